@@ -1,0 +1,20 @@
+/** A hash of a file's content as the Hub names it. `hex` is lower case. */
+export interface Digest {
+  /** `sha256` of the content for LFS and Xet files; `git-sha1` is the id of the git blob, for small files. */
+  readonly algorithm: 'sha256' | 'git-sha1';
+  readonly hex: string;
+}
+
+/** One file of a pinned revision, as its listing describes it. */
+export interface RemoteFile {
+  /** Relative to the root of the repository, with `/` between folders. Comes from a server: not trusted. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** What the content must hash to; undefined where a mirror gives nothing usable, then only the size is checked. */
+  readonly digest: Digest | undefined;
+}
+
+export function sameDigest(left: Digest | undefined, right: Digest | undefined): boolean {
+  return left?.algorithm === right?.algorithm && left?.hex === right?.hex;
+}

@@ -1,0 +1,32 @@
+export type RepoType = 'model' | 'dataset' | 'space';
+
+/** A repository of the Hub: `{type: 'model', id: 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ'}`. */
+export interface RepoRef {
+  readonly type: RepoType;
+  /** `OWNER/NAME`, or `NAME` alone for the oldest repositories. */
+  readonly id: string;
+}
+
+/** A branch, tag or commit pinned to the one thing that cannot move. */
+export interface Revision {
+  /** The repository under the name that the hub itself uses: differs from what was asked after a rename. */
+  readonly repo: RepoRef;
+  /** What was asked for: `main`, `gptq-8bit-32g-actorder_True`, `refs/pr/1`, a commit. */
+  readonly name: string;
+  /** 40 lower-case hex digits. */
+  readonly commit: string;
+  /** True when the hub says that file contents need an accepted licence: a listing proves nothing then. */
+  readonly gated: boolean;
+}
+
+/** A branch or tag, and the commit that it points to now. */
+export interface NamedRef {
+  readonly kind: 'branch' | 'tag';
+  readonly name: string;
+  readonly commit: string;
+}
+
+/** `TheBloke/x` for a model, `datasets/owner/x`, `spaces/owner/x`: how people and URLs write it. */
+export function repoPath(repo: RepoRef): string {
+  return repo.type === 'model' ? repo.id : `${repo.type}s/${repo.id}`;
+}

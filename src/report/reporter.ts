@@ -1,0 +1,8 @@
+import type { Emit } from '../model/event.ts';
+
+/** Turns events into output. Owns all timing and wording; knows nothing of the engine. */
+export interface Reporter {
+  readonly emit: Emit;
+  /** Stops timers and leaves the terminal as it was; nothing is printed afterwards. Safe to call twice. */
+  close(): void;
+}

@@ -1,0 +1,33 @@
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
+
+/**
+ * Where the bytes of a file can be had with Range requests. Plain data, so that it can cross threads.
+ * A signed URL is a secret like a token: never print or store it.
+ */
+export interface Location {
+  readonly url: string;
+  /** Sent only while the request stays on `origin`; every redirect elsewhere drops it. */
+  readonly authorization: { readonly origin: string; readonly value: string } | undefined;
+  /** Unix time in milliseconds after which the URL is worthless; undefined if it does not say. */
+  readonly expiresAt: number | undefined;
+}
+
+/**
+ * Where revisions come from. Implementers keep three promises:
+ * - `resolve`, `list` and `branches` retry their own requests with the one retry loop they were given;
+ *   `locate` makes one attempt, because the engine's loop is around it.
+ * - A failure is a FetchError: NOT_FOUND, ACCESS, or NETWORK (with `retryable`).
+ * - The credential reaches the source's own origin and no other.
+ */
+export interface Source {
+  readonly name: string;
+  /** Pins a branch, tag, pull request or (short) commit to a commit. */
+  resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision>;
+  /** Every file of the revision, folders left out, in the order of the server. */
+  list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
+  /** Exactly one attempt. Whatever it returns is valid now, not later. */
+  locate(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<Location>;
+  /** Branches and tags, in the order of the server. */
+  branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]>;
+}
