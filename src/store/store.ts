@@ -1,12 +1,14 @@
 import type { ByteRange } from '../model/byte-range.ts';
+import type { IntervalSet } from '../model/interval-set.ts';
 import type { Holding } from '../model/plan.ts';
 import type { Digest, RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 
-/** What the hash of a finished file turned out to be; both are always known, because every byte was read. */
+/** What the content of a file hashed to. */
 export interface ContentDigests {
   readonly sha256: string;
-  readonly gitSha1: string;
+  /** Known where the Hub names the file by its git blob; undefined otherwise. */
+  readonly gitSha1: string | undefined;
 }
 
 export interface Survey {
@@ -24,10 +26,13 @@ export interface StagedFile extends AsyncDisposable {
   readonly partPath: string;
   /** Open for reading and writing, for writers in this thread. */
   readonly descriptor: number;
-  /** What is on disk already, ascending and disjoint. */
-  readonly held: readonly ByteRange[];
-  /** Says that these bytes are written. They count as held by a later run once whole blocks are. */
-  wrote(range: ByteRange): void;
+  /** What is on disk: what an earlier run left, and every completed write since. Only for reading. */
+  readonly received: IntervalSet;
+  /**
+   * Says that these bytes are written, and returns how many of them are new. They count as held by a
+   * later run once whole blocks are.
+   */
+  wrote(range: ByteRange): number;
   /** Forgets everything that was held: the next bytes start from nothing. */
   restart(): void;
   /** Makes the content durable and gives it its final name. Only after the digest matched. */
@@ -36,19 +41,27 @@ export interface StagedFile extends AsyncDisposable {
   discard(): Promise<void>;
 }
 
-/** Where files go. Opening one takes its lock, disposing of it releases the lock. */
+/**
+ * Where files go. Before `open` nothing is written: `refuseNames` and `survey` only look.
+ * `open` takes the lock of the directory (LOCKED if somebody else has it), disposing releases it.
+ */
 export interface Store extends AsyncDisposable {
   /** Absolute path of what the user gets. */
   readonly directory: string;
-  /** Refuses (DISK) before the first write if one of the names cannot or must not be written here. */
+  /** Throws DISK, naming them, if names cannot or must not be written here or would leave the directory. */
+  refuseNames(files: readonly RemoteFile[]): Promise<void>;
+  open(): Promise<void>;
   survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey>;
   /** Absolute path of the file under its final name. */
   finalPath(file: RemoteFile): string;
   stage(file: RemoteFile): Promise<StagedFile>;
   /** Records a file that stands there already and was found right. */
   adopt(file: RemoteFile, digests: ContentDigests): Promise<void>;
-  /** Says that the directory now holds these files of this revision, and clears what is not needed any more. */
-  publish(revision: Revision, files: readonly RemoteFile[]): Promise<void>;
+  /**
+   * Says what the directory now holds: the selected files, and older ones that the revision still has
+   * unchanged. `listing` is every file of the revision.
+   */
+  publish(revision: Revision, selected: readonly RemoteFile[], listing: readonly RemoteFile[]): Promise<void>;
 }
 
 export function digestMatches(digests: ContentDigests, expected: Digest | undefined): boolean {

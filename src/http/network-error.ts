@@ -1,0 +1,50 @@
+import { FetchError } from '../model/error.ts';
+import { redactUrl } from './url.ts';
+
+const HINT_OFFLINE =
+  'Check the network and the endpoint. What was fetched is kept: run the same command again.';
+const HINT_CERTIFICATE =
+  'If a company proxy or your own hub signs with its own authority, name its certificate in NODE_EXTRA_CA_CERTS.';
+
+/** What a system error code means, and whether trying again can help. */
+const MEANINGS: Readonly<Record<string, { readonly text: string; readonly retryable: boolean }>> = {
+  ENOTFOUND: { text: 'the name was not found', retryable: true },
+  EAI_AGAIN: { text: 'the name could not be looked up', retryable: true },
+  ECONNREFUSED: { text: 'the connection was refused', retryable: true },
+  ECONNRESET: { text: 'the connection was reset', retryable: true },
+  EPIPE: { text: 'the connection was closed', retryable: true },
+  ETIMEDOUT: { text: 'the connection timed out', retryable: true },
+  EHOSTUNREACH: { text: 'the host cannot be reached', retryable: true },
+  ENETUNREACH: { text: 'the network cannot be reached', retryable: true },
+  ENETDOWN: { text: 'the network is down', retryable: true },
+  HPE_HEADER_OVERFLOW: { text: 'the head of the answer is too large', retryable: false },
+};
+
+/** Names a failure of a connection. Certificates do not get better by asking again; all else may. */
+export function networkError(error: NodeJS.ErrnoException, url: URL, reused: boolean): FetchError {
+  if (error instanceof FetchError) return error;
+  const code = error.code ?? '';
+  if (/CERT|SIGNATURE|SELF_SIGNED|ISSUER|ALTNAME/.test(code)) {
+    return new FetchError('NETWORK', `${url.host}: the certificate is not accepted (${code})`, {
+      cause: error,
+      hint: HINT_CERTIFICATE,
+    });
+  }
+  const meaning = MEANINGS[code];
+  const text = meaning?.text ?? (code.startsWith('HPE_') ? `no HTTP answer (${code})` : error.message);
+  return new FetchError('NETWORK', `${redactUrl(url)}: ${text}`, {
+    cause: error,
+    hint: HINT_OFFLINE,
+    retryable: meaning?.retryable ?? true,
+    // A kept connection that the other side closed meanwhile says nothing about the server: go on at once.
+    retryAfterMs: reused && (code === 'ECONNRESET' || code === 'EPIPE') ? 0 : undefined,
+  });
+}
+
+/** Nothing came for the whole stall limit. */
+export function stalledError(url: URL, limitMs: number): FetchError {
+  return new FetchError('NETWORK', `${redactUrl(url)}: no byte for ${limitMs / 1000} s`, {
+    hint: `${HINT_OFFLINE} If only this host is silent, a firewall may block ${url.host}.`,
+    retryable: true,
+  });
+}

@@ -1,0 +1,192 @@
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { FetchError } from '../model/error.ts';
+import type { Clock } from '../system/clock.ts';
+import { networkError, stalledError } from './network-error.ts';
+
+export interface HttpRequest {
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+/** The head of an answer. Whoever gets it must read the body to its end or destroy it. */
+export interface HttpResponse {
+  readonly url: URL;
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: IncomingMessage;
+  /** True when the request went out on a connection that had served before. */
+  readonly reused: boolean;
+}
+
+export interface HttpClientOptions {
+  readonly userAgent: string;
+  /** Milliseconds without a byte, in any phase from the name look-up to the last byte, before giving up. */
+  readonly stallTimeoutMs: number;
+  readonly clock: Clock;
+  /** Told of every request and its answer, for `--verbose`. */
+  readonly trace?: (request: HttpRequest, status: number | undefined, elapsedMs: number) => void;
+}
+
+/**
+ * One attempt of one GET request: no redirects, no retries, no cookies, no content decoding.
+ * Connections are kept alive and shared. Failures are FetchErrors (NETWORK), an abort is the signal's reason.
+ */
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  // The newest idle connection is the least likely to have been closed by the other side.
+  readonly #http = new HttpAgent({ keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo' });
+  readonly #https = new HttpsAgent({ keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo' });
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+  }
+
+  get(request: HttpRequest): Promise<HttpResponse> {
+    const { clock, userAgent, stallTimeoutMs, trace } = this.#options;
+    const { url, signal } = request;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const secure = url.protocol === 'https:';
+    const started = clock.monotonic();
+    return new Promise<HttpResponse>((resolve, reject) => {
+      const options: RequestOptions = {
+        agent: secure ? this.#https : this.#http,
+        // Identity: a compressed answer has no usable length, and ranges of it mean something else.
+        headers: {
+          'user-agent': userAgent,
+          accept: '*/*',
+          'accept-encoding': 'identity',
+          ...request.headers,
+        },
+      };
+      const outgoing = (secure ? httpsRequest : httpRequest)(url, options);
+      const watch = new StallWatch(clock, stallTimeoutMs, () => {
+        outgoing.destroy(stalledError(url, stallTimeoutMs));
+      });
+      const onAbort = () => {
+        outgoing.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      outgoing.once('socket', (socket) => {
+        // Name look-up, connection and handshake are progress too.
+        for (const event of ['lookup', 'connect', 'secureConnect']) socket.once(event, () => watch.touch());
+      });
+      outgoing.once('response', (body) => {
+        watch.touch();
+        const status = body.statusCode ?? 0;
+        trace?.(request, status, clock.monotonic() - started);
+        body.on('data', () => watch.touch());
+        // Nothing flows until somebody reads: adding a listener for data must not start the stream here.
+        body.pause();
+        resolve({ url, status, headers: body.headers, body, reused: outgoing.reusedSocket });
+      });
+      outgoing.on('error', (error) => {
+        trace?.(request, undefined, clock.monotonic() - started);
+        reject(signal.aborted ? signal.reason : networkError(error, url, outgoing.reusedSocket));
+      });
+      outgoing.once('close', () => {
+        watch.stop();
+        signal.removeEventListener('abort', onAbort);
+        reject(networkError(new Error('the connection was closed'), url, outgoing.reusedSocket));
+      });
+      outgoing.end();
+    });
+  }
+
+  /** Closes idle connections. */
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+}
+
+/** Fires once when nothing has touched it for a while. One timer however often it is touched. */
+class StallWatch {
+  readonly #clock: Clock;
+  readonly #limitMs: number;
+  readonly #onStall: () => void;
+  #touched: number;
+  #cancel: () => void = () => {};
+
+  constructor(clock: Clock, limitMs: number, onStall: () => void) {
+    this.#clock = clock;
+    this.#limitMs = limitMs;
+    this.#onStall = onStall;
+    this.#touched = clock.monotonic();
+    this.#arm(limitMs);
+  }
+
+  touch(): void {
+    this.#touched = this.#clock.monotonic();
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  #arm(delayMs: number): void {
+    this.#cancel = this.#clock.after(delayMs, () => {
+      const left = this.#touched + this.#limitMs - this.#clock.monotonic();
+      if (left <= 0) this.#onStall();
+      else this.#arm(left);
+    });
+  }
+}
+
+/** Reads a whole small body as text; NETWORK if it is larger than `limit` bytes or breaks off. */
+export async function readText(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
+  return (await readBody(response, limit, signal)).toString('utf8');
+}
+
+async function readBody(response: HttpResponse, limit: number, signal: AbortSignal): Promise<Buffer> {
+  const stream = await decoded(response);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of stream) {
+      size += (chunk as Buffer).length;
+      if (size > limit) {
+        throw new FetchError('NETWORK', `the answer of ${response.url.host} is larger than ${limit} bytes`);
+      }
+      chunks.push(chunk as Buffer);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof FetchError) throw error;
+    throw networkError(error as Error, response.url, false);
+  } finally {
+    response.body.destroy();
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The body with its content coding undone: some servers compress although identity was asked for. */
+export async function decoded(response: HttpResponse): Promise<NodeJS.ReadableStream> {
+  const coding = String(response.headers['content-encoding'] ?? 'identity')
+    .trim()
+    .toLowerCase();
+  if (coding === 'identity' || coding === '') return response.body;
+  const zlib = await import('node:zlib');
+  const decoder =
+    coding === 'gzip' || coding === 'x-gzip' || coding === 'deflate'
+      ? zlib.createUnzip()
+      : coding === 'br'
+        ? zlib.createBrotliDecompress()
+        : undefined;
+  if (decoder === undefined) {
+    response.body.destroy();
+    throw new FetchError(
+      'NETWORK',
+      `${response.url.host} answers in an unknown coding: ${coding.slice(0, 40)}`,
+    );
+  }
+  response.body.on('error', (error) => decoder.destroy(error));
+  response.body.on('aborted', () => decoder.destroy(new Error('the connection was closed')));
+  return response.body.pipe(decoder);
+}

@@ -1,0 +1,41 @@
+import { FetchError } from '../model/error.ts';
+
+/** A URL as it may be printed: no query (signatures), no fragment, no user and password. */
+export function redactUrl(url: string | URL): string {
+  const parsed = typeof url === 'string' ? tryParse(url) : url;
+  if (parsed === undefined) return '(unreadable URL)';
+  const query = parsed.search === '' ? '' : '?…';
+  return `${parsed.protocol}//${parsed.host}${parsed.pathname}${query}`;
+}
+
+/**
+ * Where a redirect leads. Relative targets are resolved against the URL that sent it, with their query.
+ * Throws NETWORK for a missing or unreadable target, another scheme, and a step from https to http.
+ */
+export function redirectTarget(from: URL, location: string | undefined): URL {
+  const target = location === undefined ? undefined : tryParse(location, from);
+  if (target === undefined) {
+    throw new FetchError('NETWORK', `${redactUrl(from)} redirects without saying where`, { retryable: true });
+  }
+  if (target.protocol !== 'https:' && target.protocol !== 'http:') {
+    throw new FetchError('NETWORK', `${redactUrl(from)} redirects to a ${target.protocol} address`);
+  }
+  if (from.protocol === 'https:' && target.protocol === 'http:') {
+    throw new FetchError('NETWORK', `${redactUrl(from)} redirects from https to http, to ${target.host}`, {
+      hint: 'This would send the download over an open line, so it was refused. Check the endpoint or the proxy.',
+    });
+  }
+  // Credentials inside a redirect target are never ours.
+  target.username = '';
+  target.password = '';
+  target.hash = '';
+  return target;
+}
+
+function tryParse(text: string, base?: URL): URL | undefined {
+  try {
+    return new URL(text, base);
+  } catch {
+    return undefined;
+  }
+}

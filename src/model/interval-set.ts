@@ -1,0 +1,88 @@
+import type { ByteRange } from './byte-range.ts';
+
+/** A set of bytes of a file, kept as ascending, disjoint, non-touching ranges. */
+export class IntervalSet {
+  readonly #ranges: { start: number; end: number }[] = [];
+  #size = 0;
+
+  constructor(ranges: Iterable<ByteRange> = []) {
+    for (const range of ranges) this.add(range);
+  }
+
+  /** Bytes in the set. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get ranges(): readonly ByteRange[] {
+    return this.#ranges;
+  }
+
+  /** Adds a range and returns how many of its bytes are new. */
+  add({ start, end }: ByteRange): number {
+    if (start >= end) return 0;
+    const ranges = this.#ranges;
+    const first = this.#firstEndingAtOrAfter(start);
+    let last = first;
+    let mergedStart = start;
+    let mergedEnd = end;
+    let known = 0;
+    while (last < ranges.length && ranges[last]!.start <= end) {
+      const other = ranges[last]!;
+      known += Math.max(0, Math.min(end, other.end) - Math.max(start, other.start));
+      mergedStart = Math.min(mergedStart, other.start);
+      mergedEnd = Math.max(mergedEnd, other.end);
+      last += 1;
+    }
+    if (last === first + 1) {
+      // The usual case, a write that goes on where the last one ended: no splice, no garbage.
+      ranges[first]!.start = mergedStart;
+      ranges[first]!.end = mergedEnd;
+    } else {
+      ranges.splice(first, last - first, { start: mergedStart, end: mergedEnd });
+    }
+    const added = end - start - known;
+    this.#size += added;
+    return added;
+  }
+
+  clear(): void {
+    this.#ranges.length = 0;
+    this.#size = 0;
+  }
+
+  /** Where the bytes from 0 on without a gap end. */
+  prefix(): number {
+    const first = this.#ranges[0];
+    return first === undefined || first.start > 0 ? 0 : first.end;
+  }
+
+  covers({ start, end }: ByteRange): boolean {
+    const range = this.#ranges[this.#firstEndingAtOrAfter(end)];
+    return start >= end || (range !== undefined && range.start <= start);
+  }
+
+  /** What of `[0, size)` is not in the set. */
+  gaps(size: number): ByteRange[] {
+    const gaps: ByteRange[] = [];
+    let from = 0;
+    for (const { start, end } of this.#ranges) {
+      if (start >= size) break;
+      if (start > from) gaps.push({ start: from, end: start });
+      from = end;
+    }
+    if (from < size) gaps.push({ start: from, end: size });
+    return gaps;
+  }
+
+  #firstEndingAtOrAfter(position: number): number {
+    let low = 0;
+    let high = this.#ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#ranges[middle]!.end < position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,23 @@
+import type { RepoRef } from '../../model/repo.ts';
+import { repoPath } from '../../model/repo.ts';
+
+export const DEFAULT_ENDPOINT = 'https://huggingface.co';
+
+/**
+ * URL of a file's content. The revision is one segment (a `/` in a branch name becomes `%2F`), the path
+ * keeps its slashes and encodes all else, so that `#`, `?` and `%` in names survive.
+ */
+export function resolveUrl(endpoint: string, repo: RepoRef, commit: string, path: string): URL {
+  const file = path.split('/').map(encodeURIComponent).join('/');
+  return new URL(`${endpoint}/${repoPath(repo)}/resolve/${encodeURIComponent(commit)}/${file}`);
+}
+
+/** URL of the list of branches and tags. */
+export function refsUrl(endpoint: string, repo: RepoRef): URL {
+  return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/refs`);
+}
+
+/** The page of a repository that people open in a browser. */
+export function pageUrl(endpoint: string, repo: RepoRef): string {
+  return `${endpoint}/${repoPath(repo)}`;
+}

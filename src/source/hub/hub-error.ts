@@ -1,0 +1,155 @@
+import { serverDelay } from '../../http/retry-after.ts';
+import { FetchError } from '../../model/error.ts';
+import type { RepoRef } from '../../model/repo.ts';
+import { repoPath } from '../../model/repo.ts';
+import { pageUrl } from './endpoints.ts';
+import type { Token } from './token.ts';
+
+/** What was asked of the hub, for the wording of its refusal. */
+export interface Asked {
+  readonly endpoint: string;
+  readonly repo: RepoRef;
+  readonly revision?: string | undefined;
+  readonly path?: string | undefined;
+  readonly token: Token | undefined;
+}
+
+/** A refusal of the hub's own origin. `body` is at most a few kilobytes of its answer. */
+export interface Refusal {
+  readonly status: number;
+  readonly headers: { readonly [name: string]: string | string[] | undefined };
+  readonly body: string;
+}
+
+const RETRYABLE = new Set([408, 425, 429]);
+
+/** The error that a refusal means. The Hub's X-Error-Code decides first, then its status. */
+export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchError {
+  const { status } = refusal;
+  const name = repoPath(asked.repo);
+  const said = serverMessage(refusal);
+  const options = { status };
+  switch (header(refusal, 'x-error-code')) {
+    case 'RevisionNotFound':
+      return new FetchError('NOT_FOUND', `${name} has no revision "${asked.revision ?? ''}"`, {
+        ...options,
+        hint: `See the branches at ${pageUrl(asked.endpoint, asked.repo)}/tree/main.`,
+      });
+    case 'EntryNotFound':
+      return new FetchError(
+        'NOT_FOUND',
+        `${name} has no file "${asked.path ?? ''}" in this revision`,
+        options,
+      );
+    case 'GatedRepo':
+      return gated(asked, status);
+    case 'RepoNotFound':
+      return missing(asked, status);
+  }
+  if (status === 401) return unauthorized(asked, said);
+  if (status === 403 && said.startsWith('Access to this resource is disabled')) {
+    return new FetchError('ACCESS', `${name} is disabled: the hub does not serve it any more`, options);
+  }
+  if (status === 403) {
+    return new FetchError('ACCESS', `access to ${name} was refused${said === '' ? '' : `: ${said}`}`, {
+      ...options,
+      hint: tokenHint(asked, 'Its permissions may not cover this repository.'),
+    });
+  }
+  if (status === 404 || status === 410) return missing(asked, status);
+  if (status === 429) {
+    return new FetchError('NETWORK', `the hub limits requests (429)${said === '' ? '' : `: ${said}`}`, {
+      ...options,
+      retryable: true,
+      retryAfterMs: serverDelay(refusal.headers, nowMs),
+      hint:
+        asked.token === undefined
+          ? 'Requests with a token have a larger quota: set HF_TOKEN or use --token.'
+          : 'Wait some minutes, or ask for fewer repositories at once.',
+    });
+  }
+  return new FetchError(
+    'NETWORK',
+    `the hub answered ${status}${asked.path === undefined ? '' : ` for ${asked.path}`}${said === '' ? '' : `: ${said}`}`,
+    {
+      ...options,
+      retryable: status >= 500 || RETRYABLE.has(status),
+      retryAfterMs: status >= 500 ? serverDelay(refusal.headers, nowMs) : undefined,
+    },
+  );
+}
+
+function missing(asked: Asked, status: number): FetchError {
+  const withToken =
+    asked.token === undefined
+      ? ''
+      : ` for the token from ${asked.token.origin}: private repositories look missing too`;
+  return new FetchError('NOT_FOUND', `the ${asked.repo.type} ${asked.repo.id} was not found${withToken}`, {
+    status,
+    hint: `Check the name at ${pageUrl(asked.endpoint, asked.repo)}. Datasets and spaces need --repo-type.`,
+  });
+}
+
+function gated(asked: Asked, status: number): FetchError {
+  const page = pageUrl(asked.endpoint, asked.repo);
+  return new FetchError('ACCESS', `${repoPath(asked.repo)} is gated: its terms must be accepted first`, {
+    status,
+    hint:
+      asked.token === undefined
+        ? `Accept the terms at ${page}, then set HF_TOKEN or use --token.`
+        : `Accept the terms at ${page} as the owner of the token from ${asked.token.origin}.`,
+  });
+}
+
+/** A 401 without a code: the Hub answers so for missing and for private repositories alike. */
+function unauthorized(asked: Asked, said: string): FetchError {
+  const name = repoPath(asked.repo);
+  if (asked.token === undefined) {
+    return new FetchError(
+      'ACCESS',
+      `${name} does not exist, or it is private: without a token the hub does not say`,
+      {
+        status: 401,
+        hint: 'Check the spelling. If you may see it, set HF_TOKEN or use --token.',
+      },
+    );
+  }
+  const invalid = said.includes('Invalid credentials');
+  return new FetchError(
+    'ACCESS',
+    `${invalid ? 'the token is invalid or has expired' : `the token gives no access to ${name}`} (from ${asked.token.origin})`,
+    {
+      status: 401,
+      hint: 'Make a new one in the settings of your account, or remove it: public repositories need none.',
+    },
+  );
+}
+
+function tokenHint(asked: Asked, more: string): string {
+  return asked.token === undefined
+    ? 'Set HF_TOKEN or use --token.'
+    : `The token came from ${asked.token.origin}. ${more}`;
+}
+
+/** What the hub says in words: X-Error-Message, the `error` of a JSON body, or a short text body. */
+function serverMessage(refusal: Refusal): string {
+  const fromHeader = header(refusal, 'x-error-message');
+  if (fromHeader !== undefined) return fromHeader.slice(0, 300);
+  const body = refusal.body.trim();
+  try {
+    const parsed: unknown = JSON.parse(body);
+    const error =
+      parsed !== null && typeof parsed === 'object' ? (parsed as { error?: unknown }).error : undefined;
+    if (typeof error === 'string') return error.slice(0, 300);
+    if (Array.isArray(error)) return error.join('; ').slice(0, 300);
+    return '';
+  } catch {
+    // Not JSON: a page of HTML says nothing to a person here, a line of text does.
+    return body.startsWith('<') || body.length > 300 ? '' : body;
+  }
+}
+
+function header(refusal: Refusal, name: string): string | undefined {
+  const value = refusal.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,138 @@
+import { FetchError } from '../../model/error.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import type { Location, Source } from '../source.ts';
+import { refsUrl } from './endpoints.ts';
+import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
+import type { Asked } from './hub-error.ts';
+import { toRemoteFile } from './listing.ts';
+import { type EndpointHabits, locateFile } from './locate.ts';
+
+/** Far beyond the Hub's own advice of 100,000 files in a repository. */
+const MAX_FILES = 2_000_000;
+const MAX_PAGES = 20_000;
+const COMMIT = /^[0-9a-f]{40}$/;
+
+/** The Hugging Face Hub, and mirrors that speak its protocol. */
+export class HubSource implements Source {
+  readonly name = 'hub';
+  readonly #hub: HubConnection;
+  readonly #habits: EndpointHabits = { servesDirectly: false, assumed: new Set() };
+
+  constructor(hub: HubConnection) {
+    this.#hub = hub;
+  }
+
+  async resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision> {
+    // Loaded here, so that commands that never speak to the Hub do not pay for it.
+    const library = await import('@huggingface/hub');
+    const information = { model: library.modelInfo, dataset: library.datasetInfo, space: library.spaceInfo };
+    // The three differ in the fields that they name, not in those that are read here.
+    const info = information[repo.type] as typeof library.modelInfo;
+    const asked = this.#asked(repo, revision);
+    let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown };
+    try {
+      answer = (await info({
+        name: repo.id,
+        revision,
+        additionalFields: ['sha'],
+        hubUrl: this.#hub.endpoint,
+        fetch: hubFetch(this.#hub, asked, isRecord, signal),
+      })) as typeof answer;
+    } catch (error) {
+      throw await this.#withNearest(error, repo, revision, signal);
+    }
+    const commit = typeof answer.sha === 'string' ? answer.sha.toLowerCase() : revision;
+    if (!COMMIT.test(commit)) {
+      throw new FetchError('NETWORK', `the hub does not say which commit "${revision}" of ${repo.id} is`, {
+        hint: 'Check that the endpoint speaks the protocol of the Hugging Face Hub.',
+      });
+    }
+    const id =
+      typeof answer.name === 'string' && /^[\w.-]+(\/[\w.-]+)?$/.test(answer.name) ? answer.name : repo.id;
+    const gated = answer.gated === 'auto' || answer.gated === 'manual' || answer.gated === true;
+    return { repo: { type: repo.type, id }, name: revision, commit, gated };
+  }
+
+  async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
+    const { listFiles } = await import('@huggingface/hub');
+    const pages = new Set<string>();
+    const notePage = (next: URL | undefined) => {
+      if (next === undefined) return;
+      if (pages.has(next.href) || pages.size >= MAX_PAGES) {
+        throw new FetchError('NETWORK', `the listing of ${revision.repo.id} never ends: a page repeats`, {
+          hint: 'The endpoint answers nonsense. Try another one, or later.',
+        });
+      }
+      pages.add(next.href);
+    };
+    let files = 0;
+    for await (const entry of listFiles({
+      repo: { type: revision.repo.type, name: revision.repo.id },
+      recursive: true,
+      revision: revision.commit,
+      hubUrl: this.#hub.endpoint,
+      fetch: hubFetch(this.#hub, this.#asked(revision.repo, revision.name), Array.isArray, signal, notePage),
+    })) {
+      const file = toRemoteFile(entry);
+      if (file === undefined) continue;
+      files += 1;
+      if (files > MAX_FILES) {
+        throw new FetchError('NETWORK', `${revision.repo.id} lists more than ${MAX_FILES} files`);
+      }
+      yield file;
+    }
+  }
+
+  locate(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<Location> {
+    const asked = { ...this.#asked(revision.repo, revision.name), path: file.path };
+    return locateFile(this.#hub, asked, revision, file, this.#habits, signal);
+  }
+
+  async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
+    const url = refsUrl(this.#hub.endpoint, repo);
+    const { json } = await getJson(this.#hub, this.#asked(repo), url, isRecord, signal);
+    const { branches, tags } = json as Record<string, unknown>;
+    return [...namedRefs('branch', branches), ...namedRefs('tag', tags)];
+  }
+
+  /** A mistyped revision is answered with the names that come nearest to it. */
+  async #withNearest(
+    thrown: unknown,
+    repo: RepoRef,
+    revision: string,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const missing = thrown instanceof FetchError && thrown.code === 'NOT_FOUND';
+    if (!missing || !thrown.message.includes('no revision')) return thrown;
+    const refs = await this.branches(repo, signal).catch(() => []);
+    const names = refs.map((ref) => ref.name);
+    const { nearest } = await import('../../model/nearest.ts');
+    const close = nearest(revision, names, 5);
+    const shown = close.length > 0 ? close : names.slice(0, 5);
+    if (shown.length === 0) return thrown;
+    return new FetchError('NOT_FOUND', `${repoPath(repo)} has no branch, tag or commit "${revision}"`, {
+      cause: thrown,
+      status: thrown.status,
+      hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${shown.join(', ')}.`,
+    });
+  }
+
+  #asked(repo: RepoRef, revision?: string): Asked {
+    return { endpoint: this.#hub.endpoint, repo, revision, token: this.#hub.token };
+  }
+}
+
+function isRecord(json: unknown): json is Record<string, unknown> {
+  return json !== null && typeof json === 'object' && !Array.isArray(json);
+}
+
+function* namedRefs(kind: NamedRef['kind'], list: unknown): Generator<NamedRef> {
+  if (!Array.isArray(list)) return;
+  for (const entry of list) {
+    if (!isRecord(entry)) continue;
+    const { name, targetCommit } = entry;
+    if (typeof name === 'string' && typeof targetCommit === 'string')
+      yield { kind, name, commit: targetCommit };
+  }
+}

@@ -1,0 +1,38 @@
+import { FetchError } from '../../model/error.ts';
+import type { Digest, RemoteFile } from '../../model/remote-file.ts';
+
+/**
+ * One entry of the Hub's tree as a file, or undefined for folders and other things without content.
+ * The shape is checked: an entry comes from a server. Throws NETWORK for one that makes no sense.
+ */
+export function toRemoteFile(entry: unknown): RemoteFile | undefined {
+  if (entry === null || typeof entry !== 'object') throw nonsense('an entry that is no object');
+  const { type, path, size, oid, lfs } = entry as Record<string, unknown>;
+  if (type !== 'file') return undefined;
+  if (typeof path !== 'string' || path === '') throw nonsense('a file without a path');
+  const pointer = lfs !== null && typeof lfs === 'object' ? (lfs as Record<string, unknown>) : undefined;
+  const bytes = pointer?.['size'] ?? size;
+  if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) {
+    throw nonsense(`no usable size for ${path.slice(0, 200)}`);
+  }
+  // The oid of an LFS entry is the hash of its pointer, not of its content.
+  const digest = pointer === undefined ? gitDigest(oid) : sha256Digest(pointer['oid'] ?? pointer['sha256']);
+  return { path, size: bytes, digest };
+}
+
+function gitDigest(oid: unknown): Digest | undefined {
+  return typeof oid === 'string' && /^[0-9a-f]{40}$/i.test(oid)
+    ? { algorithm: 'git-sha1', hex: oid.toLowerCase() }
+    : undefined;
+}
+
+function sha256Digest(oid: unknown): Digest | undefined {
+  const match = typeof oid === 'string' ? /^(?:sha256:)?([0-9a-f]{64})$/i.exec(oid) : null;
+  return match === null ? undefined : { algorithm: 'sha256', hex: match[1]!.toLowerCase() };
+}
+
+function nonsense(what: string): FetchError {
+  return new FetchError('NETWORK', `the hub lists ${what}`, {
+    hint: 'This does not look like a Hugging Face Hub. Check the endpoint.',
+  });
+}

@@ -1,0 +1,130 @@
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import type { ByteRange } from '../../model/byte-range.ts';
+import { IntervalSet } from '../../model/interval-set.ts';
+
+/** Bytes per entry of the journal: what a killed run loses of each range in flight, at most. */
+export const BLOCK_BYTES: number = 1024 * 1024;
+
+/** No identity is longer: a path has at most 4 KiB, its JSON at most six times that. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+/** What a part is a part of. A part of anything else is not continued. */
+export interface PartIdentity {
+  readonly repo: string;
+  readonly path: string;
+  readonly size: number;
+  /** `sha256:…` or `git-sha1:…`; `commit:…` where the content has no hash of its own. */
+  readonly content: string;
+}
+
+function headerLine(identity: PartIdentity): Buffer {
+  const { repo, path, size, content } = identity;
+  return Buffer.from(`${JSON.stringify({ version: 1, block: BLOCK_BYTES, repo, path, size, content })}\n`);
+}
+
+function blockCount(size: number): number {
+  return Math.ceil(size / BLOCK_BYTES);
+}
+
+/**
+ * Which blocks of a part are on disk: one line of JSON that says what the part is of, then one byte per
+ * block of 1 MiB, 1 once all of the block was written. It is a hint that saves time; the digest decides.
+ */
+export class PartJournal {
+  readonly #descriptor: number;
+  readonly #offset: number;
+  readonly #size: number;
+  readonly #marked: Uint8Array;
+
+  private constructor(descriptor: number, offset: number, size: number, marked: Uint8Array) {
+    this.#descriptor = descriptor;
+    this.#offset = offset;
+    this.#size = size;
+    this.#marked = marked;
+  }
+
+  /** Opens the journal of this part, or starts a new one if there is none or it is of something else. */
+  static open(path: string, identity: PartIdentity, partBytes: number): PartJournal {
+    const header = headerLine(identity);
+    const marked = readMarks(path, header, identity.size, partBytes);
+    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+    const descriptor = openSync(path, marked === undefined ? flags | constants.O_TRUNC : flags, 0o666);
+    if (marked === undefined) writeSync(descriptor, header, 0, header.length, 0);
+    return new PartJournal(
+      descriptor,
+      header.length,
+      identity.size,
+      marked ?? new Uint8Array(blockCount(identity.size)),
+    );
+  }
+
+  /** The ranges that a journal vouches for, without opening it for writing. */
+  static peek(path: string, identity: PartIdentity, partBytes: number): readonly ByteRange[] {
+    const marked = readMarks(path, headerLine(identity), identity.size, partBytes);
+    return marked === undefined ? [] : heldRanges(marked, identity.size);
+  }
+
+  get held(): readonly ByteRange[] {
+    return heldRanges(this.#marked, this.#size);
+  }
+
+  /** Marks the blocks that `written` completes. `received` is all that was written so far. */
+  record(written: ByteRange, received: IntervalSet): void {
+    const last = Math.floor((written.end - 1) / BLOCK_BYTES);
+    for (let block = Math.floor(written.start / BLOCK_BYTES); block <= last; block += 1) {
+      if (this.#marked[block] === 1 || !received.covers(blockRange(block, this.#size))) continue;
+      this.#marked[block] = 1;
+      writeSync(this.#descriptor, MARK, 0, 1, this.#offset + block);
+    }
+  }
+
+  /** Forgets all blocks. */
+  clear(): void {
+    this.#marked.fill(0);
+    writeSync(this.#descriptor, this.#marked, 0, this.#marked.length, this.#offset);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+const MARK = Buffer.from([1]);
+
+function blockRange(block: number, size: number): ByteRange {
+  return { start: block * BLOCK_BYTES, end: Math.min(size, (block + 1) * BLOCK_BYTES) };
+}
+
+/** The marks of a journal that belongs to this header; undefined for any other, torn or absent one. */
+function readMarks(path: string, header: Buffer, size: number, partBytes: number): Uint8Array | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  } catch {
+    return undefined;
+  }
+  try {
+    if (!fstatSync(descriptor).isFile() || header.length > MAX_HEADER_BYTES) return undefined;
+    const found = Buffer.alloc(header.length);
+    if (readSync(descriptor, found, 0, header.length, 0) < header.length || !found.equals(header)) {
+      return undefined;
+    }
+    const marked = new Uint8Array(blockCount(size));
+    readSync(descriptor, marked, 0, marked.length, header.length);
+    // A part that somebody cut short does not hold what lies behind its end.
+    for (let block = 0; block < marked.length; block += 1) {
+      if (blockRange(block, size).end > partBytes) marked[block] = 0;
+    }
+    return marked;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function heldRanges(marked: Uint8Array, size: number): ByteRange[] {
+  const held = new IntervalSet();
+  for (let block = 0; block < marked.length; block += 1) {
+    if (marked[block] === 1) held.add(blockRange(block, size));
+  }
+  return [...held.ranges];
+}

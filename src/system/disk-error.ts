@@ -1,0 +1,48 @@
+import { FetchError } from '../model/error.ts';
+
+const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: string }>> = {
+  ENOSPC: {
+    text: 'no space is left on the disk',
+    hint: 'Free some space, or use --local-dir on another disk. What was fetched is kept: the same command resumes.',
+  },
+  EDQUOT: { text: 'the disk quota is used up', hint: 'Free some space. What was fetched is kept.' },
+  EFBIG: {
+    text: 'the file is too large for this file system or for the limit of this process',
+    hint: 'Use --local-dir on a file system that holds large files (FAT32 ends at 4 GB), or raise `ulimit -f`.',
+  },
+  EACCES: { text: 'permission is denied', hint: 'Check who owns the directory, or use --local-dir.' },
+  EPERM: {
+    text: 'the operation is not permitted',
+    hint: 'Check who owns the directory, or use --local-dir.',
+  },
+  EROFS: { text: 'the file system is read-only', hint: 'Use --local-dir on one that can be written.' },
+  ENOTDIR: { text: 'a file stands where a folder must be', hint: 'Move it away, or use --local-dir.' },
+  EISDIR: { text: 'a folder stands where a file must be', hint: 'Move it away, or use --local-dir.' },
+  EEXIST: { text: 'a file stands where a folder must be', hint: 'Move it away, or use --local-dir.' },
+  ENAMETOOLONG: {
+    text: 'the name is too long for this file system',
+    hint: 'Use --local-dir with a shorter path.',
+  },
+  EMFILE: { text: 'too many files are open', hint: 'Raise `ulimit -n` or lower --connections.' },
+  ELOOP: { text: 'a link stands in the way', hint: 'Remove the link, or use --local-dir.' },
+};
+
+/** Names a failure of the disk. Other errors come back as they are. */
+export function diskError(thrown: unknown, path: string): unknown {
+  const code = (thrown as NodeJS.ErrnoException | null)?.code;
+  if (thrown instanceof FetchError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return thrown;
+  const meaning = MEANINGS[code];
+  return new FetchError('DISK', `${path}: ${meaning?.text ?? (thrown as Error).message}`, {
+    cause: thrown,
+    hint: meaning?.hint,
+  });
+}
+
+/** Runs an operation on the disk and names its failure. */
+export async function onDisk<T>(path: string, operation: () => Promise<T> | T): Promise<T> {
+  try {
+    return await operation();
+  } catch (thrown) {
+    throw diskError(thrown, path);
+  }
+}

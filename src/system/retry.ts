@@ -1,0 +1,99 @@
+import { FetchError, toFetchError } from '../model/error.ts';
+import type { Clock, Random } from './clock.ts';
+
+/** How often and how patiently to try again. */
+export interface RetryPolicy {
+  /** Attempts in a row that bring nothing before giving up; at least 1. */
+  readonly tries: number;
+  /** Wait before the second attempt, in milliseconds; doubles with every further one. */
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+  /** The longest wait that a server may ask for; beyond it we give up and say so. */
+  readonly maxServerDelayMs: number;
+}
+
+export const DEFAULT_RETRY_POLICY: RetryPolicy = {
+  tries: 8,
+  baseDelayMs: 500,
+  maxDelayMs: 10_000,
+  // The Hub counts requests in windows of five minutes; a wait longer than two of them is not its own.
+  maxServerDelayMs: 600_000,
+};
+
+/**
+ * Milliseconds to wait before the next attempt, or undefined to give up. `failures` counts the attempts
+ * in a row, this one included, that brought nothing. What the server asked for is a lower bound and is
+ * never shortened; half of our own wait is random, so that many lanes do not come back at once.
+ */
+export function nextDelay(
+  policy: RetryPolicy,
+  failures: number,
+  error: FetchError,
+  random: Random,
+): number | undefined {
+  if (!error.retryable || failures >= policy.tries) return undefined;
+  const asked = error.retryAfterMs;
+  if (asked !== undefined) return asked > policy.maxServerDelayMs ? undefined : asked;
+  const full = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.max(0, failures - 1));
+  return full * (0.5 + random() / 2);
+}
+
+export interface RetryContext {
+  readonly policy: RetryPolicy;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  /** Told before every wait. `attempt` is the number of the attempt to come, from 2. */
+  readonly onRetry: (error: FetchError, attempt: number, delayMs: number) => void;
+}
+
+/** What an attempt can tell the loop around it. */
+export interface Attempt {
+  /** Something was brought: the count of fruitless attempts starts again. */
+  progressed(): void;
+}
+
+/**
+ * The one retry loop of the program. Nothing below it retries. Ends with the result, with the last
+ * FetchError, or with the signal's reason.
+ */
+export async function retrying<T>(
+  operation: (attempt: Attempt) => Promise<T>,
+  context: RetryContext,
+): Promise<T> {
+  let failures = 0;
+  for (;;) {
+    context.signal.throwIfAborted();
+    let progressed = false;
+    const attempt: Attempt = {
+      progressed: () => {
+        progressed = true;
+      },
+    };
+    try {
+      return await operation(attempt);
+    } catch (thrown) {
+      context.signal.throwIfAborted();
+      const error = toFetchError(thrown);
+      // An attempt that brought something is the first of a new row.
+      failures = progressed ? 1 : failures + 1;
+      const delay = nextDelay(context.policy, failures, error, context.random);
+      if (delay === undefined) throw gaveUp(error, failures, context.policy);
+      context.onRetry(error, failures + 1, delay);
+      await context.clock.sleep(delay, context.signal);
+    }
+  }
+}
+
+function gaveUp(error: FetchError, failures: number, policy: RetryPolicy): FetchError {
+  if (!error.retryable) return error;
+  const why =
+    error.retryAfterMs !== undefined && error.retryAfterMs > policy.maxServerDelayMs
+      ? `the server asked to wait ${Math.round(error.retryAfterMs / 1000)} s, which is too long`
+      : `gave up after ${failures} ${failures === 1 ? 'try' : 'tries'} in a row without progress`;
+  return new FetchError(error.code, `${error.message}; ${why}`, {
+    hint: error.hint,
+    cause: error.cause ?? error,
+    status: error.status,
+  });
+}

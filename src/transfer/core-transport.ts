@@ -1,0 +1,176 @@
+import { writeSync } from 'node:fs';
+import { networkError } from '../http/network-error.ts';
+import { formatRange, parseContentRange } from '../http/range.ts';
+import { decoded, type HttpClient, type HttpResponse } from '../http/request.ts';
+import { serverDelay } from '../http/retry-after.ts';
+import { redactUrl, redirectTarget } from '../http/url.ts';
+import { FetchError } from '../model/error.ts';
+import type { Clock } from '../system/clock.ts';
+import { diskError } from '../system/disk-error.ts';
+import type { RangeJob, RangeObserver, Transport } from './transport.ts';
+
+const MAX_REDIRECTS = 10;
+
+/** The transport that copes with everything that speaks HTTP: node:http(s), one buffer of the parser at a time. */
+export class CoreTransport implements Transport {
+  readonly #http: HttpClient;
+  readonly #clock: Clock;
+
+  constructor(http: HttpClient, clock: Clock) {
+    this.#http = http;
+    this.#clock = clock;
+  }
+
+  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+    const response = await this.#request(job, observer, signal);
+    const { status } = response;
+    if (status !== 200 && status !== 206) throw this.#refused(response, job);
+    const from = status === 206 ? checkRange(response, job) : checkWhole(response, job);
+    if (status === 200) observer.wholeFile();
+    await receive(response, job, from, observer, signal);
+  }
+
+  async #request(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<HttpResponse> {
+    const { location, window } = job;
+    const range = formatRange({ start: window.position, end: window.end });
+    let url = new URL(location.url);
+    for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+      const headers: Record<string, string> = { range };
+      if (location.authorization?.origin === url.origin)
+        headers['authorization'] = location.authorization.value;
+      const response = await this.#http.get({ url, headers, signal });
+      if (response.status < 300 || response.status >= 400) {
+        if (hops > 0) observer.movedTo(url.href);
+        return response;
+      }
+      response.body.resume();
+      url = redirectTarget(url, response.headers.location);
+    }
+    throw new FetchError('NETWORK', `${redactUrl(location.url)} redirects in circles`, { retryable: true });
+  }
+
+  #refused(response: HttpResponse, job: RangeJob): FetchError {
+    const { status, url, headers } = response;
+    response.body.resume();
+    return new FetchError('NETWORK', `${url.host} answered ${status} for ${job.path}`, {
+      status,
+      // Every status may be the URL's fault rather than the file's: whoever located it decides.
+      retryable: true,
+      retryAfterMs: status === 429 || status === 503 ? serverDelay(headers, this.#clock.now()) : undefined,
+      hint: `${url.host} serves the file's bytes. If it goes on like this, try again later.`,
+    });
+  }
+}
+
+/** What an answer contains: bytes of the file, half-open. */
+interface Extent {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Only the range that was asked for will do, of a file of the size that was listed. It may end early. */
+function checkRange(response: HttpResponse, job: RangeJob): Extent {
+  const { window, fileSize } = job;
+  const found = parseContentRange(response.headers['content-range']);
+  const right =
+    found !== undefined &&
+    found.range.start === window.position &&
+    found.range.end <= fileSize &&
+    (found.total === undefined || found.total === fileSize);
+  if (right) return found.range;
+  response.body.destroy();
+  const said = String(response.headers['content-range'] ?? 'nothing').slice(0, 80);
+  throw new FetchError(
+    'NETWORK',
+    `${response.url.host} answered another range of ${job.path} than was asked for (asked ${window.position}-${window.end - 1}/${fileSize}, got ${said})`,
+    { retryable: true },
+  );
+}
+
+/** An answer with the whole file instead of a range. Its length, where it means something, must be right. */
+function checkWhole(response: HttpResponse, job: RangeJob): Extent {
+  const plain = (response.headers['content-encoding'] ?? 'identity') === 'identity';
+  const length = response.headers['content-length'];
+  if (plain && length !== undefined && Number(length) !== job.fileSize) {
+    response.body.destroy();
+    throw new FetchError(
+      'NETWORK',
+      `${response.url.host} sends ${length} bytes for ${job.path}, which has ${job.fileSize}`,
+      { retryable: true, hint: 'A proxy or a login page may stand in the way.' },
+    );
+  }
+  return { start: 0, end: job.fileSize };
+}
+
+/** Writes what the window wants of the body, in order, each chunk before the next is read. */
+async function receive(
+  response: HttpResponse,
+  job: RangeJob,
+  extent: Extent,
+  observer: RangeObserver,
+  signal: AbortSignal,
+): Promise<void> {
+  const { window, descriptor } = job;
+  const stream = await decoded(response);
+  let offset = extent.start;
+  await new Promise<void>((resolve, reject) => {
+    let settled = false;
+    const settle = (error?: unknown) => {
+      if (settled) return;
+      settled = true;
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const give = (chunk: Buffer) => {
+      const limit = Math.min(window.end, extent.end);
+      const from = Math.max(offset, window.position);
+      const to = Math.min(offset + chunk.length, limit);
+      if (from < to) {
+        writeFully(descriptor, chunk.subarray(from - offset, to - offset), from);
+        window.position = to;
+        observer.wrote({ start: from, end: to });
+      }
+      offset += chunk.length;
+    };
+    stream.on('data', (chunk: Buffer) => {
+      if (settled) {
+        // More than was announced: such a connection is of no further use.
+        response.body.destroy();
+        return;
+      }
+      try {
+        give(chunk);
+      } catch (error) {
+        response.body.destroy();
+        settle(diskError(error, job.path));
+        return;
+      }
+      if (window.position < Math.min(window.end, extent.end)) return;
+      // Filled. If nothing more is to come, the connection ends its answer by itself and can be used again.
+      if (offset < extent.end) response.body.destroy();
+      settle();
+    });
+    const broken = (error: Error) =>
+      settle(signal.aborted ? signal.reason : networkError(error, response.url, false));
+    stream.on('error', broken);
+    stream.on('end', () => settle(new FetchError('NETWORK', endedEarly(response, job), { retryable: true })));
+    response.body.on('error', broken);
+    response.body.on('close', () => {
+      // An end that was proper has been seen before this, unless the decoder is still busy with the rest.
+      if (stream !== response.body && response.body.complete) return;
+      broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true }));
+    });
+    stream.resume();
+  });
+}
+
+function endedEarly(response: HttpResponse, job: RangeJob): string {
+  return `${response.url.host} broke off in the middle of ${job.path}`;
+}
+
+function writeFully(descriptor: number, bytes: Buffer, position: number): void {
+  let written = 0;
+  while (written < bytes.length) {
+    written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+  }
+}

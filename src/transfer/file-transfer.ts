@@ -1,0 +1,170 @@
+import type { ByteRange } from '../model/byte-range.ts';
+import { FetchError } from '../model/error.ts';
+import type { PlannedFile } from '../model/plan.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { Location } from '../source/source.ts';
+import { type ContentDigests, digestMatches, type StagedFile } from '../store/store.ts';
+import type { Hasher, HashFollower } from './hasher.ts';
+
+/** How far the hash may lag behind the writes before it is told to go on. */
+const HASH_STEP_BYTES = 4 * 1024 * 1024;
+/** A signed URL that ends within this time is not used for another range. */
+const EXPIRY_MARGIN_MS = 60_000;
+/** How often a file whose hash is wrong is fetched again. */
+const MAX_REPAIRS = 2;
+
+/** Where a file's bytes were found, and whether they were really there. */
+export class Place {
+  location: Location;
+  /** Bytes have come from here: a refusal now means that it expired, not that it never worked. */
+  worked = false;
+  readonly #locatedAt: number;
+
+  constructor(location: Location, now: number) {
+    this.location = location;
+    this.#locatedAt = now;
+  }
+
+  /** The bytes were found behind redirects: later ranges go there directly. */
+  moveTo(url: string): void {
+    this.location = { ...this.location, url };
+  }
+
+  endsSoon(now: number): boolean {
+    const { expiresAt } = this.location;
+    if (expiresAt === undefined) return false;
+    const lifetime = expiresAt - this.#locatedAt;
+    // Born expired: the clocks differ, and the server's refusal is the only word on it.
+    if (lifetime <= 0) return false;
+    return now > expiresAt - Math.min(EXPIRY_MARGIN_MS, lifetime / 2);
+  }
+}
+
+/** What one file in flight needs: its part on disk, the hash that follows it, the place its bytes come from. */
+export class FileTransfer implements AsyncDisposable {
+  readonly planned: PlannedFile;
+  readonly #stage: (file: RemoteFile) => Promise<StagedFile>;
+  readonly #hasher: Hasher;
+  #opening: Promise<void> | undefined;
+  #staged: StagedFile | undefined;
+  #follower: HashFollower | undefined;
+  #hashedTo = 0;
+  #place: Place | undefined;
+  #asking: Promise<Place> | undefined;
+  #repairs = 0;
+  /** Set when the file is finished or given up. */
+  settled = false;
+
+  constructor(planned: PlannedFile, stage: (file: RemoteFile) => Promise<StagedFile>, hasher: Hasher) {
+    this.planned = planned;
+    this.#stage = stage;
+    this.#hasher = hasher;
+  }
+
+  get file(): RemoteFile {
+    return this.planned.file;
+  }
+
+  get repaired(): boolean {
+    return this.#repairs > 0;
+  }
+
+  /** Opens the part and starts the hash; `onOpen` is told once how many bytes were there before. */
+  open(onOpen: (held: number) => void): Promise<void> {
+    this.#opening ??= this.#open(onOpen);
+    return this.#opening;
+  }
+
+  async #open(onOpen: (held: number) => void): Promise<void> {
+    const { file } = this;
+    this.#staged = await this.#stage(file);
+    const git = file.digest?.algorithm === 'git-sha1';
+    this.#follower = this.#hasher.follow(this.#staged.partPath, file.size, { git });
+    onOpen(this.#staged.received.size);
+    this.#follow();
+  }
+
+  get staged(): StagedFile {
+    if (this.#staged === undefined) throw new FetchError('BUG', `${this.file.path} is not open`);
+    return this.#staged;
+  }
+
+  get complete(): boolean {
+    return this.staged.received.size === this.file.size;
+  }
+
+  /** Where the first byte that is missing is. */
+  get firstMissing(): number {
+    return this.staged.received.prefix();
+  }
+
+  /** Records a write; returns how many bytes of it are new. */
+  wrote(range: ByteRange): number {
+    const added = this.staged.wrote(range);
+    this.#follow();
+    return added;
+  }
+
+  /** Only completed writes without a gap before them may be hashed: counting bytes would not be a prefix. */
+  #follow(): void {
+    const end = this.staged.received.prefix();
+    if (end - this.#hashedTo < HASH_STEP_BYTES && end < this.file.size) return;
+    this.#hashedTo = end;
+    this.#follower?.advance(end);
+  }
+
+  /**
+   * Where the bytes are. Asked once for all lanes, and again after `forgetPlace` or shortly before it
+   * expires. A failed look-up is not remembered.
+   */
+  async place(locate: () => Promise<Location>, now: () => number): Promise<Place> {
+    if (this.#place?.endsSoon(now()) === true) this.#place = undefined;
+    if (this.#place !== undefined) return this.#place;
+    this.#asking ??= locate()
+      .then((location) => {
+        this.#place = new Place(location, now());
+        return this.#place;
+      })
+      .finally(() => {
+        this.#asking = undefined;
+      });
+    return await this.#asking;
+  }
+
+  forgetPlace(place: Place): void {
+    if (this.#place === place) this.#place = undefined;
+  }
+
+  /**
+   * Compares the hash of what arrived with what it must be. On a mismatch the whole file is read once more
+   * before it is called wrong: the bytes on the disk decide, not what was hashed on the way.
+   */
+  async verify(onSecondLook: () => void): Promise<ContentDigests | undefined> {
+    const follower = this.#follower;
+    if (follower === undefined) throw new FetchError('BUG', `${this.file.path} is not open`);
+    const first = await follower.digests();
+    if (digestMatches(first, this.file.digest)) return first;
+    onSecondLook();
+    follower.restart();
+    const second = await follower.digests();
+    return digestMatches(second, this.file.digest) ? second : undefined;
+  }
+
+  /** Forgets every byte of a wrong file, to fetch it again; false when that was done often enough. */
+  startRepair(): boolean {
+    if (this.#repairs >= MAX_REPAIRS) return false;
+    this.#repairs += 1;
+    this.staged.restart();
+    this.#follower?.restart();
+    this.#hashedTo = 0;
+    this.#place = undefined;
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#follower?.close();
+    this.#follower = undefined;
+    await this.#opening?.catch(() => {});
+    await this.#staged?.[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,18 @@
+import type { ContentDigests } from '../store/store.ts';
+
+/** Follows one file while it is written and hashes what is complete. */
+export interface HashFollower {
+  /** All bytes before `end` are on disk and will not be written again. */
+  advance(end: number): void;
+  /** Forgets what was hashed: the file is hashed from its first byte again. */
+  restart(): void;
+  /** Hashes the rest; every byte of the file must be on disk. Call `restart` before asking again. */
+  digests(): Promise<ContentDigests>;
+  close(): void;
+}
+
+/** Hashes files, elsewhere than on the main thread. Disposing drops whatever is under way. */
+export interface Hasher extends AsyncDisposable {
+  /** `git` asks for the git blob id as well. The file must exist. */
+  follow(path: string, size: number, options: { readonly git: boolean }): HashFollower;
+}

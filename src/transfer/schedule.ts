@@ -1,0 +1,262 @@
+import type { ByteRange } from '../model/byte-range.ts';
+
+const MIB = 1024 * 1024;
+
+/** Files up to this size wait in a line of their own, so that their round trips overlap with large ranges. */
+const SMALL_FILE_BYTES = 8 * MIB;
+/** Less than this is not worth a request of its own. */
+const SMALLEST_STEAL_BYTES = MIB;
+/** What will be there so soon is not worth stealing: the request takes as long. */
+const SHORTEST_STEAL_MS = 1000;
+/** Silent for this long, a span is believed to be lost and may be taken whole. */
+const LOST_MS = 5000;
+const RATE_WINDOW_MS = 200;
+
+/**
+ * A stretch of one file that one lane works on. The lane moves `position`; the schedule may lower `end`
+ * while the lane is at work. `file` is the caller's number for the file.
+ */
+export interface Span {
+  readonly file: number;
+  position: number;
+  end: number;
+}
+
+interface Work extends Span {
+  readonly small: boolean;
+  /** A server that ignores ranges sends it all in one: nothing can be taken from it. */
+  whole: boolean;
+  startedAt: number;
+  lastByteAt: number;
+  /** Bytes per millisecond, smoothed; 0 until measured. */
+  rate: number;
+  windowStart: number;
+  windowBytes: number;
+}
+
+/** What a lane gets: a span to work on, and the span it was cut off from, if any. */
+export interface Assignment {
+  readonly span: Span;
+  readonly stolenFrom: Span | undefined;
+}
+
+export interface ScheduleOptions {
+  /** Bytes per range for a file of this size. */
+  readonly rangeSize: (fileBytes: number) => number;
+  readonly lanes: number;
+}
+
+/**
+ * Which bytes to fetch next: one queue of ranges over all files, the largest file first, small files in
+ * between; and, when the queue is empty, the tail of the span that would take longest. A pure state
+ * machine: times are arguments, in milliseconds of one monotonic clock.
+ */
+export class Schedule {
+  readonly #options: ScheduleOptions;
+  readonly #large = new WorkQueue();
+  readonly #small = new WorkQueue();
+  readonly #active = new Set<Work>();
+  #smallActive = 0;
+  /** Fastest span lately, in bytes per millisecond: what a thief may hope for. */
+  #bestRate = 0;
+
+  constructor(options: ScheduleOptions) {
+    this.#options = options;
+  }
+
+  /** Nothing is waiting and nothing is under way. */
+  get empty(): boolean {
+    return this.#large.length === 0 && this.#small.length === 0 && this.#active.size === 0;
+  }
+
+  /** Queues what is missing of a file. Call it for files in descending order of size, if there is a choice. */
+  add(file: number, fileBytes: number, missing: readonly ByteRange[]): void {
+    const small = fileBytes <= SMALL_FILE_BYTES;
+    const step = small ? fileBytes : this.#options.rangeSize(fileBytes);
+    const queue = small ? this.#small : this.#large;
+    for (const { start, end } of missing) {
+      // Cut at multiples of the step, so that ranges of a resumed file meet the blocks of its journal.
+      for (let from = start; from < end; ) {
+        const to = Math.min(end, (Math.floor(from / step) + 1) * step);
+        queue.append(makeWork(file, from, to, small));
+        from = to;
+      }
+    }
+  }
+
+  /** The next span for an idle lane; undefined if there is nothing to do for it now. */
+  take(now: number): Assignment | undefined {
+    const work = this.#next();
+    if (work !== undefined) {
+      this.#start(work, now);
+      return { span: work, stolenFrom: undefined };
+    }
+    return this.#steal(now);
+  }
+
+  /** Tells that a lane wrote bytes of its span. */
+  progress(span: Span, bytes: number, now: number): void {
+    const work = span as Work;
+    work.lastByteAt = now;
+    work.windowBytes += bytes;
+    const elapsed = now - work.windowStart;
+    if (elapsed < RATE_WINDOW_MS) return;
+    const current = work.windowBytes / elapsed;
+    work.rate = work.rate === 0 ? current : 0.6 * work.rate + 0.4 * current;
+    work.windowStart = now;
+    work.windowBytes = 0;
+    this.#bestRate = Math.max(work.rate, this.#bestRate * 0.98);
+  }
+
+  /** A lane is done with its span. What it did not fetch goes back to the head of the queue. */
+  release(span: Span): void {
+    const work = span as Work;
+    if (!this.#active.delete(work)) return;
+    if (work.small) this.#smallActive -= 1;
+    if (work.position >= work.end) return;
+    const rest = makeWork(work.file, work.position, work.end, work.small);
+    (work.small ? this.#small : this.#large).giveBack(rest);
+  }
+
+  /**
+   * The server sends the whole file to this lane: the span becomes `[start, end)` and everything else of
+   * that file is taken off. Returns the spans of other lanes that are to stop.
+   */
+  absorb(span: Span, range: ByteRange): Span[] {
+    const work = span as Work;
+    const others = this.drop(span.file).filter((other) => other !== work);
+    this.#active.add(work);
+    if (work.small) this.#smallActive += 1;
+    work.whole = true;
+    work.position = range.start;
+    work.end = range.end;
+    return others;
+  }
+
+  /** Takes a file off. Returns its spans under way, which count as released. */
+  drop(file: number): Span[] {
+    this.#large.remove(file);
+    this.#small.remove(file);
+    const stopped = [...this.#active].filter((work) => work.file === file);
+    for (const work of stopped) {
+      this.#active.delete(work);
+      if (work.small) this.#smallActive -= 1;
+    }
+    return stopped;
+  }
+
+  #next(): Work | undefined {
+    // While large ranges are waiting, a quarter of the lanes at most is spent on round trips for small files.
+    const share = Math.max(1, Math.floor(this.#options.lanes / 4));
+    if (this.#small.length > 0 && (this.#large.length === 0 || this.#smallActive < share))
+      return this.#small.take();
+    return this.#large.take();
+  }
+
+  #start(work: Work, now: number): void {
+    work.startedAt = now;
+    work.lastByteAt = now;
+    work.windowStart = now;
+    this.#active.add(work);
+    if (work.small) this.#smallActive += 1;
+  }
+
+  #steal(now: number): Assignment | undefined {
+    let victim: Work | undefined;
+    let longest = SHORTEST_STEAL_MS;
+    for (const work of this.#active) {
+      if (work.whole || work.end - work.position < 2 * SMALLEST_STEAL_BYTES) continue;
+      const left = timeLeft(work, now);
+      if (left > longest) {
+        victim = work;
+        longest = left;
+      }
+    }
+    if (victim === undefined) return undefined;
+    const split = this.#splitOf(victim, now);
+    const tail = makeWork(victim.file, split, victim.end, victim.small);
+    victim.end = split;
+    this.#start(tail, now);
+    return { span: tail, stolenFrom: victim };
+  }
+
+  /** Where to cut: so that both parts end at about the same time. A span that seems lost keeps nothing. */
+  #splitOf(victim: Work, now: number): number {
+    const remaining = victim.end - victim.position;
+    if (now - victim.lastByteAt >= LOST_MS) return victim.position;
+    const rate = currentRate(victim, now);
+    const hoped = Math.max(rate, this.#bestRate);
+    const share = rate === 0 || hoped === 0 ? 0.5 : Math.min(0.5, rate / (rate + hoped));
+    const cut = victim.position + Math.max(SMALLEST_STEAL_BYTES / 4, remaining * share);
+    // On a block of the journal where there is room for it.
+    const aligned = Math.ceil(cut / MIB) * MIB;
+    return aligned < victim.end ? aligned : Math.ceil(cut);
+  }
+}
+
+/** First in, first out, except for what is given back: that goes first. Every step is cheap at any length. */
+class WorkQueue {
+  #waiting: Work[] = [];
+  #head = 0;
+  readonly #returned: Work[] = [];
+
+  get length(): number {
+    return this.#waiting.length - this.#head + this.#returned.length;
+  }
+
+  append(work: Work): void {
+    this.#waiting.push(work);
+  }
+
+  giveBack(work: Work): void {
+    this.#returned.push(work);
+  }
+
+  take(): Work | undefined {
+    const returned = this.#returned.pop();
+    if (returned !== undefined) return returned;
+    const work = this.#waiting[this.#head];
+    if (work === undefined) return undefined;
+    this.#head += 1;
+    if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#head);
+      this.#head = 0;
+    }
+    return work;
+  }
+
+  remove(file: number): void {
+    this.#waiting = this.#waiting.slice(this.#head).filter((work) => work.file !== file);
+    this.#head = 0;
+    const kept = this.#returned.filter((work) => work.file !== file);
+    this.#returned.splice(0, this.#returned.length, ...kept);
+  }
+}
+
+function makeWork(file: number, position: number, end: number, small: boolean): Work {
+  return {
+    file,
+    position,
+    end,
+    small,
+    whole: false,
+    startedAt: 0,
+    lastByteAt: 0,
+    rate: 0,
+    windowStart: 0,
+    windowBytes: 0,
+  };
+}
+
+/** Bytes per millisecond; falls while nothing comes. */
+function currentRate(work: Work, now: number): number {
+  const silent = now - work.lastByteAt;
+  return silent > 1000 ? (work.rate * 1000) / silent : work.rate;
+}
+
+/** Milliseconds until a span is done, as it looks; 0 for one that has hardly begun. */
+function timeLeft(work: Work, now: number): number {
+  const rate = currentRate(work, now);
+  if (rate > 0) return (work.end - work.position) / rate;
+  return now - work.lastByteAt > SHORTEST_STEAL_MS ? Number.POSITIVE_INFINITY : 0;
+}

@@ -1,0 +1,51 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import type { ContentDigests } from '../store/store.ts';
+import { ContentHash } from './content-hash.ts';
+
+/** One buffer per thread: sessions take turns. */
+const buffer = Buffer.allocUnsafe(1024 * 1024);
+
+/**
+ * Hashes a file that is still being written, behind the writes: it reads back, from the page cache as a
+ * rule, what is known to be complete. Reading is synchronous: it belongs into a thread of its own.
+ */
+export class HashSession {
+  readonly #descriptor: number;
+  readonly #size: number;
+  readonly #git: boolean;
+  #hash: ContentHash;
+  #position = 0;
+
+  constructor(path: string, size: number, git: boolean) {
+    this.#size = size;
+    this.#git = git;
+    this.#hash = new ContentHash(size, { git });
+    this.#descriptor = openSync(path, 'r');
+  }
+
+  /** Hashes on to `end`; all bytes before it must be on disk for good. */
+  advance(end: number): void {
+    while (this.#position < end) {
+      const wanted = Math.min(buffer.length, end - this.#position);
+      const read = readSync(this.#descriptor, buffer, 0, wanted, this.#position);
+      if (read === 0) throw new Error(`the file ends at ${this.#position}, before ${end}`);
+      this.#hash.update(buffer.subarray(0, read));
+      this.#position += read;
+    }
+  }
+
+  restart(): void {
+    this.#hash = new ContentHash(this.#size, { git: this.#git });
+    this.#position = 0;
+  }
+
+  /** Hashes what is left. The session can only be restarted or closed afterwards. */
+  finish(): ContentDigests {
+    this.advance(this.#size);
+    return this.#hash.digests();
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
