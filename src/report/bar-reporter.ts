@@ -91,7 +91,8 @@ class BarReporter implements Reporter {
         return;
       case 'planned':
         this.#throughput.start(now);
-        this.#say({ text: `${planSentence(event.plan)}; into ${printable(event.directory)}`, tone: 'plain' });
+        this.#say({ text: planSentence(event.plan), tone: 'plain' });
+        this.#say({ text: `into ${printable(event.directory)}`, tone: 'plain' });
         return;
       default: {
         const notice = this.#notices.of(event, now);

@@ -84,7 +84,7 @@ export function printable(text: string): string {
 }
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-const ZERO_WIDTH = /^[\p{M}\u200b-\u200d\ufe00-\ufe0f]+$/u;
+const ZERO_WIDTH = /^(?:\p{M}|[\u200b-\u200d])+$/u;
 const PICTURE = /\p{Emoji_Presentation}|\ufe0f/u;
 
 // East Asian Wide and Fullwidth, in coarse blocks: a rare half-width guess costs one blank, nothing more.

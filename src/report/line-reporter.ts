@@ -82,7 +82,8 @@ export function createLineReporter(options: LineReporterOptions): Reporter {
         print(revisionSentence(event.revision));
         return;
       case 'planned':
-        print(`${planSentence(event.plan)}; into ${printable(event.directory)}`);
+        print(planSentence(event.plan));
+        print(`into ${printable(event.directory)}`);
         throughput.start(now);
         nextLineAt = now + Math.min(FIRST_LINE_MS, intervalMs);
         return;

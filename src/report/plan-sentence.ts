@@ -3,13 +3,13 @@ import type { Revision } from '../model/repo.ts';
 import { repoPath } from '../model/repo.ts';
 import { formatBytes, formatCount, printable } from './format.ts';
 
-/** `TheBloke/x, revision main, commit 0123456789ab`. */
+/** `TheBloke/x, gptq-8bit-32g-actorder_True at 0123456`: short enough for one line of 80 columns. */
 export function revisionSentence(revision: Revision): string {
   const repo = printable(repoPath(revision.repo));
-  const commit = printable(revision.commit).slice(0, 12);
+  const commit = printable(revision.commit).slice(0, 7);
   // A commit that was asked for by its number needs no second mention.
-  if (revision.commit.startsWith(revision.name)) return `${repo}, commit ${commit}`;
-  return `${repo}, revision ${printable(revision.name)}, commit ${commit}`;
+  if (revision.name !== '' && revision.commit.startsWith(revision.name)) return `${repo} at ${commit}`;
+  return `${repo}, ${printable(revision.name)} at ${commit}`;
 }
 
 /** `10 files, 8.17 GB; already here: 3 files, 1.20 GB; to fetch: 6.97 GB`. */
