@@ -38,6 +38,26 @@ export class Screen implements Output {
     return lines;
   }
 
+  /** As terminals do that reflow: rows that became too long break, and the cursor stays with its character. */
+  resize(columns: number): void {
+    const lines: string[][] = [];
+    let [row, column] = [0, this.#column];
+    this.#lines.forEach((cells, index) => {
+      if (index === this.#row) {
+        row = lines.length + Math.floor(this.#column / columns);
+        column = this.#column % columns;
+      }
+      let from = 0;
+      do {
+        lines.push(cells.slice(from, from + columns));
+        from += columns;
+      } while (from < cells.length);
+    });
+    this.columns = columns;
+    this.#lines = lines;
+    this.#moveTo(row, column);
+  }
+
   write(text: string): boolean {
     this.writes += 1;
     this.raw += text;
