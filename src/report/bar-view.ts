@@ -43,6 +43,12 @@ const BIG_FILE_BYTES = 32_000_000;
 const NAME_COLUMNS_MOST = 64;
 /** Room for the longest form, `99.9 kB/99.9 GB`, so that the column does not jump. */
 const FIGURE_COLUMNS = 15;
+/**
+ * Widths from which rows have figures, and bars. Both leave 34 columns to the name, so that
+ * `model-00002-of-00003.safetensors` is never cut down to what all its sisters have in common.
+ */
+const FIGURES_FROM = 57;
+const BARS_FROM = 74;
 
 /** Decides what the display shows: tally and time in, rows out. Knows nothing of terminals. */
 export class BarView {
@@ -101,7 +107,7 @@ export class BarView {
     const figures = verifying ? 'verifying' : formatBytesOf(file.done, file.size);
     // On a narrow screen the name is what matters; the figures only come when they say more than the percentage.
     const wide = barColumns > 0;
-    const figureColumns = wide ? FIGURE_COLUMNS : verifying ? figures.length : 0;
+    const figureColumns = columns >= FIGURES_FROM ? FIGURE_COLUMNS : verifying ? figures.length : 0;
     const before = (wide ? barColumns + gap.length : 0) + percent.length + gap.length;
     const after = figureColumns > 0 ? figureColumns + gap.length : 0;
     const nameColumns = Math.max(0, Math.min(NAME_COLUMNS_MOST, columns - before - after));
@@ -181,11 +187,11 @@ function fitFields(fields: readonly Field[], columns: number, gap: string): stri
 
 /** In steps and not as room allows: a bar whose length follows the other fields trembles. */
 function barColumnsFor(columns: number): number {
-  if (columns < 59) return 0;
+  if (columns < BARS_FROM) return 0;
   if (columns < 99) return 14;
   return columns < 139 ? 26 : 38;
 }
 
 function gapFor(columns: number): string {
-  return columns < 59 ? ' ' : '  ';
+  return columns < FIGURES_FROM ? ' ' : '  ';
 }

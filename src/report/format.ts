@@ -131,10 +131,10 @@ export function truncateMiddle(text: string, columns: number): string {
   if (columns <= 0) return '';
   if (columns === 1) return '…';
   const parts = Array.from(graphemes.segment(text), ({ segment }) => segment);
-  const headColumns = Math.floor((columns - 1) * 0.4);
-  const head = takeColumns(parts, headColumns);
-  const tail = takeColumns(parts.reverse(), columns - 1 - headColumns).reverse();
-  return `${head.join('')}…${tail.join('')}`;
+  const head = takeColumns(parts, Math.floor((columns - 1) * 0.25)).join('');
+  // The tail also gets the column that a wide character left unused in the head.
+  const tail = takeColumns(parts.reverse(), columns - 1 - displayWidth(head)).reverse();
+  return `${head}…${tail.join('')}`;
 }
 
 function takeColumns(parts: readonly string[], columns: number): string[] {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { TransferEvent } from '../../../src/model/event.ts';
 import { createBarReporter } from '../../../src/report/bar-reporter.ts';
+import type { Output } from '../../../src/report/output.ts';
 import type { Reporter } from '../../../src/report/reporter.ts';
 import { ManualTime } from '../../support/manual-time.ts';
 import { Screen } from '../../support/screen.ts';
@@ -71,6 +72,19 @@ describe('bar reporter', () => {
     run.reporter.close();
   });
 
+  test('at 60 columns there is room for figures, and names keep what tells them apart', async () => {
+    const run = await start(60);
+    begin(run);
+    move(run, 20, 5_000_000);
+    expect(run.screen.lines.slice(2)).toEqual([
+      ' 10%  model-00001-of-00003.safetensors      100 MB/1.00 GB',
+      '  5%  model-00002-of-00003.safetensors      100 MB/2.00 GB',
+      '  3%  model-00003-of-00003.safetensors      100 MB/3.00 GB',
+      '  5%  300 MB/6.00 GB  150 MB/s  38s left  0/3 files',
+    ]);
+    run.reporter.close();
+  });
+
   test('at 40 columns', async () => {
     const run = await start(40);
     begin(run);
@@ -79,7 +93,7 @@ describe('bar reporter', () => {
       ' 10% model-00001-of-00003.safetensors',
       '  5% model-00002-of-00003.safetensors',
       '  3% model-00003-of-00003.safetensors',
-      '   5% 300 MB/6.00 GB 150 MB/s 38s left'.slice(1),
+      '  5% 300 MB/6.00 GB 150 MB/s 38s left',
     ]);
     run.reporter.close();
   });
@@ -109,13 +123,13 @@ describe('bar reporter', () => {
     const run = await start(60);
     begin(run);
     move(run, 5, 1000);
-    const rows = run.screen.lines.slice(2).map((line) => line.slice(0, 40));
+    const rows = run.screen.lines.slice(2).map((line) => line.slice(0, 22));
     const message = `a long note that does not fit into one line of this terminal and goes on, \x1b[2Jcleanly`;
     run.reporter.emit({ type: 'note', message });
     run.time.advance(100);
     expect(run.screen.lines[2]).toBe('a long note that does not fit into one line of this terminal');
     expect(run.screen.lines[3]).toBe(' and goes on, cleanly');
-    expect(run.screen.lines.slice(4).map((line) => line.slice(0, 40))).toEqual(rows);
+    expect(run.screen.lines.slice(4).map((line) => line.slice(0, 22))).toEqual(rows);
     run.reporter.close();
     expect(run.screen.lines.length).toBe(4);
   });
@@ -150,11 +164,9 @@ describe('bar reporter', () => {
       run.reporter.emit({ type: 'file-started', path: `slow-${i}`, size: 3000, held: 0 });
     }
     run.time.advance(700);
-    expect(run.screen.lines.slice(2).map((line) => line.slice(22, 37).trim())).toEqual(
-      ['slow-0', 'slow-1', 'slow-2', 'slow-3', 'slow-4', '', '5.94/6.00 MB  0'].map((text, i) =>
-        i === 6 ? run.screen.lines.at(-1)?.slice(22, 37).trim() : text,
-      ),
-    );
+    // Ten rows of screen leave six to the files, the last of them for those that found no room.
+    const names = run.screen.lines.slice(2, -2).map((line) => line.slice(22, 37).trim());
+    expect(names).toEqual(['slow-0', 'slow-1', 'slow-2', 'slow-3', 'slow-4']);
     expect(run.screen.lines.at(-2)).toBe('+ 15 more files');
     run.reporter.close();
   });
@@ -229,6 +241,11 @@ describe('bar reporter', () => {
     run.reporter.emit({ type: 'note', message: 'late' });
     run.time.advance(1000);
     expect(run.screen.writes).toBe(writes);
+  });
+
+  test('the standard streams of a process are outputs', () => {
+    const outputs: readonly Output[] = [process.stderr, process.stdout];
+    expect(outputs.length).toBe(2);
   });
 
   test('a run that ends before the first frame touches nothing but its notices', async () => {

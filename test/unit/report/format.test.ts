@@ -127,9 +127,12 @@ describe('width', () => {
   });
 
   test('truncation keeps both ends', () => {
-    expect(format.truncateMiddle('model-00002-of-00003.safetensors', 20)).toBe('model-0….safetensors');
+    expect(format.truncateMiddle('model-00002-of-00003.safetensors', 20)).toBe('mode…003.safetensors');
+    expect(format.truncateMiddle('model-00002-of-00003.safetensors', 30)).toBe(
+      'model-0…2-of-00003.safetensors',
+    );
     expect(format.truncateMiddle('short', 20)).toBe('short');
-    expect(format.truncateMiddle('日本語日本語', 7)).toBe('日…本語');
+    expect(format.truncateMiddle('日本語日本語', 7)).toBe('…日本語');
     expect(format.truncateMiddle('abc', 1)).toBe('…');
     expect(format.truncateMiddle('abc', 0)).toBe('');
   });

@@ -30,7 +30,7 @@ needs 6.97 GB of disk space; 120 GB free
 
 test('fits the width of a terminal, by shortening names only', () => {
   const lines = renderPlanTable(PLAN, { directory: '/d', columns: 45 }).split('\n');
-  expect(lines[6]).toBe('resume   4.16 GB  1.20 GB  model-…safetensors');
+  expect(lines[6]).toBe('resume   4.16 GB  1.20 GB  mode…2.safetensors');
   for (const line of lines.slice(3, 9)) expect(line.length).toBeLessThanOrEqual(45);
 });
 
