@@ -1,0 +1,52 @@
+export type ProgressChoice = 'auto' | 'bar' | 'plain' | 'none';
+
+/**
+ * - `bar`: bars on stderr. - `line`: plain lines on stderr. - `notes`: only what people should know, on stderr.
+ * - `json`: events on stdout. An empty list is silence.
+ */
+export type ReporterKind = 'bar' | 'line' | 'notes' | 'json';
+
+export interface ReporterCircumstances {
+  readonly progress: ProgressChoice;
+  readonly quiet: boolean;
+  readonly json: boolean;
+  /** Whether stderr is a terminal. */
+  readonly isTTY: boolean;
+  /** The environment variables of these names, as they are. */
+  readonly TERM: string | undefined;
+  readonly NO_COLOR: string | undefined;
+  readonly CI: string | undefined;
+}
+
+/**
+ * Which reporters a run gets. Control codes need a terminal that understands them and a user who did not set
+ * `NO_COLOR`; even `--progress bar` does not overrule that. `CI` only changes what `auto` means.
+ */
+export function chooseReporters(facts: ReporterCircumstances): readonly ReporterKind[] {
+  const onStandardError = facts.quiet ? [] : [chooseProgress(facts)];
+  return facts.json ? ['json', ...onStandardError] : onStandardError;
+}
+
+function chooseProgress(facts: ReporterCircumstances): ReporterKind {
+  const canDraw = facts.isTTY && facts.TERM !== 'dumb' && !isSet(facts.NO_COLOR);
+  switch (facts.progress) {
+    case 'none':
+      return 'notes';
+    case 'plain':
+      return 'line';
+    case 'bar':
+      return canDraw ? 'bar' : 'line';
+    case 'auto':
+      // Who asked for JSON reads the progress there; a second account of it would only fill their log.
+      if (facts.json) return 'notes';
+      return canDraw && !isCI(facts.CI) ? 'bar' : 'line';
+  }
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
+}
+
+function isCI(value: string | undefined): boolean {
+  return isSet(value) && value !== '0' && value?.toLowerCase() !== 'false';
+}

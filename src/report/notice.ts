@@ -1,0 +1,72 @@
+import type { TransferEvent } from '../model/event.ts';
+import { Burst } from './burst.ts';
+import { formatCount, formatDuration, groupDigits, printable } from './format.ts';
+
+export type Tone = 'plain' | 'warning' | 'error' | 'faint';
+
+/** One line that a person should see, whatever else is on the screen. */
+export interface Notice {
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+const BURST_WINDOW_MS = 5000;
+
+/**
+ * Picks the events that deserve a line of their own and words them: retries, failures, notes and, when
+ * verbose, traces. Bursts are collapsed, so that the number of lines is bounded by time and not by trouble.
+ */
+export class Notices {
+  readonly #verbose: boolean;
+  readonly #retries = new Burst(3, BURST_WINDOW_MS);
+  readonly #failures = new Burst(10, BURST_WINDOW_MS);
+  readonly #notes = new Burst(10, BURST_WINDOW_MS);
+
+  constructor(options: { readonly verbose: boolean }) {
+    this.#verbose = options.verbose;
+  }
+
+  of(event: TransferEvent, now: number): Notice | undefined {
+    switch (event.type) {
+      case 'retrying': {
+        if (!this.#retries.admit(now)) return undefined;
+        const when = event.delayMs > 0 ? ` in ${formatDuration(event.delayMs)}` : '';
+        const what = printable(event.what);
+        const text = `retrying ${what}${when} (attempt ${event.attempt}): ${printable(event.message)}`;
+        return { text, tone: 'warning' };
+      }
+      case 'file-failed':
+        if (!this.#failures.admit(now)) return undefined;
+        return { text: `${printable(event.path)} failed: ${printable(event.message)}`, tone: 'error' };
+      case 'note':
+        if (!this.#notes.admit(now)) return undefined;
+        return { text: printable(event.message), tone: 'plain' };
+      case 'trace':
+        return this.#verbose ? { text: printable(event.message), tone: 'faint' } : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  /** What bursts held back and whose window is over by now: to be asked for at every tick. */
+  due(now: number): readonly Notice[] {
+    return this.#summaries(this.#retries.drain(now), this.#failures.drain(now), this.#notes.drain(now));
+  }
+
+  /** All that is still held back: to be asked for once, at the end. */
+  rest(): readonly Notice[] {
+    return this.#summaries(this.#retries.drainNow(), this.#failures.drainNow(), this.#notes.drainNow());
+  }
+
+  #summaries(retries: number, failures: number, notes: number): readonly Notice[] {
+    const summaries: Notice[] = [];
+    if (retries > 0) {
+      const word = retries === 1 ? 'retry' : 'retries';
+      summaries.push({ text: `and ${groupDigits(retries)} more ${word}`, tone: 'warning' });
+    }
+    if (failures > 0)
+      summaries.push({ text: `and ${formatCount(failures, 'more file')} failed`, tone: 'error' });
+    if (notes > 0) summaries.push({ text: `and ${formatCount(notes, 'more note')}`, tone: 'plain' });
+    return summaries;
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * Where a reporter writes: `process.stderr` and `process.stdout` fit as they are, and so does an object
+ * in a test. Only the bar reporter looks at the terminal's size.
+ */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+  /** True while what was written before has not left yet: a slow ssh connection, a stopped pager. */
+  readonly writableNeedDrain?: boolean;
+  on?(event: 'resize', listener: () => void): unknown;
+  off?(event: 'resize', listener: () => void): unknown;
+}
+
+/** The time as a reporter needs it, in milliseconds from any fixed point that never goes backwards. */
+export interface ReportTime {
+  now(): number;
+  /** Calls `tick` again and again until the returned function is called. Must not keep the process alive. */
+  every(intervalMs: number, tick: () => void): () => void;
+}

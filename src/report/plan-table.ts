@@ -1,0 +1,108 @@
+import type { Plan, PlannedFile } from '../model/plan.ts';
+import { formatBytes, printable, truncateMiddle } from './format.ts';
+import { safeJson } from './json-reporter.ts';
+import { planSentence, revisionSentence } from './plan-sentence.ts';
+import { heldOf } from './tally.ts';
+
+export interface PlanTableOptions {
+  readonly directory: string;
+  /** Width of the terminal; undefined where the text goes to a file, and then names are never shortened. */
+  readonly columns?: number | undefined;
+}
+
+const HEAD = { action: 'ACTION', size: 'SIZE', held: 'HERE', path: 'FILE' };
+/** Narrower than this a name says nothing any more: the row may then run over the edge. */
+const LEAST_NAME_COLUMNS = 16;
+
+/** `--dry-run`: every file with its size, what of it is here and what will be done, then the totals. */
+export function renderPlanTable(plan: Plan, options: PlanTableOptions): string {
+  const rows = [HEAD, ...plan.files.map(planRow)];
+  const actionWidth = widest(rows.map((row) => row.action));
+  const sizeWidth = widest(rows.map((row) => row.size));
+  const heldWidth = widest(rows.map((row) => row.held));
+  const before = actionWidth + sizeWidth + heldWidth + 6;
+  const nameColumns =
+    options.columns === undefined ? undefined : Math.max(LEAST_NAME_COLUMNS, options.columns - before);
+  const lines = rows.map((row) => {
+    const name = nameColumns === undefined ? row.path : truncateMiddle(row.path, nameColumns);
+    const figures = `${row.size.padStart(sizeWidth)}  ${row.held.padStart(heldWidth)}`;
+    return `${row.action.padEnd(actionWidth)}  ${figures}  ${name}`;
+  });
+  return [
+    revisionSentence(plan.revision),
+    `into ${printable(options.directory)}`,
+    '',
+    ...lines,
+    '',
+    planSentence(plan),
+    spaceSentence(plan),
+    '',
+  ].join('\n');
+}
+
+function planRow(planned: PlannedFile): typeof HEAD {
+  const held = heldOf(planned);
+  return {
+    action: actionWord(planned, held),
+    size: formatBytes(planned.file.size),
+    held: held > 0 ? formatBytes(held) : '-',
+    path: printable(planned.file.path),
+  };
+}
+
+function actionWord(planned: PlannedFile, held: number): string {
+  if (planned.action !== 'transfer') return planned.action;
+  if (held > 0) return 'resume';
+  return planned.replaces ? 'replace' : 'fetch';
+}
+
+function widest(cells: readonly string[]): number {
+  return cells.reduce((width, cell) => Math.max(width, cell.length), 0);
+}
+
+function spaceSentence(plan: Plan): string {
+  const needed = `needs ${formatBytes(plan.spaceNeeded)} of disk space`;
+  if (plan.spaceFree === undefined) return `${needed}; how much is free is not known`;
+  const free = `${formatBytes(plan.spaceFree)} free`;
+  if (plan.spaceFree >= plan.spaceNeeded) return `${needed}; ${free}`;
+  return `${needed}; only ${free}, ${formatBytes(plan.spaceNeeded - plan.spaceFree)} too little`;
+}
+
+/**
+ * `--dry-run --json`: the same facts as one JSON document.
+ *
+ * `v` (1), `repo` (`type`, `id`), `revision`, `commit`, `directory`;
+ * `files`: for each `path`, `size`, `held` (bytes here), `action` (`keep`, `check`, `transfer`), `replaces` (true
+ * when a file of another content stands there now);
+ * `totals`: `files`, `bytes`, `held`, `fetch` (bytes), `keepFiles`, `checkFiles`, `fetchFiles`;
+ * `space`: `needed` and `free` bytes (`free` is null where the system does not say).
+ */
+export function renderPlanJson(plan: Plan, directory: string): string {
+  const { repo, name, commit } = plan.revision;
+  const { totals } = plan;
+  const document = {
+    v: 1,
+    repo: { type: repo.type, id: repo.id },
+    revision: name,
+    commit,
+    directory,
+    files: plan.files.map((planned) => ({
+      path: planned.file.path,
+      size: planned.file.size,
+      held: heldOf(planned),
+      action: planned.action,
+      replaces: planned.replaces,
+    })),
+    totals: {
+      files: totals.files,
+      bytes: totals.bytes,
+      held: totals.heldBytes,
+      fetch: totals.fetchBytes,
+      keepFiles: totals.keepFiles,
+      checkFiles: totals.checkFiles,
+      fetchFiles: totals.fetchFiles,
+    },
+    space: { needed: plan.spaceNeeded, free: plan.spaceFree ?? null },
+  };
+  return `${safeJson(document, 2)}\n`;
+}

@@ -1,0 +1,54 @@
+import { Notices } from './notice.ts';
+import type { Output, ReportTime } from './output.ts';
+import type { Reporter } from './reporter.ts';
+
+/** `--quiet`: says nothing, whatever happens. The final path and the error are the command line's to print. */
+export function createQuietReporter(): Reporter {
+  return { emit: () => undefined, close: () => undefined };
+}
+
+export interface NotesReporterOptions {
+  readonly output: Output;
+  readonly time: ReportTime;
+  readonly verbose: boolean;
+}
+
+/** `--progress none`, and stderr beside `--json`: no progress, but retries, failures and notes are still said. */
+export function createNotesReporter(options: NotesReporterOptions): Reporter {
+  const { output, time } = options;
+  const notices = new Notices(options);
+  let closed = false;
+  const print = (text: string): void => {
+    output.write(`fetch: ${text}\n`);
+  };
+  const stopTicking = time.every(1000, () => {
+    for (const notice of notices.due(time.now())) print(notice.text);
+  });
+  return {
+    emit(event) {
+      if (closed || event.type === 'bytes') return;
+      const notice = notices.of(event, time.now());
+      if (notice !== undefined) print(notice.text);
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      stopTicking();
+      for (const notice of notices.rest()) print(notice.text);
+    },
+  };
+}
+
+/** Several reporters as one: `--json` on stdout with notes on stderr. */
+export function joinReporters(reporters: readonly Reporter[]): Reporter {
+  const [only] = reporters;
+  if (reporters.length === 1 && only !== undefined) return only;
+  return {
+    emit(event) {
+      for (const reporter of reporters) reporter.emit(event);
+    },
+    close() {
+      for (const reporter of reporters) reporter.close();
+    },
+  };
+}

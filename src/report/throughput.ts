@@ -1,0 +1,67 @@
+const BUCKET_MS = 250;
+
+/**
+ * How fast bytes arrive: a sliding window, cut into buckets, so that recording costs the same whatever the
+ * number of events, and a connection that stalls shows as a rate that falls to zero within the window.
+ * Only bytes from the network are recorded; those that were held before would look like speed.
+ */
+export class Throughput {
+  readonly #buckets: Float64Array;
+  /** Number of the bucket that was written last, counted from time zero. */
+  #newest = 0;
+  #startedAt: number | undefined;
+
+  constructor(windowMs = 5000) {
+    // One more than the window has: the oldest is always partly outside and counts by the part inside.
+    this.#buckets = new Float64Array(Math.max(1, Math.round(windowMs / BUCKET_MS)) + 1);
+  }
+
+  /** Starts the time of the first window; without it, the first record does. */
+  start(now: number): void {
+    if (this.#startedAt !== undefined) return;
+    this.#startedAt = now;
+    this.#newest = Math.floor(now / BUCKET_MS);
+  }
+
+  record(bytes: number, now: number): void {
+    this.start(now);
+    this.#advance(now);
+    const index = this.#newest % this.#buckets.length;
+    this.#buckets[index] = (this.#buckets[index] ?? 0) + bytes;
+  }
+
+  /** Bytes per second over the window that ends now; 0 before anything arrived. */
+  rate(now: number): number {
+    if (this.#startedAt === undefined) return 0;
+    this.#advance(now);
+    const count = this.#buckets.length;
+    const intoNewest = Math.max(0, now - this.#newest * BUCKET_MS);
+    let bytes = 0;
+    for (let age = 0; age < count; age += 1) {
+      const held = this.#buckets[(this.#newest - age + count) % count] ?? 0;
+      bytes += age === count - 1 ? held * Math.max(0, 1 - intoNewest / BUCKET_MS) : held;
+    }
+    const windowMs = (count - 1) * BUCKET_MS;
+    // The first moments would divide by almost nothing and promise the speed of light.
+    const elapsedMs = Math.min(windowMs, Math.max(BUCKET_MS, now - this.#startedAt));
+    return (bytes * 1000) / elapsedMs;
+  }
+
+  /** Milliseconds until `remaining` bytes are here at the present rate; undefined when nothing arrives. */
+  timeLeft(remaining: number, now: number): number | undefined {
+    if (remaining <= 0) return 0;
+    const rate = this.rate(now);
+    // Below a byte per second the number would be years, which tells nobody anything.
+    return rate < 1 ? undefined : (remaining * 1000) / rate;
+  }
+
+  #advance(now: number): void {
+    const bucket = Math.floor(now / BUCKET_MS);
+    // A clock that steps back writes into the newest bucket, rather than into the future of the ring.
+    if (bucket <= this.#newest) return;
+    const count = this.#buckets.length;
+    if (bucket - this.#newest >= count) this.#buckets.fill(0);
+    else for (let next = this.#newest + 1; next <= bucket; next += 1) this.#buckets[next % count] = 0;
+    this.#newest = bucket;
+  }
+}
