@@ -1,0 +1,49 @@
+import { FetchError } from './error.ts';
+
+/** The longest owner and the longest name that the Hub gives out. */
+const MAX_PART_LENGTH = 96;
+
+/**
+ * Says what keeps a text from being a repository id (`OWNER/NAME`, or `NAME` for the oldest ones), or
+ * undefined when nothing does. The rules are the Hub's own, so that a typing mistake costs no request.
+ */
+export function repoIdProblem(id: string): string | undefined {
+  const parts = id.split('/');
+  if (parts.length > 2) return 'it has more than one "/"';
+  for (const part of parts) {
+    if (part === '') return 'a part of it is empty';
+    const strange = /[^A-Za-z0-9_.-]/u.exec(part)?.[0];
+    if (strange !== undefined) return `it contains ${JSON.stringify(strange)}`;
+    if (part.length > MAX_PART_LENGTH) return `a part of it is longer than ${MAX_PART_LENGTH} characters`;
+    if (!/^\w/.test(part) || !/\w$/.test(part)) return 'a part of it starts or ends with "-" or "."';
+  }
+  if (id.includes('--')) return 'it contains "--"';
+  if (id.includes('..')) return 'it contains ".."';
+  if (id.endsWith('.git')) return 'it ends in ".git"';
+  return undefined;
+}
+
+/** Returns the id, or refuses it (USAGE) with the most useful guess at what was meant. */
+export function requireRepoId(id: string, suffix = ''): string {
+  const problem = repoIdProblem(id);
+  if (problem === undefined) return id;
+  throw new FetchError('USAGE', `${JSON.stringify(id)} is not the name of a repository: ${problem}.`, {
+    hint:
+      meantInstead(id, suffix) ?? 'A repository is written OWNER/NAME, for example openai-community/gpt2.',
+  });
+}
+
+/** `suffix` is the revision as it was typed behind the id, `:REV` or `@REV`; the suggestion keeps it. */
+function meantInstead(id: string, suffix: string): string | undefined {
+  const [owner, name, ...rest] = id.replace(/\/+$/, '').split('/');
+  if (owner !== undefined && name !== undefined) {
+    const repo = `${owner}/${name}`;
+    if (rest.length > 0 && repoIdProblem(repo) === undefined) {
+      return `A file or folder is an argument of its own: did you mean \`fetch ${repo}${suffix} ${rest.join('/')}\`?`;
+    }
+  }
+  const cleaned = id.replace(/^\/+|\/+$/g, '').replace(/\.git$/, '');
+  if (cleaned !== id && repoIdProblem(cleaned) === undefined)
+    return `Did you mean \`fetch ${cleaned}${suffix}\`?`;
+  return undefined;
+}
