@@ -16,6 +16,8 @@ export interface Selection {
 
 /** So many entries are spelled out in an error; the rest is a number. */
 const SHOWN = 5;
+/** So deep folders are suggested for a misspelt name. */
+const MAX_DEPTH = 8;
 
 /**
  * The files of a listing that a selection means, in the order of the listing.
@@ -59,12 +61,10 @@ function selectNamed(files: readonly RemoteFile[], selection: Selection): readon
 class Listing {
   readonly paths: readonly string[];
   readonly #files: ReadonlySet<string>;
-  readonly #folders: ReadonlySet<string>;
 
   constructor(files: readonly RemoteFile[]) {
     this.paths = files.map((file) => file.path);
     this.#files = new Set(this.paths);
-    this.#folders = new Set(this.paths.flatMap(foldersOf));
   }
 
   meant({ path, kind }: TargetPath, patterns: boolean): readonly string[] {
@@ -73,25 +73,21 @@ class Listing {
     const clean = path.replaceAll('\\', '/').replace(/^(\.\/+)+/, '');
     if (kind !== 'folder' && this.#files.has(clean)) return [clean];
     const folder = clean.replace(/\/+$/, '');
-    if (kind !== 'file' && this.#folders.has(folder)) {
-      return this.paths.filter((other) => other.startsWith(`${folder}/`));
-    }
+    const below = kind === 'file' ? [] : this.paths.filter((other) => other.startsWith(`${folder}/`));
+    if (below.length > 0) return below;
     return patterns && isPattern(clean) ? this.paths.filter(compilePattern(clean)) : [];
   }
 
   nearest(name: string): string[] {
-    const folders = Array.from(this.#folders, (folder) => `${folder}/`);
+    const folders = Array.from(new Set(this.paths.flatMap(foldersOf)));
     return nearest(name, name.endsWith('/') ? [...folders, ...this.paths] : [...this.paths, ...folders]);
   }
 }
 
-/** `a/b/c.txt` → `a`, `a/b`. */
+/** `a/b/c.txt` → `a/`, `a/b/`. Nobody misspells deeper ones than these. */
 function foldersOf(path: string): string[] {
-  const folders: string[] = [];
-  for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
-    folders.push(path.slice(0, slash));
-  }
-  return folders;
+  const segments = path.split('/', MAX_DEPTH + 1).slice(0, -1);
+  return segments.map((_, index) => `${segments.slice(0, index + 1).join('/')}/`);
 }
 
 function notFound(missing: readonly string[], listing: Listing): FetchError {
