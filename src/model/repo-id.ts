@@ -23,27 +23,37 @@ export function repoIdProblem(id: string): string | undefined {
   return undefined;
 }
 
+/** What was typed around an id; a suggestion keeps it. */
+export interface IdContext {
+  /** `datasets/` or `spaces/`, where the type was written so. */
+  readonly prefix?: string;
+  /** The revision, `:REV` or `@REV`. */
+  readonly suffix?: string;
+}
+
 /** Returns the id, or refuses it (USAGE) with the most useful guess at what was meant. */
-export function requireRepoId(id: string, suffix = ''): string {
+export function requireRepoId(id: string, context: IdContext = {}): string {
   const problem = repoIdProblem(id);
   if (problem === undefined) return id;
   throw new FetchError('USAGE', `${JSON.stringify(id)} is not the name of a repository: ${problem}.`, {
     hint:
-      meantInstead(id, suffix) ?? 'A repository is written OWNER/NAME, for example openai-community/gpt2.',
+      meantInstead(id, context) ?? 'A repository is written OWNER/NAME, for example openai-community/gpt2.',
   });
 }
 
-/** `suffix` is the revision as it was typed behind the id, `:REV` or `@REV`; the suggestion keeps it. */
-function meantInstead(id: string, suffix: string): string | undefined {
+function meantInstead(id: string, { prefix = '', suffix = '' }: IdContext): string | undefined {
   const [owner, name, ...rest] = id.replace(/\/+$/, '').split('/');
-  if (owner !== undefined && name !== undefined) {
-    const repo = `${owner}/${name}`;
-    if (rest.length > 0 && repoIdProblem(repo) === undefined) {
-      return `A file or folder is an argument of its own: did you mean \`fetch ${repo}${suffix} ${rest.join('/')}\`?`;
-    }
+  const repo = `${owner}/${name}`;
+  if (rest.length > 0 && repoIdProblem(repo) === undefined) {
+    const command = `fetch ${quote(`${prefix}${repo}${suffix}`)} ${quote(rest.join('/'))}`;
+    return `A file or folder is an argument of its own: did you mean \`${command}\`?`;
   }
   const cleaned = id.replace(/^\/+|\/+$/g, '').replace(/\.git$/, '');
-  if (cleaned !== id && repoIdProblem(cleaned) === undefined)
-    return `Did you mean \`fetch ${cleaned}${suffix}\`?`;
-  return undefined;
+  if (cleaned === id || repoIdProblem(cleaned) !== undefined) return undefined;
+  return `Did you mean \`fetch ${quote(`${prefix}${cleaned}${suffix}`)}\`?`;
+}
+
+/** As a shell wants it: people copy what a hint says. */
+function quote(argument: string): string {
+  return /^[\w./:@%+,-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -47,6 +47,9 @@ const TYPE_PREFIXES: ReadonlyMap<string, RepoType> = new Map([
   ['spaces', 'space'],
 ]);
 
+/** What `hf://` can lead to besides; read as an owner they would end in a puzzling 404. */
+const OTHER_KINDS: ReadonlySet<string> = new Set(['buckets', 'kernels']);
+
 /**
  * Understands every way of naming a repository: `OWNER/NAME`, `NAME`, either with `:REV` or `@REV`,
  * `datasets/…` and `spaces/…`, addresses from a browser, and `hf://…`. Throws USAGE with a hint for
@@ -55,9 +58,10 @@ const TYPE_PREFIXES: ReadonlyMap<string, RepoType> = new Map([
 export function parseTarget(text: string, options: TargetOptions): Target {
   const reading = read(text.trim(), options.endpoint);
   const { type, id, revision, origin, path } = reading;
-  const written = revision === undefined ? '' : `${origin === 'colon' ? ':' : '@'}${revision}`;
+  const suffix = revision === undefined ? '' : `${origin === 'colon' ? ':' : '@'}${revision}`;
+  const prefix = type === undefined || type === 'model' ? '' : `${type}s/`;
   return {
-    repo: { type: chooseType(type, options.repoType), id: requireRepoId(id, written) },
+    repo: { type: chooseType(type, options.repoType), id: requireRepoId(id, { prefix, suffix }) },
     ...chooseRevision(revision, origin ?? 'default', options.revision),
     path,
   };
@@ -88,6 +92,15 @@ function readHfUri(rest: string): Reading {
   const segments = rest.split('/');
   const type = TYPE_PREFIXES.get(segments[0] ?? '') ?? 'model';
   if (TYPE_PREFIXES.has(segments[0] ?? '')) segments.shift();
+  else if (segments.length > 2 && OTHER_KINDS.has(segments[0] ?? '')) {
+    throw new FetchError(
+      'USAGE',
+      `Not a model, dataset or space: hf://${segments[0]}/ is another kind of storage.`,
+      {
+        hint: 'Only repositories of models, datasets and spaces can be fetched.',
+      },
+    );
+  }
   const nameParts = segments[0]?.includes('@') || segments.length === 1 ? 1 : 2;
   const written = segments.splice(0, nameParts).join('/');
   const at = written.indexOf('@');
