@@ -1,0 +1,55 @@
+export interface NameProblem {
+  readonly path: string;
+  /** Why it cannot be written, as the end of a sentence: "it is absolute". */
+  readonly reason: string;
+}
+
+/** Turns one part of a path into what a file system compares. */
+export type FoldName = (segment: string) => string;
+
+/** A place on the disk: how it was first spelled, and the first path that needs it. */
+interface Place {
+  readonly spelling: string;
+  readonly path: string;
+  /** What stands in it; undefined for a file. */
+  readonly inside: Map<string, Place> | undefined;
+}
+
+/**
+ * Finds the paths that cannot stand beside an earlier one: the same file twice, a file where another path needs
+ * a folder, and, with `fold`, names that differ only in what the file system ignores. Folders that differ
+ * only so are refused as well: they would be merged, and the directory would not look like the revision.
+ */
+export function findCollisions(
+  paths: readonly string[],
+  fold: FoldName = (segment) => segment,
+): NameProblem[] {
+  const root = new Map<string, Place>();
+  return paths.flatMap((path) => {
+    const reason = enter(path, root, fold);
+    return reason === undefined ? [] : [{ path, reason }];
+  });
+}
+
+/** Enters a path, folder by folder; stops with a reason at the first place that is taken. */
+function enter(path: string, root: Map<string, Place>, fold: FoldName): string | undefined {
+  const segments = path.split('/');
+  let folder = root;
+  for (const [index, spelling] of segments.entries()) {
+    const inside = index === segments.length - 1 ? undefined : new Map<string, Place>();
+    const key = fold(spelling);
+    const taken = folder.get(key);
+    if (taken === undefined) {
+      folder.set(key, { spelling, path, inside });
+    } else {
+      const other = JSON.stringify(taken.path);
+      if (taken.spelling !== spelling) return `this file system cannot tell it from ${other}`;
+      if ((taken.inside === undefined) !== (inside === undefined)) {
+        return `it needs a file and a folder of one name, because of ${other}`;
+      }
+      if (inside === undefined) return 'it is listed twice';
+    }
+    folder = taken?.inside ?? inside ?? folder;
+  }
+  return undefined;
+}

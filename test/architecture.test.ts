@@ -1,0 +1,167 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the made-up sources hold templates.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { violations } from './support/architecture.ts';
+import { readSource } from './support/source-text.ts';
+
+const root = join(import.meta.dirname, '..');
+const src = join(root, 'src');
+const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  dependencies: Record<string, string>;
+};
+const packages = Object.keys(dependencies);
+
+const files = readdirSync(src, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+  .map((entry) => relative(src, join(entry.parentPath, entry.name)).split(sep).join('/'))
+  .sort();
+
+describe('the source', () => {
+  test('is found', () => {
+    expect(files).toContain('model/repo.ts');
+  });
+
+  test.each(files)('%s keeps to the architecture', (path) => {
+    expect(violations(path, readFileSync(join(src, path), 'utf8'), packages)).toEqual([]);
+  });
+});
+
+describe('the check', () => {
+  const imports = (...specifiers: string[]) =>
+    specifiers.map((specifier) => `import { x } from '${specifier}';`).join('\n');
+
+  test.each([
+    ['model/a.ts', '../system/clock.ts'],
+    ['model/a.ts', 'node:path'],
+    ['system/a.ts', '../http/request.ts'],
+    ['http/a.ts', '../source/source.ts'],
+    ['http/a.ts', '@huggingface/hub'],
+    ['source/source.ts', '../http/request.ts'],
+    ['source/source.ts', './hub/hub-source.ts'],
+    ['source/hub/a.ts', '../ollama/b.ts'],
+    ['source/hub/a.ts', '../../plan/patterns.ts'],
+    ['plan/a.ts', '../store/store.ts'],
+    ['plan/a.ts', 'node:fs'],
+    ['transfer/a.ts', '../store/safe-path.ts'],
+    ['transfer/a.ts', '../source/hub/hub-source.ts'],
+    ['transfer/a.ts', '../verify/digest.ts'],
+    ['transfer/a.ts', '../report/bar-reporter.ts'],
+    ['store/a.ts', '../http/request.ts'],
+    ['store/directory/a.ts', '../../verify/digest.ts'],
+    ['verify/a.ts', '../system/clock.ts'],
+    ['branches/a.ts', '../source/hub/hub-source.ts'],
+    ['report/a.ts', '../transfer/queue.ts'],
+    ['report/a.ts', 'cli-progress'],
+    ['report/a.ts', 'commander'],
+    ['report/a.ts', '../cli/main.ts'],
+    ['index.ts', './cli/main.ts'],
+    ['store/a.ts', '../index.ts'],
+    ['store/a.ts', 'node:process'],
+    ['store/a.ts', 'process'],
+    ['store/a.ts', 'left-pad'],
+    ['store/a.ts', './store'],
+    ['store/a.ts', '../../test/support/hub.ts'],
+  ])('%s must not import %s', (path, specifier) => {
+    expect(violations(path, imports(specifier), packages)).toHaveLength(1);
+  });
+
+  test.each([
+    ['model/a.ts', './b.ts'],
+    ['system/a.ts', '../model/b.ts'],
+    ['http/a.ts', 'node:https'],
+    ['source/source.ts', '../model/b.ts'],
+    ['source/hub/a.ts', '../source.ts'],
+    ['source/hub/a.ts', './deep/b.ts'],
+    ['source/hub/deep/a.ts', '../b.ts'],
+    ['source/hub/a.ts', '../../http/b.ts'],
+    ['source/hub/a.ts', '@huggingface/hub'],
+    ['transfer/a.ts', '../source/source.ts'],
+    ['transfer/a.ts', '../store/store.ts'],
+    ['transfer/a.ts', 'p-limit'],
+    ['store/directory/a.ts', '../store.ts'],
+    ['verify/a.ts', '../store/manifest.ts'],
+    ['branches/a.ts', '../source/source.ts'],
+    ['report/bar-reporter.ts', 'cli-progress'],
+    ['cli/a.ts', '../source/hub/b.ts'],
+    ['cli/a.ts', 'commander'],
+    ['cli/a.ts', 'node:process'],
+    ['index.ts', './transfer/run.ts'],
+  ])('%s may import %s', (path, specifier) => {
+    expect(violations(path, imports(specifier), packages)).toEqual([]);
+  });
+
+  test.each([
+    ["import '../http/a.ts';"],
+    ["import type { A } from '../http/a.ts';"],
+    ['import x, { type A,\n  b } from "../http/a.ts";'],
+    ["import * as all from '../http/a.ts';"],
+    ["export { a } from '../http/a.ts';"],
+    ["export * from '../http/a.ts';"],
+    ["const a = await import('../http/a.ts');"],
+    ['const a = await import(`../http/a.ts`);'],
+    ["type A = import('../http/a.ts').A;"],
+    ["const a = `${await import('../http/a.ts')}`;"],
+    ["new Worker(new URL('../http/a.ts', import.meta.url));"],
+    ["new Worker(new URL('../http/a.js', import.meta.url));"],
+    ['const a = await import(name);'],
+    ['const a = await import(`../${name}.ts`);'],
+    ["const a = require('../http/a.ts');"],
+    ["const pattern = /['\"`]/; import '../http/a.ts';"],
+    ["const half = a / 2; import '../http/a.ts'; const b = a / 2;"],
+  ])('sees %s', (text) => {
+    expect(violations('model/a.ts', text, packages)).toHaveLength(1);
+  });
+
+  test.each([
+    ["// import '../http/a.ts'"],
+    ["/* import '../http/a.ts' */"],
+    ['const text = "import \'../http/a.ts\'";'],
+    ["const text = `import '../http/a.ts' ${value} from '../http/a.ts'`;"],
+    ["export const text = 'a'; const from = 'b';"],
+    ["const text = new URL('../../package.json', import.meta.url);"],
+    ["const slash = '/* '; const other = ' */';"],
+  ])('is not misled by %s', (text) => {
+    expect(violations('model/a.ts', text, packages)).toEqual([]);
+  });
+
+  test.each([
+    ['export default function a() {}', 'a default export'],
+    ['const a = 1; export { a as default };', 'a default export'],
+    ['if (process.env.HOME) {}', 'uses process'],
+    ['const { env } = process;', 'uses process'],
+    ['globalThis.process.exit(1);', 'uses process'],
+    ['const all = { ...process };', 'uses process'],
+    ['const it = own ? process : other;', 'uses process'],
+    ["export { default } from './b.ts';", 'a default export'],
+    ['`${process.cwd()}`', 'uses process'],
+    ['\n'.repeat(301), '301 lines'],
+  ])('sees %j', (text, expected) => {
+    expect(violations('store/a.ts', text, packages)).toEqual([expected]);
+  });
+
+  test.each([
+    'queue.process(item);',
+    '// process.env',
+    "const text = 'process';",
+    'const options: { process: number; process?: string } = value;',
+    'const processed = preprocess(childProcess);',
+    `${'\n'.repeat(299)}x\n`,
+  ])('lets %j pass', (text) => {
+    expect(violations('store/a.ts', text, packages)).toEqual([]);
+  });
+
+  test('sees misplaced files, and lets cli use process', () => {
+    expect(violations('store/index.ts', '', packages)).toEqual(['a barrel inside a room']);
+    expect(violations('store/utils/a.ts', '', packages)).toEqual(['a folder called utils']);
+    expect(violations('helpers/a.ts', '', packages)).toEqual(['helpers is not a room']);
+    expect(violations('index.ts', '', packages)).toEqual([]);
+    expect(violations('cli/a.ts', 'process.exitCode = 2;', packages)).toEqual([]);
+  });
+
+  test('reads nested templates to their end', () => {
+    const { code, specifiers } = readSource("const a = `x${b({ c: `y${d}z` })}w`; import './e.ts';");
+    expect(code).toBe("const a = `${b({ c: `${d}` })}`; import '';");
+    expect(specifiers).toEqual(['./e.ts']);
+  });
+});

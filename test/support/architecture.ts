@@ -1,0 +1,106 @@
+import { posix } from 'node:path';
+import { readSource } from './source-text.ts';
+
+/** Which other rooms each room may import, as the table of the architecture says. A path means that one file. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  system: ['model'],
+  http: ['model', 'system'],
+  source: ['model', 'system', 'http'],
+  plan: ['model'],
+  transfer: ['model', 'system', 'http', 'source/source.ts', 'store/store.ts'],
+  store: ['model', 'system'],
+  verify: ['model', 'store'],
+  branches: ['model', 'source/source.ts'],
+  report: ['model', 'system'],
+};
+
+/** Where a package may be imported. A dependency that is not here may be imported anywhere. */
+const PACKAGES: Readonly<Record<string, RegExp>> = {
+  '@huggingface/hub': /^source\/hub\//,
+  'cli-progress': /^report\/bar-reporter\.ts$/,
+  commander: /^cli\//,
+  'node:process': /^cli\//,
+  process: /^cli\//,
+};
+
+/** They decide and touch nothing, so they have no use for the system underneath. */
+const PURE_ROOMS: readonly string[] = ['model', 'plan'];
+
+const MAX_LINES = 300;
+
+/**
+ * Says what a file does against the architecture. `path` is relative to `src`, with `/`; `packages` are the
+ * dependencies that package.json names.
+ */
+export function violations(path: string, text: string, packages: readonly string[]): string[] {
+  const { code, specifiers } = readSource(text);
+  return [
+    ...shapeViolations(path, text, code),
+    ...specifiers.flatMap((specifier) => importViolations(path, specifier, packages)),
+  ];
+}
+
+function shapeViolations(path: string, text: string, code: string): string[] {
+  const segments = path.split('/');
+  const found: string[] = [];
+  const room = segments[0]!;
+  if (path !== 'index.ts' && room !== 'cli' && !Object.hasOwn(ROOMS, room))
+    found.push(`${room} is not a room`);
+  if (segments.includes('utils')) found.push('a folder called utils');
+  if (segments.length > 1 && segments.at(-1) === 'index.ts') found.push('a barrel inside a room');
+  const lines = text.replace(/\n$/, '').split('\n').length;
+  if (lines > MAX_LINES) found.push(`${lines} lines`);
+  if (/\bexport\s+(default\b|\{[^}]*\bdefault\b)/.test(code)) found.push('a default export');
+  if (room !== 'cli' && /(?<!(?<!\.)\.\s*|[\w$#])process\b(?!\??:|[\w$])/.test(withoutOwn(code)))
+    found.push('uses process');
+  return found;
+}
+
+/** `globalThis.process` is the same thing; a property of anything else is not. */
+function withoutOwn(code: string): string {
+  return code.replace(/\b(globalThis|global)\s*(\?\.|\.)\s*/g, '');
+}
+
+function importViolations(
+  path: string,
+  specifier: string | undefined,
+  packages: readonly string[],
+): string[] {
+  if (specifier === undefined) return ['imports something that only running it would tell'];
+  if (!specifier.startsWith('.')) return packageViolations(path, specifier, packages);
+  const target = posix.join(posix.dirname(path), specifier);
+  if (target.startsWith('../')) return [`imports ${specifier}, outside src`];
+  if (!target.endsWith('.ts')) return [`imports ${specifier}, without .ts`];
+  return mayImport(path, target) ? [] : [`imports ${target}`];
+}
+
+function packageViolations(path: string, specifier: string, packages: readonly string[]): string[] {
+  const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+  const place = PACKAGES[name];
+  if (place !== undefined) return place.test(path) ? [] : [`imports ${name}`];
+  if (!specifier.startsWith('node:'))
+    return packages.includes(name) ? [] : [`imports ${name}, not a dependency`];
+  return PURE_ROOMS.includes(path.split('/')[0]!) ? [`imports ${specifier}`] : [];
+}
+
+function mayImport(from: string, to: string): boolean {
+  const [room = '', part] = from.split('/');
+  const targetRoom = to.split('/')[0]!;
+  if (room === 'cli') return true;
+  if (targetRoom === 'cli' || to === 'index.ts') return false;
+  if (from === 'index.ts') return true;
+  if (room === 'source') return sourceMayImport(part!, from, to);
+  return (
+    targetRoom === room || (ROOMS[room] ?? []).some((allowed) => allowed === targetRoom || allowed === to)
+  );
+}
+
+/** The interface knows the nouns only; each source knows the interface and itself, never another source. */
+function sourceMayImport(part: string, from: string, to: string): boolean {
+  const targetRoom = to.split('/')[0]!;
+  const isInterface = from === `source/${part}`;
+  if (targetRoom !== 'source')
+    return isInterface ? targetRoom === 'model' : ROOMS['source']!.includes(targetRoom);
+  return to === 'source/source.ts' || (!isInterface && to.startsWith(`source/${part}/`));
+}

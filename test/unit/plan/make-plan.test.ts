@@ -1,0 +1,143 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Holding } from '../../../src/model/plan.ts';
+import type { RemoteFile } from '../../../src/model/remote-file.ts';
+import type { Revision } from '../../../src/model/repo.ts';
+import { checkSpace, makePlan } from '../../../src/plan/make-plan.ts';
+
+const revision: Revision = {
+  repo: { type: 'model', id: 'o/n' },
+  name: 'main',
+  commit: '607a30d783dfa663caf39e06633721c8d4cfcd7e',
+  gated: false,
+};
+
+const file = (path: string, size: number): RemoteFile => ({ path, size, digest: undefined });
+
+const files = [
+  file('whole', 1000),
+  file('part', 500),
+  file('candidate', 300),
+  file('different', 200),
+  file('absent', 100),
+];
+const holdings = new Map<string, Holding>([
+  ['whole', { kind: 'whole' }],
+  ['part', { kind: 'part', part: [{ start: 100, end: 400 }] }],
+  ['candidate', { kind: 'candidate', part: [] }],
+  ['different', { kind: 'different', part: [{ start: 0, end: 50 }] }],
+]);
+
+const summary = (plan: ReturnType<typeof makePlan>) =>
+  plan.files.map(({ file: { path }, action, held, replaces }) => [path, action, held.length, replaces]);
+
+describe('makePlan', () => {
+  test('decides by what is held, sorted by path', () => {
+    const plan = makePlan(revision, files, { holdings, freeBytes: 7 });
+    expect(summary(plan)).toEqual([
+      ['absent', 'transfer', 0, false],
+      ['candidate', 'check', 0, false],
+      ['different', 'transfer', 1, true],
+      ['part', 'transfer', 1, false],
+      ['whole', 'keep', 0, false],
+    ]);
+    expect(plan.totals).toEqual({
+      files: 5,
+      bytes: 2100,
+      heldBytes: 1650,
+      fetchBytes: 450,
+      keepFiles: 1,
+      checkFiles: 1,
+      fetchFiles: 3,
+    });
+    expect(plan.spaceNeeded).toBe(450);
+    expect(plan.spaceFree).toBe(7);
+  });
+
+  test('force fetches everything, but parts have their room already', () => {
+    const plan = makePlan(revision, files, { holdings, freeBytes: undefined }, { forceDownload: true });
+    expect(summary(plan)).toEqual([
+      ['absent', 'transfer', 0, false],
+      ['candidate', 'transfer', 0, true],
+      ['different', 'transfer', 0, true],
+      ['part', 'transfer', 0, false],
+      ['whole', 'transfer', 0, false],
+    ]);
+    expect(plan.totals).toMatchObject({ fetchBytes: 2100, heldBytes: 0, fetchFiles: 5 });
+    expect(plan.spaceNeeded).toBe(1750);
+  });
+
+  test('nothing selected is a plan too', () => {
+    const plan = makePlan(revision, [], { holdings, freeBytes: 0 });
+    expect(plan.totals).toMatchObject({ files: 0, bytes: 0, fetchBytes: 0 });
+    expect(checkSpace(plan)).toBeUndefined();
+  });
+
+  const range = fc.record({
+    start: fc.integer({ min: -20, max: 150 }),
+    end: fc.integer({ min: -20, max: 150 }),
+  });
+  const holding: fc.Arbitrary<Holding> = fc.oneof(
+    fc.constantFrom<Holding>({ kind: 'whole' }, { kind: 'nothing' }),
+    fc.record({ kind: fc.constantFrom('candidate', 'different', 'part'), part: fc.array(range) }),
+  );
+
+  test('totals add up, whatever a journal says', () => {
+    const entry = fc.tuple(fc.nat({ max: 100 }), fc.option(holding));
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), entry), fc.boolean(), (entries, forceDownload) => {
+        const selected = Object.entries(entries).map(([path, [size]]) => file(path, size));
+        const known = new Map(
+          Object.entries(entries).flatMap(([path, [, held]]) => (held ? [[path, held]] : [])),
+        );
+        const plan = makePlan(
+          revision,
+          selected,
+          { holdings: known, freeBytes: undefined },
+          { forceDownload },
+        );
+        const { totals } = plan;
+        expect(plan.files.map((one) => one.file.path)).toEqual(Object.keys(entries).sort());
+        expect(totals.heldBytes + totals.fetchBytes).toBe(totals.bytes);
+        expect(totals.keepFiles + totals.checkFiles + totals.fetchFiles).toBe(totals.files);
+        expect(totals.fetchBytes).toBeGreaterThanOrEqual(0);
+        expect(totals.heldBytes).toBeGreaterThanOrEqual(0);
+        expect(plan.spaceNeeded).toBeGreaterThanOrEqual(0);
+        if (!forceDownload) expect(plan.spaceNeeded).toBe(totals.fetchBytes);
+        for (const { held, file: one } of plan.files) {
+          let before = -1;
+          for (const { start, end } of held) {
+            expect(start).toBeGreaterThan(before);
+            expect(end).toBeGreaterThan(start);
+            expect(end).toBeLessThanOrEqual(one.size);
+            before = end;
+          }
+        }
+      }),
+    );
+  });
+});
+
+describe('checkSpace', () => {
+  const plan = (size: number, freeBytes: number | undefined) =>
+    makePlan(revision, [file('a', size)], { holdings: new Map(), freeBytes });
+
+  test.each([
+    [100, 100],
+    [100, 101],
+    [100, undefined],
+    [0, 0],
+  ])('%s bytes into %s', (size, free) => {
+    expect(checkSpace(plan(size, free))).toBeUndefined();
+  });
+
+  test('says exactly what is missing', () => {
+    const error = checkSpace(plan(4_368_438_912, 4_000_000_000));
+    expect(error).toMatchObject({ code: 'DISK', side: 'store' });
+    expect(error?.message).toContain('4,368,438,912 bytes (4.4 GB)');
+    expect(error?.message).toContain('4,000,000,000 bytes (4.0 GB)');
+    expect(error?.hint).toContain('Free 368,438,912 bytes (368.4 MB)');
+    expect(error?.hint).toContain('--ignore-space');
+    expect(checkSpace(plan(100, 99))?.hint).toContain('Free 1 byte,');
+  });
+});
