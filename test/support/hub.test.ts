@@ -43,9 +43,9 @@ describe('@huggingface/hub', () => {
         const info = await fileDownloadInfo(parameters);
         expect(info?.size).toBe(file.size);
         // For plain LFS this client reads the headers of the last hop, and takes the CDN's etag for a hash.
-      const digest = file.storage === 'git' ? file.gitSha1 : file.sha256;
-      if (file.storage === 'lfs') expect(info?.etag).not.toContain(digest);
-      else expect(info?.etag).toBe(`"${digest}"`);
+        const digest = file.storage === 'git' ? file.gitSha1 : file.sha256;
+        if (file.storage === 'lfs') expect(info?.etag).not.toContain(digest);
+        else expect(info?.etag).toBe(`"${digest}"`);
         const blob = await downloadFile({ ...parameters, xet: false, accessToken: 'hf_reader' });
         const data = Buffer.from((await blob?.arrayBuffer()) ?? new ArrayBuffer(0));
         expect(data.equals(await file.bytes())).toBe(true);
