@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Where the interpreter with huggingface_hub is, or why there is none. */
+export type PythonEnvironment = { readonly python: string } | { readonly missing: string };
+
+export function findPython(): PythonEnvironment {
+  const given = process.env['FETCH_TEST_PYTHON'];
+  const python = given ?? fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
+  if (existsSync(python)) return { python };
+  const missing = `${python} is missing: run test/support/python-environment.sh`;
+  // Where the environment is promised, its absence is a failure and not a skipped test.
+  if (process.env['FETCH_TEST_REQUIRE_PYTHON'] === '1') throw new Error(missing);
+  return { missing };
+}
+
+export interface PythonRun {
+  readonly python: string;
+  readonly endpoint: string;
+  /** HF_HOME: nothing outside of it is read or written. */
+  readonly home: string;
+  /** Extra variables, `HF_TOKEN` for one. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Runs a program with `arguments` as its JSON input in `sys.argv[1]`; its output is what it printed. */
+export async function runPython(setting: PythonRun, program: string, input: unknown): Promise<string> {
+  const { stdout } = await run(setting.python, ['-c', program, JSON.stringify(input)], {
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: setting.home,
+      HF_HOME: setting.home,
+      HF_ENDPOINT: setting.endpoint,
+      HF_HUB_DISABLE_XET: '1',
+      HF_HUB_DISABLE_PROGRESS_BARS: '1',
+      HF_HUB_DISABLE_TELEMETRY: '1',
+      HF_HUB_DISABLE_UPDATE_CHECK: '1',
+      NO_PROXY: '127.0.0.1',
+      ...setting.environment,
+    },
+    maxBuffer: 16 << 20,
+  });
+  return stdout.trim();
+}

@@ -1,0 +1,42 @@
+import type { Credential } from '../access.ts';
+import { jsonReply, type Reply } from '../wire/reply.ts';
+import type { AskedAt } from './context.ts';
+import { notLoggedIn } from './hub-error.ts';
+
+/** `GET /api/whoami-v2` (protocol 1.6). */
+export function whoamiReply(credential: Credential): Reply {
+  if (credential.state !== 'valid') return notLoggedIn('json');
+  const { user } = credential.token;
+  return jsonReply(200, {
+    type: 'user',
+    id: '5dd96eb166059660ed1ee413',
+    name: user,
+    fullname: user,
+    email: `${user}@example.org`,
+    emailVerified: true,
+    canPay: false,
+    isPro: false,
+    periodEnd: null,
+    avatarUrl: '/avatars/none.svg',
+    orgs: [],
+    auth: {
+      type: 'access_token',
+      accessToken: { displayName: 'test', role: 'read', createdAt: '2026-01-01T00:00:00.000Z' },
+    },
+  });
+}
+
+/** `GET /api/TYPEs/REPO/xet-read-token/REVISION` (protocol 1.7). There is no CAS server behind it. */
+export function xetTokenReply({ cdnOrigin }: AskedAt): Reply {
+  const expires = Math.floor(Date.now() / 1000) + 900;
+  const accessToken = 'local-hub-read-token';
+  return jsonReply(
+    200,
+    { casUrl: `${cdnOrigin}/cas`, exp: expires, accessToken },
+    {
+      'X-Xet-Cas-Url': `${cdnOrigin}/cas`,
+      'X-Xet-Access-Token': accessToken,
+      'X-Xet-Token-Expiration': String(expires),
+    },
+  );
+}

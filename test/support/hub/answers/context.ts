@@ -1,0 +1,39 @@
+import type { Credential } from '../access.ts';
+import type { Commit } from '../repositories/commit.ts';
+import type { HubFile } from '../repositories/file.ts';
+import type { Repository } from '../repositories/repository.ts';
+import type { HubSettings } from '../settings.ts';
+import type { Exchange } from '../wire/exchange.ts';
+import type { Route } from '../wire/route.ts';
+
+/** What an answer about a repository may look at. */
+export interface Asked {
+  readonly exchange: Exchange;
+  readonly route: Route;
+  readonly repository: Repository;
+  readonly credential: Credential;
+  readonly settings: HubSettings;
+  readonly hubOrigin: string;
+  readonly cdnOrigin: string;
+  /** The absolute URL under which the CDN serves a file for a while. */
+  readonly signedUrl: (file: HubFile, disposition: string) => string;
+}
+
+/** The same after the revision was found. */
+export interface AskedAt extends Asked {
+  readonly commit: Commit;
+}
+
+/** `models/OWNER/NAME`, as API paths have it. */
+export function apiPath(repository: Repository): string {
+  return `${repository.type}s/${repository.id}`;
+}
+
+/** `OWNER/NAME` for a model, `datasets/OWNER/NAME` and so on for the others. */
+export function sitePath(repository: Repository): string {
+  return repository.type === 'model' ? repository.id : apiPath(repository);
+}
+
+export function encodePath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}

@@ -1,0 +1,77 @@
+import { sha1Text } from '../content/digest.ts';
+import type { Commit } from '../repositories/commit.ts';
+import { jsonReply, type Reply } from '../wire/reply.ts';
+import { type AskedAt, apiPath } from './context.ts';
+import { expanded, fileEntry, folderEntry, type TreeEntry } from './entry.ts';
+import { badRequest, entryMissing } from './hub-error.ts';
+
+/** `GET /api/TYPEs/REPO/tree/REVISION[/FOLDER]` (protocol 1.3). */
+export async function treeReply(asked: AskedAt): Promise<Reply> {
+  const { commit, route, settings } = asked;
+  const folder = route.path.replace(/\/+$/, '');
+  if (folder !== '' && !commit.folders.has(folder)) return entryMissing('json', commit);
+
+  const expand = isTrue(route.query.get('expand'));
+  const names = entriesBelow(commit, folder, isTrue(route.query.get('recursive')));
+  const most = Math.min(settings.pageSize, expand ? 50 : Number.POSITIVE_INFINITY);
+  const limit = Math.min(Number(route.query.get('limit') ?? most), most);
+  if (!Number.isInteger(limit) || limit < 1) return badRequest('"limit" must be a positive number');
+  const from = startOf(names, route.query.get('cursor'));
+  if (from === undefined) return badRequest('Invalid cursor');
+
+  const page = names.slice(from, from + limit);
+  const entries = await Promise.all(page.map((path) => entryOf(commit, path)));
+  const body = expand ? entries.map((entry) => expanded(entry, commit)) : entries;
+  const last = page.at(-1);
+  const more = last !== undefined && from + limit < names.length;
+  return jsonReply(200, body, more ? { Link: nextLink(asked, last, limit) } : {});
+}
+
+/** The Hub promises no order; this one is stable for a commit and looks like none. */
+function entriesBelow(commit: Commit, folder: string, recursive: boolean): string[] {
+  const prefix = folder === '' ? '' : `${folder}/`;
+  return [...commit.files.keys(), ...commit.folders.keys()]
+    .filter((path) => path.startsWith(prefix) && (recursive || !path.slice(prefix.length).includes('/')))
+    .map((path) => ({ path, order: sha1Text(`${commit.id} ${path}`) }))
+    .sort((left, right) => (left.order < right.order ? -1 : 1))
+    .map(({ path }) => path);
+}
+
+function entryOf(commit: Commit, path: string): Promise<TreeEntry> | TreeEntry {
+  const file = commit.files.get(path);
+  return file === undefined ? folderEntry(path, commit.folders.get(path) ?? '') : fileEntry(file);
+}
+
+/** Past the end (a client that makes its own cursor) is an empty page; nonsense is an error. */
+function startOf(names: readonly string[], cursor: string | null): number | undefined {
+  if (cursor === null) return 0;
+  try {
+    const { file_name: name } = JSON.parse(Buffer.from(cursor, 'base64').toString('utf8')) as Record<
+      string,
+      unknown
+    >;
+    const index = names.indexOf(String(name));
+    return index < 0 ? names.length : index + 1;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Absolute, with every parameter of the request (protocol 1.3). */
+function nextLink(
+  { repository, route, exchange, settings, hubOrigin }: AskedAt,
+  last: string,
+  limit: number,
+): string {
+  const [path = ''] = exchange.target.split('?');
+  const parameters = new URLSearchParams(route.query);
+  parameters.set('limit', String(limit));
+  parameters.set('cursor', Buffer.from(JSON.stringify({ file_name: last })).toString('base64'));
+  const origin = settings.leakLinks ? 'https://huggingface.co' : hubOrigin;
+  const tail = path.slice(path.indexOf('/tree/'));
+  return `<${origin}/api/${apiPath(repository)}${tail}?${parameters}>; rel="next"`;
+}
+
+function isTrue(value: string | null): boolean {
+  return value === 'true' || value === '1' || value === 'True';
+}

@@ -1,0 +1,181 @@
+import { gzipSync } from 'node:zlib';
+import { expiredReply } from '../answers/cdn-error.ts';
+import { bytes, wholeContent } from '../content/content.ts';
+import type { CutPoint, Exchange, Transmission } from '../wire/exchange.ts';
+import { partReply } from '../wire/range.ts';
+import {
+  bodyReply,
+  emptyReply,
+  header,
+  htmlReply,
+  textReply,
+  withHeaders,
+  withoutHeaders,
+} from '../wire/reply.ts';
+
+/** Everything that can go wrong with an answer. `at` counts bytes of the body; sizes are bytes. */
+export type Effect =
+  | {
+      readonly kind: 'status';
+      readonly status: number;
+      readonly headers?: Record<string, string>;
+      readonly body?: string;
+    }
+  | { readonly kind: 'rate-limited'; readonly seconds: number; readonly tell: RateLimitStyle }
+  | { readonly kind: 'delay'; readonly ms: number }
+  | { readonly kind: 'reset'; readonly at: CutPoint }
+  | { readonly kind: 'truncate'; readonly at: number }
+  | { readonly kind: 'stall'; readonly at: CutPoint }
+  | { readonly kind: 'slow'; readonly bytesPerSecond: number }
+  | { readonly kind: 'flip'; readonly offset: number }
+  | { readonly kind: 'ignore-range' }
+  | { readonly kind: 'content-range'; readonly shift?: number; readonly total?: number }
+  | { readonly kind: 'shifted-bytes'; readonly shift: number }
+  | { readonly kind: 'short-range'; readonly bytes: number }
+  | { readonly kind: 'long-range'; readonly bytes: number }
+  | { readonly kind: 'chunked' }
+  | { readonly kind: 'gzip' }
+  | { readonly kind: 'etag'; readonly value: string }
+  | { readonly kind: 'headers'; readonly set?: Record<string, string>; readonly drop?: readonly string[] }
+  | { readonly kind: 'redirect'; readonly location: string; readonly status?: number }
+  | { readonly kind: 'redirect-loop' }
+  | { readonly kind: 'redirect-nowhere' }
+  | { readonly kind: 'json'; readonly shape: JsonShape }
+  | { readonly kind: 'repeated-cursor' }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'close-connection' };
+
+/** How a 429 says how long to wait. The Hub itself says it in `RateLimit`; others use `Retry-After`. */
+export type RateLimitStyle = 'retry-after-seconds' | 'retry-after-date' | 'rate-limit-header' | 'nothing';
+
+export type JsonShape = 'malformed' | 'truncated' | 'html' | 'empty' | 'wrong-type';
+
+type Change<K extends Effect['kind']> = (
+  transmission: Transmission,
+  effect: Extract<Effect, { kind: K }>,
+  exchange: Exchange,
+) => Transmission | Promise<Transmission>;
+
+const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
+  status: (was, { status, headers, body }) => ({
+    ...was,
+    reply: textReply(status, body ?? `${status}`, headers),
+  }),
+  'rate-limited': (was, { seconds, tell }, { origin }) => ({
+    ...was,
+    reply: rateLimited(seconds, tell, origin),
+  }),
+  delay: (was, { ms }) => ({ ...was, delayMs: was.delayMs + ms }),
+  reset: (was, { at }) => ({ ...was, cut: { at, ending: 'reset' } }),
+  truncate: (was, { at }) => ({ ...was, cut: { at, ending: 'finish' } }),
+  stall: (was, { at }) => ({ ...was, cut: { at, ending: 'stall' } }),
+  slow: (was, { bytesPerSecond }) => ({ ...was, bytesPerSecond }),
+  flip: (was, { offset }) => ({ ...was, flips: [...was.flips, offset] }),
+  'ignore-range': (was) => ({
+    ...was,
+    reply: bodyReply(
+      200,
+      was.reply.content,
+      withoutHeaders(was.reply, 'Content-Range', 'Content-Length').headers,
+    ),
+  }),
+  'content-range': (was, { shift = 0, total }) => {
+    const { start, end, content } = was.reply;
+    const lie = `bytes ${start + shift}-${end - 1 + shift}/${total ?? content.size}`;
+    return { ...was, reply: withHeaders(was.reply, { 'Content-Range': lie }) };
+  },
+  // The head is right and the bytes come from elsewhere: only a hash can tell.
+  'shifted-bytes': (was, { shift }) => {
+    const { start, end, content } = was.reply;
+    const from = Math.max(Math.min(start + shift, content.size - (end - start)), 0);
+    return { ...was, reply: { ...was.reply, start: from, end: from + (end - start) } };
+  },
+  'short-range': (was, effect) => rangeOfLength(was, effect.bytes),
+  'long-range': (was, effect) => rangeOfLength(was, was.reply.end - was.reply.start + effect.bytes),
+  chunked: (was) => ({ ...was, reply: withoutHeaders(was.reply, 'Content-Length') }),
+  gzip: async (was) => {
+    const part = was.reply.content.read(was.reply.start, was.reply.end);
+    const pieces: Buffer[] = [];
+    for await (const piece of part) pieces.push(piece);
+    const packed = bytes(gzipSync(Buffer.concat(pieces), { level: 1 }));
+    const headers = withoutHeaders(was.reply, 'Content-Length').headers;
+    return {
+      ...was,
+      reply: {
+        status: was.reply.status,
+        headers: { ...headers, 'Content-Encoding': 'gzip' },
+        content: packed,
+        start: 0,
+        end: packed.size,
+      },
+    };
+  },
+  etag: (was, { value }) => {
+    const names = ['ETag', 'X-Linked-Etag'].filter((name) => header(was.reply, name) !== undefined);
+    return { ...was, reply: withHeaders(was.reply, Object.fromEntries(names.map((name) => [name, value]))) };
+  },
+  headers: (was, { set = {}, drop = [] }) => ({
+    ...was,
+    reply: withHeaders(withoutHeaders(was.reply, ...drop), set),
+  }),
+  redirect: (was, { location, status = 302 }) => ({
+    ...was,
+    reply: textReply(status, `Redirecting to ${location}`, { Location: location }),
+  }),
+  'redirect-loop': (was, _effect, { target }) => ({
+    ...was,
+    reply: textReply(307, `Temporary Redirect. Redirecting to ${target}`, { Location: target }),
+  }),
+  'redirect-nowhere': (was) => ({ ...was, reply: textReply(302, 'Found') }),
+  json: async (was, { shape }) => ({ ...was, reply: await brokenJson(was, shape) }),
+  'repeated-cursor': (was, _effect, { request, target }) => {
+    const next = `<http://${request.headers.host}${target}>; rel="next"`;
+    return { ...was, reply: withHeaders(was.reply, { Link: next }) };
+  },
+  expired: (was) => ({ ...was, reply: expiredReply() }),
+  'close-connection': (was) => ({ ...was, closeAfter: true }),
+};
+
+export async function applyEffect<K extends Effect['kind']>(
+  effect: Extract<Effect, { kind: K }>,
+  transmission: Transmission,
+  exchange: Exchange,
+): Promise<Transmission> {
+  const change = EFFECTS[effect.kind as K];
+  return change(transmission, effect, exchange);
+}
+
+function rateLimited(seconds: number, tell: RateLimitStyle, origin: string): Transmission['reply'] {
+  const text =
+    'We had to rate limit you, you hit the quota of 1000 api requests per 5 minutes period. ' +
+    'See https://huggingface.co/docs/hub/rate-limits';
+  const bucket = origin === 'hub' ? 'api' : 'cdn';
+  const headers: Record<RateLimitStyle, Record<string, string>> = {
+    'retry-after-seconds': { 'Retry-After': String(seconds) },
+    'retry-after-date': { 'Retry-After': new Date(Date.now() + seconds * 1000).toUTCString() },
+    'rate-limit-header': { RateLimit: `"${bucket}";r=0;t=${seconds}` },
+    nothing: {},
+  };
+  return textReply(429, text, headers[tell]);
+}
+
+/** The same place in the file, but another number of bytes, with a head that says so truthfully. */
+function rangeOfLength(was: Transmission, length: number): Transmission {
+  const { content, start, headers } = was.reply;
+  const end = Math.max(Math.min(start + length, content.size), start + 1);
+  return { ...was, reply: partReply(content, start, end, headers) };
+}
+
+async function brokenJson(was: Transmission, shape: JsonShape): Promise<Transmission['reply']> {
+  const { reply } = was;
+  const headers = withoutHeaders(reply, 'Content-Length', 'Content-Encoding').headers;
+  if (shape === 'html') return htmlReply(200, '<!DOCTYPE html><title>Sign in to the network</title>');
+  if (shape === 'empty') return { ...emptyReply(200, { ...headers, 'Content-Length': '0' }) };
+  if (shape === 'wrong-type') return bodyReply(200, bytes('{"tree":17}'), headers);
+  const whole = (await wholeContent(reply.content)).toString('utf8');
+  const broken = shape === 'truncated' ? whole.slice(0, Math.floor(whole.length / 2)) : `${whole},]`;
+  return bodyReply(200, bytes(broken), headers);
+}
+
+/** For tests that want to be sure that every effect is tried. */
+export const EFFECT_KINDS: readonly Effect['kind'][] = Object.keys(EFFECTS) as Effect['kind'][];

@@ -1,0 +1,28 @@
+import { bytes, type Content } from '../content/content.ts';
+
+/** Where the Hub keeps a file: in git itself, in LFS storage, or in Xet storage. Decides how it is answered. */
+export type Storage = 'git' | 'lfs' | 'xet';
+
+export interface HubFile {
+  readonly path: string;
+  readonly content: Content;
+  readonly storage: Storage;
+  /** The CDN refuses a GET of it without a Range (protocol 2.7). */
+  readonly huge?: boolean;
+}
+
+export function gitFile(path: string, content: Content | Buffer | string): HubFile {
+  return { path, content: asContent(content), storage: 'git' };
+}
+
+export function lfsFile(path: string, content: Content | Buffer | string): HubFile {
+  return { path, content: asContent(content), storage: 'lfs' };
+}
+
+export function xetFile(path: string, content: Content | Buffer | string): HubFile {
+  return { path, content: asContent(content), storage: 'xet' };
+}
+
+function asContent(content: Content | Buffer | string): Content {
+  return typeof content === 'string' || Buffer.isBuffer(content) ? bytes(content) : content;
+}

@@ -1,0 +1,29 @@
+/** How the hub behaves; may be changed while it runs. */
+export interface HubSettings {
+  /** Answer `/resolve/` with the bytes, as mirrors and the Hub of old do, instead of redirects. */
+  directAnswers: boolean;
+  /** Name https://huggingface.co in `Link`, as careless mirrors do. */
+  leakLinks: boolean;
+  /** Send `X-Cache: Hit from cloudfront` with the bytes; some clients draw conclusions from it. */
+  cacheHeader: boolean;
+  /** What an unknown token gets where none was needed: both have been seen (protocol section 13). */
+  invalidTokenOnPublic: 'refuse' | 'ignore';
+  /** Before every answer, in milliseconds. */
+  latencyMs: number;
+  /** Of every connection on its own; undefined is as fast as it goes. */
+  bytesPerSecond: number | undefined;
+  /** Entries of the tree on one page. */
+  pageSize: number;
+  signedUrlSeconds: number;
+}
+
+export const DEFAULT_SETTINGS: Readonly<HubSettings> = {
+  directAnswers: false,
+  leakLinks: false,
+  cacheHeader: false,
+  invalidTokenOnPublic: 'refuse',
+  latencyMs: 0,
+  bytesPerSecond: undefined,
+  pageSize: 1000,
+  signedUrlSeconds: 3600,
+};

@@ -1,0 +1,50 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { LogEntry } from '../log.ts';
+import type { Reply } from './reply.ts';
+
+export type Origin = 'hub' | 'cdn';
+
+/** What a request is for. Faults and the log speak in these words. */
+export type RequestKind =
+  | 'info'
+  | 'revision'
+  | 'tree'
+  | 'refs'
+  | 'paths-info'
+  | 'whoami'
+  | 'xet-read-token'
+  | 'resolve'
+  | 'resolve-cache'
+  | 'raw'
+  | 'cdn'
+  | 'unknown';
+
+/** One request on its way through the hub. */
+export interface Exchange {
+  readonly origin: Origin;
+  readonly kind: RequestKind;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Path and query as they came. */
+  readonly target: string;
+  /** Path inside the repository where the request names a file, else the path of the URL. */
+  readonly path: string;
+  readonly entry: LogEntry;
+}
+
+/** How a connection ends early: a TCP reset, a clean FIN, or not at all. */
+export type Ending = 'reset' | 'finish' | 'stall';
+
+/** Where it ends: before the status line, or after so many bytes of the body (0 = after the head). */
+export type CutPoint = 'before-head' | number;
+
+/** A reply together with how it travels. */
+export interface Transmission {
+  readonly reply: Reply;
+  readonly delayMs: number;
+  readonly bytesPerSecond: number | undefined;
+  readonly cut: { readonly at: CutPoint; readonly ending: Ending } | undefined;
+  /** Offsets in the content whose byte arrives with all bits inverted. */
+  readonly flips: readonly number[];
+  readonly closeAfter: boolean;
+}

@@ -1,0 +1,116 @@
+import type { Catalog } from '../repositories/catalog.ts';
+import type { RepositoryType } from '../repositories/repository.ts';
+import type { RequestKind } from './exchange.ts';
+
+/** What a URL of the hub asks for. */
+export interface Route {
+  readonly kind: RequestKind;
+  readonly type: RepositoryType;
+  /** Of the repository, as it was written. */
+  readonly id: string;
+  readonly revision: string;
+  /** File or folder inside the repository; empty for its root. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** The request's target with another repository in place of this one, for redirects after a rename. */
+  readonly targetFor: (id: string) => string;
+}
+
+const API_KINDS: Readonly<Record<string, RequestKind>> = {
+  revision: 'revision',
+  tree: 'tree',
+  refs: 'refs',
+  'paths-info': 'paths-info',
+  'xet-read-token': 'xet-read-token',
+};
+const FILE_KINDS: Readonly<Record<string, RequestKind>> = { resolve: 'resolve', raw: 'raw' };
+const TYPES: Readonly<Record<string, RepositoryType>> = {
+  models: 'model',
+  datasets: 'dataset',
+  spaces: 'space',
+};
+
+/** Undefined for a URL that means nothing here or cannot be decoded. */
+export function parseRoute(target: string, catalog: Catalog): Route | undefined {
+  const mark = target.indexOf('?');
+  const query = mark < 0 ? '' : target.slice(mark);
+  const raw = (mark < 0 ? target : target.slice(0, mark)).split('/').slice(1);
+  // Decoded once, and after splitting: an encoded slash stays inside its segment (protocol 1.0).
+  const segments = decodeAll(raw);
+  if (segments === undefined) return undefined;
+
+  const [first, second] = segments;
+  if (first === 'api' && second === 'whoami-v2') return wholeHub('whoami', query, target);
+  if (first === 'api' && second === 'resolve-cache') return read(segments, raw, 2, {}, query, catalog);
+  if (first === 'api') return read(segments, raw, 1, API_KINDS, query, catalog);
+  return read(segments, raw, 0, FILE_KINDS, query, catalog);
+}
+
+function wholeHub(kind: RequestKind, query: string, target: string): Route {
+  const parameters = new URLSearchParams(query);
+  return { kind, type: 'model', id: '', revision: '', path: '', query: parameters, targetFor: () => target };
+}
+
+/** Reads TYPE, REPOSITORY, VERB, REVISION and PATH from segment number `at` on. */
+function read(
+  segments: readonly string[],
+  raw: readonly string[],
+  at: number,
+  verbs: Readonly<Record<string, RequestKind>>,
+  query: string,
+  catalog: Catalog,
+): Route | undefined {
+  const typed = TYPES[segments[at] ?? ''];
+  // Only file URLs of models go without a type.
+  if (typed === undefined && at > 0) return undefined;
+  const type = typed ?? 'model';
+  const from = typed === undefined ? at : at + 1;
+  const length = idLength(segments.slice(from), verbs, type, catalog);
+  const id = segments.slice(from, from + length).join('/');
+  if (id === '') return undefined;
+
+  const after = from + length;
+  const cached = at === 2;
+  const verb = segments[after];
+  const kind = cached ? 'resolve-cache' : verb === undefined ? (at === 1 ? 'info' : undefined) : verbs[verb];
+  if (kind === undefined) return undefined;
+  const { revision, rest } = splitRevision(segments.slice(cached ? after : after + 1));
+  return {
+    kind,
+    type,
+    id,
+    revision,
+    path: rest.join('/'),
+    query: new URLSearchParams(query),
+    targetFor: (name) => `/${[...raw.slice(0, from), name, ...raw.slice(after)].join('/')}${query}`,
+  };
+}
+
+/** One segment for the oldest repositories, else two. */
+function idLength(
+  segments: readonly string[],
+  verbs: Readonly<Record<string, RequestKind>>,
+  type: RepositoryType,
+  catalog: Catalog,
+): number {
+  const [first = '', second] = segments;
+  if (second === undefined) return 1;
+  if (verbs[second] !== undefined) return 1;
+  return catalog.find(type, `${first}/${second}`) === undefined && catalog.find(type, first) !== undefined
+    ? 1
+    : 2;
+}
+
+/** A revision is one segment, except that the slashes of `refs/pr/N` and `refs/convert/X` may stand as they are. */
+function splitRevision(segments: readonly string[]): { revision: string; rest: readonly string[] } {
+  const raw = segments[0] === 'refs' && (segments[1] === 'pr' || segments[1] === 'convert') ? 3 : 1;
+  return { revision: segments.slice(0, raw).join('/'), rest: segments.slice(raw) };
+}
+
+function decodeAll(segments: readonly string[]): string[] | undefined {
+  try {
+    return segments.map((segment) => decodeURIComponent(segment));
+  } catch {
+    return undefined;
+  }
+}

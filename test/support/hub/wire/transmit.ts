@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Exchange, Transmission } from './exchange.ts';
+
+/** Between two writes of a slowed connection. */
+const TICK_MS = 20;
+
+/** Sends a transmission. Returns when the last byte was handed to the system or the client has gone. */
+export async function transmit(transmission: Transmission, exchange: Exchange): Promise<void> {
+  const { reply, cut } = transmission;
+  const { response, entry } = exchange;
+  if (transmission.delayMs > 0) await sleep(transmission.delayMs);
+  if (response.destroyed) return;
+  if (cut?.at === 'before-head') return endEarly(exchange, cut.ending);
+
+  entry.status = reply.status;
+  if (transmission.closeAfter) response.shouldKeepAlive = false;
+  response.writeHead(reply.status, { ...reply.headers });
+  if (exchange.request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  // A small whole answer leaves in one piece, head and body together.
+  const sentAtOnce = cut === undefined && reply.end - reply.start < 1 << 16;
+  if (!sentAtOnce) response.flushHeaders();
+
+  const limit = cut === undefined ? Number.POSITIVE_INFINITY : cut.at;
+  const arrived = await sendBody(transmission, exchange, limit);
+  if (!arrived) return;
+  if (cut === undefined) response.end();
+  else await endEarly(exchange, cut.ending);
+}
+
+/** False when the client has gone. */
+async function sendBody(transmission: Transmission, exchange: Exchange, limit: number): Promise<boolean> {
+  const { reply, flips, bytesPerSecond } = transmission;
+  const began = performance.now();
+  let sent = 0;
+  for await (const piece of reply.content.read(reply.start, reply.end)) {
+    const offset = reply.start + sent;
+    const whole = flipped(piece, offset, flips);
+    const allowed = whole.subarray(0, Math.max(limit - sent, 0));
+    const step = bytesPerSecond === undefined ? allowed.length : Math.ceil((bytesPerSecond * TICK_MS) / 1000);
+    for (let at = 0; at < allowed.length; at += step) {
+      const slice = allowed.subarray(at, at + step);
+      if (!(await write(exchange, slice))) return false;
+      sent += slice.length;
+      if (bytesPerSecond !== undefined) {
+        const due = (sent / bytesPerSecond) * 1000 - (performance.now() - began);
+        if (due > 0) await sleep(due);
+      }
+    }
+    if (sent >= limit) break;
+  }
+  return true;
+}
+
+function flipped(piece: Buffer, offset: number, flips: readonly number[]): Buffer {
+  const inside = flips.filter((flip) => flip >= offset && flip < offset + piece.length);
+  if (inside.length === 0) return piece;
+  // Pieces are views of shared memory: never change them in place.
+  const copy = Buffer.from(piece);
+  for (const flip of inside) copy[flip - offset] = (copy[flip - offset] ?? 0) ^ 0xff;
+  return copy;
+}
+
+function write(exchange: Exchange, slice: Buffer): Promise<boolean> {
+  const { response, entry } = exchange;
+  return new Promise((resolve) => {
+    if (response.destroyed || response.socket?.destroyed !== false) return resolve(false);
+    const gone = (): void => resolve(false);
+    response.once('close', gone);
+    response.write(slice, (failure) => {
+      response.off('close', gone);
+      if (!failure) entry.bytesSent += slice.length;
+      resolve(!failure);
+    });
+  });
+}
+
+/** The last bytes get a moment to arrive: a reset makes both systems forget what is on its way. */
+async function endEarly(exchange: Exchange, ending: 'reset' | 'finish' | 'stall'): Promise<void> {
+  const { socket } = exchange.response;
+  if (socket === null || socket.destroyed) return;
+  if (ending === 'stall') {
+    await new Promise((resolve) => socket.once('close', resolve));
+    return;
+  }
+  await sleep(5);
+  if (ending === 'reset') socket.resetAndDestroy();
+  else socket.end();
+}
