@@ -13,6 +13,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   verify: ['model', 'store'],
   branches: ['model', 'source/source.ts'],
   report: ['model', 'system'],
+  library: ['model', 'system', 'http', 'source', 'plan', 'transfer', 'store', 'verify', 'branches', 'report'],
 };
 
 /** Where a package may be imported. A dependency that is not here may be imported anywhere. */

@@ -46,7 +46,10 @@ export async function writeHubMetadata(
   try {
     await writeFile(target, text);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    // The suffix makes the longest names too long. The record is a convenience for others: do without.
+    if (code === 'ENAMETOOLONG') return;
+    if (code !== 'ENOENT') throw error;
     await mkdir(dirname(target), { recursive: true });
     await writeFile(target, text);
   }
