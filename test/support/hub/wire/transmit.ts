@@ -85,7 +85,7 @@ async function endEarly(exchange: Exchange, ending: 'reset' | 'finish' | 'stall'
     await new Promise((resolve) => socket.once('close', resolve));
     return;
   }
-  await sleep(5);
+  await sleep(10);
   if (ending === 'reset') socket.resetAndDestroy();
   else socket.end();
 }
