@@ -1,3 +1,4 @@
+import { Agent, request } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, ask } from './ask.ts';
@@ -97,6 +98,8 @@ describe('effects', () => {
     expect([middle.status, middle.failure, middle.body.length]).toEqual([206, 'TIMEOUT', 100_000]);
     const before = await once({ kind: 'stall', at: 'before-head' }, 150);
     expect([before.status, before.failure]).toEqual([0, 'TIMEOUT']);
+    const beyond = await once({ kind: 'stall', at: 1_000_001 }, 150);
+    expect([beyond.complete, beyond.body.length]).toEqual([true, 1_000_000]);
   });
 
   effectTest('slow', async () => {
@@ -211,7 +214,33 @@ describe('effects', () => {
   });
 
   effectTest('close-connection', async () => {
-    expect((await once({ kind: 'close-connection' })).headers.connection).toBe('close');
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const connectionHeader = (): Promise<string | undefined> =>
+      new Promise((resolve, reject) => {
+        const asking = request(file, { agent, headers: RANGE }, (answer) => {
+          answer.resume();
+          answer.on('end', () => resolve(answer.headers.connection));
+        });
+        asking.on('error', reject);
+        asking.end();
+      });
+    hub.faults.add({ on: 'cdn', effect: { kind: 'close-connection' } });
+    expect(await connectionHeader()).toBe('close');
+    hub.faults.clear();
+    hub.faults.add({ on: 'cdn', effect: { kind: 'close-connection', announced: false } });
+    expect(await connectionHeader()).toBe('keep-alive');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(Object.values(agent.freeSockets).flat()).toEqual([]);
+    agent.destroy();
+  });
+
+  effectTest('interim', async () => {
+    const answer = await once({ kind: 'interim' });
+    expect([answer.status, answer.body.equals(part())]).toEqual([206, true]);
+  });
+
+  effectTest('raw', async () => {
+    expect((await once({ kind: 'raw', text: 'SSH-2.0-none\r\n' })).failure).toBe('HPE_INVALID_CONSTANT');
   });
 
   test('every effect there is was tried', () => {

@@ -328,6 +328,22 @@ describe('access', () => {
     }
   });
 
+  test('an unknown token may be ignored where none is needed', async () => {
+    hub.settings.invalidTokenOnPublic = 'ignore';
+    const headers = { Authorization: 'Bearer hf_old' };
+    const open = await ask(url('/api/models/tests/revisions'), { headers });
+    const closed = await ask(url('/api/models/tests/private'), { headers });
+    hub.settings.invalidTokenOnPublic = 'refuse';
+    expect([open.status, closed.status]).toEqual([200, 401]);
+  });
+
+  test('every answer waits for the latency', async () => {
+    hub.settings.latencyMs = 80;
+    const answer = await ask(url('/api/models/tests/revisions'));
+    hub.settings.latencyMs = 0;
+    expect(answer.tookMs).toBeGreaterThan(78);
+  });
+
   test('a strict quota refuses in the end', async () => {
     const strict = await startHub({ repositories: [gpt2()], quotas: { resolvers: 2 } });
     const path = `${strict.origin}/openai-community/gpt2/resolve/main/config.json`;

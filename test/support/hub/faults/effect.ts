@@ -45,7 +45,12 @@ export type Effect =
   | { readonly kind: 'json'; readonly shape: JsonShape }
   | { readonly kind: 'repeated-cursor' }
   | { readonly kind: 'expired' }
-  | { readonly kind: 'close-connection' };
+  /** An unannounced end hits the next request on that connection. */
+  | { readonly kind: 'close-connection'; readonly announced?: boolean }
+  /** A 1xx answer comes before the real one. */
+  | { readonly kind: 'interim' }
+  /** Any bytes in place of an HTTP answer, then a clean end. */
+  | { readonly kind: 'raw'; readonly text: string };
 
 /** How a 429 says how long to wait. The Hub itself says it in `RateLimit`; others use `Retry-After`. */
 export type RateLimitStyle = 'retry-after-seconds' | 'retry-after-date' | 'rate-limit-header' | 'nothing';
@@ -135,7 +140,12 @@ const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
     return { ...was, reply: withHeaders(was.reply, { Link: next }) };
   },
   expired: (was) => ({ ...was, reply: expiredReply() }),
-  'close-connection': (was) => ({ ...was, closeAfter: true }),
+  'close-connection': (was, { announced = true }) => ({
+    ...was,
+    closeAfter: announced ? 'announced' : 'silently',
+  }),
+  interim: (was) => ({ ...was, interim: true }),
+  raw: (was, { text }) => ({ ...was, raw: text }),
 };
 
 export async function applyEffect<K extends Effect['kind']>(
