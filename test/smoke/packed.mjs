@@ -88,8 +88,12 @@ async function tryWith(node) {
   const target = join(place, FOLDER);
   const command = [REPO, '--revision', BRANCH];
   // The deadline comes in the middle; what there is by then is kept.
-  const cut = await fetch(...command, '--timeout', '1.2');
-  expect(cut, { exit: 6, stdout: '' });
+  for (const deadline of ['1.5', '2.5', '3.5']) {
+    const cut = await fetch(...command, '--timeout', deadline);
+    expect(cut, { exit: 6, stdout: '' });
+    // A busy machine may need longer to begin.
+    if (cut.stderr.includes(' kept ')) break;
+  }
   assert.ok(!existsSync(join(target, 'model.safetensors')), 'half a file has not got its name');
   const resumed = await fetch(...command, '--json');
   const events = resumed.stdout
@@ -178,7 +182,7 @@ function npm(args, cwd) {
 /** Slow enough for a deadline to fall in the middle of the weights. */
 async function startHub() {
   const script = join(root, 'build/hub/main.js');
-  const args = [script, '--fixture', 'mistral', '--scale', '0.004', '--bandwidth', '1500000'];
+  const args = [script, '--fixture', 'mistral', '--scale', '0.004', '--bandwidth', '1000000'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = await once(createInterface(child.stdout), 'line');
   return { child, origin: JSON.parse(line).origin };
