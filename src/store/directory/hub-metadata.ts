@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, unlink, writeFile } from 'node:fs/promises';
+import { unlink, writeFile } from 'node:fs/promises';
 import { dirname, posix } from 'node:path';
 import { HUB_METADATA_FOLDER, inside } from './layout.ts';
+import { makeFolder } from './make-folder.ts';
 import { findObstacles } from './obstacles.ts';
 
 /** The three lines by which `hf download` and huggingface_hub recognise a file that they need not fetch. */
@@ -66,7 +67,7 @@ async function replace(target: string, text: string): Promise<void> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') await unlink(target);
-    else if (code === 'ENOENT') await mkdir(dirname(target), { recursive: true });
+    else if (code === 'ENOENT') await makeFolder(dirname(target));
     else throw error;
     await writeFile(target, text, { flag: 'wx' });
   }

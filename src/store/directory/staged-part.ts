@@ -8,7 +8,7 @@ import {
   openSync,
   unlinkSync,
 } from 'node:fs';
-import { mkdir, rename, unlink } from 'node:fs/promises';
+import { rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { ByteRange } from '../../model/byte-range.ts';
@@ -16,6 +16,7 @@ import { FetchError } from '../../model/error.ts';
 import { IntervalSet } from '../../model/interval-set.ts';
 import { onDisk, onDiskSync } from '../../system/disk-error.ts';
 import type { ContentDigests, StagedFile } from '../store.ts';
+import { makeFolder } from './make-folder.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
 
 const makeDurable = promisify(fdatasync);
@@ -152,7 +153,7 @@ async function moveInto(part: string, final: string): Promise<void> {
     await rename(part, final);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await mkdir(dirname(final), { recursive: true });
+    await makeFolder(dirname(final));
     await rename(part, final);
   }
 }

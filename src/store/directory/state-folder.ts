@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
-import { mkdir, rmdir, writeFile } from 'node:fs/promises';
+import { rmdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HUB_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
+import { makeFolder } from './make-folder.ts';
 import { removeIfThere } from './staged-part.ts';
 
 const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
@@ -21,14 +22,14 @@ export class StateFolder {
   }
 
   static async make(directory: string): Promise<StateFolder> {
-    const made = await mkdir(inside(directory, PARTS_FOLDER), { recursive: true });
+    const made = await makeFolder(inside(directory, PARTS_FOLDER));
     await writeOnce(inside(directory, `${STATE_FOLDER}/.gitignore`), '*\n');
     return new StateFolder(directory, made);
   }
 
   /** What `hf` puts beside its own records, for git and for backup programs. */
   async markHubFolder(): Promise<void> {
-    await mkdir(inside(this.#directory, HUB_FOLDER), { recursive: true });
+    await makeFolder(inside(this.#directory, HUB_FOLDER));
     await writeOnce(inside(this.#directory, `${HUB_FOLDER}/.gitignore`), '*');
     await writeOnce(inside(this.#directory, `${HUB_FOLDER}/CACHEDIR.TAG`), CACHE_TAG);
   }
