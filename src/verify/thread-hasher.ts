@@ -55,8 +55,9 @@ export class ThreadHasher implements AsyncDisposable {
   }
 
   #start(): Worker {
-    // Compiled code sits beside this file under the same name.
-    const worker = new Worker(new URL('./hash-worker.js', import.meta.url));
+    // Compiled code sits beside this file under the same name. Options of node like --input-type, by which
+    // somebody may run a script that imports us, would keep it from starting.
+    const worker = new Worker(new URL('./hash-worker.js', import.meta.url), { execArgv: [] });
     // It keeps the process alive only while somebody waits for a digest.
     worker.unref();
     worker.on('message', (reply: HashReply) => {
