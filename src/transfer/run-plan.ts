@@ -150,8 +150,11 @@ class PlanRun {
         continue;
       }
       const { span, stolenFrom } = assignment;
-      // Nothing was left to the other lane: it need not wait for its server any longer.
-      if (stolenFrom !== undefined && stolenFrom.position >= stolenFrom.end) this.#stopSpan(stolenFrom);
+      // If nothing was left to the other lane, it need not wait for its server any longer.
+      if (stolenFrom !== undefined) {
+        if (stolenFrom.position >= stolenFrom.end) this.#stopSpan(stolenFrom);
+        else this.#context.transport.narrowed?.(stolenFrom);
+      }
       await this.#work(span);
     }
   }
