@@ -67,7 +67,8 @@ export class StagedPart implements StagedFile {
   }
 
   wrote(range: ByteRange): number {
-    this.#mustBeOpen();
+    // Word of a write that two lanes made may come when the file is settled.
+    if (!this.#open) return 0;
     const added = this.received.add(range);
     onDiskSync(this.#paths.journal, () => this.#journal?.record(range, this.received));
     return added;
@@ -108,7 +109,7 @@ export class StagedPart implements StagedFile {
     if (worthless) await this.discard().catch(() => {});
   }
 
-  /** The number of a closed descriptor may be that of another file by now. */
+  /** The number of a closed descriptor may be that of another file by now: nothing may be done with it. */
   #mustBeOpen(): void {
     if (!this.#open) throw new FetchError('BUG', `${this.#paths.part} is not open any more`);
   }
