@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
@@ -8,7 +7,7 @@ import { onDisk, onDiskSync } from '../../system/disk-error.ts';
 import { checkNames, localPath, type NameProblem } from '../safe-path.ts';
 import type { ContentDigests, StagedFile, Store, Survey } from '../store.ts';
 import { remainingContents } from './contents.ts';
-import { Holdings, type KnownFile } from './holdings.ts';
+import { Holdings, type KnownFile, regularFile } from './holdings.ts';
 import { writeHubMetadata } from './hub-metadata.ts';
 import { HUB_FOLDER, HUB_METADATA_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
 import { DirectoryLock, type LockContext } from './lock.ts';
@@ -84,7 +83,7 @@ export class DirectoryStore implements Store {
     this.#surveyedMs = this.#options.lock.clock.now();
     const { directory } = this;
     const manifest = readManifest(this.#manifestPath);
-    const manifestMs = manifest === undefined ? 0 : statSync(this.#manifestPath).mtimeMs;
+    const manifestMs = regularFile(this.#manifestPath)?.mtimeMs ?? 0;
     const { commit } = this.#options.revision;
     const found = new Holdings({ directory, commit, parts: this.#parts, manifest, manifestMs });
     const holdings = new Map<string, Holding>();
