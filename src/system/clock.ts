@@ -13,14 +13,13 @@ export interface Clock {
 /** A number in [0, 1). */
 export type Random = () => number;
 
+/** A timer of Node that is set for longer fires at once instead (a day is 86 million). */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
+  after: (delayMs, callback) => startTimer(delayMs, callback, (timer) => timer.unref()),
   sleep(delayMs, signal) {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
@@ -28,12 +27,12 @@ export const systemClock: Clock = {
         return;
       }
       // Not unreferenced: somebody waits for this one.
-      const timer = setTimeout(() => {
+      const cancel = startTimer(delayMs, () => {
         signal.removeEventListener('abort', onAbort);
         resolve();
-      }, delayMs);
+      });
       const onAbort = () => {
-        clearTimeout(timer);
+        cancel();
         reject(signal.reason);
       };
       signal.addEventListener('abort', onAbort, { once: true });
@@ -42,3 +41,19 @@ export const systemClock: Clock = {
 };
 
 export const systemRandom: Random = Math.random;
+
+/** Calls back after any time, however long; the returned function cancels. */
+function startTimer(
+  delayMs: number,
+  callback: () => void,
+  onTimer: (timer: NodeJS.Timeout) => void = () => {},
+): () => void {
+  let timer: NodeJS.Timeout;
+  const arm = (leftMs: number): void => {
+    const step = Math.min(leftMs, LONGEST_TIMER_MS);
+    timer = setTimeout(() => (leftMs > step ? arm(leftMs - step) : callback()), step);
+    onTimer(timer);
+  };
+  arm(delayMs);
+  return () => clearTimeout(timer);
+}
