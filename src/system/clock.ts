@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort.ts';
+
 /** Time as an argument. Milliseconds throughout. */
 export interface Clock {
   /** Milliseconds since 1970, as the system believes. Can jump: only for dates that others name. */
@@ -28,14 +30,13 @@ export const systemClock: Clock = {
       }
       // Not unreferenced: somebody waits for this one.
       const cancel = startTimer(delayMs, () => {
-        signal.removeEventListener('abort', onAbort);
+        stopListening();
         resolve();
       });
-      const onAbort = () => {
+      const stopListening = onAbort(signal, () => {
         cancel();
         reject(signal.reason);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
+      });
     });
   },
 };

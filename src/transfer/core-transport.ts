@@ -111,7 +111,7 @@ async function receive(
   signal: AbortSignal,
 ): Promise<void> {
   const { window, descriptor } = job;
-  const stream = await decoded(response);
+  const stream = decoded(response);
   let offset = extent.start;
   await new Promise<void>((resolve, reject) => {
     let settled = false;
