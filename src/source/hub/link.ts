@@ -14,9 +14,11 @@ export function nextPage(header: string | undefined, current: URL, endpoint: str
     } catch {
       throw new FetchError('NETWORK', 'the hub names a next page that is no URL');
     }
-    if (next.origin === current.origin) return next;
-    // An endpoint may have a path of its own, in front of the Hub's.
-    return new URL(`${endpoint}${next.pathname}${next.search}`);
+    const base = new URL(endpoint);
+    // An endpoint may have a path of its own in front of the Hub's, of which the server behind it may not know.
+    const prefix = base.pathname === '/' ? '' : base.pathname;
+    const path = next.pathname.startsWith(`${prefix}/`) ? next.pathname : prefix + next.pathname;
+    return new URL(base.origin + path + next.search);
   }
   return undefined;
 }
