@@ -1,10 +1,12 @@
 import { writeSync } from 'node:fs';
 import { networkError } from '../http/network-error.ts';
 import { formatRange, parseContentRange } from '../http/range.ts';
-import { decoded, type HttpClient, type HttpResponse } from '../http/request.ts';
+import { decoded, discard, type HttpClient, type HttpResponse } from '../http/request.ts';
 import { serverDelay } from '../http/retry-after.ts';
 import { redactUrl, redirectTarget } from '../http/url.ts';
+import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
+import type { Location } from '../source/source.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
@@ -22,28 +24,28 @@ export class CoreTransport implements Transport {
   }
 
   async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
-    const response = await this.#request(job, observer, signal);
-    const { status } = response;
+    signal.throwIfAborted();
+    // No header can ask for no bytes: such a request would be answered with the whole file.
+    if (job.window.position >= job.window.end) return;
+    const asked: ByteRange = { start: job.window.position, end: job.window.end };
+    const response = await this.#request(job.location, asked, signal);
+    const { status, url } = response;
     if (status !== 200 && status !== 206) throw this.#refused(response, job);
-    const from = status === 206 ? checkRange(response, job) : checkWhole(response, job);
+    const from = status === 206 ? checkRange(response, job, asked) : checkWhole(response, job);
+    if (url.href !== new URL(job.location.url).href) observer.movedTo(url.href);
     if (status === 200) observer.wholeFile();
     await receive(response, job, from, observer, signal);
   }
 
-  async #request(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<HttpResponse> {
-    const { location, window } = job;
-    const range = formatRange({ start: window.position, end: window.end });
+  async #request(location: Location, asked: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
     let url = new URL(location.url);
     for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-      const headers: Record<string, string> = { range };
+      const headers: Record<string, string> = { range: formatRange(asked) };
       if (location.authorization?.origin === url.origin)
         headers['authorization'] = location.authorization.value;
       const response = await this.#http.get({ url, headers, signal });
-      if (response.status < 300 || response.status >= 400) {
-        if (hops > 0) observer.movedTo(url.href);
-        return response;
-      }
-      response.body.resume();
+      if (response.status < 300 || response.status >= 400) return response;
+      discard(response);
       url = redirectTarget(url, response.headers.location);
     }
     throw new FetchError('NETWORK', `${redactUrl(location.url)} redirects in circles`, { retryable: true });
@@ -51,7 +53,7 @@ export class CoreTransport implements Transport {
 
   #refused(response: HttpResponse, job: RangeJob): FetchError {
     const { status, url, headers } = response;
-    response.body.resume();
+    discard(response);
     return new FetchError('NETWORK', `${url.host} answered ${status} for ${job.path}`, {
       status,
       // Every status may be the URL's fault rather than the file's: whoever located it decides.
@@ -62,19 +64,13 @@ export class CoreTransport implements Transport {
   }
 }
 
-/** What an answer contains: bytes of the file, half-open. */
-interface Extent {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** Only the range that was asked for will do, of a file of the size that was listed. It may end early. */
-function checkRange(response: HttpResponse, job: RangeJob): Extent {
-  const { window, fileSize } = job;
+function checkRange(response: HttpResponse, job: RangeJob, asked: ByteRange): ByteRange {
+  const { fileSize } = job;
   const found = parseContentRange(response.headers['content-range']);
   const right =
     found !== undefined &&
-    found.range.start === window.position &&
+    found.range.start === asked.start &&
     found.range.end <= fileSize &&
     (found.total === undefined || found.total === fileSize);
   if (right) return found.range;
@@ -82,13 +78,13 @@ function checkRange(response: HttpResponse, job: RangeJob): Extent {
   const said = String(response.headers['content-range'] ?? 'nothing').slice(0, 80);
   throw new FetchError(
     'NETWORK',
-    `${response.url.host} answered another range of ${job.path} than was asked for (asked ${window.position}-${window.end - 1}/${fileSize}, got ${said})`,
+    `${response.url.host} answered another range of ${job.path} than was asked for (asked ${asked.start}-${asked.end - 1}/${fileSize}, got ${said})`,
     { retryable: true },
   );
 }
 
 /** An answer with the whole file instead of a range. Its length, where it means something, must be right. */
-function checkWhole(response: HttpResponse, job: RangeJob): Extent {
+function checkWhole(response: HttpResponse, job: RangeJob): ByteRange {
   const plain = (response.headers['content-encoding'] ?? 'identity') === 'identity';
   const length = response.headers['content-length'];
   if (plain && length !== undefined && Number(length) !== job.fileSize) {
@@ -106,7 +102,7 @@ function checkWhole(response: HttpResponse, job: RangeJob): Extent {
 async function receive(
   response: HttpResponse,
   job: RangeJob,
-  extent: Extent,
+  extent: ByteRange,
   observer: RangeObserver,
   signal: AbortSignal,
 ): Promise<void> {
@@ -153,7 +149,7 @@ async function receive(
     const broken = (error: Error) =>
       settle(signal.aborted ? signal.reason : networkError(error, response.url, false));
     stream.on('error', broken);
-    stream.on('end', () => settle(new FetchError('NETWORK', endedEarly(response, job), { retryable: true })));
+    stream.on('end', () => broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true })));
     response.body.on('error', broken);
     response.body.on('close', () => {
       // An end that was proper has been seen before this, unless the decoder is still busy with the rest.
@@ -171,6 +167,8 @@ function endedEarly(response: HttpResponse, job: RangeJob): string {
 function writeFully(descriptor: number, bytes: Buffer, position: number): void {
   let written = 0;
   while (written < bytes.length) {
-    written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+    const count = writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+    if (count === 0) throw Object.assign(new Error('the disk takes no bytes'), { code: 'EIO' });
+    written += count;
   }
 }

@@ -66,7 +66,8 @@ function flipped(piece: Buffer, offset: number, flips: readonly number[]): Buffe
 function write(exchange: Exchange, slice: Buffer): Promise<boolean> {
   const { response, entry } = exchange;
   return new Promise((resolve) => {
-    if (response.destroyed || response.socket?.destroyed !== false) return resolve(false);
+    // No socket yet: the answer before this one has just been read, but has not been ended here.
+    if (response.destroyed || response.socket?.destroyed === true) return resolve(false);
     const gone = (): void => resolve(false);
     response.once('close', gone);
     response.write(slice, (failure) => {
