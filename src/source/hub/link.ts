@@ -8,10 +8,9 @@ export function nextPage(header: string | undefined, current: URL, endpoint: str
   if (header === undefined) return undefined;
   for (const match of header.matchAll(/<([^<>]{1,8192})>([^<>]{0,1000})/g)) {
     if (!/;\s*rel\s*=\s*"?next"?/i.test(match[2]!)) continue;
-    let next: URL;
-    try {
-      next = new URL(match[1]!, current);
-    } catch {
+    const next = URL.canParse(match[1]!, current.href) ? new URL(match[1]!, current) : undefined;
+    // Of another scheme the path need not begin with a slash: behind an origin it would make another host.
+    if (next === undefined || !/^https?:$/.test(next.protocol)) {
       throw new FetchError('NETWORK', 'the hub names a next page that is no URL');
     }
     const base = new URL(endpoint);

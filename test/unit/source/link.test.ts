@@ -45,17 +45,27 @@ test.each([
   expect(nextPage(header, CURRENT, 'https://hub.example')).toBeUndefined();
 });
 
+test.each(['x:.evil.example/api', 'data:,x', 'javascript:alert(1)', 'http://[::1'])(
+  '%s is no next page',
+  (url) => {
+    expect(() => nextPage(`<${url}>; rel="next"`, CURRENT, 'https://hub.example')).toThrow(
+      expect.objectContaining({ code: 'NETWORK' }),
+    );
+  },
+);
+
 test('whatever a server says, the next page is at the endpoint', () => {
   const target = fc.oneof(fc.webUrl({ withQueryParameters: true }), fc.string(), fc.webPath());
   fc.assert(
-    fc.property(target, (url) => {
+    fc.property(target, fc.constantFrom('', '/hf'), (url, prefix) => {
       let next: URL | undefined;
       try {
-        next = nextPage(`<${url}>; rel="next"`, CURRENT, 'https://hub.example/hf');
+        next = nextPage(`<${url}>; rel="next"`, CURRENT, `https://hub.example${prefix}`);
       } catch (error) {
         expect(error).toMatchObject({ code: 'NETWORK' });
       }
-      if (next !== undefined) expect(next.href.startsWith('https://hub.example/hf/')).toBe(true);
+      if (next !== undefined) expect(next.href.startsWith(`https://hub.example${prefix}/`)).toBe(true);
     }),
+    { numRuns: 1000 },
   );
 });
