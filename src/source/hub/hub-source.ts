@@ -31,7 +31,7 @@ export class HubSource implements Source {
     const information = { model: library.modelInfo, dataset: library.datasetInfo, space: library.spaceInfo };
     // The three differ in the fields that they name, not in those that are read here.
     const info = information[repo.type] as typeof library.modelInfo;
-    const asked = this.#asked(repo, revision);
+    const asked = this.#asked(`the revision ${revision}`, repo, revision);
     let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown };
     try {
       answer = (await info({
@@ -73,7 +73,13 @@ export class HubSource implements Source {
       recursive: true,
       revision: revision.commit,
       hubUrl: this.#hub.endpoint,
-      fetch: hubFetch(this.#hub, this.#asked(revision.repo, revision.name), Array.isArray, signal, notePage),
+      fetch: hubFetch(
+        this.#hub,
+        this.#asked('the listing', revision.repo, revision.name),
+        Array.isArray,
+        signal,
+        notePage,
+      ),
     })) {
       const file = toRemoteFile(entry);
       if (file === undefined) continue;
@@ -86,13 +92,13 @@ export class HubSource implements Source {
   }
 
   locate(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<Location> {
-    const asked = { ...this.#asked(revision.repo, revision.name), path: file.path };
+    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
     return locateFile(this.#hub, asked, revision, file, this.#habits, signal);
   }
 
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
     const url = refsUrl(this.#hub.endpoint, repo);
-    const { json } = await getJson(this.#hub, this.#asked(repo), url, isRecord, signal);
+    const { json } = await getJson(this.#hub, this.#asked('the branches', repo), url, isRecord, signal);
     const { branches, tags } = json as Record<string, unknown>;
     return [...namedRefs('branch', branches), ...namedRefs('tag', tags)];
   }
@@ -120,8 +126,8 @@ export class HubSource implements Source {
     });
   }
 
-  #asked(repo: RepoRef, revision?: string): Asked {
-    return { endpoint: this.#hub.endpoint, repo, revision, token: this.#hub.token };
+  #asked(what: string, repo: RepoRef, revision?: string): Asked {
+    return { what, endpoint: this.#hub.endpoint, repo, revision, token: this.#hub.token };
   }
 }
 
