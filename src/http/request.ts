@@ -26,6 +26,8 @@ export interface HttpResponse {
   readonly body: IncomingMessage;
   /** True when the request went out on a connection that had served before. */
   readonly reused: boolean;
+  /** Says that the body will not be read for so many milliseconds: that is no stall. */
+  readonly quietFor: (milliseconds: number) => void;
 }
 
 export interface HttpClientOptions {
@@ -95,7 +97,8 @@ export class HttpClient {
         body.on('data', () => watch.touch());
         // Nothing flows until somebody reads: adding a listener for data must not start the stream here.
         body.pause();
-        resolve({ url, status, headers: body.headers, body, reused: outgoing.reusedSocket });
+        const quietFor = (milliseconds: number) => watch.touch(milliseconds);
+        resolve({ url, status, headers: body.headers, body, reused: outgoing.reusedSocket, quietFor });
       });
       outgoing.on('error', (error) => {
         if (incoming === undefined) trace?.(request, undefined, clock.monotonic() - started);
@@ -118,7 +121,7 @@ export class HttpClient {
 }
 
 /** Fires once when nothing has touched it for a while. One timer however often it is touched. */
-class StallWatch {
+export class StallWatch {
   readonly #clock: Clock;
   readonly #limitMs: number;
   readonly #onStall: () => void;
@@ -133,8 +136,9 @@ class StallWatch {
     this.#arm(limitMs);
   }
 
-  touch(): void {
-    this.#touched = this.#clock.monotonic();
+  /** Something came, or will not be expected for `quietMs`. */
+  touch(quietMs = 0): void {
+    this.#touched = this.#clock.monotonic() + quietMs;
   }
 
   stop(): void {

@@ -2,13 +2,14 @@ import { writeSync } from 'node:fs';
 import { networkError } from '../http/network-error.ts';
 import { formatRange, parseContentRange } from '../http/range.ts';
 import { decoded, discard, type HttpClient, type HttpResponse } from '../http/request.ts';
-import { serverDelay } from '../http/retry-after.ts';
 import { redactUrl, redirectTarget } from '../http/url.ts';
 import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
 import type { Location } from '../source/source.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
+import type { RateLimiter } from './rate-limiter.ts';
+import { refusedBytes } from './refused.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
 
 const MAX_REDIRECTS = 10;
@@ -17,13 +18,21 @@ const MAX_REDIRECTS = 10;
 export class CoreTransport implements Transport {
   readonly #http: HttpClient;
   readonly #clock: Clock;
+  readonly #limiter: RateLimiter | undefined;
 
-  constructor(http: HttpClient, clock: Clock) {
+  constructor(http: HttpClient, clock: Clock, limiter?: RateLimiter) {
     this.#http = http;
     this.#clock = clock;
+    this.#limiter = limiter;
   }
 
-  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  /** `onHead` is told which origin answered, and whether it was exactly the plain 206 that was asked for. */
+  async bring(
+    job: RangeJob,
+    observer: RangeObserver,
+    signal: AbortSignal,
+    onHead: (origin: string, clean: boolean) => void = () => {},
+  ): Promise<void> {
     signal.throwIfAborted();
     // No header can ask for no bytes: such a request would be answered with the whole file.
     if (job.window.position >= job.window.end) return;
@@ -33,8 +42,9 @@ export class CoreTransport implements Transport {
     if (status !== 200 && status !== 206) throw this.#refused(response, job);
     const from = status === 206 ? checkRange(response, job, asked) : checkWhole(response, job);
     if (url.href !== new URL(job.location.url).href) observer.movedTo(url.href);
-    if (status === 200) observer.wholeFile();
-    await receive(response, job, from, observer, signal);
+    onHead(url.origin, status === 206 && isClean(response, from, job));
+    if (status === 200) await observer.wholeFile();
+    await receive(response, job, from, observer, signal, this.#throttle);
   }
 
   async #request(location: Location, asked: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
@@ -51,18 +61,34 @@ export class CoreTransport implements Transport {
     throw new FetchError('NETWORK', `${redactUrl(location.url)} redirects in circles`, { retryable: true });
   }
 
+  /** Keeps a body quiet for as long as the bytes that it has brought take at the limited rate. */
+  readonly #throttle: Throttle = (stream, response, bytes) => {
+    const delay = this.#limiter?.take(bytes) ?? 0;
+    if (delay === 0) return;
+    stream.pause();
+    response.quietFor(delay);
+    this.#clock.after(delay, () => stream.resume());
+  };
+
   #refused(response: HttpResponse, job: RangeJob): FetchError {
     const { status, url, headers } = response;
     discard(response);
-    return new FetchError('NETWORK', `${url.host} answered ${status} for ${job.path}`, {
-      status,
-      // Every status may be the URL's fault rather than the file's: whoever located it decides.
-      retryable: true,
-      retryAfterMs: status === 429 || status === 503 ? serverDelay(headers, this.#clock.now()) : undefined,
-      hint: `${url.host} serves the file's bytes. If it goes on like this, try again later.`,
-    });
+    return refusedBytes(url.host, job.path, status, headers, this.#clock.now());
   }
 }
+
+/** Whether the strict transport would have taken this answer: only then is the host worth trying with it. */
+function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job: RangeJob): boolean {
+  return (
+    body.httpVersion === '1.1' &&
+    headers['transfer-encoding'] === undefined &&
+    (headers['content-encoding'] ?? 'identity') === 'identity' &&
+    headers['content-range'] === `bytes ${start}-${end - 1}/${job.fileSize}` &&
+    headers['content-length'] === String(end - start)
+  );
+}
+
+type Throttle = (stream: NodeJS.ReadableStream, response: HttpResponse, bytes: number) => void;
 
 /** Only the range that was asked for will do, of a file of the size that was listed. It may end early. */
 function checkRange(response: HttpResponse, job: RangeJob, asked: ByteRange): ByteRange {
@@ -105,6 +131,7 @@ async function receive(
   extent: ByteRange,
   observer: RangeObserver,
   signal: AbortSignal,
+  throttle: Throttle,
 ): Promise<void> {
   const { window, descriptor } = job;
   const stream = decoded(response);
@@ -141,6 +168,7 @@ async function receive(
         settle(diskError(error, job.path));
         return;
       }
+      throttle(stream, response, chunk.length);
       if (window.position < Math.min(window.end, extent.end)) return;
       // Filled. If nothing more is to come, the connection ends its answer by itself and can be used again.
       if (offset < extent.end) response.body.destroy();
@@ -156,7 +184,10 @@ async function receive(
       if (stream !== response.body && response.body.complete) return;
       broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true }));
     });
-    stream.resume();
+    // It may have failed while nobody listened: then nothing more would ever be heard of it.
+    if (response.body.destroyed)
+      broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true }));
+    else stream.resume();
   });
 }
 

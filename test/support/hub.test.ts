@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { downloadFile, fileDownloadInfo, listFiles, modelInfo } from '@huggingface/hub';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ask } from './ask.ts';
 import { compareWithTruth } from './hub/compare.ts';
 import { MISTRAL_GPTQ, MISTRAL_GPTQ_BRANCHES, mistralGptq } from './hub/fixtures/mistral-gptq.ts';
 import { manyFiles, oddNames } from './hub/fixtures/odd.ts';
@@ -58,6 +59,32 @@ describe('@huggingface/hub', () => {
     const before = hub.log.count({ kind: 'tree' });
     expect((await listed('tests/many-files', 'main')).size).toBe(1200);
     expect(hub.log.count({ kind: 'tree' }) - before).toBe(3);
+  });
+
+  // This client trusts that header, and sends the token to the CDN: the log must show it.
+  test('is caught leaking a token when the CDN names its cache', async () => {
+    hub.settings.cacheHeader = true;
+    const blob = await downloadFile({
+      repo: MISTRAL_GPTQ,
+      path: 'tokenizer.model',
+      hubUrl: hub.origin,
+      accessToken: 'hf_reader',
+    });
+    await expect(blob?.arrayBuffer()).rejects.toThrow();
+    hub.settings.cacheHeader = false;
+    expect(hub.log.tokenLeaks().map(({ path, status }) => [path, status])).toEqual([
+      ['tokenizer.model', 400],
+    ]);
+    hub.log.clear();
+  });
+
+  test('would be led elsewhere by a careless mirror', async () => {
+    hub.settings.leakLinks = true;
+    const { headers } = await ask(`${hub.origin}/api/models/tests/many-files/tree/main?recursive=true`);
+    hub.settings.leakLinks = false;
+    expect(headers['link']).toMatch(
+      /^<https:\/\/huggingface\.co\/api\/models\/tests\/many-files\/tree\/main\?/,
+    );
   });
 
   test('lists odd names as they are', async () => {

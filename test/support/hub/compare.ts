@@ -58,6 +58,7 @@ async function filesBelow(directory: string, below = ''): Promise<string[]> {
   const entries = await readdir(join(directory, below), { withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
     const path = below === '' ? entry.name : `${below}/${entry.name}`;
+    // Of downloaders, not of the repository: only at the root.
     if (path === '.cache') continue;
     if (entry.isDirectory()) found.push(...(await filesBelow(directory, path)));
     else found.push(path);

@@ -79,7 +79,9 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       bytesPerSecond: settings.bytesPerSecond,
       cut: undefined,
       flips: [],
-      closeAfter: false,
+      closeAfter: undefined,
+      interim: false,
+      raw: undefined,
     };
     const faulty = await faults.apply(transmission, exchange);
     const packed = origin === 'hub' ? await encoded(faulty.reply, request) : faulty.reply;

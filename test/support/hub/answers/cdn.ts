@@ -30,7 +30,7 @@ export class Storage {
   /** Query of protocol section 2.6, with the shortest policy that says the same. */
   sign(path: string, file: HubFile, disposition: string, seconds: number): string {
     this.#objects.set(`${path}\n${disposition}`, file);
-    const expires = Math.floor(Date.now() / 1000 + seconds);
+    const expires = Math.ceil(Date.now() / 1000 + seconds);
     const policy = Buffer.from(
       JSON.stringify({ Statement: [{ Condition: { DateLessThan: { 'AWS:EpochTime': expires } } }] }),
     ).toString('base64');

@@ -1,6 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { expiredReply } from '../answers/cdn-error.ts';
+import { overQuota } from '../answers/hub-error.ts';
 import { bytes, wholeContent } from '../content/content.ts';
+import { type Bucket, bucketOf } from '../rate-limit.ts';
 import type { CutPoint, Exchange, Transmission } from '../wire/exchange.ts';
 import { partReply } from '../wire/range.ts';
 import {
@@ -43,7 +45,12 @@ export type Effect =
   | { readonly kind: 'json'; readonly shape: JsonShape }
   | { readonly kind: 'repeated-cursor' }
   | { readonly kind: 'expired' }
-  | { readonly kind: 'close-connection' };
+  /** An unannounced end hits the next request on that connection. */
+  | { readonly kind: 'close-connection'; readonly announced?: boolean }
+  /** A 1xx answer comes before the real one. */
+  | { readonly kind: 'interim' }
+  /** Any bytes in place of an HTTP answer, then a clean end. */
+  | { readonly kind: 'raw'; readonly text: string };
 
 /** How a 429 says how long to wait. The Hub itself says it in `RateLimit`; others use `Retry-After`. */
 export type RateLimitStyle = 'retry-after-seconds' | 'retry-after-date' | 'rate-limit-header' | 'nothing';
@@ -61,9 +68,9 @@ const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
     ...was,
     reply: textReply(status, body ?? `${status}`, headers),
   }),
-  'rate-limited': (was, { seconds, tell }, { origin }) => ({
+  'rate-limited': (was, { seconds, tell }, { kind }) => ({
     ...was,
-    reply: rateLimited(seconds, tell, origin),
+    reply: rateLimited(seconds, tell, bucketOf(kind)),
   }),
   delay: (was, { ms }) => ({ ...was, delayMs: was.delayMs + ms }),
   reset: (was, { at }) => ({ ...was, cut: { at, ending: 'reset' } }),
@@ -133,7 +140,12 @@ const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
     return { ...was, reply: withHeaders(was.reply, { Link: next }) };
   },
   expired: (was) => ({ ...was, reply: expiredReply() }),
-  'close-connection': (was) => ({ ...was, closeAfter: true }),
+  'close-connection': (was, { announced = true }) => ({
+    ...was,
+    closeAfter: announced ? 'announced' : 'silently',
+  }),
+  interim: (was) => ({ ...was, interim: true }),
+  raw: (was, { text }) => ({ ...was, raw: text }),
 };
 
 export async function applyEffect<K extends Effect['kind']>(
@@ -145,18 +157,14 @@ export async function applyEffect<K extends Effect['kind']>(
   return change(transmission, effect, exchange);
 }
 
-function rateLimited(seconds: number, tell: RateLimitStyle, origin: string): Transmission['reply'] {
-  const text =
-    'We had to rate limit you, you hit the quota of 1000 api requests per 5 minutes period. ' +
-    'See https://huggingface.co/docs/hub/rate-limits';
-  const bucket = origin === 'hub' ? 'api' : 'cdn';
+function rateLimited(seconds: number, tell: RateLimitStyle, bucket: Bucket): Transmission['reply'] {
   const headers: Record<RateLimitStyle, Record<string, string>> = {
     'retry-after-seconds': { 'Retry-After': String(seconds) },
     'retry-after-date': { 'Retry-After': new Date(Date.now() + seconds * 1000).toUTCString() },
     'rate-limit-header': { RateLimit: `"${bucket}";r=0;t=${seconds}` },
     nothing: {},
   };
-  return textReply(429, text, headers[tell]);
+  return withHeaders(overQuota(1000), headers[tell]);
 }
 
 /** The same place in the file, but another number of bytes, with a head that says so truthfully. */

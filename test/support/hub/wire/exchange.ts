@@ -46,5 +46,10 @@ export interface Transmission {
   readonly cut: { readonly at: CutPoint; readonly ending: Ending } | undefined;
   /** Offsets in the content whose byte arrives with all bits inverted. */
   readonly flips: readonly number[];
-  readonly closeAfter: boolean;
+  /** Whether the connection ends after the answer, and whether the head says so. */
+  readonly closeAfter: 'announced' | 'silently' | undefined;
+  /** Answers `102 Processing` first. */
+  readonly interim: boolean;
+  /** Written to the connection in place of any answer. */
+  readonly raw: string | undefined;
 }

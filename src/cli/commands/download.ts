@@ -1,0 +1,134 @@
+import { type DownloadOutcome, download } from '../../library/download.ts';
+import { type FetchError, toFetchError } from '../../model/error.ts';
+import type { Emit } from '../../model/event.ts';
+import { printable } from '../../report/format.ts';
+import { doneLine, errorLine } from '../../report/json-reporter.ts';
+import { renderPlanJson, renderPlanTable } from '../../report/plan-table.ts';
+import { interruptedSummary, runFacts, successSummary } from '../../report/summary.ts';
+import { Tally } from '../../report/tally.ts';
+import { localPath } from '../../store/safe-path.ts';
+import { type Composed, compose, openReporter, reportTime, settingLines } from '../compose.ts';
+import { EXIT_CODES, explain } from '../explain.ts';
+import { Interruption } from '../interruption.ts';
+import { processEnvironment } from '../process-environment.ts';
+import type { DownloadOptions } from '../settings.ts';
+
+export interface DownloadCommand {
+  readonly repo: string;
+  readonly names: readonly string[];
+  readonly options: DownloadOptions;
+  readonly version: string;
+}
+
+/** The default command. Returns the exit code; everything that is to be said has been printed. */
+export async function runDownload({ repo, names, options, version }: DownloadCommand): Promise<number> {
+  const verbose = options.verbose ?? false;
+  let composed: Composed;
+  try {
+    composed = compose(repo, names, options);
+  } catch (thrown) {
+    return fail(toFetchError(thrown), options, undefined);
+  }
+  // A dry run with --json is one document: events would not be part of it.
+  const json = options.json === true && options.dryRun === true ? false : options.json;
+  const reporter = await openReporter(
+    { ...options, ...(json === undefined ? {} : { json }) },
+    composed.settings,
+    repo,
+  );
+  const tally = new Tally();
+  const started = reportTime.now();
+  const emit: Emit = (event) => {
+    tally.apply(event);
+    reporter.emit(event);
+  };
+  using interruption = new Interruption(composed.settings.timeoutMs.value, () => reporter.close());
+  try {
+    noteObsolete(options, emit);
+    if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
+    const outcome = await download(composed.request, processEnvironment(version), emit, interruption.signal);
+    reporter.close();
+    if (composed.request.dryRun) printPlan(outcome, composed, options);
+    else printDone(outcome, composed, options, tally, reportTime.now() - started);
+    return 0;
+  } catch (thrown) {
+    reporter.close();
+    const facts = runFacts(tally, reportTime.now() - started);
+    const kept = tally.plan === undefined || composed.request.dryRun ? undefined : interruptedSummary(facts);
+    return fail(toFetchError(thrown), options, { exit: interruption.exit, kept });
+  }
+}
+
+/** Words of older tools that have nothing to do any more. */
+function noteObsolete(options: DownloadOptions, emit: Emit): void {
+  if (options.resumeDownload === true) {
+    emit({ type: 'note', message: '--resume-download is not needed: downloads always resume' });
+  }
+  if (options.localDirUseSymlinks !== undefined) {
+    emit({ type: 'note', message: '--local-dir-use-symlinks is not needed: files are never links' });
+  }
+}
+
+function printPlan({ plan }: DownloadOutcome, { request }: Composed, options: DownloadOptions): void {
+  const { columns, isTTY } = process.stdout;
+  const text = options.json
+    ? renderPlanJson(plan, request.directory)
+    : renderPlanTable(plan, { directory: request.directory, ...(isTTY ? { columns } : {}) });
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+}
+
+function printDone(
+  outcome: DownloadOutcome,
+  composed: Composed,
+  options: DownloadOptions,
+  tally: Tally,
+  elapsedMs: number,
+): void {
+  const path = resultPath(outcome, composed);
+  const { totals } = outcome.plan;
+  if (!options.quiet) process.stderr.write(`fetch: ${successSummary(runFacts(tally, elapsedMs))}\n`);
+  if (!options.json) {
+    process.stdout.write(`${path}\n`);
+    return;
+  }
+  const { files, bytes } = totals;
+  const { commit } = outcome.revision;
+  const line = doneLine({ path, commit, files, bytes, fetchedBytes: outcome.fetchedBytes, elapsedMs });
+  process.stdout.write(line.endsWith('\n') ? line : `${line}\n`);
+}
+
+/** The directory; the file, when exactly one was named. */
+function resultPath({ plan }: DownloadOutcome, { request, target }: Composed): string {
+  const { names = [], include = [], exclude = [] } = request.selection;
+  const named = [...names, ...(target.path === undefined ? [] : [target.path.path])];
+  const only = plan.files.length === 1 ? plan.files[0]?.file.path : undefined;
+  const isFile =
+    only !== undefined && named.length === 1 && include.length + exclude.length === 0 && named[0] === only;
+  return isFile ? localPath(request.directory, only) : request.directory;
+}
+
+interface Ending {
+  /** Exit code of the signal that ended the run, if one did. */
+  readonly exit: number | undefined;
+  /** What is on disk, and how to go on. */
+  readonly kept: string | undefined;
+}
+
+function fail(error: FetchError, options: DownloadOptions, ending: Ending | undefined): number {
+  const exit = ending?.exit ?? EXIT_CODES[error.code];
+  const interrupted = error.code === 'ABORTED';
+  if (interrupted) {
+    const kept = ending?.kept ?? 'nothing was fetched yet; run the same command again';
+    process.stderr.write(`fetch: ${printable(error.message)}; ${kept}\n`);
+  } else {
+    process.stderr.write(explain(error, { verbose: options.verbose ?? false }));
+    if (ending?.kept !== undefined && error.code !== 'LOCKED')
+      process.stderr.write(`fetch: ${ending.kept}\n`);
+  }
+  if (options.json) {
+    const { code, message, hint } = error;
+    const line = errorLine({ code, exit, message, hint });
+    process.stdout.write(line.endsWith('\n') ? line : `${line}\n`);
+  }
+  return exit;
+}

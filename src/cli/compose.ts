@@ -1,0 +1,150 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { DownloadRequest } from '../library/download.ts';
+import { localDirectoryName } from '../model/local-directory-name.ts';
+import { parseTarget, type Target } from '../model/target.ts';
+import { chooseReporters, type ReporterKind } from '../report/choose-reporter.ts';
+import type { Output, ReportTime } from '../report/output.ts';
+import { createNotesReporter, joinReporters } from '../report/quiet-reporter.ts';
+import type { Reporter } from '../report/reporter.ts';
+import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
+import { findToken, type Token } from '../source/hub/token.ts';
+import { DEFAULT_RETRY_POLICY } from '../system/retry.ts';
+import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
+
+const STALL_TIMEOUT_MS = 30_000;
+
+/** A command line, understood: what is to be done, and the settings that led to it. */
+export interface Composed {
+  readonly target: Target;
+  readonly settings: DownloadSettings;
+  readonly token: Token | undefined;
+  readonly request: DownloadRequest;
+}
+
+/** From words to values; throws USAGE. Reads the environment and the token file, nothing else. */
+export function compose(repo: string, names: readonly string[], options: DownloadOptions): Composed {
+  const settings = readSettings(options, process.env, {
+    endpoint: DEFAULT_ENDPOINT,
+    retries: DEFAULT_RETRY_POLICY.tries,
+    stallTimeoutMs: STALL_TIMEOUT_MS,
+  });
+  const target = parseTarget(repo, {
+    endpoint: settings.endpoint.value,
+    revision: options.revision,
+    repoType: settings.repoType,
+  });
+  const token = findToken({
+    flag: options.token,
+    environment: process.env,
+    home: homedir(),
+    readFile: readIfThere,
+    join,
+  });
+  const request: DownloadRequest = {
+    endpoint: settings.endpoint.value,
+    token,
+    repo: target.repo,
+    revision: target.revision ?? 'main',
+    selection: {
+      names,
+      path: target.path,
+      include: options.include ?? [],
+      exclude: options.exclude ?? [],
+    },
+    directory: resolve(options.localDir ?? localDirectoryName(target.repo, target.revision)),
+    forceDownload: options.forceDownload ?? false,
+    ignoreSpace: options.ignoreSpace ?? false,
+    dryRun: options.dryRun ?? false,
+    connections: settings.connections.value,
+    retry: { ...DEFAULT_RETRY_POLICY, tries: settings.retries.value },
+    stallTimeoutMs: settings.stallTimeoutMs.value,
+    bytesPerSecond: settings.bytesPerSecond.value,
+    transport: settings.transport.value,
+  };
+  return { target, settings, token, request };
+}
+
+/** Where each setting came from, for `--verbose`. The token's value is not among them. */
+export function settingLines({ settings, token, request }: Composed): string[] {
+  const { endpoint, connections, retries, stallTimeoutMs, timeoutMs, bytesPerSecond, transport } = settings;
+  return [
+    `endpoint ${endpoint.value} (${endpoint.origin})`,
+    `token ${token === undefined ? 'none' : `from ${token.origin}`}`,
+    `directory ${request.directory}`,
+    `connections ${connections.value} (${connections.origin})`,
+    `retries ${retries.value} (${retries.origin})`,
+    `stall timeout ${stallTimeoutMs.value / 1000} s (${stallTimeoutMs.origin})`,
+    `timeout ${timeoutMs.value === undefined ? 'none' : `${timeoutMs.value / 1000} s`} (${timeoutMs.origin})`,
+    `rate limit ${bytesPerSecond.value === undefined ? 'none' : `${bytesPerSecond.value} bytes/s`} (${bytesPerSecond.origin})`,
+    `transport ${transport.value} (${transport.origin})`,
+  ];
+}
+
+export const reportTime: ReportTime = {
+  now: () => performance.now(),
+  every: (intervalMs, tick) => {
+    const timer = setInterval(tick, intervalMs);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};
+
+/** The reporters that this run gets. Those that are not needed are not loaded. */
+export async function openReporter(
+  options: DownloadOptions,
+  settings: DownloadSettings,
+  subject: string,
+): Promise<Reporter> {
+  const kinds = chooseReporters({
+    progress: settings.progress,
+    quiet: options.quiet ?? false,
+    json: options.json ?? false,
+    isTTY: process.stderr.isTTY ?? false,
+    TERM: process.env['TERM'],
+    NO_COLOR: process.env['NO_COLOR'],
+    CI: process.env['CI'],
+  });
+  const verbose = options.verbose ?? false;
+  return joinReporters(await Promise.all(kinds.map((kind) => REPORTERS[kind]({ verbose, subject }))));
+}
+
+interface ReporterFacts {
+  readonly verbose: boolean;
+  readonly subject: string;
+}
+
+const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise<Reporter>>> = {
+  bar: async ({ verbose, subject }) => {
+    const { createBarReporter } = await import('../report/bar-reporter.ts');
+    return await createBarReporter({
+      output: standardError(),
+      time: reportTime,
+      verbose,
+      colour: true,
+      subject,
+    });
+  },
+  line: async ({ verbose }) => {
+    const { createLineReporter } = await import('../report/line-reporter.ts');
+    return createLineReporter({ output: standardError(), time: reportTime, verbose });
+  },
+  notes: async ({ verbose }) => createNotesReporter({ output: standardError(), time: reportTime, verbose }),
+  json: async () => {
+    const { createJsonReporter } = await import('../report/json-reporter.ts');
+    return createJsonReporter({ output: process.stdout, time: reportTime });
+  },
+};
+
+function standardError(): Output {
+  return process.stderr;
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

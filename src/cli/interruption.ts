@@ -1,0 +1,49 @@
+import { FetchError } from '../model/error.ts';
+import { EXIT_CODES, SIGTERM_EXIT } from './explain.ts';
+
+/**
+ * Turns signals and the deadline into one AbortSignal. The first SIGINT or SIGTERM ends the run in order,
+ * the second ends the process at once.
+ */
+export class Interruption {
+  readonly #controller = new AbortController();
+  readonly #handlers: [NodeJS.Signals, () => void][] = [];
+  #deadline: NodeJS.Timeout | undefined;
+  /** Exit code of the signal that came; undefined as long as none did. */
+  exit: number | undefined;
+
+  constructor(timeoutMs: number | undefined, beforeHardExit: () => void) {
+    for (const [name, code] of [
+      ['SIGINT', EXIT_CODES.ABORTED],
+      ['SIGTERM', SIGTERM_EXIT],
+    ] as const) {
+      const handler = () => {
+        if (this.exit !== undefined) {
+          beforeHardExit();
+          process.exit(code);
+        }
+        this.exit = code;
+        this.#controller.abort(new FetchError('ABORTED', `interrupted by ${name}`));
+      };
+      process.on(name, handler);
+      this.#handlers.push([name, handler]);
+    }
+    if (timeoutMs === undefined) return;
+    this.#deadline = setTimeout(() => {
+      const error = new FetchError('NETWORK', `the deadline of ${timeoutMs / 1000} s has passed`, {
+        hint: 'What was fetched is kept: run the same command again, or give it more time with --timeout.',
+      });
+      this.#controller.abort(error);
+    }, timeoutMs);
+    this.#deadline.unref();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#deadline);
+    for (const [name, handler] of this.#handlers) process.off(name, handler);
+  }
+}

@@ -1,0 +1,95 @@
+import { Command, Option } from 'commander';
+import type { DownloadOptions } from './settings.ts';
+
+/** What the commands do. Loaded by the caller when one of them is really run. */
+export interface Actions {
+  download(repo: string, names: readonly string[], options: DownloadOptions): Promise<void>;
+}
+
+export interface ProgramOutput {
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+}
+
+/** Words that cli.md gives to commands. A repository of that name needs `fetch download NAME`. */
+export const COMMAND_WORDS = [
+  'download',
+  'branches',
+  'verify',
+  'lock',
+  'cache',
+  'doctor',
+  'config',
+  'completion',
+] as const;
+
+const EXAMPLES = `
+Examples:
+  fetch TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --revision gptq-8bit-32g-actorder_True
+  fetch TheBloke/Mistral-7B-Instruct-v0.1-GPTQ:gptq-4bit-32g-actorder_True --dry-run
+  fetch openai-community/gpt2 config.json tokenizer.json
+  fetch datasets/nyu-mll/glue --include "*.parquet" --local-dir glue
+
+The path of the directory is the only line on stdout. An interrupted download goes on when the same
+command is run again.
+
+Exit codes: 0 done and verified, 1 bug, 2 usage, 4 not found, 5 access, 6 network, 7 integrity,
+8 disk, 9 locked, 130/143 interrupted.`;
+
+/** The command line as commander sees it. Touches nothing; errors are thrown, texts go to `output`. */
+export function createProgram(version: string, actions: Actions, output: ProgramOutput): Command {
+  const program = new Command('fetch');
+  program
+    .description('Downloads models from branches of the Hugging Face Hub: resumable, concurrent, verified.')
+    .version(version, '-V, --version')
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ writeOut: output.out, writeErr: output.error })
+    .showHelpAfterError('hint: See `fetch --help`.')
+    .addHelpText('after', EXAMPLES)
+    .helpCommand(false);
+  addDownload(program, actions);
+  const download = program.command('download').description('the same as without a command word');
+  addDownload(download, actions);
+  return program;
+}
+
+function addDownload(command: Command, actions: Actions): void {
+  command
+    .argument(
+      '<repo>',
+      'OWNER/NAME, OWNER/NAME:REV, OWNER/NAME@REV, datasets/OWNER/NAME, a URL of the hub, hf://…',
+    )
+    .argument('[files...]', 'files or folders of the repository; default: all of it')
+    .option('--revision <rev>', 'branch, tag, commit, or refs/pr/N (default: main)')
+    .option('--local-dir <dir>', 'where the files go (default: ./NAME for main, ./NAME_REV otherwise)')
+    .option('--include <glob>', 'only paths that match; repeatable', collect)
+    .option('--exclude <glob>', 'no paths that match; repeatable', collect)
+    .option('--repo-type <type>', 'model, dataset or space')
+    .addOption(new Option('--type <type>').hideHelp())
+    .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
+    .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
+    .option('--connections <n>', 'connections that carry file bytes, all files together (default: 8)')
+    .option('--limit-rate <rate>', 'bytes per second, all connections together: 20M, 500k')
+    .option('--retries <n>', 'tries in a row without any progress (default: 8)')
+    .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
+    .option('--timeout <sec>', 'deadline of the whole run')
+    .option('--dry-run', 'print what would be done and stop')
+    .option('--force-download', 'fetch even what is already right')
+    .option('--ignore-space', 'go on although the disk looks too small')
+    .option('--json', 'events as one JSON object per line on stdout')
+    .option('-q, --quiet', 'nothing but the path and errors')
+    .option('--progress <kind>', 'auto, bar, plain or none')
+    .option('--verbose', 'requests, retries, hosts, and where each setting came from')
+    // Lines written for `huggingface-cli download` keep working.
+    .addOption(new Option('--max-workers <n>').hideHelp())
+    .addOption(new Option('--local-dir-use-symlinks <value>').hideHelp())
+    .addOption(new Option('--resume-download').hideHelp())
+    .action(async (repo: string, names: string[], options: DownloadOptions) => {
+      await actions.download(repo, names, options);
+    });
+}
+
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}

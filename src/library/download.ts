@@ -1,0 +1,214 @@
+import { RateLimitGate } from '../http/gate.ts';
+import { HttpClient } from '../http/request.ts';
+import { redactUrl } from '../http/url.ts';
+import { FetchError } from '../model/error.ts';
+import type { Emit } from '../model/event.ts';
+import type { Plan } from '../model/plan.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { RepoRef, Revision } from '../model/repo.ts';
+import { checkSpace, makePlan } from '../plan/make-plan.ts';
+import { type Selection, selectFiles } from '../plan/select-files.ts';
+import { HubSource } from '../source/hub/hub-source.ts';
+import type { Token } from '../source/hub/token.ts';
+import type { Source } from '../source/source.ts';
+import { DirectoryStore } from '../store/directory/directory-store.ts';
+import type { Store } from '../store/store.ts';
+import type { RetryContext, RetryPolicy } from '../system/retry.ts';
+import type { TransportChoice } from '../transfer/io-messages.ts';
+import { type FileFailure, runPlan } from '../transfer/run-plan.ts';
+import { ThreadTransport } from '../transfer/thread-transport.ts';
+import { ThreadHasher } from '../verify/thread-hasher.ts';
+import type { Environment } from './environment.ts';
+
+/** What to download, where from, where to, and how hard to try. */
+export interface DownloadRequest {
+  /** Base address of the hub, without a slash at the end. */
+  readonly endpoint: string;
+  readonly token: Token | undefined;
+  readonly repo: RepoRef;
+  /** Branch, tag, `refs/pr/N`, or commit. */
+  readonly revision: string;
+  readonly selection: Selection;
+  /** Absolute path of the target directory. Need not exist. */
+  readonly directory: string;
+  readonly forceDownload: boolean;
+  /** Go on although the disk looks too small. */
+  readonly ignoreSpace: boolean;
+  /** Decide everything, write nothing. */
+  readonly dryRun: boolean;
+  /** Upper bound of connections that carry file bytes. */
+  readonly connections: number;
+  readonly retry: RetryPolicy;
+  /** Milliseconds without a byte before a connection is given up. */
+  readonly stallTimeoutMs: number;
+  /** Bytes per second, all connections together; undefined for no limit. */
+  readonly bytesPerSecond: number | undefined;
+  readonly transport: TransportChoice;
+}
+
+export interface DownloadOutcome {
+  readonly revision: Revision;
+  readonly plan: Plan;
+  /** Bytes that came over the network; 0 for a dry run. */
+  readonly fetchedBytes: number;
+}
+
+/**
+ * One run from a name to a verified directory: pins the revision, lists it, plans, transfers, records.
+ * Rejects with a FetchError or with the signal's reason; what was fetched by then stays and is continued
+ * by the next run.
+ */
+export async function download(
+  request: DownloadRequest,
+  environment: Environment,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<DownloadOutcome> {
+  const http = openHttp(request, environment, emit);
+  try {
+    const source = openHub(request, environment, http, emit);
+    const revision = await source.resolve(request.repo, request.revision, signal);
+    emit({ type: 'resolved', asked: request.repo, revision });
+    const listing = await collect(source, revision, emit, signal);
+    const selected = selectFiles(listing, request.selection);
+    await using store = openDirectory(request, environment, revision);
+    await store.refuseNames(selected);
+    if (!request.dryRun) await store.open();
+    const plan = makePlan(revision, selected, await store.survey(selected, signal), request);
+    emit({ type: 'planned', plan, directory: request.directory });
+    if (request.dryRun) return { revision, plan, fetchedBytes: 0 };
+    warnOf(plan, emit);
+    const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
+    if (tooLittle !== undefined) throw tooLittle;
+    await using hasher = new ThreadHasher();
+    await using transport = openTransport(request, environment, emit);
+    const { fetchedBytes, failures } = await runPlan(plan, {
+      source,
+      store,
+      hasher,
+      transport,
+      connections: request.connections,
+      retry: request.retry,
+      clock: environment.clock,
+      random: environment.random,
+      emit,
+      signal,
+    });
+    await publish(store, revision, selected, listing, failures);
+    const first = failures[0];
+    if (first !== undefined) throw someFailed(first, failures.length);
+    return { revision, plan, fetchedBytes };
+  } finally {
+    http.close();
+  }
+}
+
+function openHttp({ stallTimeoutMs }: DownloadRequest, environment: Environment, emit: Emit): HttpClient {
+  const { clock, userAgent } = environment;
+  return new HttpClient({
+    userAgent,
+    stallTimeoutMs,
+    clock,
+    trace: (sent, status, elapsedMs) => {
+      const range = sent.headers?.['range'] === undefined ? '' : ` ${sent.headers['range']}`;
+      const answer = status ?? 'failed';
+      emit({
+        type: 'trace',
+        message: `GET ${redactUrl(sent.url)}${range}: ${answer}, ${Math.round(elapsedMs)} ms`,
+      });
+    },
+  });
+}
+
+function openTransport(request: DownloadRequest, environment: Environment, emit: Emit): ThreadTransport {
+  const { stallTimeoutMs, transport: choice, bytesPerSecond } = request;
+  const { userAgent, processors } = environment;
+  return new ThreadTransport({
+    userAgent,
+    stallTimeoutMs,
+    choice,
+    bytesPerSecond,
+    // Two threads could not share one limit, and need a processor each.
+    maxThreads: processors > 1 && bytesPerSecond === undefined ? 2 : 1,
+    trace: (message) => emit({ type: 'trace', message }),
+  });
+}
+
+function openHub(request: DownloadRequest, environment: Environment, http: HttpClient, emit: Emit): Source {
+  const { clock, random } = environment;
+  const gate = new RateLimitGate(clock, (bucket, delayMs) => {
+    const seconds = Math.ceil(delayMs / 1000);
+    emit({
+      type: 'note',
+      message: `the hub's quota of requests (${bucket}) is used up: waiting ${seconds} s`,
+    });
+  });
+  const retryContext = (what: string, signal: AbortSignal): RetryContext => ({
+    policy: request.retry,
+    clock,
+    random,
+    signal,
+    onRetry: ({ code, message }, attempt, delayMs) => {
+      emit({ type: 'retrying', what, attempt, delayMs, code, message });
+    },
+  });
+  const { endpoint, token } = request;
+  return new HubSource({ endpoint, token, http, gate, clock, retryContext });
+}
+
+function openDirectory(request: DownloadRequest, environment: Environment, revision: Revision): Store {
+  const { directory, endpoint } = request;
+  const { platform, ignoresCase, lock } = environment;
+  return new DirectoryStore({ directory, endpoint, revision, platform, ignoresCase, lock });
+}
+
+async function collect(
+  source: Source,
+  revision: Revision,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<readonly RemoteFile[]> {
+  const listing: RemoteFile[] = [];
+  for await (const file of source.list(revision, signal)) {
+    listing.push(file);
+    if (listing.length % 1000 === 0) emit({ type: 'listing', files: listing.length });
+  }
+  emit({ type: 'listing', files: listing.length });
+  return listing;
+}
+
+/** What people should hear before it happens. */
+function warnOf(plan: Plan, emit: Emit): void {
+  const replaced = plan.files.filter((planned) => planned.replaces).map((planned) => planned.file.path);
+  if (replaced.length > 0) {
+    const shown = replaced.slice(0, 3).join(', ');
+    const more = replaced.length > 3 ? ` and ${replaced.length - 3} more` : '';
+    emit({ type: 'note', message: `replacing files here that differ from the revision: ${shown}${more}` });
+  }
+  const unhashed = plan.files.filter((planned) => planned.file.digest === undefined).length;
+  if (unhashed > 0) {
+    const message = `the endpoint lists no usable hash for ${unhashed} of ${plan.files.length} files: only their size is checked`;
+    emit({ type: 'note', message });
+  }
+}
+
+async function publish(
+  store: Store,
+  revision: Revision,
+  selected: readonly RemoteFile[],
+  listing: readonly RemoteFile[],
+  failures: readonly FileFailure[],
+): Promise<void> {
+  const failed = new Set(failures.map((failure) => failure.path));
+  const whole = selected.filter((file) => !failed.has(file.path));
+  await store.publish(revision, whole, listing);
+}
+
+function someFailed({ error, path }: FileFailure, count: number): FetchError {
+  if (count === 1) return error;
+  return new FetchError(error.code, `${count} files failed, the first of them ${path}: ${error.message}`, {
+    hint: error.hint,
+    cause: error,
+    status: error.status,
+  });
+}

@@ -1,0 +1,15 @@
+import type { LockContext } from '../store/directory/lock.ts';
+import type { Clock, Random } from '../system/clock.ts';
+
+/** What a run takes from the world around it: time, chance, and who it is among the processes of this machine. */
+export interface Environment {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly lock: LockContext;
+  readonly platform: 'posix' | 'win32';
+  /** Whether names that differ only in case are the same file here, where the file system does not tell. */
+  readonly ignoresCase: boolean;
+  readonly userAgent: string;
+  /** Processors that threads may use. */
+  readonly processors: number;
+}
