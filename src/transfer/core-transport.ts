@@ -41,8 +41,8 @@ export class CoreTransport implements Transport {
     const { status, url } = response;
     if (status !== 200 && status !== 206) throw this.#refused(response, job);
     const from = status === 206 ? checkRange(response, job, asked) : checkWhole(response, job);
-    if (url.href !== new URL(job.location.url).href) observer.movedTo(url.href);
     onHead(url.origin, status === 206 && isClean(response, from, job));
+    if (url.href !== new URL(job.location.url).href) observer.movedTo(url.href);
     if (status === 200) await observer.wholeFile();
     await receive(response, job, from, observer, signal, this.#throttle);
   }

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { type FetchError, toFetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { Plan, PlannedFile } from '../model/plan.ts';
+import { ConnectionBudget } from './connection-budget.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
 import { rangeSize } from './range-size.ts';
@@ -26,6 +27,9 @@ const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
 /** How often an idle lane looks whether something has become worth stealing. */
 const IDLE_LOOK_MS = 250;
 
+/** How often throughput is looked at. */
+const OBSERVE_MS = 25;
+
 /** Reason of an abort that only says: another lane has taken over, or the file is settled. */
 const TAKEN = new Error('another lane has taken over');
 
@@ -42,6 +46,7 @@ class PlanRun {
   readonly #plan: Plan;
   readonly #context: RunContext;
   readonly #schedule: Schedule;
+  readonly #budget: ConnectionBudget;
   readonly #fetcher: SpanFetcher;
   readonly #finisher: Finisher;
   readonly #files: FileTransfer[] = [];
@@ -53,6 +58,9 @@ class PlanRun {
   /** Files that are neither right nor given up. */
   #unsettled = 0;
   #fetchedBytes = 0;
+  /** All that was written, also what was there before: what the connections bring. */
+  #writtenBytes = 0;
+  #observedAt = 0;
   #wake: () => void = () => {};
   #awake: Promise<void> = Promise.resolve();
 
@@ -65,6 +73,7 @@ class PlanRun {
       rangeSize: (bytes) => rangeSize(bytes, connections),
       lanes: connections,
     });
+    this.#budget = new ConnectionBudget(connections, context.clock.monotonic());
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
     this.#rest();
@@ -144,7 +153,7 @@ class PlanRun {
       this.#signal.throwIfAborted();
       const assignment = this.#finisher.congested
         ? undefined
-        : this.#schedule.take(this.#context.clock.monotonic());
+        : this.#schedule.take(this.#context.clock.monotonic(), this.#budget.limit);
       if (assignment === undefined) {
         await this.#idle();
         continue;
@@ -166,11 +175,9 @@ class PlanRun {
     try {
       await this.#open(transfer);
       const observer = {
-        wrote: (written: number, added: number) => {
-          this.#schedule.progress(span, written, this.#context.clock.monotonic());
-          this.#fetchedBytes += added;
-        },
+        wrote: (written: number, added: number) => this.#wrote(span, written, added),
         wholeFile: () => this.#takeWhole(span, transfer),
+        trouble: () => this.#budget.trouble(this.#context.clock.monotonic()),
       };
       await this.#fetcher.fetch(span, transfer, observer, stop.signal, this.#signal);
     } catch (error) {
@@ -182,6 +189,21 @@ class PlanRun {
       this.#wake();
     }
     if (!transfer.settled && transfer.complete) this.#inBackground(this.#finish(span.file, transfer));
+  }
+
+  #wrote(span: Span, written: number, added: number): void {
+    const now = this.#context.clock.monotonic();
+    this.#schedule.progress(span, written, now);
+    this.#writtenBytes += written;
+    this.#fetchedBytes += added;
+    // Looking through all lanes on every write would cost more than it tells.
+    if (now - this.#observedAt < OBSERVE_MS) return;
+    this.#observedAt = now;
+    const before = this.#budget.limit;
+    if (!this.#budget.observe(now, this.#writtenBytes, this.#schedule.delivering)) return;
+    const { limit } = this.#budget;
+    this.#context.emit({ type: 'trace', message: `connections for large files: ${before} → ${limit}` });
+    this.#wake();
   }
 
   /** The server sends everything to this lane: it takes the whole file, the others let go of it. */

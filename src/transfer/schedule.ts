@@ -90,14 +90,25 @@ export class Schedule {
     }
   }
 
-  /** The next span for an idle lane; undefined if there is nothing to do for it now. */
-  take(now: number): Assignment | undefined {
-    const work = this.#next();
+  /** Lanes at work on large files whose first bytes have come. */
+  get delivering(): number {
+    let count = 0;
+    for (const work of this.#active) if (!work.small && work.lastByteAt > work.startedAt) count += 1;
+    return count;
+  }
+
+  /**
+   * The next span for an idle lane; undefined if there is nothing to do for it now. At most `largeLimit`
+   * lanes work on large files at the same time.
+   */
+  take(now: number, largeLimit: number = Number.POSITIVE_INFINITY): Assignment | undefined {
+    const allowed = this.#active.size - this.#smallActive < largeLimit;
+    const work = this.#next(allowed);
     if (work !== undefined) {
       this.#start(work, now);
       return { span: work, stolenFrom: undefined };
     }
-    return this.#steal(now);
+    return allowed ? this.#steal(now) : undefined;
   }
 
   /** Tells that a lane wrote bytes of its span. */
@@ -155,11 +166,12 @@ export class Schedule {
     return stopped;
   }
 
-  #next(): Work | undefined {
+  #next(largeAllowed: boolean): Work | undefined {
     // While large ranges are waiting, a quarter of the lanes at most is spent on round trips for small files.
     const share = Math.max(1, Math.floor(this.#options.lanes / 4));
-    if (this.#small.length > 0 && (this.#large.length === 0 || this.#smallActive < share))
-      return this.#small.take();
+    const largeWaits = largeAllowed && this.#large.length > 0;
+    if (this.#small.length > 0 && (!largeWaits || this.#smallActive < share)) return this.#small.take();
+    if (!largeWaits) return undefined;
     return this.#large.take();
   }
 

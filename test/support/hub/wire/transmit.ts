@@ -80,7 +80,7 @@ function flipped(piece: Buffer, offset: number, flips: readonly number[]): Buffe
 function write(exchange: Exchange, slice: Buffer): Promise<boolean> {
   const { response, entry } = exchange;
   return new Promise((resolve) => {
-    // No socket yet: the answer before this one has just been read, but has not been ended here.
+    // No socket yet: the client has sent its next request before the last answer was quite over, and waits.
     if (response.destroyed || response.socket?.destroyed === true) return resolve(false);
     const gone = (): void => resolve(false);
     response.once('close', gone);
