@@ -9,6 +9,7 @@ import { rangeSize } from './range-size.ts';
 import type { RunContext } from './run-context.ts';
 import { Schedule, type Span } from './schedule.ts';
 import { SpanFetcher } from './span-fetcher.ts';
+import { Wakeup } from './wakeup.ts';
 
 export interface FileFailure {
   readonly path: string;
@@ -50,6 +51,7 @@ class PlanRun {
   readonly #fetcher: SpanFetcher;
   readonly #finisher: Finisher;
   readonly #files: FileTransfer[] = [];
+  readonly #wakeup: Wakeup;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #background = new Set<Promise<void>>();
@@ -61,11 +63,10 @@ class PlanRun {
   /** All that was written, also what was there before: what the connections bring. */
   #writtenBytes = 0;
   #observedAt = 0;
-  #wake: () => void = () => {};
-  #awake: Promise<void> = Promise.resolve();
 
   constructor(plan: Plan, context: RunContext) {
     const { connections } = context;
+    this.#wakeup = new Wakeup(context.clock);
     this.#plan = plan;
     this.#context = context;
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
@@ -76,10 +77,9 @@ class PlanRun {
     this.#budget = new ConnectionBudget(connections, context.clock.monotonic());
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
-    this.#rest();
     this.#signal.addEventListener('abort', () => {
       for (const stop of this.#spanStops.values()) stop.abort(this.#signal.reason);
-      this.#wake();
+      this.#wakeup.wake();
     });
   }
 
@@ -88,14 +88,10 @@ class PlanRun {
     const lanes = pLimit(connections);
     try {
       this.#start();
-      await Promise.all(Array.from({ length: connections }, () => lanes(() => this.#lane())));
+      await Promise.all(Array.from({ length: connections }, () => lanes(() => this.#guardedLane())));
       await Promise.all(this.#background);
       this.#signal.throwIfAborted();
-    } catch (error) {
-      this.#stop.abort(error);
-      throw this.#signal.reason;
     } finally {
-      // Nothing may write any more when the parts are closed.
       await Promise.allSettled(this.#background);
       for (const file of this.#files) await file[Symbol.asyncDispose]();
     }
@@ -135,16 +131,33 @@ class PlanRun {
     const missing = new IntervalSet(held).gaps(file.size);
     if (missing.length > 0) {
       this.#schedule.add(number, file.size, missing);
-      this.#wake();
+      this.#wakeup.wake();
     } else {
       // Empty, or all of it came in an earlier run: only the hash is left.
-      this.#inBackground(this.#open(transfer).then(() => this.#finish(number, transfer)));
+      this.#inBackground(
+        this.#open(number, transfer).then(async () => {
+          if (transfer.complete) await this.#finish(number, transfer);
+        }),
+      );
     }
   }
 
-  #open(transfer: FileTransfer): Promise<void> {
+  async #open(number: number, transfer: FileTransfer): Promise<void> {
     const { path, size } = transfer.file;
-    return transfer.open((held) => this.#context.emit({ type: 'file-started', path, size, held }));
+    await transfer.open((held, lost) => {
+      this.#context.emit({ type: 'file-started', path, size, held });
+      this.#schedule.add(number, size, lost);
+      this.#wakeup.wake();
+    });
+  }
+
+  /** Never rejects: when the lanes have ended, nothing writes any more, and the parts can be closed. */
+  async #guardedLane(): Promise<void> {
+    try {
+      await this.#lane();
+    } catch (error) {
+      this.#stop.abort(error);
+    }
   }
 
   /** One connection's worth of work: spans, one after the other, until every file is settled. */
@@ -155,7 +168,8 @@ class PlanRun {
         ? undefined
         : this.#schedule.take(this.#context.clock.monotonic(), this.#budget.limit);
       if (assignment === undefined) {
-        await this.#idle();
+        // A slow span becomes worth stealing with time.
+        await this.#wakeup.sleep(IDLE_LOOK_MS);
         continue;
       }
       const { span, stolenFrom } = assignment;
@@ -172,8 +186,9 @@ class PlanRun {
     const transfer = this.#files[span.file]!;
     const stop = new AbortController();
     this.#spanStops.set(span, stop);
+    transfer.spans += 1;
     try {
-      await this.#open(transfer);
+      await this.#open(span.file, transfer);
       const observer = {
         wrote: (written: number, added: number) => this.#wrote(span, written, added),
         wholeFile: () => this.#takeWhole(span, transfer),
@@ -184,11 +199,15 @@ class PlanRun {
       this.#signal.throwIfAborted();
       if (!stop.signal.aborted) this.#failed(span.file, transfer, toFetchError(error));
     } finally {
+      transfer.spans -= 1;
       this.#spanStops.delete(span);
       this.#schedule.release(span);
-      this.#wake();
+      this.#wakeup.wake();
     }
-    if (!transfer.settled && transfer.complete) this.#inBackground(this.#finish(span.file, transfer));
+    // A lane that was told to stop may still be writing: only the last one leaves a file that stays as it is.
+    if (transfer.spans > 0) return;
+    if (transfer.settled) await transfer[Symbol.asyncDispose]();
+    else if (transfer.complete) this.#inBackground(this.#finish(span.file, transfer));
   }
 
   #wrote(span: Span, written: number, added: number): void {
@@ -203,7 +222,7 @@ class PlanRun {
     if (!this.#budget.observe(now, this.#writtenBytes, this.#schedule.delivering)) return;
     const { limit } = this.#budget;
     this.#context.emit({ type: 'trace', message: `connections for large files: ${before} → ${limit}` });
-    this.#wake();
+    this.#wakeup.wake();
   }
 
   /** The server sends everything to this lane: it takes the whole file, the others let go of it. */
@@ -224,7 +243,7 @@ class PlanRun {
       transfer.settled = false;
       this.#fetchedBytes = Math.max(0, this.#fetchedBytes - file.size);
       this.#schedule.add(number, file.size, [{ start: 0, end: file.size }]);
-      this.#wake();
+      this.#wakeup.wake();
     } catch (error) {
       transfer.settled = false;
       this.#failed(number, transfer, toFetchError(error));
@@ -243,7 +262,7 @@ class PlanRun {
     const { path } = transfer.file;
     this.#failures.push({ path, error });
     this.#context.emit({ type: 'file-failed', path, code: error.code, message: error.message });
-    this.#inBackground(transfer[Symbol.asyncDispose]());
+    if (transfer.spans === 0) this.#inBackground(transfer[Symbol.asyncDispose]());
     this.#settle();
   }
 
@@ -257,7 +276,7 @@ class PlanRun {
 
   #settle(): void {
     this.#unsettled -= 1;
-    this.#wake();
+    this.#wakeup.wake();
   }
 
   /** Work that no lane waits for. Its failure ends the run. */
@@ -266,28 +285,8 @@ class PlanRun {
       .catch((error) => this.#stop.abort(error))
       .finally(() => {
         this.#background.delete(guarded);
-        this.#wake();
+        this.#wakeup.wake();
       });
     this.#background.add(guarded);
-  }
-
-  /** Waits until something has changed, or for a moment: a slow span becomes worth stealing with time. */
-  async #idle(): Promise<void> {
-    let cancel = () => {};
-    const moment = new Promise<void>((resolve) => {
-      cancel = this.#context.clock.after(IDLE_LOOK_MS, resolve);
-    });
-    await Promise.race([this.#awake, moment]);
-    cancel();
-    this.#signal.throwIfAborted();
-  }
-
-  #rest(): void {
-    this.#awake = new Promise((resolve) => {
-      this.#wake = () => {
-        resolve();
-        this.#rest();
-      };
-    });
   }
 }

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../model/byte-range.ts';
+import { WorkQueue } from './work-queue.ts';
 
 const MIB = 1024 * 1024;
 
@@ -59,8 +60,8 @@ export interface ScheduleOptions {
  */
 export class Schedule {
   readonly #options: ScheduleOptions;
-  readonly #large = new WorkQueue();
-  readonly #small = new WorkQueue();
+  readonly #large = new WorkQueue<Work>();
+  readonly #small = new WorkQueue<Work>();
   readonly #active = new Set<Work>();
   #smallActive = 0;
   /** Fastest span lately, in bytes per millisecond: what a thief may hope for. */
@@ -224,45 +225,6 @@ export class Schedule {
     const aligned = Math.round(cut / MIB) * MIB;
     const near = Math.abs(aligned - cut) <= kept / 4;
     return near && aligned > position && aligned < end ? aligned : cut;
-  }
-}
-
-/** First in, first out, except for what is given back: that goes first. Every step is cheap at any length. */
-class WorkQueue {
-  #waiting: Work[] = [];
-  #head = 0;
-  readonly #returned: Work[] = [];
-
-  get length(): number {
-    return this.#waiting.length - this.#head + this.#returned.length;
-  }
-
-  append(work: Work): void {
-    this.#waiting.push(work);
-  }
-
-  giveBack(work: Work): void {
-    this.#returned.push(work);
-  }
-
-  take(): Work | undefined {
-    const returned = this.#returned.pop();
-    if (returned !== undefined) return returned;
-    const work = this.#waiting[this.#head];
-    if (work === undefined) return undefined;
-    this.#head += 1;
-    if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#head);
-      this.#head = 0;
-    }
-    return work;
-  }
-
-  remove(file: number): void {
-    this.#waiting = this.#waiting.slice(this.#head).filter((work) => work.file !== file);
-    this.#head = 0;
-    const kept = this.#returned.filter((work) => work.file !== file);
-    this.#returned.splice(0, this.#returned.length, ...kept);
   }
 }
 

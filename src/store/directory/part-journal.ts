@@ -4,7 +4,7 @@ import { FetchError } from '../../model/error.ts';
 import { IntervalSet } from '../../model/interval-set.ts';
 
 /** Bytes per entry of the journal: what a killed run loses of each range in flight, at most. */
-export const BLOCK_BYTES: number = 1024 * 1024;
+export const BLOCK_BYTES: number = 256 * 1024;
 
 /** What a part is a part of. A part of anything else is not continued. */
 export interface PartIdentity {
@@ -26,7 +26,7 @@ function blockCount(size: number): number {
 
 /**
  * Which blocks of a part are on disk: one line of JSON that says what the part is of, then one byte per
- * block of 1 MiB, 1 once all of the block was written. It is a hint that saves time; the digest decides.
+ * block of 256 KiB, 1 once all of the block was written. It is a hint that saves time; the digest decides.
  */
 export class PartJournal {
   readonly #descriptor: number;

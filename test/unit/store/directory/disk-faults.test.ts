@@ -202,7 +202,7 @@ describe.skipIf(!canMount)('a full disk', () => {
     const disk = smallDisk(64);
     await using store = directoryStore({ directory: disk });
     await store.open();
-    const size = 20_000 * MIB;
+    const size = 5000 * MIB;
     await using staged = await store.stage({ ...lfsFile('large.bin', small), size });
     fill(disk);
     expect(staged.wrote({ start: size - MIB, end: size })).toBe(MIB);
