@@ -67,7 +67,7 @@ export class HubSource implements Source {
       }
       pages.add(next.href);
     };
-    let files = 0;
+    const seen = new Map<string, RemoteFile>();
     for await (const entry of listFiles({
       repo: { type: revision.repo.type, name: revision.repo.id },
       recursive: true,
@@ -83,8 +83,12 @@ export class HubSource implements Source {
     })) {
       const file = toRemoteFile(entry);
       if (file === undefined) continue;
-      files += 1;
-      if (files > MAX_FILES) {
+      // Pages of a mirror may overlap. The same name with another content is for others to refuse.
+      const before = seen.get(file.path);
+      if (before !== undefined && before.size === file.size && before.digest?.hex === file.digest?.hex)
+        continue;
+      seen.set(file.path, file);
+      if (seen.size > MAX_FILES) {
         throw new FetchError('NETWORK', `${revision.repo.id} lists more than ${MAX_FILES} files`);
       }
       yield file;
