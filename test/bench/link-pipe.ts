@@ -1,7 +1,33 @@
-import type { Socket } from 'node:net';
+/** What a pipe needs of the connection that it writes to, and of the one that it reads from. */
+export interface Sink {
+  readonly destroyed: boolean;
+  write(data: Buffer): boolean;
+  once(event: 'drain', listener: () => void): unknown;
+  end(): unknown;
+}
+
+export interface Source {
+  resume(): unknown;
+}
+
+/** Milliseconds, as everywhere. */
+export interface LinkTime {
+  now(): number;
+  /** The returned function cancels. */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+export const systemTime: LinkTime = {
+  now: () => performance.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
 
 export interface PipeOptions {
-  readonly sink: Socket;
+  readonly sink: Sink;
+  readonly time?: LinkTime;
   readonly bytesPerSecond: number | undefined;
   readonly delayMs: number;
   readonly windowBytes: number | undefined;
@@ -18,7 +44,7 @@ interface Piece {
 /** A link that ran idle for less than this had a late timer and makes up for it; longer, and it begins anew. */
 const SLACK_MS = 20;
 /** Of data, between two wake-ups of a slowed link. */
-const TICK_MS = 8;
+const TICK_MS = 12;
 const SMALLEST = 4 << 10;
 const LARGEST = 256 << 10;
 /** First flight of a connection in Linux: ten segments. */
@@ -32,7 +58,7 @@ const DEFAULT_WINDOW = 4 << 20;
  */
 export class LinkPipe {
   readonly readSize: number;
-  source: Socket | undefined;
+  source: Source | undefined;
   readonly #options: PipeOptions;
   readonly #window: number;
   #current: number;
@@ -42,13 +68,15 @@ export class LinkPipe {
   readonly #unacknowledged: { readonly size: number; readonly due: number }[] = [];
   #unacknowledgedBytes = 0;
   #linkFreeAt = 0;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #time: LinkTime;
+  #cancel: () => void = () => {};
   #finished = false;
   #blocked = false;
   #stopped = false;
 
   constructor(options: PipeOptions) {
     this.#options = options;
+    this.#time = options.time ?? systemTime;
     const { bytesPerSecond, delayMs, windowBytes } = options;
     const perTick = Math.round(((bytesPerSecond ?? Number.POSITIVE_INFINITY) * TICK_MS) / 1000);
     this.readSize = Math.min(Math.max(perTick, SMALLEST), LARGEST);
@@ -75,11 +103,11 @@ export class LinkPipe {
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#cancel();
   }
 
   #send(): void {
-    const now = performance.now();
+    const now = this.#time.now();
     const { bytesPerSecond, delayMs, opensAt = 0 } = this.#options;
     while (this.#backlog !== undefined) {
       const room = this.#current - this.#unacknowledgedBytes;
@@ -97,8 +125,8 @@ export class LinkPipe {
   /** Does everything whose time has come, and comes back for the next thing. */
   #advance(): void {
     if (this.#stopped) return;
-    clearTimeout(this.#timer);
-    const now = performance.now();
+    this.#cancel();
+    const now = this.#time.now();
     // Half a millisecond early is nearer than a whole one late.
     const horizon = now + 0.5;
     while (!this.#blocked && this.#flight.length > 0 && this.#flight[0]!.due <= horizon) {
@@ -121,7 +149,7 @@ export class LinkPipe {
       this.#unacknowledged[0]?.due ?? Number.POSITIVE_INFINITY,
     );
     if (next === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => this.#advance(), Math.max(next - now, 0));
+    this.#cancel = this.#time.after(Math.max(next - now, 0), () => this.#advance());
   }
 
   #deliver({ data }: Piece, now: number): void {

@@ -8,7 +8,7 @@ import { describeMachine, describePlace, memoryPlace } from './machine.ts';
 import { type BenchOptions, readOptions, USAGE } from './options.ts';
 import { makePeers } from './peers.ts';
 import { renderAll, type Setting } from './render.ts';
-import { runScene, type SceneResult } from './run.ts';
+import { FAILED, runScene, type SceneResult } from './run.ts';
 import { makeScenes, type Scene } from './scenes.ts';
 import { Serving } from './serving.ts';
 import { checkTargets } from './targets.ts';
@@ -104,7 +104,10 @@ async function main(argv: readonly string[]): Promise<number> {
       await writeFile(join(options.results, 'latest.json'), json);
       await writeFile(join(options.results, 'latest.md'), text);
     }
-    return 0;
+    const failed = results.some(({ missing }) =>
+      Object.values(missing).some((why) => why.startsWith(FAILED)),
+    );
+    return failed ? 1 : 0;
   } finally {
     await serving.stop();
   }

@@ -162,7 +162,9 @@ function curlArguments(curl: string, job: Job, place: Place, options: readonly s
   writeFileSync(list, lines.join(''));
   return [
     ...[curl, '--disable', '--silent', '--show-error', '--fail', '--location'],
-    ...(job.files.length > 1 ? ['--parallel', '--parallel-immediate', '--parallel-max', '32', '--create-dirs'] : []),
+    ...(job.files.length > 1
+      ? ['--parallel', '--parallel-immediate', '--parallel-max', '32', '--create-dirs']
+      : []),
     ...(job.ca === undefined ? [] : ['--cacert', job.ca]),
     ...['--config', list, ...options],
   ];

@@ -37,6 +37,9 @@ export interface SceneResult {
   readonly runs: readonly Run[];
 }
 
+/** How the reason begins when somebody could run, and it went wrong. */
+export const FAILED = 'failed';
+
 export interface Bench {
   readonly peers: Readonly<Record<PeerName, Peer>>;
   readonly tools: Tools;
@@ -71,7 +74,7 @@ export async function runScene(bench: Bench, scene: Scene, rounds: number): Prom
         };
         bench.say(progressLine(scene, run));
       } catch (error) {
-        missing[entry.name] = `failed in round ${round}: ${(error as Error).message}`;
+        missing[entry.name] = `${FAILED} in round ${round}: ${(error as Error).message}`;
         bench.say(`${scene.id}: ${entry.name} ${missing[entry.name]}`);
       }
     }

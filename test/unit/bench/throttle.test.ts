@@ -63,26 +63,19 @@ async function client(throttle: Throttle): Promise<Socket> {
   return socket;
 }
 
-// Another program on this machine may delay a timer; the link is never too fast, and on time when it is left alone.
-describe('the rate', { retry: 3 }, () => {
-  test.each([1, 5, 20, 60])('is within 3 % of %d MB/s', async (rate) => {
-    const throttle = await through({ bytesPerSecond: rate * MB });
-    const took = await transfer(await client(throttle), rate * MB);
-    expect(took).toBeGreaterThan(970);
-    expect(took).toBeLessThan(1030);
-    expect(throttle.bytesToClients).toBe(rate * MB);
-  });
-
-  test('holds for each connection on its own, and a rest earns no burst', async () => {
-    const throttle = await through({ bytesPerSecond: 10 * MB });
+// Real time, on a machine that may be busy: a link is never too fast, and link-pipe.test.ts has the exact rates.
+describe('through real connections', { retry: 2 }, () => {
+  test('bytes arrive whole, and not faster than the rate', async () => {
+    const throttle = await through({ bytesPerSecond: 20 * MB });
     const sockets = await Promise.all([1, 2, 3].map(() => client(throttle)));
-    await new Promise((resolve) => setTimeout(resolve, 300));
     const times = await Promise.all(sockets.map((socket) => transfer(socket, 10 * MB)));
-    for (const took of times) expect(Math.abs(took - 1000)).toBeLessThan(30);
+    for (const took of times) expect(took).toBeGreaterThan(485);
+    expect(Math.min(...times)).toBeLessThan(1000);
+    expect(throttle.bytesToClients).toBe(30 * MB);
     expect(throttle.connections).toBe(3);
   });
 
-  test('is another one for the straggler, counted anew after a reset', async () => {
+  test('the straggler is the connection of that number, counted anew after a reset', async () => {
     const throttle = await through({
       bytesPerSecond: 20 * MB,
       straggler: { connection: 2, bytesPerSecond: MB },
@@ -94,33 +87,18 @@ describe('the rate', { retry: 3 }, () => {
         times.push(await transfer(await client(throttle), 400_000));
       }
       expect(times[1]).toBeGreaterThan(388);
-      expect(times[1]).toBeLessThan(430);
-      expect(Math.max(times[0]!, times[2]!)).toBeLessThan(60);
+      expect(Math.max(times[0]!, times[2]!)).toBeLessThan(300);
     }
   });
-});
 
-describe('the delay', { retry: 3 }, () => {
-  test('costs a round trip per answer, and one more to connect', async () => {
-    const throttle = await through({ delayMs: 25 });
+  test('the delay costs a round trip per answer, and one more to connect', async () => {
+    const throttle = await through({ delayMs: 50 });
     const socket = await client(throttle);
     const first = await transfer(socket, 1000);
-    expect(first).toBeGreaterThan(98);
-    expect(first).toBeLessThan(125);
     const second = await transfer(socket, 1000);
-    expect(second).toBeGreaterThan(48);
-    expect(second).toBeLessThan(65);
-  });
-
-  test('keeps a window under way: throughput is window / round trip, slowly begun', async () => {
-    const throttle = await through({ delayMs: 20, windowBytes: 400_000 });
-    const socket = await client(throttle);
-    // Doubles from 14.6 kB: five round trips until the window is open.
-    const first = await transfer(socket, 4 * MB);
-    const second = await transfer(socket, 4 * MB);
-    expect(second).toBeGreaterThan(390);
-    expect(second).toBeLessThan(480);
-    expect(first - second).toBeGreaterThan(100);
+    expect(first).toBeGreaterThan(198);
+    expect(second).toBeGreaterThan(98);
+    expect(second).toBeLessThan(198);
   });
 });
 
