@@ -74,17 +74,10 @@ async function main(argv: readonly string[]): Promise<number> {
       makeScenes(options, (name, route) => serving.job(name, route)),
       options,
     );
-    const began = new Date();
-    const results: SceneResult[] = [];
-    for (const scene of scenes) {
-      const start = performance.now();
-      results.push(await runScene(bench, scene, options.rounds));
-      say(`${scene.id}: done in ${Math.round((performance.now() - start) / 1000)} s`);
-    }
     const machine = describeMachine(ROOT);
     const setting: Setting = {
       ...machine,
-      date: began.toISOString().slice(0, 10),
+      date: new Date().toISOString().slice(0, 10),
       host: hostname(),
       versions: tools.versions,
       places: { memory: describePlace(memoryBase), disk: describePlace(resolve(options.disk)) },
@@ -93,15 +86,23 @@ async function main(argv: readonly string[]): Promise<number> {
       count: options.count,
       command: ['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' '),
     };
-    const targets = checkTargets(results, machine.shaInstructions);
-    const text = renderAll(setting, results, targets);
+    const results: SceneResult[] = [];
+    const summary = () => ({
+      setting,
+      targets: checkTargets(results, machine.shaInstructions),
+      scenes: results,
+    });
+    for (const scene of scenes) {
+      const start = performance.now();
+      results.push(await runScene(bench, scene, options.rounds));
+      say(`${scene.id}: done in ${Math.round((performance.now() - start) / 1000)} s`);
+      // After each: half an hour of measuring must not be lost to its last minute.
+      await writeJson(options, setting, summary());
+    }
+    const text = renderAll(setting, results, summary().targets);
     process.stdout.write(text);
-    if (options.results !== undefined) {
-      await mkdir(options.results, { recursive: true });
-      const json = `${JSON.stringify({ setting, targets, scenes: results }, null, 1)}\n`;
-      const name = `${setting.date}-${setting.host.replace(/[^\w.-]/g, '_')}.json`;
-      await writeFile(join(options.results, name), json);
-      await writeFile(join(options.results, 'latest.json'), json);
+    if (options.results !== undefined && isWhole(options)) {
+      await writeFile(join(options.results, 'latest.json'), asJson(summary()));
       await writeFile(join(options.results, 'latest.md'), text);
     }
     const failed = results.some(({ missing }) =>
@@ -111,6 +112,23 @@ async function main(argv: readonly string[]): Promise<number> {
   } finally {
     await serving.stop();
   }
+}
+
+/** Only such a run may stand for all: a part of the scenes would leave the others without figures. */
+function isWhole({ scenes, peers }: BenchOptions): boolean {
+  return scenes === undefined && peers === undefined;
+}
+
+async function writeJson(options: BenchOptions, setting: Setting, summary: unknown): Promise<void> {
+  if (options.results === undefined) return;
+  await mkdir(options.results, { recursive: true });
+  const host = setting.host.replace(/[^\w.-]/g, '_');
+  const name = `${setting.date}-${host}${isWhole(options) ? '' : '-part'}.json`;
+  await writeFile(join(options.results, name), asJson(summary));
+}
+
+function asJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 1)}\n`;
 }
 
 /** The scenes and peers that were asked for. */

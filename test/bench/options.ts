@@ -28,7 +28,7 @@ export const USAGE = `npm run bench -- [options]
   --quick          --rounds 2 --size 67108864 --count 200, and no results are written
   --program FILE   the program that is measured (default: dist/cli/main.js)
   --disk DIR       where the disk scenes write (default: the directory for temporary files)
-  --no-results     write nothing under test/bench/results
+  --no-results     write nothing under test/bench/results (a part of scenes or peers never writes latest.*)
   --list           name the scenes and stop`;
 
 export function readOptions(
