@@ -5,6 +5,7 @@ import type { Plan, PlannedFile } from '../model/plan.ts';
 import { ConnectionBudget } from './connection-budget.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
+import { laneLines } from './lane-lines.ts';
 import { rangeSize } from './range-size.ts';
 import type { RunContext } from './run-context.ts';
 import { Schedule, type Span } from './schedule.ts';
@@ -84,6 +85,7 @@ class PlanRun {
   }
 
   async carryOut(): Promise<RunResult> {
+    this.#context.onInspectable?.(() => this.#inspect());
     const { connections } = this.#context;
     const lanes = pLimit(connections);
     try {
@@ -249,6 +251,12 @@ class PlanRun {
       transfer.settled = false;
       this.#failed(number, transfer, toFetchError(error));
     }
+  }
+
+  #inspect(): string[] {
+    const lanes = this.#schedule.describe(this.#context.clock.monotonic());
+    const summary = `${lanes.length} connections at work, at most ${this.#budget.limit} for large files, ${this.#unsettled} files to go`;
+    return [summary, ...laneLines(lanes, (file) => this.#files[file]?.file.path ?? '')];
   }
 
   /** Gives up a file, or the whole run if the failure would meet every other file too. */
