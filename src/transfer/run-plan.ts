@@ -8,21 +8,10 @@ import { Finisher } from './finisher.ts';
 import { laneLines } from './lane-lines.ts';
 import { rangeSize } from './range-size.ts';
 import type { RunContext } from './run-context.ts';
+import type { FileFailure, RunResult } from './run-result.ts';
 import { Schedule, type Span } from './schedule.ts';
 import { SpanFetcher } from './span-fetcher.ts';
 import { Wakeup } from './wakeup.ts';
-
-export interface FileFailure {
-  readonly path: string;
-  readonly error: FetchError;
-}
-
-export interface RunResult {
-  /** Bytes that came over the network and stayed. */
-  readonly fetchedBytes: number;
-  /** Files that could not be had although the rest could. */
-  readonly failures: readonly FileFailure[];
-}
 
 /** Failures that concern one file; all others end the run. */
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
