@@ -54,8 +54,10 @@ export interface Store extends AsyncDisposable {
   survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey>;
   /** Absolute path of the file under its final name. */
   finalPath(file: RemoteFile): string;
+  /** Where the content can be read that the survey calls a candidate. It may not bear its final name yet. */
+  candidatePath(file: RemoteFile): string;
   stage(file: RemoteFile): Promise<StagedFile>;
-  /** Records a file that stands there already and was found right. */
+  /** Records a candidate that was found right, and gives it its final name if it has another. */
   adopt(file: RemoteFile, digests: ContentDigests): Promise<void>;
   /**
    * Says what the directory now holds: the selected files, and older ones that the revision still has

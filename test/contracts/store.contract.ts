@@ -10,7 +10,7 @@ import {
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Revision } from '../../src/model/repo.ts';
-import type { LockContext } from '../../src/store/directory/lock.ts';
+import type { LockContext } from '../../src/store/lock.ts';
 import type { StagedFile, Store } from '../../src/store/store.ts';
 import {
   bring,
