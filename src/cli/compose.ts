@@ -11,6 +11,7 @@ import type { Reporter } from '../report/reporter.ts';
 import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
 import { findToken, type Token } from '../source/hub/token.ts';
 import { DEFAULT_RETRY_POLICY } from '../system/retry.ts';
+import { chosenCache, linksAllowed } from './cache-place.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 
 const STALL_TIMEOUT_MS = 30_000;
@@ -21,6 +22,8 @@ export interface Composed {
   readonly settings: DownloadSettings;
   readonly token: Token | undefined;
   readonly request: DownloadRequest;
+  /** Where the path of the cache came from, if the files go to one. */
+  readonly cacheOrigin: string | undefined;
 }
 
 /** From words to values; throws USAGE. Reads the environment and the token file, nothing else. */
@@ -42,6 +45,7 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     readFile: readIfThere,
     join,
   });
+  const cache = chosenCache(options, process.env, homedir(), join);
   const request: DownloadRequest = {
     endpoint: settings.endpoint.value,
     token,
@@ -53,7 +57,8 @@ export function compose(repo: string, names: readonly string[], options: Downloa
       include: options.include ?? [],
       exclude: options.exclude ?? [],
     },
-    directory: resolve(options.localDir ?? localDirectoryName(target.repo, target.revision)),
+    directory: resolve(cache?.value ?? options.localDir ?? localDirectoryName(target.repo, target.revision)),
+    cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
     forceDownload: options.forceDownload ?? false,
     ignoreSpace: options.ignoreSpace ?? false,
     dryRun: options.dryRun ?? false,
@@ -63,16 +68,18 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     bytesPerSecond: settings.bytesPerSecond.value,
     transport: settings.transport.value,
   };
-  return { target, settings, token, request };
+  return { target, settings, token, request, cacheOrigin: cache?.origin };
 }
 
 /** Where each setting came from, for `--verbose`. The token's value is not among them. */
-export function settingLines({ settings, token, request }: Composed): string[] {
+export function settingLines({ settings, token, request, cacheOrigin }: Composed): string[] {
   const { endpoint, connections, retries, stallTimeoutMs, timeoutMs, bytesPerSecond, transport } = settings;
   return [
     `endpoint ${endpoint.value} (${endpoint.origin})`,
     `token ${token === undefined ? 'none' : `from ${token.origin}`}`,
-    `directory ${request.directory}`,
+    cacheOrigin === undefined
+      ? `directory ${request.directory}`
+      : `cache ${request.directory} (${cacheOrigin})`,
     `connections ${connections.value} (${connections.origin})`,
     `retries ${retries.value} (${retries.origin})`,
     `stall timeout ${stallTimeoutMs.value / 1000} s (${stallTimeoutMs.origin})`,

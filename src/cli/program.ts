@@ -67,6 +67,8 @@ function addDownload(command: Command, actions: Actions): void {
     .argument('[files...]', 'files or folders of the repository; default: all of it')
     .option('--revision <rev>', 'branch, tag, commit, or refs/pr/N (default: main)')
     .option('--local-dir <dir>', 'where the files go (default: ./NAME for main, ./NAME_REV otherwise)')
+    .option('--cache', 'into the central cache, where hf and transformers look (HF_HUB_CACHE, HF_HOME)')
+    .option('--cache-dir <dir>', 'the same, with the cache in this folder')
     .option('--include <glob>', 'only paths that match; repeatable', collect)
     .option('--exclude <glob>', 'no paths that match; repeatable', collect)
     .option('--repo-type <type>', 'model, dataset or space')

@@ -12,6 +12,7 @@ import { HubSource } from '../source/hub/hub-source.ts';
 import type { Token } from '../source/hub/token.ts';
 import type { Source } from '../source/source.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
+import { HubCacheStore } from '../store/hub-cache/hub-cache-store.ts';
 import type { Store } from '../store/store.ts';
 import type { RetryContext, RetryPolicy } from '../system/retry.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
@@ -30,8 +31,10 @@ export interface DownloadRequest {
   /** Branch, tag, `refs/pr/N`, or commit. */
   readonly revision: string;
   readonly selection: Selection;
-  /** Absolute path of the target directory. Need not exist. */
+  /** Absolute path of the target directory, or with `cache` that of the root of the cache. Need not exist. */
   readonly directory: string;
+  /** The files go into a central cache, in the layout of the Hub's own clients. */
+  readonly cache?: CacheChoice | undefined;
   readonly forceDownload: boolean;
   /** Go on although the disk looks too small. */
   readonly ignoreSpace: boolean;
@@ -47,8 +50,15 @@ export interface DownloadRequest {
   readonly transport: TransportChoice;
 }
 
+export interface CacheChoice {
+  /** False: files instead of links, also where links work. */
+  readonly links: boolean;
+}
+
 export interface DownloadOutcome {
   readonly revision: Revision;
+  /** Absolute path of where the files stand: the target directory, or the snapshot in the cache. */
+  readonly directory: string;
   readonly plan: Plan;
   /** Bytes that came over the network; 0 for a dry run. */
   readonly fetchedBytes: number;
@@ -73,12 +83,13 @@ export async function download(
     emit({ type: 'resolved', asked: request.repo, revision });
     const listing = await collect(source, revision, emit, signal);
     const selected = selectFiles(listing, request.selection);
-    await using store = openDirectory(request, environment, revision);
+    await using store = openStore(request, environment, revision);
     await store.refuseNames(selected);
     if (!request.dryRun) await store.open();
     const plan = makePlan(revision, selected, await store.survey(selected, signal), request);
-    emit({ type: 'planned', plan, directory: request.directory });
-    if (request.dryRun) return { revision, plan, fetchedBytes: 0 };
+    const { directory } = store;
+    emit({ type: 'planned', plan, directory });
+    if (request.dryRun) return { revision, directory, plan, fetchedBytes: 0 };
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
@@ -100,7 +111,7 @@ export async function download(
     await publish(store, revision, selected, listing, failures);
     const first = failures[0];
     if (first !== undefined) throw someFailed(first, failures.length);
-    return { revision, plan, fetchedBytes };
+    return { revision, directory, plan, fetchedBytes };
   } finally {
     http.close();
   }
@@ -159,10 +170,12 @@ function openHub(request: DownloadRequest, environment: Environment, http: HttpC
   return new HubSource({ endpoint, token, http, gate, clock, retryContext });
 }
 
-function openDirectory(request: DownloadRequest, environment: Environment, revision: Revision): Store {
-  const { directory, endpoint } = request;
+function openStore(request: DownloadRequest, environment: Environment, revision: Revision): Store {
+  const { directory, endpoint, cache } = request;
   const { platform, ignoresCase, lock } = environment;
-  return new DirectoryStore({ directory, endpoint, revision, platform, ignoresCase, lock });
+  const options = { endpoint, revision, platform, ignoresCase, lock };
+  if (cache === undefined) return new DirectoryStore({ directory, ...options });
+  return new HubCacheStore({ cache: directory, links: cache.links, ...options });
 }
 
 async function collect(
@@ -204,7 +217,7 @@ async function publish(
 ): Promise<void> {
   const failed = new Set(failures.map((failure) => failure.path));
   const whole = selected.filter((file) => !failed.has(file.path));
-  await store.publish(revision, whole, listing);
+  await store.publish(revision, whole, listing, failures.length === 0);
 }
 
 function someFailed({ error, path }: FileFailure, count: number): FetchError {
