@@ -252,6 +252,8 @@ class PlanRun {
     const place = await this.#place(transfer);
     signal.throwIfAborted();
     const { file } = transfer;
+    // Until here it was not the server of the bytes that was silent: nobody may steal from this request yet.
+    this.#schedule.progress(span, 0, this.#context.clock.monotonic());
     try {
       await this.#context.transport.bring(
         {

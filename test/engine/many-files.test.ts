@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { compareWithTruth } from '../support/hub/compare.ts';
+import { manyFiles } from '../support/hub/fixtures/odd.ts';
+import { startHub } from '../support/hub/hub.ts';
+import { Workspace } from '../support/run-program.ts';
+
+const FILES = 2000;
+const LATENCY_MS = 50;
+const CONNECTIONS = 32;
+
+test('2,000 files at 50 ms per request: the connections are used, the listing comes in pages, nothing is asked with HEAD', async () => {
+  const repository = manyFiles(FILES);
+  await using hub = await startHub({ repositories: [repository], latencyMs: LATENCY_MS });
+  await using workspace = await Workspace.open({ endpoint: hub.origin });
+  const run = await workspace.run([repository.id, '--connections', String(CONNECTIONS)]);
+  expect(run.exit).toBe(0);
+  expect(await compareWithTruth(workspace.path('many-files'), await hub.truth(repository.id))).toEqual([]);
+
+  const requests = hub.log.entries.length;
+  expect(hub.log.count({ kind: 'tree' })).toBe(2 + 1);
+  expect(hub.log.count({ method: 'HEAD' })).toBe(0);
+  // One for where it is and one for the bytes, of every file.
+  expect(requests).toBeLessThanOrEqual(2 * FILES + 4);
+  const allowed = (2 * requests * LATENCY_MS) / CONNECTIONS;
+  console.log(`${requests} requests in ${Math.round(run.tookMs)} ms; allowed are ${allowed} ms`);
+  expect(run.tookMs).toBeLessThanOrEqual(allowed);
+  // A log of such a run stays readable.
+  const lines = run.stderr.split('\n').filter((line) => line.startsWith('fetch: '));
+  expect(lines.length).toBeLessThan(20);
+
+  hub.log.clear();
+  expect(await workspace.run([repository.id, '--quiet'])).toMatchObject({ exit: 0, stderr: '' });
+  expect(hub.log.entries.every(({ kind }) => kind === 'revision' || kind === 'tree')).toBe(true);
+}, 60_000);
+
+// http/request.ts listens on the socket anew for every request, and on a kept one for events that never come again.
+test.fails('a connection that serves many requests makes Node print no warning of a leak', async () => {
+  const repository = manyFiles(60);
+  await using hub = await startHub({ repositories: [repository] });
+  await using workspace = await Workspace.open({ endpoint: hub.origin });
+  const run = await workspace.run([repository.id, '--connections', '1', '--quiet']);
+  expect(run).toMatchObject({ exit: 0, stderr: '' });
+});
