@@ -60,13 +60,15 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     connections: settings.connections.value,
     retry: { ...DEFAULT_RETRY_POLICY, tries: settings.retries.value },
     stallTimeoutMs: settings.stallTimeoutMs.value,
+    bytesPerSecond: settings.bytesPerSecond.value,
+    transport: settings.transport.value,
   };
   return { target, settings, token, request };
 }
 
 /** Where each setting came from, for `--verbose`. The token's value is not among them. */
 export function settingLines({ settings, token, request }: Composed): string[] {
-  const { endpoint, connections, retries, stallTimeoutMs, timeoutMs } = settings;
+  const { endpoint, connections, retries, stallTimeoutMs, timeoutMs, bytesPerSecond, transport } = settings;
   return [
     `endpoint ${endpoint.value} (${endpoint.origin})`,
     `token ${token === undefined ? 'none' : `from ${token.origin}`}`,
@@ -75,6 +77,8 @@ export function settingLines({ settings, token, request }: Composed): string[] {
     `retries ${retries.value} (${retries.origin})`,
     `stall timeout ${stallTimeoutMs.value / 1000} s (${stallTimeoutMs.origin})`,
     `timeout ${timeoutMs.value === undefined ? 'none' : `${timeoutMs.value / 1000} s`} (${timeoutMs.origin})`,
+    `rate limit ${bytesPerSecond.value === undefined ? 'none' : `${bytesPerSecond.value} bytes/s`} (${bytesPerSecond.origin})`,
+    `transport ${transport.value} (${transport.origin})`,
   ];
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import type { Environment } from '../library/environment.ts';
 import { systemClock, systemRandom } from '../system/clock.ts';
 
@@ -18,6 +18,7 @@ export function processEnvironment(version: string): Environment {
     platform: process.platform === 'win32' ? 'win32' : 'posix',
     ignoresCase: process.platform === 'win32' || process.platform === 'darwin',
     userAgent: `fetch/${version}; node/${process.versions.node}${origin ? `; origin/${origin}` : ''}`,
+    processors: availableParallelism(),
   };
 }
 

@@ -1,6 +1,7 @@
 import { FetchError } from '../model/error.ts';
 import type { RepoType } from '../model/repo.ts';
 import type { ProgressChoice } from '../report/choose-reporter.ts';
+import type { TransportChoice } from '../transfer/io-messages.ts';
 
 /** Options of `download` as commander hands them over: texts, or true for switches. */
 export interface DownloadOptions {
@@ -14,6 +15,7 @@ export interface DownloadOptions {
   readonly endpoint?: string;
   readonly connections?: string;
   readonly maxWorkers?: string;
+  readonly limitRate?: string;
   readonly retries?: string;
   readonly stallTimeout?: string;
   readonly timeout?: string;
@@ -44,12 +46,16 @@ export interface DownloadSettings {
   /** Milliseconds for the whole run; undefined for as long as it takes. */
   readonly timeoutMs: Setting<number | undefined>;
   readonly progress: ProgressChoice;
+  /** Bytes per second over all connections; undefined for no limit. */
+  readonly bytesPerSecond: Setting<number | undefined>;
+  readonly transport: Setting<TransportChoice>;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
 const REPO_TYPES: readonly RepoType[] = ['model', 'dataset', 'space'];
 const PROGRESS: readonly ProgressChoice[] = ['auto', 'bar', 'plain', 'none'];
+const TRANSPORTS: readonly TransportChoice[] = ['auto', 'core', 'raw'];
 const MAX_CONNECTIONS = 256;
 
 /** Flag before environment before default. Throws USAGE for a value that makes no sense, naming its origin. */
@@ -77,6 +83,11 @@ export function readSettings(
         ? { value: undefined, origin: 'default' }
         : { value: seconds('--timeout', options.timeout), origin: '--timeout' },
     progress: options.progress === undefined ? 'auto' : oneOf('--progress', options.progress, PROGRESS),
+    bytesPerSecond:
+      options.limitRate === undefined
+        ? { value: undefined, origin: 'default' }
+        : { value: rate('--limit-rate', options.limitRate), origin: '--limit-rate' },
+    transport: readTransport(variables),
   };
 }
 
@@ -121,6 +132,22 @@ function readEndpoint(options: DownloadOptions, variables: Variables, fallback: 
     throw usage(`${origin}: an endpoint has no user and password in it.`, 'Use --token for the credential.');
   }
   return { value: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, origin };
+}
+
+/** For tests and for finding out what is wrong with a network: not a setting that people need. */
+function readTransport(variables: Variables): Setting<TransportChoice> {
+  const text = variables['FETCH_TRANSPORT'];
+  if (text === undefined || text === '') return { value: 'auto', origin: 'default' };
+  return { value: oneOf('FETCH_TRANSPORT', text, TRANSPORTS), origin: 'FETCH_TRANSPORT' };
+}
+
+/** `20M` is 20,000,000 bytes per second: powers of 1000, as sizes are printed. */
+function rate(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?(?:\/s)?$/i.exec(text.trim());
+  const value =
+    match === null ? 0 : Number(match[1]) * 1000 ** ' kmgt'.indexOf(match[2]!.toLowerCase() || ' ');
+  if (value < 1000) throw usage(`${option} takes a rate of at least 1k, such as 20M or 500k, not "${text}".`);
+  return Math.round(value);
 }
 
 function count(option: string, text: string, most: number): number {

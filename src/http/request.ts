@@ -107,7 +107,7 @@ export class HttpClient {
 }
 
 /** Fires once when nothing has touched it for a while. One timer however often it is touched. */
-class StallWatch {
+export class StallWatch {
   readonly #clock: Clock;
   readonly #limitMs: number;
   readonly #onStall: () => void;
@@ -122,8 +122,9 @@ class StallWatch {
     this.#arm(limitMs);
   }
 
-  touch(): void {
-    this.#touched = this.#clock.monotonic();
+  /** Something came, or will not be expected for `quietMs`. */
+  touch(quietMs = 0): void {
+    this.#touched = this.#clock.monotonic() + quietMs;
   }
 
   stop(): void {

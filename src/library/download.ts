@@ -14,8 +14,9 @@ import type { Source } from '../source/source.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
 import type { Store } from '../store/store.ts';
 import type { RetryContext, RetryPolicy } from '../system/retry.ts';
-import { CoreTransport } from '../transfer/core-transport.ts';
+import type { TransportChoice } from '../transfer/io-messages.ts';
 import { type FileFailure, runPlan } from '../transfer/run-plan.ts';
+import { ThreadTransport } from '../transfer/thread-transport.ts';
 import { ThreadHasher } from '../verify/thread-hasher.ts';
 import type { Environment } from './environment.ts';
 
@@ -40,6 +41,9 @@ export interface DownloadRequest {
   readonly retry: RetryPolicy;
   /** Milliseconds without a byte before a connection is given up. */
   readonly stallTimeoutMs: number;
+  /** Bytes per second, all connections together; undefined for no limit. */
+  readonly bytesPerSecond: number | undefined;
+  readonly transport: TransportChoice;
 }
 
 export interface DownloadOutcome {
@@ -77,11 +81,12 @@ export async function download(
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
     await using hasher = new ThreadHasher();
+    await using transport = openTransport(request, environment, emit);
     const { fetchedBytes, failures } = await runPlan(plan, {
       source,
       store,
       hasher,
-      transport: new CoreTransport(http, environment.clock),
+      transport,
       connections: request.connections,
       retry: request.retry,
       clock: environment.clock,
@@ -112,6 +117,20 @@ function openHttp({ stallTimeoutMs }: DownloadRequest, environment: Environment,
         message: `GET ${redactUrl(sent.url)}${range}: ${answer}, ${Math.round(elapsedMs)} ms`,
       });
     },
+  });
+}
+
+function openTransport(request: DownloadRequest, environment: Environment, emit: Emit): ThreadTransport {
+  const { stallTimeoutMs, transport: choice, bytesPerSecond } = request;
+  const { userAgent, processors } = environment;
+  return new ThreadTransport({
+    userAgent,
+    stallTimeoutMs,
+    choice,
+    bytesPerSecond,
+    // Two threads could not share one limit, and need a processor each.
+    maxThreads: processors > 1 && bytesPerSecond === undefined ? 2 : 1,
+    trace: (message) => emit({ type: 'trace', message }),
   });
 }
 

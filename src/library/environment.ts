@@ -10,4 +10,6 @@ export interface Environment {
   /** Whether names that differ only in case are the same file here, where the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly userAgent: string;
+  /** Processors that threads may use. */
+  readonly processors: number;
 }

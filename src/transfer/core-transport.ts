@@ -2,11 +2,12 @@ import { writeSync } from 'node:fs';
 import { networkError } from '../http/network-error.ts';
 import { formatRange, parseContentRange } from '../http/range.ts';
 import { decoded, type HttpClient, type HttpResponse } from '../http/request.ts';
-import { serverDelay } from '../http/retry-after.ts';
 import { redactUrl, redirectTarget } from '../http/url.ts';
 import { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
+import type { RateLimiter } from './rate-limiter.ts';
+import { refusedBytes } from './refused.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
 
 const MAX_REDIRECTS = 10;
@@ -15,19 +16,28 @@ const MAX_REDIRECTS = 10;
 export class CoreTransport implements Transport {
   readonly #http: HttpClient;
   readonly #clock: Clock;
+  readonly #limiter: RateLimiter | undefined;
 
-  constructor(http: HttpClient, clock: Clock) {
+  constructor(http: HttpClient, clock: Clock, limiter?: RateLimiter) {
     this.#http = http;
     this.#clock = clock;
+    this.#limiter = limiter;
   }
 
-  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  /** `onHead` is told which origin answered, and whether it was exactly the plain 206 that was asked for. */
+  async bring(
+    job: RangeJob,
+    observer: RangeObserver,
+    signal: AbortSignal,
+    onHead: (origin: string, clean: boolean) => void = () => {},
+  ): Promise<void> {
     const response = await this.#request(job, observer, signal);
     const { status } = response;
     if (status !== 200 && status !== 206) throw this.#refused(response, job);
     const from = status === 206 ? checkRange(response, job) : checkWhole(response, job);
-    if (status === 200) observer.wholeFile();
-    await receive(response, job, from, observer, signal);
+    onHead(response.url.origin, status === 206 && isClean(response, from, job));
+    if (status === 200) await observer.wholeFile();
+    await receive(response, job, from, observer, signal, this.#throttle);
   }
 
   async #request(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<HttpResponse> {
@@ -49,18 +59,32 @@ export class CoreTransport implements Transport {
     throw new FetchError('NETWORK', `${redactUrl(location.url)} redirects in circles`, { retryable: true });
   }
 
-  #refused(response: HttpResponse, job: RangeJob): FetchError {
-    const { status, url, headers } = response;
-    response.body.resume();
-    return new FetchError('NETWORK', `${url.host} answered ${status} for ${job.path}`, {
-      status,
-      // Every status may be the URL's fault rather than the file's: whoever located it decides.
-      retryable: true,
-      retryAfterMs: status === 429 || status === 503 ? serverDelay(headers, this.#clock.now()) : undefined,
-      hint: `${url.host} serves the file's bytes. If it goes on like this, try again later.`,
-    });
+  /** Keeps a body quiet for as long as the bytes that it has brought take at the limited rate. */
+  readonly #throttle: Throttle = (stream, bytes) => {
+    const delay = this.#limiter?.take(bytes) ?? 0;
+    if (delay === 0) return;
+    stream.pause();
+    this.#clock.after(delay, () => stream.resume());
+  };
+
+  #refused({ status, url, headers, body }: HttpResponse, job: RangeJob): FetchError {
+    body.resume();
+    return refusedBytes(url.host, job.path, status, headers, this.#clock.now());
   }
 }
+
+/** Whether the strict transport would have taken this answer: only then is the host worth trying with it. */
+function isClean({ headers, body }: HttpResponse, { start, end }: Extent, job: RangeJob): boolean {
+  return (
+    body.httpVersion === '1.1' &&
+    headers['transfer-encoding'] === undefined &&
+    (headers['content-encoding'] ?? 'identity') === 'identity' &&
+    headers['content-range'] === `bytes ${start}-${end - 1}/${job.fileSize}` &&
+    headers['content-length'] === String(end - start)
+  );
+}
+
+type Throttle = (stream: NodeJS.ReadableStream, bytes: number) => void;
 
 /** What an answer contains: bytes of the file, half-open. */
 interface Extent {
@@ -109,6 +133,7 @@ async function receive(
   extent: Extent,
   observer: RangeObserver,
   signal: AbortSignal,
+  throttle: Throttle,
 ): Promise<void> {
   const { window, descriptor } = job;
   const stream = await decoded(response);
@@ -145,6 +170,7 @@ async function receive(
         settle(diskError(error, job.path));
         return;
       }
+      throttle(stream, chunk.length);
       if (window.position < Math.min(window.end, extent.end)) return;
       // Filled. If nothing more is to come, the connection ends its answer by itself and can be used again.
       if (offset < extent.end) response.body.destroy();

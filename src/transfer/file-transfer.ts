@@ -65,8 +65,9 @@ export class FileTransfer implements AsyncDisposable {
     return this.planned.file;
   }
 
-  get repaired(): boolean {
-    return this.#repairs > 0;
+  /** How often all of it was fetched again because its hash was wrong. */
+  get repairs(): number {
+    return this.#repairs;
   }
 
   /** Opens the part and starts the hash; `onOpen` is told once how many bytes were there before. */
@@ -78,6 +79,8 @@ export class FileTransfer implements AsyncDisposable {
   async #open(onOpen: (held: number) => void): Promise<void> {
     const { file } = this;
     this.#staged = await this.#stage(file);
+    // The plan does not count on an earlier part: --force-download.
+    if (this.planned.held.length === 0) this.#staged.restart();
     const git = file.digest?.algorithm === 'git-sha1';
     this.#follower = this.#hasher.follow(this.#staged.partPath, file.size, { git });
     onOpen(this.#staged.received.size);

@@ -26,9 +26,9 @@ export interface RangeObserver {
   wrote(range: ByteRange): void;
   /**
    * The server ignores ranges and sends the whole file from its first byte. Called before any of it is
-   * written; the window may be widened in this call.
+   * written; the window may be widened until it returns.
    */
-  wholeFile(): void;
+  wholeFile(): void | Promise<void>;
   /** The bytes came from here, after redirects: further ranges of the file can go there directly. */
   movedTo(url: string): void;
 }
@@ -41,4 +41,6 @@ export interface RangeObserver {
  */
 export interface Transport {
   bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void>;
+  /** Says that the end of a window under way was lowered, for transports that cannot see it. */
+  narrowed?(window: RangeWindow): void;
 }

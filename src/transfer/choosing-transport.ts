@@ -1,0 +1,80 @@
+import type { Clock } from '../system/clock.ts';
+import type { CoreTransport } from './core-transport.ts';
+import { OddAnswer, type RawTransport } from './raw-transport.ts';
+import type { RangeJob, RangeObserver, Transport } from './transport.ts';
+
+/** While the first answer of a host is on its way, the others wait for it so long at the most. */
+const PATIENCE_MS = 1000;
+
+export interface ChoosingOptions {
+  /** Use the strict transport from the first request on, for tests and measurements. */
+  readonly trustAll: boolean;
+  readonly clock: Clock;
+  readonly trace: (message: string) => void;
+}
+
+/**
+ * Lets the strict transport serve hosts that have given one clean answer to the other, until the first
+ * that surprises it. What it cannot take is asked for again by the transport that copes with everything.
+ */
+export class ChoosingTransport implements Transport {
+  readonly #core: CoreTransport;
+  readonly #raw: RawTransport;
+  readonly #options: ChoosingOptions;
+  readonly #clean = new Set<string>();
+  readonly #odd = new Set<string>();
+  /** Hosts whose first answer is on its way, and what to call when it is there. */
+  readonly #awaited = new Map<string, Promise<void>>();
+
+  constructor(core: CoreTransport, raw: RawTransport, options: ChoosingOptions) {
+    this.#core = core;
+    this.#raw = raw;
+    this.#options = options;
+  }
+
+  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+    const { origin } = new URL(job.location.url);
+    if (!this.#knows(origin)) {
+      const first = this.#awaited.get(origin);
+      if (first === undefined) return await this.#ask(origin, job, observer, signal);
+      await first;
+    }
+    if (this.#odd.has(origin) || !this.#knows(origin)) return await this.#core.bring(job, observer, signal);
+    try {
+      return await this.#raw.bring(job, observer, signal);
+    } catch (error) {
+      if (!(error instanceof OddAnswer)) throw error;
+      if (error.lasting) {
+        this.#odd.add(origin);
+        this.#options.trace(`${origin} is left to the core transport: ${error.message}`);
+      }
+      return await this.#core.bring(job, observer, signal);
+    }
+  }
+
+  #knows(origin: string): boolean {
+    return this.#options.trustAll || this.#clean.has(origin) || this.#odd.has(origin);
+  }
+
+  /** The first request to a host: its answer decides who serves the others. */
+  async #ask(origin: string, job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+    let answered = () => {};
+    const answer = new Promise<void>((resolve) => {
+      const cancel = this.#options.clock.after(PATIENCE_MS, resolve);
+      answered = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#awaited.set(origin, answer);
+    try {
+      await this.#core.bring(job, observer, signal, (servedBy, clean) => {
+        if (clean) this.#clean.add(servedBy);
+        answered();
+      });
+    } finally {
+      answered();
+      this.#awaited.delete(origin);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import { HttpClient } from '../http/request.ts';
+import { redactUrl } from '../http/url.ts';
+import type { Clock } from '../system/clock.ts';
+import { ChoosingTransport } from './choosing-transport.ts';
+import { CoreTransport } from './core-transport.ts';
+import type { IoSettings } from './io-messages.ts';
+import { RateLimiter } from './rate-limiter.ts';
+import { RawTransport } from './raw-transport.ts';
+import type { Transport } from './transport.ts';
+
+/** The transports of one thread, as the settings ask for them. `trace` is told of requests. */
+export function createTransport(
+  settings: IoSettings,
+  clock: Clock,
+  trace: (message: string) => void,
+): Transport {
+  const { userAgent, stallTimeoutMs, choice, bytesPerSecond } = settings;
+  const limiter = bytesPerSecond === undefined ? undefined : new RateLimiter(bytesPerSecond, clock);
+  const http = new HttpClient({
+    userAgent,
+    stallTimeoutMs,
+    clock,
+    trace: (sent, status, elapsedMs) => {
+      const range = sent.headers?.['range'] ?? '';
+      trace(`GET ${redactUrl(sent.url)} ${range}: ${status ?? 'failed'}, ${Math.round(elapsedMs)} ms`);
+    },
+  });
+  const core = new CoreTransport(http, clock, limiter);
+  if (choice === 'core') return core;
+  const raw = new RawTransport({ userAgent, stallTimeoutMs, clock, limiter, trace });
+  return new ChoosingTransport(core, raw, { trustAll: choice === 'raw', clock, trace });
+}

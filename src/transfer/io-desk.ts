@@ -1,0 +1,121 @@
+import type { ByteRange } from '../model/byte-range.ts';
+import { toFetchError } from '../model/error.ts';
+import type { IoCommand, IoReply } from './io-messages.ts';
+import { toPlainError } from './io-messages.ts';
+import type { RangeObserver, RangeWindow, Transport } from './transport.ts';
+
+/** Writes are reported together: after so many bytes, or so many milliseconds. */
+const REPORT_BYTES = 2 * 1024 * 1024;
+const REPORT_MS = 40;
+
+type BringCommand = Extract<IoCommand, { op: 'bring' }>;
+
+/** Carries out the commands of an I/O thread with the transports that live in it. */
+export class IoDesk {
+  readonly #transport: Transport;
+  readonly #reply: (reply: IoReply) => void;
+  readonly #jobs = new Map<number, Job>();
+  #reporting: NodeJS.Timeout | undefined;
+
+  constructor(transport: Transport, reply: (reply: IoReply) => void) {
+    this.#transport = transport;
+    this.#reply = reply;
+  }
+
+  handle(command: IoCommand): void {
+    if (command.op === 'bring') {
+      void this.#bring(command);
+      return;
+    }
+    const job = this.#jobs.get(command.id);
+    if (job === undefined) return;
+    if (command.op === 'abort') job.abort();
+    else if (command.op === 'narrow') job.window.end = Math.min(job.window.end, command.end);
+    else job.widen(command.range);
+  }
+
+  async #bring(command: BringCommand): Promise<void> {
+    const { id, location, path, fileSize, descriptor } = command;
+    const job = new Job(id, command.range, this.#reply);
+    this.#jobs.set(id, job);
+    this.#reporting ??= setInterval(() => this.#report(), REPORT_MS);
+    let end: IoReply;
+    try {
+      const { window } = job;
+      await this.#transport.bring({ location, path, fileSize, window, descriptor }, job, job.signal);
+      end = { kind: 'done', id };
+    } catch (error) {
+      end = { kind: 'failed', id, error: toPlainError(toFetchError(error)) };
+    }
+    job.report();
+    this.#jobs.delete(id);
+    this.#reply(end);
+    if (this.#jobs.size > 0) return;
+    clearInterval(this.#reporting);
+    this.#reporting = undefined;
+  }
+
+  #report(): void {
+    for (const job of this.#jobs.values()) job.report();
+  }
+}
+
+/** A window on its way, and what has been written of it since the last report. */
+class Job implements RangeObserver {
+  readonly window: RangeWindow;
+  readonly #id: number;
+  readonly #reply: (reply: IoReply) => void;
+  readonly #controller = new AbortController();
+  #unreported: { start: number; end: number } | undefined;
+  #onWidened: () => void = () => {};
+
+  constructor(id: number, range: ByteRange, reply: (reply: IoReply) => void) {
+    this.#id = id;
+    this.window = { position: range.start, end: range.end };
+    this.#reply = reply;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  abort(): void {
+    this.#controller.abort(new Error('aborted by the main thread'));
+    this.#onWidened();
+  }
+
+  widen({ start, end }: ByteRange): void {
+    this.window.position = start;
+    this.window.end = end;
+    this.#onWidened();
+  }
+
+  wrote({ start, end }: ByteRange): void {
+    if (this.#unreported?.end === start) this.#unreported.end = end;
+    else {
+      this.report();
+      this.#unreported = { start, end };
+    }
+    if (this.#unreported.end - this.#unreported.start >= REPORT_BYTES) this.report();
+  }
+
+  report(): void {
+    const range = this.#unreported;
+    if (range === undefined) return;
+    this.#unreported = undefined;
+    this.#reply({ kind: 'wrote', id: this.#id, range });
+  }
+
+  /** Only the main thread knows what else is missing of the file. */
+  async wholeFile(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onWidened = resolve;
+      this.#reply({ kind: 'whole', id: this.#id });
+    });
+    this.signal.throwIfAborted();
+  }
+
+  movedTo(url: string): void {
+    this.#reply({ kind: 'moved', id: this.#id, url });
+  }
+}

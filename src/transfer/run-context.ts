@@ -1,0 +1,22 @@
+import type { Emit } from '../model/event.ts';
+import type { Source } from '../source/source.ts';
+import type { Store } from '../store/store.ts';
+import type { Clock, Random } from '../system/clock.ts';
+import type { RetryPolicy } from '../system/retry.ts';
+import type { Hasher } from './hasher.ts';
+import type { Transport } from './transport.ts';
+
+/** What carrying out a plan needs from the world. */
+export interface RunContext {
+  readonly source: Source;
+  readonly store: Store;
+  readonly hasher: Hasher;
+  readonly transport: Transport;
+  /** Upper bound of connections that carry file bytes. */
+  readonly connections: number;
+  readonly retry: RetryPolicy;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}

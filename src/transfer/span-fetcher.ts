@@ -1,0 +1,101 @@
+import { toFetchError } from '../model/error.ts';
+import type { Revision } from '../model/repo.ts';
+import { type Attempt, retrying } from '../system/retry.ts';
+import type { FileTransfer } from './file-transfer.ts';
+import type { RunContext } from './run-context.ts';
+import type { Span } from './schedule.ts';
+
+/** Statuses by which a host says that this URL is no good, whatever it thinks of the file. */
+const REFUSALS = new Set([400, 401, 403, 404, 410, 416]);
+
+/** What a span's fetching means for the schedule, told while it happens. */
+export interface SpanObserver {
+  /** `written` bytes of the span are on disk; `added` of them were not before. */
+  wrote(written: number, added: number): void;
+  /** The server ignores ranges and sends the file from its first byte: the span may be widened now. */
+  wholeFile(): void;
+}
+
+/**
+ * Brings the bytes of spans: finds out where they are, asks for them, and tries again. This is where
+ * requests for file bytes are retried, and nowhere below.
+ */
+export class SpanFetcher {
+  readonly #revision: Revision;
+  readonly #context: RunContext;
+
+  constructor(revision: Revision, context: RunContext) {
+    this.#revision = revision;
+    this.#context = context;
+  }
+
+  /** Fills the span, with as many requests as it takes. `signal` ends it at once, `runSignal` the whole run. */
+  async fetch(
+    span: Span,
+    transfer: FileTransfer,
+    observer: SpanObserver,
+    signal: AbortSignal,
+    runSignal: AbortSignal,
+  ): Promise<void> {
+    const { clock, random, retry, emit } = this.#context;
+    const what = transfer.file.path;
+    await retrying(
+      async (attempt) => {
+        while (span.position < span.end) {
+          await this.#request(span, transfer, observer, attempt, signal, runSignal);
+        }
+      },
+      {
+        policy: retry,
+        clock,
+        random,
+        signal,
+        onRetry: ({ code, message }, attempt, delayMs) => {
+          emit({ type: 'retrying', what, attempt, delayMs, code, message });
+        },
+      },
+    );
+  }
+
+  async #request(
+    span: Span,
+    transfer: FileTransfer,
+    observer: SpanObserver,
+    attempt: Attempt,
+    signal: AbortSignal,
+    runSignal: AbortSignal,
+  ): Promise<void> {
+    const { clock, source, transport, emit } = this.#context;
+    // Asked for all lanes: it must not end because this one does.
+    const locate = () => source.locate(this.#revision, transfer.file, runSignal);
+    const place = await transfer.place(locate, () => clock.now());
+    signal.throwIfAborted();
+    const { path, size: fileSize } = transfer.file;
+    const { descriptor } = transfer.staged;
+    try {
+      await transport.bring(
+        { location: place.location, path, fileSize, window: span, descriptor },
+        {
+          wrote: (range) => {
+            place.worked = true;
+            attempt.progressed();
+            const added = transfer.wrote(range);
+            observer.wrote(range.end - range.start, added);
+            if (added > 0) emit({ type: 'bytes', path, count: added });
+          },
+          wholeFile: () => observer.wholeFile(),
+          movedTo: (url) => place.moveTo(url),
+        },
+        signal,
+      );
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = toFetchError(thrown);
+      if (error.status === undefined || !REFUSALS.has(error.status)) throw error;
+      transfer.forgetPlace(place);
+      // An address that has served and is refused now has expired: a new one is no retry.
+      if (!place.worked) throw error;
+      emit({ type: 'trace', message: `${error.message}: asking for a new address` });
+    }
+  }
+}

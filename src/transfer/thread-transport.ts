@@ -1,0 +1,171 @@
+import { Worker } from 'node:worker_threads';
+import { FetchError } from '../model/error.ts';
+import { fromPlainError, type IoCommand, type IoReply, type IoSettings } from './io-messages.ts';
+import type { RangeJob, RangeObserver, RangeWindow, Transport } from './transport.ts';
+
+/** A thread that is busy for more than this share of its time cannot carry more. */
+const FULL = 0.9;
+const LOOK_MS = 300;
+
+interface Pending {
+  readonly thread: IoThread;
+  readonly job: RangeJob;
+  readonly observer: RangeObserver;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface IoThread {
+  readonly worker: Worker;
+  jobs: number;
+}
+
+export interface ThreadTransportOptions extends IoSettings {
+  /** Threads that this machine has room for; a second one starts only when TLS fills the first. */
+  readonly maxThreads: number;
+  readonly trace: (message: string) => void;
+}
+
+/**
+ * The transport as the main thread sees it: sockets and writes live in worker threads, and only what was
+ * written comes back, a message every few megabytes.
+ */
+export class ThreadTransport implements Transport, AsyncDisposable {
+  readonly #options: ThreadTransportOptions;
+  readonly #threads: IoThread[] = [];
+  readonly #pending = new Map<number, Pending>();
+  readonly #byWindow = new Map<RangeWindow, number>();
+  #nextId = 1;
+  #looked = 0;
+  #lastUse = performance.eventLoopUtilization();
+  #broken: FetchError | undefined;
+
+  constructor(options: ThreadTransportOptions) {
+    this.#options = options;
+  }
+
+  bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.#broken !== undefined) return Promise.reject(this.#broken);
+    const id = this.#nextId++;
+    const thread = this.#choose(job);
+    const { location, path, fileSize, descriptor, window } = job;
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () => this.#send(thread, { op: 'abort', id });
+      const settle = (outcome: () => void) => {
+        signal.removeEventListener('abort', onAbort);
+        this.#pending.delete(id);
+        this.#byWindow.delete(window);
+        thread.jobs -= 1;
+        if (thread.jobs === 0) thread.worker.unref();
+        outcome();
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#pending.set(id, {
+        thread,
+        job,
+        observer,
+        resolve: () => settle(resolve),
+        // Only when the thread has let go of the file may the caller hear of the end.
+        reject: (error) => settle(() => reject(signal.aborted ? signal.reason : error)),
+      });
+      this.#byWindow.set(window, id);
+      thread.jobs += 1;
+      thread.worker.ref();
+      const range = { start: window.position, end: window.end };
+      this.#send(thread, { op: 'bring', id, location, path, fileSize, range, descriptor });
+    });
+  }
+
+  narrowed(window: RangeWindow): void {
+    const id = this.#byWindow.get(window);
+    const pending = id === undefined ? undefined : this.#pending.get(id);
+    if (id === undefined || pending === undefined) return;
+    this.#send(pending.thread, { op: 'narrow', id, end: window.end });
+  }
+
+  /** Starts the first thread, so that it is ready when the first range is. */
+  warmUp(): void {
+    if (this.#threads.length === 0) this.#start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#fail(new FetchError('ABORTED', 'the transport was closed'));
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+  }
+
+  #choose(job: RangeJob): IoThread {
+    const first = this.#threads[0] ?? this.#start();
+    const { maxThreads } = this.#options;
+    if (this.#threads.length < maxThreads && job.location.url.startsWith('https:') && this.#full(first)) {
+      this.#start();
+    }
+    return this.#threads.reduce((least, thread) => (thread.jobs < least.jobs ? thread : least), first);
+  }
+
+  /** Encryption is what fills a thread: without it, the disk or the network is full before. */
+  #full({ worker }: IoThread): boolean {
+    const now = performance.now();
+    if (now - this.#looked < LOOK_MS) return false;
+    this.#looked = now;
+    const used = worker.performance.eventLoopUtilization();
+    const { utilization } = worker.performance.eventLoopUtilization(used, this.#lastUse);
+    this.#lastUse = used;
+    return utilization > FULL;
+  }
+
+  #start(): IoThread {
+    const { userAgent, stallTimeoutMs, choice, bytesPerSecond } = this.#options;
+    const workerData: IoSettings = { userAgent, stallTimeoutMs, choice, bytesPerSecond };
+    // Compiled code sits beside this file under the same name.
+    const worker = new Worker(new URL('./io-worker.js', import.meta.url), { workerData });
+    const thread: IoThread = { worker, jobs: 0 };
+    worker.unref();
+    worker.on('message', (reply: IoReply) => this.#receive(reply));
+    worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'an I/O thread failed', { cause })));
+    worker.on('exit', () => this.#fail(new FetchError('BUG', 'an I/O thread ended early')));
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #receive(reply: IoReply): void {
+    if (reply.kind === 'trace') {
+      this.#options.trace(reply.message);
+      return;
+    }
+    const pending = this.#pending.get(reply.id);
+    if (pending === undefined) return;
+    const { job, observer, thread } = pending;
+    switch (reply.kind) {
+      case 'wrote':
+        job.window.position = reply.range.end;
+        observer.wrote(reply.range);
+        return;
+      case 'whole':
+        void observer.wholeFile();
+        this.#send(thread, {
+          op: 'widen',
+          id: reply.id,
+          range: { start: job.window.position, end: job.window.end },
+        });
+        return;
+      case 'moved':
+        observer.movedTo(reply.url);
+        return;
+      case 'done':
+        pending.resolve();
+        return;
+      case 'failed':
+        pending.reject(fromPlainError(reply.error));
+    }
+  }
+
+  #send({ worker }: IoThread, command: IoCommand): void {
+    worker.postMessage(command);
+  }
+
+  #fail(error: FetchError): void {
+    this.#broken ??= error;
+    for (const pending of [...this.#pending.values()]) pending.reject(error);
+  }
+}
