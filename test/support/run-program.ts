@@ -140,13 +140,12 @@ export class Workspace implements AsyncDisposable {
 
   /** A text with everything replaced that differs from run to run; lines that only speed decides on are left out. */
   scrub(text: string): string {
-    const withoutPlaces =
-      this.#endpoint === undefined ? text : text.replaceAll(this.#endpoint, 'http://hub.test');
-    return withoutPlaces
+    const host = this.#endpoint === undefined ? undefined : new URL(this.#endpoint).host;
+    return (host === undefined ? text : text.replaceAll(host, 'hub.test'))
       .replace(/^fetch: (\d+% |.* verified, \d).*\n/gm, '')
       .replaceAll(this.folder, '/work')
       .replaceAll(this.home, '/home')
-      .replace(/http:\/\/127\.0\.0\.1:\d+/g, 'http://cdn.test')
+      .replace(/127\.0\.0\.1:\d+/g, 'cdn.test')
       .replace(/\b[0-9a-f]{40}\b/g, '<commit>')
       .replace(/in \d[\d.]*(ms|s)( \([\d.]+ .?B\/s\))?/g, 'in <time>')
       .replace(/took \d[\d.]*(ms|s)/g, 'took <time>')
