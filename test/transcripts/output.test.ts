@@ -69,7 +69,7 @@ describe('--json', () => {
   }
 
   test('a run from the first event to the last', async () => {
-    hub.settings.bytesPerSecond = 1.5 * MIB;
+    hub.settings.bytesPerSecond = 0.5 * MIB;
     hub.faults.add({ on: 'cdn', effect: { kind: 'status', status: 503 } });
     const run = await workspace.run([ID, '--json']);
     expect(run.exit).toBe(0);
@@ -213,7 +213,7 @@ describe('what is said where', () => {
   });
 
   test('--progress plain: a line every few seconds, the first one early', async () => {
-    hub.settings.bytesPerSecond = 1.5 * MIB;
+    hub.settings.bytesPerSecond = 0.5 * MIB;
     const run = await workspace.run([ID, '--progress', 'plain']);
     expect(run.exit).toBe(0);
     const lines = run.stderr.split('\n').filter((line) => /^fetch: \d+% /.test(line));
