@@ -73,7 +73,7 @@ function addDownload(command: Command, actions: Actions): void {
     .addOption(new Option('--type <type>').hideHelp())
     .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
     .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
-    .option('--connections <n>', 'connections that carry file bytes, all files together (default: 8)')
+    .option('--connections <n>', 'most connections that carry file bytes, all files together (default: 32)')
     .option('--limit-rate <rate>', 'bytes per second, all connections together: 20M, 500k')
     .option('--retries <n>', 'tries in a row without any progress (default: 8)')
     .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')

@@ -97,7 +97,8 @@ export interface Defaults {
   readonly stallTimeoutMs: number;
 }
 
-const DEFAULT_CONNECTIONS = 8;
+/** An upper bound: how many are really used follows from what they bring. */
+const DEFAULT_CONNECTIONS = 32;
 
 function readConnections(options: DownloadOptions): Setting<number> {
   const { connections, maxWorkers } = options;

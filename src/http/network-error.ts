@@ -31,7 +31,7 @@ export function networkError(error: NodeJS.ErrnoException, url: URL, reused: boo
     });
   }
   const meaning = MEANINGS[code];
-  const text = meaning?.text ?? (code.startsWith('HPE_') ? `no HTTP answer (${code})` : error.message);
+  const text = meaning?.text ?? unnamed(error, code);
   return new FetchError('NETWORK', `${redactUrl(url)}: ${text}`, {
     cause: error,
     hint: HINT_OFFLINE,
@@ -47,4 +47,21 @@ export function stalledError(url: URL, limitMs: number): FetchError {
     hint: `${HINT_OFFLINE} If only this host is silent, a firewall may block ${url.host}.`,
     retryable: true,
   });
+}
+
+/** A header or an address that no request can have: our side of the connection, before anything was sent. */
+export function unsendable(error: NodeJS.ErrnoException, url: URL): FetchError {
+  return new FetchError('NETWORK', `${redactUrl(url)}: such a request cannot be sent (${error.code ?? ''})`, {
+    cause: error,
+    hint: 'Check the endpoint and the token for characters that do not belong there.',
+  });
+}
+
+function unnamed(error: Error, code: string): string {
+  if (code.startsWith('HPE_')) return `no HTTP answer (${code})`;
+  // What OpenSSL says of a server that does not speak TLS is a line of its source code.
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')) {
+    return `no secure connection could be made (${code})`;
+  }
+  return error.message || code || 'the connection failed';
 }

@@ -1,13 +1,16 @@
 import {
+  type ClientRequest,
   Agent as HttpAgent,
   request as httpRequest,
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { createBrotliDecompress, createUnzip } from 'node:zlib';
 import { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
-import { networkError, stalledError } from './network-error.ts';
+import { onAbort } from '../system/on-abort.ts';
+import { networkError, stalledError, unsendable } from './network-error.ts';
 
 export interface HttpRequest {
   readonly url: URL;
@@ -65,20 +68,28 @@ export class HttpClient {
           ...request.headers,
         },
       };
-      const outgoing = (secure ? httpsRequest : httpRequest)(url, options);
-      const watch = new StallWatch(clock, stallTimeoutMs, () => {
-        outgoing.destroy(stalledError(url, stallTimeoutMs));
+      let outgoing: ClientRequest;
+      try {
+        outgoing = (secure ? httpsRequest : httpRequest)(url, options);
+      } catch (error) {
+        reject(unsendable(error as NodeJS.ErrnoException, url));
+        return;
+      }
+      let incoming: IncomingMessage | undefined;
+      // Once there is a body, it is what must fail: a request that is destroyed then calls it a reset.
+      const giveUp = (reason: Error) => (incoming ?? outgoing).destroy(reason);
+      const watch = new StallWatch(clock, stallTimeoutMs, () => giveUp(stalledError(url, stallTimeoutMs)));
+      const stopListening = onAbort(signal, () => {
+        giveUp(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
       });
-      const onAbort = () => {
-        outgoing.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
       outgoing.once('socket', (socket) => {
+        if (outgoing.reusedSocket) return;
         // Name look-up, connection and handshake are progress too.
         for (const event of ['lookup', 'connect', 'secureConnect']) socket.once(event, () => watch.touch());
       });
       outgoing.once('response', (body) => {
         watch.touch();
+        incoming = body;
         const status = body.statusCode ?? 0;
         trace?.(request, status, clock.monotonic() - started);
         body.on('data', () => watch.touch());
@@ -87,12 +98,12 @@ export class HttpClient {
         resolve({ url, status, headers: body.headers, body, reused: outgoing.reusedSocket });
       });
       outgoing.on('error', (error) => {
-        trace?.(request, undefined, clock.monotonic() - started);
+        if (incoming === undefined) trace?.(request, undefined, clock.monotonic() - started);
         reject(signal.aborted ? signal.reason : networkError(error, url, outgoing.reusedSocket));
       });
       outgoing.once('close', () => {
         watch.stop();
-        signal.removeEventListener('abort', onAbort);
+        stopListening();
         reject(networkError(new Error('the connection was closed'), url, outgoing.reusedSocket));
       });
       outgoing.end();
@@ -146,7 +157,7 @@ export async function readText(response: HttpResponse, limit: number, signal: Ab
 }
 
 async function readBody(response: HttpResponse, limit: number, signal: AbortSignal): Promise<Buffer> {
-  const stream = await decoded(response);
+  const stream = decoded(response);
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -168,17 +179,16 @@ async function readBody(response: HttpResponse, limit: number, signal: AbortSign
 }
 
 /** The body with its content coding undone: some servers compress although identity was asked for. */
-export async function decoded(response: HttpResponse): Promise<NodeJS.ReadableStream> {
+export function decoded(response: HttpResponse): NodeJS.ReadableStream {
   const coding = String(response.headers['content-encoding'] ?? 'identity')
     .trim()
     .toLowerCase();
   if (coding === 'identity' || coding === '') return response.body;
-  const zlib = await import('node:zlib');
   const decoder =
     coding === 'gzip' || coding === 'x-gzip' || coding === 'deflate'
-      ? zlib.createUnzip()
+      ? createUnzip()
       : coding === 'br'
-        ? zlib.createBrotliDecompress()
+        ? createBrotliDecompress()
         : undefined;
   if (decoder === undefined) {
     response.body.destroy();
@@ -188,6 +198,21 @@ export async function decoded(response: HttpResponse): Promise<NodeJS.ReadableSt
     );
   }
   response.body.on('error', (error) => decoder.destroy(error));
-  response.body.on('aborted', () => decoder.destroy(new Error('the connection was closed')));
   return response.body.pipe(decoder);
+}
+
+/** A body of so many bytes costs less than a new connection. */
+const WORTH_READING_BYTES = 64 * 1024;
+
+/** Has no use for the body: reads what little there is, so that the connection serves again, or ends it. */
+export function discard(response: HttpResponse): void {
+  const { body } = response;
+  let size = 0;
+  body.on('error', () => {});
+  body.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > WORTH_READING_BYTES) body.destroy();
+  });
+  if (Number(response.headers['content-length'] ?? 0) > WORTH_READING_BYTES) body.destroy();
+  else body.resume();
 }

@@ -7,23 +7,36 @@ export interface RateLimit {
   readonly resetMs: number;
 }
 
-/** Undefined where the header is absent or not understood. */
+/** The first entry that is understood; undefined where there is none. */
 export function parseRateLimit(header: string | undefined): RateLimit | undefined {
   if (header === undefined || header.length > 1000) return undefined;
-  const remaining = /(?:^|;)\s*r=(\d{1,12})(?=\s*(?:;|,|$))/.exec(header);
-  const reset = /(?:^|;)\s*t=(\d{1,9})(?=\s*(?:;|,|$))/.exec(header);
+  for (const entry of header.split(',')) {
+    const limit = parseEntry(entry);
+    if (limit !== undefined) return limit;
+  }
+  return undefined;
+}
+
+function parseEntry(entry: string): RateLimit | undefined {
+  const remaining = /(?:^|;)\s*r=(\d{1,12})\s*(?:;|$)/.exec(entry);
+  const reset = /(?:^|;)\s*t=(\d{1,9})\s*(?:;|$)/.exec(entry);
   if (remaining === null || reset === null) return undefined;
-  const bucket = /^\s*"([^"]{1,100})"/.exec(header);
+  const bucket = /^\s*"([^"]{1,100})"/.exec(entry);
   return { bucket: bucket?.[1], remaining: Number(remaining[1]), resetMs: Number(reset[1]) * 1000 };
 }
+
+/** A day of the week, then a day, month, year and time in one of the three orders of RFC 9110 5.6.7. */
+const HTTP_DATE =
+  /^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +(?:\d\d[ -][a-z]{3}[ -]\d{2,4} +[\d:]{8} GMT|[a-z]{3} +\d\d? +[\d:]{8} +\d{4})$/i;
 
 /** Milliseconds from a Retry-After header: seconds, or an HTTP date (RFC 9110 10.2.3). Never negative. */
 export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
   const text = header?.trim() ?? '';
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  // Only real HTTP dates: Date.parse alone would take "-1" or "2" for a year.
-  if (!/^[A-Za-z]{3,9},? /.test(text)) return undefined;
-  const date = Date.parse(text);
+  // Only real HTTP dates: Date.parse alone would take "-1", "2" or "maybe 5" for a year.
+  if (!HTTP_DATE.test(text)) return undefined;
+  // The oldest of the three forms names no zone: it is Greenwich too, not where this computer stands.
+  const date = Date.parse(/GMT$/i.test(text) ? text : `${text} GMT`);
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
 

@@ -14,7 +14,3 @@ export interface RemoteFile {
   /** What the content must hash to; undefined where a mirror gives nothing usable, then only the size is checked. */
   readonly digest: Digest | undefined;
 }
-
-export function sameDigest(left: Digest | undefined, right: Digest | undefined): boolean {
-  return left?.algorithm === right?.algorithm && left?.hex === right?.hex;
-}

@@ -42,7 +42,7 @@ export function successSummary(facts: RunFacts): string {
     const rate = formatRate((facts.fetchedBytes * 1000) / Math.max(1, facts.elapsedMs));
     const fetched = formatBytes(facts.fetchedBytes);
     parts.push(`fetched ${fetched} in ${formatDuration(facts.elapsedMs)} (${rate})`);
-  } else parts.push(`nothing to fetch, took ${formatDuration(facts.elapsedMs)}`);
+  } else parts.push('nothing to fetch');
   if (facts.keptFiles > 0 && facts.keptFiles < facts.files) {
     parts.push(
       `${formatCount(facts.keptFiles, 'file')} ${facts.keptFiles === 1 ? 'was' : 'were'} already here`,

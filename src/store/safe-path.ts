@@ -58,12 +58,19 @@ export function nameProblem(path: string, platform: NamePlatform): string | unde
   return platform === 'win32' ? firstProblem(segments, windowsNameProblem) : undefined;
 }
 
+const HERE: NamePlatform = sep === '\\' ? 'win32' : 'posix';
+
+/** Whether `localPath` takes the name. */
+export function isLocalName(path: string): boolean {
+  return nameProblem(path, HERE) === undefined;
+}
+
 /**
  * The absolute path of a file of a repository below `directory`, on the system that runs this. Throws DISK for
  * a name that `checkNames` refuses, so that a forgotten check cannot leave the directory.
  */
 export function localPath(directory: string, path: string): string {
-  const reason = nameProblem(path, sep === '\\' ? 'win32' : 'posix');
+  const reason = nameProblem(path, HERE);
   if (reason === undefined) return join(directory, ...path.split('/'));
   throw new FetchError('DISK', `The file ${JSON.stringify(path)} cannot be written here: ${reason}.`, {
     hint: 'Leave it out with --exclude, or ask the owner of the repository to rename it.',

@@ -30,7 +30,7 @@ export interface StagedFile extends AsyncDisposable {
   readonly received: IntervalSet;
   /**
    * Says that these bytes are written, and returns how many of them are new. They count as held by a
-   * later run once whole blocks are.
+   * later run once whole blocks are. Once the file is committed, discarded or disposed of, nothing is new.
    */
   wrote(range: ByteRange): number;
   /** Forgets everything that was held: the next bytes start from nothing. */

@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort.ts';
+
 /** Time as an argument. Milliseconds throughout. */
 export interface Clock {
   /** Milliseconds since 1970, as the system believes. Can jump: only for dates that others name. */
@@ -13,14 +15,13 @@ export interface Clock {
 /** A number in [0, 1). */
 export type Random = () => number;
 
+/** A timer of Node that is set for longer fires at once instead (a day is 86 million). */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
+  after: (delayMs, callback) => startTimer(delayMs, callback, (timer) => timer.unref()),
   sleep(delayMs, signal) {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
@@ -28,17 +29,32 @@ export const systemClock: Clock = {
         return;
       }
       // Not unreferenced: somebody waits for this one.
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', onAbort);
+      const cancel = startTimer(delayMs, () => {
+        stopListening();
         resolve();
-      }, delayMs);
-      const onAbort = () => {
-        clearTimeout(timer);
+      });
+      const stopListening = onAbort(signal, () => {
+        cancel();
         reject(signal.reason);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
+      });
     });
   },
 };
 
 export const systemRandom: Random = Math.random;
+
+/** Calls back after any time, however long; the returned function cancels. */
+function startTimer(
+  delayMs: number,
+  callback: () => void,
+  onTimer: (timer: NodeJS.Timeout) => void = () => {},
+): () => void {
+  let timer: NodeJS.Timeout;
+  const arm = (leftMs: number): void => {
+    const step = Math.min(leftMs, LONGEST_TIMER_MS);
+    timer = setTimeout(() => (leftMs > step ? arm(leftMs - step) : callback()), step);
+    onTimer(timer);
+  };
+  arm(delayMs);
+  return () => clearTimeout(timer);
+}

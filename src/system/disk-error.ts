@@ -16,9 +16,25 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
     hint: 'Check who owns the directory, or use --local-dir.',
   },
   EROFS: { text: 'the file system is read-only', hint: 'Use --local-dir on one that can be written.' },
+  EIO: {
+    text: 'the disk reports an error',
+    hint: 'The disk or its connection may be failing: see what the system log says.',
+  },
+  ESTALE: {
+    text: 'the file server has lost the file',
+    hint: 'Mount the network drive again. What was fetched is kept: the same command resumes.',
+  },
+  ENOENT: {
+    text: 'it has disappeared',
+    hint: 'Another program may have removed it, or its folder. Run the same command again.',
+  },
   ENOTDIR: { text: 'a file stands where a folder must be', hint: 'Move it away, or use --local-dir.' },
   EISDIR: { text: 'a folder stands where a file must be', hint: 'Move it away, or use --local-dir.' },
   EEXIST: { text: 'a file stands where a folder must be', hint: 'Move it away, or use --local-dir.' },
+  EXDEV: {
+    text: 'it lies on another file system than the folder .cache/fetch',
+    hint: 'All of the directory must be on one file system. Use another --local-dir.',
+  },
   ENAMETOOLONG: {
     text: 'the name is too long for this file system',
     hint: 'Use --local-dir with a shorter path.',
@@ -29,9 +45,9 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
 
 /** Names a failure of the disk. Other errors come back as they are. */
 export function diskError(thrown: unknown, path: string): unknown {
-  const code = (thrown as NodeJS.ErrnoException | null)?.code;
+  const code = (thrown as NodeJS.ErrnoException | null | undefined)?.code;
   if (thrown instanceof FetchError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return thrown;
-  const meaning = MEANINGS[code];
+  const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;
   return new FetchError('DISK', `${path}: ${meaning?.text ?? (thrown as Error).message}`, {
     cause: thrown,
     hint: meaning?.hint,
@@ -42,6 +58,15 @@ export function diskError(thrown: unknown, path: string): unknown {
 export async function onDisk<T>(path: string, operation: () => Promise<T> | T): Promise<T> {
   try {
     return await operation();
+  } catch (thrown) {
+    throw diskError(thrown, path);
+  }
+}
+
+/** The same for an operation that the caller waits for on the spot. */
+export function onDiskSync<T>(path: string, operation: () => T): T {
+  try {
+    return operation();
   } catch (thrown) {
     throw diskError(thrown, path);
   }

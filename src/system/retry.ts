@@ -23,7 +23,8 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
 /**
  * Milliseconds to wait before the next attempt, or undefined to give up. `failures` counts the attempts
  * in a row, this one included, that brought nothing. What the server asked for is a lower bound and is
- * never shortened; half of our own wait is random, so that many lanes do not come back at once.
+ * never shortened; half of our own wait is random, so that many lanes do not come back at once. A wait of
+ * nothing is believed once: whoever fails again after it would use up all tries within milliseconds.
  */
 export function nextDelay(
   policy: RetryPolicy,
@@ -32,10 +33,14 @@ export function nextDelay(
   random: Random,
 ): number | undefined {
   if (!error.retryable || failures >= policy.tries) return undefined;
-  const asked = error.retryAfterMs;
-  if (asked !== undefined) return asked > policy.maxServerDelayMs ? undefined : asked;
-  const full = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.max(0, failures - 1));
-  return full * (0.5 + random() / 2);
+  const asked = error.retryAfterMs ?? -1;
+  if (asked > policy.maxServerDelayMs) return undefined;
+  if (asked === 0 && failures <= 1) return 0;
+  // The exponent is bounded, because nothing times infinity is no number.
+  const full = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.min(Math.max(0, failures - 1), 60));
+  const own = full * (0.5 + random() / 2);
+  // Lanes that were told the same do not come back in the same moment.
+  return asked > own ? asked + random() * Math.min(asked / 10, policy.baseDelayMs) : own;
 }
 
 export interface RetryContext {

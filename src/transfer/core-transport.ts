@@ -1,9 +1,11 @@
 import { writeSync } from 'node:fs';
 import { networkError } from '../http/network-error.ts';
 import { formatRange, parseContentRange } from '../http/range.ts';
-import { decoded, type HttpClient, type HttpResponse } from '../http/request.ts';
+import { decoded, discard, type HttpClient, type HttpResponse } from '../http/request.ts';
 import { redactUrl, redirectTarget } from '../http/url.ts';
+import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
+import type { Location } from '../source/source.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
 import type { RateLimiter } from './rate-limiter.ts';
@@ -31,29 +33,29 @@ export class CoreTransport implements Transport {
     signal: AbortSignal,
     onHead: (origin: string, clean: boolean) => void = () => {},
   ): Promise<void> {
-    const response = await this.#request(job, observer, signal);
-    const { status } = response;
+    signal.throwIfAborted();
+    // No header can ask for no bytes: such a request would be answered with the whole file.
+    if (job.window.position >= job.window.end) return;
+    const asked: ByteRange = { start: job.window.position, end: job.window.end };
+    const response = await this.#request(job.location, asked, signal);
+    const { status, url } = response;
     if (status !== 200 && status !== 206) throw this.#refused(response, job);
-    const from = status === 206 ? checkRange(response, job) : checkWhole(response, job);
-    onHead(response.url.origin, status === 206 && isClean(response, from, job));
+    const from = status === 206 ? checkRange(response, job, asked) : checkWhole(response, job);
+    onHead(url.origin, status === 206 && isClean(response, from, job));
+    if (url.href !== new URL(job.location.url).href) observer.movedTo(url.href);
     if (status === 200) await observer.wholeFile();
     await receive(response, job, from, observer, signal, this.#throttle);
   }
 
-  async #request(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<HttpResponse> {
-    const { location, window } = job;
-    const range = formatRange({ start: window.position, end: window.end });
+  async #request(location: Location, asked: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
     let url = new URL(location.url);
     for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-      const headers: Record<string, string> = { range };
+      const headers: Record<string, string> = { range: formatRange(asked) };
       if (location.authorization?.origin === url.origin)
         headers['authorization'] = location.authorization.value;
       const response = await this.#http.get({ url, headers, signal });
-      if (response.status < 300 || response.status >= 400) {
-        if (hops > 0) observer.movedTo(url.href);
-        return response;
-      }
-      response.body.resume();
+      if (response.status < 300 || response.status >= 400) return response;
+      discard(response);
       url = redirectTarget(url, response.headers.location);
     }
     throw new FetchError('NETWORK', `${redactUrl(location.url)} redirects in circles`, { retryable: true });
@@ -67,14 +69,15 @@ export class CoreTransport implements Transport {
     this.#clock.after(delay, () => stream.resume());
   };
 
-  #refused({ status, url, headers, body }: HttpResponse, job: RangeJob): FetchError {
-    body.resume();
+  #refused(response: HttpResponse, job: RangeJob): FetchError {
+    const { status, url, headers } = response;
+    discard(response);
     return refusedBytes(url.host, job.path, status, headers, this.#clock.now());
   }
 }
 
 /** Whether the strict transport would have taken this answer: only then is the host worth trying with it. */
-function isClean({ headers, body }: HttpResponse, { start, end }: Extent, job: RangeJob): boolean {
+function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job: RangeJob): boolean {
   return (
     body.httpVersion === '1.1' &&
     headers['transfer-encoding'] === undefined &&
@@ -86,19 +89,13 @@ function isClean({ headers, body }: HttpResponse, { start, end }: Extent, job: R
 
 type Throttle = (stream: NodeJS.ReadableStream, bytes: number) => void;
 
-/** What an answer contains: bytes of the file, half-open. */
-interface Extent {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** Only the range that was asked for will do, of a file of the size that was listed. It may end early. */
-function checkRange(response: HttpResponse, job: RangeJob): Extent {
-  const { window, fileSize } = job;
+function checkRange(response: HttpResponse, job: RangeJob, asked: ByteRange): ByteRange {
+  const { fileSize } = job;
   const found = parseContentRange(response.headers['content-range']);
   const right =
     found !== undefined &&
-    found.range.start === window.position &&
+    found.range.start === asked.start &&
     found.range.end <= fileSize &&
     (found.total === undefined || found.total === fileSize);
   if (right) return found.range;
@@ -106,13 +103,13 @@ function checkRange(response: HttpResponse, job: RangeJob): Extent {
   const said = String(response.headers['content-range'] ?? 'nothing').slice(0, 80);
   throw new FetchError(
     'NETWORK',
-    `${response.url.host} answered another range of ${job.path} than was asked for (asked ${window.position}-${window.end - 1}/${fileSize}, got ${said})`,
+    `${response.url.host} answered another range of ${job.path} than was asked for (asked ${asked.start}-${asked.end - 1}/${fileSize}, got ${said})`,
     { retryable: true },
   );
 }
 
 /** An answer with the whole file instead of a range. Its length, where it means something, must be right. */
-function checkWhole(response: HttpResponse, job: RangeJob): Extent {
+function checkWhole(response: HttpResponse, job: RangeJob): ByteRange {
   const plain = (response.headers['content-encoding'] ?? 'identity') === 'identity';
   const length = response.headers['content-length'];
   if (plain && length !== undefined && Number(length) !== job.fileSize) {
@@ -130,13 +127,13 @@ function checkWhole(response: HttpResponse, job: RangeJob): Extent {
 async function receive(
   response: HttpResponse,
   job: RangeJob,
-  extent: Extent,
+  extent: ByteRange,
   observer: RangeObserver,
   signal: AbortSignal,
   throttle: Throttle,
 ): Promise<void> {
   const { window, descriptor } = job;
-  const stream = await decoded(response);
+  const stream = decoded(response);
   let offset = extent.start;
   await new Promise<void>((resolve, reject) => {
     let settled = false;
@@ -179,7 +176,7 @@ async function receive(
     const broken = (error: Error) =>
       settle(signal.aborted ? signal.reason : networkError(error, response.url, false));
     stream.on('error', broken);
-    stream.on('end', () => settle(new FetchError('NETWORK', endedEarly(response, job), { retryable: true })));
+    stream.on('end', () => broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true })));
     response.body.on('error', broken);
     response.body.on('close', () => {
       // An end that was proper has been seen before this, unless the decoder is still busy with the rest.
@@ -197,6 +194,8 @@ function endedEarly(response: HttpResponse, job: RangeJob): string {
 function writeFully(descriptor: number, bytes: Buffer, position: number): void {
   let written = 0;
   while (written < bytes.length) {
-    written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+    const count = writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+    if (count === 0) throw Object.assign(new Error('the disk takes no bytes'), { code: 'EIO' });
+    written += count;
   }
 }

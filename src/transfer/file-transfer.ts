@@ -1,5 +1,6 @@
 import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
+import { IntervalSet } from '../model/interval-set.ts';
 import type { PlannedFile } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Location } from '../source/source.ts';
@@ -52,6 +53,8 @@ export class FileTransfer implements AsyncDisposable {
   #place: Place | undefined;
   #asking: Promise<Place> | undefined;
   #repairs = 0;
+  /** Lanes that may write to it at this moment. It is closed and renamed only when there is none. */
+  spans = 0;
   /** Set when the file is finished or given up. */
   settled = false;
 
@@ -70,20 +73,26 @@ export class FileTransfer implements AsyncDisposable {
     return this.#repairs;
   }
 
-  /** Opens the part and starts the hash; `onOpen` is told once how many bytes were there before. */
-  open(onOpen: (held: number) => void): Promise<void> {
+  /**
+   * Opens the part and starts the hash. `onOpen` is told once how many bytes were there before, and which
+   * ranges the plan had counted on in vain: somebody may have touched the part since.
+   */
+  open(onOpen: (held: number, lost: readonly ByteRange[]) => void): Promise<void> {
     this.#opening ??= this.#open(onOpen);
     return this.#opening;
   }
 
-  async #open(onOpen: (held: number) => void): Promise<void> {
+  async #open(onOpen: (held: number, lost: readonly ByteRange[]) => void): Promise<void> {
     const { file } = this;
-    this.#staged = await this.#stage(file);
+    const { held } = this.planned;
+    const staged = await this.#stage(file);
+    this.#staged = staged;
     // The plan does not count on an earlier part: --force-download.
-    if (this.planned.held.length === 0) this.#staged.restart();
+    if (held.length === 0) staged.restart();
     const git = file.digest?.algorithm === 'git-sha1';
-    this.#follower = this.#hasher.follow(this.#staged.partPath, file.size, { git });
-    onOpen(this.#staged.received.size);
+    this.#follower = this.#hasher.follow(staged.partPath, file.size, { git });
+    const expected = new IntervalSet([...staged.received.ranges, ...new IntervalSet(held).gaps(file.size)]);
+    onOpen(staged.received.size, expected.gaps(file.size));
     this.#follow();
   }
 

@@ -2,12 +2,14 @@ import pLimit from 'p-limit';
 import { type FetchError, toFetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { Plan, PlannedFile } from '../model/plan.ts';
+import { ConnectionBudget } from './connection-budget.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
 import { rangeSize } from './range-size.ts';
 import type { RunContext } from './run-context.ts';
 import { Schedule, type Span } from './schedule.ts';
 import { SpanFetcher } from './span-fetcher.ts';
+import { Wakeup } from './wakeup.ts';
 
 export interface FileFailure {
   readonly path: string;
@@ -26,6 +28,9 @@ const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
 /** How often an idle lane looks whether something has become worth stealing. */
 const IDLE_LOOK_MS = 250;
 
+/** How often throughput is looked at. */
+const OBSERVE_MS = 25;
+
 /** Reason of an abort that only says: another lane has taken over, or the file is settled. */
 const TAKEN = new Error('another lane has taken over');
 
@@ -42,9 +47,11 @@ class PlanRun {
   readonly #plan: Plan;
   readonly #context: RunContext;
   readonly #schedule: Schedule;
+  readonly #budget: ConnectionBudget;
   readonly #fetcher: SpanFetcher;
   readonly #finisher: Finisher;
   readonly #files: FileTransfer[] = [];
+  readonly #wakeup: Wakeup;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #background = new Set<Promise<void>>();
@@ -53,11 +60,13 @@ class PlanRun {
   /** Files that are neither right nor given up. */
   #unsettled = 0;
   #fetchedBytes = 0;
-  #wake: () => void = () => {};
-  #awake: Promise<void> = Promise.resolve();
+  /** All that was written, also what was there before: what the connections bring. */
+  #writtenBytes = 0;
+  #observedAt = 0;
 
   constructor(plan: Plan, context: RunContext) {
     const { connections } = context;
+    this.#wakeup = new Wakeup(context.clock);
     this.#plan = plan;
     this.#context = context;
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
@@ -65,12 +74,12 @@ class PlanRun {
       rangeSize: (bytes) => rangeSize(bytes, connections),
       lanes: connections,
     });
+    this.#budget = new ConnectionBudget(connections, context.clock.monotonic());
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
-    this.#rest();
     this.#signal.addEventListener('abort', () => {
       for (const stop of this.#spanStops.values()) stop.abort(this.#signal.reason);
-      this.#wake();
+      this.#wakeup.wake();
     });
   }
 
@@ -79,14 +88,10 @@ class PlanRun {
     const lanes = pLimit(connections);
     try {
       this.#start();
-      await Promise.all(Array.from({ length: connections }, () => lanes(() => this.#lane())));
+      await Promise.all(Array.from({ length: connections }, () => lanes(() => this.#guardedLane())));
       await Promise.all(this.#background);
       this.#signal.throwIfAborted();
-    } catch (error) {
-      this.#stop.abort(error);
-      throw this.#signal.reason;
     } finally {
-      // Nothing may write any more when the parts are closed.
       await Promise.allSettled(this.#background);
       for (const file of this.#files) await file[Symbol.asyncDispose]();
     }
@@ -126,16 +131,33 @@ class PlanRun {
     const missing = new IntervalSet(held).gaps(file.size);
     if (missing.length > 0) {
       this.#schedule.add(number, file.size, missing);
-      this.#wake();
+      this.#wakeup.wake();
     } else {
       // Empty, or all of it came in an earlier run: only the hash is left.
-      this.#inBackground(this.#open(transfer).then(() => this.#finish(number, transfer)));
+      this.#inBackground(
+        this.#open(number, transfer).then(async () => {
+          if (transfer.complete) await this.#finish(number, transfer);
+        }),
+      );
     }
   }
 
-  #open(transfer: FileTransfer): Promise<void> {
+  async #open(number: number, transfer: FileTransfer): Promise<void> {
     const { path, size } = transfer.file;
-    return transfer.open((held) => this.#context.emit({ type: 'file-started', path, size, held }));
+    await transfer.open((held, lost) => {
+      this.#context.emit({ type: 'file-started', path, size, held });
+      this.#schedule.add(number, size, lost);
+      this.#wakeup.wake();
+    });
+  }
+
+  /** Never rejects: when the lanes have ended, nothing writes any more, and the parts can be closed. */
+  async #guardedLane(): Promise<void> {
+    try {
+      await this.#lane();
+    } catch (error) {
+      this.#stop.abort(error);
+    }
   }
 
   /** One connection's worth of work: spans, one after the other, until every file is settled. */
@@ -144,9 +166,10 @@ class PlanRun {
       this.#signal.throwIfAborted();
       const assignment = this.#finisher.congested
         ? undefined
-        : this.#schedule.take(this.#context.clock.monotonic());
+        : this.#schedule.take(this.#context.clock.monotonic(), this.#budget.limit);
       if (assignment === undefined) {
-        await this.#idle();
+        // A slow span becomes worth stealing with time.
+        await this.#wakeup.sleep(IDLE_LOOK_MS);
         continue;
       }
       const { span, stolenFrom } = assignment;
@@ -163,25 +186,43 @@ class PlanRun {
     const transfer = this.#files[span.file]!;
     const stop = new AbortController();
     this.#spanStops.set(span, stop);
+    transfer.spans += 1;
     try {
-      await this.#open(transfer);
+      await this.#open(span.file, transfer);
       const observer = {
-        wrote: (written: number, added: number) => {
-          this.#schedule.progress(span, written, this.#context.clock.monotonic());
-          this.#fetchedBytes += added;
-        },
+        wrote: (written: number, added: number) => this.#wrote(span, written, added),
         wholeFile: () => this.#takeWhole(span, transfer),
+        trouble: () => this.#budget.trouble(this.#context.clock.monotonic()),
       };
       await this.#fetcher.fetch(span, transfer, observer, stop.signal, this.#signal);
     } catch (error) {
       this.#signal.throwIfAborted();
       if (!stop.signal.aborted) this.#failed(span.file, transfer, toFetchError(error));
     } finally {
+      transfer.spans -= 1;
       this.#spanStops.delete(span);
       this.#schedule.release(span);
-      this.#wake();
+      this.#wakeup.wake();
     }
-    if (!transfer.settled && transfer.complete) this.#inBackground(this.#finish(span.file, transfer));
+    // A lane that was told to stop may still be writing: only the last one leaves a file that stays as it is.
+    if (transfer.spans > 0) return;
+    if (transfer.settled) await transfer[Symbol.asyncDispose]();
+    else if (transfer.complete) this.#inBackground(this.#finish(span.file, transfer));
+  }
+
+  #wrote(span: Span, written: number, added: number): void {
+    const now = this.#context.clock.monotonic();
+    this.#schedule.progress(span, written, now);
+    this.#writtenBytes += written;
+    this.#fetchedBytes += added;
+    // Looking through all lanes on every write would cost more than it tells.
+    if (now - this.#observedAt < OBSERVE_MS) return;
+    this.#observedAt = now;
+    const before = this.#budget.limit;
+    if (!this.#budget.observe(now, this.#writtenBytes, this.#schedule.delivering)) return;
+    const { limit } = this.#budget;
+    this.#context.emit({ type: 'trace', message: `connections for large files: ${before} → ${limit}` });
+    this.#wakeup.wake();
   }
 
   /** The server sends everything to this lane: it takes the whole file, the others let go of it. */
@@ -202,7 +243,7 @@ class PlanRun {
       transfer.settled = false;
       this.#fetchedBytes = Math.max(0, this.#fetchedBytes - file.size);
       this.#schedule.add(number, file.size, [{ start: 0, end: file.size }]);
-      this.#wake();
+      this.#wakeup.wake();
     } catch (error) {
       transfer.settled = false;
       this.#failed(number, transfer, toFetchError(error));
@@ -221,7 +262,7 @@ class PlanRun {
     const { path } = transfer.file;
     this.#failures.push({ path, error });
     this.#context.emit({ type: 'file-failed', path, code: error.code, message: error.message });
-    this.#inBackground(transfer[Symbol.asyncDispose]());
+    if (transfer.spans === 0) this.#inBackground(transfer[Symbol.asyncDispose]());
     this.#settle();
   }
 
@@ -235,7 +276,7 @@ class PlanRun {
 
   #settle(): void {
     this.#unsettled -= 1;
-    this.#wake();
+    this.#wakeup.wake();
   }
 
   /** Work that no lane waits for. Its failure ends the run. */
@@ -244,28 +285,8 @@ class PlanRun {
       .catch((error) => this.#stop.abort(error))
       .finally(() => {
         this.#background.delete(guarded);
-        this.#wake();
+        this.#wakeup.wake();
       });
     this.#background.add(guarded);
-  }
-
-  /** Waits until something has changed, or for a moment: a slow span becomes worth stealing with time. */
-  async #idle(): Promise<void> {
-    let cancel = () => {};
-    const moment = new Promise<void>((resolve) => {
-      cancel = this.#context.clock.after(IDLE_LOOK_MS, resolve);
-    });
-    await Promise.race([this.#awake, moment]);
-    cancel();
-    this.#signal.throwIfAborted();
-  }
-
-  #rest(): void {
-    this.#awake = new Promise((resolve) => {
-      this.#wake = () => {
-        resolve();
-        this.#rest();
-      };
-    });
   }
 }

@@ -1,13 +1,17 @@
 import type { ByteRange } from '../model/byte-range.ts';
+import { WorkQueue } from './work-queue.ts';
 
 const MIB = 1024 * 1024;
 
 /** Files up to this size wait in a line of their own, so that their round trips overlap with large ranges. */
 const SMALL_FILE_BYTES = 8 * MIB;
-/** Less than this is not worth a request of its own. */
+/** Less than this is not worth a request of its own, unless its lane would take `WORTH_MS` for it. */
 const SMALLEST_STEAL_BYTES = MIB;
-/** What will be there so soon is not worth stealing: the request takes as long. */
-const SHORTEST_STEAL_MS = 1000;
+const WORTH_MS = 2000;
+/** What a request of a thief is believed to cost. What will be there so soon is not worth stealing. */
+const REQUEST_MS = 1000;
+/** A lane that could keep no more than this is better off with other work. */
+const SMALLEST_KEPT_BYTES = MIB / 16;
 /** Silent for this long, a span is believed to be lost and may be taken whole. */
 const LOST_MS = 5000;
 const RATE_WINDOW_MS = 200;
@@ -30,8 +34,11 @@ interface Work extends Span {
   lastByteAt: number;
   /** Bytes per millisecond, smoothed; 0 until measured. */
   rate: number;
-  windowStart: number;
+  /** Of the measurement under way; undefined before the first byte, whose wait is no matter of rate. */
+  windowStart: number | undefined;
   windowBytes: number;
+  /** Silence after which the span counts as lost. */
+  patienceMs: number;
 }
 
 /** What a lane gets: a span to work on, and the span it was cut off from, if any. */
@@ -53,8 +60,8 @@ export interface ScheduleOptions {
  */
 export class Schedule {
   readonly #options: ScheduleOptions;
-  readonly #large = new WorkQueue();
-  readonly #small = new WorkQueue();
+  readonly #large = new WorkQueue<Work>();
+  readonly #small = new WorkQueue<Work>();
   readonly #active = new Set<Work>();
   #smallActive = 0;
   /** Fastest span lately, in bytes per millisecond: what a thief may hope for. */
@@ -84,20 +91,35 @@ export class Schedule {
     }
   }
 
-  /** The next span for an idle lane; undefined if there is nothing to do for it now. */
-  take(now: number): Assignment | undefined {
-    const work = this.#next();
+  /** Lanes at work on large files whose first bytes have come. */
+  get delivering(): number {
+    let count = 0;
+    for (const work of this.#active) if (!work.small && work.lastByteAt > work.startedAt) count += 1;
+    return count;
+  }
+
+  /**
+   * The next span for an idle lane; undefined if there is nothing to do for it now. At most `largeLimit`
+   * lanes work on large files at the same time.
+   */
+  take(now: number, largeLimit: number = Number.POSITIVE_INFINITY): Assignment | undefined {
+    const allowed = this.#active.size - this.#smallActive < largeLimit;
+    const work = this.#next(allowed);
     if (work !== undefined) {
       this.#start(work, now);
       return { span: work, stolenFrom: undefined };
     }
-    return this.#steal(now);
+    return allowed ? this.#steal(now) : undefined;
   }
 
   /** Tells that a lane wrote bytes of its span. */
   progress(span: Span, bytes: number, now: number): void {
     const work = span as Work;
     work.lastByteAt = now;
+    if (work.windowStart === undefined) {
+      work.windowStart = now;
+      return;
+    }
     work.windowBytes += bytes;
     const elapsed = now - work.windowStart;
     if (elapsed < RATE_WINDOW_MS) return;
@@ -145,91 +167,64 @@ export class Schedule {
     return stopped;
   }
 
-  #next(): Work | undefined {
+  #next(largeAllowed: boolean): Work | undefined {
     // While large ranges are waiting, a quarter of the lanes at most is spent on round trips for small files.
     const share = Math.max(1, Math.floor(this.#options.lanes / 4));
-    if (this.#small.length > 0 && (this.#large.length === 0 || this.#smallActive < share))
-      return this.#small.take();
+    const largeWaits = largeAllowed && this.#large.length > 0;
+    if (this.#small.length > 0 && (!largeWaits || this.#smallActive < share)) return this.#small.take();
+    if (!largeWaits) return undefined;
     return this.#large.take();
   }
 
   #start(work: Work, now: number): void {
     work.startedAt = now;
     work.lastByteAt = now;
-    work.windowStart = now;
     this.#active.add(work);
     if (work.small) this.#smallActive += 1;
   }
 
   #steal(now: number): Assignment | undefined {
     let victim: Work | undefined;
-    let longest = SHORTEST_STEAL_MS;
+    let cut = 0;
+    let longest = REQUEST_MS;
     for (const work of this.#active) {
-      if (work.whole || work.end - work.position < 2 * SMALLEST_STEAL_BYTES) continue;
+      if (work.whole || work.position >= work.end) continue;
       const left = timeLeft(work, now);
-      if (left > longest) {
-        victim = work;
-        longest = left;
-      }
+      if (left <= longest) continue;
+      const split = this.#splitOf(work, now);
+      if (split === undefined) continue;
+      victim = work;
+      cut = split;
+      longest = left;
     }
     if (victim === undefined) return undefined;
-    const split = this.#splitOf(victim, now);
-    const tail = makeWork(victim.file, split, victim.end, victim.small);
-    victim.end = split;
+    const tail = makeWork(victim.file, cut, victim.end, victim.small);
+    // A server that is slow to begin is not asked anew again and again: each time it gets longer.
+    if (isLost(victim, now)) tail.patienceMs = 2 * victim.patienceMs;
+    victim.end = cut;
     this.#start(tail, now);
     return { span: tail, stolenFrom: victim };
   }
 
-  /** Where to cut: so that both parts end at about the same time. A span that seems lost keeps nothing. */
-  #splitOf(victim: Work, now: number): number {
-    const remaining = victim.end - victim.position;
-    if (now - victim.lastByteAt >= LOST_MS) return victim.position;
+  /** Where to cut, so that both parts end at about the same time; undefined if it is not worth it. */
+  #splitOf(victim: Work, now: number): number | undefined {
+    const { position, end } = victim;
+    // A span that seems lost keeps nothing.
+    if (isLost(victim, now)) return position;
+    const remaining = end - position;
     const rate = currentRate(victim, now);
     const hoped = Math.max(rate, this.#bestRate);
-    const share = rate === 0 || hoped === 0 ? 0.5 : Math.min(0.5, rate / (rate + hoped));
-    const cut = victim.position + Math.max(SMALLEST_STEAL_BYTES / 4, remaining * share);
-    // On a block of the journal where there is room for it.
-    const aligned = Math.ceil(cut / MIB) * MIB;
-    return aligned < victim.end ? aligned : Math.ceil(cut);
-  }
-}
-
-/** First in, first out, except for what is given back: that goes first. Every step is cheap at any length. */
-class WorkQueue {
-  #waiting: Work[] = [];
-  #head = 0;
-  readonly #returned: Work[] = [];
-
-  get length(): number {
-    return this.#waiting.length - this.#head + this.#returned.length;
-  }
-
-  append(work: Work): void {
-    this.#waiting.push(work);
-  }
-
-  giveBack(work: Work): void {
-    this.#returned.push(work);
-  }
-
-  take(): Work | undefined {
-    const returned = this.#returned.pop();
-    if (returned !== undefined) return returned;
-    const work = this.#waiting[this.#head];
-    if (work === undefined) return undefined;
-    this.#head += 1;
-    if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#head);
-      this.#head = 0;
-    }
-    return work;
-  }
-
-  remove(file: number): void {
-    this.#waiting = this.#waiting.slice(this.#head).filter((work) => work.file !== file);
-    this.#head = 0;
-    const kept = this.#returned.filter((work) => work.file !== file);
-    this.#returned.splice(0, this.#returned.length, ...kept);
+    // Nothing has come yet and nothing is known: one half each.
+    const kept =
+      rate === 0 ? remaining / 2 : ((rate * hoped) / (rate + hoped)) * (REQUEST_MS + remaining / hoped);
+    const taken = remaining - kept;
+    if (taken < SMALLEST_STEAL_BYTES && (rate === 0 || taken / rate < WORTH_MS)) return undefined;
+    if (kept < SMALLEST_KEPT_BYTES) return position;
+    const cut = Math.ceil(position + kept);
+    // On a block of the journal, if that makes no difference.
+    const aligned = Math.round(cut / MIB) * MIB;
+    const near = Math.abs(aligned - cut) <= kept / 4;
+    return near && aligned > position && aligned < end ? aligned : cut;
   }
 }
 
@@ -243,9 +238,14 @@ function makeWork(file: number, position: number, end: number, small: boolean): 
     startedAt: 0,
     lastByteAt: 0,
     rate: 0,
-    windowStart: 0,
+    windowStart: undefined,
     windowBytes: 0,
+    patienceMs: LOST_MS,
   };
+}
+
+function isLost(work: Work, now: number): boolean {
+  return now - work.lastByteAt >= work.patienceMs;
 }
 
 /** Bytes per millisecond; falls while nothing comes. */
@@ -256,7 +256,8 @@ function currentRate(work: Work, now: number): number {
 
 /** Milliseconds until a span is done, as it looks; 0 for one that has hardly begun. */
 function timeLeft(work: Work, now: number): number {
+  if (isLost(work, now)) return Number.POSITIVE_INFINITY;
   const rate = currentRate(work, now);
   if (rate > 0) return (work.end - work.position) / rate;
-  return now - work.lastByteAt > SHORTEST_STEAL_MS ? Number.POSITIVE_INFINITY : 0;
+  return now - work.lastByteAt > REQUEST_MS ? Number.POSITIVE_INFINITY : 0;
 }

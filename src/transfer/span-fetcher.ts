@@ -14,6 +14,8 @@ export interface SpanObserver {
   wrote(written: number, added: number): void;
   /** The server ignores ranges and sends the file from its first byte: the span may be widened now. */
   wholeFile(): void;
+  /** The server refused for being busy, or the connection broke: fewer connections may do better. */
+  trouble(): void;
 }
 
 /**
@@ -50,7 +52,8 @@ export class SpanFetcher {
         clock,
         random,
         signal,
-        onRetry: ({ code, message }, attempt, delayMs) => {
+        onRetry: ({ code, message, status }, attempt, delayMs) => {
+          if (status === undefined || !REFUSALS.has(status)) observer.trouble();
           emit({ type: 'retrying', what, attempt, delayMs, code, message });
         },
       },

@@ -13,6 +13,8 @@ interface Pending {
   readonly observer: RangeObserver;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  /** What the observer threw; it must not be called again. */
+  failure?: unknown;
 }
 
 interface IoThread {
@@ -118,7 +120,11 @@ export class ThreadTransport implements Transport, AsyncDisposable {
     const { userAgent, stallTimeoutMs, choice, bytesPerSecond } = this.#options;
     const workerData: IoSettings = { userAgent, stallTimeoutMs, choice, bytesPerSecond };
     // Compiled code sits beside this file under the same name.
-    const worker = new Worker(new URL('./io-worker.js', import.meta.url), { workerData });
+    const worker = new Worker(new URL('./io-worker.js', import.meta.url), {
+      workerData,
+      // Options of the main program, such as --input-type, are not meant for the thread.
+      execArgv: [],
+    });
     const thread: IoThread = { worker, jobs: 0 };
     worker.unref();
     worker.on('message', (reply: IoReply) => this.#receive(reply));
@@ -139,7 +145,13 @@ export class ThreadTransport implements Transport, AsyncDisposable {
     switch (reply.kind) {
       case 'wrote':
         job.window.position = reply.range.end;
-        observer.wrote(reply.range);
+        try {
+          observer.wrote(reply.range);
+        } catch (error) {
+          // The job fails with it, as soon as the thread has let go of the file.
+          pending.failure ??= error;
+          this.#send(thread, { op: 'abort', id: reply.id });
+        }
         return;
       case 'whole':
         void observer.wholeFile();
@@ -153,10 +165,11 @@ export class ThreadTransport implements Transport, AsyncDisposable {
         observer.movedTo(reply.url);
         return;
       case 'done':
-        pending.resolve();
+        if (pending.failure === undefined) pending.resolve();
+        else pending.reject(pending.failure);
         return;
       case 'failed':
-        pending.reject(fromPlainError(reply.error));
+        pending.reject(pending.failure ?? fromPlainError(reply.error));
     }
   }
 

@@ -21,6 +21,8 @@ export class HashDesk {
           if (!this.#failures.has(id)) this.#sessions.get(id)?.advance(command.end);
           return undefined;
         case 'restart':
+          // A file that could not even be opened stays a failure.
+          if (!this.#sessions.has(id)) return undefined;
           this.#failures.delete(id);
           this.#sessions.get(id)?.restart();
           return undefined;
@@ -45,6 +47,5 @@ export class HashDesk {
 }
 
 function failure(request: number, error: unknown): HashReply {
-  const { message, code } = error as NodeJS.ErrnoException;
-  return { request, error: message ?? String(error), errorCode: code };
+  return { request, error: error instanceof Error ? error.message : String(error) };
 }

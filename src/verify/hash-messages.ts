@@ -17,4 +17,4 @@ export type HashCommand =
 /** From the hash thread: one for every `finish`. */
 export type HashReply =
   | { readonly request: number; readonly digests: ContentDigests }
-  | { readonly request: number; readonly error: string; readonly errorCode: string | undefined };
+  | { readonly request: number; readonly error: string };

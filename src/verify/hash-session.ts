@@ -28,7 +28,7 @@ export class HashSession {
     while (this.#position < end) {
       const wanted = Math.min(buffer.length, end - this.#position);
       const read = readSync(this.#descriptor, buffer, 0, wanted, this.#position);
-      if (read === 0) throw new Error(`the file ends at ${this.#position}, before ${end}`);
+      if (read === 0) throw new Error(`it ends at ${this.#position}, before ${end}`);
       this.#hash.update(buffer.subarray(0, read));
       this.#position += read;
     }

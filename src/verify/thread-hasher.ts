@@ -4,6 +4,7 @@ import type { ContentDigests } from '../store/store.ts';
 import type { HashCommand, HashReply } from './hash-messages.ts';
 
 interface Pending {
+  readonly path: string;
   readonly resolve: (digests: ContentDigests) => void;
   readonly reject: (error: Error) => void;
 }
@@ -22,7 +23,7 @@ export class ThreadHasher implements AsyncDisposable {
     return {
       advance: (end) => this.#send({ op: 'advance', id, end }),
       restart: () => this.#send({ op: 'restart', id }),
-      digests: () => this.#ask(id),
+      digests: () => this.#ask(id, path),
       close: () => this.#send({ op: 'close', id }),
     };
   }
@@ -34,14 +35,14 @@ export class ThreadHasher implements AsyncDisposable {
     await worker?.terminate();
   }
 
-  #ask(id: number): Promise<ContentDigests> {
+  #ask(id: number, path: string): Promise<ContentDigests> {
     const request = this.#nextId++;
     return new Promise((resolve, reject) => {
       if (this.#broken !== undefined) {
         reject(this.#broken);
         return;
       }
-      this.#pending.set(request, { resolve, reject });
+      this.#pending.set(request, { path, resolve, reject });
       this.#worker?.ref();
       this.#send({ op: 'finish', id, request });
     });
@@ -54,16 +55,18 @@ export class ThreadHasher implements AsyncDisposable {
   }
 
   #start(): Worker {
-    // Compiled code sits beside this file under the same name.
-    const worker = new Worker(new URL('./hash-worker.js', import.meta.url));
+    // Compiled code sits beside this file under the same name. Options of node like --input-type, by which
+    // somebody may run a script that imports us, would keep it from starting.
+    const worker = new Worker(new URL('./hash-worker.js', import.meta.url), { execArgv: [] });
     // It keeps the process alive only while somebody waits for a digest.
     worker.unref();
     worker.on('message', (reply: HashReply) => {
       const pending = this.#pending.get(reply.request);
       this.#pending.delete(reply.request);
       if (this.#pending.size === 0) worker.unref();
-      if ('digests' in reply) pending?.resolve(reply.digests);
-      else pending?.reject(readError(reply.error, reply.errorCode));
+      if (pending === undefined) return;
+      if ('digests' in reply) pending.resolve(reply.digests);
+      else pending.reject(readError(pending.path, reply));
     });
     worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'the hash thread failed', { cause })));
     worker.on('exit', () => this.#fail(new FetchError('BUG', 'the hash thread ended early')));
@@ -84,12 +87,8 @@ export interface ThreadFollower {
   close(): void;
 }
 
-function readError(message: string, code: string | undefined): FetchError {
-  return new FetchError(
-    'DISK',
-    `a file could not be read back: ${message}${code === undefined ? '' : ` (${code})`}`,
-    {
-      hint: 'The disk may be failing. Run the same command again; what is whole is kept.',
-    },
-  );
+function readError(path: string, reply: Extract<HashReply, { error: string }>): FetchError {
+  return new FetchError('DISK', `${path} could not be read back: ${reply.error}`, {
+    hint: 'The disk may be failing. Run the same command again; what is whole is kept.',
+  });
 }

@@ -54,7 +54,9 @@ export async function runDownload({ repo, names, options, version }: DownloadCom
   } catch (thrown) {
     reporter.close();
     const facts = runFacts(tally, reportTime.now() - started);
-    const kept = tally.plan === undefined || composed.request.dryRun ? undefined : interruptedSummary(facts);
+    // Advice to run it again helps only where something can be continued.
+    const resumable = tally.plan !== undefined && !composed.request.dryRun && facts.doneBytes > 0;
+    const kept = resumable ? interruptedSummary(facts) : undefined;
     return fail(toFetchError(thrown), options, { exit: interruption.exit, kept });
   }
 }

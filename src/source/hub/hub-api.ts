@@ -1,5 +1,5 @@
 import type { RateLimitGate } from '../../http/gate.ts';
-import { type HttpClient, type HttpResponse, readText } from '../../http/request.ts';
+import { discard, type HttpClient, type HttpResponse, readText } from '../../http/request.ts';
 import { redactUrl, redirectTarget } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -34,7 +34,7 @@ export function authorizationFor(hub: HubConnection, url: URL): Record<string, s
 /** Whether an answer has the shape that the caller needs; anything else is asked for again. */
 export type Shape = (json: unknown) => boolean;
 
-/** GETs JSON from the hub's API, with retries, following redirects on its own origin only. */
+/** GETs JSON from the hub's API, with retries. Redirects are followed; the credential stays on its own origin. */
 export async function getJson(
   hub: HubConnection,
   asked: Asked,
@@ -65,10 +65,11 @@ async function getFromHub(
     await hub.gate.pass(bucket, signal);
     const headers = { accept: 'application/json', ...authorizationFor(hub, url) };
     const response = await hub.http.get({ url, headers, signal });
-    hub.gate.observe(bucket, response.status, response.headers);
+    // Another host has quotas of its own, and no say in ours.
+    if (url.origin === start.origin) hub.gate.observe(bucket, response.status, response.headers);
     if (response.status >= 200 && response.status < 300) return response;
     if (response.status < 300 || response.status >= 400) throw await refusal(hub, asked, response, signal);
-    response.body.resume();
+    discard(response);
     url = redirectTarget(url, response.headers.location);
     if (hops >= MAX_REDIRECTS) throw new FetchError('NETWORK', `${redactUrl(start)} redirects in circles`);
   }

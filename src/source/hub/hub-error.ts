@@ -27,7 +27,7 @@ const RETRYABLE = new Set([408, 425, 429]);
 export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchError {
   const { status } = refusal;
   const name = repoPath(asked.repo);
-  const said = serverMessage(refusal);
+  const said = withoutToken(serverMessage(refusal), asked.token);
   const options = { status };
   switch (header(refusal, 'x-error-code')) {
     case 'RevisionNotFound':
@@ -36,11 +36,7 @@ export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchEr
         hint: `See the branches at ${pageUrl(asked.endpoint, asked.repo)}/tree/main.`,
       });
     case 'EntryNotFound':
-      return new FetchError(
-        'NOT_FOUND',
-        `${name} has no file "${asked.path ?? ''}" in this revision`,
-        options,
-      );
+      return fileMissing(asked, asked.path ?? '', status);
     case 'GatedRepo':
       return gated(asked, status);
     case 'RepoNotFound':
@@ -48,7 +44,10 @@ export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchEr
   }
   if (status === 401) return unauthorized(asked, said);
   if (status === 403 && said.startsWith('Access to this resource is disabled')) {
-    return new FetchError('ACCESS', `${name} is disabled: the hub does not serve it any more`, options);
+    return new FetchError('ACCESS', `${name} is disabled: the hub does not serve it any more`, {
+      ...options,
+      hint: `See ${pageUrl(asked.endpoint, asked.repo)} for the reason, or look for a copy by somebody else.`,
+    });
   }
   if (status === 403) {
     return new FetchError('ACCESS', `access to ${name} was refused${said === '' ? '' : `: ${said}`}`, {
@@ -56,7 +55,10 @@ export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchEr
       hint: tokenHint(asked, 'Its permissions may not cover this repository.'),
     });
   }
-  if (status === 404 || status === 410) return missing(asked, status);
+  if (status === 404 || status === 410) {
+    // Mirrors send no code. Who asks for a file has had an answer about its repository before.
+    return asked.path === undefined ? missing(asked, status) : fileMissing(asked, asked.path, status);
+  }
   if (status === 429) {
     return new FetchError('NETWORK', `the hub limits requests (429)${said === '' ? '' : `: ${said}`}`, {
       ...options,
@@ -75,8 +77,17 @@ export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchEr
       ...options,
       retryable: status >= 500 || RETRYABLE.has(status),
       retryAfterMs: status >= 500 ? serverDelay(refusal.headers, nowMs) : undefined,
+      hint: `Try again later, or check that ${asked.endpoint} is a Hugging Face Hub.`,
     },
   );
+}
+
+function fileMissing(asked: Asked, path: string, status: number): FetchError {
+  const tree = `${pageUrl(asked.endpoint, asked.repo)}/tree/${encodeURIComponent(asked.revision ?? 'main')}`;
+  return new FetchError('NOT_FOUND', `${repoPath(asked.repo)} has no file "${path}" in this revision`, {
+    status,
+    hint: `See its files at ${tree}.`,
+  });
 }
 
 function missing(asked: Asked, status: number): FetchError {
@@ -147,6 +158,11 @@ function serverMessage(refusal: Refusal): string {
     // Not JSON: a page of HTML says nothing to a person here, a line of text does.
     return body.startsWith('<') || body.length > 300 ? '' : body;
   }
+}
+
+/** A server may repeat what it was sent. */
+function withoutToken(text: string, token: Token | undefined): string {
+  return token === undefined ? text : text.replaceAll(token.value, '(token)');
 }
 
 function header(refusal: Refusal, name: string): string | undefined {

@@ -12,6 +12,8 @@ import { type EndpointHabits, locateFile } from './locate.ts';
 const MAX_FILES = 2_000_000;
 const MAX_PAGES = 20_000;
 const COMMIT = /^[0-9a-f]{40}$/;
+/** OWNER/NAME or NAME. It goes into URLs and becomes the name of a folder: `..` is none. */
+const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
 
 /** The Hugging Face Hub, and mirrors that speak its protocol. */
 export class HubSource implements Source {
@@ -48,8 +50,7 @@ export class HubSource implements Source {
         hint: 'Check that the endpoint speaks the protocol of the Hugging Face Hub.',
       });
     }
-    const id =
-      typeof answer.name === 'string' && /^[\w.-]+(\/[\w.-]+)?$/.test(answer.name) ? answer.name : repo.id;
+    const id = typeof answer.name === 'string' && REPOSITORY.test(answer.name) ? answer.name : repo.id;
     const gated = answer.gated === 'auto' || answer.gated === 'manual' || answer.gated === true;
     return { repo: { type: repo.type, id }, name: revision, commit, gated };
   }
@@ -103,9 +104,10 @@ export class HubSource implements Source {
     revision: string,
     signal: AbortSignal,
   ): Promise<unknown> {
-    const missing = thrown instanceof FetchError && thrown.code === 'NOT_FOUND';
-    if (!missing || !thrown.message.includes('no revision')) return thrown;
+    if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') return thrown;
+    // Asked whatever the hub called it: mirrors do not tell a missing branch from a missing repository.
     const refs = await this.branches(repo, signal).catch(() => []);
+    signal.throwIfAborted();
     const names = refs.map((ref) => ref.name);
     const { nearest } = await import('../../model/nearest.ts');
     const close = nearest(revision, names, 5);

@@ -8,15 +8,16 @@ export function nextPage(header: string | undefined, current: URL, endpoint: str
   if (header === undefined) return undefined;
   for (const match of header.matchAll(/<([^<>]{1,8192})>([^<>]{0,1000})/g)) {
     if (!/;\s*rel\s*=\s*"?next"?/i.test(match[2]!)) continue;
-    let next: URL;
-    try {
-      next = new URL(match[1]!, current);
-    } catch {
+    const next = URL.canParse(match[1]!, current.href) ? new URL(match[1]!, current) : undefined;
+    // Of another scheme the path need not begin with a slash: behind an origin it would make another host.
+    if (next === undefined || !/^https?:$/.test(next.protocol)) {
       throw new FetchError('NETWORK', 'the hub names a next page that is no URL');
     }
-    if (next.origin === current.origin) return next;
-    // An endpoint may have a path of its own, in front of the Hub's.
-    return new URL(`${endpoint}${next.pathname}${next.search}`);
+    const base = new URL(endpoint);
+    // An endpoint may have a path of its own in front of the Hub's, of which the server behind it may not know.
+    const prefix = base.pathname === '/' ? '' : base.pathname;
+    const path = next.pathname.startsWith(`${prefix}/`) ? next.pathname : prefix + next.pathname;
+    return new URL(base.origin + path + next.search);
   }
   return undefined;
 }

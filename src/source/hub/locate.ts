@@ -1,4 +1,5 @@
 import { formatRange } from '../../http/range.ts';
+import { discard } from '../../http/request.ts';
 import { redactUrl, redirectTarget } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
@@ -44,14 +45,15 @@ export async function locateFile(
     const response = await hub.http.get({ url, headers, signal });
     hub.gate.observe(BUCKET, response.status, response.headers);
     const { status } = response;
-    if (status === 200 || status === 206) {
+    // An empty file has no first byte: only one that is there says so.
+    if (status === 200 || status === 206 || (status === 416 && file.size === 0)) {
       // A server that ignores the range would send the whole file here.
-      response.body.destroy();
+      discard(response);
       habits.servesDirectly = url === start;
       return location(hub, url);
     }
     if (status < 300 || status >= 400) throw await refusal(hub, asked, response, signal);
-    response.body.resume();
+    discard(response);
     url = redirectTarget(url, response.headers.location);
     const metadata = response.headers['x-repo-commit'] ?? response.headers['x-linked-etag'];
     if (metadata !== undefined || url.origin !== start.origin) return location(hub, url);
@@ -76,5 +78,6 @@ export function expiry(url: URL): number | undefined {
   const lifetime = url.searchParams.get('X-Amz-Expires');
   if (date === null || lifetime === null || !/^\d{1,9}$/.test(lifetime)) return undefined;
   const [, year, month, day, hour, minute, second] = date;
-  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`) + Number(lifetime) * 1000;
+  const signedAt = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(signedAt) ? undefined : signedAt + Number(lifetime) * 1000;
 }

@@ -1,3 +1,5 @@
+import { FetchError } from '../../model/error.ts';
+
 /** A credential and where it was found, so that a message about a bad one can name the place. */
 export interface Token {
   readonly value: string;
@@ -14,19 +16,22 @@ export interface TokenPlaces {
   readonly join: (...parts: string[]) => string;
 }
 
-/** The Hub's order: the flag, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file. Empty means none. */
+/**
+ * The Hub's order: the flag, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file. Empty means none.
+ * Throws ACCESS for one that cannot be a token.
+ */
 export function findToken(places: TokenPlaces): Token | undefined {
   const flag = clean(places.flag);
-  if (flag !== undefined) return { value: flag, origin: '--token' };
+  if (flag !== undefined) return sendable({ value: flag, origin: '--token' });
   const { environment } = places;
   if (isTrue(environment['HF_HUB_DISABLE_IMPLICIT_TOKEN'])) return undefined;
   for (const name of ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']) {
     const value = clean(environment[name]);
-    if (value !== undefined) return { value, origin: name };
+    if (value !== undefined) return sendable({ value, origin: name });
   }
   const path = tokenPath(places);
   const value = clean(places.readFile(path));
-  return value === undefined ? undefined : { value, origin: path };
+  return value === undefined ? undefined : sendable({ value, origin: path });
 }
 
 function tokenPath({ environment, home, join }: TokenPlaces): string {
@@ -45,6 +50,14 @@ function expandHome(path: string, home: string): string {
 function clean(text: string | undefined): string | undefined {
   const value = text?.replace(/[\r\n]/g, '').trim();
   return value === undefined || value === '' ? undefined : value;
+}
+
+/** What no header can carry is no token: a wrong file, or a paste that went wrong. */
+function sendable(token: Token): Token {
+  if (/^[\x21-\x7e]+$/.test(token.value)) return token;
+  throw new FetchError('ACCESS', `the token from ${token.origin} has characters that no token has`, {
+    hint: 'Copy it again from the settings of your account, or remove it: public repositories need none.',
+  });
 }
 
 function isTrue(text: string | undefined): boolean {

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { unlink, writeFile } from 'node:fs/promises';
+import { dirname, posix } from 'node:path';
 import { HUB_METADATA_FOLDER, inside } from './layout.ts';
+import { makeFolder } from './make-folder.ts';
+import { findObstacles } from './obstacles.ts';
 
 /** The three lines by which `hf download` and huggingface_hub recognise a file that they need not fetch. */
 export interface HubMetadata {
@@ -23,10 +25,11 @@ export function readHubMetadata(directory: string, path: string): HubMetadata | 
   } catch {
     return undefined;
   }
-  const [commit, etag, seconds] = text.split('\n');
+  // Python on Windows ends lines its own way.
+  const [commit, etag, seconds] = text.split(/\r?\n/);
+  if (commit === undefined || etag === undefined || seconds === undefined) return undefined;
   const recordedMs = Number(seconds) * 1000;
-  if (commit === undefined || etag === undefined || !Number.isFinite(recordedMs)) return undefined;
-  return { commit, etag, recordedMs };
+  return seconds !== '' && Number.isFinite(recordedMs) ? { commit, etag, recordedMs } : undefined;
 }
 
 /** The Hub's own client believes the record only while the file is not newer than it, give or take a second. */
@@ -34,23 +37,38 @@ export function vouchesFor(metadata: HubMetadata | undefined, etag: string, modi
   return metadata !== undefined && metadata.etag === etag && modifiedMs - 1000 <= metadata.recordedMs;
 }
 
-/** Must come after the file has its final name: a record older than the file is not believed. */
+/** What may stand in the way of a record: a name too long, or a repository that has `x` and `x.metadata/y`. */
+const DO_WITHOUT = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EPERM']);
+
+/**
+ * Must come after the file has its final name: a record older than the file is not believed. The record is
+ * a convenience, for others and for the next run: where its name cannot be had it is left out.
+ */
 export async function writeHubMetadata(
   directory: string,
   path: string,
   metadata: HubMetadata,
 ): Promise<void> {
   const target = hubMetadataPath(directory, path);
+  const folder = posix.join(HUB_METADATA_FOLDER, posix.dirname(path));
+  if (findObstacles(directory, [], [folder]).length > 0) return;
   const lines = [metadata.commit, metadata.etag, (metadata.recordedMs / 1000).toFixed(6)];
-  const text = `${lines.join('\n')}\n`;
   try {
-    await writeFile(target, text);
+    await replace(target, `${lines.join('\n')}\n`);
+  } catch (error) {
+    if (!DO_WITHOUT.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
+/** Never writes into what stands there: it may be a link. */
+async function replace(target: string, text: string): Promise<void> {
+  try {
+    await writeFile(target, text, { flag: 'wx' });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // The suffix makes the longest names too long. The record is a convenience for others: do without.
-    if (code === 'ENAMETOOLONG') return;
-    if (code !== 'ENOENT') throw error;
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, text);
+    if (code === 'EEXIST') await unlink(target);
+    else if (code === 'ENOENT') await makeFolder(dirname(target));
+    else throw error;
+    await writeFile(target, text, { flag: 'wx' });
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { open, rename, unlink, utimes } from 'node:fs/promises';
 import { FetchError } from '../../model/error.ts';
@@ -54,7 +55,9 @@ export class DirectoryLock implements AsyncDisposable {
       if (seen === undefined) continue;
       const holder = livingHolder(seen, context);
       if (holder !== undefined) throw locked(path, holder);
-      await takeAway(path, seen.text, nonce);
+      if (await takeOver(path, seen, content, context)) {
+        return new DirectoryLock(path, content, context.clock);
+      }
     }
     throw locked(path, 'another run');
   }
@@ -80,6 +83,10 @@ async function create(path: string, content: string): Promise<boolean> {
       const file = await open(path, 'wx');
       try {
         await file.writeFile(content);
+      } catch (error) {
+        // On a full disk. Nobody shall wait for a run that never began.
+        await unlink(path).catch(() => {});
+        throw error;
       } finally {
         await file.close();
       }
@@ -91,7 +98,12 @@ async function create(path: string, content: string): Promise<boolean> {
   });
 }
 
-function read(path: string): { text: string; modifiedMs: number } | undefined {
+interface Seen {
+  readonly text: string;
+  readonly modifiedMs: number;
+}
+
+function read(path: string): Seen | undefined {
   try {
     return { text: readFileSync(path, 'utf8'), modifiedMs: statSync(path).mtimeMs };
   } catch {
@@ -100,7 +112,7 @@ function read(path: string): { text: string; modifiedMs: number } | undefined {
 }
 
 /** A description of the holder if it may still be alive; undefined if the lock is stale. */
-function livingHolder(seen: { text: string; modifiedMs: number }, context: LockContext): string | undefined {
+function livingHolder(seen: Seen, context: LockContext): string | undefined {
   const age = context.clock.now() - seen.modifiedMs;
   const owner = parseOwner(seen.text);
   if (owner === undefined) return age < EMPTY_STALE_MS ? 'another run' : undefined;
@@ -123,16 +135,29 @@ function parseOwner(text: string): LockOwner | undefined {
   }
 }
 
-/** Moves a stale lock aside. Of several that try, one succeeds; a lock that is not the stale one goes back. */
-async function takeAway(path: string, stale: string, nonce: string): Promise<void> {
-  const aside = `${path}.${nonce}`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return;
+/**
+ * Puts our content in place of a stale lock; false if somebody else was first. The path is never free
+ * meanwhile. Whoever wants to succeed a lock must first make a file that bears the name of its content:
+ * only one can. Whoever makes it later, because the first one is done, sees that the lock has changed.
+ */
+async function takeOver(path: string, stale: Seen, content: string, context: LockContext): Promise<boolean> {
+  const claim = `${path}.${createHash('sha256').update(stale.text).digest('hex').slice(0, 16)}`;
+  if (!(await create(claim, content))) {
+    const rival = read(claim);
+    // Killed between the two steps.
+    if (rival !== undefined && livingHolder(rival, context) === undefined)
+      await unlink(claim).catch(() => {});
+    return false;
   }
-  if (read(aside)?.text !== stale) await rename(aside, path).catch(() => {});
-  else await unlink(aside).catch(() => {});
+  return await onDisk(path, async () => {
+    const now = read(path);
+    if (now?.text === stale.text && now.modifiedMs === stale.modifiedMs) {
+      await rename(claim, path);
+      return true;
+    }
+    await unlink(claim);
+    return false;
+  });
 }
 
 function locked(path: string, holder: string): FetchError {

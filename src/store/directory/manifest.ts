@@ -33,8 +33,11 @@ export function readManifest(path: string): Manifest | undefined {
     manifest !== null &&
     typeof manifest === 'object' &&
     manifest.version === 1 &&
+    typeof manifest.endpoint === 'string' &&
+    typeof manifest.repo?.type === 'string' &&
+    typeof manifest.repo.id === 'string' &&
+    typeof manifest.revision === 'string' &&
     typeof manifest.commit === 'string' &&
-    typeof manifest.repo?.id === 'string' &&
     Array.isArray(manifest.files) &&
     manifest.files.every(isManifestFile);
   return usable ? (manifest as Manifest) : undefined;
@@ -45,7 +48,7 @@ function isManifestFile(file: unknown): boolean {
   const { path, size, sha256, oid } = file as Record<string, unknown>;
   return (
     typeof path === 'string' &&
-    typeof size === 'number' &&
+    Number.isSafeInteger(size) &&
     typeof sha256 === 'string' &&
     /^[0-9a-f]{64}$/.test(sha256) &&
     typeof oid === 'string'

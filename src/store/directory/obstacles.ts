@@ -1,5 +1,5 @@
 import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { basename, dirname, join, sep } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 export interface Obstacle {
   readonly path: string;
@@ -7,8 +7,8 @@ export interface Obstacle {
 }
 
 /**
- * What already stands in a directory and is in the way of these files: a link that leads out, a file
- * where a folder must be, a folder where a file must be. Only looks. Paths are relative, with `/`.
+ * What already stands in a directory and is in the way of these files: a link or a file where a folder must
+ * be, a folder where a file must be. Only looks. Paths are relative, with `/`.
  */
 export function findObstacles(
   directory: string,
@@ -44,16 +44,10 @@ function parent(relative: string): string {
 }
 
 function folderProblem(root: string, relative: string): string | undefined {
-  const path = join(root, ...relative.split('/'));
-  const found = look(path);
-  if (found === undefined) return undefined;
-  if (found.isSymbolicLink()) {
-    const target = realPath(path);
-    const stays = target !== undefined && (target === root || target.startsWith(root + sep));
-    if (!stays) return 'a link that leads out of the directory stands in the way';
-    return statSync(path).isDirectory() ? undefined : 'a file stands where a folder must be';
-  }
-  return found.isDirectory() ? undefined : 'a file stands where a folder must be';
+  const found = look(join(root, ...relative.split('/')));
+  if (found === undefined || found.isDirectory()) return undefined;
+  // Wherever it leads: outside, into `.git`, into our own records, or to where another file of the listing goes.
+  return found.isSymbolicLink() ? 'a link stands in the way' : 'a file stands where a folder must be';
 }
 
 function fileProblem(root: string, relative: string): string | undefined {
@@ -87,15 +81,20 @@ export function existingAncestor(path: string): string {
 
 /**
  * Whether names here that differ only in case are the same file. Found out by looking at an existing
- * folder under its name in the other case; nothing is written. `fallback` where no name has letters.
+ * folder under its name in the other case; nothing is written. `fallback` where no name has letters, and
+ * where the folders above belong to another file system, which may have other habits.
  */
 export function ignoresCase(directory: string, fallback: boolean): boolean {
-  for (let path = existingAncestor(directory); dirname(path) !== path; path = dirname(path)) {
+  const start = existingAncestor(directory);
+  const { dev } = statSync(start);
+  for (let path = start; dirname(path) !== path; path = dirname(path)) {
+    if (statSync(dirname(path)).dev !== dev) return fallback;
     const name = basename(path);
     const swapped = name === name.toLowerCase() ? name.toUpperCase() : name.toLowerCase();
     if (swapped === name) continue;
-    const own = statSync(path, { throwIfNoEntry: false });
-    const other = statSync(join(dirname(path), swapped), { throwIfNoEntry: false });
+    // Not through links: one may bear the other spelling.
+    const own = look(path);
+    const other = look(join(dirname(path), swapped));
     return own !== undefined && other !== undefined && own.ino === other.ino && own.dev === other.dev;
   }
   return fallback;

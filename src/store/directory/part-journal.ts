@@ -1,12 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import type { ByteRange } from '../../model/byte-range.ts';
+import { FetchError } from '../../model/error.ts';
 import { IntervalSet } from '../../model/interval-set.ts';
 
 /** Bytes per entry of the journal: what a killed run loses of each range in flight, at most. */
-export const BLOCK_BYTES: number = 1024 * 1024;
-
-/** No identity is longer: a path has at most 4 KiB, its JSON at most six times that. */
-const MAX_HEADER_BYTES = 64 * 1024;
+export const BLOCK_BYTES: number = 256 * 1024;
 
 /** What a part is a part of. A part of anything else is not continued. */
 export interface PartIdentity {
@@ -28,7 +26,7 @@ function blockCount(size: number): number {
 
 /**
  * Which blocks of a part are on disk: one line of JSON that says what the part is of, then one byte per
- * block of 1 MiB, 1 once all of the block was written. It is a hint that saves time; the digest decides.
+ * block of 256 KiB, 1 once all of the block was written. It is a hint that saves time; the digest decides.
  */
 export class PartJournal {
   readonly #descriptor: number;
@@ -46,16 +44,22 @@ export class PartJournal {
   /** Opens the journal of this part, or starts a new one if there is none or it is of something else. */
   static open(path: string, identity: PartIdentity, partBytes: number): PartJournal {
     const header = headerLine(identity);
-    const marked = readMarks(path, header, identity.size, partBytes);
+    const continued = readMarks(path, header, identity.size, partBytes);
+    const marked = continued ?? new Uint8Array(blockCount(identity.size));
     const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
-    const descriptor = openSync(path, marked === undefined ? flags | constants.O_TRUNC : flags, 0o666);
-    if (marked === undefined) writeSync(descriptor, header, 0, header.length, 0);
-    return new PartJournal(
-      descriptor,
-      header.length,
-      identity.size,
-      marked ?? new Uint8Array(blockCount(identity.size)),
-    );
+    const descriptor = openSync(path, flags, 0o666);
+    try {
+      if (!fstatSync(descriptor).isFile()) throw new FetchError('DISK', `${path} is no file`);
+      if (continued === undefined) ftruncateSync(descriptor, 0);
+      // Also when it is continued: a mark of a block that the part no longer has would hold again as soon as
+      // a later block made the part long enough. And marking needs no more space than is taken here.
+      writeFully(descriptor, Buffer.concat([header, marked]), 0);
+      ftruncateSync(descriptor, header.length + marked.length);
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+    return new PartJournal(descriptor, header.length, identity.size, marked);
   }
 
   /** The ranges that a journal vouches for, without opening it for writing. */
@@ -70,18 +74,18 @@ export class PartJournal {
 
   /** Marks the blocks that `written` completes. `received` is all that was written so far. */
   record(written: ByteRange, received: IntervalSet): void {
-    const last = Math.floor((written.end - 1) / BLOCK_BYTES);
+    const last = Math.min(Math.floor((written.end - 1) / BLOCK_BYTES), this.#marked.length - 1);
     for (let block = Math.floor(written.start / BLOCK_BYTES); block <= last; block += 1) {
       if (this.#marked[block] === 1 || !received.covers(blockRange(block, this.#size))) continue;
+      writeFully(this.#descriptor, MARK, this.#offset + block);
       this.#marked[block] = 1;
-      writeSync(this.#descriptor, MARK, 0, 1, this.#offset + block);
     }
   }
 
   /** Forgets all blocks. */
   clear(): void {
     this.#marked.fill(0);
-    writeSync(this.#descriptor, this.#marked, 0, this.#marked.length, this.#offset);
+    writeFully(this.#descriptor, this.#marked, this.#offset);
   }
 
   close(): void {
@@ -95,16 +99,26 @@ function blockRange(block: number, size: number): ByteRange {
   return { start: block * BLOCK_BYTES, end: Math.min(size, (block + 1) * BLOCK_BYTES) };
 }
 
+/** A nearly full disk takes some of the bytes before it refuses the rest. */
+function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
+  let written = 0;
+  while (written < bytes.length) {
+    written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+  }
+}
+
 /** The marks of a journal that belongs to this header; undefined for any other, torn or absent one. */
 function readMarks(path: string, header: Buffer, size: number, partBytes: number): Uint8Array | undefined {
   let descriptor: number;
   try {
-    descriptor = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    // Whoever opens a pipe for reading waits for a writer, unless he says that he does not.
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    descriptor = openSync(path, flags);
   } catch {
     return undefined;
   }
   try {
-    if (!fstatSync(descriptor).isFile() || header.length > MAX_HEADER_BYTES) return undefined;
+    if (!fstatSync(descriptor).isFile()) return undefined;
     const found = Buffer.alloc(header.length);
     if (readSync(descriptor, found, 0, header.length, 0) < header.length || !found.equals(header)) {
       return undefined;
@@ -113,7 +127,7 @@ function readMarks(path: string, header: Buffer, size: number, partBytes: number
     readSync(descriptor, marked, 0, marked.length, header.length);
     // A part that somebody cut short does not hold what lies behind its end.
     for (let block = 0; block < marked.length; block += 1) {
-      if (blockRange(block, size).end > partBytes) marked[block] = 0;
+      if (marked[block] !== 1 || blockRange(block, size).end > partBytes) marked[block] = 0;
     }
     return marked;
   } finally {

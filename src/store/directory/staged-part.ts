@@ -1,12 +1,22 @@
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync } from 'node:fs';
-import { mkdir, rename, unlink } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  unlinkSync,
+} from 'node:fs';
+import { rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { IntervalSet } from '../../model/interval-set.ts';
-import { onDisk } from '../../system/disk-error.ts';
+import { onDisk, onDiskSync } from '../../system/disk-error.ts';
 import type { ContentDigests, StagedFile } from '../store.ts';
+import { makeFolder } from './make-folder.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
 
 const makeDurable = promisify(fdatasync);
@@ -25,6 +35,7 @@ export class StagedPart implements StagedFile {
   readonly received: IntervalSet;
   readonly descriptor: number;
   readonly #paths: StagedPartPaths;
+  readonly #size: number;
   readonly #journal: PartJournal | undefined;
   readonly #onCommit: (digests: ContentDigests) => Promise<void>;
   #open = true;
@@ -35,17 +46,15 @@ export class StagedPart implements StagedFile {
     onCommit: (digests: ContentDigests) => Promise<void>,
   ) {
     this.#paths = paths;
+    this.#size = identity.size;
     this.#onCommit = onCommit;
     const journaled = identity.size > BLOCK_BYTES;
-    // No link is followed: what is written must stay in the folder of parts.
-    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
-    this.descriptor = openSync(paths.part, journaled ? flags : flags | constants.O_TRUNC, 0o666);
+    this.descriptor = openPart(paths, journaled);
     try {
-      const found = fstatSync(this.descriptor);
-      if (!found.isFile()) throw new FetchError('DISK', `${paths.part} is no file`);
-      this.#journal = journaled ? PartJournal.open(paths.journal, identity, found.size) : undefined;
+      const { size } = fstatSync(this.descriptor);
+      this.#journal = journaled ? PartJournal.open(paths.journal, identity, size) : undefined;
       // Whatever stands behind the end would stay there for ever.
-      if (found.size > identity.size) ftruncateSync(this.descriptor, identity.size);
+      if (size > identity.size) ftruncateSync(this.descriptor, identity.size);
     } catch (error) {
       closeSync(this.descriptor);
       throw error;
@@ -58,20 +67,25 @@ export class StagedPart implements StagedFile {
   }
 
   wrote(range: ByteRange): number {
+    // Word of a write that two lanes made may come when the file is settled.
+    if (!this.#open) return 0;
     const added = this.received.add(range);
-    this.#journal?.record(range, this.received);
+    onDiskSync(this.#paths.journal, () => this.#journal?.record(range, this.received));
     return added;
   }
 
   restart(): void {
+    this.#mustBeOpen();
     this.received.clear();
-    this.#journal?.clear();
+    onDiskSync(this.#paths.journal, () => this.#journal?.clear());
   }
 
   async commit(digests: ContentDigests): Promise<void> {
+    this.#mustBeOpen();
     await onDisk(this.#paths.final, async () => {
       // The content must survive a power cut before the name does.
       await makeDurable(this.descriptor);
+      this.#mustBeWhatWasHashed();
       this.#close();
       await moveInto(this.#paths.part, this.#paths.final);
       if (this.#journal !== undefined) await removeIfThere(this.#paths.journal);
@@ -81,12 +95,37 @@ export class StagedPart implements StagedFile {
 
   async discard(): Promise<void> {
     this.#close();
-    await removeIfThere(this.#paths.part);
-    await removeIfThere(this.#paths.journal);
+    await onDisk(this.#paths.part, async () => {
+      await removeIfThere(this.#paths.part);
+      await removeIfThere(this.#paths.journal);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#open) return;
+    // Without a whole block there is nothing that a later run could continue.
+    const worthless = (this.#journal?.held.length ?? 0) === 0 && this.#isOurs();
     this.#close();
+    if (worthless) await this.discard().catch(() => {});
+  }
+
+  /** The number of a closed descriptor may be that of another file by now: nothing may be done with it. */
+  #mustBeOpen(): void {
+    if (!this.#open) throw new FetchError('BUG', `${this.#paths.part} is not open any more`);
+  }
+
+  /** Another run that did not see our lock may have put its own part there: that one was not verified. */
+  #mustBeWhatWasHashed(): void {
+    if (this.#isOurs() && fstatSync(this.descriptor).size === this.#size) return;
+    throw new FetchError('DISK', `${this.#paths.part} was changed by another program`, {
+      hint: 'Nothing else may work in this directory meanwhile. Run the same command again.',
+    });
+  }
+
+  #isOurs(): boolean {
+    const named = lstatSync(this.#paths.part, { throwIfNoEntry: false });
+    const own = fstatSync(this.descriptor);
+    return named !== undefined && named.ino === own.ino && named.dev === own.dev;
   }
 
   #close(): void {
@@ -97,12 +136,25 @@ export class StagedPart implements StagedFile {
   }
 }
 
+/** What is written must stay in the folder of parts: a link or anything else that is no file gives way. */
+function openPart({ part, journal }: StagedPartPaths, journaled: boolean): number {
+  for (const path of journaled ? [part, journal] : []) {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found !== undefined && !found.isFile()) unlinkSync(path);
+  }
+  const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+  if (journaled) return openSync(part, flags, 0o666);
+  // A new file, not the old one emptied: somebody may be about to give that one its final name.
+  if (lstatSync(part, { throwIfNoEntry: false }) !== undefined) unlinkSync(part);
+  return openSync(part, flags | constants.O_EXCL, 0o666);
+}
+
 async function moveInto(part: string, final: string): Promise<void> {
   try {
     await rename(part, final);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await mkdir(dirname(final), { recursive: true });
+    await makeFolder(dirname(final));
     await rename(part, final);
   }
 }

@@ -21,10 +21,7 @@ test.each<[Partial<RunFacts>, string]>([
     { keptFiles: 1, repairedFiles: 1, retries: 1 },
     '10 files, 8.17 GB, all verified; fetched 6.97 GB in 1m 02s (112 MB/s); 1 file was already here; 1 file repaired; 1 retry',
   ],
-  [
-    { keptFiles: 10, fetchedBytes: 0, elapsedMs: 400 },
-    '10 files, 8.17 GB, all verified; nothing to fetch, took 1s',
-  ],
+  [{ keptFiles: 10, fetchedBytes: 0, elapsedMs: 400 }, '10 files, 8.17 GB, all verified; nothing to fetch'],
   [
     { files: 1, bytes: 5, keptFiles: 0, fetchedBytes: 5, elapsedMs: 0, retries: 12 },
     '1 file, 5 B, verified; fetched 5 B in 0s (5.00 kB/s); 12 retries',

@@ -29,11 +29,6 @@ export function apiPath(repository: Repository): string {
   return `${repository.type}s/${repository.id}`;
 }
 
-/** `OWNER/NAME` for a model, `datasets/OWNER/NAME` and so on for the others. */
-export function sitePath(repository: Repository): string {
-  return repository.type === 'model' ? repository.id : apiPath(repository);
-}
-
 export function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }

@@ -41,6 +41,7 @@ const ONLY_WHEN_ASKED = [
   'model-index',
   'resourceGroup',
   'safetensors',
+  'sdk',
   'transformersInfo',
   'trendingScore',
   'widgetData',

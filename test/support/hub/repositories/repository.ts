@@ -1,6 +1,6 @@
 import { sha1Text } from '../content/digest.ts';
 import { type Commit, makeCommit } from './commit.ts';
-import { gitFile, type HubFile } from './file.ts';
+import type { HubFile } from './file.ts';
 
 export type RepositoryType = 'model' | 'dataset' | 'space';
 
@@ -115,9 +115,4 @@ export class Repository {
     this.#refs.set(ref, commit);
     return commit;
   }
-}
-
-/** A repository of one branch from plain texts, for tests that need nothing special. */
-export function plainRepository(id: string, files: Readonly<Record<string, string>>): RepositoryDescription {
-  return { id, branches: { main: Object.entries(files).map(([path, text]) => gitFile(path, text)) } };
 }

@@ -1,0 +1,70 @@
+import { readdirSync } from 'node:fs';
+import { rmdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { HUB_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
+import { makeFolder } from './make-folder.ts';
+import { removeIfThere } from './staged-part.ts';
+
+const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
+# The records in this folder were made by fetch, in the format of huggingface_hub.
+# About this file: https://bford.info/cachedir/
+`;
+
+/** The folders that a run keeps its state in, and the directory around them. */
+export class StateFolder {
+  readonly #directory: string;
+  /** The topmost folder that was not there before. */
+  readonly #made: string | undefined;
+
+  private constructor(directory: string, made: string | undefined) {
+    this.#directory = directory;
+    this.#made = made;
+  }
+
+  static async make(directory: string): Promise<StateFolder> {
+    const made = await makeFolder(inside(directory, PARTS_FOLDER));
+    await writeOnce(inside(directory, `${STATE_FOLDER}/.gitignore`), '*\n');
+    return new StateFolder(directory, made);
+  }
+
+  /** What `hf` puts beside its own records, for git and for backup programs. */
+  async markHubFolder(): Promise<void> {
+    await makeFolder(inside(this.#directory, HUB_FOLDER));
+    await writeOnce(inside(this.#directory, `${HUB_FOLDER}/.gitignore`), '*');
+    await writeOnce(inside(this.#directory, `${HUB_FOLDER}/CACHEDIR.TAG`), CACHE_TAG);
+  }
+
+  /** Of a run that brought nothing, nothing stays: removes what was made, as far as it is empty. */
+  async removeIfUnused(): Promise<void> {
+    const state = inside(this.#directory, STATE_FOLDER);
+    const parts = inside(this.#directory, PARTS_FOLDER);
+    if (this.#made === undefined || this.#made.length > state.length) return;
+    // A lock or a claim of another run, a manifest, a part.
+    const used = names(state).some((name) => name !== '.gitignore' && name !== 'parts');
+    if (used || names(parts).length > 0) return;
+    await removeIfThere(inside(state, '.gitignore')).catch(() => {});
+    for (let folder = parts; folder.length >= this.#made.length; folder = dirname(folder)) {
+      try {
+        await rmdir(folder);
+      } catch {
+        return;
+      }
+    }
+  }
+}
+
+async function writeOnce(path: string, content: string): Promise<void> {
+  try {
+    await writeFile(path, content, { flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

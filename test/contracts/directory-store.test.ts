@@ -1,0 +1,4 @@
+import { directoryStore } from '../support/directory-store.ts';
+import { storeContract } from './store.contract.ts';
+
+storeContract('a directory', directoryStore);

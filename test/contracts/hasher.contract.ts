@@ -1,0 +1,150 @@
+import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Hasher } from '../../src/transfer/hasher.ts';
+import { bytes, digestsOf, MIB } from '../support/store-kit.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+/** What whoever hashes files for the engine must do. */
+export function hasherContract(name: string, make: () => Hasher): void {
+  const file = (content: Buffer, at = 'file') => {
+    const path = join(temporaryFolder(), at);
+    writeFileSync(path, content);
+    return path;
+  };
+  const never = () => {};
+
+  describe(name, () => {
+    test.each([0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 7])('hashes a file of %i bytes', async (size) => {
+      await using hasher = make();
+      const content = bytes(size);
+      const path = file(content);
+      const git = hasher.follow(path, size, { git: true });
+      const plain = hasher.follow(path, size, { git: false });
+      expect(await git.digests()).toEqual(digestsOf(content));
+      expect(await plain.digests()).toEqual({ ...digestsOf(content), gitSha1: undefined });
+      git.close();
+      plain.close();
+    });
+
+    test('follows a file that grows', async () => {
+      await using hasher = make();
+      const content = bytes(2 * MIB + 5);
+      const path = file(Buffer.alloc(0));
+      const follower = hasher.follow(path, content.length, { git: true });
+      for (let at = 0; at < content.length; at += 300_000) {
+        appendFileSync(path, content.subarray(at, at + 300_000));
+        follower.advance(Math.min(content.length, at + 300_000));
+        follower.advance(at);
+      }
+      expect(await follower.digests()).toEqual(digestsOf(content));
+      follower.close();
+    });
+
+    test('starts anew when told to, as often as one likes', async () => {
+      await using hasher = make();
+      const path = file(bytes(1000, 1));
+      const follower = hasher.follow(path, 1000, { git: true });
+      for (const seed of [1, 2, 3]) {
+        writeFileSync(path, bytes(1000, seed));
+        follower.restart();
+        follower.advance(500);
+        expect(await follower.digests()).toEqual(digestsOf(bytes(1000, seed)));
+      }
+      follower.close();
+    });
+
+    test('says which file ends too early, and hashes it when it is whole', async () => {
+      await using hasher = make();
+      const content = bytes(1000);
+      const path = file(content);
+      truncateSync(path, 600);
+      const follower = hasher.follow(path, 1000, { git: false });
+      follower.advance(800);
+      const failure = await follower.digests().catch((error) => error);
+      expect(failure).toMatchObject({ code: 'DISK', side: 'store' });
+      expect(failure.message).toContain(path);
+      expect(failure.message).toContain('600');
+      writeFileSync(path, content);
+      follower.restart();
+      expect((await follower.digests()).sha256).toBe(digestsOf(content).sha256);
+      follower.close();
+    });
+
+    test.each(['missing', 'folder'])('names a file that cannot be read: %s', async (which) => {
+      await using hasher = make();
+      const folder = temporaryFolder();
+      const path = which === 'folder' ? folder : join(folder, 'none');
+      const follower = hasher.follow(path, 10, { git: false });
+      follower.advance(5);
+      for (let time = 0; time < 2; time += 1) {
+        await expect(follower.digests()).rejects.toMatchObject({
+          code: 'DISK',
+          message: expect.stringContaining(path),
+        });
+        follower.restart();
+      }
+      await expect(follower.digests()).rejects.toMatchObject({
+        message: expect.stringMatching(/ENOENT|EISDIR/),
+      });
+      follower.close();
+    });
+
+    test('hashes many files at once, and is not disturbed by bad ones', async () => {
+      await using hasher = make();
+      const folder = temporaryFolder();
+      const results = Array.from({ length: 150 }, async (_, index) => {
+        const content = bytes(index * 1001, index);
+        const path = join(folder, `${index}`);
+        if (index % 10 !== 3) writeFileSync(path, content);
+        const follower = hasher.follow(path, content.length, { git: index % 2 === 0 });
+        follower.advance(Math.floor(content.length / 2));
+        const { sha256 } = await follower.digests().catch(() => ({ sha256: 'failed' }));
+        follower.close();
+        expect(sha256).toBe(index % 10 === 3 ? 'failed' : digestsOf(content).sha256);
+      });
+      await Promise.all(results);
+    });
+
+    test('forgets a file that was closed, and nothing else', async () => {
+      await using hasher = make();
+      const content = bytes(5000);
+      const [closed, other] = [file(content), file(content)].map((path) =>
+        hasher.follow(path, content.length, { git: false }),
+      );
+      closed!.advance(100);
+      closed!.close();
+      await expect(closed!.digests()).rejects.toMatchObject({ code: expect.stringMatching(/DISK|BUG/) });
+      expect((await other!.digests()).sha256).toBe(digestsOf(content).sha256);
+      other!.close();
+    });
+
+    test('lets go of everything within a second, even of the largest file', async () => {
+      const hasher = make();
+      const path = file(Buffer.alloc(0));
+      // A hole of 64 GiB: half a minute of hashing, and no room on the disk.
+      truncateSync(path, 64 * 1024 * MIB);
+      const follower = hasher.follow(path, 64 * 1024 * MIB, { git: true });
+      const asked = [follower.digests(), hasher.follow(path, 10, { git: false }).digests()];
+      asked.forEach((one) => {
+        one.catch(never);
+      });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const begun = performance.now();
+      await hasher[Symbol.asyncDispose]();
+      for (const one of asked) await expect(one).rejects.toMatchObject({ code: 'ABORTED' });
+      expect(performance.now() - begun).toBeLessThan(1000);
+      await expect(follower.digests()).rejects.toMatchObject({ code: 'ABORTED' });
+      follower.advance(10);
+      follower.close();
+      await hasher[Symbol.asyncDispose]();
+    });
+
+    test('can be let go without having been used', async () => {
+      const hasher = make();
+      await hasher[Symbol.asyncDispose]();
+      const follower = hasher.follow(file(bytes(3)), 3, { git: false });
+      await expect(follower.digests()).rejects.toMatchObject({ code: 'ABORTED' });
+    });
+  });
+}

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FetchError } from '../../src/model/error.ts';
+import type { RemoteFile } from '../../src/model/remote-file.ts';
+import type { RepoRef, Revision } from '../../src/model/repo.ts';
+import type { Source } from '../../src/source/source.ts';
+import type { TruthFile } from '../support/hub/truth.ts';
+
+/** A source and what stands behind it, with one repository that has every kind of revision. */
+export interface SourceWorld extends AsyncDisposable {
+  readonly source: Source;
+  readonly repo: RepoRef;
+  readonly missingRepo: RepoRef;
+  /** What can be asked for, and the commit that it means. The first is the one that is used for everything else. */
+  readonly revisions: readonly { readonly name: string; readonly commit: string }[];
+  readonly refs: readonly { readonly kind: 'branch' | 'tag'; readonly name: string }[];
+  truth(revision: string): Promise<readonly TruthFile[]>;
+  /** Requests that have arrived so far, at whichever host. */
+  requests(): number;
+  /** The next requests fail in a way that passes. */
+  failNext(times: number): void;
+  /** The next request is never answered. */
+  stallNext(): void;
+}
+
+export async function listed(source: Source, revision: Revision): Promise<RemoteFile[]> {
+  const files: RemoteFile[] = [];
+  for await (const file of source.list(revision, new AbortController().signal)) files.push(file);
+  return files;
+}
+
+export async function refusalOf(work: Promise<unknown>): Promise<FetchError> {
+  const error = await work.then(
+    (value) => new Error(`was not refused but gave ${JSON.stringify(value)}`),
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof FetchError)) throw error;
+  return error;
+}
+
+/** What every source promises. `open` is called once; the suite leaves the world as it was. */
+export function sourceContract(name: string, open: () => Promise<SourceWorld>): void {
+  describe(`${name} keeps the contract of a source`, () => {
+    let world: SourceWorld;
+    const { signal } = new AbortController();
+
+    beforeAll(async () => {
+      world = await open();
+    });
+
+    afterAll(() => world[Symbol.asyncDispose]());
+
+    const pinned = () => world.source.resolve(world.repo, world.revisions[0]!.name, signal);
+
+    test('pins every kind of revision to its commit', async () => {
+      for (const { name: asked, commit } of world.revisions) {
+        expect(await world.source.resolve(world.repo, asked, signal)).toMatchObject({
+          repo: world.repo,
+          name: asked,
+          commit,
+        });
+      }
+    });
+
+    test('lists every file of every revision with its size and digest, and no folders', async () => {
+      for (const { name: asked } of world.revisions) {
+        const files = await listed(world.source, await world.source.resolve(world.repo, asked, signal));
+        const truth = await world.truth(asked);
+        expect(files.map((file) => file.path).sort()).toEqual(truth.map((file) => file.path).sort());
+        for (const file of files) {
+          const real = truth.find((other) => other.path === file.path)!;
+          expect(file.size).toBe(real.size);
+          const { sha256, gitSha1 } = real;
+          const { algorithm, hex } = file.digest!;
+          expect(hex).toBe(algorithm === 'sha256' ? sha256 : gitSha1);
+        }
+      }
+    });
+
+    test('names branches and tags', async () => {
+      const refs = await world.source.branches(world.repo, signal);
+      expect(refs.map(({ kind, name: ref }) => ({ kind, name: ref }))).toEqual(world.refs);
+      for (const ref of refs) expect(ref.commit).toMatch(/^[0-9a-f]{40}$/);
+    });
+
+    test('locates every file where its bytes answer to ranges', async () => {
+      const revision = await pinned();
+      const truth = await world.truth(revision.name);
+      for (const file of await listed(world.source, revision)) {
+        const { url, authorization } = await world.source.locate(revision, file, signal);
+        // Plain data, so that it can cross threads.
+        expect(structuredClone({ url, authorization })).toEqual({ url, authorization });
+        if (file.size === 0) continue;
+        const start = Math.floor(file.size / 2);
+        const headers: Record<string, string> = { range: `bytes=${start}-${file.size - 1}` };
+        if (authorization !== undefined) headers['authorization'] = authorization.value;
+        const answer = await fetch(url, { headers });
+        const whole = await truth.find((other) => other.path === file.path)!.bytes();
+        const received = Buffer.from(await answer.arrayBuffer());
+        expect(answer.status).toBe(206);
+        expect(received.equals(whole.subarray(start))).toBe(true);
+      }
+    });
+
+    test('resolve, list and branches try again by themselves', async () => {
+      const revision = await pinned();
+      for (const work of [
+        () => pinned(),
+        () => listed(world.source, revision),
+        () => world.source.branches(world.repo, signal),
+      ]) {
+        world.failNext(2);
+        const before = world.requests();
+        await work();
+        expect(world.requests() - before).toBe(3);
+      }
+    });
+
+    test('locate does not: it makes one attempt', async () => {
+      const revision = await pinned();
+      const [file] = await listed(world.source, revision);
+      world.failNext(1);
+      const before = world.requests();
+      const error = await refusalOf(world.source.locate(revision, file!, signal));
+      expect(error).toMatchObject({ code: 'NETWORK', retryable: true });
+      expect(world.requests() - before).toBe(1);
+      await world.source.locate(revision, file!, signal);
+    });
+
+    test('names what is missing', async () => {
+      const revision = await pinned();
+      const missing = [
+        () => world.source.resolve(world.repo, 'no-such-revision', signal),
+        () => world.source.locate(revision, { path: 'no/such.file', size: 1, digest: undefined }, signal),
+      ];
+      for (const work of missing) {
+        expect(await refusalOf(work())).toMatchObject({
+          code: 'NOT_FOUND',
+          side: 'source',
+          retryable: false,
+        });
+      }
+      const error = await refusalOf(world.source.resolve(world.missingRepo, 'main', signal));
+      // Some sources do not tell what is missing from what is private.
+      expect(['NOT_FOUND', 'ACCESS']).toContain(error.code);
+    });
+
+    test('stops at once when it is told to, with the reason', async () => {
+      const revision = await pinned();
+      const [file] = await listed(world.source, revision);
+      const works: ((aborting: AbortSignal) => Promise<unknown>)[] = [
+        (aborting) => world.source.resolve(world.repo, revision.name, aborting),
+        (aborting) => world.source.branches(world.repo, aborting),
+        (aborting) => world.source.locate(revision, file!, aborting),
+        async (aborting) => {
+          for await (const _ of world.source.list(revision, aborting)) break;
+        },
+      ];
+      for (const work of works) {
+        const reason = new Error('stop');
+        await expect(work(AbortSignal.abort(reason))).rejects.toBe(reason);
+        world.stallNext();
+        const controller = new AbortController();
+        const running = work(controller.signal);
+        setTimeout(() => controller.abort(reason), 30);
+        const began = performance.now();
+        await expect(running).rejects.toBe(reason);
+        expect(performance.now() - began).toBeLessThan(130);
+      }
+    });
+  });
+}

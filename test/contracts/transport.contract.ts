@@ -1,0 +1,575 @@
+import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ByteRange } from '../../src/model/byte-range.ts';
+import { FetchError } from '../../src/model/error.ts';
+import { IntervalSet } from '../../src/model/interval-set.ts';
+import type { Location } from '../../src/source/source.ts';
+import type { RangeJob, RangeObserver, Transport } from '../../src/transfer/transport.ts';
+import { wholeContent } from '../support/hub/content/content.ts';
+import type { Effect } from '../support/hub/faults/effect.ts';
+import { bigFile } from '../support/hub/fixtures/odd.ts';
+import { type Hub, startHub } from '../support/hub/hub.ts';
+import { serveHttp } from '../support/server.ts';
+
+export interface TransportSetup extends Disposable {
+  readonly transport: Transport;
+}
+
+const SIZE = 3 * 1024 * 1024 + 17;
+const REPOSITORY = 'tests/big-file';
+const PATH = 'model.bin';
+const STALL_MS = 200;
+/** Stands wherever nothing was written. */
+const UNTOUCHED = 0xee;
+const ASKED: ByteRange = { start: 1_000_001, end: 2_500_000 };
+
+/** A range on its way into a file of its own, and all that was said about it. */
+class Job implements Disposable {
+  readonly job: RangeJob;
+  readonly written = new IntervalSet();
+  readonly moves: string[] = [];
+  wholeFiles = 0;
+  /** Bytes that were written more than once. */
+  repeated = 0;
+  onWrote: (range: ByteRange) => void = () => {};
+  onWholeFile: () => void = () => {};
+  readonly #folder = mkdtempSync(join(tmpdir(), 'fetch-transport-'));
+  #open = true;
+
+  constructor(location: Location, range: ByteRange, size = SIZE) {
+    const descriptor = openSync(join(this.#folder, 'part'), 'w+');
+    writeSync(descriptor, Buffer.alloc(size, UNTOUCHED));
+    this.job = {
+      location,
+      path: PATH,
+      fileSize: size,
+      window: { position: range.start, end: range.end },
+      descriptor,
+    };
+  }
+
+  readonly observer: RangeObserver = {
+    wrote: (range) => {
+      this.repeated += range.end - range.start - this.written.add(range);
+      this.onWrote(range);
+    },
+    wholeFile: () => {
+      this.wholeFiles += 1;
+      expect(this.written.size).toBe(0);
+      this.onWholeFile();
+    },
+    movedTo: (url) => void this.moves.push(url),
+  };
+
+  get window(): RangeJob['window'] {
+    return this.job.window;
+  }
+
+  /** What was said to be written is right, and nothing else was written. */
+  expectOnly(content: Buffer, ...ranges: ByteRange[]): void {
+    const expected = Buffer.alloc(content.length, UNTOUCHED);
+    for (const { start, end } of ranges) content.copy(expected, start, start, end);
+    const actual = Buffer.alloc(content.length);
+    readSync(this.job.descriptor, actual, 0, actual.length, 0);
+    expect(this.written.ranges).toEqual(ranges);
+    expect(this.repeated).toBe(0);
+    expect(actual.equals(expected)).toBe(true);
+  }
+
+  closeDescriptor(): void {
+    if (this.#open) closeSync(this.job.descriptor);
+    this.#open = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.closeDescriptor();
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+/** What every transport promises. Stalls are to be noticed after `stallTimeoutMs`. */
+export function transportContract(
+  name: string,
+  make: (options: { readonly stallTimeoutMs: number }) => TransportSetup,
+): void {
+  describe(`${name} keeps the contract of a transport`, () => {
+    const TOKEN = 'hf_topsecret';
+    let hub: Hub;
+    let content: Buffer;
+    let setup: TransportSetup;
+    const { signal } = new AbortController();
+
+    beforeAll(async () => {
+      hub = await startHub({
+        repositories: [bigFile(SIZE)],
+        tokens: [{ token: TOKEN, user: 'reader', access: 'all' }],
+      });
+      content = await wholeContent(hub.repository(REPOSITORY).commitOf('main').files.get(PATH)!.content);
+      setup = make({ stallTimeoutMs: STALL_MS });
+    });
+
+    afterAll(async () => {
+      setup[Symbol.dispose]();
+      await hub.close();
+    });
+
+    beforeEach(() => {
+      hub.faults.clear();
+      hub.log.clear();
+      hub.settings.directAnswers = false;
+    });
+
+    const resolveUrl = () => `${hub.origin}/${REPOSITORY}/resolve/main/${PATH}`;
+    const authorization = () => ({ origin: hub.origin, value: `Bearer ${TOKEN}` });
+
+    /** The signed URL at the CDN, as a source gives it. */
+    async function signed(): Promise<Location> {
+      const answer = await fetch(resolveUrl(), { redirect: 'manual' });
+      await answer.arrayBuffer();
+      hub.log.clear();
+      return { url: answer.headers.get('location')!, authorization: undefined, expiresAt: undefined };
+    }
+
+    const fault = (...effect: Effect[]) => hub.faults.add({ on: 'cdn', effect });
+    const bring = (job: Job, aborting = signal) => setup.transport.bring(job.job, job.observer, aborting);
+
+    async function failure(job: Job): Promise<FetchError> {
+      const error = await bring(job).then(
+        () => new Error('did not fail'),
+        (thrown: unknown) => thrown,
+      );
+      if (!(error instanceof FetchError)) throw error;
+      expect(`${error.message} ${error.hint}`).not.toMatch(/Signature|topsecret/);
+      return error;
+    }
+
+    test.each<ByteRange>([
+      { start: 0, end: 1 },
+      { start: 0, end: SIZE },
+      { start: SIZE - 1, end: SIZE },
+      { start: 65_535, end: 65_537 },
+      ASKED,
+    ])('brings $start-$end exactly, with one request', async (range) => {
+      using job = new Job(await signed(), range);
+      await bring(job);
+      job.expectOnly(content, range);
+      expect(job.window).toEqual({ position: range.end, end: range.end });
+      expect(job.wholeFiles).toBe(0);
+      expect(job.moves).toEqual([]);
+      expect(hub.log.entries).toHaveLength(1);
+      expect(hub.log.entries[0]).toMatchObject({
+        range: `bytes=${range.start}-${range.end - 1}`,
+        acceptEncoding: 'identity',
+        authorization: 'none',
+      });
+    });
+
+    test('asks for nothing when nothing is wanted any more', async () => {
+      using job = new Job(await signed(), { start: 5, end: 5 });
+      await bring(job);
+      expect(hub.log.count()).toBe(0);
+    });
+
+    describe('answers of another length', () => {
+      test('a shorter range leaves the rest of the window', async () => {
+        fault({ kind: 'short-range', bytes: 1000 });
+        using job = new Job(await signed(), ASKED);
+        await bring(job);
+        job.expectOnly(content, { start: ASKED.start, end: ASKED.start + 1000 });
+        expect(job.window).toEqual({ position: ASKED.start + 1000, end: ASKED.end });
+        await bring(job);
+        job.expectOnly(content, ASKED);
+      });
+
+      test('a longer range is cut off at the end of the window', async () => {
+        fault({ kind: 'long-range', bytes: 500_000 });
+        using job = new Job(await signed(), ASKED);
+        await bring(job);
+        job.expectOnly(content, ASKED);
+      });
+
+      test('more bytes than the head announces are not written', async () => {
+        await using server = await serveHttp((_, response) => {
+          response.writeHead(206, { 'content-range': `bytes 10-19/${SIZE}` });
+          response.end(content.subarray(10, 5000));
+        });
+        using job = new Job(
+          { url: server.origin, authorization: undefined, expiresAt: undefined },
+          { start: 10, end: 400 },
+        );
+        await bring(job);
+        job.expectOnly(content, { start: 10, end: 20 });
+      });
+    });
+
+    describe('answers that are refused', () => {
+      test.each<[string, Effect]>([
+        ['another start', { kind: 'content-range', shift: 1 }],
+        ['an earlier start', { kind: 'content-range', shift: -1000 }],
+        ['another total', { kind: 'content-range', total: SIZE + 1 }],
+        ['a smaller total', { kind: 'content-range', total: SIZE - 1 }],
+        ['no Content-Range', { kind: 'headers', drop: ['Content-Range'] }],
+        ['a Content-Range of nonsense', { kind: 'headers', set: { 'Content-Range': 'bytes */*' } }],
+        ['several ranges', { kind: 'headers', set: { 'Content-Range': 'bytes 0-1/9, bytes 3-4/9' } }],
+      ])('%s: nothing is written', async (_, effect) => {
+        fault(effect);
+        using job = new Job(await signed(), ASKED);
+        expect(await failure(job)).toMatchObject({
+          code: 'NETWORK',
+          retryable: true,
+          status: undefined,
+          message: expect.stringContaining('another range'),
+        });
+        job.expectOnly(content);
+        expect(job.window).toEqual({ position: ASKED.start, end: ASKED.end });
+        // The next attempt is not disturbed by what is left of this one.
+        await bring(job);
+        job.expectOnly(content, ASKED);
+      });
+
+      test('a total that the server does not know is none', async () => {
+        const { start, end } = ASKED;
+        fault({ kind: 'headers', set: { 'Content-Range': `bytes ${start}-${end - 1}/*` } });
+        using job = new Job(await signed(), ASKED);
+        await bring(job);
+        job.expectOnly(content, ASKED);
+      });
+
+      test('a page of HTML instead of the file', async () => {
+        fault({ kind: 'status', status: 200, body: '<html>Sign in</html>' });
+        using job = new Job(await signed(), ASKED);
+        expect(await failure(job)).toMatchObject({
+          code: 'NETWORK',
+          retryable: true,
+          hint: expect.stringContaining('proxy'),
+        });
+        job.expectOnly(content);
+        expect(job.wholeFiles).toBe(0);
+      });
+
+      test.each([204, 400, 401, 403, 404, 410, 416, 418, 429, 500, 502, 503, 504])(
+        'status %d is handed on',
+        async (status) => {
+          fault({ kind: 'status', status, body: 'Signature=topsecret' });
+          using job = new Job(await signed(), ASKED);
+          expect(await failure(job)).toMatchObject({
+            code: 'NETWORK',
+            status,
+            retryable: true,
+            hint: expect.any(String),
+            message: expect.stringContaining(`answered ${status} for ${PATH}`),
+          });
+          job.expectOnly(content);
+        },
+      );
+
+      test('how long to wait is handed on as well', async () => {
+        for (const tell of ['retry-after-seconds', 'rate-limit-header'] as const) {
+          fault({ kind: 'rate-limited', seconds: 7, tell });
+          using job = new Job(await signed(), ASKED);
+          expect((await failure(job)).retryAfterMs).toBeGreaterThanOrEqual(7000);
+        }
+        fault({ kind: 'status', status: 503, headers: { 'Retry-After': '9' } });
+        using job = new Job(await signed(), ASKED);
+        expect((await failure(job)).retryAfterMs).toBe(9000);
+      });
+    });
+
+    describe('a server that ignores ranges', () => {
+      test('gives the window what it wants of the whole file', async () => {
+        fault({ kind: 'ignore-range' });
+        using job = new Job(await signed(), ASKED);
+        await bring(job);
+        expect(job.wholeFiles).toBe(1);
+        job.expectOnly(content, ASKED);
+      });
+
+      test('fills a window that is widened when it is told', async () => {
+        fault({ kind: 'ignore-range' });
+        using job = new Job(await signed(), ASKED);
+        job.onWholeFile = () => {
+          job.window.position = 1234;
+          job.window.end = SIZE;
+        };
+        await bring(job);
+        job.expectOnly(content, { start: 1234, end: SIZE });
+      });
+
+      test.each<[string, Effect]>([
+        ['without a length', { kind: 'chunked' }],
+        ['compressed', { kind: 'gzip' }],
+      ])('%s too', async (_, effect) => {
+        fault({ kind: 'ignore-range' }, effect);
+        using job = new Job(await signed(), ASKED);
+        job.onWholeFile = () => {
+          job.window.position = 0;
+          job.window.end = SIZE;
+        };
+        await bring(job);
+        job.expectOnly(content, { start: 0, end: SIZE });
+      });
+
+      test('and breaks off: what came is kept', async () => {
+        fault({ kind: 'ignore-range' }, { kind: 'truncate', at: 1_500_000 });
+        using job = new Job(await signed(), ASKED);
+        expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true });
+        job.expectOnly(content, { start: ASKED.start, end: 1_500_000 });
+      });
+    });
+
+    describe('bodies that break off', () => {
+      test.each<[string, Effect[]]>([
+        ['a clean end', [{ kind: 'truncate', at: 100_000 }]],
+        ['a reset', [{ kind: 'reset', at: 100_000 }]],
+        ['silence', [{ kind: 'stall', at: 100_000 }]],
+        ['chunks that end early', [{ kind: 'chunked' }, { kind: 'truncate', at: 100_000 }]],
+      ])('%s: what came is kept, and the next attempt goes on there', async (_, effects) => {
+        fault(...effects);
+        using job = new Job(await signed(), ASKED);
+        expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true, status: undefined });
+        const { position } = job.window;
+        // A reset may overtake bytes that were on their way.
+        expect(position).toBeLessThanOrEqual(ASKED.start + 100_000);
+        job.expectOnly(content, ...(position > ASKED.start ? [{ start: ASKED.start, end: position }] : []));
+        await bring(job);
+        job.expectOnly(content, ASKED);
+        expect(hub.log.entries.at(-1)?.range).toBe(`bytes=${position}-${ASKED.end - 1}`);
+      });
+
+      test.each<[string, Effect]>([
+        ['a clean end', { kind: 'truncate', at: 0 }],
+        ['a reset', { kind: 'reset', at: 'before-head' }],
+        ['silence', { kind: 'stall', at: 'before-head' }],
+        ['silence after the head', { kind: 'stall', at: 0 }],
+      ])('%s before the first byte', async (_, effect) => {
+        fault(effect);
+        using job = new Job(await signed(), ASKED);
+        expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true });
+        job.expectOnly(content);
+      });
+
+      test('silence is called by its name, in time', async () => {
+        fault({ kind: 'stall', at: 100_000 });
+        using job = new Job(await signed(), ASKED);
+        const began = performance.now();
+        expect((await failure(job)).message).toContain('no byte for 0.2 s');
+        expect(performance.now() - began).toBeLessThan(STALL_MS + 400);
+      });
+
+      test('compressed data that breaks off is no success', async () => {
+        fault({ kind: 'gzip' }, { kind: 'truncate', at: 100_000 });
+        using job = new Job(await signed(), ASKED);
+        expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true });
+      });
+    });
+
+    test.each<[string, Effect]>([
+      ['chunks', { kind: 'chunked' }],
+      ['gzip', { kind: 'gzip' }],
+      ['a slow line', { kind: 'slow', bytesPerSecond: 8_000_000 }],
+      ['a connection that is not kept', { kind: 'close-connection' }],
+      ['a first byte that comes late', { kind: 'delay', ms: STALL_MS / 2 }],
+    ])('%s make no difference', async (_, effect) => {
+      fault(effect);
+      using job = new Job(await signed(), ASKED);
+      await bring(job);
+      job.expectOnly(content, ASKED);
+    });
+
+    describe('redirects', () => {
+      test('are followed, range and all, and the place is told', async () => {
+        using job = new Job(
+          { url: resolveUrl(), authorization: authorization(), expiresAt: undefined },
+          ASKED,
+        );
+        await bring(job);
+        job.expectOnly(content, ASKED);
+        expect(job.moves).toHaveLength(1);
+        expect(job.moves[0]!.startsWith(hub.cdnOrigin)).toBe(true);
+        expect(hub.log.entries.map(({ origin, authorization: sent }) => [origin, sent])).toEqual([
+          ['hub', 'valid'],
+          ['cdn', 'none'],
+        ]);
+        expect(hub.log.tokenLeaks()).toEqual([]);
+      });
+
+      test('the credential goes to its own origin only, also when that redirects within itself', async () => {
+        hub.settings.directAnswers = true;
+        hub.faults.add({
+          on: 'resolve',
+          effect: { kind: 'redirect', location: `/${REPOSITORY}/resolve/main/./${PATH}?again=1` },
+        });
+        using job = new Job(
+          { url: resolveUrl(), authorization: authorization(), expiresAt: undefined },
+          ASKED,
+        );
+        await bring(job);
+        job.expectOnly(content, ASKED);
+        expect(hub.log.entries.map((entry) => entry.authorization)).toEqual(['valid', 'valid']);
+        hub.settings.directAnswers = false;
+        const elsewhere = { origin: 'https://hub.example', value: 'Bearer x' };
+        using other = new Job({ ...(await signed()), authorization: elsewhere }, ASKED);
+        await bring(other);
+        expect(hub.log.tokenLeaks()).toEqual([]);
+      });
+
+      test('to a place that refuses are no move', async () => {
+        fault({ kind: 'expired' });
+        using job = new Job(
+          { url: resolveUrl(), authorization: authorization(), expiresAt: undefined },
+          ASKED,
+        );
+        expect(await failure(job)).toMatchObject({ status: 403 });
+        expect(job.moves).toEqual([]);
+      });
+
+      test.each<[string, Effect, RegExp]>([
+        ['in circles', { kind: 'redirect-loop' }, /redirects in circles/],
+        ['to nowhere', { kind: 'redirect-nowhere' }, /without saying where/],
+        ['to another scheme', { kind: 'redirect', location: 'ftp://127.0.0.1/x' }, /to a ftp: address/],
+      ])('%s are named', async (_, effect, message) => {
+        hub.faults.add({ on: 'cdn', times: 'always', effect });
+        using job = new Job(await signed(), ASKED);
+        const error = await failure(job);
+        expect(error.code).toBe('NETWORK');
+        expect(error.message).toMatch(message);
+        expect(hub.log.count()).toBeLessThanOrEqual(11);
+      });
+    });
+
+    describe('a window that shrinks', () => {
+      test('on the way is filled to its new end and no further', async () => {
+        fault({ kind: 'slow', bytesPerSecond: 4_000_000 });
+        using job = new Job(await signed(), ASKED);
+        const end = ASKED.start + 700_000;
+        job.onWrote = () => {
+          job.window.end = Math.min(job.window.end, end);
+        };
+        await bring(job);
+        job.expectOnly(content, { start: ASKED.start, end });
+        expect(hub.log.bytesSent('cdn')).toBeLessThan(ASKED.end - ASKED.start);
+      });
+
+      test('to where it stands ends with the next bytes', async () => {
+        fault({ kind: 'slow', bytesPerSecond: 4_000_000 });
+        using job = new Job(await signed(), ASKED);
+        job.onWrote = () => {
+          job.window.end = job.window.position;
+        };
+        await bring(job);
+        const [range] = job.written.ranges;
+        job.expectOnly(content, range!);
+      });
+
+      test('before the answer is honoured too', async () => {
+        fault({ kind: 'delay', ms: 60 });
+        using job = new Job(await signed(), ASKED);
+        const running = bring(job);
+        await sleep(20);
+        job.window.end = ASKED.start + 10;
+        await running;
+        job.expectOnly(content, { start: ASKED.start, end: ASKED.start + 10 });
+      });
+    });
+
+    describe('an abort', () => {
+      test.each<[string, Effect]>([
+        ['before the head', { kind: 'stall', at: 'before-head' }],
+        ['after the head', { kind: 'stall', at: 0 }],
+        ['in the body', { kind: 'stall', at: 100_000 }],
+        ['in a running body', { kind: 'slow', bytesPerSecond: 2_000_000 }],
+      ])('%s ends it within 100 ms with its reason, and nothing is written later', async (_, effect) => {
+        fault(effect);
+        using job = new Job(await signed(), ASKED);
+        const controller = new AbortController();
+        const running = bring(job, controller.signal);
+        const reason = new Error('stop');
+        let abortedAt = 0;
+        setTimeout(() => {
+          abortedAt = performance.now();
+          controller.abort(reason);
+        }, 60);
+        await expect(running).rejects.toBe(reason);
+        expect(performance.now() - abortedAt).toBeLessThan(100);
+        const { size } = job.written;
+        await sleep(30);
+        expect(job.written.size).toBe(size);
+        job.expectOnly(content, ...job.written.ranges);
+      });
+
+      test('before it begins keeps it from asking', async () => {
+        using job = new Job(await signed(), ASKED);
+        const reason = new Error('stop');
+        await expect(bring(job, AbortSignal.abort(reason))).rejects.toBe(reason);
+        expect(hub.log.count()).toBe(0);
+      });
+    });
+
+    describe('the disk', () => {
+      test('that is full ends it as a failure of the disk', async () => {
+        if (!existsSync('/dev/full')) return;
+        using job = new Job(await signed(), ASKED);
+        const descriptor = openSync('/dev/full', 'w');
+        const work = setup.transport.bring({ ...job.job, descriptor }, job.observer, signal);
+        await expect(work).rejects.toMatchObject({
+          code: 'DISK',
+          side: 'store',
+          retryable: false,
+          message: `${PATH}: no space is left on the disk`,
+        });
+        closeSync(descriptor);
+        expect(job.written.size).toBe(0);
+        expect(job.window.position).toBe(ASKED.start);
+      });
+
+      test('of which the file is closed as well', async () => {
+        using job = new Job(await signed(), ASKED);
+        job.closeDescriptor();
+        expect(await failure(job)).toMatchObject({ code: 'DISK', retryable: false });
+      });
+    });
+
+    test('nobody listening is a failure of the network', async () => {
+      const server = await serveHttp(() => {});
+      await server[Symbol.asyncDispose]();
+      using job = new Job({ url: server.origin, authorization: undefined, expiresAt: undefined }, ASKED);
+      expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true });
+    });
+
+    test('connections serve again after a range, a redirect and a short refusal', async () => {
+      await using server = await serveHttp((request, response) => {
+        const [start = 0, last = 0] = (request.headers.range ?? '').match(/\d+/g)?.map(Number) ?? [];
+        if (request.url === '/moved') response.writeHead(302, { location: '/' }).end('moved');
+        else if (request.url === '/refused') response.writeHead(503).end('busy');
+        else {
+          const head = {
+            'content-range': `bytes ${start}-${last}/${SIZE}`,
+            'content-length': last - start + 1,
+          };
+          response.writeHead(206, head).end(content.subarray(start, last + 1));
+        }
+      });
+      const at = (path: string) => ({
+        url: server.origin + path,
+        authorization: undefined,
+        expiresAt: undefined,
+      });
+      for (let round = 0; round < 5; round += 1) {
+        using job = new Job(at('/'), ASKED);
+        await bring(job);
+        job.expectOnly(content, ASKED);
+        using moved = new Job(at('/moved'), ASKED);
+        await bring(moved);
+        moved.expectOnly(content, ASKED);
+        using refused = new Job(at('/refused'), ASKED);
+        await failure(refused);
+        await sleep(2);
+      }
+      // A redirect may be followed before its own body has been read.
+      expect(server.connections).toBeLessThanOrEqual(2);
+    });
+  });
+}

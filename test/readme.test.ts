@@ -1,0 +1,121 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { EXIT_CODES, SIGTERM_EXIT } from '../src/cli/explain.ts';
+import { createProgram } from '../src/cli/program.ts';
+
+const root = join(import.meta.dirname, '..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const { dependencies, name, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  dependencies: Record<string, string>;
+  name: string;
+  bin: Record<string, string>;
+};
+
+const program = createProgram('0', { download: async () => {} }, { out: () => {}, error: () => {} });
+const options = [...program.options, ...program.createHelp().visibleOptions(program)].flatMap((option) =>
+  [option.short, option.long].filter((flag) => flag !== undefined && flag !== null),
+);
+
+describe('README.md', () => {
+  test('lists every option, the hidden ones too, and no other', () => {
+    const listed = firstCells('Options').flatMap((cell) =>
+      Array.from(cell.matchAll(/`(--?[\w-]+)/g), (match) => match[1]),
+    );
+    expect(listed.toSorted()).toEqual(Array.from(new Set(options)).toSorted());
+  });
+
+  test('uses no option that there is not', () => {
+    const lines = readme
+      .split(/\n(?! +--)/)
+      .filter((line) => /^(\s*|\$ |.*\$\()?(npx hub-)?fetch /.test(line));
+    const used = lines.flatMap((line) =>
+      Array.from(line.matchAll(/(?<= )--?[a-z][\w-]*/g), ([flag]) => flag),
+    );
+    expect(used.length).toBeGreaterThan(5);
+    expect(used.filter((flag) => !options.includes(flag))).toEqual([]);
+  });
+
+  test('has the exit codes of the program', () => {
+    const rows = Object.fromEntries(
+      tableRows('Exit codes')
+        .filter(([, code]) => code !== '')
+        .map(([exit, code]) => [code?.replaceAll('`', ''), Number(exit)]),
+    );
+    expect(rows).toEqual(EXIT_CODES);
+    expect(section('Exit codes')).toContain(`${SIGTERM_EXIT} by SIGTERM`);
+    expect(firstCells('Exit codes')).toContain('0');
+  });
+
+  test('says of every dependency what it is for', () => {
+    const rows = tableRows('What it depends on');
+    expect(rows.map(([cell]) => cell?.replaceAll('`', ''))).toEqual(Object.keys(dependencies));
+    for (const [, reason] of rows) expect(reason?.length).toBeGreaterThan(10);
+  });
+
+  test('names every variable that is read, and no other', () => {
+    const listed = firstCells('Environment').flatMap((cell) =>
+      Array.from(cell.matchAll(/`(\w+)`/g), (match) => match[1]),
+    );
+    const read = sources().flatMap((text) =>
+      Array.from(
+        text.matchAll(/'((?:FETCH|HF|HUGGING_FACE|XDG)_[A-Z_]+)'|env\['(\w+)'\]/g),
+        ([, byPrefix, byPlace]) => byPrefix ?? byPlace,
+      ),
+    );
+    expect(listed.toSorted()).toEqual(Array.from(new Set(read)).toSorted());
+  });
+
+  test('calls the package and the command by their names', () => {
+    expect(readme).toContain(`npm install -g ${name} `);
+    expect(readme).toContain(`npx ${name} `);
+    expect(Object.keys(bin)).toEqual(['fetch']);
+  });
+
+  test('leads nowhere that there is nothing', () => {
+    const anchors = Array.from(readme.matchAll(/^#+ (.+)$/gm), ([, title = '']) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    const links = Array.from(readme.matchAll(/\]\(([^)]+)\)/g), ([, link = '']) => link);
+    const files = readdirSync(root);
+    expect(
+      links.filter(
+        (link) => !(link.startsWith('#') ? anchors.includes(link.slice(1)) : files.includes(link)),
+      ),
+    ).toEqual([]);
+  });
+});
+
+/** The text between a heading and the next one. */
+function section(title: string): string {
+  const [, text] = readme.split(new RegExp(`^#+ ${title}$`, 'm'));
+  expect(text, `the section ${title}`).toBeDefined();
+  return text!.split(/^#+ /m)[0]!;
+}
+
+function tableRows(title: string): string[][] {
+  const lines = section(title)
+    .split('\n')
+    .filter((line) => line.startsWith('|'));
+  // The first two are the head and the line below it.
+  return lines.slice(2).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+function firstCells(title: string): string[] {
+  return tableRows(title).map(([cell = '']) => cell);
+}
+
+function sources(): string[] {
+  const src = join(root, 'src');
+  return readdirSync(src, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
+}

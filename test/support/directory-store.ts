@@ -1,0 +1,21 @@
+import type { Revision } from '../../src/model/repo.ts';
+import { DirectoryStore } from '../../src/store/directory/directory-store.ts';
+import type { LockContext } from '../../src/store/directory/lock.ts';
+import { lockContext, revision } from './store-kit.ts';
+
+export interface DirectoryStoreSettings {
+  readonly directory: string;
+  readonly revision?: Revision;
+  readonly lock?: LockContext;
+}
+
+export function directoryStore(settings: DirectoryStoreSettings): DirectoryStore {
+  return new DirectoryStore({
+    revision: revision(),
+    lock: lockContext(),
+    endpoint: 'https://hub.example',
+    platform: process.platform === 'win32' ? 'win32' : 'posix',
+    ignoresCase: false,
+    ...settings,
+  });
+}

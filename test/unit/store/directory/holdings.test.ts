@@ -1,0 +1,323 @@
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Holding } from '../../../../src/model/plan.ts';
+import type { RemoteFile } from '../../../../src/model/remote-file.ts';
+import { hubMetadataPath } from '../../../../src/store/directory/hub-metadata.ts';
+import { directoryStore } from '../../../support/directory-store.ts';
+import {
+  bring,
+  bytes,
+  COMMIT_A,
+  COMMIT_B,
+  digestsOf,
+  failureOf,
+  gitFile,
+  lfsFile,
+  MIB,
+  revision,
+  unhashedFile,
+  write,
+} from '../../../support/store-kit.ts';
+import { temporaryFolder } from '../../../support/temporary-folder.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = temporaryFolder();
+});
+
+const content = Buffer.from('the content of this file');
+const model = lfsFile('sub/model.bin', content);
+const config = gitFile('config.json', content);
+const plain = unhashedFile('plain.txt', content);
+const all = [model, config, plain];
+
+async function holding(file: RemoteFile, commit: string = COMMIT_A): Promise<Holding | undefined> {
+  const store = directoryStore({ directory, revision: revision(commit) });
+  const { holdings } = await store.survey([file], new AbortController().signal);
+  return holdings.get(file.path);
+}
+
+/** A finished run that brought these. */
+async function finishedRun(files: readonly RemoteFile[] = all): Promise<void> {
+  await using store = directoryStore({ directory });
+  await store.open();
+  for (const file of files) await bring(store, file, content);
+  await store.publish(revision(), files, files);
+}
+
+function pathOf(file: RemoteFile): string {
+  return join(directory, file.path);
+}
+
+function place(file: RemoteFile, text: string | Buffer = content): void {
+  mkdirSync(dirname(pathOf(file)), { recursive: true });
+  writeFileSync(pathOf(file), text);
+}
+
+/** The record as huggingface_hub writes it. */
+function hubRecord(file: RemoteFile, etag: string, seconds: number | string, end = '\n'): void {
+  const path = hubMetadataPath(directory, file.path);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, [COMMIT_B, etag, seconds, ''].join(end));
+}
+
+function touch(file: RemoteFile, secondsFromNow: number): void {
+  const seconds = Date.now() / 1000 + secondsFromNow;
+  utimesSync(pathOf(file), seconds, seconds);
+}
+
+describe('after a finished run', () => {
+  beforeEach(() => finishedRun());
+
+  test.each(all)('$path is whole', async (file) => {
+    expect(await holding(file)).toEqual({ kind: 'whole' });
+  });
+
+  test('what has a hash is whole for another commit too', async () => {
+    expect(await holding(model, COMMIT_B)).toEqual({ kind: 'whole' });
+    expect(await holding(config, COMMIT_B)).toEqual({ kind: 'whole' });
+    expect(await holding(plain, COMMIT_B)).toMatchObject({ kind: 'different' });
+  });
+
+  test('a file that was edited or touched later must be read', async () => {
+    for (const file of [model, config]) {
+      writeFileSync(
+        pathOf(file),
+        content.map((byte) => byte ^ 1),
+      );
+      touch(file, 5);
+      expect(await holding(file)).toEqual({ kind: 'candidate', part: [] });
+      writeFileSync(pathOf(file), content);
+      touch(file, 5);
+      expect(await holding(file)).toEqual({ kind: 'candidate', part: [] });
+    }
+  });
+
+  test('a file without a hash that was touched later cannot be told from another', async () => {
+    touch(plain, 5);
+    expect(await holding(plain)).toEqual({ kind: 'different', part: [] });
+  });
+
+  test('a file of another size is different, one that is gone is nothing', async () => {
+    for (const file of all) {
+      truncateSync(pathOf(file), 3);
+      expect(await holding(file)).toEqual({ kind: 'different', part: [] });
+      unlinkSync(pathOf(file));
+      expect(await holding(file)).toEqual({ kind: 'nothing' });
+    }
+  });
+
+  test('another content of the same size is different without reading', async () => {
+    const other = Buffer.from(content).reverse();
+    expect(await holding(lfsFile(model.path, other))).toEqual({ kind: 'different', part: [] });
+    expect(await holding(gitFile(config.path, other))).toEqual({ kind: 'different', part: [] });
+    // The Hub keeps it in another way now: the two hashes say nothing about each other.
+    expect(await holding(gitFile(model.path, content))).toEqual({ kind: 'candidate', part: [] });
+    expect(await holding(lfsFile(config.path, content))).toEqual({ kind: 'candidate', part: [] });
+  });
+
+  test('without records every hash must be made again', async () => {
+    rmSync(join(directory, '.cache'), { recursive: true });
+    expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
+    expect(await holding(config)).toEqual({ kind: 'candidate', part: [] });
+    expect(await holding(plain)).toEqual({ kind: 'different', part: [] });
+  });
+
+  test('without a manifest the sha256 of a small file is not known', async () => {
+    unlinkSync(join(directory, '.cache/fetch/manifest.json'));
+    expect(await holding(model)).toEqual({ kind: 'whole' });
+    expect(await holding(config)).toEqual({ kind: 'candidate', part: [] });
+  });
+
+  test.each([
+    ['torn', (text: string) => text.slice(0, 100)],
+    ['of a later version', (text: string) => text.replace('"version": 1', '"version": 2')],
+    ['no object', () => '[]'],
+    ['null', () => 'null'],
+    ['without files', (text: string) => text.replace('"files"', '"file"')],
+    ['with a sha256 that is none', (text: string) => text.replace(/"sha256": "../g, '"sha256": "zz')],
+    ['with odd sizes', (text: string) => text.replace(/"size": \d+/g, '"size": "1"')],
+  ])('a manifest that is %s is none', async (_, change) => {
+    const path = join(directory, '.cache/fetch/manifest.json');
+    writeFileSync(path, change(readFileSync(path, 'utf8')));
+    expect(await holding(config)).toEqual({ kind: 'candidate', part: [] });
+  });
+});
+
+describe('the record of huggingface_hub', () => {
+  const now = () => Date.now() / 1000;
+
+  test('is believed if the file is not newer, give or take a second', async () => {
+    place(model);
+    hubRecord(model, model.digest!.hex, now());
+    expect(await holding(model)).toEqual({ kind: 'whole' });
+    hubRecord(model, model.digest!.hex, (now() - 0.9).toFixed(7));
+    expect(await holding(model)).toEqual({ kind: 'whole' });
+    hubRecord(model, model.digest!.hex, now() - 2);
+    expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
+  });
+
+  test('may have the line ends of Windows', async () => {
+    place(model);
+    hubRecord(model, model.digest!.hex, now() + 1, '\r\n');
+    expect(await holding(model)).toEqual({ kind: 'whole' });
+  });
+
+  test('of a small file says nothing about its sha256', async () => {
+    place(config);
+    hubRecord(config, config.digest!.hex, now() + 1);
+    expect(await holding(config)).toEqual({ kind: 'candidate', part: [] });
+  });
+
+  test('does not help a file of another size', async () => {
+    place(model, 'short');
+    hubRecord(model, model.digest!.hex, now() + 1);
+    expect(await holding(model)).toEqual({ kind: 'different', part: [] });
+  });
+
+  test.each(['0123456789abcdef0123456789abcdef-10', '', 'x'.repeat(64)])(
+    'with the made-up tag %j of a mirror says nothing',
+    async (etag) => {
+      place(model);
+      hubRecord(model, etag, now() + 1);
+      expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
+    },
+  );
+
+  test.each(['', 'soon', 'NaN', 'Infinity', '0'])('with the time %j is not believed', async (time) => {
+    place(model);
+    hubRecord(model, model.digest!.hex, time);
+    expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
+  });
+
+  test.each([
+    '',
+    'x',
+    `${COMMIT_A}\n${'0'.repeat(64)}`,
+    `${COMMIT_A}\n${'0'.repeat(64)}\n`,
+    '\0'.repeat(140),
+  ])('torn to %j is not believed', async (text) => {
+    place(model);
+    const path = hubMetadataPath(directory, model.path);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
+  });
+});
+
+describe('what stands in place of a file', () => {
+  test('a link to the right file counts as a file', async () => {
+    place({ ...model, path: 'elsewhere' });
+    mkdirSync(join(directory, 'sub'));
+    symlinkSync('../elsewhere', pathOf(model));
+    expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
+  });
+
+  test.each(['nowhere', 'model.bin'])('a link to %s counts as nothing', async (target) => {
+    mkdirSync(join(directory, 'sub'));
+    symlinkSync(target, pathOf(model));
+    expect(await holding(model)).toEqual({ kind: 'nothing' });
+  });
+
+  test('a folder, and a file on the way, count as nothing', async () => {
+    mkdirSync(pathOf(model), { recursive: true });
+    expect(await holding(model)).toEqual({ kind: 'nothing' });
+    rmSync(join(directory, 'sub'), { recursive: true });
+    writeFileSync(join(directory, 'sub'), '');
+    expect(await holding(model)).toEqual({ kind: 'nothing' });
+  });
+});
+
+describe('a part', () => {
+  const large = bytes(2 * MIB + 5);
+  const file = lfsFile('large.bin', large);
+  const firstBlock = [{ start: 0, end: MIB }];
+
+  async function part(): Promise<string> {
+    await using store = directoryStore({ directory });
+    await store.open();
+    await using staged = await store.stage(file);
+    await write(staged, large, 0, MIB);
+    return staged.partPath;
+  }
+
+  test('is there beside whatever bears the name', async () => {
+    await part();
+    expect(await holding(file)).toEqual({ kind: 'part', part: firstBlock });
+    place(file, 'old');
+    expect(await holding(file)).toEqual({ kind: 'different', part: firstBlock });
+    place(file, large);
+    expect(await holding(file)).toEqual({ kind: 'candidate', part: firstBlock });
+  });
+
+  test('is nothing without its journal, or the journal without it', async () => {
+    const path = await part();
+    const journal = path.replace(/part$/, 'blocks');
+    renameSync(journal, `${journal}.x`);
+    expect(await holding(file)).toEqual({ kind: 'nothing' });
+    renameSync(`${journal}.x`, journal);
+    unlinkSync(path);
+    expect(await holding(file)).toEqual({ kind: 'nothing' });
+  });
+
+  test.each(['part', 'blocks'])('a link in place of its .%s is not followed', async (which) => {
+    const path = await part();
+    const link = path.replace(/part$/, which);
+    const target = join(temporaryFolder(), 'target');
+    renameSync(link, target);
+    const before = readFileSync(target);
+    symlinkSync(target, link);
+    expect(await holding(file)).toEqual({ kind: 'nothing' });
+    await using store = directoryStore({ directory });
+    await store.open();
+    await bring(store, file, large);
+    expect(readFileSync(target).equals(before)).toBe(true);
+    expect(readFileSync(pathOf(file)).equals(large)).toBe(true);
+  });
+
+  test('a link in place of a small one is not followed', async () => {
+    const path = join(directory, '.cache/fetch/parts');
+    const target = join(temporaryFolder(), 'target');
+    await using store = directoryStore({ directory });
+    await store.open();
+    const staged = await store.stage(model);
+    await staged.discard();
+    expect(staged.partPath.startsWith(path)).toBe(true);
+    writeFileSync(target, 'mine');
+    symlinkSync(target, staged.partPath);
+    await bring(store, model, content);
+    expect(readFileSync(target, 'utf8')).toBe('mine');
+  });
+
+  test('longer than the file is cut', async () => {
+    const path = await part();
+    truncateSync(path, large.length + 100);
+    await using store = directoryStore({ directory });
+    await store.open();
+    await using staged = await store.stage(file);
+    expect(staged.received.ranges).toEqual(firstBlock);
+    await write(staged, large, MIB);
+    await staged.commit(digestsOf(large));
+    expect(readFileSync(pathOf(file)).equals(large)).toBe(true);
+  });
+
+  test('a folder in its place is named', async () => {
+    const path = await part();
+    unlinkSync(path);
+    mkdirSync(path);
+    await using store = directoryStore({ directory });
+    await store.open();
+    expect(await failureOf(store.stage(file))).toMatchObject({ code: 'DISK' });
+  });
+});

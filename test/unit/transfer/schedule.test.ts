@@ -1,0 +1,298 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { IntervalSet } from '../../../src/model/interval-set.ts';
+import { Schedule } from '../../../src/transfer/schedule.ts';
+import { type LinkModel, type SimulatedFile, simulate } from '../../support/simulated-lanes.ts';
+
+const MIB = 1024 * 1024;
+
+function steady(rate: number, latencyMs = 50): LinkModel {
+  return { rate, latencyMs, failEveryBytes: undefined, stall: undefined };
+}
+
+function whole(size: number): SimulatedFile {
+  return { size, missing: [{ start: 0, end: size }] };
+}
+
+const link: fc.Arbitrary<LinkModel> = fc.record({
+  // Bytes per millisecond: 10 kB/s to 100 MB/s.
+  rate: fc.oneof(fc.integer({ min: 10, max: 100 }), fc.integer({ min: 1000, max: 100_000 })),
+  latencyMs: fc.oneof(fc.integer({ min: 0, max: 2000 }), fc.integer({ min: 5000, max: 25_000 })),
+  failEveryBytes: fc.option(fc.integer({ min: 100_000, max: 20 * MIB }), { nil: undefined, freq: 3 }),
+  stall: fc.option(fc.record({ afterBytes: fc.integer({ min: 0, max: 20 * MIB }) }), {
+    nil: undefined,
+    freq: 4,
+  }),
+});
+
+const file: fc.Arbitrary<SimulatedFile> = fc
+  .oneof(
+    { weight: 2, arbitrary: fc.integer({ min: 1, max: 3 * MIB }) },
+    { weight: 2, arbitrary: fc.integer({ min: 8 * MIB - 2, max: 80 * MIB }) },
+    { weight: 1, arbitrary: fc.constantFrom(1, MIB, 8 * MIB, 8 * MIB + 1, 64 * MIB) },
+  )
+  .chain((size) =>
+    fc
+      .array(
+        fc
+          .tuple(fc.nat({ max: size }), fc.nat({ max: size }))
+          .map(([a, b]) => ({ start: Math.min(a, b), end: Math.max(a, b) })),
+        { maxLength: 4 },
+      )
+      .map((held) => ({ size, missing: new IntervalSet(held).gaps(size) })),
+  );
+
+describe('whatever the links do', () => {
+  test('every byte is fetched exactly once, never by two lanes at a time, and it ends', () => {
+    fc.assert(
+      fc.property(
+        fc.array(file, { minLength: 1, maxLength: 12 }),
+        fc.array(link, { minLength: 1, maxLength: 9 }),
+        fc.integer({ min: 1, max: 5 }),
+        (files, links, steps) => {
+          // `simulate` itself checks that no byte is in two hands and none is written twice.
+          const run = simulate({ files, links, rangeSize: () => steps * 4 * MIB });
+          files.forEach(({ missing }, index) => {
+            expect(run.fetched[index]!.ranges).toEqual(new IntervalSet(missing).ranges);
+          });
+          expect(run.empty).toBe(true);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  test('a server that ignores ranges gives the whole file to one lane, the others let go', () => {
+    fc.assert(
+      fc.property(
+        fc.array(file, { minLength: 1, maxLength: 6 }),
+        fc.array(link, { minLength: 1, maxLength: 6 }),
+        (files, links) => {
+          const run = simulate({
+            files,
+            links,
+            rangeSize: () => 4 * MIB,
+            ignoresRanges: (index) => index === 0,
+          });
+          files.forEach(({ missing }, index) => {
+            const expected = new IntervalSet(missing);
+            expect(run.fetched[index]!.gaps(files[index]!.size)).toEqual(
+              index === 0 && missing.length > 0
+                ? gapsBefore(missing[0]!.start)
+                : expected.gaps(files[index]!.size),
+            );
+          });
+          expect(run.empty).toBe(true);
+        },
+      ),
+      { numRuns: 80 },
+    );
+  });
+
+  test('a dropped file is not touched any more, the rest is', () => {
+    fc.assert(
+      fc.property(
+        fc.array(file, { minLength: 2, maxLength: 6 }),
+        fc.array(link, { minLength: 1, maxLength: 6 }),
+        fc.integer({ min: 0, max: 5000 }),
+        (files, links, at) => {
+          const run = simulate({ files, links, rangeSize: () => 4 * MIB, dropFirstFileAt: at });
+          files.slice(1).forEach(({ missing }, index) => {
+            expect(run.fetched[index + 1]!.ranges).toEqual(new IntervalSet(missing).ranges);
+          });
+          expect(run.writtenAfterDrop).toBe(0);
+          expect(run.empty).toBe(true);
+        },
+      ),
+      { numRuns: 80 },
+    );
+  });
+});
+
+function gapsBefore(start: number) {
+  return start > 0 ? [{ start: 0, end: start }] : [];
+}
+
+describe('time', () => {
+  test.each([1, 3, 8, 16])('%d equal lanes share one file evenly', (lanes) => {
+    const size = 512 * MIB;
+    const run = simulate({
+      files: [whole(size)],
+      links: Array.from({ length: lanes }, () => steady(10_000)),
+      rangeSize: () => 16 * MIB,
+    });
+    expect(run.endedAt).toBeLessThan(1.15 * (size / (10_000 * lanes)) + 500);
+  });
+
+  test.each([
+    ['half as fast', 5000],
+    ['ten times slower', 1000],
+    ['a hundred times slower', 100],
+    ['a thousand times slower', 10],
+  ])('one straggler, %s than seven others, costs less than a third', (_, slow) => {
+    for (const files of [[whole(512 * MIB)], Array.from({ length: 40 }, () => whole(12 * MIB))]) {
+      const size = files.reduce((sum, one) => sum + one.size, 0);
+      const links = [...Array.from({ length: 7 }, () => steady(10_000)), steady(slow)];
+      const ideal = size / (70_000 + slow);
+      const run = simulate({ files, links, rangeSize: () => 16 * MIB });
+      expect(run.endedAt).toBeLessThan(1.3 * ideal);
+    }
+  });
+
+  test('one straggler among random lanes costs less than a third', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 5000, max: 20_000 }), { minLength: 3, maxLength: 15 }),
+        fc.integer({ min: 10, max: 1000 }),
+        fc.nat(),
+        (rates, slow, place) => {
+          const links = rates.map((rate) => steady(rate));
+          links.splice(place % links.length, 0, steady(slow));
+          const total = rates.reduce((sum, rate) => sum + rate, slow);
+          // Half a minute of work: long enough for measurements, short enough that a straggler would show.
+          const size = Math.ceil((30_000 * total) / MIB) * MIB;
+          const run = simulate({ files: [whole(size)], links, rangeSize: () => 16 * MIB });
+          expect(run.endedAt).toBeLessThan(1.3 * (size / total));
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test.each([100, 1000, MIB, 5 * MIB, 60 * MIB])(
+    'a lane that falls silent with %d bytes to go does not hold the run up',
+    (left) => {
+      const size = 64 * MIB;
+      const silent: LinkModel = { ...steady(10_000), stall: { afterBytes: size - left } };
+      const run = simulate({
+        files: [whole(size), whole(size)],
+        links: [silent, steady(10_000)],
+        rangeSize: () => size,
+      });
+      expect(run.endedAt).toBeLessThan((size + left) / 10_000 + 7000);
+    },
+  );
+
+  test('a small file whose server is silent goes to another lane', () => {
+    const silent: LinkModel = { ...steady(10_000), stall: { afterBytes: 0 } };
+    const run = simulate({ files: [whole(600)], links: [silent, steady(10_000)], rangeSize: () => MIB });
+    expect(run.endedAt).toBeLessThan(7000);
+  });
+
+  test('servers that are slow to begin are waited for, although idle lanes take them for lost', () => {
+    const links = Array.from({ length: 8 }, () => steady(10_000, 12_000));
+    const run = simulate({ files: [whole(3 * MIB), whole(20 * MIB)], links, rangeSize: () => 16 * MIB });
+    expect(run.endedAt).toBeLessThan(60_000);
+  });
+
+  test('small files are fetched beside large ones, not after them, and do not take all lanes', () => {
+    const files = [whole(400 * MIB), ...Array.from({ length: 200 }, () => whole(1000))];
+    const run = simulate({
+      files,
+      links: Array.from({ length: 8 }, () => steady(10_000, 100)),
+      rangeSize: () => 16 * MIB,
+    });
+    expect(run.endedAt).toBeLessThan(1.3 * ((400 * MIB) / 80_000 + (200 * 100) / 8));
+    expect(run.mostSmallBesideLarge).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('a steal', () => {
+  const steal = (position: number, end: number, rate: number, best: number, now = 2000) => {
+    const schedule = new Schedule({ rangeSize: () => 1024 * MIB, lanes: 3 });
+    schedule.add(0, 1024 * MIB, [{ start: 0, end: 512 * MIB }]);
+    schedule.add(1, 1024 * MIB, [{ start: 0, end }]);
+    const fast = schedule.take(0)!.span;
+    const victim = schedule.take(0)!.span;
+    for (let at = 200; at <= now; at += 200) {
+      fast.position = at * best;
+      schedule.progress(fast, 200 * best, at);
+      if (rate > 0) schedule.progress(victim, 200 * rate, at);
+    }
+    fast.position = fast.end;
+    schedule.release(fast);
+    victim.position = position;
+    return { victim, assignment: schedule.take(now) };
+  };
+
+  test('leaves each lane about as much time as the other', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 100, max: 20_000 }),
+        fc.integer({ min: 20, max: 400 }),
+        (rate, mebibytes) => {
+          const best = 20_000;
+          const { victim, assignment } = steal(5, mebibytes * MIB, rate, best);
+          const left = mebibytes * MIB - 5;
+          if (left / rate <= 1000) {
+            expect(assignment).toBeUndefined();
+            return;
+          }
+          if (assignment === undefined) {
+            // So little is left that a request costs more.
+            expect(left / rate).toBeLessThan(5000);
+            return;
+          }
+          const { span, stolenFrom } = assignment;
+          expect(stolenFrom).toBe(victim);
+          expect(span.position).toBe(victim.end);
+          expect(span.end).toBe(mebibytes * MIB);
+          expect(victim.end).toBeGreaterThanOrEqual(victim.position);
+          const kept = (victim.end - victim.position) / rate;
+          const taken = (span.end - span.position) / best;
+          expect(kept).toBeLessThan(1.5 * taken + 1500);
+          expect(taken).toBeLessThan(1.5 * kept + 1500);
+        },
+      ),
+    );
+  });
+
+  test('is not worth it shortly before the end', () => {
+    expect(steal(0, 10 * MIB, 20_000, 20_000).assignment).toBeUndefined();
+  });
+
+  test('takes everything from a span that has been silent for long', () => {
+    const { victim, assignment } = steal(5, 100 * MIB, 0, 20_000, 6000);
+    expect(assignment!.stolenFrom).toBe(victim);
+    expect(victim.end).toBe(victim.position);
+    expect(assignment!.span).toMatchObject({ position: 5, end: 100 * MIB });
+  });
+
+  test('never takes from a server that sends everything in one', () => {
+    const schedule = new Schedule({ rangeSize: () => 16 * MIB, lanes: 2 });
+    schedule.add(0, 64 * MIB, [{ start: 0, end: 64 * MIB }]);
+    const { span } = schedule.take(0)!;
+    const other = schedule.take(0)!.span;
+    expect(schedule.absorb(span, { start: 0, end: 64 * MIB })).toEqual([other]);
+    expect(schedule.take(100_000)).toBeUndefined();
+    // Released by the lane that had to let go: nothing of it comes back.
+    schedule.release(other);
+    expect(schedule.take(100_000)).toBeUndefined();
+    span.position = 20 * MIB;
+    schedule.release(span);
+    expect(schedule.take(0)!.span).toMatchObject({ position: 20 * MIB, end: 64 * MIB });
+  });
+});
+
+test('ranges are cut at multiples of their size, wherever a resumed file begins', () => {
+  const schedule = new Schedule({ rangeSize: () => 4 * MIB, lanes: 1 });
+  schedule.add(0, 20 * MIB, [
+    { start: 5 * MIB, end: 9 * MIB },
+    { start: 19 * MIB, end: 20 * MIB },
+  ]);
+  const taken: [number, number][] = [];
+  for (;;) {
+    const span = schedule.take(0)?.span;
+    if (span === undefined) break;
+    taken.push([span.position / MIB, span.end / MIB]);
+    span.position = span.end;
+    schedule.release(span);
+    schedule.release(span);
+  }
+  expect(taken).toEqual([
+    [5, 8],
+    [8, 9],
+    [19, 20],
+  ]);
+  expect(schedule.empty).toBe(true);
+});
