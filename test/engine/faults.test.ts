@@ -220,7 +220,10 @@ describe('addresses that expire', () => {
   });
 
   test('really expired ones too', async () => {
-    const { sent, size, hub } = await survive([], [], { signedUrlSeconds: 1, bytesPerSecond: 2 * MIB });
+    const { sent, size, hub } = await survive([], ['--connections', '4'], {
+      signedUrlSeconds: 1,
+      bytesPerSecond: 4 * MIB,
+    });
     expect(sent).toBe(size);
     expect(hub.log.count({ kind: 'resolve', path: 'model.safetensors' })).toBeGreaterThanOrEqual(2);
     expect(hub.log.count({ kind: 'resolve', path: 'model.safetensors' })).toBeLessThanOrEqual(14);

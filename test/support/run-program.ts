@@ -148,7 +148,7 @@ export class Workspace implements AsyncDisposable {
       .replace(/127\.0\.0\.1:\d+/g, 'cdn.test')
       .replace(/\b[0-9a-f]{40}\b/g, '<commit>')
       .replace(/in \d[\d.]*(ms|s)( \([\d.]+ .?B\/s\))?/g, 'in <time>')
-      .replace(/took \d[\d.]*(ms|s)/g, 'took <time>')
+      .replace(/(; nothing to fetch), took \d[\d.]*(ms|s)/g, '$1')
       .replace(/[\d.]+ [kMGTP]B free/g, '<space> free');
   }
 

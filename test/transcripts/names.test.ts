@@ -55,8 +55,8 @@ describe('names that would leave the directory, or change what is not theirs', (
       expect(run.stderr).toContain('a name cannot be written to');
       expect(run.stderr).toContain('Nothing was written.');
       expectPlain(run);
-      const visible = name.replace(/[\u0000-\u001f]/g, '').slice(-8);
-      if (!CONTROLS.test(name)) expect(run.stderr).toContain(visible);
+      // As JSON writes it, so that nobody takes a part of it for a part of the sentence.
+      if (!CONTROLS.test(name)) expect(run.stderr).toContain(JSON.stringify(name));
       // The decision was made before the first write, and before the first byte.
       expect(await readdir(workspace.folder)).toEqual([]);
       expect((await readdir(workspace.root)).sort()).toEqual(['home', 'work']);
@@ -108,7 +108,7 @@ describe('what stands in the target already', () => {
       const run = await workspace.run([ID]);
       expect(run).toMatchObject({ exit: 8, stdout: '' });
       expect(run.stderr).toContain('sub/file.txt');
-      expect(run.stderr).toContain('a link that leads out of the directory');
+      expect(run.stderr).toContain('a link stands in the way');
       expect(await readdir(workspace.path('elsewhere'))).toEqual([]);
       expect(await readdir(workspace.path('hostile-names'))).toEqual(['sub']);
       expect(hub.log.count({ kind: 'resolve' })).toBe(0);
