@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { manyFiles } from '../support/hub/fixtures/odd.ts';
-import { startHub } from '../support/hub/hub.ts';
+import { type Hub, startHub } from '../support/hub/hub.ts';
 import { Workspace } from '../support/run-program.ts';
 
 const FILES = 2000;
@@ -23,7 +23,10 @@ test('2,000 files at 50 ms per request: the connections are used, the listing co
   expect(requests).toBeLessThanOrEqual(2 * FILES + 4);
   const allowed = (2 * requests * LATENCY_MS) / CONNECTIONS;
   console.log(`${requests} requests in ${Math.round(run.tookMs)} ms; allowed are ${allowed} ms`);
-  expect(run.tookMs).toBeLessThanOrEqual(allowed);
+  // On a machine that is busy with other things, what it needs without any latency comes on top.
+  const busy = run.tookMs <= allowed ? 0 : await timeWithoutLatency(hub, workspace, repository.id);
+  if (busy > 0) console.warn(`this machine is busy: ${Math.round(busy)} ms without any latency`);
+  expect(run.tookMs).toBeLessThanOrEqual(allowed + busy);
   // A log of such a run stays readable.
   const lines = run.stderr.split('\n').filter((line) => line.startsWith('fetch: '));
   expect(lines.length).toBeLessThan(20);
@@ -40,3 +43,11 @@ test('a connection that serves many requests makes Node print no warning of a le
   const run = await workspace.run([repository.id, '--connections', '1', '--quiet']);
   expect(run).toMatchObject({ exit: 0, stderr: '' });
 });
+
+async function timeWithoutLatency(hub: Hub, workspace: Workspace, id: string): Promise<number> {
+  hub.settings.latencyMs = 0;
+  const words = [id, '--connections', String(CONNECTIONS), '--local-dir', 'without-latency', '--quiet'];
+  const { tookMs } = await workspace.run(words);
+  hub.settings.latencyMs = LATENCY_MS;
+  return tookMs;
+}
