@@ -175,7 +175,7 @@ function openStore(request: DownloadRequest, environment: Environment, revision:
   const { platform, ignoresCase, lock } = environment;
   const options = { endpoint, revision, platform, ignoresCase, lock };
   if (cache === undefined) return new DirectoryStore({ directory, ...options });
-  return new HubCacheStore({ cache: directory, links: cache.links, ...options });
+  return new HubCacheStore({ cache: directory, repo: request.repo, links: cache.links, ...options });
 }
 
 async function collect(

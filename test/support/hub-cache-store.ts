@@ -14,6 +14,7 @@ export interface HubCacheStoreSettings {
 export function hubCacheStore({ directory, ...settings }: HubCacheStoreSettings): HubCacheStore {
   return new HubCacheStore({
     cache: directory,
+    repo: (settings.revision ?? revision()).repo,
     revision: revision(),
     lock: lockContext(),
     endpoint: 'https://hub.example',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { Revision } from '../../model/repo.ts';
+import type { RepoRef, Revision } from '../../model/repo.ts';
 import { onDisk, onDiskSync } from '../../system/disk-error.ts';
 import { DirectoryLock, type LockContext } from '../lock.ts';
 import { MadeFolders } from '../made-folders.ts';
@@ -25,6 +25,8 @@ import { canLink, copyOfBlob, linkToBlob } from './snapshot-links.ts';
 export interface HubCacheStoreOptions {
   /** Absolute path of the root of the cache. Need not exist. */
   readonly cache: string;
+  /** Under the name that was asked for: that is where others look, also after the hub has renamed it. */
+  readonly repo: RepoRef;
   readonly revision: Revision;
   readonly endpoint: string;
   readonly platform: 'posix' | 'win32';
@@ -55,9 +57,9 @@ export class HubCacheStore implements Store {
   #lock: DirectoryLock | undefined;
 
   constructor(options: HubCacheStoreOptions) {
-    const { cache, revision, lock } = options;
+    const { cache, repo, revision, lock } = options;
     this.#options = options;
-    this.#places = new CachePlaces(cache, revision.repo);
+    this.#places = new CachePlaces(cache, repo);
     this.directory = this.#places.snapshot(revision.commit);
     this.#parts = new PartsFolder(this.#places.parts, revision);
     this.#surveyedMs = lock.clock.now();
