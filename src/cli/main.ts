@@ -19,6 +19,10 @@ async function main(): Promise<number> {
         const { runDownload } = await import('./commands/download.ts');
         exit = await runDownload({ repo, names, options, version });
       },
+      cache: async (action) => {
+        const { runCache } = await import('./commands/cache.ts');
+        exit = await runCache(action, version);
+      },
     },
     { out: (text) => process.stdout.write(text), error: (text) => process.stderr.write(text) },
   );

@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander';
+import { addCache, type CacheAction } from './cache-program.ts';
 import type { DownloadOptions } from './settings.ts';
 
 /** What the commands do. Loaded by the caller when one of them is really run. */
 export interface Actions {
   download(repo: string, names: readonly string[], options: DownloadOptions): Promise<void>;
+  cache(action: CacheAction): Promise<void>;
 }
 
 export interface ProgramOutput {
@@ -55,6 +57,7 @@ export function createProgram(version: string, actions: Actions, output: Program
   addDownload(program, actions);
   const download = program.command('download').description('the same as without a command word');
   addDownload(download, actions);
+  addCache(program, (action) => actions.cache(action));
   return program;
 }
 

@@ -12,6 +12,11 @@ export class MadeFolders {
     if (topmost !== undefined) this.#made.push({ path, topmost });
   }
 
+  /** They are needed from now on, also those that are empty. */
+  keep(): void {
+    this.#made.length = 0;
+  }
+
   /** The last one first, and each as far up as it was made and is empty. */
   async removeEmpty(): Promise<void> {
     for (const { path, topmost } of this.#made.splice(0).reverse()) {

@@ -124,6 +124,24 @@ describe.skipIf(missing !== undefined)('the central cache', () => {
     expect(scanned.repos).toHaveLength(1);
   });
 
+  test('a commit without a ref is a whole repository to all of them', async () => {
+    const { fetch, look, hf, cache } = await client();
+    const commit = hub.repository('tests/revisions').commitOf('main').id;
+    const snapshot = await fetch('tests/revisions', '--revision', commit, '--cache');
+    expect(await look('tests/revisions', commit, [])).toEqual([snapshot, []]);
+    await hf(['cache', 'ls', '--show-warnings']);
+    expect((await scanCacheDir(cache)).warnings).toEqual([]);
+  });
+
+  test('some files only are some files to hf as well', async () => {
+    const { fetch, hf, look } = await client();
+    const file = await fetch('tests/revisions', 'README.md', '--cache');
+    expect(await hf(['download', 'tests/revisions', 'README.md', '--quiet'], OFFLINE)).toContain(file);
+    // It knows from the listing that there is more.
+    await expect(look('tests/revisions', 'main', [])).rejects.toThrow('IncompleteSnapshotError');
+    await hf(['cache', 'ls', '--show-warnings']);
+  });
+
   test('the branches of one repository share their blobs, and all of them are found', async () => {
     const { fetch, look, hf, cache } = await client();
     const folder = join(cache, 'models--TheBloke--Mistral-7B-Instruct-v0.1-GPTQ');

@@ -159,6 +159,8 @@ export class HubCacheStore implements Store {
     await onDisk(this.#places.repo, async () => {
       await publishSnapshot(this.#places, { revision, endpoint, contents, listing, complete });
     });
+    // @huggingface/hub wants the folder of refs even if there is none.
+    this.#folders.keep();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
