@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -22,6 +23,18 @@ const hasTerminal =
 
 const ID = 'tests/cached';
 const FOLDER = 'models--tests--cached';
+
+/** What `expected/cache-0.1.0` was made of. */
+const CACHE_OF_0_1_0 = {
+  id: 'tests/kept',
+  branches: {
+    main: [gitFile('config.json', '{"kept": true}\n'), lfsFile('sub/model.bin', generated('kept', 3000))],
+    'v/2': [
+      gitFile('config.json', '{"kept": true}\n'),
+      lfsFile('sub/model.bin', generated('kept too', 3000)),
+    ],
+  },
+};
 
 let hub: Hub;
 let workspace: Workspace;
@@ -176,6 +189,17 @@ describe('fetch cache ls', () => {
     expect(document.repos[0].revisions).toHaveLength(2);
   });
 
+  test('has what is unfinished of a repository that somebody else removed', async () => {
+    await bring('main');
+    rmSync(inCache(FOLDER), { recursive: true });
+    writeFileSync(inCache('.locks/fetch', FOLDER, 'parts/left.part'), Buffer.alloc(5000, 1));
+    const { stdout } = await run('cache', 'ls');
+    expect(stdout).toMatch(/^tests\/cached +- +unfinished parts +- +\d\.\d+ kB +/m);
+    expect((await run('cache', 'rm', ID, '--yes')).stderr).toContain(`removed all of ${ID}`);
+    expect(existsSync(inCache('.locks/fetch', FOLDER))).toBe(false);
+    expect((await run('cache', 'ls')).stdout).toBe('');
+  });
+
   test('of nothing is nothing', async () => {
     const { stdout, stderr, exit } = await run('cache', 'ls');
     expect([exit, stdout]).toEqual([0, '']);
@@ -323,6 +347,29 @@ test('fetch cache verify of many contents says nothing else', async () => {
   hub.repository('tests/other').setBranch('main', files);
   expect((await run('tests/other', '-q')).exit).toBe(0);
   expect((await run('cache', 'verify', 'tests/other', '-q')).stderr).toBe('');
+});
+
+test('a cache that version 0.1.0 made is read by this one', async () => {
+  const kept = join(import.meta.dirname, 'expected', 'cache-0.1.0');
+  cpSync(kept, inCache(), { recursive: true, verbatimSymlinks: true });
+  await using old = await startHub({ repositories: [CACHE_OF_0_1_0] });
+  const words = [CACHE_OF_0_1_0.id, '--cache-dir', 'cache', '--endpoint', old.origin];
+  for (const revision of ['main', 'v/2']) {
+    const { exit, stderr } = await workspace.run([...words, '--revision', revision]);
+    expect(exit).toBe(0);
+    expect(stderr).toContain('nothing to fetch');
+  }
+  expect(old.log.count({ kind: ['resolve', 'resolve-cache', 'cdn'] })).toBe(0);
+  expect((await run('cache', 'verify', CACHE_OF_0_1_0.id)).exit).toBe(0);
+  const { repos } = JSON.parse((await run('cache', 'ls', '--json')).stdout);
+  expect(
+    repos[0].revisions.map(({ refs, complete }: { refs: string[]; complete: boolean }) => [refs, complete]),
+  ).toEqual(
+    expect.arrayContaining([
+      [['main'], true],
+      [['v/2'], true],
+    ]),
+  );
 });
 
 test('fetch cache alone is a question', async () => {

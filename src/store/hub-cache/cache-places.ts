@@ -2,11 +2,12 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import type { RepoRef } from '../../model/repo.ts';
+import { onDiskSync } from '../../system/disk-error.ts';
 import { localPath, nameProblem } from '../safe-path.ts';
 
 /** Of the cache. `hf` and @huggingface/hub look at every other folder there and complain of those that are no repository. */
 const LOCKS_FOLDER = '.locks';
-const STATE_FOLDER = `${LOCKS_FOLDER}/fetch`;
+export const STATE_FOLDER: string = `${LOCKS_FOLDER}/fetch`;
 
 /** `models--owner--name`: the folder of a repository in the cache. */
 export function repoFolderName({ type, id }: RepoRef): string {
@@ -31,7 +32,8 @@ export class CachePlaces {
     this.cache = cache;
     this.repo = join(cache, name);
     // A repository that was moved to another disk and linked: parts must be on the same one.
-    const moved = lstatSync(this.repo, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    const found = onDiskSync(this.repo, () => lstatSync(this.repo, { throwIfNoEntry: false }));
+    const moved = found?.isSymbolicLink() === true;
     this.stateRoot = moved ? this.repo : cache;
     this.stateFolder = moved ? '.fetch' : `${STATE_FOLDER}/${name}`;
   }

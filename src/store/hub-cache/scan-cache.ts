@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { RepoRef, RepoType } from '../../model/repo.ts';
 import { onDiskSync } from '../../system/disk-error.ts';
-import { CachePlaces, repoFolderName } from './cache-places.ts';
+import { CachePlaces, repoFolderName, STATE_FOLDER } from './cache-places.ts';
 import { readRef, UNFINISHED_REFS } from './refs.ts';
 import { snapshotEntry } from './snapshot-entry.ts';
 
@@ -48,11 +48,11 @@ const IGNORED = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
 /** Everything in a cache that is laid out like a repository, by name. Only looks. */
 export function scanCache(cache: string): CachedRepo[] {
   return onDiskSync(cache, () => {
-    const found = names(cache).flatMap((name) => {
+    // Parts of a repository that `hf cache rm` has removed still take their room.
+    const begun = names(join(cache, ...STATE_FOLDER.split('/')));
+    const found = [...new Set([...names(cache), ...begun])].toSorted().flatMap((name) => {
       const repo = repoOf(name);
-      return repo === undefined || !isFolder(join(cache, name))
-        ? []
-        : [scanRepo(new CachePlaces(cache, repo), repo)];
+      return repo === undefined ? [] : [scanRepo(new CachePlaces(cache, repo), repo)];
     });
     return found.filter(({ revisions, partBytes, danglingRefs }) => {
       return revisions.length > 0 || partBytes > 0 || danglingRefs.length > 0;
