@@ -152,7 +152,8 @@ export class HubCacheStore implements Store {
     const contents = selected.flatMap(({ path, size, digest }) => {
       const sha256 = this.#known.get(path);
       if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${path}`);
-      const touched = this.#adopted.has(path) && this.#modifiedMs(path) > this.#surveyedMs;
+      // The clock counts whole milliseconds, the file system parts of them.
+      const touched = this.#adopted.has(path) && Math.floor(this.#modifiedMs(path)) > this.#surveyedMs;
       return touched ? [] : [{ path, size, sha256, oid: digest?.hex ?? sha256 }];
     });
     const { endpoint } = this.#options;
