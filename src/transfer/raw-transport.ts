@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import { networkError, stalledError } from '../http/network-error.ts';
 import { formatRange } from '../http/range.ts';
 import { StallWatch } from '../http/request.ts';
@@ -6,16 +5,15 @@ import { redactUrl } from '../http/url.ts';
 import type { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
-import type { RateLimiter } from './rate-limiter.ts';
+import { Allowance, type RateLimiter } from './rate-limiter.ts';
 import { RawConnection, type RawListener } from './raw-connection.ts';
 import { keepsAlive, type RawHead, RawHeadParser, rangeProblem } from './raw-response.ts';
 import { refusedBytes } from './refused.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
+import { writeFully } from './write-fully.ts';
 
 /** Bytes per read: one system call and one write for each, instead of sixteen of each. */
 const READ_BYTES = 1024 * 1024;
-/** Under a limit, large reads would make the rate jump. */
-const LIMITED_READ_BYTES = 64 * 1024;
 /** Idle connections beyond this are closed; servers close them after some seconds anyway. */
 const MAX_IDLE = 64;
 
@@ -53,15 +51,38 @@ export class RawTransport implements Transport {
     this.#options = options;
   }
 
-  bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(signal.reason);
-    const url = new URL(job.location.url);
+  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { window, location } = job;
+    // No header can ask for no bytes: such a request would be answered with the whole file.
+    if (window.position >= window.end) return;
+    const url = new URL(location.url);
+    if (url.username !== '' || url.password !== '')
+      throw new OddAnswer('an address with a password', { lasting: true });
+    const { clock, limiter } = this.#options;
+    const allowance = new Allowance(limiter, window.end - window.position);
+    try {
+      const delay = allowance.begin();
+      if (delay > 0) await clock.sleep(delay, signal);
+      if (window.position < window.end) await this.#exchange(url, job, observer, signal, allowance);
+    } finally {
+      allowance.end();
+    }
+  }
+
+  #exchange(
+    url: URL,
+    job: RangeJob,
+    observer: RangeObserver,
+    signal: AbortSignal,
+    allowance: Allowance,
+  ): Promise<void> {
     const rangeText = formatRange({ start: job.window.position, end: job.window.end });
     const request = this.#requestText(url, job, rangeText);
     if (request === undefined)
       return Promise.reject(new OddAnswer('a header that is no text', { lasting: true }));
     return new Promise((resolve, reject) => {
-      const { clock, stallTimeoutMs, limiter, trace } = this.#options;
+      const { clock, stallTimeoutMs, trace } = this.#options;
       const started = clock.monotonic();
       const traced = (answer: string) =>
         trace(`GET ${redactUrl(url)} ${rangeText}: ${answer}, ${Math.round(clock.monotonic() - started)} ms`);
@@ -71,20 +92,25 @@ export class RawTransport implements Transport {
       const connection = this.#connect(url, () => watch.touch());
       const reused = connection.served > 0;
       const onAbort = () => connection.destroy();
+      let goOn = () => {};
       const end = (outcome: () => void) => {
         watch.stop();
+        goOn();
         signal.removeEventListener('abort', onAbort);
         outcome();
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const exchange = new Exchange(job, observer, clock, url, {
         received: (bytes) => {
-          watch.touch();
-          const delay = limiter?.take(bytes) ?? 0;
+          const delay = allowance.received(bytes);
+          watch.touch(delay);
           if (delay === 0) return;
           connection.pause();
-          watch.touch(delay);
-          clock.after(delay, () => connection.resume());
+          const cancel = clock.after(delay, () => connection.resume());
+          goOn = () => {
+            cancel();
+            connection.resume();
+          };
         },
         answered: (status) => traced(String(status)),
         done: (reusable) => {
@@ -123,10 +149,10 @@ export class RawTransport implements Transport {
       if (connection.usable) return connection;
     }
     return RawConnection.open(url, {
-      readBytes: this.#options.limiter === undefined ? READ_BYTES : LIMITED_READ_BYTES,
+      readBytes: this.#options.limiter?.stepBytes ?? READ_BYTES,
       session: this.#sessions.get(url.origin),
       onSession: (session) => this.#sessions.set(url.origin, session),
-      onConnected: onProgress,
+      onProgress,
     });
   }
 
@@ -244,13 +270,11 @@ class Exchange implements RawListener {
   #write(body: Buffer): void {
     const { window, descriptor, path } = this.#job;
     const start = this.#offset;
-    const to = Math.min(start + body.length, window.end);
-    for (let from = start; from < to; ) {
-      try {
-        from += writeSync(descriptor, body, from - start, to - from, from);
-      } catch (error) {
-        throw diskError(error, path);
-      }
+    const to = Math.min(start + body.length, window.end, this.#asked.end);
+    try {
+      if (to > start) writeFully(descriptor, body.subarray(0, to - start), start);
+    } catch (error) {
+      throw diskError(error, path);
     }
     this.#offset += body.length;
     if (to > start) {
