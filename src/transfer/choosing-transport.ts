@@ -73,6 +73,7 @@ export class ChoosingTransport implements Transport {
       await this.#core.bring(job, observer, signal, (servedBy, clean) => {
         // A host that is not understood at once would make all others wait for each of its answers.
         (clean ? this.#clean : this.#odd).add(servedBy);
+        if (servedBy !== origin) this.#odd.add(origin);
         answered();
       });
     } finally {

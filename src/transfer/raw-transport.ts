@@ -118,8 +118,9 @@ export class RawTransport implements Transport {
           else drop(connection);
           end(resolve);
         },
-        failed: (error) => {
-          drop(connection);
+        failed: (error, reusable) => {
+          if (reusable) this.#keep(url.origin, connection);
+          else drop(connection);
           end(() => reject(error));
         },
         broken: (error) => {
@@ -181,6 +182,12 @@ export class RawTransport implements Transport {
   }
 }
 
+/** Whether so many bytes are the whole body. Only asked of answers that have one. */
+function isWhole({ status, headers }: RawHead, bodyBytes: number): boolean {
+  if (status < 300 || status === 304 || headers.has('transfer-encoding')) return false;
+  return headers.get('content-length') === String(bodyBytes);
+}
+
 function drop(connection: RawConnection): void {
   connection.release();
   connection.destroy();
@@ -191,7 +198,7 @@ interface ExchangeEnd {
   readonly received: (bytes: number) => void;
   readonly answered: (status: number) => void;
   readonly done: (reusable: boolean) => void;
-  readonly failed: (error: unknown) => void;
+  readonly failed: (error: unknown, reusable: boolean) => void;
   readonly broken: (error: Error | undefined) => void;
 }
 
@@ -208,6 +215,8 @@ class Exchange implements RawListener {
   /** Offset in the file of the next byte of the body. */
   #offset: number;
   #over = false;
+  /** The answer is of no use, and no byte of it is on its way any more. */
+  #spent = false;
   /** No byte of an answer has come. */
   silent = true;
 
@@ -230,7 +239,7 @@ class Exchange implements RawListener {
       if (body !== undefined && body.length > 0) this.#write(body);
     } catch (error) {
       this.#over = true;
-      this.#end.failed(error);
+      this.#end.failed(error, this.#spent);
     }
   }
 
@@ -248,12 +257,14 @@ class Exchange implements RawListener {
     const { head, bodyStart } = progress;
     const { status } = head;
     this.#end.answered(status);
+    this.#spent = isWhole(head, chunk.length - bodyStart) && keepsAlive(head);
     if (status >= 400) throw this.#refused(head);
     if (status >= 300) throw new OddAnswer('a redirect', { lasting: false });
     const { start, end } = this.#asked;
     const problem = status === 206 ? rangeProblem(head, start, end, this.#job.fileSize) : `status ${status}`;
     if (problem !== undefined) throw new OddAnswer(problem, { lasting: true });
     this.#head = head;
+    this.#spent = false;
     return chunk.subarray(bodyStart);
   }
 
