@@ -68,7 +68,7 @@ export class CoreTransport implements Transport {
     await receive(response, job, from, observer, signal, (stream, bytes) => {
       const delay = allowance.received(bytes);
       if (delay === 0) return;
-      response.expectSilence(delay);
+      response.quietFor(delay);
       stream.pause();
       this.#clock.after(delay, () => stream.resume());
     });
@@ -202,7 +202,10 @@ async function receive(
       if (stream !== response.body && response.body.complete) return;
       broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true }));
     });
-    stream.resume();
+    // It may have failed while nobody listened: then nothing more would ever be heard of it.
+    if (response.body.destroyed)
+      broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true }));
+    else stream.resume();
   });
 }
 
