@@ -184,7 +184,7 @@ class PlanRun {
         asked: () => this.#schedule.ask(span),
         wrote: (written: number, added: number) => this.#wrote(span, written, added),
         wholeFile: () => this.#takeWhole(span, transfer),
-        trouble: () => this.#budget.trouble(this.#context.clock.monotonic()),
+        trouble: (kind: 'refused' | 'broke') => this.#trouble(kind),
       };
       await this.#fetcher.fetch(span, transfer, observer, stop.signal, this.#signal);
     } catch (error) {
@@ -200,6 +200,10 @@ class PlanRun {
     if (transfer.spans > 0) return;
     if (transfer.settled) await transfer[Symbol.asyncDispose]();
     else if (transfer.complete) this.#inBackground(this.#finish(span.file, transfer));
+  }
+
+  #trouble(kind: 'refused' | 'broke'): void {
+    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeLanes);
   }
 
   #wrote(span: Span, written: number, added: number): void {
