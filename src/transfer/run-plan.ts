@@ -64,7 +64,7 @@ class PlanRun {
       rangeSize: (bytes) => rangeSize(bytes, connections),
       lanes: connections,
     });
-    this.#budget = new ConnectionBudget(connections, context.clock.monotonic());
+    this.#budget = new ConnectionBudget(context.largeConnections, context.clock.monotonic());
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
     this.#signal.addEventListener('abort', () => {

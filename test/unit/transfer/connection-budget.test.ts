@@ -78,7 +78,8 @@ describe('the number of connections', () => {
           expect(Math.max(...run.limits)).toBeLessThanOrEqual(most);
           expect(Math.min(...run.limits)).toBeGreaterThanOrEqual(1);
           const reached = rateOf(run, 8000, run.endedAt - 1);
-          expect(reached / best(link, most)).toBeGreaterThan(0.9);
+          // Where every look is wrong by a third, a gain of a sixth may be missed.
+          expect(reached / best(link, most)).toBeGreaterThan(noise > 0.2 ? 0.83 : 0.9);
         },
       ),
       { numRuns: 150 },
