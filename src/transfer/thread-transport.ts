@@ -125,6 +125,8 @@ export class ThreadTransport implements Transport, AsyncDisposable {
       workerData,
       // Options of the main program, such as --input-type, are not meant for the thread.
       execArgv: [],
+      // It makes hardly any garbage, and is not to keep room for it.
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
     const thread: IoThread = { worker, jobs: 0 };
     worker.unref();
