@@ -44,7 +44,11 @@ export function createProgram(version: string, actions: Actions, output: Program
     .version(version, '-V, --version')
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeOut: output.out, writeErr: output.error })
+    .configureOutput({
+      writeOut: output.out,
+      writeErr: output.error,
+      outputError: (text, write) => write(`fetch: ${text}`),
+    })
     .showHelpAfterError('hint: See `fetch --help`.')
     .addHelpText('after', EXAMPLES)
     .helpCommand(false);

@@ -1,5 +1,4 @@
 import { FetchError } from '../model/error.ts';
-import { redactUrl } from './url.ts';
 
 const HINT_OFFLINE =
   'Check the network and the endpoint. What was fetched is kept: run the same command again.';
@@ -32,7 +31,7 @@ export function networkError(error: NodeJS.ErrnoException, url: URL, reused: boo
   }
   const meaning = MEANINGS[code];
   const text = meaning?.text ?? unnamed(error, code);
-  return new FetchError('NETWORK', `${redactUrl(url)}: ${text}`, {
+  return new FetchError('NETWORK', `${url.host}: ${text}`, {
     cause: error,
     hint: HINT_OFFLINE,
     retryable: meaning?.retryable ?? true,
@@ -43,7 +42,7 @@ export function networkError(error: NodeJS.ErrnoException, url: URL, reused: boo
 
 /** Nothing came for the whole stall limit. */
 export function stalledError(url: URL, limitMs: number): FetchError {
-  return new FetchError('NETWORK', `${redactUrl(url)}: no byte for ${limitMs / 1000} s`, {
+  return new FetchError('NETWORK', `${url.host}: no byte for ${limitMs / 1000} s`, {
     hint: `${HINT_OFFLINE} If only this host is silent, a firewall may block ${url.host}.`,
     retryable: true,
   });
@@ -51,7 +50,7 @@ export function stalledError(url: URL, limitMs: number): FetchError {
 
 /** A header or an address that no request can have: our side of the connection, before anything was sent. */
 export function unsendable(error: NodeJS.ErrnoException, url: URL): FetchError {
-  return new FetchError('NETWORK', `${redactUrl(url)}: such a request cannot be sent (${error.code ?? ''})`, {
+  return new FetchError('NETWORK', `${url.host}: such a request cannot be sent (${error.code ?? ''})`, {
     cause: error,
     hint: 'Check the endpoint and the token for characters that do not belong there.',
   });

@@ -26,6 +26,8 @@ export interface HttpResponse {
   readonly body: IncomingMessage;
   /** True when the request went out on a connection that had served before. */
   readonly reused: boolean;
+  /** Says that the body will not be read for so many milliseconds: that is no stall. */
+  readonly quietFor: (milliseconds: number) => void;
 }
 
 export interface HttpClientOptions {
@@ -95,7 +97,8 @@ export class HttpClient {
         body.on('data', () => watch.touch());
         // Nothing flows until somebody reads: adding a listener for data must not start the stream here.
         body.pause();
-        resolve({ url, status, headers: body.headers, body, reused: outgoing.reusedSocket });
+        const quietFor = (milliseconds: number) => watch.touch(milliseconds);
+        resolve({ url, status, headers: body.headers, body, reused: outgoing.reusedSocket, quietFor });
       });
       outgoing.on('error', (error) => {
         if (incoming === undefined) trace?.(request, undefined, clock.monotonic() - started);

@@ -62,10 +62,11 @@ export class CoreTransport implements Transport {
   }
 
   /** Keeps a body quiet for as long as the bytes that it has brought take at the limited rate. */
-  readonly #throttle: Throttle = (stream, bytes) => {
+  readonly #throttle: Throttle = (stream, response, bytes) => {
     const delay = this.#limiter?.take(bytes) ?? 0;
     if (delay === 0) return;
     stream.pause();
+    response.quietFor(delay);
     this.#clock.after(delay, () => stream.resume());
   };
 
@@ -87,7 +88,7 @@ function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job
   );
 }
 
-type Throttle = (stream: NodeJS.ReadableStream, bytes: number) => void;
+type Throttle = (stream: NodeJS.ReadableStream, response: HttpResponse, bytes: number) => void;
 
 /** Only the range that was asked for will do, of a file of the size that was listed. It may end early. */
 function checkRange(response: HttpResponse, job: RangeJob, asked: ByteRange): ByteRange {
@@ -167,7 +168,7 @@ async function receive(
         settle(diskError(error, job.path));
         return;
       }
-      throttle(stream, chunk.length);
+      throttle(stream, response, chunk.length);
       if (window.position < Math.min(window.end, extent.end)) return;
       // Filled. If nothing more is to come, the connection ends its answer by itself and can be used again.
       if (offset < extent.end) response.body.destroy();
@@ -183,7 +184,10 @@ async function receive(
       if (stream !== response.body && response.body.complete) return;
       broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true }));
     });
-    stream.resume();
+    // It may have failed while nobody listened: then nothing more would ever be heard of it.
+    if (response.body.destroyed)
+      broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true }));
+    else stream.resume();
   });
 }
 

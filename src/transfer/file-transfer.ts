@@ -28,7 +28,8 @@ export class Place {
 
   /** The bytes were found behind redirects: later ranges go there directly. */
   moveTo(url: string): void {
-    this.location = { ...this.location, url };
+    // When that one expires, only its refusal will tell.
+    this.location = { ...this.location, url, expiresAt: undefined };
   }
 
   endsSoon(now: number): boolean {

@@ -190,6 +190,7 @@ class PlanRun {
     try {
       await this.#open(span.file, transfer);
       const observer = {
+        asked: () => this.#schedule.ask(span),
         wrote: (written: number, added: number) => this.#wrote(span, written, added),
         wholeFile: () => this.#takeWhole(span, transfer),
         trouble: () => this.#budget.trouble(this.#context.clock.monotonic()),

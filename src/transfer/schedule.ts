@@ -140,6 +140,11 @@ export class Schedule {
     (work.small ? this.#small : this.#large).giveBack(rest);
   }
 
+  /** A lane asks for its span, again or for the first time: the server may honour ranges now. */
+  ask(span: Span): void {
+    (span as Work).whole = false;
+  }
+
   /**
    * The server sends the whole file to this lane: the span becomes `[start, end)` and everything else of
    * that file is taken off. Returns the spans of other lanes that are to stop.

@@ -10,6 +10,8 @@ const REFUSALS = new Set([400, 401, 403, 404, 410, 416]);
 
 /** What a span's fetching means for the schedule, told while it happens. */
 export interface SpanObserver {
+  /** A request for the span goes out. */
+  asked(): void;
   /** `written` bytes of the span are on disk; `added` of them were not before. */
   wrote(written: number, added: number): void;
   /** The server ignores ranges and sends the file from its first byte: the span may be widened now. */
@@ -75,6 +77,7 @@ export class SpanFetcher {
     signal.throwIfAborted();
     const { path, size: fileSize } = transfer.file;
     const { descriptor } = transfer.staged;
+    observer.asked();
     try {
       await transport.bring(
         { location: place.location, path, fileSize, window: span, descriptor },

@@ -219,6 +219,17 @@ describe('files', () => {
     hub.log.clear();
   });
 
+  test('the storage may be elsewhere: the redirect leads to that origin, under the same path', async () => {
+    const path = `/${MISTRAL_GPTQ}/resolve/main/tokenizer.model`;
+    const own = new URL((await ask(url(path), { method: 'HEAD' })).headers.location ?? '');
+    hub.settings.cdnBase = 'https://127.0.0.1:4433';
+    const elsewhere = new URL((await ask(url(path), { method: 'HEAD' })).headers.location ?? '');
+    hub.settings.cdnBase = undefined;
+    expect(own.origin).toBe(hub.cdnOrigin);
+    expect(elsewhere.origin).toBe('https://127.0.0.1:4433');
+    expect(elsewhere.pathname).toBe(own.pathname);
+  });
+
   test('a signed URL ends, and the CDN says so without a code of the Hub', async () => {
     hub.settings.signedUrlSeconds = -1;
     const { headers } = await ask(url(`/${REVISIONS}/resolve/main/model.safetensors`));

@@ -48,7 +48,7 @@ export async function getJson(
       const text = await readText(response, MAX_JSON_BYTES, signal);
       return { json: parse(text, response, shape), next: nextPage(linkHeader(response), url, hub.endpoint) };
     },
-    hub.retryContext(redactUrl(url), signal),
+    hub.retryContext(asked.what, signal),
   );
 }
 

@@ -7,6 +7,8 @@ import type { Token } from './token.ts';
 
 /** What was asked of the hub, for the wording of its refusal. */
 export interface Asked {
+  /** The question in a few words, for the lines that say that it is asked again: `the listing`. */
+  readonly what: string;
   readonly endpoint: string;
   readonly repo: RepoRef;
   readonly revision?: string | undefined;

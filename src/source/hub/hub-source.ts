@@ -31,7 +31,7 @@ export class HubSource implements Source {
     const information = { model: library.modelInfo, dataset: library.datasetInfo, space: library.spaceInfo };
     // The three differ in the fields that they name, not in those that are read here.
     const info = information[repo.type] as typeof library.modelInfo;
-    const asked = this.#asked(repo, revision);
+    const asked = this.#asked(`the revision ${revision}`, repo, revision);
     let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown };
     try {
       answer = (await info({
@@ -67,18 +67,28 @@ export class HubSource implements Source {
       }
       pages.add(next.href);
     };
-    let files = 0;
+    const seen = new Map<string, RemoteFile>();
     for await (const entry of listFiles({
       repo: { type: revision.repo.type, name: revision.repo.id },
       recursive: true,
       revision: revision.commit,
       hubUrl: this.#hub.endpoint,
-      fetch: hubFetch(this.#hub, this.#asked(revision.repo, revision.name), Array.isArray, signal, notePage),
+      fetch: hubFetch(
+        this.#hub,
+        this.#asked('the listing', revision.repo, revision.name),
+        Array.isArray,
+        signal,
+        notePage,
+      ),
     })) {
       const file = toRemoteFile(entry);
       if (file === undefined) continue;
-      files += 1;
-      if (files > MAX_FILES) {
+      // Pages of a mirror may overlap. The same name with another content is for others to refuse.
+      const before = seen.get(file.path);
+      if (before !== undefined && before.size === file.size && before.digest?.hex === file.digest?.hex)
+        continue;
+      seen.set(file.path, file);
+      if (seen.size > MAX_FILES) {
         throw new FetchError('NETWORK', `${revision.repo.id} lists more than ${MAX_FILES} files`);
       }
       yield file;
@@ -86,13 +96,13 @@ export class HubSource implements Source {
   }
 
   locate(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<Location> {
-    const asked = { ...this.#asked(revision.repo, revision.name), path: file.path };
+    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
     return locateFile(this.#hub, asked, revision, file, this.#habits, signal);
   }
 
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
     const url = refsUrl(this.#hub.endpoint, repo);
-    const { json } = await getJson(this.#hub, this.#asked(repo), url, isRecord, signal);
+    const { json } = await getJson(this.#hub, this.#asked('the branches', repo), url, isRecord, signal);
     const { branches, tags } = json as Record<string, unknown>;
     return [...namedRefs('branch', branches), ...namedRefs('tag', tags)];
   }
@@ -120,8 +130,8 @@ export class HubSource implements Source {
     });
   }
 
-  #asked(repo: RepoRef, revision?: string): Asked {
-    return { endpoint: this.#hub.endpoint, repo, revision, token: this.#hub.token };
+  #asked(what: string, repo: RepoRef, revision?: string): Asked {
+    return { what, endpoint: this.#hub.endpoint, repo, revision, token: this.#hub.token };
   }
 }
 

@@ -97,7 +97,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     const reply = async (exchange: Exchange): Promise<Reply> => {
       const signedUrl = (file: Parameters<typeof objectPath>[1], disposition: string): string => {
         const object = objectPath(catalog.get(route?.id ?? '', route?.type), file);
-        return `${cdn.origin}${storage.sign(object, file, disposition, settings.signedUrlSeconds)}`;
+        return `${settings.cdnBase ?? cdn.origin}${storage.sign(object, file, disposition, settings.signedUrlSeconds)}`;
       };
       const bucket = bucketOf(kind);
       const { refused, headers } = limiter.count(bucket);

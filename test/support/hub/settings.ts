@@ -15,6 +15,8 @@ export interface HubSettings {
   /** Entries of the tree on one page. */
   pageSize: number;
   signedUrlSeconds: number;
+  /** Origin of another server that holds the storage's objects under their paths; undefined for our own CDN. */
+  cdnBase: string | undefined;
 }
 
 export const DEFAULT_SETTINGS: Readonly<HubSettings> = {
@@ -26,4 +28,5 @@ export const DEFAULT_SETTINGS: Readonly<HubSettings> = {
   bytesPerSecond: undefined,
   pageSize: 1000,
   signedUrlSeconds: 3600,
+  cdnBase: undefined,
 };

@@ -12,8 +12,17 @@ export async function transmit(transmission: Transmission, exchange: Exchange): 
   if (response.destroyed) return;
   if (cut?.at === 'before-head') return endEarly(exchange, cut.ending);
 
+  if (transmission.raw !== undefined) {
+    response.socket?.end(transmission.raw);
+    return;
+  }
+  if (transmission.interim) response.writeProcessing();
   entry.status = reply.status;
-  if (transmission.closeAfter) response.shouldKeepAlive = false;
+  if (transmission.closeAfter === 'announced') response.shouldKeepAlive = false;
+  if (transmission.closeAfter === 'silently') {
+    const { socket } = response;
+    response.once('finish', () => socket?.end());
+  }
   response.writeHead(reply.status, { ...reply.headers });
   if (exchange.request.method === 'HEAD') {
     response.end();
@@ -26,7 +35,8 @@ export async function transmit(transmission: Transmission, exchange: Exchange): 
   const limit = cut === undefined ? Number.POSITIVE_INFINITY : cut.at;
   const arrived = await sendBody(transmission, exchange, limit);
   if (!arrived) return;
-  if (cut === undefined) response.end();
+  // A body shorter than the cut is whole: its connection stays as good as any.
+  if (cut === undefined || reply.end - reply.start < limit) response.end();
   else await endEarly(exchange, cut.ending);
 }
 
@@ -39,7 +49,7 @@ async function sendBody(transmission: Transmission, exchange: Exchange, limit: n
     const offset = reply.start + sent;
     const whole = flipped(piece, offset, flips);
     const allowed = whole.subarray(0, Math.max(limit - sent, 0));
-    const step = bytesPerSecond === undefined ? allowed.length : Math.ceil((bytesPerSecond * TICK_MS) / 1000);
+    const step = bytesPerSecond === undefined ? allowed.length : stepOf(bytesPerSecond);
     for (let at = 0; at < allowed.length; at += step) {
       const slice = allowed.subarray(at, at + step);
       if (!(await write(exchange, slice))) return false;
@@ -54,6 +64,10 @@ async function sendBody(transmission: Transmission, exchange: Exchange, limit: n
   return true;
 }
 
+function stepOf(bytesPerSecond: number): number {
+  return Math.max(Math.ceil((bytesPerSecond * TICK_MS) / 1000), 1);
+}
+
 function flipped(piece: Buffer, offset: number, flips: readonly number[]): Buffer {
   const inside = flips.filter((flip) => flip >= offset && flip < offset + piece.length);
   if (inside.length === 0) return piece;
@@ -66,7 +80,7 @@ function flipped(piece: Buffer, offset: number, flips: readonly number[]): Buffe
 function write(exchange: Exchange, slice: Buffer): Promise<boolean> {
   const { response, entry } = exchange;
   return new Promise((resolve) => {
-    // No socket yet: the answer before this one has just been read, but has not been ended here.
+    // No socket yet: the client has sent its next request before the last answer was quite over, and waits.
     if (response.destroyed || response.socket?.destroyed === true) return resolve(false);
     const gone = (): void => resolve(false);
     response.once('close', gone);
@@ -86,7 +100,7 @@ async function endEarly(exchange: Exchange, ending: 'reset' | 'finish' | 'stall'
     await new Promise((resolve) => socket.once('close', resolve));
     return;
   }
-  await sleep(5);
+  await sleep(10);
   if (ending === 'reset') socket.resetAndDestroy();
   else socket.end();
 }

@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util';
+
+export interface BenchOptions {
+  /** Ids of scenes; undefined for all. */
+  readonly scenes: readonly string[] | undefined;
+  /** Names of peers, `fetch` among them; undefined for all. */
+  readonly peers: readonly string[] | undefined;
+  /** Rounds that count; the warm-up comes on top. */
+  readonly rounds: number;
+  /** Of the big file. The other sizes follow from it. */
+  readonly size: number;
+  /** Number of small files. */
+  readonly count: number;
+  /** Built program that is measured. */
+  readonly program: string;
+  /** Where the disk scenes write. */
+  readonly disk: string;
+  /** Where results go; undefined for nowhere. */
+  readonly results: string | undefined;
+}
+
+export const USAGE = `npm run bench -- [options]
+  --scenes a,b     only these (see --list)
+  --peers a,b      only these: curl, curl+openssl, aria2c, hf, hf_xet, hub.js, fetch
+  --rounds N       rounds that count, after one warm-up (default: 5)
+  --size BYTES     of the big file (default: 1073741824)
+  --count N        small files (default: 2000)
+  --quick          --rounds 2 --size 67108864 --count 200, and no results are written
+  --program FILE   the program that is measured (default: dist/cli/main.js)
+  --disk DIR       where the disk scenes write (default: the directory for temporary files)
+  --no-results     write nothing under test/bench/results (a part of scenes or peers never writes latest.*)
+  --list           name the scenes and stop`;
+
+export function readOptions(
+  argv: readonly string[],
+  defaults: { program: string; disk: string; results: string },
+): BenchOptions | 'help' | 'list' {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      scenes: { type: 'string' },
+      peers: { type: 'string' },
+      rounds: { type: 'string' },
+      size: { type: 'string' },
+      count: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      program: { type: 'string', default: defaults.program },
+      disk: { type: 'string', default: defaults.disk },
+      'no-results': { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false, short: 'h' },
+    },
+  });
+  if (values.help) return 'help';
+  if (values.list) return 'list';
+  const { quick } = values;
+  return {
+    scenes: listed(values.scenes),
+    peers: listed(values.peers),
+    rounds: whole('--rounds', values.rounds ?? (quick ? '2' : '5')),
+    size: whole('--size', values.size ?? (quick ? '67108864' : '1073741824')),
+    count: whole('--count', values.count ?? (quick ? '200' : '2000')),
+    program: values.program,
+    disk: values.disk,
+    results: values['no-results'] || quick ? undefined : defaults.results,
+  };
+}
+
+function listed(text: string | undefined): readonly string[] | undefined {
+  return text
+    ?.split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function whole(option: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text))
+    throw new Error(`${option} takes a whole number greater than 0, not "${text}"`);
+  return Number(text);
+}
