@@ -78,7 +78,10 @@ function isRule(line: string): boolean {
 
 function cellsOf(line: string): string[] {
   // A bar behind a backslash belongs to the cell.
-  const cells = line.trim().replace(/^\|/, '').split(/(?<!\\)\|/, 100);
+  const cells = line
+    .trim()
+    .replace(/^\|/, '')
+    .split(/(?<!\\)\|/, 100);
   return cells.map((cell) => cell.replaceAll('\\|', '|').trim());
 }
 
@@ -110,7 +113,11 @@ function frontMatter(lines: readonly string[]): PlainFacts {
   const block = lines.slice(1, end < 0 ? 1 : Math.min(end, 500));
   const value = (name: string) => {
     const line = block.find((one) => one.startsWith(`${name}:`));
-    const text = line?.slice(name.length + 1).trim().replace(/^(["'])(.*)\1$/, '$2').slice(0, 200);
+    const text = line
+      ?.slice(name.length + 1)
+      .trim()
+      .replace(/^(["'])(.*)\1$/, '$2')
+      .slice(0, 200);
     return text === '' ? undefined : text;
   };
   return { license: value('license_name') ?? value('license'), baseModel: value('base_model') };

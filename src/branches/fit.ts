@@ -94,7 +94,7 @@ function reasonsFor(row: BranchRow, fit: Fit, first: boolean, widest: boolean): 
   const own = facts.context?.value;
   if (own !== undefined && fit.context > own) reasons.push(`made for ${own} tokens`);
   const bits = facts.bits?.value;
-  if (fit.fits && facts.method?.value === 'gptq' && bits !== undefined && bits !== 4)
-    reasons.push('ExLlama kernels are 4-bit only');
+  if (fit.fits && facts.method?.value === 'gptq' && bits !== undefined)
+    reasons.push(bits === 4 ? 'ExLlama has kernels for it' : 'ExLlama kernels are 4-bit only');
   return reasons;
 }

@@ -20,7 +20,10 @@ export function quantisationIn(config: JsonRecord): PlainFacts | undefined {
 
 /** The shape of the model, of its text part where it has several. */
 export function readModelConfig(config: JsonRecord): PlainFacts {
-  const parts = [config, ...['text_config', 'llm_config', 'language_config'].map((name) => recordAt(config, name))];
+  const parts = [
+    config,
+    ...['text_config', 'llm_config', 'language_config'].map((name) => recordAt(config, name)),
+  ];
   const holders = parts.filter((part) => part !== undefined);
   // The older families have names of their own for the same things.
   const whole = (...names: string[]) => {
@@ -45,7 +48,14 @@ export function readModelConfig(config: JsonRecord): PlainFacts {
     heads,
     kvHeads,
     headSize,
-    context: whole('max_position_embeddings', 'n_positions', 'seq_length', 'max_seq_len', 'n_ctx', 'max_sequence_length'),
+    context: whole(
+      'max_position_embeddings',
+      'n_positions',
+      'seq_length',
+      'max_seq_len',
+      'n_ctx',
+      'max_sequence_length',
+    ),
     dtype: dtype.find((value) => value !== undefined),
     kvBytesPerToken: latentKv(holders, layers) ?? kvBytesPerToken(layers, kvHeads, headSize),
   };
@@ -80,7 +90,10 @@ export function readTokenizerConfig(config: JsonRecord): PlainFacts {
   const end = recordAt(config, 'eos_token');
   const stop = textAt(config, 'eos_token') ?? (end === undefined ? undefined : textAt(end, 'content'));
   return {
-    chatTemplate: typeof template === 'string' ? textAt(config, 'chat_template', 20_000) : chosen && textAt(chosen, 'template', 20_000),
+    chatTemplate:
+      typeof template === 'string'
+        ? textAt(config, 'chat_template', 20_000)
+        : chosen && textAt(chosen, 'template', 20_000),
     stopTokens: stop === undefined ? undefined : [stop],
   };
 }

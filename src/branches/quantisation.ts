@@ -36,9 +36,15 @@ export function readQuantisation(config: JsonRecord, assumed?: string): PlainFac
 
 /** Whether an object describes a quantisation at all. */
 export function describesQuantisation(config: JsonRecord): boolean {
-  return ['quant_method', 'bits', 'w_bit', 'load_in_4bit', 'load_in_8bit', 'config_groups', 'group_size'].some(
-    (name) => Object.hasOwn(config, name),
-  );
+  return [
+    'quant_method',
+    'bits',
+    'w_bit',
+    'load_in_4bit',
+    'load_in_8bit',
+    'config_groups',
+    'group_size',
+  ].some((name) => Object.hasOwn(config, name));
 }
 
 function methodOf(config: JsonRecord): string | undefined {
@@ -96,7 +102,8 @@ function compressedTensors(config: JsonRecord): PlainFacts {
   const [first] = groups;
   const type = first === undefined ? undefined : textAt(first, 'type', 20);
   const format = textAt(config, 'format', 40);
-  const actOrder = first === undefined ? undefined : (textAt(first, 'actorder') ?? booleanAt(first, 'actorder'));
+  const actOrder =
+    first === undefined ? undefined : (textAt(first, 'actorder') ?? booleanAt(first, 'actorder'));
   return {
     ...bitsOf(widths),
     groupSize: first === undefined ? undefined : groupSize(first),

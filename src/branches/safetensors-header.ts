@@ -1,13 +1,28 @@
 import type { PlainFacts } from './fact-list.ts';
-import { type JsonRecord, isRecord, parseRecord } from './json.ts';
+import { isRecord, type JsonRecord, parseRecord } from './json.ts';
 
 /** The format's own limit; every reader of it refuses more. */
 export const MAX_HEADER_BYTES = 25_000_000;
 const MOST_TENSORS = 1_000_000;
 /** Bits of one element. */
 const BITS: Readonly<Record<string, number>> = {
-  F64: 64, I64: 64, U64: 64, F32: 32, I32: 32, U32: 32, F16: 16, BF16: 16, I16: 16, U16: 16,
-  I8: 8, U8: 8, BOOL: 8, F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F4: 4,
+  F64: 64,
+  I64: 64,
+  U64: 64,
+  F32: 32,
+  I32: 32,
+  U32: 32,
+  F16: 16,
+  BF16: 16,
+  I16: 16,
+  U16: 16,
+  I8: 8,
+  U8: 8,
+  BOOL: 8,
+  F8_E4M3: 8,
+  F8_E5M2: 8,
+  F8_E8M0: 8,
+  F4: 4,
 };
 
 export interface Tensor {
@@ -54,14 +69,20 @@ function readTensor(name: string, entry: unknown): Tensor | undefined {
 }
 
 function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length <= 16 && value.every((one) => Number.isSafeInteger(one) && one >= 0);
+  return (
+    Array.isArray(value) && value.length <= 16 && value.every((one) => Number.isSafeInteger(one) && one >= 0)
+  );
 }
 
 /**
  * Parameters and bytes of all tensors of a model. Packed weights count for what they hold: GPTQ and AWQ put
  * 32/bits values into an I32, MLX into a U32, bitsandbytes 8/bits into a U8; their scales and tables hold no parameters.
  */
-export function summarise(tensors: readonly Tensor[], bits: number | undefined, method: string | undefined): PlainFacts {
+export function summarise(
+  tensors: readonly Tensor[],
+  bits: number | undefined,
+  method: string | undefined,
+): PlainFacts {
   let parameters = 0;
   let tensorBytes = 0;
   for (const tensor of tensors) {
@@ -70,14 +91,21 @@ export function summarise(tensors: readonly Tensor[], bits: number | undefined, 
   }
   // Trellis and mixed-width formats do not tell how many values a word holds.
   const known = Number.isSafeInteger(parameters) && parameters > 0 && method !== 'exl2' && method !== 'exl3';
-  return { tensorBytes: tensorBytes > 0 ? tensorBytes : undefined, parameters: known ? parameters : undefined };
+  return {
+    tensorBytes: tensorBytes > 0 ? tensorBytes : undefined,
+    parameters: known ? parameters : undefined,
+  };
 }
 
 /** What quantisers store beside the weights. */
 const TABLES =
   /\.(g_idx|qzeros|scales|biases|q_scale|q_scale_max|q_groups|q_perm|q_invperm|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*|weight_scale(_inv)?|weight_zero_point|weight_shape|weight_g_idx|input_scale|SCB|weight_format)$/;
 
-function parametersOf({ name, dtype, shape }: Tensor, bits: number | undefined, method: string | undefined): number {
+function parametersOf(
+  { name, dtype, shape }: Tensor,
+  bits: number | undefined,
+  method: string | undefined,
+): number {
   if (TABLES.test(name)) return 0;
   const elements = shape.reduce((product, one) => product * one, 1);
   if (bits === undefined) return elements;

@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander';
-import type { DownloadOptions } from './settings.ts';
+import type { BranchesOptions, DownloadOptions } from './settings.ts';
 
 /** What the commands do. Loaded by the caller when one of them is really run. */
 export interface Actions {
   download(repo: string, names: readonly string[], options: DownloadOptions): Promise<void>;
+  branches(repo: string, options: BranchesOptions): Promise<void>;
 }
 
 export interface ProgramOutput {
@@ -55,7 +56,30 @@ export function createProgram(version: string, actions: Actions, output: Program
   addDownload(program, actions);
   const download = program.command('download').description('the same as without a command word');
   addDownload(download, actions);
+  addBranches(program.command('branches'), actions);
   return program;
+}
+
+function addBranches(command: Command, actions: Actions): void {
+  command
+    .description('what is in each branch: bits, group size, format, size, and what fits into memory')
+    .argument('<repo>', 'OWNER/NAME, or one of its revisions in full: OWNER/NAME@REV, OWNER/NAME@REV:Q4_K_M')
+    .option('--revision <rev>', 'everything about one branch, tag or commit')
+    .option('--fits <size>', 'rank by what fits into that much memory: 12GB, 24GiB, gpu')
+    .option('--context <n>', "tokens to reckon with: 8192, 32k (default: the model's own, at most 4096)")
+    .option('--sort <order>', 'size, name, bits or hub (default: size)')
+    .option('--json', 'one JSON document, with the origin of every fact')
+    .option('--markdown', 'a table for a model card')
+    .option('--repo-type <type>', 'model, dataset or space')
+    .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
+    .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
+    .option('--retries <n>', 'tries in a row without any progress (default: 8)')
+    .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
+    .option('--timeout <sec>', 'deadline of the whole run')
+    .option('--verbose', 'requests and retries')
+    .action(async (repo: string, options: BranchesOptions) => {
+      await actions.branches(repo, options);
+    });
 }
 
 function addDownload(command: Command, actions: Actions): void {

@@ -30,6 +30,23 @@ export interface DownloadOptions {
   readonly resumeDownload?: boolean;
 }
 
+/** Options of `branches`. */
+export interface BranchesOptions {
+  readonly revision?: string;
+  readonly fits?: string;
+  readonly context?: string;
+  readonly sort?: string;
+  readonly json?: boolean;
+  readonly markdown?: boolean;
+  readonly repoType?: string;
+  readonly token?: string;
+  readonly endpoint?: string;
+  readonly retries?: string;
+  readonly stallTimeout?: string;
+  readonly timeout?: string;
+  readonly verbose?: boolean;
+}
+
 /** A value and where it came from: `--connections`, `HF_ENDPOINT`, `default`. */
 export interface Setting<T> {
   readonly value: T;

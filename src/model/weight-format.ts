@@ -25,17 +25,21 @@ export function weightFormat(path: string): WeightFormat {
   const name = path.slice(path.lastIndexOf('/') + 1);
   const lower = name.toLowerCase();
   if (/\.gguf(-split-[a-z]+)?$/.test(lower)) return 'gguf';
-  if (/(^|\/)onnx\/|\.onnx(_data.*)?$/i.test(path)) return /\.onnx|\.bin$|_data/.test(lower) ? 'onnx' : 'other';
+  if (/(^|\/)onnx\/|\.onnx(_data.*)?$/i.test(path))
+    return /\.onnx|\.bin$|_data/.test(lower) ? 'onnx' : 'other';
   if (/\.mlpackage\/|\.mlmodel$/i.test(path)) return 'coreml';
   if (/^original\//i.test(path)) return /\.(pth|pt|safetensors|bin)$/.test(lower) ? 'original' : 'other';
-  if (lower.endsWith('.safetensors')) return lower.startsWith('consolidated') ? 'consolidated' : 'safetensors';
+  if (lower.endsWith('.safetensors'))
+    return lower.startsWith('consolidated') ? 'consolidated' : 'safetensors';
   if (/^openvino_.*\.(bin|xml)$/.test(lower)) return 'openvino';
   if (/^(tf_model.*\.h5|.*\.tflite|saved_model\.pb)$/.test(lower)) return 'tensorflow';
   if (/\.msgpack$/.test(lower)) return 'flax';
   if (/^ggml.*\.bin$|\.ggml[^/]*\.bin$/.test(lower)) return 'ggml';
   if (NOT_WEIGHTS.test(lower)) return 'other';
   if (/\.(pth|pt|ckpt)$/.test(lower)) return 'pytorch';
-  if (/^(pytorch_model|model|adapter_model|diffusion_pytorch_model|gptq_model|consolidated).*\.bin$/.test(lower))
+  if (
+    /^(pytorch_model|model|adapter_model|diffusion_pytorch_model|gptq_model|consolidated).*\.bin$/.test(lower)
+  )
     return 'pytorch';
   return 'other';
 }

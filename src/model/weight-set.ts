@@ -51,7 +51,8 @@ function ggufSets<F extends Sized>(files: readonly F[]): WeightSet<F>[] {
   const labels = Array.from(groups.values(), ([first]) => first!.name.quantisation);
   return Array.from(groups, ([whole, group]) => {
     const { quantisation, parts } = group[0]!.name;
-    const unique = quantisation !== undefined && labels.filter((label) => label === quantisation).length === 1;
+    const unique =
+      quantisation !== undefined && labels.filter((label) => label === quantisation).length === 1;
     return {
       format: 'gguf',
       // Two models of one quantisation are told apart by their names.
