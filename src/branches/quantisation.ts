@@ -30,7 +30,7 @@ export function readQuantisation(config: JsonRecord, assumed?: string): PlainFac
       integerAt(calibration, 'cols', 1, 1e9) ??
       integerAt(config, 'model_seqlen', 1, 1e9),
   };
-  const special = SPECIAL[method ?? '']?.(config) ?? {};
+  const special = SPECIAL.get(method ?? '')?.(config) ?? {};
   return { ...common, ...withoutGaps(special), ...dynamicBits(config, bits) };
 }
 
@@ -58,34 +58,37 @@ function methodOf(config: JsonRecord): string | undefined {
   return recordAt(config, 'config_groups') === undefined ? undefined : 'compressed-tensors';
 }
 
-const SPECIAL: Readonly<Record<string, (config: JsonRecord) => PlainFacts>> = {
-  exl2: (config) => ({ packing: undefined, ...exlVersion(config) }),
-  exl3: (config) => ({ packing: undefined, ...exlVersion(config) }),
-  bitsandbytes: (config) => {
-    const four = booleanAt(config, 'load_in_4bit') === true;
-    const eight = booleanAt(config, 'load_in_8bit') === true;
-    const type = four ? textAt(config, 'bnb_4bit_quant_type', 20) : undefined;
-    const double = four && booleanAt(config, 'bnb_4bit_use_double_quant') === true;
-    return {
-      bits: four ? 4 : eight ? 8 : undefined,
-      packing: type === undefined ? undefined : double ? `${type}, double` : type,
-      dtype: textAt(config, 'bnb_4bit_compute_dtype', 20),
-    };
-  },
-  fp8: (config) => {
-    const block = Object.hasOwn(config, 'weight_block_size') ? config['weight_block_size'] : undefined;
-    const [, width] = Array.isArray(block) ? (block as unknown[]) : [];
-    const scheme = textAt(config, 'activation_scheme', 20);
-    const format = textAt(config, 'fmt', 20) ?? 'e4m3';
-    return {
-      bits: 8,
-      groupSize: typeof width === 'number' && Number.isSafeInteger(width) && width > 0 ? width : undefined,
-      packing: scheme === undefined ? format : `${format}, ${scheme}`,
-    };
-  },
-  mxfp4: () => ({ bits: 4, groupSize: 32, packing: 'e2m1' }),
-  'compressed-tensors': compressedTensors,
-};
+/** What is particular about a method. The names come from files: a map has no other entries than these. */
+const SPECIAL: ReadonlyMap<string, (config: JsonRecord) => PlainFacts> = new Map(
+  Object.entries({
+    exl2: (config: JsonRecord): PlainFacts => ({ packing: undefined, ...exlVersion(config) }),
+    exl3: (config: JsonRecord): PlainFacts => ({ packing: undefined, ...exlVersion(config) }),
+    bitsandbytes: (config: JsonRecord): PlainFacts => {
+      const four = booleanAt(config, 'load_in_4bit') === true;
+      const eight = booleanAt(config, 'load_in_8bit') === true;
+      const type = four ? textAt(config, 'bnb_4bit_quant_type', 20) : undefined;
+      const double = four && booleanAt(config, 'bnb_4bit_use_double_quant') === true;
+      return {
+        bits: four ? 4 : eight ? 8 : undefined,
+        packing: type === undefined ? undefined : double ? `${type}, double` : type,
+        dtype: textAt(config, 'bnb_4bit_compute_dtype', 20),
+      };
+    },
+    fp8: (config: JsonRecord): PlainFacts => {
+      const block = Object.hasOwn(config, 'weight_block_size') ? config['weight_block_size'] : undefined;
+      const [, width] = Array.isArray(block) ? (block as unknown[]) : [];
+      const scheme = textAt(config, 'activation_scheme', 20);
+      const format = textAt(config, 'fmt', 20) ?? 'e4m3';
+      return {
+        bits: 8,
+        groupSize: typeof width === 'number' && Number.isSafeInteger(width) && width > 0 ? width : undefined,
+        packing: scheme === undefined ? format : `${format}, ${scheme}`,
+      };
+    },
+    mxfp4: (): PlainFacts => ({ bits: 4, groupSize: 32, packing: 'e2m1' }),
+    'compressed-tensors': compressedTensors,
+  }),
+);
 
 function exlVersion(config: JsonRecord): PlainFacts {
   const version = textAt(config, 'version', 40);

@@ -65,6 +65,9 @@ function readTensor(name: string, entry: unknown): Tensor | undefined {
   if (typeof dtype !== 'string' || !isSizes(shape) || !isSizes(offsets)) return undefined;
   const [start, end] = offsets;
   if (offsets.length !== 2 || start! > end!) return undefined;
+  const width = BITS[dtype];
+  const bits = shape.reduce((product, one) => product * one, width ?? 0);
+  if (width !== undefined && Math.ceil(bits / 8) !== end! - start!) return undefined;
   return { name, dtype, shape, bytes: end! - start! };
 }
 

@@ -105,6 +105,15 @@ function addDownload(command: Command, actions: Actions): void {
     .option('--dry-run', 'print what would be done and stop')
     .option('--force-download', 'fetch even what is already right')
     .option('--ignore-space', 'go on although the disk looks too small')
+    .option(
+      '--fits <size>',
+      'of all branches and quantisations, the best that fits into that much memory: 12GB, gpu',
+    )
+    .option('--context <n>', "tokens to reckon with for --fits (default: the model's own, at most 4096)")
+    .option('-y, --yes', 'take what --fits finds without a question')
+    .option('--weights <kind>', 'safetensors, gguf, auto or all of several formats (default: all)')
+    .option('--reuse <dir>', 'take files of the same content from there; repeatable', collectDirectory)
+    .option('--no-reuse', 'look nowhere else on this machine, not even beside the directory')
     .option('--json', 'events as one JSON object per line on stdout')
     .option('-q, --quiet', 'nothing but the path and errors')
     .option('--progress <kind>', 'auto, bar, plain or none')
@@ -116,6 +125,11 @@ function addDownload(command: Command, actions: Actions): void {
     .action(async (repo: string, names: string[], options: DownloadOptions) => {
       await actions.download(repo, names, options);
     });
+}
+
+/** `--no-reuse` before it has left `false` behind. */
+function collectDirectory(value: string, before: readonly string[] | boolean | undefined): readonly string[] {
+  return [...(Array.isArray(before) ? before : []), value];
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {

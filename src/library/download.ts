@@ -5,7 +5,11 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
 import { type Selection, selectFiles } from '../plan/select-files.ts';
+import type { WeightsPolicy } from '../plan/weights-policy.ts';
+import { planSentence } from '../report/plan-sentence.ts';
+import type { Source } from '../source/source.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
+import { type DonorPlaces, findDonors } from '../store/directory/donors.ts';
 import type { Store } from '../store/store.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
 import { type FileFailure, runPlan } from '../transfer/run-plan.ts';
@@ -13,6 +17,9 @@ import { ThreadTransport } from '../transfer/thread-transport.ts';
 import { ThreadHasher } from '../verify/thread-hasher.ts';
 import type { Environment } from './environment.ts';
 import { collectListing, type HubAccess, openHttp, openHub } from './hub-access.ts';
+import { narrow, noteDuplicates, noteScan } from './narrow.ts';
+import { type PickedRevision, pickRevision } from './pick-revision.ts';
+import { reuseFiles } from './reuse.ts';
 
 /** What to download, where from, where to, and how hard to try. */
 export interface DownloadRequest extends HubAccess {
@@ -32,6 +39,14 @@ export interface DownloadRequest extends HubAccess {
   /** Bytes per second, all connections together; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   readonly transport: TransportChoice;
+  /** The revision was written behind a colon, so it may be a GGUF quantisation of `main`. */
+  readonly mayBeQuantisation?: boolean;
+  /** A GGUF quantisation of the revision: only its files, and those that hold no weights. */
+  readonly quantisation?: string | undefined;
+  /** Which of several copies of the same weights; all of them unless told otherwise. */
+  readonly weights?: WeightsPolicy;
+  /** Where the same contents may stand on this machine; undefined to look nowhere. */
+  readonly reuse?: Pick<DonorPlaces, 'named' | 'siblings' | 'hubCache'> | undefined;
 }
 
 export interface DownloadOutcome {
@@ -55,20 +70,23 @@ export async function download(
   const http = openHttp(request, environment, emit);
   try {
     const source = openHub(request, environment, http, emit);
-    const revision = await source.resolve(request.repo, request.revision, signal);
+    const { revision, quantisation } = await pick(request, source, emit, signal);
     emit({ type: 'resolved', asked: request.repo, revision });
     const listing = await collectListing(source, revision, emit, signal);
-    const selected = selectFiles(listing, request.selection);
+    const wanted = narrow(listing, request.weights ?? 'all', quantisation);
+    const selected = selectFiles(wanted, request.selection);
     await using store = openDirectory(request, environment, revision);
     await store.refuseNames(selected);
     if (!request.dryRun) await store.open();
-    const plan = makePlan(revision, selected, await store.survey(selected, signal), request);
+    await using hasher = new ThreadHasher();
+    const plan = await planWithReuse(request, store, hasher, revision, selected, emit, signal);
     emit({ type: 'planned', plan, directory: request.directory });
+    noteDuplicates(selected, emit);
+    await noteScan(plan, source, revision, emit, signal);
     if (request.dryRun) return { revision, plan, fetchedBytes: 0 };
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
-    await using hasher = new ThreadHasher();
     await using transport = openTransport(request, environment, emit);
     const { fetchedBytes, failures } = await runPlan(plan, {
       source,
@@ -89,6 +107,51 @@ export async function download(
   } finally {
     http.close();
   }
+}
+
+function pick(
+  { repo, revision, mayBeQuantisation, quantisation }: DownloadRequest,
+  source: Source,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<PickedRevision> {
+  const asked = { repo, revision, quantisation, mayBeQuantisation: mayBeQuantisation ?? false };
+  return pickRevision(asked, source, (pinned) => collectListing(source, pinned, emit, signal), signal);
+}
+
+/**
+ * The plan of what is still to be fetched. What stands elsewhere on this machine is copied first, so it counts as here;
+ * a dry run only says so.
+ */
+async function planWithReuse(
+  request: DownloadRequest,
+  store: Store,
+  hasher: ThreadHasher,
+  revision: Revision,
+  selected: readonly RemoteFile[],
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const surroundings = await store.survey(selected, signal);
+  const { reuse: places, directory, repo } = request;
+  const plan = makePlan(
+    revision,
+    selected,
+    surroundings,
+    request.forceDownload ? { forceDownload: true } : {},
+  );
+  const missing = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+  if (places === undefined || request.forceDownload || missing.length === 0) return plan;
+  const reuse = findDonors({ directory, repo, ...places }, missing);
+  if (reuse.size === 0) return plan;
+  const copying = makePlan(revision, selected, surroundings, { reuse });
+  if (request.dryRun) return copying;
+  const tooLittle = request.ignoreSpace ? undefined : checkSpace(copying);
+  // A disk without room for copies may have it for nothing else either: let the plan say so.
+  if (tooLittle !== undefined) return plan;
+  emit({ type: 'note', message: `the same content is on this machine: ${planSentence(copying)}` });
+  await reuseFiles(copying, store, hasher, emit, signal);
+  return makePlan(revision, selected, await store.survey(selected, signal));
 }
 
 function openTransport(request: DownloadRequest, environment: Environment, emit: Emit): ThreadTransport {

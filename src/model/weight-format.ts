@@ -11,6 +11,7 @@ export type WeightFormat =
   | 'openvino'
   | 'coreml'
   | 'ggml'
+  | 'ctranslate2'
   | 'other';
 
 /** Formats that are unpickled when they are loaded: they may run code. */
@@ -37,9 +38,7 @@ export function weightFormat(path: string): WeightFormat {
   if (/^ggml.*\.bin$|\.ggml[^/]*\.bin$/.test(lower)) return 'ggml';
   if (NOT_WEIGHTS.test(lower)) return 'other';
   if (/\.(pth|pt|ckpt)$/.test(lower)) return 'pytorch';
-  if (
-    /^(pytorch_model|model|adapter_model|diffusion_pytorch_model|gptq_model|consolidated).*\.bin$/.test(lower)
-  )
+  if (/^(pytorch_model|adapter_model|diffusion_pytorch_model|gptq_model|consolidated).*\.bin$/.test(lower))
     return 'pytorch';
-  return 'other';
+  return lower === 'model.bin' ? 'ctranslate2' : 'other';
 }

@@ -39,7 +39,7 @@ export function valueText(name: FactName, value: unknown): string {
     const parts = (value as unknown[]).map((one) => printable(String(one)));
     return name === 'mixedBits' ? parts.join('/') : parts.map((one) => JSON.stringify(one)).join(' ');
   }
-  if (typeof value !== 'number') return METHOD_NAMES[String(value)] ?? printable(String(value));
+  if (typeof value !== 'number') return METHOD_NAMES.get(String(value)) ?? printable(String(value));
   switch (name) {
     case 'parameters':
       return formatParameters(value);
@@ -55,19 +55,22 @@ export function valueText(name: FactName, value: unknown): string {
   }
 }
 
-const METHOD_NAMES: Readonly<Record<string, string>> = {
-  gptq: 'GPTQ',
-  awq: 'AWQ',
-  exl2: 'EXL2',
-  exl3: 'EXL3',
-  mlx: 'MLX',
-  gguf: 'GGUF',
-  fp8: 'FP8',
-  mxfp4: 'MXFP4',
-};
+const METHOD_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    gptq: 'GPTQ',
+    awq: 'AWQ',
+    exl2: 'EXL2',
+    exl3: 'EXL3',
+    mlx: 'MLX',
+    gguf: 'GGUF',
+    fp8: 'FP8',
+    mxfp4: 'MXFP4',
+  }),
+);
 
 /** `7.24B`, `82.1M`. */
 export function formatParameters(count: number): string {
+  if (count < 999.5) return String(count);
   const [divisor, unit] = count >= 999.5e6 ? [1e9, 'B'] : count >= 999.5e3 ? [1e6, 'M'] : [1e3, 'k'];
   const value = count / divisor;
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${unit}`;

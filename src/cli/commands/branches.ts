@@ -1,8 +1,6 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { rankRows } from '../../branches/fit.ts';
 import { SORT_ORDERS, type SortOrder, sortRows } from '../../branches/sort-rows.ts';
-import { type BranchesRequest, describeBranches } from '../../library/branches.ts';
+import { describeBranches } from '../../library/branches.ts';
 import { FetchError, toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { renderBranchInFull } from '../../report/branch-full.ts';
@@ -10,6 +8,7 @@ import { renderBranchJson } from '../../report/branch-json.ts';
 import { renderBranchMarkdown } from '../../report/branch-markdown.ts';
 import { renderBranchTable, renderFitTable } from '../../report/branch-table.ts';
 import { printable } from '../../report/format.ts';
+import { branchesRequest } from '../branches-request.ts';
 import { type Composed, compose } from '../compose.ts';
 import { EXIT_CODES, explain } from '../explain.ts';
 import { Interruption } from '../interruption.ts';
@@ -61,22 +60,6 @@ async function answer(
   };
   if (ranked !== undefined) return renderFitTable(sorted, ranked, view);
   return request.revision === undefined ? renderBranchTable(sorted, view) : renderBranchInFull(sorted, view);
-}
-
-/** The request that a command line means; also what `--fits` of a download asks. */
-export function branchesRequest({ target, request }: Composed): BranchesRequest {
-  const { endpoint, token, repo, retry, stallTimeoutMs } = request;
-  return {
-    endpoint,
-    token,
-    repo,
-    retry,
-    stallTimeoutMs,
-    revision: target.revision,
-    mayBeQuantisation: target.revisionOrigin === 'colon',
-    variant: target.quantisation,
-    cacheFolder: join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'fetch'),
-  };
 }
 
 function downloadOptions(options: BranchesOptions) {

@@ -46,7 +46,12 @@ export async function runDownload({ repo, names, options, version }: DownloadCom
   try {
     noteObsolete(options, emit);
     if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
-    const outcome = await download(composed.request, processEnvironment(version), emit, interruption.signal);
+    const environment = processEnvironment(version);
+    if (options.fits !== undefined) {
+      const { chooseFitting } = await import('../fits.ts');
+      composed = await chooseFitting(composed, options, environment, emit, interruption.signal);
+    }
+    const outcome = await download(composed.request, environment, emit, interruption.signal);
     reporter.close();
     if (composed.request.dryRun) printPlan(outcome, composed, options);
     else printDone(outcome, composed, options, tally, reportTime.now() - started);
