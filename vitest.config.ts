@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** CI wants numbers as well: `.ci/run` prints its closing line from this report. */
@@ -7,6 +8,9 @@ const forGitHub = process.env['GITHUB_ACTIONS'] ? ['github-actions'] : [];
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Tests of the program wait most of their time, also on a machine of two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    globalSetup: ['test/support/build-program.ts'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     reporters: ['default', ...forGitHub, ...forCI],

@@ -12,7 +12,8 @@ import { DirectoryStore } from '../store/directory/directory-store.ts';
 import { type DonorPlaces, findDonors } from '../store/directory/donors.ts';
 import type { Store } from '../store/store.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
-import { type FileFailure, runPlan } from '../transfer/run-plan.ts';
+import { runPlan } from '../transfer/run-plan.ts';
+import type { FileFailure } from '../transfer/run-result.ts';
 import { ThreadTransport } from '../transfer/thread-transport.ts';
 import { ThreadHasher } from '../verify/thread-hasher.ts';
 import type { Environment } from './environment.ts';
@@ -59,13 +60,14 @@ export interface DownloadOutcome {
 /**
  * One run from a name to a verified directory: pins the revision, lists it, plans, transfers, records.
  * Rejects with a FetchError or with the signal's reason; what was fetched by then stays and is continued
- * by the next run.
+ * by the next run. `onInspectable` is given a function that says what every connection is at.
  */
 export async function download(
   request: DownloadRequest,
   environment: Environment,
   emit: Emit,
   signal: AbortSignal,
+  onInspectable?: (inspect: () => string[]) => void,
 ): Promise<DownloadOutcome> {
   const http = openHttp(request, environment, emit);
   try {
@@ -99,6 +101,7 @@ export async function download(
       random: environment.random,
       emit,
       signal,
+      onInspectable,
     });
     await publish(store, revision, selected, listing, failures);
     const first = failures[0];

@@ -11,6 +11,8 @@ import type { Hasher, HashFollower } from './hasher.ts';
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
 /** A signed URL that ends within this time is not used for another range. */
 const EXPIRY_MARGIN_MS = 60_000;
+/** How long a failed look-up answers for all lanes, in milliseconds. */
+const REFUSAL_MS = 200;
 /** How often a file whose hash is wrong is fetched again. */
 const MAX_REPAIRS = 2;
 
@@ -53,6 +55,7 @@ export class FileTransfer implements AsyncDisposable {
   #hashedTo = 0;
   #place: Place | undefined;
   #asking: Promise<Place> | undefined;
+  #refusal: { readonly error: unknown; readonly until: number } | undefined;
   #repairs = 0;
   /** Lanes that may write to it at this moment. It is closed and renamed only when there is none. */
   spans = 0;
@@ -128,15 +131,22 @@ export class FileTransfer implements AsyncDisposable {
 
   /**
    * Where the bytes are. Asked once for all lanes, and again after `forgetPlace` or shortly before it
-   * expires. A failed look-up is not remembered.
+   * expires. A failed look-up is the answer for a moment: lanes that come just behind it wait by their own
+   * clocks, they do not all ask again at once.
    */
   async place(locate: () => Promise<Location>, now: () => number): Promise<Place> {
     if (this.#place?.endsSoon(now()) === true) this.#place = undefined;
     if (this.#place !== undefined) return this.#place;
+    if (this.#refusal !== undefined && now() < this.#refusal.until) throw this.#refusal.error;
+    this.#refusal = undefined;
     this.#asking ??= locate()
       .then((location) => {
         this.#place = new Place(location, now());
         return this.#place;
+      })
+      .catch((error) => {
+        this.#refusal = { error, until: now() + REFUSAL_MS };
+        throw error;
       })
       .finally(() => {
         this.#asking = undefined;

@@ -19,4 +19,6 @@ export interface RunContext {
   readonly random: Random;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** Given a function that says, in lines for people, what every connection is at. */
+  readonly onInspectable?: ((inspect: () => string[]) => void) | undefined;
 }

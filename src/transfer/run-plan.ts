@@ -5,23 +5,13 @@ import type { Plan, PlannedFile } from '../model/plan.ts';
 import { ConnectionBudget } from './connection-budget.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
+import { laneLines } from './lane-lines.ts';
 import { rangeSize } from './range-size.ts';
 import type { RunContext } from './run-context.ts';
+import type { FileFailure, RunResult } from './run-result.ts';
 import { Schedule, type Span } from './schedule.ts';
 import { SpanFetcher } from './span-fetcher.ts';
 import { Wakeup } from './wakeup.ts';
-
-export interface FileFailure {
-  readonly path: string;
-  readonly error: FetchError;
-}
-
-export interface RunResult {
-  /** Bytes that came over the network and stayed. */
-  readonly fetchedBytes: number;
-  /** Files that could not be had although the rest could. */
-  readonly failures: readonly FileFailure[];
-}
 
 /** Failures that concern one file; all others end the run. */
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
@@ -84,6 +74,7 @@ class PlanRun {
   }
 
   async carryOut(): Promise<RunResult> {
+    this.#context.onInspectable?.(() => this.#inspect());
     const { connections } = this.#context;
     const lanes = pLimit(connections);
     try {
@@ -249,6 +240,12 @@ class PlanRun {
       transfer.settled = false;
       this.#failed(number, transfer, toFetchError(error));
     }
+  }
+
+  #inspect(): string[] {
+    const lanes = this.#schedule.describe(this.#context.clock.monotonic());
+    const summary = `${lanes.length} connections at work, at most ${this.#budget.limit} for large files, ${this.#unsettled} files to go`;
+    return [summary, ...laneLines(lanes, (file) => this.#files[file]?.file.path ?? '')];
   }
 
   /** Gives up a file, or the whole run if the failure would meet every other file too. */

@@ -47,6 +47,12 @@ export interface Assignment {
   readonly stolenFrom: Span | undefined;
 }
 
+export interface LaneState extends Readonly<Span> {
+  readonly rate: number;
+  /** Milliseconds since its last byte. */
+  readonly silentMs: number;
+}
+
 export interface ScheduleOptions {
   /** Bytes per range for a file of this size. */
   readonly rangeSize: (fileBytes: number) => number;
@@ -89,6 +95,17 @@ export class Schedule {
         from = to;
       }
     }
+  }
+
+  /** What every lane is at, for people who wonder why nothing moves. Rates are bytes per second. */
+  describe(now: number): readonly LaneState[] {
+    return [...this.#active].map((work) => ({
+      file: work.file,
+      position: work.position,
+      end: work.end,
+      rate: currentRate(work, now) * 1000,
+      silentMs: now - work.lastByteAt,
+    }));
   }
 
   /** Lanes at work on large files whose first bytes have come. */

@@ -9,6 +9,7 @@ import { Tally } from '../../report/tally.ts';
 import { localPath } from '../../store/safe-path.ts';
 import { type Composed, compose, openReporter, reportTime, settingLines } from '../compose.ts';
 import { EXIT_CODES, explain } from '../explain.ts';
+import { Inspection } from '../inspection.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { DownloadOptions } from '../settings.ts';
@@ -51,7 +52,10 @@ export async function runDownload({ repo, names, options, version }: DownloadCom
       const { chooseFitting } = await import('../fits.ts');
       composed = await chooseFitting(composed, options, environment, emit, interruption.signal);
     }
-    const outcome = await download(composed.request, environment, emit, interruption.signal);
+    using inspection = new Inspection(verbose, (message) => emit({ type: 'note', message }));
+    const outcome = await download(composed.request, environment, emit, interruption.signal, (inspect) =>
+      inspection.begin(inspect),
+    );
     reporter.close();
     if (composed.request.dryRun) printPlan(outcome, composed, options);
     else printDone(outcome, composed, options, tally, reportTime.now() - started);

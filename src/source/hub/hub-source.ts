@@ -42,7 +42,7 @@ export class HubSource implements Source {
         revision,
         additionalFields: ['sha'],
         hubUrl: this.#hub.endpoint,
-        fetch: hubFetch(this.#hub, asked, isRecord, signal),
+        fetch: hubFetch(this.#hub, asked, (json) => namesCommit(json, revision), signal),
       })) as typeof answer;
     } catch (error) {
       throw await this.#withNearest(error, repo, revision, signal);
@@ -149,6 +149,13 @@ export class HubSource implements Source {
   #asked(what: string, repo: RepoRef, revision?: string): Asked {
     return { what, endpoint: this.#hub.endpoint, repo, revision, token: this.#hub.token };
   }
+}
+
+/** A commit that was asked for by its whole id needs no other word on it. */
+function namesCommit(json: unknown, revision: string): boolean {
+  if (!isRecord(json)) return false;
+  const { sha } = json;
+  return COMMIT.test(revision) || (typeof sha === 'string' && COMMIT.test(sha.toLowerCase()));
 }
 
 function isRecord(json: unknown): json is Record<string, unknown> {

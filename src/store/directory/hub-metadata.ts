@@ -32,9 +32,17 @@ export function readHubMetadata(directory: string, path: string): HubMetadata | 
   return seconds !== '' && Number.isFinite(recordedMs) ? { commit, etag, recordedMs } : undefined;
 }
 
-/** The Hub's own client believes the record only while the file is not newer than it, give or take a second. */
+/** Clocks of files and of programs may differ by so much when both look at the same moment. */
+const CLOCK_STEP_MS = 2;
+
+/**
+ * Whether a record still speaks of the file. The Hub's own client allows a file to be a second newer than
+ * its record; an edit in that second would pass unseen, and reading a file once more costs little.
+ */
 export function vouchesFor(metadata: HubMetadata | undefined, etag: string, modifiedMs: number): boolean {
-  return metadata !== undefined && metadata.etag === etag && modifiedMs - 1000 <= metadata.recordedMs;
+  return (
+    metadata !== undefined && metadata.etag === etag && modifiedMs - CLOCK_STEP_MS <= metadata.recordedMs
+  );
 }
 
 /** What may stand in the way of a record: a name too long, or a repository that has `x` and `x.metadata/y`. */

@@ -77,6 +77,7 @@ async function describe(
     disabled: repository.disabled,
     tags: ['safetensors'],
     ...(repository.type === 'model' ? { pipeline_tag: 'text-generation', library_name: 'transformers' } : {}),
+    ...(repository.type === 'space' ? { sdk: 'gradio' } : {}),
     downloads: 0,
     likes: 0,
     spaces: [],

@@ -13,15 +13,15 @@ export async function transmit(transmission: Transmission, exchange: Exchange): 
   if (cut?.at === 'before-head') return endEarly(exchange, cut.ending);
 
   if (transmission.raw !== undefined) {
-    response.socket?.end(transmission.raw);
+    exchange.request.socket.end(transmission.raw);
     return;
   }
   if (transmission.interim) response.writeProcessing();
   entry.status = reply.status;
   if (transmission.closeAfter === 'announced') response.shouldKeepAlive = false;
   if (transmission.closeAfter === 'silently') {
-    const { socket } = response;
-    response.once('finish', () => socket?.end());
+    const { socket } = exchange.request;
+    response.once('finish', () => socket.end());
   }
   response.writeHead(reply.status, { ...reply.headers });
   if (exchange.request.method === 'HEAD') {
@@ -78,10 +78,10 @@ function flipped(piece: Buffer, offset: number, flips: readonly number[]): Buffe
 }
 
 function write(exchange: Exchange, slice: Buffer): Promise<boolean> {
-  const { response, entry } = exchange;
+  const { request, response, entry } = exchange;
   return new Promise((resolve) => {
-    // No socket yet: the client has sent its next request before the last answer was quite over, and waits.
-    if (response.destroyed || response.socket?.destroyed === true) return resolve(false);
+    // Not the socket of the response: it has none yet while the answer before it on the connection is being ended.
+    if (response.destroyed || request.socket.destroyed) return resolve(false);
     const gone = (): void => resolve(false);
     response.once('close', gone);
     response.write(slice, (failure) => {
@@ -94,8 +94,8 @@ function write(exchange: Exchange, slice: Buffer): Promise<boolean> {
 
 /** The last bytes get a moment to arrive: a reset makes both systems forget what is on its way. */
 async function endEarly(exchange: Exchange, ending: 'reset' | 'finish' | 'stall'): Promise<void> {
-  const { socket } = exchange.response;
-  if (socket === null || socket.destroyed) return;
+  const { socket } = exchange.request;
+  if (socket.destroyed) return;
   if (ending === 'stall') {
     await new Promise((resolve) => socket.once('close', resolve));
     return;
