@@ -47,3 +47,15 @@ export function textAt(from: JsonRecord, name: string, most = 200): string | und
 function own(from: JsonRecord, name: string): unknown {
   return Object.hasOwn(from, name) ? from[name] : undefined;
 }
+
+/** Fields that are there with a value that `accepts` does not take; null counts as not there. */
+export function senseless(
+  from: JsonRecord,
+  names: readonly string[],
+  accepts: (value: unknown) => boolean,
+): string[] {
+  return names.filter((name) => {
+    const value = own(from, name);
+    return value !== undefined && value !== null && !accepts(value);
+  });
+}

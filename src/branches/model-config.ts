@@ -1,5 +1,5 @@
 import type { PlainFacts } from './fact-list.ts';
-import { integerAt, isRecord, type JsonRecord, numberAt, recordAt, textAt } from './json.ts';
+import { integerAt, isRecord, type JsonRecord, numberAt, recordAt, senseless, textAt } from './json.ts';
 import { describesQuantisation, readQuantisation } from './quantisation.ts';
 
 const MOST = 1e9;
@@ -80,6 +80,15 @@ function latentKv(holders: readonly JsonRecord[], layers: number | undefined): n
     if (rank !== undefined && rotary !== undefined) return layers * (rank + rotary) * KV_BYTES;
   }
   return undefined;
+}
+
+/** Names of fields that are there with values that no model can have; nothing is taken from those. */
+export function senselessIn(config: JsonRecord): string[] {
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
+  const shape = ['num_hidden_layers', 'num_attention_heads', 'num_key_value_heads', 'hidden_size'];
+  const block = recordAt(config, 'quantization_config') ?? {};
+  const isBits = (value: unknown) => typeof value === 'number' && value > 0 && value <= 64;
+  return [...senseless(config, shape, isCount), ...senseless(block, ['bits'], isBits)];
 }
 
 /** `tokenizer_config.json`: the chat template, where it is not a file of its own, and the token that ends an answer. */

@@ -2,7 +2,13 @@ import { FetchError } from '../model/error.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Finding, PlainFacts } from './fact-list.ts';
 import { type JsonRecord, parseRecord, recordAt, textAt } from './json.ts';
-import { quantisationIn, readIndex, readModelConfig, readTokenizerConfig } from './model-config.ts';
+import {
+  quantisationIn,
+  readIndex,
+  readModelConfig,
+  readTokenizerConfig,
+  senselessIn,
+} from './model-config.ts';
 import { describesQuantisation, readQuantisation } from './quantisation.ts';
 import type { ReadFile } from './read-weights.ts';
 
@@ -52,6 +58,8 @@ export async function readSmallFiles(
   if (quantize !== undefined && !described) problems.push('quantize_config.json: describes no quantisation');
   add('quantize_config.json', described ? readQuantisation(quantize, 'gptq') : undefined);
   add('config.json', config && quantisationIn(config));
+  const odd = config === undefined ? [] : senselessIn(config);
+  if (odd.length > 0) problems.push(`config.json: ${odd.join(', ')} makes no sense`);
   // AWQ wrote this file before transformers had a place for it.
   const nested = older && (recordAt(older, 'quantization_config') ?? older);
   add(
