@@ -59,7 +59,7 @@ export async function readSmallFiles(
   add('quantize_config.json', described ? readQuantisation(quantize, 'gptq') : undefined);
   add('config.json', config && quantisationIn(config));
   const odd = config === undefined ? [] : senselessIn(config);
-  if (odd.length > 0) problems.push(`config.json: ${odd.join(', ')} makes no sense`);
+  if (odd.length > 0) problems.push(`config.json: no sensible value of ${odd.join(', ')}`);
   // AWQ wrote this file before transformers had a place for it.
   const nested = older && (recordAt(older, 'quantization_config') ?? older);
   add(

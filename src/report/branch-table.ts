@@ -1,4 +1,4 @@
-import type { BranchRow, BranchTable, Conflict, FactName, RankedRow } from '../model/branch-facts.ts';
+import type { BranchRow, BranchTable, Conflict, FactName } from '../model/branch-facts.ts';
 import { repoPath } from '../model/repo.ts';
 import { type Cell, factCell, MARK_LEGEND, rowName, valueText } from './branch-cells.ts';
 import { type Column, columnsFor } from './branch-columns.ts';
@@ -22,7 +22,12 @@ export function renderBranchTable(table: BranchTable, options: BranchTableOption
   const columns = columnsFor(rows);
   const shown = columns.map((column) => textColumn(column, rows));
   const lines = layOut(shown, options.columns);
-  const remarks = [...projectorNotes(rows), ...remarksOf(rows), ...table.notes.map(printable)];
+  const remarks = [
+    ...projectorNotes(rows),
+    ...formatNotes(rows),
+    ...remarksOf(rows),
+    ...table.notes.map(printable),
+  ];
   return [
     ...wrap(titleOf(table), options.columns ?? PROSE_COLUMNS, '  '),
     '',
@@ -33,78 +38,10 @@ export function renderBranchTable(table: BranchTable, options: BranchTableOption
   ].join('\n');
 }
 
-/** `fetch branches REPO --fits SIZE`: the sum of every row, then the ranking with its reasons. */
-export function renderFitTable(
-  table: BranchTable,
-  ranked: readonly RankedRow[],
-  options: BranchTableOptions = {},
-): string {
-  const rows = ranked.map(({ row }) => row);
-  const oneRevision = isOneRevision(rows);
-  const [first] = ranked;
-  const columns: TextColumn[] = [
-    { head: '#', rank: 6, align: 'right', texts: ranked.map((_, index) => String(index + 1)) },
-    {
-      head: oneRevision ? 'QUANTISATION' : 'BRANCH',
-      rank: 0,
-      align: 'left',
-      texts: rows.map((row) => rowName(row, oneRevision)),
-    },
-    {
-      head: 'BITS',
-      rank: 5,
-      align: 'right',
-      texts: rows.map(
-        (row) => factCell(row, row.facts.method?.value === 'gguf' ? 'bitsPerWeight' : 'bits').text,
-      ),
-    },
-    { head: 'WEIGHTS', rank: 3, align: 'right', texts: ranked.map(({ fit }) => formatBytes(fit.weights)) },
-    {
-      head: '+ CACHE',
-      rank: 3,
-      align: 'right',
-      texts: ranked.map(({ fit }) => (fit.kvCache === undefined ? 'unknown' : formatBytes(fit.kvCache))),
-    },
-    { head: '+ RUN', rank: 4, align: 'right', texts: ranked.map(({ fit }) => formatBytes(fit.runtime)) },
-    { head: '= TOTAL', rank: 1, align: 'right', texts: ranked.map(({ fit }) => formatBytes(fit.total)) },
-    { head: 'FITS', rank: 2, align: 'left', texts: ranked.map(({ fit }) => (fit.fits ? 'yes' : 'no')) },
-  ];
-  const lines = layOut(columns, options.columns);
-  const reasons = ranked.map(
-    ({ row, fit }, index) => `${index + 1}. ${rowName(row, oneRevision)}: ${fit.reasons.join('; ')}`,
-  );
-  const width = Math.min(options.columns ?? PROSE_COLUMNS, PROSE_COLUMNS);
-  const question =
-    first === undefined
-      ? ''
-      : `What fits into ${formatBytes(first.fit.memory)} with ${groupDigits(first.fit.context)} tokens of context`;
-  return [
-    ...prose(titleOf(table), options),
-    ...prose(
-      `${question}: weights + keys and values in 16 bits + ${formatBytes(first?.fit.runtime ?? 0)} for the program itself, a rule of thumb.`,
-      options,
-    ),
-    '',
-    ...lines.map((line, index) =>
-      paint(line, index === 0 ? undefined : ranked[index - 1]?.fit.fits, options),
-    ),
-    '',
-    ...reasons.flatMap((reason) => wrap(reason, width, '   ')),
-    ...remarkLines(table.notes.map(printable), options),
-    '',
-  ].join('\n');
-}
-
 export function isOneRevision(rows: readonly BranchRow[]): boolean {
   return (
     rows.every((row) => row.variant !== undefined) && new Set(rows.map((row) => row.revision)).size === 1
   );
-}
-
-/** Green is what fits, faint what does not: the column says it in words as well. */
-function paint(line: string, fits: boolean | undefined, { colour }: BranchTableOptions): string {
-  if (colour !== true || fits === undefined) return line;
-  return fits ? line.replace(/yes$/, '\x1b[32myes\x1b[39m') : `\x1b[2m${line}\x1b[22m`;
 }
 
 /** A column whose values all come from one weak place is marked once, at its head. */
@@ -125,7 +62,7 @@ function textColumn({ head, rank, align, cell, leastWidth }: Column, rows: reado
 const COMMON: readonly FactName[] = ['method', 'architecture', 'parameters', 'context'];
 
 /** The repository, how many rows, and what they have in common. */
-function titleOf({ repo, rows }: BranchTable): string {
+export function titleOf({ repo, rows }: BranchTable): string {
   const variants = rows.every((row) => row.variant !== undefined) && rows.length > 0;
   const branches = new Set(rows.map((row) => row.revision)).size;
   const count = variants
@@ -159,6 +96,16 @@ function remarksOf(rows: readonly BranchRow[]): string[] {
     const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
     return `${names.slice(0, 3).join(', ')}${more}: ${text}`;
   });
+}
+
+/** The same weights in several formats: what each of them takes. */
+function formatNotes(rows: readonly BranchRow[]): string[] {
+  return rows
+    .filter(({ variant, formats }) => variant === undefined && formats.length > 1)
+    .map((row) => {
+      const shares = row.formats.map(({ format, bytes }) => `${format} ${formatBytes(bytes)}`);
+      return `${rowName(row, false)} has its weights in several formats: ${shares.join(', ')}; see --weights`;
+    });
 }
 
 /** Every quantisation comes with the encoder for pictures, so its size counts each time. */
@@ -196,18 +143,19 @@ function legend(shown: readonly TextColumn[], headLine: string): string[] {
   return used.length === 0 ? [] : ['', used.map(([mark, meaning]) => `${mark} ${meaning}`).join('; ')];
 }
 
-function remarkLines(remarks: readonly string[], options: BranchTableOptions): string[] {
+export function remarkLines(remarks: readonly string[], options: BranchTableOptions): string[] {
   if (remarks.length === 0) return [];
   const shown = remarks.slice(0, MOST_REMARKS);
   const more = remarks.length - shown.length;
   return [
     '',
-    ...[...shown, ...(more > 0 ? [`and ${more} more remarks: --json has them all`] : [])].flatMap((remark) =>
-      prose(remark, options),
-    ),
+    ...[
+      ...shown,
+      ...(more > 0 ? [`and ${formatCount(more, 'more remark')}: --json has them all`] : []),
+    ].flatMap((remark) => prose(remark, options)),
   ];
 }
 
-function prose(text: string, { columns }: BranchTableOptions): string[] {
+export function prose(text: string, { columns }: BranchTableOptions): string[] {
   return wrap(text, Math.min(columns ?? PROSE_COLUMNS, PROSE_COLUMNS), '  ');
 }
