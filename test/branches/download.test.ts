@@ -8,7 +8,7 @@ import { MISTRAL_GPTQ, mistralGptq } from '../support/hub/fixtures/mistral-gptq.
 import { quantisedRepositories } from '../support/hub/fixtures/quantised.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { gitFile, xetFile } from '../support/hub/repositories/file.ts';
-import { jsonLines, type Run, Workspace } from '../support/run-program.ts';
+import { jsonLines, PROGRAM, type Run, Workspace } from '../support/run-program.ts';
 
 const FORMATS = 'tests/formats';
 const SMALL_GGUF = 'tests/small-gguf';
@@ -234,5 +234,35 @@ describe('--reuse', () => {
     expect(hub.log.count({ path: 'model.safetensors' })).toBe(0);
     expect((await stat(workspace.path('target', 'model.safetensors'))).mode & 0o200).toBe(0o200);
     expect(await compareWithTruth(workspace.path('target'), truth)).toEqual([]);
+  });
+});
+
+describe('a question on a terminal', () => {
+  const ask = async (answer: string) => {
+    const workspace = await open();
+    const line = `exec '${process.execPath}' '${PROGRAM}' ${MISTRAL_GPTQ} --fits 2GB --progress none`;
+    const program = workspace.start(['-qec', line, '/dev/null'], {
+      command: ['script'],
+      env: { TERM: 'xterm', SHELL: '/bin/sh' },
+    });
+    await program.until('the question', () => program.stdout.includes('[Y/n]'));
+    program.type(`${answer}\r`);
+    return { workspace, run: await program.ended };
+  };
+
+  test('no: nothing is downloaded', async () => {
+    const { workspace, run } = await ask('n');
+    await using _ = workspace;
+    expect(run.stdout).toContain('not downloaded, as you say');
+    expect(workspace.has('Mistral-7B-Instruct-v0.1-GPTQ_gptq-8bit-32g-actorder_True')).toBe(false);
+  });
+
+  test('yes: the first is', async () => {
+    const { workspace, run } = await ask('');
+    await using _ = workspace;
+    expect(run.exit).toBe(0);
+    expect(
+      workspace.has('Mistral-7B-Instruct-v0.1-GPTQ_gptq-8bit-32g-actorder_True', 'model.safetensors'),
+    ).toBe(true);
   });
 });
