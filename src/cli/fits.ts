@@ -33,12 +33,12 @@ export async function chooseFitting(
   const ranked = rankRows(table.rows, { memory, context });
   const [best] = ranked;
   if (best === undefined || !best.fit.fits) throw nothingFits(best, memory);
-  // What is asked for is no note that --quiet could leave out: it says what will be on the disk.
   const fitting = ranked.filter(({ fit }) => fit.fits);
   const others = fitting.slice(1, 1 + OTHERS).map((one) => `fetch:   else ${fitSentence(one)}\n`);
   const more = fitting.length - 1 - others.length;
-  process.stderr.write(`fetch: best of ${fitting.length} that fit: ${fitSentence(best)}\n${others.join('')}`);
-  if (more > 0) process.stderr.write(`fetch:   and ${more} more: see fetch branches\n`);
+  const say = (text: string) => (options.quiet ? true : process.stderr.write(text));
+  say(`fetch: best of ${fitting.length} that fit: ${fitSentence(best)}\n${others.join('')}`);
+  if (more > 0) say(`fetch:   and ${more} more: see fetch branches\n`);
   await confirm(best, options, signal);
   const { revision, variant } = best.row;
   const { request, target } = composed;
@@ -65,7 +65,7 @@ function nothingFits(nearest: RankedRow | undefined, memory: number): FetchError
 async function confirm(best: RankedRow, options: DownloadOptions, signal: AbortSignal): Promise<void> {
   const canAnswer = process.stdin.isTTY === true && process.stderr.isTTY === true && !process.env['CI'];
   if (options.yes || options.dryRun || !canAnswer) {
-    if (!options.dryRun) process.stderr.write('fetch: taking the first\n');
+    if (!options.dryRun && !options.quiet) process.stderr.write('fetch: taking the first\n');
     return;
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });

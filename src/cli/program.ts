@@ -28,6 +28,7 @@ const EXAMPLES = `
 Examples:
   fetch TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --revision gptq-8bit-32g-actorder_True
   fetch TheBloke/Mistral-7B-Instruct-v0.1-GPTQ:gptq-4bit-32g-actorder_True --dry-run
+  fetch branches TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --fits 12GB
   fetch openai-community/gpt2 config.json tokenizer.json
   fetch datasets/nyu-mll/glue --include "*.parquet" --local-dir glue
 

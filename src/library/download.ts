@@ -83,7 +83,7 @@ export async function download(
     await using hasher = new ThreadHasher();
     const plan = await planWithReuse(request, store, hasher, revision, selected, emit, signal);
     emit({ type: 'planned', plan, directory: request.directory });
-    noteDuplicates(selected, emit);
+    noteDuplicates(plan, emit);
     await noteScan(plan, source, revision, emit, signal);
     if (request.dryRun) return { revision, plan, fetchedBytes: 0 };
     warnOf(plan, emit);

@@ -23,7 +23,9 @@ export function narrow(
 }
 
 /** One line when the same weights come in several formats: how much less would do. */
-export function noteDuplicates(files: readonly RemoteFile[], emit: Emit): void {
+export function noteDuplicates(plan: Plan, emit: Emit): void {
+  if (plan.totals.fetchBytes === 0) return;
+  const files = plan.files.map(({ file }) => file);
   const saved = savedBySafetensors(files);
   if (saved === 0) return;
   const formats = new Set(files.map(({ path }) => weightFormat(path)));

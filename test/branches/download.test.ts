@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -237,7 +238,10 @@ describe('--reuse', () => {
   });
 });
 
-describe('a question on a terminal', () => {
+const hasTerminal = spawnSync('script', ['--version']).status === 0;
+if (!hasTerminal) console.warn('SKIPPED: there is no `script` of util-linux to make a terminal');
+
+describe.skipIf(!hasTerminal)('a question on a terminal', () => {
   const ask = async (answer: string) => {
     const workspace = await open();
     const line = `exec '${process.execPath}' '${PROGRAM}' ${MISTRAL_GPTQ} --fits 2GB --progress none`;

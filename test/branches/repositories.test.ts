@@ -51,6 +51,16 @@ describe('every way of describing a quantisation', () => {
     expect(problems).toEqual([]);
   });
 
+  test('AWQ of old, in a file of its own', async () => {
+    const { facts } = rowOf(await describeAt(hub, 'tests/awq-old'), 'main');
+    expect(facts).toMatchObject({
+      method: { value: 'awq', origin: 'quant_config.json' },
+      bits: { value: 4, origin: 'quant_config.json' },
+      groupSize: { value: 128, origin: 'quant_config.json' },
+      parameters: { value: MISTRAL_PARAMETERS },
+    });
+  });
+
   test('EXL2: bits are fractions; where nothing says them, the name does and is marked', async () => {
     const table = await describeAt(hub, 'tests/exl2');
     expect(factsOf(rowOf(table, '4_65'))).toMatchObject({
@@ -200,6 +210,17 @@ describe('what cannot be read is named in its row', () => {
   });
 
   test('one listing that fails is a row, all of them are an error', async () => {
+    await using partly = await startHub({
+      repositories: quantisedRepositories(),
+      faults: [{ on: 'tree', after: 2, times: 1, effect: { kind: 'status', status: 404 } }],
+    });
+    const { rows } = await describeAt(partly, 'tests/exl2');
+    expect(rows).toHaveLength(4);
+    const failed = rows.filter(({ problems }) =>
+      problems.some((one) => one.startsWith('could not be listed')),
+    );
+    expect(failed.length).toBeGreaterThan(0);
+    expect(failed.length).toBeLessThan(4);
     await using other = await startHub({
       repositories: quantisedRepositories(),
       faults: [{ on: 'tree', times: 3, effect: { kind: 'status', status: 503 } }],
