@@ -12,6 +12,7 @@ import type { Reporter } from '../report/reporter.ts';
 import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
 import { findToken, type Token } from '../source/hub/token.ts';
 import { DEFAULT_RETRY_POLICY } from '../system/retry.ts';
+import { chosenCache, linksAllowed } from './cache-place.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 
 const STALL_TIMEOUT_MS = 30_000;
@@ -22,6 +23,8 @@ export interface Composed {
   readonly settings: DownloadSettings;
   readonly token: Token | undefined;
   readonly request: DownloadRequest;
+  /** Where the path of the cache came from, if the files go to one. */
+  readonly cacheOrigin: string | undefined;
 }
 
 /** From words to values; throws USAGE. Reads the environment and the token file, nothing else. */
@@ -43,6 +46,7 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     readFile: readIfThere,
     join,
   });
+  const cache = chosenCache(options, process.env, homedir(), join);
   const request: DownloadRequest = {
     endpoint: settings.endpoint.value,
     token,
@@ -55,8 +59,9 @@ export function compose(repo: string, names: readonly string[], options: Downloa
       exclude: options.exclude ?? [],
     },
     directory: resolve(
-      options.localDir ?? defaultDirectory(target.repo, target.revision, target.quantisation),
+      cache?.value ?? options.localDir ?? defaultDirectory(target.repo, target.revision, target.quantisation),
     ),
+    cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
     mayBeQuantisation: target.revisionOrigin === 'colon',
     quantisation: target.quantisation,
     weights: settings.weights,
@@ -70,7 +75,7 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     bytesPerSecond: settings.bytesPerSecond.value,
     transport: settings.transport.value,
   };
-  return { target, settings, token, request };
+  return { target, settings, token, request, cacheOrigin: cache?.origin };
 }
 
 /** `./NAME`, `./NAME_REV`, `./NAME_Q4_K_M`: one for each thing that can be downloaded. */
@@ -95,12 +100,14 @@ function reusePlaces({ reuse }: DownloadOptions): DownloadRequest['reuse'] {
 }
 
 /** Where each setting came from, for `--verbose`. The token's value is not among them. */
-export function settingLines({ settings, token, request }: Composed): string[] {
+export function settingLines({ settings, token, request, cacheOrigin }: Composed): string[] {
   const { endpoint, connections, retries, stallTimeoutMs, timeoutMs, bytesPerSecond, transport } = settings;
   return [
     `endpoint ${endpoint.value} (${endpoint.origin})`,
     `token ${token === undefined ? 'none' : `from ${token.origin}`}`,
-    `directory ${request.directory}`,
+    cacheOrigin === undefined
+      ? `directory ${request.directory}`
+      : `cache ${request.directory} (${cacheOrigin})`,
     `connections ${connections.value} (${connections.origin})`,
     `retries ${retries.value} (${retries.origin})`,
     `stall timeout ${stallTimeoutMs.value / 1000} s (${stallTimeoutMs.origin})`,

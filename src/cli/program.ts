@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander';
+import { addCache, type CacheAction } from './cache-program.ts';
 import type { BranchesOptions, DownloadOptions } from './settings.ts';
 
 /** What the commands do. Loaded by the caller when one of them is really run. */
 export interface Actions {
   download(repo: string, names: readonly string[], options: DownloadOptions): Promise<void>;
   branches(repo: string, options: BranchesOptions): Promise<void>;
+  cache(action: CacheAction): Promise<void>;
 }
 
 export interface ProgramOutput {
@@ -58,6 +60,7 @@ export function createProgram(version: string, actions: Actions, output: Program
   const download = program.command('download').description('the same as without a command word');
   addDownload(download, actions);
   addBranches(program.command('branches'), actions);
+  addCache(program, (action) => actions.cache(action));
   return program;
 }
 
@@ -92,6 +95,8 @@ function addDownload(command: Command, actions: Actions): void {
     .argument('[files...]', 'files or folders of the repository; default: all of it')
     .option('--revision <rev>', 'branch, tag, commit, or refs/pr/N (default: main)')
     .option('--local-dir <dir>', 'where the files go (default: ./NAME for main, ./NAME_REV otherwise)')
+    .option('--cache', 'into the central cache, where hf and transformers look (HF_HUB_CACHE, HF_HOME)')
+    .option('--cache-dir <dir>', 'the same, with the cache in this folder')
     .option('--include <glob>', 'only paths that match; repeatable', collect)
     .option('--exclude <glob>', 'no paths that match; repeatable', collect)
     .option('--repo-type <type>', 'model, dataset or space')

@@ -20,6 +20,10 @@ async function main(version: string): Promise<number> {
         const { runBranches } = await import('./commands/branches.ts');
         exit = await runBranches(repo, options, version);
       },
+      cache: async (action) => {
+        const { runCache } = await import('./commands/cache.ts');
+        exit = await runCache(action, version);
+      },
     },
     { out: (text) => process.stdout.write(text), error: (text) => process.stderr.write(text) },
   );

@@ -8,6 +8,8 @@ import type { TransportChoice } from '../transfer/io-messages.ts';
 export interface DownloadOptions {
   readonly revision?: string;
   readonly localDir?: string;
+  readonly cache?: boolean;
+  readonly cacheDir?: string;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly repoType?: string;

@@ -10,6 +10,7 @@ import { planSentence } from '../report/plan-sentence.ts';
 import type { Source } from '../source/source.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
 import { type DonorPlaces, findDonors } from '../store/directory/donors.ts';
+import { HubCacheStore } from '../store/hub-cache/hub-cache-store.ts';
 import type { Store } from '../store/store.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
 import { runPlan } from '../transfer/run-plan.ts';
@@ -28,8 +29,10 @@ export interface DownloadRequest extends HubAccess {
   /** Branch, tag, `refs/pr/N`, or commit. */
   readonly revision: string;
   readonly selection: Selection;
-  /** Absolute path of the target directory. Need not exist. */
+  /** Absolute path of the target directory, or with `cache` that of the root of the cache. Need not exist. */
   readonly directory: string;
+  /** The files go into a central cache, in the layout of the Hub's own clients. */
+  readonly cache?: CacheChoice | undefined;
   readonly forceDownload: boolean;
   /** Go on although the disk looks too small. */
   readonly ignoreSpace: boolean;
@@ -50,8 +53,15 @@ export interface DownloadRequest extends HubAccess {
   readonly reuse?: Pick<DonorPlaces, 'named' | 'siblings' | 'hubCache'> | undefined;
 }
 
+export interface CacheChoice {
+  /** False: files instead of links, also where links work. */
+  readonly links: boolean;
+}
+
 export interface DownloadOutcome {
   readonly revision: Revision;
+  /** Absolute path of where the files stand: the target directory, or the snapshot in the cache. */
+  readonly directory: string;
   readonly plan: Plan;
   /** Bytes that came over the network; 0 for a dry run. */
   readonly fetchedBytes: number;
@@ -77,15 +87,16 @@ export async function download(
     const listing = await collectListing(source, revision, emit, signal);
     const wanted = narrow(listing, request.weights ?? 'all', quantisation);
     const selected = selectFiles(wanted, request.selection);
-    await using store = openDirectory(request, environment, revision);
+    await using store = openStore(request, environment, revision);
     await store.refuseNames(selected);
     if (!request.dryRun) await store.open();
     await using hasher = new ThreadHasher();
     const plan = await planWithReuse(request, store, hasher, revision, selected, emit, signal);
-    emit({ type: 'planned', plan, directory: request.directory });
+    const { directory } = store;
+    emit({ type: 'planned', plan, directory });
     noteDuplicates(plan, emit);
     await noteScan(plan, source, revision, emit, signal);
-    if (request.dryRun) return { revision, plan, fetchedBytes: 0 };
+    if (request.dryRun) return { revision, directory, plan, fetchedBytes: 0 };
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
@@ -107,7 +118,7 @@ export async function download(
     await publish(store, revision, selected, listing, failures);
     const first = failures[0];
     if (first !== undefined) throw someFailed(first, failures.length);
-    return { revision, plan, fetchedBytes };
+    return { revision, directory, plan, fetchedBytes };
   } finally {
     http.close();
   }
@@ -184,10 +195,12 @@ function largeConnections({ connections, bytesPerSecond }: DownloadRequest): num
   return Math.min(connections, Math.ceil(bytesPerSecond / BYTES_PER_CONNECTION) + 1);
 }
 
-function openDirectory(request: DownloadRequest, environment: Environment, revision: Revision): Store {
-  const { directory, endpoint } = request;
+function openStore(request: DownloadRequest, environment: Environment, revision: Revision): Store {
+  const { directory, endpoint, cache } = request;
   const { platform, ignoresCase, lock } = environment;
-  return new DirectoryStore({ directory, endpoint, revision, platform, ignoresCase, lock });
+  const options = { endpoint, revision, platform, ignoresCase, lock };
+  if (cache === undefined) return new DirectoryStore({ directory, ...options });
+  return new HubCacheStore({ cache: directory, repo: request.repo, links: cache.links, ...options });
 }
 
 /** What people should hear before it happens. */
@@ -214,7 +227,7 @@ async function publish(
 ): Promise<void> {
   const failed = new Set(failures.map((failure) => failure.path));
   const whole = selected.filter((file) => !failed.has(file.path));
-  await store.publish(revision, whole, listing);
+  await store.publish(revision, whole, listing, failures.length === 0);
 }
 
 function someFailed({ error, path }: FileFailure, count: number): FetchError {

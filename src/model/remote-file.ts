@@ -13,4 +13,12 @@ export interface RemoteFile {
   readonly size: number;
   /** What the content must hash to; undefined where a mirror gives nothing usable, then only the size is checked. */
   readonly digest: Digest | undefined;
+  /** Of LFS and Xet files, where the hub says it: what stands in git in their place. */
+  readonly pointer?: Pointer;
+}
+
+/** The git blob that stands for a big file, and its name in Xet storage. Both in lower-case hex. */
+export interface Pointer {
+  readonly oid: string;
+  readonly xetHash: string | undefined;
 }

@@ -57,7 +57,7 @@ export async function runDownload({ repo, names, options, version }: DownloadCom
       inspection.begin(inspect),
     );
     reporter.close();
-    if (composed.request.dryRun) printPlan(outcome, composed, options);
+    if (composed.request.dryRun) printPlan(outcome, options);
     else printDone(outcome, composed, options, tally, reportTime.now() - started);
     return 0;
   } catch (thrown) {
@@ -80,11 +80,11 @@ function noteObsolete(options: DownloadOptions, emit: Emit): void {
   }
 }
 
-function printPlan({ plan }: DownloadOutcome, { request }: Composed, options: DownloadOptions): void {
+function printPlan({ plan, directory }: DownloadOutcome, options: DownloadOptions): void {
   const { columns, isTTY } = process.stdout;
   const text = options.json
-    ? renderPlanJson(plan, request.directory)
-    : renderPlanTable(plan, { directory: request.directory, ...(isTTY ? { columns } : {}) });
+    ? renderPlanJson(plan, directory)
+    : renderPlanTable(plan, { directory, ...(isTTY ? { columns } : {}) });
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
@@ -109,13 +109,13 @@ function printDone(
 }
 
 /** The directory; the file, when exactly one was named. */
-function resultPath({ plan }: DownloadOutcome, { request, target }: Composed): string {
+function resultPath({ plan, directory }: DownloadOutcome, { request, target }: Composed): string {
   const { names = [], include = [], exclude = [] } = request.selection;
   const named = [...names, ...(target.path === undefined ? [] : [target.path.path])];
   const only = plan.files.length === 1 ? plan.files[0]?.file.path : undefined;
   const isFile =
     only !== undefined && named.length === 1 && include.length + exclude.length === 0 && named[0] === only;
-  return isFile ? localPath(request.directory, only) : request.directory;
+  return isFile ? localPath(directory, only) : directory;
 }
 
 interface Ending {

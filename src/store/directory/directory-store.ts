@@ -4,17 +4,19 @@ import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { onDisk, onDiskSync } from '../../system/disk-error.ts';
+import { remainingContents } from '../contents.ts';
+import { DirectoryLock, type LockContext } from '../lock.ts';
+import { type ManifestFile, readManifest, writeManifest } from '../manifest.ts';
+import { existingAncestor, findObstacles, ignoresCase } from '../obstacles.ts';
+import { PartsFolder } from '../parts-folder.ts';
+import { refuseNames } from '../refuse-names.ts';
+import { regularFile } from '../regular-file.ts';
 import { checkNames, localPath, type NameProblem } from '../safe-path.ts';
+import { StagedPart } from '../staged-part.ts';
 import type { ContentDigests, StagedFile, Store, Survey } from '../store.ts';
-import { remainingContents } from './contents.ts';
-import { Holdings, type KnownFile, regularFile } from './holdings.ts';
+import { Holdings, type KnownFile } from './holdings.ts';
 import { writeHubMetadata } from './hub-metadata.ts';
 import { HUB_FOLDER, HUB_METADATA_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
-import { DirectoryLock, type LockContext } from './lock.ts';
-import { type ManifestFile, readManifest, writeManifest } from './manifest.ts';
-import { existingAncestor, findObstacles, ignoresCase } from './obstacles.ts';
-import { PartsFolder } from './parts-folder.ts';
-import { StagedPart } from './staged-part.ts';
 import { StateFolder } from './state-folder.ts';
 
 export interface DirectoryStoreOptions {
@@ -42,7 +44,7 @@ export class DirectoryStore implements Store {
   constructor(options: DirectoryStoreOptions) {
     this.directory = options.directory;
     this.#options = options;
-    this.#parts = new PartsFolder(options.directory, options.revision);
+    this.#parts = new PartsFolder(inside(options.directory, PARTS_FOLDER), options.revision);
     this.#surveyedMs = options.lock.clock.now();
   }
 
@@ -51,15 +53,8 @@ export class DirectoryStore implements Store {
   }
 
   async refuseNames(files: readonly RemoteFile[]): Promise<void> {
-    const refused = onDiskSync(this.directory, () => this.#problems(files.map((file) => file.path)));
-    if (refused.length === 0) return;
-    const shown = refused.slice(0, 10).map(({ path, reason }) => `${JSON.stringify(path)} (${reason})`);
-    const more = refused.length > shown.length ? `, and ${refused.length - shown.length} more` : '';
-    throw new FetchError(
-      'DISK',
-      `${refused.length === 1 ? 'a name' : `${refused.length} names`} cannot be written to ${this.directory}: ${shown.join(', ')}${more}`,
-      { hint: 'Nothing was written. Leave them out with --exclude, or use another --local-dir.' },
-    );
+    const problems = onDiskSync(this.directory, () => this.#problems(files.map((file) => file.path)));
+    refuseNames(this.directory, problems, 'Leave them out with --exclude, or use another --local-dir.');
   }
 
   #problems(paths: readonly string[]): readonly NameProblem[] {
@@ -99,9 +94,14 @@ export class DirectoryStore implements Store {
     return localPath(this.directory, file.path);
   }
 
+  candidatePath(file: RemoteFile): string {
+    return this.finalPath(file);
+  }
+
   async stage(file: RemoteFile): Promise<StagedFile> {
     const { identity, part, journal } = this.#parts.partOf(file);
-    const paths = { part, journal, final: this.finalPath(file) };
+    const final = this.finalPath(file);
+    const paths = { part, journal, final: () => final };
     return await onDisk(part, () => {
       return new StagedPart(paths, identity, (digests) =>
         this.#record(file, digests, this.#options.lock.clock.now()),

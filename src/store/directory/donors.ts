@@ -2,11 +2,11 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef } from '../../model/repo.ts';
+import { type Manifest, readManifest } from '../manifest.ts';
+import { regularFile } from '../regular-file.ts';
 import { isLocalName, localPath } from '../safe-path.ts';
-import { regularFile } from './holdings.ts';
 import { readHubMetadata } from './hub-metadata.ts';
 import { inside, STATE_FOLDER } from './layout.ts';
-import { type Manifest, readManifest } from './manifest.ts';
 
 /** Where the same contents may stand already. */
 export interface DonorPlaces {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { open, rename, unlink, utimes } from 'node:fs/promises';
-import { FetchError } from '../../model/error.ts';
-import type { Clock, Random } from '../../system/clock.ts';
-import { onDisk } from '../../system/disk-error.ts';
+import { FetchError } from '../model/error.ts';
+import type { Clock, Random } from '../system/clock.ts';
+import { onDisk } from '../system/disk-error.ts';
 
 /** Who holds a lock. `startedAt` tells a reused process id from the one that wrote it. */
 export interface LockOwner {
@@ -45,8 +45,12 @@ export class DirectoryLock implements AsyncDisposable {
     this.#beat();
   }
 
-  /** Takes the lock or throws LOCKED. The folder must exist. */
-  static async take(path: string, context: LockContext): Promise<DirectoryLock> {
+  /** Takes the lock or throws LOCKED. The folder must exist. `elsewhere` is the option that names another place. */
+  static async take(
+    path: string,
+    context: LockContext,
+    elsewhere: '--local-dir' | '--cache-dir' = '--local-dir',
+  ): Promise<DirectoryLock> {
     const nonce = context.random().toString(36).slice(2);
     const content = `${JSON.stringify({ ...context.owner, since: context.clock.now(), nonce })}\n`;
     for (let tries = 0; tries < 3; tries += 1) {
@@ -54,12 +58,12 @@ export class DirectoryLock implements AsyncDisposable {
       const seen = read(path);
       if (seen === undefined) continue;
       const holder = livingHolder(seen, context);
-      if (holder !== undefined) throw locked(path, holder);
+      if (holder !== undefined) throw locked(path, holder, elsewhere);
       if (await takeOver(path, seen, content, context)) {
         return new DirectoryLock(path, content, context.clock);
       }
     }
-    throw locked(path, 'another run');
+    throw locked(path, 'another run', elsewhere);
   }
 
   #beat(): void {
@@ -160,8 +164,12 @@ async function takeOver(path: string, stale: Seen, content: string, context: Loc
   });
 }
 
-function locked(path: string, holder: string): FetchError {
-  return new FetchError('LOCKED', `${holder} is working on this directory`, {
-    hint: `Wait for it to end, or use another --local-dir. If nothing is running, remove ${path}.`,
-  });
+function locked(path: string, holder: string, elsewhere: string): FetchError {
+  return new FetchError(
+    'LOCKED',
+    `${holder} is working on this ${elsewhere === '--cache-dir' ? 'repository in the cache' : 'directory'}`,
+    {
+      hint: `Wait for it to end, or use another ${elsewhere}. If nothing is running, remove ${path}.`,
+    },
+  );
 }

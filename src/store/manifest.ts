@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { RepoType } from '../../model/repo.ts';
+import type { RepoType } from '../model/repo.ts';
 import { writeAtomically } from './write-atomically.ts';
 
 export interface ManifestFile {

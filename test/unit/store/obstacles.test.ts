@@ -1,10 +1,10 @@
 import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { findObstacles, ignoresCase } from '../../../../src/store/directory/obstacles.ts';
-import { directoryStore } from '../../../support/directory-store.ts';
-import { failureOf, named, snapshot } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { findObstacles, ignoresCase } from '../../../src/store/obstacles.ts';
+import { directoryStore } from '../../support/directory-store.ts';
+import { failureOf, named, snapshot } from '../../support/store-kit.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 let around: string;
 let directory: string;

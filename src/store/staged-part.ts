@@ -11,20 +11,21 @@ import {
 import { rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import type { ByteRange } from '../../model/byte-range.ts';
-import { FetchError } from '../../model/error.ts';
-import { IntervalSet } from '../../model/interval-set.ts';
-import { onDisk, onDiskSync } from '../../system/disk-error.ts';
-import type { ContentDigests, StagedFile } from '../store.ts';
+import type { ByteRange } from '../model/byte-range.ts';
+import { FetchError } from '../model/error.ts';
+import { IntervalSet } from '../model/interval-set.ts';
+import { onDisk, onDiskSync } from '../system/disk-error.ts';
 import { makeFolder } from './make-folder.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
+import type { ContentDigests, StagedFile } from './store.ts';
 
 const makeDurable = promisify(fdatasync);
 
 export interface StagedPartPaths {
   readonly part: string;
   readonly journal: string;
-  readonly final: string;
+  /** Where the file stands once it is right. */
+  readonly final: (digests: ContentDigests) => string;
 }
 
 /**
@@ -82,12 +83,13 @@ export class StagedPart implements StagedFile {
 
   async commit(digests: ContentDigests): Promise<void> {
     this.#mustBeOpen();
-    await onDisk(this.#paths.final, async () => {
+    const final = this.#paths.final(digests);
+    await onDisk(final, async () => {
       // The content must survive a power cut before the name does.
       await makeDurable(this.descriptor);
       this.#mustBeWhatWasHashed();
       this.#close();
-      await moveInto(this.#paths.part, this.#paths.final);
+      await moveInto(this.#paths.part, final);
       if (this.#journal !== undefined) await removeIfThere(this.#paths.journal);
       await this.#onCommit(digests);
     });

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
-import type { ByteRange } from '../../model/byte-range.ts';
-import { FetchError } from '../../model/error.ts';
-import { IntervalSet } from '../../model/interval-set.ts';
+import type { ByteRange } from '../model/byte-range.ts';
+import { FetchError } from '../model/error.ts';
+import { IntervalSet } from '../model/interval-set.ts';
 
 /** Bytes per entry of the journal: what a killed run loses of each range in flight, at most. */
 export const BLOCK_BYTES: number = 256 * 1024;

@@ -3,10 +3,10 @@ import { appendFileSync, readFileSync, symlinkSync, truncateSync, writeFileSync 
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { ByteRange } from '../../../../src/model/byte-range.ts';
-import { IntervalSet } from '../../../../src/model/interval-set.ts';
-import { BLOCK_BYTES, type PartIdentity, PartJournal } from '../../../../src/store/directory/part-journal.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import type { ByteRange } from '../../../src/model/byte-range.ts';
+import { IntervalSet } from '../../../src/model/interval-set.ts';
+import { BLOCK_BYTES, type PartIdentity, PartJournal } from '../../../src/store/part-journal.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /** Three whole blocks and 500 bytes. */
 const SIZE = 3 * BLOCK_BYTES + 500;

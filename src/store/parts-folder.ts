@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import type { ByteRange } from '../../model/byte-range.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
-import { type Revision, repoPath } from '../../model/repo.ts';
-import { inside, PARTS_FOLDER } from './layout.ts';
+import { join } from 'node:path';
+import type { ByteRange } from '../model/byte-range.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import { type Revision, repoPath } from '../model/repo.ts';
 import { type PartIdentity, PartJournal } from './part-journal.ts';
 import { removeIfThere } from './staged-part.ts';
 
@@ -20,14 +20,14 @@ export class PartsFolder {
   readonly #folder: string;
   readonly #revision: Revision;
 
-  constructor(directory: string, revision: Revision) {
-    this.#folder = inside(directory, PARTS_FOLDER);
+  constructor(folder: string, revision: Revision) {
+    this.#folder = folder;
     this.#revision = revision;
   }
 
   partOf(file: RemoteFile): Part {
     const identity = this.#identity(file);
-    const stem = inside(this.#folder, partId(identity));
+    const stem = join(this.#folder, partId(identity));
     return { identity, part: `${stem}.part`, journal: `${stem}.blocks` };
   }
 
@@ -61,7 +61,7 @@ export class PartsFolder {
     const keep = new Set(wanted.map((file) => partId(this.#identity(file))));
     for (const name of names) {
       if (!keep.has(name.replace(/\.(part|blocks)$/, '')))
-        await removeIfThere(inside(this.#folder, name)).catch(() => {});
+        await removeIfThere(join(this.#folder, name)).catch(() => {});
     }
   }
 

@@ -1,8 +1,8 @@
-import type { RemoteFile } from '../../model/remote-file.ts';
-import type { Revision } from '../../model/repo.ts';
-import { isLocalName, localPath } from '../safe-path.ts';
-import { regularFile } from './holdings.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { Revision } from '../model/repo.ts';
 import type { Manifest, ManifestFile } from './manifest.ts';
+import { regularFile } from './regular-file.ts';
+import { isLocalName, localPath } from './safe-path.ts';
 
 /** What an earlier run left in a directory that this revision still has with the same content. */
 export function remainingContents(

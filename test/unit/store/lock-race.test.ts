@@ -2,8 +2,8 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
-import { compiled } from '../../../support/compiled.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { compiled } from '../../support/compiled.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const COUNT = 6;
 const ROUNDS = 40;
@@ -15,11 +15,11 @@ interface Message {
 
 test('of threads that all have seen the same stale lock exactly one gets it', async () => {
   const path = join(temporaryFolder(), 'lock');
-  const lockModule = new URL('store/directory/lock.js', compiled()).href;
+  const lockModule = new URL('store/lock.js', compiled()).href;
   const shared = new SharedArrayBuffer(8);
   const workers = Array.from({ length: COUNT }, (_, number) => {
     const workerData = { lockModule, path, number, count: COUNT, rounds: ROUNDS, shared };
-    return new Worker(new URL('../../../support/lock-racer.js', import.meta.url), { workerData });
+    return new Worker(new URL('../../support/lock-racer.js', import.meta.url), { workerData });
   });
   onTestFinished(async () => {
     await Promise.all(workers.map((worker) => worker.terminate()));

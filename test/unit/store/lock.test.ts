@@ -12,11 +12,11 @@ import {
 import { dirname, join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { FetchError } from '../../../../src/model/error.ts';
-import { DirectoryLock, type LockContext } from '../../../../src/store/directory/lock.ts';
-import type { Clock } from '../../../../src/system/clock.ts';
-import { failureOf } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { FetchError } from '../../../src/model/error.ts';
+import { DirectoryLock, type LockContext } from '../../../src/store/lock.ts';
+import type { Clock } from '../../../src/system/clock.ts';
+import { failureOf } from '../../support/store-kit.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /** A clock that stands until it is set; timers run when a test says so. */
 class StoppedClock implements Clock {
