@@ -96,6 +96,7 @@ export async function download(
       hasher,
       transport,
       connections: request.connections,
+      largeConnections: largeConnections(request),
       retry: request.retry,
       clock: environment.clock,
       random: environment.random,
@@ -169,6 +170,18 @@ function openTransport(request: DownloadRequest, environment: Environment, emit:
     maxThreads: processors > 1 && bytesPerSecond === undefined ? 2 : 1,
     trace: (message) => emit({ type: 'trace', message }),
   });
+}
+
+/** What one connection can be expected to bring in a second. */
+const BYTES_PER_CONNECTION = 4_000_000;
+
+/**
+ * Under a limit, a few connections are enough; of each the system takes in some megabytes that nobody has
+ * asked it for yet.
+ */
+function largeConnections({ connections, bytesPerSecond }: DownloadRequest): number {
+  if (bytesPerSecond === undefined) return connections;
+  return Math.min(connections, Math.ceil(bytesPerSecond / BYTES_PER_CONNECTION) + 1);
 }
 
 function openDirectory(request: DownloadRequest, environment: Environment, revision: Revision): Store {
