@@ -1,8 +1,11 @@
 import type { PlainFacts } from './fact-list.ts';
 
+/** Git cannot store longer ones on most disks. */
+const MAX_LENGTH = 255;
+
 /** What the name of a branch suggests. Only believed where nothing else says anything. */
 export function readBranchName(name: string): PlainFacts {
-  const text = name.toLowerCase();
+  const text = name.slice(0, MAX_LENGTH).toLowerCase();
   const bits =
     /(?:^|[-_./])(\d(?:[._]\d{1,2})?)[-_]?(?:bit|bits|bpw)(?=$|[-_./])/.exec(text)?.[1] ??
     /(?:^|bpw[-_]?)(\d[._]\d{1,2})(?=$|[-_])/.exec(text)?.[1] ??

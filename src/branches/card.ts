@@ -73,7 +73,7 @@ function isTableRow(line: string): boolean {
 }
 
 function isRule(line: string): boolean {
-  return line.length < 20_000 && /^\s*\|[\s:|-]*-[\s:|-]*$/.test(line);
+  return line.length < 20_000 && line.includes('-') && /^\s*\|/.test(line) && /^[\s:|-]+$/.test(line);
 }
 
 function cellsOf(line: string): string[] {

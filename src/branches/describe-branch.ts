@@ -39,7 +39,13 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
   const [small, tensors] = await Promise.all([readSmallFiles(files, read, whole), tensorsIn(main, subject)]);
   const problems = [...small.problems, ...tensors.problems];
   const quantised = small.findings.find(({ facts }) => facts.method !== undefined)?.facts;
-  const findings: Finding[] = [...small.findings, ...tensorFindings(tensors.tensors, quantised, subject)];
+  // A header counts, a shape only implies.
+  const implied = small.findings.filter(({ origin }) => origin === 'computed');
+  const findings: Finding[] = [
+    ...small.findings.filter(({ origin }) => origin !== 'computed'),
+    ...tensorFindings(tensors.tensors, quantised, subject),
+    ...implied,
+  ];
   if (main === undefined) problems.push('no weights');
   const ggufs = sets.filter(({ format }) => format === 'gguf');
   const onlyGguf = main?.format === 'gguf';
@@ -50,6 +56,7 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
   if (onlyGguf && variants.length > 0) return variants;
   const merged = mergeFindings([
     ...findings,
+    { origin: 'computed', facts: { bitsPerWeight: meanBits(findings) } },
     ...exllamaFindings(about, quantised),
     { origin: 'card', facts: { ...about, exllama: undefined } },
     { origin: 'card', facts: card.about },
@@ -107,6 +114,15 @@ function tensorFindings(
   const facts = summarise(tensors, mixed ? undefined : bits, method);
   // Of words of several widths nobody can say how many values they hold.
   return [{ origin, facts: { method, ...facts, ...(mixed ? { parameters: undefined } : {}) } }];
+}
+
+/** All bytes of all tensors over all parameters: more than the bits of the matrices, because the rest is not quantised. */
+function meanBits(findings: readonly Finding[]): number | undefined {
+  const first = (name: 'tensorBytes' | 'parameters') =>
+    findings.map(({ facts }) => facts[name]).find((value) => value !== undefined);
+  const [bytes, parameters] = [first('tensorBytes'), first('parameters')];
+  if (bytes === undefined || parameters === undefined) return undefined;
+  return Math.round((800 * bytes) / parameters) / 100;
 }
 
 /** The card's word on ExLlama is of its day; today's rule stands beside it where they differ. */

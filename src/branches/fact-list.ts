@@ -44,7 +44,7 @@ export function mergeFindings(findings: readonly Finding[]): { facts: Facts; con
 function same(name: FactName, left: unknown, right: unknown): boolean {
   if (typeof left === 'number' && typeof right === 'number') {
     // A name says 4.65 as 4_6 or rounds it; a count of parameters is written as 7B.
-    const tolerance = name === 'parameters' ? 0.2 * left : name === 'bits' && left % 1 !== 0 ? 0.1 : 1e-9;
+    const tolerance = name === 'parameters' ? 0.25 * left : name === 'bits' && left % 1 !== 0 ? 0.1 : 1e-9;
     return Math.abs(left - right) <= tolerance;
   }
   return JSON.stringify(left) === JSON.stringify(right);

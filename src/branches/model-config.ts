@@ -82,6 +82,25 @@ function latentKv(holders: readonly JsonRecord[], layers: number | undefined): n
   return undefined;
 }
 
+/** Families whose blocks are four matrices of attention and three of a gated network, and nothing else of weight. */
+const DENSE_FAMILIES: ReadonlySet<string> = new Set(['llama', 'mistral', 'qwen2', 'qwen3']);
+
+/** Parameters as the shape implies them, for weights whose headers do not tell; undefined for other families. */
+export function impliedParameters(config: JsonRecord): number | undefined {
+  const facts = readModelConfig(config);
+  const { architecture, layers, heads, kvHeads, headSize } = facts;
+  const hidden = integerAt(config, 'hidden_size', 1, MOST);
+  const inner = integerAt(config, 'intermediate_size', 1, MOST);
+  const words = integerAt(config, 'vocab_size', 1, MOST);
+  if (!DENSE_FAMILIES.has(architecture ?? '') || !layers || !heads || !kvHeads || !headSize) return undefined;
+  if (hidden === undefined || inner === undefined || words === undefined) return undefined;
+  const attention = 2 * hidden * headSize * (heads + kvHeads);
+  const tables = config['tie_word_embeddings'] === true ? 1 : 2;
+  const parameters =
+    tables * words * hidden + layers * (attention + 3 * hidden * inner + 2 * hidden) + hidden;
+  return Number.isSafeInteger(parameters) ? parameters : undefined;
+}
+
 /** Names of fields that are there with values that no model can have; nothing is taken from those. */
 export function senselessIn(config: JsonRecord): string[] {
   const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;

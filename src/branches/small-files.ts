@@ -3,6 +3,7 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { Finding, PlainFacts } from './fact-list.ts';
 import { type JsonRecord, parseRecord, recordAt, textAt } from './json.ts';
 import {
+  impliedParameters,
   quantisationIn,
   readIndex,
   readModelConfig,
@@ -67,6 +68,7 @@ export async function readSmallFiles(
     nested && describesQuantisation(nested) ? readQuantisation(nested, 'awq') : undefined,
   );
   add('config.json', config && readModelConfig(config));
+  add('computed', config && { parameters: impliedParameters(config) });
   add('tokenizer_config.json', template === undefined ? undefined : { chatTemplate: template });
   add('tokenizer_config.json', tokenizer && readTokenizerConfig(tokenizer));
   add('generation_config.json', generation && stopStrings(generation));

@@ -130,6 +130,7 @@ export function conflictText({ field, believed, other }: Conflict): string {
   const said = `${FIELD_NAMES[field] ?? field}: ${valueText(field, believed.value)} (${believed.origin})`;
   const differs = valueText(field, other.value);
   if (other.origin === 'rule') return `${said}; ${differs} by what ExLlama loads today`;
+  if (other.origin === 'computed') return `${said}, although it should be ${differs}`;
   return `${said}, although the ${other.origin} says ${differs}`;
 }
 

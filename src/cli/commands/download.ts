@@ -38,7 +38,7 @@ export async function runDownload({ repo, names, options, version }: DownloadCom
     repo,
   );
   const tally = new Tally();
-  const started = reportTime.now();
+  let started = reportTime.now();
   const emit: Emit = (event) => {
     tally.apply(event);
     reporter.emit(event);
@@ -51,6 +51,8 @@ export async function runDownload({ repo, names, options, version }: DownloadCom
     if (options.fits !== undefined) {
       const { chooseFitting } = await import('../fits.ts');
       composed = await chooseFitting(composed, options, environment, emit, interruption.signal);
+      // How long somebody thinks about the answer is no part of the download.
+      started = reportTime.now();
     }
     using inspection = new Inspection(verbose, (message) => emit({ type: 'note', message }));
     const outcome = await download(composed.request, environment, emit, interruption.signal, (inspect) =>
