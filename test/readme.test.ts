@@ -70,7 +70,7 @@ describe('README.md', () => {
     );
     const read = sources().flatMap((text) =>
       Array.from(
-        text.matchAll(/'((?:FETCH|HF|HUGGING_FACE|XDG)_[A-Z_]+)'|env\['(\w+)'\]/g),
+        text.matchAll(/'((?:FETCH|HF|HUGGING_?FACE|XDG)_[A-Z_]+)'|env\['(\w+)'\]/g),
         ([, byPrefix, byPlace]) => byPrefix ?? byPlace,
       ),
     );

@@ -24,17 +24,32 @@ export async function checkBlobs(
   hasher: ThreadHasher,
   signal: AbortSignal,
 ): Promise<CheckedContents> {
+  signal.throwIfAborted();
+  let stop = () => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+  });
+  stopped.catch(() => {});
+  signal.addEventListener('abort', stop);
+  try {
+    return await hashAll(contents, hasher, stopped);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function hashAll(
+  contents: readonly CachedContent[],
+  hasher: ThreadHasher,
+  stopped: Promise<never>,
+): Promise<CheckedContents> {
   const findings: BlobFinding[] = [];
   let bytes = 0;
   for (const { name, path, size, digest, used } of contents) {
-    signal.throwIfAborted();
     if (digest === undefined) continue;
     const follower = hasher.follow(path, size, { git: digest.algorithm === 'git-sha1' });
     try {
-      const stop = new Promise<never>((_, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      });
-      const digests = await Promise.race([follower.digests(), stop]);
+      const digests = await Promise.race([follower.digests(), stopped]);
       if (!digestMatches(digests, digest)) findings.push({ kind: 'changed', name, used });
     } finally {
       follower.close();

@@ -190,6 +190,25 @@ describe.skipIf(missing !== undefined)('the central cache', () => {
     expect(asked.size).toBeGreaterThan(0);
   });
 
+  test('at the same time as hf, both end well, and what there is is right', async () => {
+    await using slow = await startHub({
+      repositories: [mistralGptq({ scale: 0.002 })],
+      bytesPerSecond: 4_000_000,
+    });
+    const { fetch, hf, cache } = await client(slow);
+    const [ours, theirs] = await Promise.all([
+      fetch(MISTRAL_GPTQ, '--cache'),
+      hf(['download', MISTRAL_GPTQ, '--quiet']),
+    ]);
+    expect(theirs).toContain(ours);
+    expect(await compareWithTruth(ours, await slow.truth(MISTRAL_GPTQ, 'main'))).toEqual([]);
+    await hf(['cache', 'ls', '--show-warnings']);
+    await hf(['cache', 'verify', MISTRAL_GPTQ, '--fail-on-missing-files']);
+    expect((await scanCacheDir(cache)).warnings).toEqual([]);
+    const blobs = readdirSync(join(cache, 'models--TheBloke--Mistral-7B-Instruct-v0.1-GPTQ', 'blobs'));
+    expect(blobs.filter((name) => name.endsWith('.incomplete'))).toEqual([]);
+  });
+
   test('@huggingface/hub is content as well', async () => {
     const { fetch, cache, fileBytes } = await client();
     const ours = await fetch('tests/revisions', '--cache');

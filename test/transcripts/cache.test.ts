@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
@@ -13,7 +14,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { generated } from '../support/hub/content/content.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { gitFile, lfsFile, xetFile } from '../support/hub/repositories/file.ts';
-import { type Run, Workspace } from '../support/run-program.ts';
+import { PROGRAM, type Run, Workspace } from '../support/run-program.ts';
+
+/** Only `script` of util-linux takes a command this way; that of BSD and macOS does not. */
+const hasTerminal =
+  spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') === true;
 
 const ID = 'tests/cached';
 const FOLDER = 'models--tests--cached';
@@ -104,7 +109,7 @@ describe('a download into the cache', () => {
     expect(readdirSync(workspace.folder)).toEqual([]);
   });
 
-  test('a blob that was damaged under its link is fetched again after --force-download', async () => {
+  test('a blob that was changed after it came is fetched again', async () => {
     await bring('main');
     const path = inCache(FOLDER, 'snapshots', commit('main'), 'sub/model.safetensors');
     const right = readFileSync(path);
@@ -293,6 +298,31 @@ describe('fetch cache verify', () => {
     expect(exit).toBe(7);
     expect(stdout).toContain('config.json');
   });
+});
+
+test.skipIf(!hasTerminal)('fetch cache rm at a terminal asks, and takes yes for an answer', async () => {
+  await bring('main');
+  for (const [answer, left] of [
+    ['n', true],
+    ['y', false],
+  ] as const) {
+    const line = `exec '${process.execPath}' '${PROGRAM}' cache rm ${ID} --cache-dir cache`;
+    const asked = workspace.start(['-qec', line, '/dev/null'], {
+      command: ['script'],
+      env: { TERM: 'xterm', SHELL: '/bin/sh' },
+    });
+    await asked.until('it asks', () => asked.stdout.includes('[y/N]'));
+    asked.type(`${answer}\r`);
+    expect((await asked.ended).exit).toBe(0);
+    expect(existsSync(inCache(FOLDER))).toBe(left);
+  }
+});
+
+test('fetch cache verify of many contents says nothing else', async () => {
+  const files = Array.from({ length: 30 }, (_, index) => gitFile(`${index}.txt`, `${index}\n`));
+  hub.repository('tests/other').setBranch('main', files);
+  expect((await run('tests/other', '-q')).exit).toBe(0);
+  expect((await run('cache', 'verify', 'tests/other', '-q')).stderr).toBe('');
 });
 
 test('fetch cache alone is a question', async () => {
