@@ -15,9 +15,9 @@ const { dependencies, name, bin } = JSON.parse(readFileSync(join(root, 'package.
 
 // Nothing is carried out here: the actions are never called.
 const program = createProgram('0', {} as never, { out: () => {}, error: () => {} });
-const options = commandsOf(program)
-  .flatMap((command) => [...command.options, ...command.createHelp().visibleOptions(command)])
-  .flatMap((option) => [option.short, option.long].filter((flag) => flag !== undefined && flag !== null));
+const options = flagsOf(program);
+const ofBranches = flagsOf(program.commands.find((command) => command.name() === 'branches')!);
+const everywhere = commandsOf(program).flatMap(flagsOf);
 
 describe('README.md', () => {
   test('lists every option, the hidden ones too, and no other', () => {
@@ -25,6 +25,15 @@ describe('README.md', () => {
       Array.from(cell.matchAll(/`(--?[\w-]+)/g), (match) => match[1]),
     );
     expect(listed.toSorted()).toEqual(Array.from(new Set(options)).toSorted());
+  });
+
+  test('lists every option of `fetch branches`, and no other', () => {
+    const listed = firstCells('Options of fetch branches').flatMap((cell) =>
+      Array.from(cell.matchAll(/`(--?[\w-]+)/g), (match) => match[1]),
+    );
+    expect(listed.toSorted()).toEqual(
+      ofBranches.filter((flag) => !['-h', '--help'].includes(flag)).toSorted(),
+    );
   });
 
   test('uses no option that there is not', () => {
@@ -35,7 +44,7 @@ describe('README.md', () => {
       Array.from(line.matchAll(/(?<= )--?[a-z][\w-]*/g), ([flag]) => flag),
     );
     expect(used.length).toBeGreaterThan(5);
-    expect(used.filter((flag) => !options.includes(flag))).toEqual([]);
+    expect(used.filter((flag) => !everywhere.includes(flag))).toEqual([]);
   });
 
   test('has the exit codes of the program', () => {
@@ -90,6 +99,16 @@ describe('README.md', () => {
     ).toEqual([]);
   });
 });
+
+function flagsOf(command: Command): string[] {
+  return Array.from(
+    new Set(
+      [...command.options, ...command.createHelp().visibleOptions(command)].flatMap((option) =>
+        [option.short, option.long].filter((flag) => flag !== undefined && flag !== null),
+      ),
+    ),
+  );
+}
 
 function commandsOf(command: Command): Command[] {
   return [command, ...command.commands.flatMap(commandsOf)];

@@ -22,8 +22,8 @@ export interface RawConnectionOptions {
   readonly session: Buffer | undefined;
   /** Given TLS sessions to resume later. */
   readonly onSession: (session: Buffer) => void;
-  /** Told when the connection stands. */
-  readonly onConnected: () => void;
+  /** Told of every step on the way to a connection. */
+  readonly onProgress: () => void;
 }
 
 /** A socket with a large read buffer, for one request at a time. */
@@ -53,7 +53,7 @@ export class RawConnection {
 
   /** Begins to connect; certificates are checked as usual. */
   static open(url: URL, options: RawConnectionOptions): RawConnection {
-    const { session, onSession, onConnected } = options;
+    const { session, onSession, onProgress } = options;
     if (shared === undefined || shared.length < options.readBytes)
       shared = Buffer.allocUnsafeSlow(options.readBytes);
     const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -77,8 +77,9 @@ export class RawConnection {
             onread,
           } as ConnectionOptions)
             .on('session', onSession)
-            .on('secureConnect', onConnected)
-        : connectTcp({ host, port: Number(url.port || 80), onread }).on('connect', onConnected);
+            .once('secureConnect', onProgress)
+        : connectTcp({ host, port: Number(url.port || 80), onread });
+    socket.once('lookup', onProgress).once('connect', onProgress);
     connection = new RawConnection(socket);
     return connection;
   }

@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import { networkError, stalledError } from '../http/network-error.ts';
 import { formatRange } from '../http/range.ts';
 import { StallWatch } from '../http/request.ts';
@@ -6,16 +5,15 @@ import { redactUrl } from '../http/url.ts';
 import type { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
-import type { RateLimiter } from './rate-limiter.ts';
+import { Allowance, type RateLimiter } from './rate-limiter.ts';
 import { RawConnection, type RawListener } from './raw-connection.ts';
 import { keepsAlive, type RawHead, RawHeadParser, rangeProblem } from './raw-response.ts';
 import { refusedBytes } from './refused.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
+import { writeFully } from './write-fully.ts';
 
 /** Bytes per read: one system call and one write for each, instead of sixteen of each. */
 const READ_BYTES = 1024 * 1024;
-/** Under a limit, large reads would make the rate jump. */
-const LIMITED_READ_BYTES = 64 * 1024;
 /** Idle connections beyond this are closed; servers close them after some seconds anyway. */
 const MAX_IDLE = 64;
 
@@ -53,15 +51,38 @@ export class RawTransport implements Transport {
     this.#options = options;
   }
 
-  bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(signal.reason);
-    const url = new URL(job.location.url);
+  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { window, location } = job;
+    // No header can ask for no bytes: such a request would be answered with the whole file.
+    if (window.position >= window.end) return;
+    const url = new URL(location.url);
+    if (url.username !== '' || url.password !== '')
+      throw new OddAnswer('an address with a password', { lasting: true });
+    const { clock, limiter } = this.#options;
+    const allowance = new Allowance(limiter, window.end - window.position);
+    try {
+      const delay = allowance.begin();
+      if (delay > 0) await clock.sleep(delay, signal);
+      if (window.position < window.end) await this.#exchange(url, job, observer, signal, allowance);
+    } finally {
+      allowance.end();
+    }
+  }
+
+  #exchange(
+    url: URL,
+    job: RangeJob,
+    observer: RangeObserver,
+    signal: AbortSignal,
+    allowance: Allowance,
+  ): Promise<void> {
     const rangeText = formatRange({ start: job.window.position, end: job.window.end });
     const request = this.#requestText(url, job, rangeText);
     if (request === undefined)
       return Promise.reject(new OddAnswer('a header that is no text', { lasting: true }));
     return new Promise((resolve, reject) => {
-      const { clock, stallTimeoutMs, limiter, trace } = this.#options;
+      const { clock, stallTimeoutMs, trace } = this.#options;
       const started = clock.monotonic();
       const traced = (answer: string) =>
         trace(`GET ${redactUrl(url)} ${rangeText}: ${answer}, ${Math.round(clock.monotonic() - started)} ms`);
@@ -71,20 +92,25 @@ export class RawTransport implements Transport {
       const connection = this.#connect(url, () => watch.touch());
       const reused = connection.served > 0;
       const onAbort = () => connection.destroy();
+      let goOn = () => {};
       const end = (outcome: () => void) => {
         watch.stop();
+        goOn();
         signal.removeEventListener('abort', onAbort);
         outcome();
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const exchange = new Exchange(job, observer, clock, url, {
         received: (bytes) => {
-          watch.touch();
-          const delay = limiter?.take(bytes) ?? 0;
+          const delay = allowance.received(bytes);
+          watch.touch(delay);
           if (delay === 0) return;
           connection.pause();
-          watch.touch(delay);
-          clock.after(delay, () => connection.resume());
+          const cancel = clock.after(delay, () => connection.resume());
+          goOn = () => {
+            cancel();
+            connection.resume();
+          };
         },
         answered: (status) => traced(String(status)),
         done: (reusable) => {
@@ -92,8 +118,9 @@ export class RawTransport implements Transport {
           else drop(connection);
           end(resolve);
         },
-        failed: (error) => {
-          drop(connection);
+        failed: (error, reusable) => {
+          if (reusable) this.#keep(url.origin, connection);
+          else drop(connection);
           end(() => reject(error));
         },
         broken: (error) => {
@@ -123,10 +150,10 @@ export class RawTransport implements Transport {
       if (connection.usable) return connection;
     }
     return RawConnection.open(url, {
-      readBytes: this.#options.limiter === undefined ? READ_BYTES : LIMITED_READ_BYTES,
+      readBytes: this.#options.limiter?.stepBytes ?? READ_BYTES,
       session: this.#sessions.get(url.origin),
       onSession: (session) => this.#sessions.set(url.origin, session),
-      onConnected: onProgress,
+      onProgress,
     });
   }
 
@@ -155,6 +182,12 @@ export class RawTransport implements Transport {
   }
 }
 
+/** Whether so many bytes are the whole body. Only asked of answers that have one. */
+function isWhole({ status, headers }: RawHead, bodyBytes: number): boolean {
+  if (status < 300 || status === 304 || headers.has('transfer-encoding')) return false;
+  return headers.get('content-length') === String(bodyBytes);
+}
+
 function drop(connection: RawConnection): void {
   connection.release();
   connection.destroy();
@@ -165,7 +198,7 @@ interface ExchangeEnd {
   readonly received: (bytes: number) => void;
   readonly answered: (status: number) => void;
   readonly done: (reusable: boolean) => void;
-  readonly failed: (error: unknown) => void;
+  readonly failed: (error: unknown, reusable: boolean) => void;
   readonly broken: (error: Error | undefined) => void;
 }
 
@@ -182,6 +215,8 @@ class Exchange implements RawListener {
   /** Offset in the file of the next byte of the body. */
   #offset: number;
   #over = false;
+  /** The answer is of no use, and no byte of it is on its way any more. */
+  #spent = false;
   /** No byte of an answer has come. */
   silent = true;
 
@@ -204,7 +239,7 @@ class Exchange implements RawListener {
       if (body !== undefined && body.length > 0) this.#write(body);
     } catch (error) {
       this.#over = true;
-      this.#end.failed(error);
+      this.#end.failed(error, this.#spent);
     }
   }
 
@@ -222,12 +257,14 @@ class Exchange implements RawListener {
     const { head, bodyStart } = progress;
     const { status } = head;
     this.#end.answered(status);
+    this.#spent = isWhole(head, chunk.length - bodyStart) && keepsAlive(head);
     if (status >= 400) throw this.#refused(head);
     if (status >= 300) throw new OddAnswer('a redirect', { lasting: false });
     const { start, end } = this.#asked;
     const problem = status === 206 ? rangeProblem(head, start, end, this.#job.fileSize) : `status ${status}`;
     if (problem !== undefined) throw new OddAnswer(problem, { lasting: true });
     this.#head = head;
+    this.#spent = false;
     return chunk.subarray(bodyStart);
   }
 
@@ -244,13 +281,11 @@ class Exchange implements RawListener {
   #write(body: Buffer): void {
     const { window, descriptor, path } = this.#job;
     const start = this.#offset;
-    const to = Math.min(start + body.length, window.end);
-    for (let from = start; from < to; ) {
-      try {
-        from += writeSync(descriptor, body, from - start, to - from, from);
-      } catch (error) {
-        throw diskError(error, path);
-      }
+    const to = Math.min(start + body.length, window.end, this.#asked.end);
+    try {
+      if (to > start) writeFully(descriptor, body.subarray(0, to - start), start);
+    } catch (error) {
+      throw diskError(error, path);
     }
     this.#offset += body.length;
     if (to > start) {

@@ -64,7 +64,7 @@ class PlanRun {
       rangeSize: (bytes) => rangeSize(bytes, connections),
       lanes: connections,
     });
-    this.#budget = new ConnectionBudget(connections, context.clock.monotonic());
+    this.#budget = new ConnectionBudget(context.largeConnections, context.clock.monotonic());
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
     this.#signal.addEventListener('abort', () => {
@@ -184,7 +184,7 @@ class PlanRun {
         asked: () => this.#schedule.ask(span),
         wrote: (written: number, added: number) => this.#wrote(span, written, added),
         wholeFile: () => this.#takeWhole(span, transfer),
-        trouble: () => this.#budget.trouble(this.#context.clock.monotonic()),
+        trouble: (kind: 'refused' | 'broke') => this.#trouble(kind),
       };
       await this.#fetcher.fetch(span, transfer, observer, stop.signal, this.#signal);
     } catch (error) {
@@ -200,6 +200,10 @@ class PlanRun {
     if (transfer.spans > 0) return;
     if (transfer.settled) await transfer[Symbol.asyncDispose]();
     else if (transfer.complete) this.#inBackground(this.#finish(span.file, transfer));
+  }
+
+  #trouble(kind: 'refused' | 'broke'): void {
+    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeLanes);
   }
 
   #wrote(span: Span, written: number, added: number): void {
