@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { EXIT_CODES, SIGTERM_EXIT } from '../src/cli/explain.ts';
 import { createProgram } from '../src/cli/program.ts';
@@ -12,10 +13,15 @@ const { dependencies, name, bin } = JSON.parse(readFileSync(join(root, 'package.
   bin: Record<string, string>;
 };
 
-const program = createProgram('0', { download: async () => {} }, { out: () => {}, error: () => {} });
-const options = [...program.options, ...program.createHelp().visibleOptions(program)].flatMap((option) =>
-  [option.short, option.long].filter((flag) => flag !== undefined && flag !== null),
+const nothing = async () => {};
+const program = createProgram(
+  '0',
+  { download: nothing, branches: nothing },
+  { out: () => {}, error: () => {} },
 );
+const options = flagsOf(program);
+const ofBranches = flagsOf(program.commands.find((command) => command.name() === 'branches')!);
+const everywhere = [...options, ...ofBranches];
 
 describe('README.md', () => {
   test('lists every option, the hidden ones too, and no other', () => {
@@ -23,6 +29,15 @@ describe('README.md', () => {
       Array.from(cell.matchAll(/`(--?[\w-]+)/g), (match) => match[1]),
     );
     expect(listed.toSorted()).toEqual(Array.from(new Set(options)).toSorted());
+  });
+
+  test('lists every option of `fetch branches`, and no other', () => {
+    const listed = firstCells('Options of fetch branches').flatMap((cell) =>
+      Array.from(cell.matchAll(/`(--?[\w-]+)/g), (match) => match[1]),
+    );
+    expect(listed.toSorted()).toEqual(
+      ofBranches.filter((flag) => !['-h', '--help'].includes(flag)).toSorted(),
+    );
   });
 
   test('uses no option that there is not', () => {
@@ -33,7 +48,7 @@ describe('README.md', () => {
       Array.from(line.matchAll(/(?<= )--?[a-z][\w-]*/g), ([flag]) => flag),
     );
     expect(used.length).toBeGreaterThan(5);
-    expect(used.filter((flag) => !options.includes(flag))).toEqual([]);
+    expect(used.filter((flag) => !everywhere.includes(flag))).toEqual([]);
   });
 
   test('has the exit codes of the program', () => {
@@ -88,6 +103,16 @@ describe('README.md', () => {
     ).toEqual([]);
   });
 });
+
+function flagsOf(command: Command): string[] {
+  return Array.from(
+    new Set(
+      [...command.options, ...command.createHelp().visibleOptions(command)].flatMap((option) =>
+        [option.short, option.long].filter((flag) => flag !== undefined && flag !== null),
+      ),
+    ),
+  );
+}
 
 /** The text between a heading and the next one. */
 function section(title: string): string {

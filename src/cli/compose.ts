@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { DownloadRequest } from '../library/download.ts';
 import { localDirectoryName } from '../model/local-directory-name.ts';
+import type { RepoRef } from '../model/repo.ts';
 import { parseTarget, type Target } from '../model/target.ts';
 import { chooseReporters, type ReporterKind } from '../report/choose-reporter.ts';
 import type { Output, ReportTime } from '../report/output.ts';
@@ -53,7 +54,13 @@ export function compose(repo: string, names: readonly string[], options: Downloa
       include: options.include ?? [],
       exclude: options.exclude ?? [],
     },
-    directory: resolve(options.localDir ?? localDirectoryName(target.repo, target.revision)),
+    directory: resolve(
+      options.localDir ?? defaultDirectory(target.repo, target.revision, target.quantisation),
+    ),
+    mayBeQuantisation: target.revisionOrigin === 'colon',
+    quantisation: target.quantisation,
+    weights: settings.weights,
+    reuse: reusePlaces(options),
     forceDownload: options.forceDownload ?? false,
     ignoreSpace: options.ignoreSpace ?? false,
     dryRun: options.dryRun ?? false,
@@ -64,6 +71,27 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     transport: settings.transport.value,
   };
   return { target, settings, token, request };
+}
+
+/** `./NAME`, `./NAME_REV`, `./NAME_Q4_K_M`: one for each thing that can be downloaded. */
+export function defaultDirectory(
+  repo: RepoRef,
+  revision: string | undefined,
+  quantisation: string | undefined,
+): string {
+  const parts = [revision === 'main' ? undefined : revision, quantisation].filter(
+    (part) => part !== undefined,
+  );
+  return localDirectoryName(repo, parts.length === 0 ? undefined : parts.join('_'));
+}
+
+/** What stands beside the directory and in the cache of `hf`, unless told otherwise. */
+function reusePlaces({ reuse }: DownloadOptions): DownloadRequest['reuse'] {
+  if (reuse === false) return undefined;
+  const named = Array.isArray(reuse) ? reuse.map((directory: string) => resolve(directory)) : [];
+  const home =
+    process.env['HF_HOME'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'huggingface');
+  return { named, siblings: true, hubCache: resolve(process.env['HF_HUB_CACHE'] || join(home, 'hub')) };
 }
 
 /** Where each setting came from, for `--verbose`. The token's value is not among them. */

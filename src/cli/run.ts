@@ -16,6 +16,10 @@ async function main(version: string): Promise<number> {
         const { runDownload } = await import('./commands/download.ts');
         exit = await runDownload({ repo, names, options, version });
       },
+      branches: async (repo, options) => {
+        const { runBranches } = await import('./commands/branches.ts');
+        exit = await runBranches(repo, options, version);
+      },
     },
     { out: (text) => process.stdout.write(text), error: (text) => process.stderr.write(text) },
   );

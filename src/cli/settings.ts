@@ -1,5 +1,6 @@
 import { FetchError } from '../model/error.ts';
 import type { RepoType } from '../model/repo.ts';
+import { WEIGHTS_POLICIES, type WeightsPolicy } from '../plan/weights-policy.ts';
 import type { ProgressChoice } from '../report/choose-reporter.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
 
@@ -22,12 +23,35 @@ export interface DownloadOptions {
   readonly dryRun?: boolean;
   readonly forceDownload?: boolean;
   readonly ignoreSpace?: boolean;
+  readonly fits?: string;
+  readonly context?: string;
+  readonly yes?: boolean;
+  readonly weights?: string;
+  /** Directories; false for `--no-reuse`, true when neither was given. */
+  readonly reuse?: readonly string[] | boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly progress?: string;
   readonly verbose?: boolean;
   readonly localDirUseSymlinks?: string;
   readonly resumeDownload?: boolean;
+}
+
+/** Options of `branches`. */
+export interface BranchesOptions {
+  readonly revision?: string;
+  readonly fits?: string;
+  readonly context?: string;
+  readonly sort?: string;
+  readonly json?: boolean;
+  readonly markdown?: boolean;
+  readonly repoType?: string;
+  readonly token?: string;
+  readonly endpoint?: string;
+  readonly retries?: string;
+  readonly stallTimeout?: string;
+  readonly timeout?: string;
+  readonly verbose?: boolean;
 }
 
 /** A value and where it came from: `--connections`, `HF_ENDPOINT`, `default`. */
@@ -49,6 +73,7 @@ export interface DownloadSettings {
   /** Bytes per second over all connections; undefined for no limit. */
   readonly bytesPerSecond: Setting<number | undefined>;
   readonly transport: Setting<TransportChoice>;
+  readonly weights: WeightsPolicy;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -88,6 +113,7 @@ export function readSettings(
         ? { value: undefined, origin: 'default' }
         : { value: rate('--limit-rate', options.limitRate), origin: '--limit-rate' },
     transport: readTransport(variables),
+    weights: options.weights === undefined ? 'all' : oneOf('--weights', options.weights, WEIGHTS_POLICIES),
   };
 }
 

@@ -159,13 +159,23 @@ export async function readText(response: HttpResponse, limit: number, signal: Ab
   return (await readBody(response, limit, signal)).toString('utf8');
 }
 
-async function readBody(response: HttpResponse, limit: number, signal: AbortSignal): Promise<Buffer> {
+/** Reads a body; one larger than `limit` bytes is refused (NETWORK), or cut there where that is all one wants of it. */
+export async function readBody(
+  response: HttpResponse,
+  limit: number,
+  signal: AbortSignal,
+  beyond: 'refuse' | 'cut' = 'refuse',
+): Promise<Buffer> {
   const stream = decoded(response);
   const chunks: Buffer[] = [];
   let size = 0;
   try {
     for await (const chunk of stream) {
       size += (chunk as Buffer).length;
+      if (size > limit && beyond === 'cut') {
+        chunks.push((chunk as Buffer).subarray(0, (chunk as Buffer).length - (size - limit)));
+        break;
+      }
       if (size > limit) {
         throw new FetchError('NETWORK', `the answer of ${response.url.host} is larger than ${limit} bytes`);
       }

@@ -1,6 +1,3 @@
-import { RateLimitGate } from '../http/gate.ts';
-import { HttpClient } from '../http/request.ts';
-import { redactUrl } from '../http/url.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { Plan } from '../model/plan.ts';
@@ -8,24 +5,25 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
 import { type Selection, selectFiles } from '../plan/select-files.ts';
-import { HubSource } from '../source/hub/hub-source.ts';
-import type { Token } from '../source/hub/token.ts';
+import type { WeightsPolicy } from '../plan/weights-policy.ts';
+import { planSentence } from '../report/plan-sentence.ts';
 import type { Source } from '../source/source.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
+import { type DonorPlaces, findDonors } from '../store/directory/donors.ts';
 import type { Store } from '../store/store.ts';
-import type { RetryContext, RetryPolicy } from '../system/retry.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
 import { runPlan } from '../transfer/run-plan.ts';
 import type { FileFailure } from '../transfer/run-result.ts';
 import { ThreadTransport } from '../transfer/thread-transport.ts';
 import { ThreadHasher } from '../verify/thread-hasher.ts';
 import type { Environment } from './environment.ts';
+import { collectListing, type HubAccess, openHttp, openHub } from './hub-access.ts';
+import { narrow, noteDuplicates, noteScan } from './narrow.ts';
+import { type PickedRevision, pickRevision } from './pick-revision.ts';
+import { reuseFiles } from './reuse.ts';
 
 /** What to download, where from, where to, and how hard to try. */
-export interface DownloadRequest {
-  /** Base address of the hub, without a slash at the end. */
-  readonly endpoint: string;
-  readonly token: Token | undefined;
+export interface DownloadRequest extends HubAccess {
   readonly repo: RepoRef;
   /** Branch, tag, `refs/pr/N`, or commit. */
   readonly revision: string;
@@ -39,12 +37,17 @@ export interface DownloadRequest {
   readonly dryRun: boolean;
   /** Upper bound of connections that carry file bytes. */
   readonly connections: number;
-  readonly retry: RetryPolicy;
-  /** Milliseconds without a byte before a connection is given up. */
-  readonly stallTimeoutMs: number;
   /** Bytes per second, all connections together; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   readonly transport: TransportChoice;
+  /** The revision was written behind a colon, so it may be a GGUF quantisation of `main`. */
+  readonly mayBeQuantisation?: boolean;
+  /** A GGUF quantisation of the revision: only its files, and those that hold no weights. */
+  readonly quantisation?: string | undefined;
+  /** Which of several copies of the same weights; all of them unless told otherwise. */
+  readonly weights?: WeightsPolicy;
+  /** Where the same contents may stand on this machine; undefined to look nowhere. */
+  readonly reuse?: Pick<DonorPlaces, 'named' | 'siblings' | 'hubCache'> | undefined;
 }
 
 export interface DownloadOutcome {
@@ -69,20 +72,23 @@ export async function download(
   const http = openHttp(request, environment, emit);
   try {
     const source = openHub(request, environment, http, emit);
-    const revision = await source.resolve(request.repo, request.revision, signal);
+    const { revision, quantisation } = await pick(request, source, emit, signal);
     emit({ type: 'resolved', asked: request.repo, revision });
-    const listing = await collect(source, revision, emit, signal);
-    const selected = selectFiles(listing, request.selection);
+    const listing = await collectListing(source, revision, emit, signal);
+    const wanted = narrow(listing, request.weights ?? 'all', quantisation);
+    const selected = selectFiles(wanted, request.selection);
     await using store = openDirectory(request, environment, revision);
     await store.refuseNames(selected);
     if (!request.dryRun) await store.open();
-    const plan = makePlan(revision, selected, await store.survey(selected, signal), request);
+    await using hasher = new ThreadHasher();
+    const plan = await planWithReuse(request, store, hasher, revision, selected, emit, signal);
     emit({ type: 'planned', plan, directory: request.directory });
+    noteDuplicates(plan, emit);
+    await noteScan(plan, source, revision, emit, signal);
     if (request.dryRun) return { revision, plan, fetchedBytes: 0 };
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
-    await using hasher = new ThreadHasher();
     await using transport = openTransport(request, environment, emit);
     const { fetchedBytes, failures } = await runPlan(plan, {
       source,
@@ -107,21 +113,49 @@ export async function download(
   }
 }
 
-function openHttp({ stallTimeoutMs }: DownloadRequest, environment: Environment, emit: Emit): HttpClient {
-  const { clock, userAgent } = environment;
-  return new HttpClient({
-    userAgent,
-    stallTimeoutMs,
-    clock,
-    trace: (sent, status, elapsedMs) => {
-      const range = sent.headers?.['range'] === undefined ? '' : ` ${sent.headers['range']}`;
-      const answer = status ?? 'failed';
-      emit({
-        type: 'trace',
-        message: `GET ${redactUrl(sent.url)}${range}: ${answer}, ${Math.round(elapsedMs)} ms`,
-      });
-    },
-  });
+function pick(
+  { repo, revision, mayBeQuantisation, quantisation }: DownloadRequest,
+  source: Source,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<PickedRevision> {
+  const asked = { repo, revision, quantisation, mayBeQuantisation: mayBeQuantisation ?? false };
+  return pickRevision(asked, source, (pinned) => collectListing(source, pinned, emit, signal), signal);
+}
+
+/**
+ * The plan of what is still to be fetched. What stands elsewhere on this machine is copied first, so it counts as here;
+ * a dry run only says so.
+ */
+async function planWithReuse(
+  request: DownloadRequest,
+  store: Store,
+  hasher: ThreadHasher,
+  revision: Revision,
+  selected: readonly RemoteFile[],
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const surroundings = await store.survey(selected, signal);
+  const { reuse: places, directory, repo } = request;
+  const plan = makePlan(
+    revision,
+    selected,
+    surroundings,
+    request.forceDownload ? { forceDownload: true } : {},
+  );
+  const missing = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+  if (places === undefined || request.forceDownload || missing.length === 0) return plan;
+  const reuse = findDonors({ directory, repo, ...places }, missing);
+  if (reuse.size === 0) return plan;
+  const copying = makePlan(revision, selected, surroundings, { reuse });
+  if (request.dryRun) return copying;
+  const tooLittle = request.ignoreSpace ? undefined : checkSpace(copying);
+  // A disk without room for copies may have it for nothing else either: let the plan say so.
+  if (tooLittle !== undefined) return plan;
+  emit({ type: 'note', message: `the same content is on this machine: ${planSentence(copying)}` });
+  await reuseFiles(copying, store, hasher, emit, signal);
+  return makePlan(revision, selected, await store.survey(selected, signal));
 }
 
 function openTransport(request: DownloadRequest, environment: Environment, emit: Emit): ThreadTransport {
@@ -150,47 +184,10 @@ function largeConnections({ connections, bytesPerSecond }: DownloadRequest): num
   return Math.min(connections, Math.ceil(bytesPerSecond / BYTES_PER_CONNECTION) + 1);
 }
 
-function openHub(request: DownloadRequest, environment: Environment, http: HttpClient, emit: Emit): Source {
-  const { clock, random } = environment;
-  const gate = new RateLimitGate(clock, (bucket, delayMs) => {
-    const seconds = Math.ceil(delayMs / 1000);
-    emit({
-      type: 'note',
-      message: `the hub's quota of requests (${bucket}) is used up: waiting ${seconds} s`,
-    });
-  });
-  const retryContext = (what: string, signal: AbortSignal): RetryContext => ({
-    policy: request.retry,
-    clock,
-    random,
-    signal,
-    onRetry: ({ code, message }, attempt, delayMs) => {
-      emit({ type: 'retrying', what, attempt, delayMs, code, message });
-    },
-  });
-  const { endpoint, token } = request;
-  return new HubSource({ endpoint, token, http, gate, clock, retryContext });
-}
-
 function openDirectory(request: DownloadRequest, environment: Environment, revision: Revision): Store {
   const { directory, endpoint } = request;
   const { platform, ignoresCase, lock } = environment;
   return new DirectoryStore({ directory, endpoint, revision, platform, ignoresCase, lock });
-}
-
-async function collect(
-  source: Source,
-  revision: Revision,
-  emit: Emit,
-  signal: AbortSignal,
-): Promise<readonly RemoteFile[]> {
-  const listing: RemoteFile[] = [];
-  for await (const file of source.list(revision, signal)) {
-    listing.push(file);
-    if (listing.length % 1000 === 0) emit({ type: 'listing', files: listing.length });
-  }
-  emit({ type: 'listing', files: listing.length });
-  return listing;
 }
 
 /** What people should hear before it happens. */

@@ -34,10 +34,17 @@ export function renderPlanTable(plan: Plan, options: PlanTableOptions): string {
     '',
     ...lines,
     '',
+    ...reuseLines(plan),
     planSentence(plan),
     spaceSentence(plan),
     '',
   ].join('\n');
+}
+
+/** Where the files come from that need no network. */
+function reuseLines(plan: Plan): string[] {
+  const donors = plan.files.flatMap(({ reuse }) => (reuse === undefined ? [] : [reuse]));
+  return donors.slice(0, 20).map((donor) => `reuse ${printable(donor)}`);
 }
 
 function planRow(planned: PlannedFile): typeof HEAD {
@@ -52,6 +59,7 @@ function planRow(planned: PlannedFile): typeof HEAD {
 
 function actionWord(planned: PlannedFile, held: number): string {
   if (planned.action !== 'transfer') return planned.action;
+  if (planned.reuse !== undefined) return 'reuse';
   if (held > 0) return 'resume';
   return planned.replaces ? 'replace' : 'fetch';
 }
@@ -73,8 +81,8 @@ function spaceSentence(plan: Plan): string {
  *
  * `v` (1), `repo` (`type`, `id`), `revision`, `commit`, `directory`;
  * `files`: for each `path`, `size`, `held` (bytes here), `action` (`keep`, `check`, `transfer`), `replaces` (true
- * when a file of another content stands there now);
- * `totals`: `files`, `bytes`, `held`, `fetch` (bytes), `keepFiles`, `checkFiles`, `fetchFiles`;
+ * when a file of another content stands there now), `reuse` (path of the file that will be copied instead, if there is one);
+ * `totals`: `files`, `bytes`, `held`, `fetch` and, if files are copied, `reuse` (bytes), `keepFiles`, `checkFiles`, `fetchFiles`;
  * `space`: `needed` and `free` bytes (`free` is null where the system does not say).
  */
 export function renderPlanJson(plan: Plan, directory: string): string {
@@ -92,6 +100,7 @@ export function renderPlanJson(plan: Plan, directory: string): string {
       held: heldOf(planned),
       action: planned.action,
       replaces: planned.replaces,
+      ...(planned.reuse === undefined ? {} : { reuse: planned.reuse }),
     })),
     totals: {
       files: totals.files,
@@ -101,6 +110,7 @@ export function renderPlanJson(plan: Plan, directory: string): string {
       keepFiles: totals.keepFiles,
       checkFiles: totals.checkFiles,
       fetchFiles: totals.fetchFiles,
+      ...(totals.reuseBytes === undefined ? {} : { reuse: totals.reuseBytes }),
     },
     space: { needed: plan.spaceNeeded, free: plan.spaceFree ?? null },
   };

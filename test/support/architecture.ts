@@ -18,6 +18,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Where a package may be imported. A dependency that is not here may be imported anywhere. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
+  '@huggingface/gguf': /^branches\/gguf-header\.ts$/,
   '@huggingface/hub': /^source\/hub\//,
   'cli-progress': /^report\/bar-reporter\.ts$/,
   commander: /^cli\//,

@@ -47,13 +47,14 @@ export async function runDownload({ repo, names, options, version }: DownloadCom
   try {
     noteObsolete(options, emit);
     if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
+    const environment = processEnvironment(version);
+    if (options.fits !== undefined) {
+      const { chooseFitting } = await import('../fits.ts');
+      composed = await chooseFitting(composed, options, environment, emit, interruption.signal);
+    }
     using inspection = new Inspection(verbose, (message) => emit({ type: 'note', message }));
-    const outcome = await download(
-      composed.request,
-      processEnvironment(version),
-      emit,
-      interruption.signal,
-      (inspect) => inspection.begin(inspect),
+    const outcome = await download(composed.request, environment, emit, interruption.signal, (inspect) =>
+      inspection.begin(inspect),
     );
     reporter.close();
     if (composed.request.dryRun) printPlan(outcome, composed, options);
