@@ -59,12 +59,13 @@ export class CoreTransport implements Transport {
     const { status, url } = response;
     if (status !== 200 && status !== 206) throw this.#refused(response, job);
     const from = status === 206 ? checkRange(response, job, asked) : checkWhole(response, job);
-    onHead(url.origin, status === 206 && isClean(response, from, job));
     if (url.href !== new URL(job.location.url).href) observer.movedTo(url.href);
     if (status === 200) {
       await observer.wholeFile();
       allowance.expect(job.fileSize);
     }
+    // Who waits for this answer hears of it when others have been told that all comes here.
+    onHead(url.origin, status === 206 && isClean(response, from, job));
     await receive(response, job, from, observer, signal, (stream, bytes) => {
       const delay = allowance.received(bytes);
       if (delay === 0) return;
