@@ -7,6 +7,7 @@ const forGitHub = process.env['GITHUB_ACTIONS'] ? ['github-actions'] : [];
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/build-program.ts'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     reporters: ['default', ...forGitHub, ...forCI],
