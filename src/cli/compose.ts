@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { DownloadRequest } from '../library/download.ts';
 import { localDirectoryName } from '../model/local-directory-name.ts';
 import { parseTarget, type Target } from '../model/target.ts';
@@ -8,12 +6,9 @@ import { chooseReporters, type ReporterKind } from '../report/choose-reporter.ts
 import type { Output, ReportTime } from '../report/output.ts';
 import { createNotesReporter, joinReporters } from '../report/quiet-reporter.ts';
 import type { Reporter } from '../report/reporter.ts';
-import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
-import { findToken, type Token } from '../source/hub/token.ts';
-import { DEFAULT_RETRY_POLICY } from '../system/retry.ts';
-import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
-
-const STALL_TIMEOUT_MS = 30_000;
+import type { Token } from '../source/hub/token.ts';
+import { composeAccess } from './compose-access.ts';
+import type { DownloadOptions, DownloadSettings } from './settings.ts';
 
 /** A command line, understood: what is to be done, and the settings that led to it. */
 export interface Composed {
@@ -23,28 +18,16 @@ export interface Composed {
   readonly request: DownloadRequest;
 }
 
-/** From words to values; throws USAGE. Reads the environment and the token file, nothing else. */
+/** From words to values; throws USAGE. */
 export function compose(repo: string, names: readonly string[], options: DownloadOptions): Composed {
-  const settings = readSettings(options, process.env, {
-    endpoint: DEFAULT_ENDPOINT,
-    retries: DEFAULT_RETRY_POLICY.tries,
-    stallTimeoutMs: STALL_TIMEOUT_MS,
-  });
+  const { settings, token, transfer } = composeAccess(options);
   const target = parseTarget(repo, {
     endpoint: settings.endpoint.value,
     revision: options.revision,
     repoType: settings.repoType,
   });
-  const token = findToken({
-    flag: options.token,
-    environment: process.env,
-    home: homedir(),
-    readFile: readIfThere,
-    join,
-  });
   const request: DownloadRequest = {
-    endpoint: settings.endpoint.value,
-    token,
+    ...transfer,
     repo: target.repo,
     revision: target.revision ?? 'main',
     selection: {
@@ -57,11 +40,6 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     forceDownload: options.forceDownload ?? false,
     ignoreSpace: options.ignoreSpace ?? false,
     dryRun: options.dryRun ?? false,
-    connections: settings.connections.value,
-    retry: { ...DEFAULT_RETRY_POLICY, tries: settings.retries.value },
-    stallTimeoutMs: settings.stallTimeoutMs.value,
-    bytesPerSecond: settings.bytesPerSecond.value,
-    transport: settings.transport.value,
   };
   return { target, settings, token, request };
 }
@@ -137,14 +115,7 @@ const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise
   },
 };
 
-function standardError(): Output {
+/** As the reporters want it. */
+export function standardError(): Output {
   return process.stderr;
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander';
-import type { DownloadOptions } from './settings.ts';
+import type { DownloadOptions, VerifyOptions } from './settings.ts';
 
 /** What the commands do. Loaded by the caller when one of them is really run. */
 export interface Actions {
   download(repo: string, names: readonly string[], options: DownloadOptions): Promise<void>;
+  verify(directory: string, options: VerifyOptions): Promise<void>;
 }
 
 export interface ProgramOutput {
@@ -51,11 +52,12 @@ export function createProgram(version: string, actions: Actions, output: Program
   addDownload(program, actions);
   const download = program.command('download').description('the same as without a command word');
   addDownload(download, actions);
+  addVerify(program.command('verify'), actions);
   return program;
 }
 
 function addDownload(command: Command, actions: Actions): void {
-  command
+  addTransferOptions(addHubOptions(command))
     .argument(
       '<repo>',
       'OWNER/NAME, OWNER/NAME:REV, OWNER/NAME@REV, datasets/OWNER/NAME, a URL of the hub, hf://…',
@@ -67,20 +69,10 @@ function addDownload(command: Command, actions: Actions): void {
     .option('--exclude <glob>', 'no paths that match; repeatable', collect)
     .option('--repo-type <type>', 'model, dataset or space')
     .addOption(new Option('--type <type>').hideHelp())
-    .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
-    .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
-    .option('--connections <n>', 'most connections that carry file bytes, all files together (default: 32)')
-    .option('--limit-rate <rate>', 'bytes per second, all connections together: 20M, 500k')
-    .option('--retries <n>', 'tries in a row without any progress (default: 8)')
-    .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
-    .option('--timeout <sec>', 'deadline of the whole run')
     .option('--dry-run', 'print what would be done and stop')
     .option('--force-download', 'fetch even what is already right')
     .option('--ignore-space', 'go on although the disk looks too small')
     .option('--json', 'events as one JSON object per line on stdout')
-    .option('-q, --quiet', 'nothing but the path and errors')
-    .option('--progress <kind>', 'auto, bar, plain or none')
-    .option('--verbose', 'requests, retries, hosts, and where each setting came from')
     // Lines written for `huggingface-cli download` keep working.
     .addOption(new Option('--max-workers <n>').hideHelp())
     .addOption(new Option('--local-dir-use-symlinks <value>').hideHelp())
@@ -88,6 +80,41 @@ function addDownload(command: Command, actions: Actions): void {
     .action(async (repo: string, names: string[], options: DownloadOptions) => {
       await actions.download(repo, names, options);
     });
+}
+
+function addVerify(command: Command, actions: Actions): void {
+  addTransferOptions(addHubOptions(command))
+    .description('re-hash a directory against its manifest, without the network')
+    .argument('[dir]', 'the directory', '.')
+    .option('--quick', 'look at size and time only')
+    .option('--repair', 'fetch what is missing or changed, from the commit in the manifest')
+    .option('--repo <repo>', 'compare with the hub instead: for directories that git or hf made')
+    .option('--revision <rev>', 'with --repo: branch, tag or commit (default: main)')
+    .option('--repo-type <type>', 'with --repo: model, dataset or space')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (directory: string, options: VerifyOptions) => {
+      await actions.verify(directory, options);
+    });
+}
+
+/** Of every command that may speak to a hub. */
+function addHubOptions(command: Command): Command {
+  return command
+    .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
+    .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
+    .option('--retries <n>', 'tries in a row without any progress (default: 8)')
+    .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
+    .option('--timeout <sec>', 'deadline of the whole run')
+    .option('-q, --quiet', 'nothing but the result and errors')
+    .option('--progress <kind>', 'auto, bar, plain or none')
+    .option('--verbose', 'requests, retries, hosts, and where each setting came from');
+}
+
+/** Of every command that may fetch bytes of files. */
+function addTransferOptions(command: Command): Command {
+  return command
+    .option('--connections <n>', 'most connections that carry file bytes, all files together (default: 32)')
+    .option('--limit-rate <rate>', 'bytes per second, all connections together: 20M, 500k');
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -30,6 +30,13 @@ export interface DownloadOptions {
   readonly resumeDownload?: boolean;
 }
 
+/** Options of `verify`. */
+export interface VerifyOptions extends DownloadOptions {
+  readonly quick?: boolean;
+  readonly repair?: boolean;
+  readonly repo?: string;
+}
+
 /** A value and where it came from: `--connections`, `HF_ENDPOINT`, `default`. */
 export interface Setting<T> {
   readonly value: T;

@@ -1,6 +1,3 @@
-import { RateLimitGate } from '../http/gate.ts';
-import { HttpClient } from '../http/request.ts';
-import { redactUrl } from '../http/url.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { Plan } from '../model/plan.ts';
@@ -8,23 +5,15 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
 import { type Selection, selectFiles } from '../plan/select-files.ts';
-import { HubSource } from '../source/hub/hub-source.ts';
-import type { Token } from '../source/hub/token.ts';
-import type { Source } from '../source/source.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
 import type { Store } from '../store/store.ts';
-import type { RetryContext, RetryPolicy } from '../system/retry.ts';
-import type { TransportChoice } from '../transfer/io-messages.ts';
-import { type FileFailure, runPlan } from '../transfer/run-plan.ts';
-import { ThreadTransport } from '../transfer/thread-transport.ts';
-import { ThreadHasher } from '../verify/thread-hasher.ts';
+import type { FileFailure } from '../transfer/run-plan.ts';
+import { carryOut, type TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
+import { collectListing, openHttp, openHub } from './hub-access.ts';
 
 /** What to download, where from, where to, and how hard to try. */
-export interface DownloadRequest {
-  /** Base address of the hub, without a slash at the end. */
-  readonly endpoint: string;
-  readonly token: Token | undefined;
+export interface DownloadRequest extends TransferSettings {
   readonly repo: RepoRef;
   /** Branch, tag, `refs/pr/N`, or commit. */
   readonly revision: string;
@@ -36,14 +25,6 @@ export interface DownloadRequest {
   readonly ignoreSpace: boolean;
   /** Decide everything, write nothing. */
   readonly dryRun: boolean;
-  /** Upper bound of connections that carry file bytes. */
-  readonly connections: number;
-  readonly retry: RetryPolicy;
-  /** Milliseconds without a byte before a connection is given up. */
-  readonly stallTimeoutMs: number;
-  /** Bytes per second, all connections together; undefined for no limit. */
-  readonly bytesPerSecond: number | undefined;
-  readonly transport: TransportChoice;
 }
 
 export interface DownloadOutcome {
@@ -69,7 +50,7 @@ export async function download(
     const source = openHub(request, environment, http, emit);
     const revision = await source.resolve(request.repo, request.revision, signal);
     emit({ type: 'resolved', asked: request.repo, revision });
-    const listing = await collect(source, revision, emit, signal);
+    const listing = await collectListing(source, revision, emit, signal);
     const selected = selectFiles(listing, request.selection);
     await using store = openDirectory(request, environment, revision);
     await store.refuseNames(selected);
@@ -80,20 +61,8 @@ export async function download(
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
-    await using hasher = new ThreadHasher();
-    await using transport = openTransport(request, environment, emit);
-    const { fetchedBytes, failures } = await runPlan(plan, {
-      source,
-      store,
-      hasher,
-      transport,
-      connections: request.connections,
-      retry: request.retry,
-      clock: environment.clock,
-      random: environment.random,
-      emit,
-      signal,
-    });
+    const parties = { source, store, environment, emit, signal };
+    const { fetchedBytes, failures } = await carryOut(plan, request, parties);
     await publish(store, revision, selected, listing, failures);
     const first = failures[0];
     if (first !== undefined) throw someFailed(first, failures.length);
@@ -103,78 +72,14 @@ export async function download(
   }
 }
 
-function openHttp({ stallTimeoutMs }: DownloadRequest, environment: Environment, emit: Emit): HttpClient {
-  const { clock, userAgent } = environment;
-  return new HttpClient({
-    userAgent,
-    stallTimeoutMs,
-    clock,
-    trace: (sent, status, elapsedMs) => {
-      const range = sent.headers?.['range'] === undefined ? '' : ` ${sent.headers['range']}`;
-      const answer = status ?? 'failed';
-      emit({
-        type: 'trace',
-        message: `GET ${redactUrl(sent.url)}${range}: ${answer}, ${Math.round(elapsedMs)} ms`,
-      });
-    },
-  });
-}
-
-function openTransport(request: DownloadRequest, environment: Environment, emit: Emit): ThreadTransport {
-  const { stallTimeoutMs, transport: choice, bytesPerSecond } = request;
-  const { userAgent, processors } = environment;
-  return new ThreadTransport({
-    userAgent,
-    stallTimeoutMs,
-    choice,
-    bytesPerSecond,
-    // Two threads could not share one limit, and need a processor each.
-    maxThreads: processors > 1 && bytesPerSecond === undefined ? 2 : 1,
-    trace: (message) => emit({ type: 'trace', message }),
-  });
-}
-
-function openHub(request: DownloadRequest, environment: Environment, http: HttpClient, emit: Emit): Source {
-  const { clock, random } = environment;
-  const gate = new RateLimitGate(clock, (bucket, delayMs) => {
-    const seconds = Math.ceil(delayMs / 1000);
-    emit({
-      type: 'note',
-      message: `the hub's quota of requests (${bucket}) is used up: waiting ${seconds} s`,
-    });
-  });
-  const retryContext = (what: string, signal: AbortSignal): RetryContext => ({
-    policy: request.retry,
-    clock,
-    random,
-    signal,
-    onRetry: ({ code, message }, attempt, delayMs) => {
-      emit({ type: 'retrying', what, attempt, delayMs, code, message });
-    },
-  });
-  const { endpoint, token } = request;
-  return new HubSource({ endpoint, token, http, gate, clock, retryContext });
-}
-
-function openDirectory(request: DownloadRequest, environment: Environment, revision: Revision): Store {
-  const { directory, endpoint } = request;
+/** A directory of one's own, as the store of a run. */
+export function openDirectory(
+  { directory, endpoint }: { readonly directory: string; readonly endpoint: string },
+  environment: Environment,
+  revision: Revision,
+): Store {
   const { platform, ignoresCase, lock } = environment;
   return new DirectoryStore({ directory, endpoint, revision, platform, ignoresCase, lock });
-}
-
-async function collect(
-  source: Source,
-  revision: Revision,
-  emit: Emit,
-  signal: AbortSignal,
-): Promise<readonly RemoteFile[]> {
-  const listing: RemoteFile[] = [];
-  for await (const file of source.list(revision, signal)) {
-    listing.push(file);
-    if (listing.length % 1000 === 0) emit({ type: 'listing', files: listing.length });
-  }
-  emit({ type: 'listing', files: listing.length });
-  return listing;
 }
 
 /** What people should hear before it happens. */
@@ -192,7 +97,7 @@ function warnOf(plan: Plan, emit: Emit): void {
   }
 }
 
-async function publish(
+export async function publish(
   store: Store,
   revision: Revision,
   selected: readonly RemoteFile[],
@@ -204,7 +109,7 @@ async function publish(
   await store.publish(revision, whole, listing);
 }
 
-function someFailed({ error, path }: FileFailure, count: number): FetchError {
+export function someFailed({ error, path }: FileFailure, count: number): FetchError {
   if (count === 1) return error;
   return new FetchError(error.code, `${count} files failed, the first of them ${path}: ${error.message}`, {
     hint: error.hint,

@@ -1,14 +1,13 @@
 import { type DownloadOutcome, download } from '../../library/download.ts';
-import { type FetchError, toFetchError } from '../../model/error.ts';
+import { toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
-import { printable } from '../../report/format.ts';
-import { doneLine, errorLine } from '../../report/json-reporter.ts';
+import { doneLine } from '../../report/json-reporter.ts';
 import { renderPlanJson, renderPlanTable } from '../../report/plan-table.ts';
 import { interruptedSummary, runFacts, successSummary } from '../../report/summary.ts';
 import { Tally } from '../../report/tally.ts';
 import { localPath } from '../../store/safe-path.ts';
 import { type Composed, compose, openReporter, reportTime, settingLines } from '../compose.ts';
-import { EXIT_CODES, explain } from '../explain.ts';
+import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { DownloadOptions } from '../settings.ts';
@@ -27,7 +26,7 @@ export async function runDownload({ repo, names, options, version }: DownloadCom
   try {
     composed = compose(repo, names, options);
   } catch (thrown) {
-    return fail(toFetchError(thrown), options, undefined);
+    return fail(toFetchError(thrown), options);
   }
   // A dry run with --json is one document: events would not be part of it.
   const json = options.json === true && options.dryRun === true ? false : options.json;
@@ -107,30 +106,4 @@ function resultPath({ plan }: DownloadOutcome, { request, target }: Composed): s
   const isFile =
     only !== undefined && named.length === 1 && include.length + exclude.length === 0 && named[0] === only;
   return isFile ? localPath(request.directory, only) : request.directory;
-}
-
-interface Ending {
-  /** Exit code of the signal that ended the run, if one did. */
-  readonly exit: number | undefined;
-  /** What is on disk, and how to go on. */
-  readonly kept: string | undefined;
-}
-
-function fail(error: FetchError, options: DownloadOptions, ending: Ending | undefined): number {
-  const exit = ending?.exit ?? EXIT_CODES[error.code];
-  const interrupted = error.code === 'ABORTED';
-  if (interrupted) {
-    const kept = ending?.kept ?? 'nothing was fetched yet; run the same command again';
-    process.stderr.write(`fetch: ${printable(error.message)}; ${kept}\n`);
-  } else {
-    process.stderr.write(explain(error, { verbose: options.verbose ?? false }));
-    if (ending?.kept !== undefined && error.code !== 'LOCKED')
-      process.stderr.write(`fetch: ${ending.kept}\n`);
-  }
-  if (options.json) {
-    const { code, message, hint } = error;
-    const line = errorLine({ code, exit, message, hint });
-    process.stdout.write(line.endsWith('\n') ? line : `${line}\n`);
-  }
-  return exit;
 }

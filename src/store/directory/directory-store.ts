@@ -9,7 +9,14 @@ import type { ContentDigests, StagedFile, Store, Survey } from '../store.ts';
 import { remainingContents } from './contents.ts';
 import { Holdings, type KnownFile, regularFile } from './holdings.ts';
 import { writeHubMetadata } from './hub-metadata.ts';
-import { HUB_FOLDER, HUB_METADATA_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
+import {
+  HUB_FOLDER,
+  HUB_METADATA_FOLDER,
+  inside,
+  MANIFEST_FILE,
+  PARTS_FOLDER,
+  STATE_FOLDER,
+} from './layout.ts';
 import { DirectoryLock, type LockContext } from './lock.ts';
 import { type ManifestFile, readManifest, writeManifest } from './manifest.ts';
 import { existingAncestor, findObstacles, ignoresCase } from './obstacles.ts';
@@ -47,7 +54,7 @@ export class DirectoryStore implements Store {
   }
 
   get #manifestPath(): string {
-    return inside(this.directory, `${STATE_FOLDER}/manifest.json`);
+    return inside(this.directory, MANIFEST_FILE);
   }
 
   async refuseNames(files: readonly RemoteFile[]): Promise<void> {
