@@ -38,6 +38,7 @@ export function composeAccess(options: DownloadOptions): Access {
     stallTimeoutMs: settings.stallTimeoutMs.value,
     bytesPerSecond: settings.bytesPerSecond.value,
     transport: settings.transport.value,
+    offline: settings.offline.value,
   };
   return { settings, token, transfer };
 }

@@ -40,6 +40,7 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     forceDownload: options.forceDownload ?? false,
     ignoreSpace: options.ignoreSpace ?? false,
     dryRun: options.dryRun ?? false,
+    prune: options.prune ?? false,
   };
   return { target, settings, token, request };
 }

@@ -19,6 +19,10 @@ async function main(): Promise<number> {
         const { runDownload } = await import('./commands/download.ts');
         exit = await runDownload({ repo, names, options, version });
       },
+      lock: async (repos, options) => {
+        const { runLock } = await import('./commands/lock.ts');
+        exit = await runLock({ repos, options, version });
+      },
       verify: async (directory, options) => {
         const { runVerify } = await import('./commands/verify.ts');
         exit = await runVerify({ directory, options, version });

@@ -3,7 +3,8 @@ import type { DownloadOptions, VerifyOptions } from './settings.ts';
 
 /** What the commands do. Loaded by the caller when one of them is really run. */
 export interface Actions {
-  download(repo: string, names: readonly string[], options: DownloadOptions): Promise<void>;
+  download(repo: string | undefined, names: readonly string[], options: DownloadOptions): Promise<void>;
+  lock(repos: readonly string[], options: DownloadOptions): Promise<void>;
   verify(directory: string, options: VerifyOptions): Promise<void>;
 }
 
@@ -53,13 +54,14 @@ export function createProgram(version: string, actions: Actions, output: Program
   const download = program.command('download').description('the same as without a command word');
   addDownload(download, actions);
   addVerify(program.command('verify'), actions);
+  addLock(program.command('lock'), actions);
   return program;
 }
 
 function addDownload(command: Command, actions: Actions): void {
   addTransferOptions(addHubOptions(command))
     .argument(
-      '<repo>',
+      '[repo]',
       'OWNER/NAME, OWNER/NAME:REV, OWNER/NAME@REV, datasets/OWNER/NAME, a URL of the hub, hf://…',
     )
     .argument('[files...]', 'files or folders of the repository; default: all of it')
@@ -71,13 +73,16 @@ function addDownload(command: Command, actions: Actions): void {
     .addOption(new Option('--type <type>').hideHelp())
     .option('--dry-run', 'print what would be done and stop')
     .option('--force-download', 'fetch even what is already right')
+    .option('--prune', 'delete what an earlier run put there and the revision no longer has')
     .option('--ignore-space', 'go on although the disk looks too small')
     .option('--json', 'events as one JSON object per line on stdout')
+    .option('--lock <file>', 'write a lock file; without a repository: fetch what it locks')
+    .option('--frozen', 'obey the lock file instead: its commit, its files, its hashes')
     // Lines written for `huggingface-cli download` keep working.
     .addOption(new Option('--max-workers <n>').hideHelp())
     .addOption(new Option('--local-dir-use-symlinks <value>').hideHelp())
     .addOption(new Option('--resume-download').hideHelp())
-    .action(async (repo: string, names: string[], options: DownloadOptions) => {
+    .action(async (repo: string | undefined, names: string[], options: DownloadOptions) => {
       await actions.download(repo, names, options);
     });
 }
@@ -97,6 +102,20 @@ function addVerify(command: Command, actions: Actions): void {
     });
 }
 
+function addLock(command: Command, actions: Actions): void {
+  addHubOptions(command)
+    .description('write a lock file of what a download would fetch, without fetching it')
+    .argument('<repos...>', 'OWNER/NAME, OWNER/NAME:REV, …')
+    .option('--lock <file>', 'the file to write (default: models.lock)')
+    .option('--revision <rev>', 'branch, tag or commit, if one repository is named (default: main)')
+    .option('--include <glob>', 'only paths that match; repeatable', collect)
+    .option('--exclude <glob>', 'no paths that match; repeatable', collect)
+    .option('--repo-type <type>', 'model, dataset or space')
+    .action(async (repos: string[], options: DownloadOptions) => {
+      await actions.lock(repos, options);
+    });
+}
+
 /** Of every command that may speak to a hub. */
 function addHubOptions(command: Command): Command {
   return command
@@ -105,6 +124,7 @@ function addHubOptions(command: Command): Command {
     .option('--retries <n>', 'tries in a row without any progress (default: 8)')
     .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
     .option('--timeout <sec>', 'deadline of the whole run')
+    .option('--offline', 'no request; succeed only if everything is here already')
     .option('-q, --quiet', 'nothing but the result and errors')
     .option('--progress <kind>', 'auto, bar, plain or none')
     .option('--verbose', 'requests, retries, hosts, and where each setting came from');

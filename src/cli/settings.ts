@@ -28,6 +28,10 @@ export interface DownloadOptions {
   readonly verbose?: boolean;
   readonly localDirUseSymlinks?: string;
   readonly resumeDownload?: boolean;
+  readonly lock?: string;
+  readonly frozen?: boolean;
+  readonly offline?: boolean;
+  readonly prune?: boolean;
 }
 
 /** Options of `verify`. */
@@ -56,6 +60,8 @@ export interface DownloadSettings {
   /** Bytes per second over all connections; undefined for no limit. */
   readonly bytesPerSecond: Setting<number | undefined>;
   readonly transport: Setting<TransportChoice>;
+  /** No request at all. */
+  readonly offline: Setting<boolean>;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -95,6 +101,7 @@ export function readSettings(
         ? { value: undefined, origin: 'default' }
         : { value: rate('--limit-rate', options.limitRate), origin: '--limit-rate' },
     transport: readTransport(variables),
+    offline: readOffline(options, variables),
   };
 }
 
@@ -140,6 +147,17 @@ function readEndpoint(options: DownloadOptions, variables: Variables, fallback: 
     throw usage(`${origin}: an endpoint has no user and password in it.`, 'Use --token for the credential.');
   }
   return { value: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, origin };
+}
+
+function readOffline(options: DownloadOptions, variables: Variables): Setting<boolean> {
+  if (options.offline === true) return { value: true, origin: '--offline' };
+  const name = ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'].find((candidate) => isTrue(variables[candidate]));
+  return name === undefined ? { value: false, origin: 'default' } : { value: true, origin: name };
+}
+
+/** As Python's huggingface_hub reads its switches; everything else is false. */
+export function isTrue(text: string | undefined): boolean {
+  return /^(1|on|yes|true)$/i.test(text ?? '');
 }
 
 /** For tests and for finding out what is wrong with a network: not a setting that people need. */

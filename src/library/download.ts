@@ -4,13 +4,30 @@ import type { Plan } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
-import { type Selection, selectFiles } from '../plan/select-files.ts';
+import type { Selection } from '../plan/select-files.ts';
+import type { Source } from '../source/source.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
+import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
+import { filesLeftBehind, writeRecord } from '../store/directory/listing-record.ts';
+import { type ManifestFile, readManifest } from '../store/directory/manifest.ts';
+import type { Lock } from '../store/lock-file.ts';
 import type { Store } from '../store/store.ts';
+import { onDisk } from '../system/disk-error.ts';
 import type { FileFailure } from '../transfer/run-plan.ts';
+import {
+  type Aim,
+  aimAtHub,
+  aimAtLock,
+  aimAtRecord,
+  knownListing,
+  type Listing,
+  missingOffline,
+} from './aim.ts';
 import { carryOut, type TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
-import { collectListing, openHttp, openHub } from './hub-access.ts';
+import { openHttp, openHub } from './hub-access.ts';
+import { requireLockedHashes } from './lock.ts';
+import { findLeftovers, type Leftovers, prune } from './prune.ts';
 
 /** What to download, where from, where to, and how hard to try. */
 export interface DownloadRequest extends TransferSettings {
@@ -25,6 +42,10 @@ export interface DownloadRequest extends TransferSettings {
   readonly ignoreSpace: boolean;
   /** Decide everything, write nothing. */
   readonly dryRun: boolean;
+  /** Obey this lock: its commit, its files, and nothing that the hub says otherwise. */
+  readonly lock?: Lock | undefined;
+  /** Afterwards delete what an earlier run put there and the revision no longer has. */
+  readonly prune?: boolean;
 }
 
 export interface DownloadOutcome {
@@ -32,6 +53,8 @@ export interface DownloadOutcome {
   readonly plan: Plan;
   /** Bytes that came over the network; 0 for a dry run. */
   readonly fetchedBytes: number;
+  /** With `prune`: what was deleted, or would be. */
+  readonly leftovers?: Leftovers;
 }
 
 /**
@@ -48,28 +71,88 @@ export async function download(
   const http = openHttp(request, environment, emit);
   try {
     const source = openHub(request, environment, http, emit);
-    const revision = await source.resolve(request.repo, request.revision, signal);
-    emit({ type: 'resolved', asked: request.repo, revision });
-    const listing = await collectListing(source, revision, emit, signal);
-    const selected = selectFiles(listing, request.selection);
+    const aim = await takeAim(request, { source, emit, signal });
+    const { revision, selected } = aim;
     await using store = openDirectory(request, environment, revision);
     await store.refuseNames(selected);
-    if (!request.dryRun) await store.open();
+    const asRecorded = request.lock !== undefined || request.offline;
+    const satisfied = asRecorded && (await isSatisfied(request, aim, store, signal));
+    if (!request.dryRun && !satisfied) await store.open();
     const plan = makePlan(revision, selected, await store.survey(selected, signal), request);
+    if (request.offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, request.directory);
+    const listing = await aim.listing(plan);
     emit({ type: 'planned', plan, directory: request.directory });
-    if (request.dryRun) return { revision, plan, fetchedBytes: 0 };
+    if (satisfied || request.dryRun) {
+      return { revision, plan, fetchedBytes: 0, ...(await leftoversOf(request, revision, listing, emit)) };
+    }
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
     const parties = { source, store, environment, emit, signal };
     const { fetchedBytes, failures } = await carryOut(plan, request, parties);
-    await publish(store, revision, selected, listing, failures);
+    const left = filesLeftBehind(request.directory, revision, listing.files);
+    const leftovers = failures.length > 0 ? {} : await leftoversOf(request, revision, listing, emit);
+    await publish(store, revision, selected, listing.files, failures);
+    await keepRecord(request.directory, revision, listing, left);
     const first = failures[0];
     if (first !== undefined) throw someFailed(first, failures.length);
-    return { revision, plan, fetchedBytes };
+    if (request.lock !== undefined) requireLockedHashes(request.lock, request.directory);
+    if (leftovers.leftovers !== undefined) await prune(request.directory, leftovers.leftovers, emit);
+    return { revision, plan, fetchedBytes, ...leftovers };
   } finally {
     http.close();
   }
+}
+
+async function takeAim(
+  request: DownloadRequest,
+  inquiry: { source: Source; emit: Emit; signal: AbortSignal },
+): Promise<Aim> {
+  const { lock, directory, selection, offline, prune: mustList = false } = request;
+  if (lock !== undefined) {
+    return aimAtLock(lock, { selection, known: knownListing(directory, lock.commit), mustList }, inquiry);
+  }
+  return offline ? aimAtRecord(directory, request, inquiry.emit) : await aimAtHub(request, inquiry);
+}
+
+/** Nothing unless it is asked for; nothing either unless all files of the revision are known. */
+async function leftoversOf(
+  { prune: wanted, directory }: DownloadRequest,
+  revision: Revision,
+  listing: Listing,
+  emit: Emit,
+): Promise<{ leftovers?: Leftovers }> {
+  if (wanted !== true) return {};
+  if (listing.complete) return { leftovers: await findLeftovers(directory, revision, listing.files) };
+  emit({ type: 'note', message: 'nothing is pruned: which files the revision has is not on record here' });
+  return {};
+}
+
+/** For runs without the network, and so that a later `--prune` knows what was ours. */
+async function keepRecord(
+  directory: string,
+  { commit }: Revision,
+  listing: Listing,
+  left: readonly ManifestFile[],
+): Promise<void> {
+  if (listing.complete) await onDisk(directory, () => writeRecord(directory, commit, listing.files, left));
+}
+
+/** Whether a directory is already on record as what is asked for: then nothing is written, not even a lock. */
+async function isSatisfied(
+  request: DownloadRequest,
+  aim: Aim,
+  store: Store,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (request.forceDownload || request.prune === true) return false;
+  const manifest = readManifest(inside(request.directory, MANIFEST_FILE));
+  if (manifest?.commit !== aim.revision.commit || manifest.repo.id !== aim.revision.repo.id) return false;
+  const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
+  const { holdings } = await store.survey(aim.selected, signal);
+  const whole = aim.selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');
+  const locked = request.lock?.files ?? [];
+  return whole && locked.every(({ path, sha256 }) => sha256 === undefined || recorded.get(path) === sha256);
 }
 
 /** A directory of one's own, as the store of a run. */

@@ -1,6 +1,7 @@
 import { RateLimitGate } from '../http/gate.ts';
 import { HttpClient } from '../http/request.ts';
 import { redactUrl } from '../http/url.ts';
+import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
@@ -18,6 +19,8 @@ export interface HubAccess {
   readonly retry: RetryPolicy;
   /** Milliseconds without a byte before a connection is given up. */
   readonly stallTimeoutMs: number;
+  /** Nobody may be asked: whatever needs an answer fails. */
+  readonly offline: boolean;
 }
 
 /** The client for requests to the hub itself. Close it at the end. */
@@ -39,6 +42,7 @@ export function openHttp({ stallTimeoutMs }: HubAccess, environment: Environment
 }
 
 export function openHub(access: HubAccess, environment: Environment, http: HttpClient, emit: Emit): Source {
+  if (access.offline) return OFFLINE;
   const { clock, random } = environment;
   const gate = new RateLimitGate(clock, (bucket, delayMs) => {
     const seconds = Math.ceil(delayMs / 1000);
@@ -58,6 +62,21 @@ export function openHub(access: HubAccess, environment: Environment, http: HttpC
   });
   const { endpoint, token } = access;
   return new HubSource({ endpoint, token, http, gate, clock, retryContext });
+}
+
+/** Has nothing and asks nobody. */
+const OFFLINE: Source = {
+  name: 'offline',
+  resolve: async () => refuse(),
+  list: () => refuse(),
+  locate: async () => refuse(),
+  branches: async () => refuse(),
+};
+
+function refuse(): never {
+  throw new FetchError('NETWORK', 'the hub would have to be asked, and this run is offline', {
+    hint: 'Leave --offline out, and see that HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE are not set.',
+  });
 }
 
 /** The whole listing of a revision, telling as it grows. */

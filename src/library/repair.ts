@@ -1,15 +1,16 @@
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { Holding } from '../model/plan.ts';
-import type { RemoteFile } from '../model/remote-file.ts';
+import { digestOfOid, type RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
 import type { Finding } from '../verify/directory-check.ts';
+import { knownListing } from './aim.ts';
 import { carryOut, type TransferSettings } from './carry-out.ts';
 import { openDirectory, publish, someFailed } from './download.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';
-import { digestOfOid, requireManifest } from './verify.ts';
+import { requireManifest } from './verify.ts';
 
 /**
  * Fetches the missing and the changed files of a directory again, from the commit that its manifest names.
@@ -56,7 +57,7 @@ export async function repair(
     if (tooLittle !== undefined) throw tooLittle;
     const parties = { source, store, environment, emit, signal };
     const { fetchedBytes, failures } = await carryOut(plan, settings, parties);
-    await publish(store, revision, selected, all, failures);
+    await publish(store, revision, selected, knownListing(directory, commit).files, failures);
     const first = failures[0];
     if (first !== undefined) throw goneUpstream(someFailed(first, failures.length), commit);
     return fetchedBytes;

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
-import type { Digest, RemoteFile } from '../model/remote-file.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { readHubMetadata } from '../store/directory/hub-metadata.ts';
 import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
@@ -161,10 +161,4 @@ function requireDirectory(directory: string): void {
   throw new FetchError('NOT_FOUND', `${directory} is no directory`, {
     hint: 'Name the directory that holds the files: fetch verify DIR.',
   });
-}
-
-/** What the Hub's name for a content says: 64 hex digits are a sha256, 40 the id of a git blob. */
-export function digestOfOid(oid: string): Digest | undefined {
-  if (/^[0-9a-f]{64}$/.test(oid)) return { algorithm: 'sha256', hex: oid };
-  return /^[0-9a-f]{40}$/.test(oid) ? { algorithm: 'git-sha1', hex: oid } : undefined;
 }

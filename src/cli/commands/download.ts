@@ -1,19 +1,25 @@
 import { type DownloadOutcome, download } from '../../library/download.ts';
+import { lockOfDirectory } from '../../library/lock.ts';
 import { toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
+import { repoPath } from '../../model/repo.ts';
 import { doneLine } from '../../report/json-reporter.ts';
-import { renderPlanJson, renderPlanTable } from '../../report/plan-table.ts';
+import { renderPlanJson, renderPlanTable, renderPrunable } from '../../report/plan-table.ts';
 import { interruptedSummary, runFacts, successSummary } from '../../report/summary.ts';
 import { Tally } from '../../report/tally.ts';
+import type { Lock } from '../../store/lock-file.ts';
 import { localPath } from '../../store/safe-path.ts';
-import { type Composed, compose, openReporter, reportTime, settingLines } from '../compose.ts';
+import { type Composed, openReporter, reportTime, settingLines } from '../compose.ts';
+import { composeJobs } from '../compose-locks.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { DownloadOptions } from '../settings.ts';
+import { writeLock } from '../write-lock.ts';
 
 export interface DownloadCommand {
-  readonly repo: string;
+  /** Undefined if a lock file says what to fetch. */
+  readonly repo: string | undefined;
   readonly names: readonly string[];
   readonly options: DownloadOptions;
   readonly version: string;
@@ -21,19 +27,34 @@ export interface DownloadCommand {
 
 /** The default command. Returns the exit code; everything that is to be said has been printed. */
 export async function runDownload({ repo, names, options, version }: DownloadCommand): Promise<number> {
-  const verbose = options.verbose ?? false;
-  let composed: Composed;
   try {
-    composed = compose(repo, names, options);
+    const { jobs, writeLock: path } = composeJobs(repo, names, options);
+    const locks: Lock[] = [];
+    for (const job of jobs) {
+      const exit = await runJob(job, repo ?? repoPath(job.target.repo), options, version, locks);
+      if (exit !== 0) return exit;
+    }
+    if (path !== undefined && options.dryRun !== true) await writeLock(path, locks);
+    return 0;
   } catch (thrown) {
     return fail(toFetchError(thrown), options);
   }
+}
+
+async function runJob(
+  composed: Composed,
+  subject: string,
+  options: DownloadOptions,
+  version: string,
+  locks: Lock[],
+): Promise<number> {
+  const verbose = options.verbose ?? false;
   // A dry run with --json is one document: events would not be part of it.
   const json = options.json === true && options.dryRun === true ? false : options.json;
   const reporter = await openReporter(
     { ...options, ...(json === undefined ? {} : { json }) },
     composed.settings,
-    repo,
+    subject,
   );
   const tally = new Tally();
   const started = reportTime.now();
@@ -47,6 +68,10 @@ export async function runDownload({ repo, names, options, version }: DownloadCom
     if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
     const outcome = await download(composed.request, processEnvironment(version), emit, interruption.signal);
     reporter.close();
+    if (options.lock !== undefined && composed.request.lock === undefined && !composed.request.dryRun) {
+      const paths = outcome.plan.files.map((planned) => planned.file.path);
+      locks.push(lockOfDirectory(composed.request.directory, paths));
+    }
     if (composed.request.dryRun) printPlan(outcome, composed, options);
     else printDone(outcome, composed, options, tally, reportTime.now() - started);
     return 0;
@@ -70,11 +95,16 @@ function noteObsolete(options: DownloadOptions, emit: Emit): void {
   }
 }
 
-function printPlan({ plan }: DownloadOutcome, { request }: Composed, options: DownloadOptions): void {
+function printPlan(
+  { plan, leftovers }: DownloadOutcome,
+  { request }: Composed,
+  options: DownloadOptions,
+): void {
   const { columns, isTTY } = process.stdout;
   const text = options.json
-    ? renderPlanJson(plan, request.directory)
-    : renderPlanTable(plan, { directory: request.directory, ...(isTTY ? { columns } : {}) });
+    ? renderPlanJson(plan, request.directory, leftovers?.prunable)
+    : renderPlanTable(plan, { directory: request.directory, ...(isTTY ? { columns } : {}) }) +
+      renderPrunable(leftovers?.prunable ?? []);
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 

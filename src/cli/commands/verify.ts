@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { TransferSettings } from '../../library/carry-out.ts';
 import { repair } from '../../library/repair.ts';
 import { requireManifest, type VerifyReport, verify, verifyAgainstHub } from '../../library/verify.ts';
 import { FetchError, toFetchError } from '../../model/error.ts';
@@ -9,6 +10,7 @@ import { chooseReporters } from '../../report/choose-reporter.ts';
 import { checkSentence, countFindings, renderCheckJson, renderFindings } from '../../report/findings.ts';
 import { openReporter, reportTime, standardError } from '../compose.ts';
 import { type Access, composeAccess } from '../compose-access.ts';
+import { recordedEndpoint } from '../compose-locks.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
@@ -89,12 +91,18 @@ async function carryOutVerify(
   if (options.repair !== true) return { report, fetchedBytes: undefined };
   const wrong = report.findings.filter((finding) => finding.kind !== 'extra');
   if (wrong.length === 0) return { report, fetchedBytes: 0 };
-  requireSameEndpoint(directory, access);
   if (options.quiet !== true) process.stderr.write(`fetch: repairing: ${countFindings(wrong)}\n`);
   const { json: _one, ...plain } = options;
   const reporter = await openReporter(plain, access.settings, directory);
   try {
-    const fetchedBytes = await repair(directory, wrong, access.transfer, environment, reporter.emit, signal);
+    const fetchedBytes = await repair(
+      directory,
+      wrong,
+      repairFrom(directory, access),
+      environment,
+      reporter.emit,
+      signal,
+    );
     reporter.close();
     // What was repaired has been hashed on arrival; the rest is as it was seen a moment ago.
     return {
@@ -128,13 +136,11 @@ function comparison(options: VerifyOptions, { settings, transfer }: Access) {
   return { ...transfer, repo: target.repo, revision: target.revision ?? 'main' };
 }
 
-/** A manifest must not lead a run, and perhaps its token, to a hub that nobody named here. */
-function requireSameEndpoint(directory: string, { settings }: Access): void {
+/** Where the manifest says, if nobody names a hub here; then without a token, which was not meant for that place. */
+function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
   const { endpoint } = requireManifest(directory).manifest;
-  if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return;
-  throw new FetchError('USAGE', `the files came from ${endpoint}, which is not the endpoint of this run`, {
-    hint: `To fetch from there, say --endpoint ${endpoint}; for another, name it the same way.`,
-  });
+  if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
+  return { ...transfer, endpoint: recordedEndpoint(endpoint), token: undefined };
 }
 
 function barKind(options: VerifyOptions, { settings }: Access): 'bar' | 'line' | 'none' {
