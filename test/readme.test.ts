@@ -60,7 +60,9 @@ describe('README.md', () => {
     );
     const read = sources().flatMap((text) =>
       Array.from(
-        text.matchAll(/'((?:FETCH|HF|HUGGING_FACE|XDG)_[A-Z_]+)'|env\['(\w+)'\]/g),
+        text.matchAll(
+          /'((?:FETCH|HF|HUGGING_FACE|TRANSFORMERS|XDG|JOB|SLURM)_[A-Z_]+|(?:HTTPS?|ALL|NO)_PROXY|\w+_CERT_FILE|\w+_CA_[A-Z]+)'|env\['(\w+)'\]/g,
+        ),
         ([, byPrefix, byPlace]) => byPrefix ?? byPlace,
       ),
     );

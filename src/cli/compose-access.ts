@@ -5,6 +5,7 @@ import type { TransferSettings } from '../library/carry-out.ts';
 import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
 import { findToken, type Token } from '../source/hub/token.ts';
 import { DEFAULT_RETRY_POLICY } from '../system/retry.ts';
+import { readNetwork } from './network-settings.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 
 const STALL_TIMEOUT_MS = 30_000;
@@ -16,7 +17,7 @@ export interface Access {
   readonly transfer: TransferSettings;
 }
 
-/** Reads the environment and the token file, nothing else. Throws USAGE. */
+/** Reads the environment, the token file, and files of certificates; nothing else. Throws USAGE. */
 export function composeAccess(options: DownloadOptions): Access {
   const settings = readSettings(options, process.env, {
     endpoint: DEFAULT_ENDPOINT,
@@ -39,6 +40,11 @@ export function composeAccess(options: DownloadOptions): Access {
     bytesPerSecond: settings.bytesPerSecond.value,
     transport: settings.transport.value,
     offline: settings.offline.value,
+    network: readNetwork({
+      variables: process.env,
+      onlyHosts: options.onlyHosts,
+      readFile: readIfThere,
+    }),
   };
   return { settings, token, transfer };
 }

@@ -124,6 +124,7 @@ function addHubOptions(command: Command): Command {
     .option('--retries <n>', 'tries in a row without any progress (default: 8)')
     .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
     .option('--timeout <sec>', 'deadline of the whole run')
+    .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c')
     .option('--offline', 'no request; succeed only if everything is here already')
     .option('-q, --quiet', 'nothing but the result and errors')
     .option('--progress <kind>', 'auto, bar, plain or none')

@@ -32,6 +32,7 @@ export interface DownloadOptions {
   readonly frozen?: boolean;
   readonly offline?: boolean;
   readonly prune?: boolean;
+  readonly onlyHosts?: string;
 }
 
 /** Options of `verify`. */

@@ -50,13 +50,15 @@ export async function carryOut(
 }
 
 function openTransport(settings: TransferSettings, environment: Environment, emit: Emit): ThreadTransport {
-  const { stallTimeoutMs, transport: choice, bytesPerSecond } = settings;
+  const { stallTimeoutMs, transport: choice, bytesPerSecond, network } = settings;
   const { userAgent, processors } = environment;
   return new ThreadTransport({
     userAgent,
     stallTimeoutMs,
     choice,
     bytesPerSecond,
+    network,
+    onContact: (contact) => emit({ type: 'contact', ...contact }),
     // Two threads could not share one limit, and need a processor each.
     maxThreads: processors > 1 && bytesPerSecond === undefined ? 2 : 1,
     trace: (message) => emit({ type: 'trace', message }),

@@ -1,4 +1,5 @@
 import { RateLimitGate } from '../http/gate.ts';
+import type { NetworkSettings } from '../http/network.ts';
 import { HttpClient } from '../http/request.ts';
 import { redactUrl } from '../http/url.ts';
 import { FetchError } from '../model/error.ts';
@@ -21,15 +22,23 @@ export interface HubAccess {
   readonly stallTimeoutMs: number;
   /** Nobody may be asked: whatever needs an answer fails. */
   readonly offline: boolean;
+  /** Proxies, authorities, allowed hosts; undefined for the plain way. */
+  readonly network: NetworkSettings | undefined;
 }
 
 /** The client for requests to the hub itself. Close it at the end. */
-export function openHttp({ stallTimeoutMs }: HubAccess, environment: Environment, emit: Emit): HttpClient {
+export function openHttp(
+  { stallTimeoutMs, network }: HubAccess,
+  environment: Environment,
+  emit: Emit,
+): HttpClient {
   const { clock, userAgent } = environment;
   return new HttpClient({
     userAgent,
     stallTimeoutMs,
     clock,
+    network,
+    onContact: (contact) => emit({ type: 'contact', ...contact }),
     trace: (sent, status, elapsedMs) => {
       const range = sent.headers?.['range'] === undefined ? '' : ` ${sent.headers['range']}`;
       const answer = status ?? 'failed';

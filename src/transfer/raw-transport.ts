@@ -1,4 +1,7 @@
 import { writeSync } from 'node:fs';
+import { secureContextOf } from '../http/agents.ts';
+import { type Contact, HostPolicy } from '../http/host-policy.ts';
+import type { NetworkSettings } from '../http/network.ts';
 import { networkError, stalledError } from '../http/network-error.ts';
 import { formatRange } from '../http/range.ts';
 import { StallWatch } from '../http/request.ts';
@@ -37,6 +40,8 @@ export interface RawTransportOptions {
   readonly limiter: RateLimiter | undefined;
   /** Told of every request and its answer, for `--verbose`. */
   readonly trace: (message: string) => void;
+  readonly network?: NetworkSettings | undefined;
+  readonly onContact?: (contact: Contact) => void;
 }
 
 /**
@@ -48,14 +53,21 @@ export class RawTransport implements Transport {
   readonly #options: RawTransportOptions;
   readonly #idle = new Map<string, RawConnection[]>();
   readonly #sessions = new Map<string, Buffer>();
+  readonly #policy: HostPolicy;
 
   constructor(options: RawTransportOptions) {
     this.#options = options;
+    this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
   bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
     const url = new URL(job.location.url);
+    try {
+      this.#policy.admit(url);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const rangeText = formatRange({ start: job.window.position, end: job.window.end });
     const request = this.#requestText(url, job, rangeText);
     if (request === undefined)
@@ -127,6 +139,7 @@ export class RawTransport implements Transport {
       session: this.#sessions.get(url.origin),
       onSession: (session) => this.#sessions.set(url.origin, session),
       onConnected: onProgress,
+      secureContext: secureContextOf(this.#options.network),
     });
   }
 

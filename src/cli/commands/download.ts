@@ -11,6 +11,7 @@ import type { Lock } from '../../store/lock-file.ts';
 import { localPath } from '../../store/safe-path.ts';
 import { type Composed, openReporter, reportTime, settingLines } from '../compose.ts';
 import { composeJobs } from '../compose-locks.ts';
+import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
@@ -57,9 +58,11 @@ async function runJob(
     subject,
   );
   const tally = new Tally();
+  const contacts = new Contacts();
   const started = reportTime.now();
   const emit: Emit = (event) => {
     tally.apply(event);
+    contacts.emit(event);
     reporter.emit(event);
   };
   using interruption = new Interruption(composed.settings.timeoutMs.value, () => reporter.close());
@@ -68,6 +71,7 @@ async function runJob(
     if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
     const outcome = await download(composed.request, processEnvironment(version), emit, interruption.signal);
     reporter.close();
+    contacts.print(verbose);
     if (options.lock !== undefined && composed.request.lock === undefined && !composed.request.dryRun) {
       const paths = outcome.plan.files.map((planned) => planned.file.path);
       locks.push(lockOfDirectory(composed.request.directory, paths));
@@ -77,6 +81,7 @@ async function runJob(
     return 0;
   } catch (thrown) {
     reporter.close();
+    contacts.print(verbose);
     const facts = runFacts(tally, reportTime.now() - started);
     // Advice to run it again helps only where something can be continued.
     const resumable = tally.plan !== undefined && !composed.request.dryRun && facts.doneBytes > 0;

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
 import { lockRevisions } from '../../library/lock.ts';
 import { FetchError, toFetchError } from '../../model/error.ts';
+import type { Emit } from '../../model/event.ts';
 import { repoPath } from '../../model/repo.ts';
 import { parseTarget } from '../../model/target.ts';
 import { formatBytes, formatCount, printable } from '../../report/format.ts';
 import { openReporter } from '../compose.ts';
 import { composeAccess } from '../compose-access.ts';
 import { requireReplaceable } from '../compose-locks.ts';
+import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
@@ -41,10 +43,16 @@ export async function runLock({ repos, options, version }: LockCommand): Promise
     });
     const reporter = await openReporter(options, settings, repos.join(', '));
     using interruption = new Interruption(settings.timeoutMs.value, () => reporter.close());
+    const contacts = new Contacts();
+    const emit: Emit = (event) => {
+      contacts.emit(event);
+      reporter.emit(event);
+    };
     try {
       const environment = processEnvironment(version);
-      const locks = await lockRevisions(targets, transfer, environment, reporter.emit, interruption.signal);
+      const locks = await lockRevisions(targets, transfer, environment, emit, interruption.signal);
       reporter.close();
+      contacts.print(options.verbose);
       await writeLock(path, locks);
       for (const { repo, files } of options.quiet ? [] : locks) {
         const bytes = files.reduce((sum, file) => sum + file.size, 0);
@@ -55,6 +63,7 @@ export async function runLock({ repos, options, version }: LockCommand): Promise
       return 0;
     } catch (thrown) {
       reporter.close();
+      contacts.print(options.verbose);
       return fail(toFetchError(thrown), errors, { exit: interruption.exit, kept: undefined });
     }
   } catch (thrown) {

@@ -11,6 +11,7 @@ import { checkSentence, countFindings, renderCheckJson, renderFindings } from '.
 import { openReporter, reportTime, standardError } from '../compose.ts';
 import { type Access, composeAccess } from '../compose-access.ts';
 import { recordedEndpoint } from '../compose-locks.ts';
+import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
@@ -69,6 +70,7 @@ async function carryOutVerify(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const environment = processEnvironment(version);
+  const contacts = new Contacts();
   const look = async (quick: boolean): Promise<VerifyReport> => {
     const watch = createCheckReporter({
       output: standardError(),
@@ -76,6 +78,7 @@ async function carryOutVerify(
       kind: barKind(options, access),
     });
     const note: Emit = (event) => {
+      contacts.emit(event);
       if (event.type === 'note' || (event.type === 'trace' && options.verbose === true))
         process.stderr.write(`fetch: ${event.message}\n`);
     };
@@ -88,6 +91,7 @@ async function carryOutVerify(
     }
   };
   const report = await look(options.quick ?? false);
+  if (options.repo !== undefined) contacts.print(options.verbose);
   if (options.repair !== true) return { report, fetchedBytes: undefined };
   const wrong = report.findings.filter((finding) => finding.kind !== 'extra');
   if (wrong.length === 0) return { report, fetchedBytes: 0 };
@@ -95,15 +99,14 @@ async function carryOutVerify(
   const { json: _one, ...plain } = options;
   const reporter = await openReporter(plain, access.settings, directory);
   try {
-    const fetchedBytes = await repair(
-      directory,
-      wrong,
-      repairFrom(directory, access),
-      environment,
-      reporter.emit,
-      signal,
-    );
+    const emit: Emit = (event) => {
+      contacts.emit(event);
+      reporter.emit(event);
+    };
+    const from = repairFrom(directory, access);
+    const fetchedBytes = await repair(directory, wrong, from, environment, emit, signal);
     reporter.close();
+    contacts.print(options.verbose);
     // What was repaired has been hashed on arrival; the rest is as it was seen a moment ago.
     return {
       report: { ...report, findings: report.findings.filter(({ kind }) => kind === 'extra') },
