@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { DownloadRequest } from '../library/download.ts';
 import { localDirectoryName } from '../model/local-directory-name.ts';
 import { parseTarget, type Target } from '../model/target.ts';
@@ -15,12 +15,13 @@ export interface Composed {
   readonly target: Target;
   readonly settings: DownloadSettings;
   readonly token: Token | undefined;
+  readonly notes: readonly string[];
   readonly request: DownloadRequest;
 }
 
 /** From words to values; throws USAGE. */
 export function compose(repo: string, names: readonly string[], options: DownloadOptions): Composed {
-  const { settings, token, transfer } = composeAccess(options);
+  const { settings, token, notes, transfer } = composeAccess(options);
   const target = parseTarget(repo, {
     endpoint: settings.endpoint.value,
     revision: options.revision,
@@ -36,13 +37,15 @@ export function compose(repo: string, names: readonly string[], options: Downloa
       include: options.include ?? [],
       exclude: options.exclude ?? [],
     },
-    directory: resolve(options.localDir ?? localDirectoryName(target.repo, target.revision)),
+    directory: resolve(
+      options.localDir ?? join(settings.directory.value, localDirectoryName(target.repo, target.revision)),
+    ),
     forceDownload: options.forceDownload ?? false,
     ignoreSpace: options.ignoreSpace ?? false,
     dryRun: options.dryRun ?? false,
     prune: options.prune ?? false,
   };
-  return { target, settings, token, request };
+  return { target, settings, token, notes, request };
 }
 
 /** Where each setting came from, for `--verbose`. The token's value is not among them. */
@@ -77,7 +80,7 @@ export async function openReporter(
   subject: string,
 ): Promise<Reporter> {
   const kinds = chooseReporters({
-    progress: settings.progress,
+    progress: settings.progress.value,
     quiet: options.quiet ?? false,
     json: options.json ?? false,
     isTTY: process.stderr.isTTY ?? false,

@@ -4,6 +4,7 @@ import { CommanderError } from 'commander';
 import { FetchError, toFetchError } from '../model/error.ts';
 import { EXIT_CODES, explain } from './explain.ts';
 import { COMMAND_WORDS, createProgram } from './program.ts';
+import { type DownloadOptions, withVerbosity } from './settings.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -17,15 +18,19 @@ async function main(): Promise<number> {
     {
       download: async (repo, names, options) => {
         const { runDownload } = await import('./commands/download.ts');
-        exit = await runDownload({ repo, names, options, version });
+        exit = await runDownload({ repo, names, options: heard(options), version });
       },
       lock: async (repos, options) => {
         const { runLock } = await import('./commands/lock.ts');
-        exit = await runLock({ repos, options, version });
+        exit = await runLock({ repos, options: heard(options), version });
       },
       verify: async (directory, options) => {
         const { runVerify } = await import('./commands/verify.ts');
-        exit = await runVerify({ directory, options, version });
+        exit = await runVerify({ directory, options: heard(options), version });
+      },
+      config: async (options) => {
+        const { runConfig } = await import('./commands/config.ts');
+        exit = runConfig({ options: heard(options), written: options });
       },
     },
     { out: (text) => process.stdout.write(text), error: (text) => process.stderr.write(text) },
@@ -33,6 +38,11 @@ async function main(): Promise<number> {
   refuseUnbuilt(process.argv[2], new Set(program.commands.map((command) => command.name())));
   await program.parseAsync(process.argv);
   return exit;
+}
+
+/** Variables of huggingface_hub may ask for more words or fewer. */
+function heard<T extends DownloadOptions>(options: T): T {
+  return withVerbosity(options, process.env);
 }
 
 /** A command of a later version must not be taken for a repository of that name. */

@@ -5,6 +5,7 @@ import type { DownloadOptions, VerifyOptions } from './settings.ts';
 export interface Actions {
   download(repo: string | undefined, names: readonly string[], options: DownloadOptions): Promise<void>;
   lock(repos: readonly string[], options: DownloadOptions): Promise<void>;
+  config(options: DownloadOptions): Promise<void>;
   verify(directory: string, options: VerifyOptions): Promise<void>;
 }
 
@@ -55,6 +56,10 @@ export function createProgram(version: string, actions: Actions, output: Program
   addDownload(download, actions);
   addVerify(program.command('verify'), actions);
   addLock(program.command('lock'), actions);
+  addTransferOptions(addHubOptions(program.command('config')))
+    .description('every setting, its value and where it came from')
+    .option('--json', 'one JSON document')
+    .action((options: DownloadOptions) => actions.config(options));
   return program;
 }
 

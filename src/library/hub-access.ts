@@ -18,8 +18,10 @@ export interface HubAccess {
   readonly endpoint: string;
   readonly token: Token | undefined;
   readonly retry: RetryPolicy;
-  /** Milliseconds without a byte before a connection is given up. */
+  /** Milliseconds without a byte before a connection that carries bytes of files is given up. */
   readonly stallTimeoutMs: number;
+  /** The same for requests to the hub itself. */
+  readonly hubTimeoutMs: number;
   /** Nobody may be asked: whatever needs an answer fails. */
   readonly offline: boolean;
   /** Proxies, authorities, allowed hosts; undefined for the plain way. */
@@ -28,14 +30,14 @@ export interface HubAccess {
 
 /** The client for requests to the hub itself. Close it at the end. */
 export function openHttp(
-  { stallTimeoutMs, network }: HubAccess,
+  { hubTimeoutMs, network }: HubAccess,
   environment: Environment,
   emit: Emit,
 ): HttpClient {
   const { clock, userAgent } = environment;
   return new HttpClient({
     userAgent,
-    stallTimeoutMs,
+    stallTimeoutMs: hubTimeoutMs,
     clock,
     network,
     onContact: (contact) => emit({ type: 'contact', ...contact }),

@@ -68,6 +68,7 @@ async function runJob(
   using interruption = new Interruption(composed.settings.timeoutMs.value, () => reporter.close());
   try {
     noteObsolete(options, emit);
+    for (const message of composed.notes) emit({ type: 'note', message });
     if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
     const outcome = await download(composed.request, processEnvironment(version), emit, interruption.signal);
     reporter.close();

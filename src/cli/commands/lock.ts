@@ -27,7 +27,7 @@ export interface LockCommand {
 export async function runLock({ repos, options, version }: LockCommand): Promise<number> {
   const errors = { verbose: options.verbose ?? false };
   try {
-    const { settings, transfer } = composeAccess(options);
+    const { settings, notes, transfer } = composeAccess(options);
     if (options.revision !== undefined && repos.length > 1) {
       throw new FetchError('USAGE', '--revision fits one repository only.', {
         hint: 'Write each as OWNER/NAME:REV.',
@@ -48,6 +48,7 @@ export async function runLock({ repos, options, version }: LockCommand): Promise
       contacts.emit(event);
       reporter.emit(event);
     };
+    for (const message of notes) emit({ type: 'note', message });
     try {
       const environment = processEnvironment(version);
       const locks = await lockRevisions(targets, transfer, environment, emit, interruption.signal);

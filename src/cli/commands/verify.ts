@@ -69,6 +69,7 @@ async function carryOutVerify(
   version: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  for (const note of options.quiet === true ? [] : access.notes) process.stderr.write(`fetch: ${note}\n`);
   const environment = processEnvironment(version);
   const contacts = new Contacts();
   const look = async (quick: boolean): Promise<VerifyReport> => {
@@ -148,7 +149,7 @@ function repairFrom(directory: string, { settings, transfer }: Access): Transfer
 
 function barKind(options: VerifyOptions, { settings }: Access): 'bar' | 'line' | 'none' {
   const kinds = chooseReporters({
-    progress: settings.progress,
+    progress: settings.progress.value,
     quiet: options.quiet ?? false,
     json: options.json ?? false,
     isTTY: process.stderr.isTTY ?? false,
