@@ -8,6 +8,7 @@ import { createNotesReporter, joinReporters } from '../report/quiet-reporter.ts'
 import type { Reporter } from '../report/reporter.ts';
 import type { Token } from '../source/hub/token.ts';
 import { composeAccess } from './compose-access.ts';
+import { readShard } from './read-shard.ts';
 import type { DownloadOptions, DownloadSettings } from './settings.ts';
 
 /** A command line, understood: what is to be done, and the settings that led to it. */
@@ -44,6 +45,7 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     ignoreSpace: options.ignoreSpace ?? false,
     dryRun: options.dryRun ?? false,
     prune: options.prune ?? false,
+    shard: options.shard === undefined ? undefined : readShard(options, process.env),
   };
   return { target, settings, token, notes, request };
 }

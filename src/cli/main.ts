@@ -28,6 +28,10 @@ async function main(): Promise<number> {
         const { runVerify } = await import('./commands/verify.ts');
         exit = await runVerify({ directory, options: heard(options), version });
       },
+      completion: async (shell, parsed) => {
+        const { runCompletion } = await import('./commands/completion.ts');
+        exit = runCompletion(shell, parsed);
+      },
       config: async (options) => {
         const { runConfig } = await import('./commands/config.ts');
         exit = runConfig({ options: heard(options), written: options });

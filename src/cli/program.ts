@@ -1,10 +1,11 @@
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import type { DownloadOptions, VerifyOptions } from './settings.ts';
 
 /** What the commands do. Loaded by the caller when one of them is really run. */
 export interface Actions {
   download(repo: string | undefined, names: readonly string[], options: DownloadOptions): Promise<void>;
   lock(repos: readonly string[], options: DownloadOptions): Promise<void>;
+  completion(shell: string, program: Command): Promise<void>;
   config(options: DownloadOptions): Promise<void>;
   verify(directory: string, options: VerifyOptions): Promise<void>;
 }
@@ -56,6 +57,11 @@ export function createProgram(version: string, actions: Actions, output: Program
   addDownload(download, actions);
   addVerify(program.command('verify'), actions);
   addLock(program.command('lock'), actions);
+  program
+    .command('completion')
+    .description('a script that completes these words in a shell')
+    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
+    .action((shell: string) => actions.completion(shell, program));
   addTransferOptions(addHubOptions(program.command('config')))
     .description('every setting, its value and where it came from')
     .option('--json', 'one JSON document')
@@ -79,6 +85,7 @@ function addDownload(command: Command, actions: Actions): void {
     .option('--dry-run', 'print what would be done and stop')
     .option('--force-download', 'fetch even what is already right')
     .option('--prune', 'delete what an earlier run put there and the revision no longer has')
+    .option('--shard <part>', 'only the I-th of N parts, written I/N; auto/N in an array of jobs')
     .option('--ignore-space', 'go on although the disk looks too small')
     .option('--json', 'events as one JSON object per line on stdout')
     .option('--lock <file>', 'write a lock file; without a repository: fetch what it locks')

@@ -34,6 +34,7 @@ export interface DownloadOptions {
   readonly offline?: boolean;
   readonly prune?: boolean;
   readonly onlyHosts?: string;
+  readonly shard?: string;
 }
 
 /** Options of `verify`. */
@@ -75,8 +76,8 @@ export interface DownloadSettings {
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-const REPO_TYPES: readonly RepoType[] = ['model', 'dataset', 'space'];
-const PROGRESS: readonly ProgressChoice[] = ['auto', 'bar', 'plain', 'none'];
+export const REPO_TYPES: readonly RepoType[] = ['model', 'dataset', 'space'];
+export const PROGRESS: readonly ProgressChoice[] = ['auto', 'bar', 'plain', 'none'];
 const TRANSPORTS: readonly TransportChoice[] = ['auto', 'core', 'raw'];
 const MAX_CONNECTIONS = 256;
 

@@ -5,6 +5,7 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
 import type { Selection } from '../plan/select-files.ts';
+import { type Shard, shardOf } from '../plan/shard.ts';
 import type { Source } from '../source/source.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
 import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
@@ -23,7 +24,7 @@ import {
   type Listing,
   missingOffline,
 } from './aim.ts';
-import { carryOut, type TransferSettings } from './carry-out.ts';
+import type { TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';
 import { requireLockedHashes } from './lock.ts';
@@ -46,6 +47,8 @@ export interface DownloadRequest extends TransferSettings {
   readonly lock?: Lock | undefined;
   /** Afterwards delete what an earlier run put there and the revision no longer has. */
   readonly prune?: boolean;
+  /** Only one of several parts of what is selected; other runs may bring the others into the same directory. */
+  readonly shard?: Shard | undefined;
 }
 
 export interface DownloadOutcome {
@@ -72,11 +75,12 @@ export async function download(
   try {
     const source = openHub(request, environment, http, emit);
     const aim = await takeAim(request, { source, emit, signal });
-    const { revision, selected } = aim;
+    const { revision } = aim;
+    const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
     await using store = openDirectory(request, environment, revision);
     await store.refuseNames(selected);
     const asRecorded = request.lock !== undefined || request.offline;
-    const satisfied = asRecorded && (await isSatisfied(request, aim, store, signal));
+    const satisfied = asRecorded && (await isSatisfied(request, { revision, selected }, store, signal));
     if (!request.dryRun && !satisfied) await store.open();
     const plan = makePlan(revision, selected, await store.survey(selected, signal), request);
     if (request.offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, request.directory);
@@ -88,6 +92,8 @@ export async function download(
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
+    // Loaded here: a directory that holds everything already has no use for it, and should answer at once.
+    const { carryOut } = await import('./carry-out.ts');
     const parties = { source, store, environment, emit, signal };
     const { fetchedBytes, failures } = await carryOut(plan, request, parties);
     const left = filesLeftBehind(request.directory, revision, listing.files);
@@ -96,7 +102,7 @@ export async function download(
     await keepRecord(request.directory, revision, listing, left);
     const first = failures[0];
     if (first !== undefined) throw someFailed(first, failures.length);
-    if (request.lock !== undefined) requireLockedHashes(request.lock, request.directory);
+    if (request.lock !== undefined) requireLockedHashes(request.lock, request.directory, selected);
     if (leftovers.leftovers !== undefined) await prune(request.directory, leftovers.leftovers, emit);
     return { revision, plan, fetchedBytes, ...leftovers };
   } finally {
@@ -141,7 +147,7 @@ async function keepRecord(
 /** Whether a directory is already on record as what is asked for: then nothing is written, not even a lock. */
 async function isSatisfied(
   request: DownloadRequest,
-  aim: Aim,
+  aim: Pick<Aim, 'revision' | 'selected'>,
   store: Store,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -151,18 +157,20 @@ async function isSatisfied(
   const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
   const { holdings } = await store.survey(aim.selected, signal);
   const whole = aim.selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');
-  const locked = request.lock?.files ?? [];
+  const wanted = new Set(aim.selected.map((file) => file.path));
+  const locked = (request.lock?.files ?? []).filter((file) => wanted.has(file.path));
   return whole && locked.every(({ path, sha256 }) => sha256 === undefined || recorded.get(path) === sha256);
 }
 
 /** A directory of one's own, as the store of a run. */
 export function openDirectory(
-  { directory, endpoint }: { readonly directory: string; readonly endpoint: string },
+  { directory, endpoint, shard }: Pick<DownloadRequest, 'directory' | 'endpoint' | 'shard'>,
   environment: Environment,
   revision: Revision,
 ): Store {
   const { platform, ignoresCase, lock } = environment;
-  return new DirectoryStore({ directory, endpoint, revision, platform, ignoresCase, lock });
+  const share = shard === undefined ? undefined : `${shard.index}-of-${shard.count}`;
+  return new DirectoryStore({ directory, endpoint, revision, platform, ignoresCase, lock, share });
 }
 
 /** What people should hear before it happens. */

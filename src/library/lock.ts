@@ -1,5 +1,6 @@
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef } from '../model/repo.ts';
 import { repoPath } from '../model/repo.ts';
 import type { Selection } from '../plan/select-files.ts';
@@ -60,10 +61,12 @@ export function lockOfDirectory(directory: string, paths: readonly string[]): Lo
 }
 
 /** A git blob id is a sha1: where the lock has a sha256 as well, the content must have that too. */
-export function requireLockedHashes(lock: Lock, directory: string): void {
+export function requireLockedHashes(lock: Lock, directory: string, selected: readonly RemoteFile[]): void {
   const manifest = readManifest(inside(directory, MANIFEST_FILE));
   const found = new Map(manifest?.files.map((file) => [file.path, file.sha256]));
-  for (const { path, sha256 } of lock.files) {
+  const expected = new Map(lock.files.map((file) => [file.path, file.sha256]));
+  for (const { path } of selected) {
+    const sha256 = expected.get(path);
     if (sha256 !== undefined && found.get(path) !== sha256) {
       throw drifted(lock, `${path} has another sha256 than the lock names`);
     }
