@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { proxyName } from '../http/proxy.ts';
 import type { DownloadRequest } from '../library/download.ts';
 import { localDirectoryName } from '../model/local-directory-name.ts';
 import { parseTarget, type Target } from '../model/target.ts';
@@ -63,6 +64,24 @@ export function settingLines({ settings, token, request }: Composed): string[] {
     `timeout ${timeoutMs.value === undefined ? 'none' : `${timeoutMs.value / 1000} s`} (${timeoutMs.origin})`,
     `rate limit ${bytesPerSecond.value === undefined ? 'none' : `${bytesPerSecond.value} bytes/s`} (${bytesPerSecond.origin})`,
     `transport ${transport.value} (${transport.origin})`,
+    ...unusualLines(settings, request),
+  ];
+}
+
+/** What most runs do not have. */
+function unusualLines(
+  { offline, onlyHosts }: DownloadSettings,
+  { network, shard }: DownloadRequest,
+): string[] {
+  const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
+  return [
+    ...(offline.value ? [`offline (${offline.origin})`] : []),
+    ...(onlyHosts.value === undefined ? [] : [`only hosts ${onlyHosts.value} (${onlyHosts.origin})`]),
+    ...proxies.map((proxy) => `proxy ${proxyName(proxy)} (${proxy.origin})`),
+    ...(network !== undefined && network.certificates.length > 0
+      ? [`${network.certificates.length} further certificates of authorities`]
+      : []),
+    ...(shard === undefined ? [] : [`shard ${shard.index} of ${shard.count}`]),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { gitFile, xetFile } from '../support/hub/repositories/file.ts';
@@ -51,6 +51,19 @@ test('only what came from us and was not edited is deleted, and a dry run lists 
   ]);
   expect(has()).toEqual(['gone.txt', 'config.json', 'mine/notes.txt']);
   expect(workspace.has('shrinking/old')).toBe(false);
+});
+
+test('nothing is deleted through a link', async () => {
+  const { hub, workspace } = await setUp();
+  await using _hub = hub;
+  await using _workspace = workspace;
+  await rename(workspace.path('shrinking/old'), workspace.path('elsewhere'));
+  await symlink(workspace.path('elsewhere'), workspace.path('shrinking/old'));
+  await rename(workspace.path('shrinking/gone.txt'), workspace.path('gone.txt'));
+  await symlink(workspace.path('gone.txt'), workspace.path('shrinking/gone.txt'));
+  expect((await workspace.run([REPO, '--prune', '--quiet'])).exit).toBe(0);
+  for (const path of ['elsewhere/a.txt', 'elsewhere/deep/b.txt', 'gone.txt', 'shrinking/gone.txt'])
+    expect(workspace.has(path)).toBe(true);
 });
 
 test('files that a filter leaves out, and those of another repository, are not pruned', async () => {

@@ -5,6 +5,7 @@ import type { Revision } from '../../model/repo.ts';
 import { isLocalName, localPath } from '../safe-path.ts';
 import { inside, LISTING_FILE, MANIFEST_FILE } from './layout.ts';
 import { type ManifestFile, readManifest } from './manifest.ts';
+import { findObstacles } from './obstacles.ts';
 import { writeAtomically } from './write-atomically.ts';
 
 /**
@@ -64,10 +65,9 @@ export function filesLeftBehind(
   const ours = [...(readRecord(directory)?.left ?? []), ...manifest.files];
   const left = new Map(ours.filter((file) => !wanted.has(file.path)).map((file) => [file.path, file]));
   return [...left.values()].filter(({ path }) => {
-    // Not through links: what they lead to is not ours.
-    return (
-      isLocalName(path) && lstatSync(localPath(directory, path), { throwIfNoEntry: false })?.isFile() === true
-    );
+    // Not through links, of files or of folders: what they lead to is not ours.
+    if (!isLocalName(path) || findObstacles(directory, [path], []).length > 0) return false;
+    return lstatSync(localPath(directory, path), { throwIfNoEntry: false })?.isFile() === true;
   });
 }
 
