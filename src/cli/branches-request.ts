@@ -5,13 +5,16 @@ import type { Composed } from './compose.ts';
 
 /** What a command line asks about branches: for `fetch branches`, and for `--fits` of a download. */
 export function branchesRequest({ target, request }: Composed): BranchesRequest {
-  const { endpoint, token, repo, retry, stallTimeoutMs } = request;
+  const { endpoint, token, repo, retry, stallTimeoutMs, hubTimeoutMs, offline, network } = request;
   return {
     endpoint,
     token,
     repo,
     retry,
     stallTimeoutMs,
+    hubTimeoutMs,
+    offline,
+    network,
     revision: target.revision,
     mayBeQuantisation: target.revisionOrigin === 'colon',
     variant: target.quantisation,

@@ -25,6 +25,27 @@ export function chosenCache(
   return cachePlace(options, variables, home, join);
 }
 
+/** The cache has no manifest of its own that these could go by. */
+export function refuseWithCache(
+  { lock, prune, shard }: { readonly lock?: string; readonly prune?: boolean; readonly shard?: string },
+  offline: Setting<boolean>,
+): void {
+  const other =
+    lock !== undefined
+      ? '--lock'
+      : prune === true
+        ? '--prune'
+        : shard !== undefined
+          ? '--shard'
+          : offline.value
+            ? offline.origin
+            : undefined;
+  if (other === undefined) return;
+  throw new FetchError('USAGE', `The central cache and ${other} do not go together.`, {
+    hint: 'It goes by the records of a directory: use --local-dir.',
+  });
+}
+
 /** `--cache-dir`, else where the Hub's own clients have their cache. */
 export function cachePlace(
   { cacheDir }: CacheOptions,

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { proxyName } from '../http/proxy.ts';
 import type { DownloadRequest } from '../library/download.ts';
 import { localDirectoryName } from '../model/local-directory-name.ts';
 import type { RepoRef } from '../model/repo.ts';
@@ -9,47 +9,35 @@ import { chooseReporters, type ReporterKind } from '../report/choose-reporter.ts
 import type { Output, ReportTime } from '../report/output.ts';
 import { createNotesReporter, joinReporters } from '../report/quiet-reporter.ts';
 import type { Reporter } from '../report/reporter.ts';
-import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
-import { findToken, type Token } from '../source/hub/token.ts';
-import { DEFAULT_RETRY_POLICY } from '../system/retry.ts';
-import { chosenCache, linksAllowed } from './cache-place.ts';
-import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
-
-const STALL_TIMEOUT_MS = 30_000;
+import type { Token } from '../source/hub/token.ts';
+import { chosenCache, linksAllowed, refuseWithCache } from './cache-place.ts';
+import { composeAccess } from './compose-access.ts';
+import { readShard } from './read-shard.ts';
+import type { DownloadOptions, DownloadSettings } from './settings.ts';
 
 /** A command line, understood: what is to be done, and the settings that led to it. */
 export interface Composed {
   readonly target: Target;
   readonly settings: DownloadSettings;
   readonly token: Token | undefined;
+  readonly notes: readonly string[];
   readonly request: DownloadRequest;
   /** Where the path of the cache came from, if the files go to one. */
   readonly cacheOrigin: string | undefined;
 }
 
-/** From words to values; throws USAGE. Reads the environment and the token file, nothing else. */
+/** From words to values; throws USAGE. */
 export function compose(repo: string, names: readonly string[], options: DownloadOptions): Composed {
-  const settings = readSettings(options, process.env, {
-    endpoint: DEFAULT_ENDPOINT,
-    retries: DEFAULT_RETRY_POLICY.tries,
-    stallTimeoutMs: STALL_TIMEOUT_MS,
-  });
+  const { settings, token, notes, transfer } = composeAccess(options);
   const target = parseTarget(repo, {
     endpoint: settings.endpoint.value,
     revision: options.revision,
     repoType: settings.repoType,
   });
-  const token = findToken({
-    flag: options.token,
-    environment: process.env,
-    home: homedir(),
-    readFile: readIfThere,
-    join,
-  });
   const cache = chosenCache(options, process.env, homedir(), join);
+  if (cache !== undefined) refuseWithCache(options, settings.offline);
   const request: DownloadRequest = {
-    endpoint: settings.endpoint.value,
-    token,
+    ...transfer,
     repo: target.repo,
     revision: target.revision ?? 'main',
     selection: {
@@ -59,7 +47,9 @@ export function compose(repo: string, names: readonly string[], options: Downloa
       exclude: options.exclude ?? [],
     },
     directory: resolve(
-      cache?.value ?? options.localDir ?? defaultDirectory(target.repo, target.revision, target.quantisation),
+      cache?.value ??
+        options.localDir ??
+        defaultDirectory(settings, target.repo, target.revision, target.quantisation),
     ),
     cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
     mayBeQuantisation: target.revisionOrigin === 'colon',
@@ -69,17 +59,15 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     forceDownload: options.forceDownload ?? false,
     ignoreSpace: options.ignoreSpace ?? false,
     dryRun: options.dryRun ?? false,
-    connections: settings.connections.value,
-    retry: { ...DEFAULT_RETRY_POLICY, tries: settings.retries.value },
-    stallTimeoutMs: settings.stallTimeoutMs.value,
-    bytesPerSecond: settings.bytesPerSecond.value,
-    transport: settings.transport.value,
+    prune: options.prune ?? false,
+    shard: options.shard === undefined ? undefined : readShard(options, process.env),
   };
-  return { target, settings, token, request, cacheOrigin: cache?.origin };
+  return { target, settings, token, notes, request, cacheOrigin: cache?.origin };
 }
 
 /** `./NAME`, `./NAME_REV`, `./NAME_Q4_K_M`: one for each thing that can be downloaded. */
 export function defaultDirectory(
+  { directory }: DownloadSettings,
   repo: RepoRef,
   revision: string | undefined,
   quantisation: string | undefined,
@@ -87,7 +75,7 @@ export function defaultDirectory(
   const parts = [revision === 'main' ? undefined : revision, quantisation].filter(
     (part) => part !== undefined,
   );
-  return localDirectoryName(repo, parts.length === 0 ? undefined : parts.join('_'));
+  return join(directory.value, localDirectoryName(repo, parts.length === 0 ? undefined : parts.join('_')));
 }
 
 /** What stands beside the directory and in the cache of `hf`, unless told otherwise. */
@@ -114,6 +102,24 @@ export function settingLines({ settings, token, request, cacheOrigin }: Composed
     `timeout ${timeoutMs.value === undefined ? 'none' : `${timeoutMs.value / 1000} s`} (${timeoutMs.origin})`,
     `rate limit ${bytesPerSecond.value === undefined ? 'none' : `${bytesPerSecond.value} bytes/s`} (${bytesPerSecond.origin})`,
     `transport ${transport.value} (${transport.origin})`,
+    ...unusualLines(settings, request),
+  ];
+}
+
+/** What most runs do not have. */
+function unusualLines(
+  { offline, onlyHosts }: DownloadSettings,
+  { network, shard }: DownloadRequest,
+): string[] {
+  const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
+  return [
+    ...(offline.value ? [`offline (${offline.origin})`] : []),
+    ...(onlyHosts.value === undefined ? [] : [`only hosts ${onlyHosts.value} (${onlyHosts.origin})`]),
+    ...proxies.map((proxy) => `proxy ${proxyName(proxy)} (${proxy.origin})`),
+    ...(network !== undefined && network.certificates.length > 0
+      ? [`${network.certificates.length} further certificates of authorities`]
+      : []),
+    ...(shard === undefined ? [] : [`shard ${shard.index} of ${shard.count}`]),
   ];
 }
 
@@ -133,7 +139,7 @@ export async function openReporter(
   subject: string,
 ): Promise<Reporter> {
   const kinds = chooseReporters({
-    progress: settings.progress,
+    progress: settings.progress.value,
     quiet: options.quiet ?? false,
     json: options.json ?? false,
     isTTY: process.stderr.isTTY ?? false,
@@ -172,14 +178,7 @@ const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise
   },
 };
 
-function standardError(): Output {
+/** As the reporters want it. */
+export function standardError(): Output {
   return process.stderr;
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

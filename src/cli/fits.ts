@@ -41,11 +41,11 @@ export async function chooseFitting(
   if (more > 0) say(`fetch:   and ${more} more: see fetch branches\n`);
   await confirm(best, options, signal);
   const { revision, variant } = best.row;
-  const { request, target } = composed;
+  const { request, settings, target } = composed;
   const named = revision === 'main' ? undefined : revision;
   const directory =
-    options.localDir === undefined
-      ? resolve(defaultDirectory(target.repo, named, variant))
+    options.localDir === undefined && request.cache === undefined
+      ? resolve(defaultDirectory(settings, target.repo, named, variant))
       : request.directory;
   const chosen = { revision, quantisation: variant, mayBeQuantisation: false, directory };
   return { ...composed, request: { ...request, ...chosen } };

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { COMMAND_WORDS, createProgram } from './program.ts';
+import type { DownloadOptions } from './settings.ts';
 
 /** As in the table of explain.ts. */
 const EXIT_USAGE = 2;
@@ -14,11 +15,27 @@ async function main(version: string): Promise<number> {
     {
       download: async (repo, names, options) => {
         const { runDownload } = await import('./commands/download.ts');
-        exit = await runDownload({ repo, names, options, version });
+        exit = await runDownload({ repo, names, options: await heard(options), version });
+      },
+      lock: async (repos, options) => {
+        const { runLock } = await import('./commands/lock.ts');
+        exit = await runLock({ repos, options: await heard(options), version });
+      },
+      verify: async (directory, options) => {
+        const { runVerify } = await import('./commands/verify.ts');
+        exit = await runVerify({ directory, options: await heard(options), version });
+      },
+      completion: async (shell, parsed) => {
+        const { runCompletion } = await import('./commands/completion.ts');
+        exit = runCompletion(shell, parsed);
+      },
+      config: async (options) => {
+        const { runConfig } = await import('./commands/config.ts');
+        exit = runConfig({ options: await heard(options), written: options });
       },
       branches: async (repo, options) => {
         const { runBranches } = await import('./commands/branches.ts');
-        exit = await runBranches(repo, options, version);
+        exit = await runBranches(repo, await heard(options), version);
       },
       cache: async (action) => {
         const { runCache } = await import('./commands/cache.ts');
@@ -30,6 +47,12 @@ async function main(version: string): Promise<number> {
   await refuseUnbuilt(process.argv[2], new Set(program.commands.map((command) => command.name())));
   await program.parseAsync(process.argv);
   return exit;
+}
+
+/** Variables of huggingface_hub may ask for more words or fewer. */
+async function heard<T extends DownloadOptions>(options: T): Promise<T> {
+  const { withVerbosity } = await import('./settings.ts');
+  return withVerbosity(options, process.env);
 }
 
 /** A command of a later version must not be taken for a repository of that name. */

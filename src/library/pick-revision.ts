@@ -71,6 +71,11 @@ export function quantisationsOf(files: readonly RemoteFile[]): string[] {
   return weightSets(files).flatMap(({ format, label }) => (format === 'gguf' ? (label ?? []) : []));
 }
 
+/** Whether there are GGUF files of that quantisation. */
+export function hasQuantisation(files: readonly RemoteFile[], name: string): boolean {
+  return quantisationsOf(files).some((label) => sameLabel(label, name));
+}
+
 /** Case does not matter: `q4_k_m` is how file names often write it. */
 export function sameLabel(left: string, right: string): boolean {
   return left.toUpperCase() === right.toUpperCase();

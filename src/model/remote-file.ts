@@ -22,3 +22,9 @@ export interface Pointer {
   readonly oid: string;
   readonly xetHash: string | undefined;
 }
+
+/** What the Hub's name for a content says: 64 hex digits are a sha256, 40 the id of a git blob. */
+export function digestOfOid(oid: string): Digest | undefined {
+  if (/^[0-9a-f]{64}$/.test(oid)) return { algorithm: 'sha256', hex: oid };
+  return /^[0-9a-f]{40}$/.test(oid) ? { algorithm: 'git-sha1', hex: oid } : undefined;
+}

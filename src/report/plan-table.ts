@@ -83,9 +83,10 @@ function spaceSentence(plan: Plan): string {
  * `files`: for each `path`, `size`, `held` (bytes here), `action` (`keep`, `check`, `transfer`), `replaces` (true
  * when a file of another content stands there now), `reuse` (path of the file that will be copied instead, if there is one);
  * `totals`: `files`, `bytes`, `held`, `fetch` and, if files are copied, `reuse` (bytes), `keepFiles`, `checkFiles`, `fetchFiles`;
- * `space`: `needed` and `free` bytes (`free` is null where the system does not say).
+ * `space`: `needed` and `free` bytes (`free` is null where the system does not say);
+ * `prune`: with `--prune`, each `path` and `size` that would be deleted.
  */
-export function renderPlanJson(plan: Plan, directory: string): string {
+export function renderPlanJson(plan: Plan, directory: string, prunable?: readonly Prunable[]): string {
   const { repo, name, commit } = plan.revision;
   const { totals } = plan;
   const document = {
@@ -113,6 +114,18 @@ export function renderPlanJson(plan: Plan, directory: string): string {
       ...(totals.reuseBytes === undefined ? {} : { reuse: totals.reuseBytes }),
     },
     space: { needed: plan.spaceNeeded, free: plan.spaceFree ?? null },
+    ...(prunable === undefined ? {} : { prune: prunable.map(({ path, size }) => ({ path, size })) }),
   };
   return `${safeJson(document, 2)}\n`;
+}
+
+/** A file of an earlier run that the revision no longer has. */
+export interface Prunable {
+  readonly path: string;
+  readonly size: number;
+}
+
+/** `--prune --dry-run`: what would be deleted, a line each. */
+export function renderPrunable(files: readonly Prunable[]): string {
+  return files.map(({ path, size }) => `delete  ${printable(path)}  (${formatBytes(size)})\n`).join('');
 }

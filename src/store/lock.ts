@@ -24,6 +24,8 @@ export interface LockContext {
 const HEARTBEAT_MS = 10_000;
 /** Other hosts cannot be asked whether a process lives; this long without a heartbeat counts as dead. */
 const FOREIGN_STALE_MS = 60_000;
+/** Writing the records of a run takes moments; on a slow shared disk, more of them. */
+const LONGEST_TURN_MS = 60_000;
 /** Between making the file and writing the owner into it a lock is empty. */
 const EMPTY_STALE_MS = 10_000;
 
@@ -64,6 +66,21 @@ export class DirectoryLock implements AsyncDisposable {
       }
     }
     throw locked(path, 'another run', elsewhere);
+  }
+
+  /** The same, for somebody whose turn will come: LOCKED only after a minute. */
+  static async wait(path: string, context: LockContext): Promise<DirectoryLock> {
+    const never = new AbortController().signal;
+    const start = context.clock.monotonic();
+    for (;;) {
+      try {
+        return await DirectoryLock.take(path, context);
+      } catch (error) {
+        const locked = error instanceof FetchError && error.code === 'LOCKED';
+        if (!locked || context.clock.monotonic() - start > LONGEST_TURN_MS) throw error;
+        await context.clock.sleep(20 + context.random() * 80, never);
+      }
+    }
   }
 
   #beat(): void {

@@ -1,3 +1,6 @@
+import { secureContextOf } from '../http/agents.ts';
+import { type Contact, HostPolicy } from '../http/host-policy.ts';
+import type { NetworkSettings } from '../http/network.ts';
 import { networkError, stalledError } from '../http/network-error.ts';
 import { formatRange } from '../http/range.ts';
 import { StallWatch } from '../http/request.ts';
@@ -35,6 +38,8 @@ export interface RawTransportOptions {
   readonly limiter: RateLimiter | undefined;
   /** Told of every request and its answer, for `--verbose`. */
   readonly trace: (message: string) => void;
+  readonly network?: NetworkSettings | undefined;
+  readonly onContact?: (contact: Contact) => void;
 }
 
 /**
@@ -46,9 +51,11 @@ export class RawTransport implements Transport {
   readonly #options: RawTransportOptions;
   readonly #idle = new Map<string, RawConnection[]>();
   readonly #sessions = new Map<string, Buffer>();
+  readonly #policy: HostPolicy;
 
   constructor(options: RawTransportOptions) {
     this.#options = options;
+    this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
   async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
@@ -59,6 +66,7 @@ export class RawTransport implements Transport {
     const url = new URL(location.url);
     if (url.username !== '' || url.password !== '')
       throw new OddAnswer('an address with a password', { lasting: true });
+    this.#policy.admit(url);
     const { clock, limiter } = this.#options;
     const allowance = new Allowance(limiter, window.end - window.position);
     try {
@@ -154,6 +162,7 @@ export class RawTransport implements Transport {
       session: this.#sessions.get(url.origin),
       onSession: (session) => this.#sessions.set(url.origin, session),
       onProgress,
+      secureContext: secureContextOf(this.#options.network),
     });
   }
 

@@ -1,5 +1,6 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
+import type { Contact } from '../http/host-policy.ts';
 import { FetchError } from '../model/error.ts';
 import { fromPlainError, type IoCommand, type IoReply, type IoSettings } from './io-messages.ts';
 import type { RangeJob, RangeObserver, RangeWindow, Transport } from './transport.ts';
@@ -27,6 +28,8 @@ export interface ThreadTransportOptions extends IoSettings {
   /** Threads that this machine has room for; a second one starts only when TLS fills the first. */
   readonly maxThreads: number;
   readonly trace: (message: string) => void;
+  /** Told of the hosts that the threads contact; of the same one by each of them. */
+  readonly onContact?: (contact: Contact) => void;
 }
 
 /**
@@ -118,8 +121,8 @@ export class ThreadTransport implements Transport, AsyncDisposable {
   }
 
   #start(): IoThread {
-    const { userAgent, stallTimeoutMs, choice, bytesPerSecond } = this.#options;
-    const workerData: IoSettings = { userAgent, stallTimeoutMs, choice, bytesPerSecond };
+    const { userAgent, stallTimeoutMs, choice, bytesPerSecond, network } = this.#options;
+    const workerData: IoSettings = { userAgent, stallTimeoutMs, choice, bytesPerSecond, network };
     // Compiled code sits beside this file under the same name.
     const worker = new Worker(new URL('./io-worker.js', import.meta.url), {
       workerData,
@@ -140,6 +143,10 @@ export class ThreadTransport implements Transport, AsyncDisposable {
   #receive(reply: IoReply): void {
     if (reply.kind === 'trace') {
       this.#options.trace(reply.message);
+      return;
+    }
+    if (reply.kind === 'contact') {
+      this.#options.onContact?.(reply.contact);
       return;
     }
     const pending = this.#pending.get(reply.id);

@@ -26,6 +26,9 @@ export async function describeAt(
     cacheFolder: undefined,
     retry: { ...DEFAULT_RETRY_POLICY, baseDelayMs: 1, maxDelayMs: 5, tries: 3 },
     stallTimeoutMs: 5000,
+    hubTimeoutMs: 5000,
+    offline: false,
+    network: undefined,
     ...wishes,
   };
   const { signal } = new AbortController();

@@ -11,6 +11,7 @@ import { renderFitTable } from '../../report/fit-table.ts';
 import { printable } from '../../report/format.ts';
 import { branchesRequest } from '../branches-request.ts';
 import { type Composed, compose } from '../compose.ts';
+import { Contacts } from '../contacts.ts';
 import { EXIT_CODES, explain } from '../explain.ts';
 import { Interruption } from '../interruption.ts';
 import { readContext, readMemory } from '../memory.ts';
@@ -20,11 +21,14 @@ import type { BranchesOptions } from '../settings.ts';
 /** `fetch branches`. Returns the exit code; everything that is to be said has been printed. */
 export async function runBranches(repo: string, options: BranchesOptions, version: string): Promise<number> {
   const verbose = options.verbose ?? false;
+  const contacts = new Contacts();
   let interruption: Interruption | undefined;
   try {
     const composed = compose(repo, [], downloadOptions(options));
     interruption = new Interruption(composed.settings.timeoutMs.value, () => {});
-    const text = await answer(composed, options, version, emitter(verbose), interruption.signal);
+    const emit = emitter(verbose, contacts);
+    for (const message of composed.notes) emit({ type: 'note', message });
+    const text = await answer(composed, options, version, emit, interruption.signal);
     process.stdout.write(text);
     return 0;
   } catch (thrown) {
@@ -32,6 +36,7 @@ export async function runBranches(repo: string, options: BranchesOptions, versio
     process.stderr.write(explain(error, { verbose }));
     return interruption?.exit ?? EXIT_CODES[error.code];
   } finally {
+    contacts.print(verbose);
     interruption?.[Symbol.dispose]();
   }
 }
@@ -64,14 +69,15 @@ async function answer(
 }
 
 function downloadOptions(options: BranchesOptions) {
-  const { revision, repoType, token, endpoint, retries, stallTimeout, timeout } = options;
-  const given = { revision, repoType, token, endpoint, retries, stallTimeout, timeout };
+  const { revision, repoType, token, endpoint, retries, stallTimeout, timeout, onlyHosts } = options;
+  const given = { revision, repoType, token, endpoint, retries, stallTimeout, timeout, onlyHosts };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** Notes and warnings for people; nothing else happens that would be worth a line. */
-function emitter(verbose: boolean): Emit {
+function emitter(verbose: boolean, contacts: Contacts): Emit {
   return (event) => {
+    contacts.emit(event);
     if (event.type === 'note' || (verbose && event.type === 'trace')) {
       process.stderr.write(`fetch: ${printable(event.message)}\n`);
     } else if (event.type === 'retrying') {

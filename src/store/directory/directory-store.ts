@@ -16,7 +16,14 @@ import { StagedPart } from '../staged-part.ts';
 import type { ContentDigests, StagedFile, Store, Survey } from '../store.ts';
 import { Holdings, type KnownFile } from './holdings.ts';
 import { writeHubMetadata } from './hub-metadata.ts';
-import { HUB_FOLDER, HUB_METADATA_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
+import {
+  HUB_FOLDER,
+  HUB_METADATA_FOLDER,
+  inside,
+  MANIFEST_FILE,
+  PARTS_FOLDER,
+  STATE_FOLDER,
+} from './layout.ts';
 import { StateFolder } from './state-folder.ts';
 
 export interface DirectoryStoreOptions {
@@ -28,6 +35,11 @@ export interface DirectoryStoreOptions {
   /** What to believe of the case of names where the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly lock: LockContext;
+  /**
+   * A name for one of several runs that share the work on this directory: each then has a lock of its own, and only
+   * the end of the run, when records of all are written, is for one at a time. Undefined for a run that is alone.
+   */
+  readonly share?: string | undefined;
 }
 
 /** A directory of one's own, laid out as cli.md section 6 says: the files, and our state under `.cache`. */
@@ -40,6 +52,8 @@ export class DirectoryStore implements Store {
   #surveyedMs: number;
   #state: StateFolder | undefined;
   #lock: DirectoryLock | undefined;
+  /** The lock of a run that is alone, while one of several writes what all of them read. */
+  #turn: DirectoryLock | undefined;
 
   constructor(options: DirectoryStoreOptions) {
     this.directory = options.directory;
@@ -49,7 +63,7 @@ export class DirectoryStore implements Store {
   }
 
   get #manifestPath(): string {
-    return inside(this.directory, `${STATE_FOLDER}/manifest.json`);
+    return inside(this.directory, MANIFEST_FILE);
   }
 
   async refuseNames(files: readonly RemoteFile[]): Promise<void> {
@@ -71,7 +85,9 @@ export class DirectoryStore implements Store {
 
   async open(): Promise<void> {
     this.#state = await onDisk(this.directory, () => StateFolder.make(this.directory));
-    this.#lock = await DirectoryLock.take(inside(this.directory, `${STATE_FOLDER}/lock`), this.#options.lock);
+    const { share, lock } = this.#options;
+    const name = share === undefined ? 'lock' : `lock-${share}`;
+    this.#lock = await DirectoryLock.take(inside(this.directory, `${STATE_FOLDER}/${name}`), lock);
   }
 
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
@@ -119,6 +135,10 @@ export class DirectoryStore implements Store {
     selected: readonly RemoteFile[],
     listing: readonly RemoteFile[],
   ): Promise<void> {
+    const { share, lock } = this.#options;
+    if (share !== undefined) {
+      this.#turn ??= await DirectoryLock.wait(inside(this.directory, `${STATE_FOLDER}/lock`), lock);
+    }
     const files = this.#contents(revision, selected, listing);
     await onDisk(this.directory, async () => {
       await this.#renewRecords(revision, selected);
@@ -137,6 +157,8 @@ export class DirectoryStore implements Store {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#turn?.[Symbol.asyncDispose]();
+    this.#turn = undefined;
     await this.#lock?.[Symbol.asyncDispose]();
     this.#lock = undefined;
     await this.#state?.removeIfUnused();
