@@ -1,7 +1,8 @@
 import type { Clock } from '../system/clock.ts';
 import { onAbort } from '../system/on-abort.ts';
 import type { CoreTransport } from './core-transport.ts';
-import { OddAnswer, type RawTransport } from './raw-transport.ts';
+import { OddAnswer } from './raw-exchange.ts';
+import type { RawTransport } from './raw-transport.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
 
 /** While the first answer of a host is on its way, the others wait for it so long at the most. */

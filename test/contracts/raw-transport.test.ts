@@ -2,7 +2,8 @@ import { HttpClient } from '../../src/http/request.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { ChoosingTransport } from '../../src/transfer/choosing-transport.ts';
 import { CoreTransport } from '../../src/transfer/core-transport.ts';
-import { OddAnswer, RawTransport } from '../../src/transfer/raw-transport.ts';
+import { OddAnswer } from '../../src/transfer/raw-exchange.ts';
+import { RawTransport } from '../../src/transfer/raw-transport.ts';
 import { transportContract } from './transport.contract.ts';
 
 interface Wishes {
