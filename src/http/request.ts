@@ -39,15 +39,19 @@ export interface HttpClientOptions {
   readonly trace?: (request: HttpRequest, status: number | undefined, elapsedMs: number) => void;
 }
 
+/** An idle connection is closed after so long: a server that counts connections may want it for another thread. */
+const IDLE_MS = 2000;
+/** The newest idle connection is the least likely to have been closed by the other side. */
+const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout: IDLE_MS } as const;
+
 /**
  * One attempt of one GET request: no redirects, no retries, no cookies, no content decoding.
  * Connections are kept alive and shared. Failures are FetchErrors (NETWORK), an abort is the signal's reason.
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  // The newest idle connection is the least likely to have been closed by the other side.
-  readonly #http = new HttpAgent({ keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo' });
-  readonly #https = new HttpsAgent({ keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo' });
+  readonly #http = new HttpAgent(KEPT);
+  readonly #https = new HttpsAgent(KEPT);
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
