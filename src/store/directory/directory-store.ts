@@ -42,7 +42,7 @@ export class DirectoryStore implements Store {
   constructor(options: DirectoryStoreOptions) {
     this.directory = options.directory;
     this.#options = options;
-    this.#parts = new PartsFolder(options.directory, options.revision);
+    this.#parts = new PartsFolder(options.directory, options.revision, options.lock);
     this.#surveyedMs = options.lock.clock.now();
   }
 
@@ -100,12 +100,15 @@ export class DirectoryStore implements Store {
   }
 
   async stage(file: RemoteFile): Promise<StagedFile> {
-    const { identity, part, journal } = this.#parts.partOf(file);
-    const paths = { part, journal, final: this.finalPath(file) };
-    return await onDisk(part, () => {
-      return new StagedPart(paths, identity, (digests) =>
-        this.#record(file, digests, this.#options.lock.clock.now()),
-      );
+    const { clock } = this.#options.lock;
+    return await onDisk(file.path, () => {
+      const { identity, ...parts } = this.#parts.take(file);
+      const paths = { ...parts, final: this.finalPath(file) };
+      return new StagedPart(paths, identity, {
+        boot: this.#parts.boot,
+        monotonic: () => clock.monotonic(),
+        onCommit: (digests) => this.#record(file, digests, clock.now()),
+      });
     });
   }
 
