@@ -11,56 +11,13 @@ import type { Environment } from '../../src/library/environment.ts';
 import type { ErrorCode } from '../../src/model/error.ts';
 import { compiled } from '../support/compiled.ts';
 import { compareWithTruth, type Difference } from '../support/hub/compare.ts';
-import { generated } from '../support/hub/content/content.ts';
-import type { Fault } from '../support/hub/faults/script.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
-import { gitFile, lfsFile, xetFile } from '../support/hub/repositories/file.ts';
-import type { RepositoryDescription } from '../support/hub/repositories/repository.ts';
 import { Workspace } from '../support/run-program.ts';
 import { serve, type TestServer } from '../support/server.ts';
-import { COLUMN_TARGETS, type Column, PATIENCE, type Patience, type Row } from './cell.ts';
+import { type Column, PATIENCE, type Patience, type Row } from './cell.ts';
+import { faultsOf, ID, pageSize, repository } from './repository.ts';
 
-export const ID = 'tests/matrix';
-const MIB = 1 << 20;
 const TOKEN = 'hf_matrix';
-
-/** Four files on two pages. The big one is of three ranges where ranges are at stake. */
-export function repository(column: Column): RepositoryDescription {
-  return column === 'range' || column === 'locate' ? LARGE : SMALL;
-}
-
-// Once for all cells: the hashes of contents are kept.
-const LARGE = withModel(9 * MIB + 12_345);
-const SMALL = withModel(MIB + 345);
-
-function withModel(size: number): RepositoryDescription {
-  return {
-    id: ID,
-    branches: {
-      main: [
-        gitFile('config.json', `{"text": "${'so that there is something to pack '.repeat(20)}"}\n`),
-        gitFile('deep/notes.txt', 'notes\n'),
-        lfsFile('tokenizer.model', generated('matrix tokenizer', 60_001)),
-        xetFile('model.safetensors', generated(`matrix ${size}`, size)),
-      ],
-    },
-  };
-}
-
-/** What the row does to the requests of the column. */
-export function faultsOf(row: Row, column: Column): Fault[] {
-  const { path, ...target } = COLUMN_TARGETS[column];
-  const { effect, times } = row;
-  const lies = [effect].flat().some(({ kind }) => kind === 'listing');
-  // A file is on the page where it is: one page, or one for each entry.
-  if (lies) return [{ on: 'tree', times, effect }];
-  return [{ ...target, ...(path === undefined ? {} : { path }), times, effect }];
-}
-
-function pageSize({ effect }: Row, column: Column): number {
-  if (![effect].flat().some(({ kind }) => kind === 'listing')) return 3;
-  return column === 'tree1' ? 1000 : 1;
-}
 
 export interface CellResult {
   readonly exit: number;
