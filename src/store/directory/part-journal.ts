@@ -64,7 +64,10 @@ export class PartJournal {
     const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
     const descriptor = openSync(path, flags, 0o666);
     try {
-      if (!fstatSync(descriptor).isFile()) throw new FetchError('DISK', `${path} is no file`);
+      if (!fstatSync(descriptor).isFile())
+        throw new FetchError('DISK', `${path} is no file`, {
+          hint: 'It belongs to fetch. Remove it and run the same command again.',
+        });
       if (continued === undefined) ftruncateSync(descriptor, 0);
       // Also when it is continued: a mark of a block that the part no longer has would hold again as soon as
       // a later block made the part long enough. And marking needs no more space than is taken here.
