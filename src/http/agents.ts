@@ -4,8 +4,10 @@ import tls, { createSecureContext, rootCertificates, type SecureContext } from '
 import { hasProxy, type NetworkSettings, type ProxyAddress } from './network.ts';
 import { proxyFor } from './proxy.ts';
 
+/** An idle connection is closed after so long: a server that counts connections may want it for another thread. */
+const IDLE_MS = 2000;
 /** The newest idle connection is the least likely to have been closed by the other side. */
-const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo' } as const;
+const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout: IDLE_MS } as const;
 
 /** The connections of one client: direct ones, and those through proxies, kept alive and shared. */
 export class Agents {

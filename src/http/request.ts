@@ -211,7 +211,9 @@ export async function readBody(
         break;
       }
       if (size > limit) {
-        throw new FetchError('NETWORK', `the answer of ${response.url.host} is larger than ${limit} bytes`);
+        throw new FetchError('NETWORK', `the answer of ${response.url.host} is larger than ${limit} bytes`, {
+          hint: 'No honest answer of that kind is: nothing of it was kept. Check the endpoint.',
+        });
       }
       chunks.push(chunk as Buffer);
     }
@@ -242,6 +244,7 @@ export function decoded(response: HttpResponse): NodeJS.ReadableStream {
     throw new FetchError(
       'NETWORK',
       `${response.url.host} answers in an unknown coding: ${coding.slice(0, 40)}`,
+      { hint: 'A proxy on the way may have changed the answer: try another network or endpoint.' },
     );
   }
   response.body.on('error', (error) => decoder.destroy(error));

@@ -1,5 +1,16 @@
 import { FetchError } from '../model/error.ts';
 
+const HINT_REDIRECT =
+  'The server, or a proxy or login page on the way, answers nonsense. Check the endpoint.';
+
+/** Followed too many redirects from one address. */
+export function redirectsInCircles(start: URL | string, retryable: boolean): FetchError {
+  return new FetchError('NETWORK', `${redactUrl(start)} redirects in circles`, {
+    retryable,
+    hint: HINT_REDIRECT,
+  });
+}
+
 /** A URL as it may be printed: no query (signatures), no fragment, no user and password. */
 export function redactUrl(url: string | URL): string {
   const parsed = typeof url === 'string' ? tryParse(url) : url;
@@ -15,10 +26,15 @@ export function redactUrl(url: string | URL): string {
 export function redirectTarget(from: URL, location: string | undefined): URL {
   const target = location === undefined ? undefined : tryParse(location, from);
   if (target === undefined) {
-    throw new FetchError('NETWORK', `${redactUrl(from)} redirects without saying where`, { retryable: true });
+    throw new FetchError('NETWORK', `${redactUrl(from)} redirects without saying where`, {
+      retryable: true,
+      hint: HINT_REDIRECT,
+    });
   }
   if (target.protocol !== 'https:' && target.protocol !== 'http:') {
-    throw new FetchError('NETWORK', `${redactUrl(from)} redirects to a ${target.protocol} address`);
+    throw new FetchError('NETWORK', `${redactUrl(from)} redirects to a ${target.protocol} address`, {
+      hint: HINT_REDIRECT,
+    });
   }
   if (from.protocol === 'https:' && target.protocol === 'http:') {
     throw new FetchError('NETWORK', `${redactUrl(from)} redirects from https to http, to ${target.host}`, {

@@ -39,6 +39,8 @@ const SIDES: Record<ErrorCode, ErrorSide> = {
   BUG: 'self',
 };
 
+const BUG_HINT = 'This is a bug in fetch. Run the same command with --verbose and report what it prints.';
+
 export class FetchError extends Error {
   override readonly name = 'FetchError';
   readonly code: ErrorCode;
@@ -52,7 +54,7 @@ export class FetchError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.side = SIDES[code];
-    this.hint = options.hint;
+    this.hint = options.hint ?? (code === 'BUG' ? BUG_HINT : undefined);
     this.retryable = options.retryable ?? false;
     this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
@@ -63,8 +65,5 @@ export class FetchError extends Error {
 export function toFetchError(thrown: unknown): FetchError {
   if (thrown instanceof FetchError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new FetchError('BUG', message, {
-    cause: thrown,
-    hint: 'This is a bug in fetch. Run the same command with --verbose and report what it prints.',
-  });
+  return new FetchError('BUG', message, { cause: thrown });
 }

@@ -137,13 +137,33 @@ function livingHolder(seen: Seen, context: LockContext): string | undefined {
   const age = context.clock.now() - seen.modifiedMs;
   const owner = parseOwner(seen.text);
   if (owner === undefined) return age < EMPTY_STALE_MS ? 'another run' : undefined;
-  if (owner.host !== context.owner.host) {
-    return age < FOREIGN_STALE_MS ? `process ${owner.pid} on ${owner.host}` : undefined;
-  }
-  const start = context.processStart(owner.pid);
-  if (start === undefined) return undefined;
-  const sameProcess = start === '' || owner.startedAt === '' || start === owner.startedAt;
-  return sameProcess ? `process ${owner.pid}` : undefined;
+  const here = owner.host === context.owner.host;
+  const alive = mayBeAlive({
+    here,
+    silentMs: age,
+    start: () => context.processStart(owner.pid),
+    isSame: (start) => start === '' || owner.startedAt === '' || start === owner.startedAt,
+  });
+  if (!alive) return undefined;
+  return here ? `process ${owner.pid}` : `process ${owner.pid} on ${owner.host}`;
+}
+
+/** What is known of another run. */
+export interface Traces {
+  /** It is, or was, on this host. */
+  readonly here: boolean;
+  /** Since its last sign of life. */
+  readonly silentMs: number;
+  /** The start of the process that has its id now. */
+  readonly start: () => string | undefined;
+  readonly isSame: (start: string) => boolean;
+}
+
+/** Processes of this host can be asked after; those of others count as dead when they are silent for long. */
+export function mayBeAlive({ here, silentMs, start, isSame }: Traces): boolean {
+  if (!here) return silentMs < FOREIGN_STALE_MS;
+  const found = start();
+  return found !== undefined && isSame(found);
 }
 
 function parseOwner(text: string): LockOwner | undefined {

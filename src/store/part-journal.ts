@@ -17,22 +17,37 @@ export interface PartIdentity {
 
 function headerLine(identity: PartIdentity): Buffer {
   const { repo, path, size, content } = identity;
-  return Buffer.from(`${JSON.stringify({ version: 1, block: BLOCK_BYTES, repo, path, size, content })}\n`);
+  return Buffer.from(`${JSON.stringify({ version: 2, block: BLOCK_BYTES, repo, path, size, content })}\n`);
+}
+
+/** Behind the header: since which start of the machine the marks were made. */
+const BOOT_BYTES = 33;
+
+function bootLine(boot: string): Buffer {
+  return Buffer.from(`${boot.slice(0, BOOT_BYTES - 1).padEnd(BOOT_BYTES - 1)}\n`);
 }
 
 function blockCount(size: number): number {
   return Math.ceil(size / BLOCK_BYTES);
 }
 
+/** All of the block was written: the system has it, and a crash of the process does not touch it. */
+const WRITTEN = 1;
+/** It was flushed to the disk as well: not even a power cut touches it. */
+const DURABLE = 2;
+
 /**
- * Which blocks of a part are on disk: one line of JSON that says what the part is of, then one byte per
- * block of 256 KiB, 1 once all of the block was written. It is a hint that saves time; the digest decides.
+ * Which blocks of a part are on disk: one line of JSON that says what the part is of, one line that names
+ * the start of the machine, then one byte per block of 256 KiB. After another start only what was durable
+ * counts. It is a hint that saves time; the digest decides.
  */
 export class PartJournal {
   readonly #descriptor: number;
   readonly #offset: number;
   readonly #size: number;
   readonly #marked: Uint8Array;
+  /** How often everything was forgotten. */
+  #epoch = 0;
 
   private constructor(descriptor: number, offset: number, size: number, marked: Uint8Array) {
     this.#descriptor = descriptor;
@@ -42,14 +57,17 @@ export class PartJournal {
   }
 
   /** Opens the journal of this part, or starts a new one if there is none or it is of something else. */
-  static open(path: string, identity: PartIdentity, partBytes: number): PartJournal {
-    const header = headerLine(identity);
-    const continued = readMarks(path, header, identity.size, partBytes);
+  static open(path: string, identity: PartIdentity, partBytes: number, boot: string): PartJournal {
+    const continued = readMarks(path, identity, partBytes, boot);
+    const header = Buffer.concat([headerLine(identity), bootLine(boot)]);
     const marked = continued ?? new Uint8Array(blockCount(identity.size));
     const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
     const descriptor = openSync(path, flags, 0o666);
     try {
-      if (!fstatSync(descriptor).isFile()) throw new FetchError('DISK', `${path} is no file`);
+      if (!fstatSync(descriptor).isFile())
+        throw new FetchError('DISK', `${path} is no file`, {
+          hint: 'It belongs to fetch. Remove it and run the same command again.',
+        });
       if (continued === undefined) ftruncateSync(descriptor, 0);
       // Also when it is continued: a mark of a block that the part no longer has would hold again as soon as
       // a later block made the part long enough. And marking needs no more space than is taken here.
@@ -63,8 +81,8 @@ export class PartJournal {
   }
 
   /** The ranges that a journal vouches for, without opening it for writing. */
-  static peek(path: string, identity: PartIdentity, partBytes: number): readonly ByteRange[] {
-    const marked = readMarks(path, headerLine(identity), identity.size, partBytes);
+  static peek(path: string, identity: PartIdentity, partBytes: number, boot: string): readonly ByteRange[] {
+    const marked = readMarks(path, identity, partBytes, boot);
     return marked === undefined ? [] : heldRanges(marked, identity.size);
   }
 
@@ -76,14 +94,30 @@ export class PartJournal {
   record(written: ByteRange, received: IntervalSet): void {
     const last = Math.min(Math.floor((written.end - 1) / BLOCK_BYTES), this.#marked.length - 1);
     for (let block = Math.floor(written.start / BLOCK_BYTES); block <= last; block += 1) {
-      if (this.#marked[block] === 1 || !received.covers(blockRange(block, this.#size))) continue;
+      if (this.#marked[block] !== 0 || !received.covers(blockRange(block, this.#size))) continue;
       writeFully(this.#descriptor, MARK, this.#offset + block);
-      this.#marked[block] = 1;
+      this.#marked[block] = WRITTEN;
     }
+  }
+
+  /**
+   * Begins a checkpoint: the returned function says that all that was written by now is durable. Not if it was
+   * forgotten meanwhile.
+   */
+  checkpoint(): () => void {
+    const written = this.#marked.map((mark) => (mark === 0 ? 0 : 1));
+    const epoch = this.#epoch;
+    return () => {
+      if (epoch !== this.#epoch) return;
+      const settled = this.#marked.map((mark, block) => (written[block] === 1 ? DURABLE : mark));
+      writeFully(this.#descriptor, settled, this.#offset);
+      this.#marked.set(settled);
+    };
   }
 
   /** Forgets all blocks. */
   clear(): void {
+    this.#epoch += 1;
     this.#marked.fill(0);
     writeFully(this.#descriptor, this.#marked, this.#offset);
   }
@@ -93,7 +127,7 @@ export class PartJournal {
   }
 }
 
-const MARK = Buffer.from([1]);
+const MARK = Buffer.from([WRITTEN]);
 
 function blockRange(block: number, size: number): ByteRange {
   return { start: block * BLOCK_BYTES, end: Math.min(size, (block + 1) * BLOCK_BYTES) };
@@ -107,8 +141,15 @@ function writeFully(descriptor: number, bytes: Uint8Array, position: number): vo
   }
 }
 
-/** The marks of a journal that belongs to this header; undefined for any other, torn or absent one. */
-function readMarks(path: string, header: Buffer, size: number, partBytes: number): Uint8Array | undefined {
+/** The marks of a journal of this part; undefined for any other, torn or absent one. */
+function readMarks(
+  path: string,
+  identity: PartIdentity,
+  partBytes: number,
+  boot: string,
+): Uint8Array | undefined {
+  const { size } = identity;
+  const header = headerLine(identity);
   let descriptor: number;
   try {
     // Whoever opens a pipe for reading waits for a writer, unless he says that he does not.
@@ -119,15 +160,16 @@ function readMarks(path: string, header: Buffer, size: number, partBytes: number
   }
   try {
     if (!fstatSync(descriptor).isFile()) return undefined;
-    const found = Buffer.alloc(header.length);
-    if (readSync(descriptor, found, 0, header.length, 0) < header.length || !found.equals(header)) {
-      return undefined;
-    }
+    const found = Buffer.alloc(header.length + BOOT_BYTES);
+    if (readSync(descriptor, found, 0, found.length, 0) < found.length) return undefined;
+    if (!found.subarray(0, header.length).equals(header)) return undefined;
+    const least = found.subarray(header.length).equals(bootLine(boot)) ? WRITTEN : DURABLE;
     const marked = new Uint8Array(blockCount(size));
-    readSync(descriptor, marked, 0, marked.length, header.length);
-    // A part that somebody cut short does not hold what lies behind its end.
+    readSync(descriptor, marked, 0, marked.length, found.length);
     for (let block = 0; block < marked.length; block += 1) {
-      if (marked[block] !== 1 || blockRange(block, size).end > partBytes) marked[block] = 0;
+      const mark = marked[block]!;
+      // A part that somebody cut short does not hold what lies behind its end.
+      if (mark < least || mark > DURABLE || blockRange(block, size).end > partBytes) marked[block] = 0;
     }
     return marked;
   } finally {
@@ -138,7 +180,7 @@ function readMarks(path: string, header: Buffer, size: number, partBytes: number
 function heldRanges(marked: Uint8Array, size: number): ByteRange[] {
   const held = new IntervalSet();
   for (let block = 0; block < marked.length; block += 1) {
-    if (marked[block] === 1) held.add(blockRange(block, size));
+    if (marked[block] !== 0) held.add(blockRange(block, size));
   }
   return [...held.ranges];
 }

@@ -12,6 +12,8 @@ export type NamePlatform = 'posix' | 'win32';
 const MAX_SEGMENT_BYTES = 255;
 /** Linux takes 4096 bytes with the directory in front; a quarter of that is left for the directory. */
 const MAX_PATH_BYTES = 3072;
+/** Folders below folders: far beyond any repository, and each is made and looked at one by one. */
+const MAX_DEPTH = 200;
 
 /** Characters that HFS+ skips when it compares names: `.g\u200cit` opens `.git` there. */
 const IGNORABLE = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
@@ -52,6 +54,7 @@ export function nameProblem(path: string, platform: NamePlatform): string | unde
   if (path.startsWith('/')) return 'it is absolute';
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) return `it is longer than ${MAX_PATH_BYTES} bytes`;
   const segments = path.split('/');
+  if (segments.length > MAX_DEPTH) return `it is more than ${MAX_DEPTH} folders deep`;
   const problem = firstProblem(segments, segmentProblem);
   if (problem !== undefined) return problem;
   if (isOwnRecord(segments)) return 'that place is for the records of downloaders';

@@ -26,7 +26,20 @@ export interface StagedPartPaths {
   readonly journal: string;
   /** Where the file stands once it is right. */
   readonly final: (digests: ContentDigests) => string;
+  /** Where both are put when the run ends in order, for any other to continue. */
+  readonly free: { readonly part: string; readonly journal: string };
 }
+
+export interface StagedPartContext {
+  /** Which start of the machine this is. */
+  readonly boot: string;
+  readonly monotonic: () => number;
+  readonly onCommit: (digests: ContentDigests) => Promise<void>;
+}
+
+/** So much, or so long, is at stake in a power cut. */
+const CHECKPOINT_BYTES = 256 * 1024 * 1024;
+const CHECKPOINT_MS = 10_000;
 
 /**
  * A part file with its journal. Files of one block or less have no journal: fetching them again is
@@ -38,22 +51,22 @@ export class StagedPart implements StagedFile {
   readonly #paths: StagedPartPaths;
   readonly #size: number;
   readonly #journal: PartJournal | undefined;
-  readonly #onCommit: (digests: ContentDigests) => Promise<void>;
+  readonly #context: StagedPartContext;
   #open = true;
+  #unsafeBytes = 0;
+  #checkpointAt: number;
+  #checkpoint: Promise<void> | undefined;
 
-  constructor(
-    paths: StagedPartPaths,
-    identity: PartIdentity,
-    onCommit: (digests: ContentDigests) => Promise<void>,
-  ) {
+  constructor(paths: StagedPartPaths, identity: PartIdentity, context: StagedPartContext) {
     this.#paths = paths;
     this.#size = identity.size;
-    this.#onCommit = onCommit;
+    this.#context = context;
+    this.#checkpointAt = context.monotonic();
     const journaled = identity.size > BLOCK_BYTES;
     this.descriptor = openPart(paths, journaled);
     try {
       const { size } = fstatSync(this.descriptor);
-      this.#journal = journaled ? PartJournal.open(paths.journal, identity, size) : undefined;
+      this.#journal = journaled ? PartJournal.open(paths.journal, identity, size, context.boot) : undefined;
       // Whatever stands behind the end would stay there for ever.
       if (size > identity.size) ftruncateSync(this.descriptor, identity.size);
     } catch (error) {
@@ -72,7 +85,29 @@ export class StagedPart implements StagedFile {
     if (!this.#open) return 0;
     const added = this.received.add(range);
     onDiskSync(this.#paths.journal, () => this.#journal?.record(range, this.received));
+    this.#unsafeBytes += added;
+    this.#checkpointIfDue();
     return added;
+  }
+
+  /**
+   * Power may be cut at any time: what is flushed to the disk now and then, behind the back of the writers,
+   * is marked as durable once the disk says so, never before.
+   */
+  #checkpointIfDue(): void {
+    if (this.#journal === undefined || this.#checkpoint !== undefined) return;
+    const now = this.#context.monotonic();
+    if (this.#unsafeBytes < CHECKPOINT_BYTES && now - this.#checkpointAt < CHECKPOINT_MS) return;
+    this.#unsafeBytes = 0;
+    this.#checkpointAt = now;
+    const settle = this.#journal.checkpoint();
+    this.#checkpoint = makeDurable(this.descriptor)
+      .then(settle)
+      // Whatever is wrong with the disk: writing, or the end of the file, will tell.
+      .catch(() => {})
+      .finally(() => {
+        this.#checkpoint = undefined;
+      });
   }
 
   restart(): void {
@@ -87,15 +122,17 @@ export class StagedPart implements StagedFile {
     await onDisk(final, async () => {
       // The content must survive a power cut before the name does.
       await makeDurable(this.descriptor);
+      await this.#checkpoint;
       this.#mustBeWhatWasHashed();
       this.#close();
       await moveInto(this.#paths.part, final);
       if (this.#journal !== undefined) await removeIfThere(this.#paths.journal);
-      await this.#onCommit(digests);
+      await this.#context.onCommit(digests);
     });
   }
 
   async discard(): Promise<void> {
+    await this.#checkpoint;
     this.#close();
     await onDisk(this.#paths.part, async () => {
       await removeIfThere(this.#paths.part);
@@ -104,11 +141,21 @@ export class StagedPart implements StagedFile {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#checkpoint;
     if (!this.#open) return;
     // Without a whole block there is nothing that a later run could continue.
-    const worthless = (this.#journal?.held.length ?? 0) === 0 && this.#isOurs();
+    const worthless = (this.#journal?.held.length ?? 0) === 0;
+    const ours = this.#isOurs();
     this.#close();
+    if (!ours) return;
     if (worthless) await this.discard().catch(() => {});
+    else await this.#putBack().catch(() => {});
+  }
+
+  /** Nobody writes to it any more: whoever comes next may have it. */
+  async #putBack(): Promise<void> {
+    await rename(this.#paths.part, this.#paths.free.part);
+    await rename(this.#paths.journal, this.#paths.free.journal);
   }
 
   /** The number of a closed descriptor may be that of another file by now: nothing may be done with it. */
@@ -138,12 +185,8 @@ export class StagedPart implements StagedFile {
   }
 }
 
-/** What is written must stay in the folder of parts: a link or anything else that is no file gives way. */
-function openPart({ part, journal }: StagedPartPaths, journaled: boolean): number {
-  for (const path of journaled ? [part, journal] : []) {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    if (found !== undefined && !found.isFile()) unlinkSync(path);
-  }
+/** Never into a link: what is written must stay in the folder of parts. */
+function openPart({ part }: StagedPartPaths, journaled: boolean): number {
   const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
   if (journaled) return openSync(part, flags, 0o666);
   // A new file, not the old one emptied: somebody may be about to give that one its final name.

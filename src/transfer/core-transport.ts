@@ -1,7 +1,7 @@
 import { networkError } from '../http/network-error.ts';
 import { formatRange, parseContentRange } from '../http/range.ts';
 import { decoded, discard, type HttpClient, type HttpResponse } from '../http/request.ts';
-import { redactUrl, redirectTarget } from '../http/url.ts';
+import { redirectsInCircles, redirectTarget } from '../http/url.ts';
 import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
 import type { Location } from '../source/source.ts';
@@ -86,7 +86,7 @@ export class CoreTransport implements Transport {
       discard(response);
       url = redirectTarget(url, response.headers.location);
     }
-    throw new FetchError('NETWORK', `${redactUrl(location.url)} redirects in circles`, { retryable: true });
+    throw redirectsInCircles(location.url, true);
   }
 
   #refused(response: HttpResponse, job: RangeJob): FetchError {
@@ -122,7 +122,10 @@ function checkRange(response: HttpResponse, job: RangeJob, asked: ByteRange): By
   throw new FetchError(
     'NETWORK',
     `${response.url.host} answered another range of ${job.path} than was asked for (asked ${asked.start}-${asked.end - 1}/${fileSize}, got ${said})`,
-    { retryable: true },
+    {
+      retryable: true,
+      hint: 'A cache on the way may be broken: try again later, or over another network or endpoint.',
+    },
   );
 }
 
@@ -196,20 +199,22 @@ async function receive(
     const broken = (error: Error) =>
       settle(signal.aborted ? signal.reason : networkError(error, response.url, false));
     stream.on('error', broken);
-    stream.on('end', () => broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true })));
+    stream.on('end', () => broken(endedEarly(response, job)));
     response.body.on('error', broken);
     response.body.on('close', () => {
       // An end that was proper has been seen before this, unless the decoder is still busy with the rest.
       if (stream !== response.body && response.body.complete) return;
-      broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true }));
+      broken(endedEarly(response, job));
     });
     // It may have failed while nobody listened: then nothing more would ever be heard of it.
-    if (response.body.destroyed)
-      broken(new FetchError('NETWORK', endedEarly(response, job), { retryable: true }));
+    if (response.body.destroyed) broken(endedEarly(response, job));
     else stream.resume();
   });
 }
 
-function endedEarly(response: HttpResponse, job: RangeJob): string {
-  return `${response.url.host} broke off in the middle of ${job.path}`;
+function endedEarly(response: HttpResponse, job: RangeJob): FetchError {
+  return new FetchError('NETWORK', `${response.url.host} broke off in the middle of ${job.path}`, {
+    retryable: true,
+    hint: 'What was fetched is kept: run the same command again.',
+  });
 }

@@ -5,6 +5,7 @@ import { type Answer, ask } from './ask.ts';
 import { EFFECT_KINDS, type Effect } from './hub/faults/effect.ts';
 import { bigFile, manyFiles } from './hub/fixtures/odd.ts';
 import { type Hub, startHub } from './hub/hub.ts';
+import { gitFile, lfsFile } from './hub/repositories/file.ts';
 
 const SIZE = 3_000_000;
 const RANGE = { Range: 'bytes=1000000-1999999' };
@@ -241,6 +242,43 @@ describe('effects', () => {
 
   effectTest('raw', async () => {
     expect((await once({ kind: 'raw', text: 'SSH-2.0-none\r\n' })).failure).toBe('HPE_INVALID_CONSTANT');
+  });
+
+  effectTest('vanish', async () => {
+    hub.faults.add({ on: 'cdn', effect: { kind: 'vanish', ms: 100 } });
+    expect((await ask(file, { headers: RANGE })).failure).toBe('ECONNRESET');
+    expect((await ask(file, { headers: RANGE })).failure).toBe('ECONNREFUSED');
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect((await ask(file, { headers: RANGE })).status).toBe(206);
+  });
+
+  effectTest('branch', async () => {
+    hub.add({ id: 'tests/moving', branches: { main: [], other: [] } });
+    const revision = (name: string) => ask(`${hub.origin}/api/models/tests/moving/revision/${name}`);
+    const shaOf = async (name: string) => JSON.parse((await revision(name)).text).sha;
+    const first = await shaOf('main');
+    hub.faults.add(
+      { on: 'revision', effect: { kind: 'branch', branch: 'main', change: 'moves' } },
+      { on: 'revision', effect: { kind: 'branch', branch: 'other', change: 'vanishes' } },
+    );
+    expect(await shaOf('main')).toBe(first);
+    expect(await shaOf('main')).not.toBe(first);
+    expect((await revision('other')).status).toBe(404);
+  });
+
+  effectTest('listing', async () => {
+    hub.add({ id: 'tests/lies', branches: { main: [gitFile('a', 'a'), lfsFile('b', 'b')] } });
+    const tree = async () => JSON.parse((await ask(`${hub.origin}/api/models/tests/lies/tree/main`)).text);
+    const truth = await tree();
+    hub.faults.add(
+      { on: 'tree', effect: { kind: 'listing', path: 'a', sizeBy: 7 } },
+      { on: 'tree', effect: { kind: 'listing', path: 'b', digest: 'another' } },
+    );
+    const lie = await tree();
+    const of = (entries: { path: string }[], path: string) => entries.find((entry) => entry.path === path);
+    expect(of(lie, 'a')).toMatchObject({ size: 8 });
+    expect(of(lie, 'b')).not.toEqual(of(truth, 'b'));
+    expect(of(lie, 'b')).toMatchObject({ size: 1, lfs: { oid: expect.stringMatching(/^deadbeef/) } });
   });
 
   test('every effect there is was tried', () => {

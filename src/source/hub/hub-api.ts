@@ -1,6 +1,6 @@
 import type { RateLimitGate } from '../../http/gate.ts';
 import { discard, type HttpClient, type HttpResponse, readText } from '../../http/request.ts';
-import { redactUrl, redirectTarget } from '../../http/url.ts';
+import { redactUrl, redirectsInCircles, redirectTarget } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type RetryContext, retrying } from '../../system/retry.ts';
@@ -71,7 +71,7 @@ async function getFromHub(
     if (response.status < 300 || response.status >= 400) throw await refusal(hub, asked, response, signal);
     discard(response);
     url = redirectTarget(url, response.headers.location);
-    if (hops >= MAX_REDIRECTS) throw new FetchError('NETWORK', `${redactUrl(start)} redirects in circles`);
+    if (hops >= MAX_REDIRECTS) throw redirectsInCircles(start, false);
   }
 }
 

@@ -13,7 +13,11 @@ import { scanFindings } from './scan-findings.ts';
 
 /** Far beyond the Hub's own advice of 100,000 files in a repository. */
 const MAX_FILES = 2_000_000;
+/** A petabyte, exact as a sum: beyond it sizes are lies. */
+const MAX_TOTAL_BYTES = 1e15;
 const MAX_PAGES = 20_000;
+/** So many pages in a row without a new file, and the listing goes nowhere. */
+const MAX_IDLE_PAGES = 200;
 const COMMIT = /^[0-9a-f]{40}$/;
 /** OWNER/NAME or NAME. It goes into URLs and becomes the name of a folder: `..` is none. */
 const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
@@ -62,16 +66,19 @@ export class HubSource implements Source {
   async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
     const { listFiles } = await import('@huggingface/hub');
     const pages = new Set<string>();
+    const seen = new Map<string, RemoteFile>();
+    let totalBytes = 0;
+    let idlePages = 0;
+    let filesBefore = 0;
     const notePage = (next: URL | undefined) => {
       if (next === undefined) return;
-      if (pages.has(next.href) || pages.size >= MAX_PAGES) {
-        throw new FetchError('NETWORK', `the listing of ${revision.repo.id} never ends: a page repeats`, {
-          hint: 'The endpoint answers nonsense. Try another one, or later.',
-        });
-      }
+      idlePages = seen.size > filesBefore ? 0 : idlePages + 1;
+      filesBefore = seen.size;
+      if (pages.has(next.href)) throw endless(revision.repo, 'a page repeats');
+      if (pages.size >= MAX_PAGES) throw endless(revision.repo, `there are more than ${MAX_PAGES} pages`);
+      if (idlePages > MAX_IDLE_PAGES) throw endless(revision.repo, 'page after page brings no file');
       pages.add(next.href);
     };
-    const seen = new Map<string, RemoteFile>();
     for await (const entry of listFiles({
       repo: { type: revision.repo.type, name: revision.repo.id },
       recursive: true,
@@ -92,9 +99,10 @@ export class HubSource implements Source {
       if (before !== undefined && before.size === file.size && before.digest?.hex === file.digest?.hex)
         continue;
       seen.set(file.path, file);
-      if (seen.size > MAX_FILES) {
-        throw new FetchError('NETWORK', `${revision.repo.id} lists more than ${MAX_FILES} files`);
-      }
+      totalBytes += file.size;
+      if (seen.size > MAX_FILES) throw endless(revision.repo, `there are more than ${MAX_FILES} files`);
+      if (totalBytes > MAX_TOTAL_BYTES)
+        throw endless(revision.repo, 'the sizes add up to more than any disk holds');
       yield file;
     }
   }
@@ -149,6 +157,12 @@ export class HubSource implements Source {
   #asked(what: string, repo: RepoRef, revision?: string): Asked {
     return { what, endpoint: this.#hub.endpoint, repo, revision, token: this.#hub.token };
   }
+}
+
+function endless({ id }: RepoRef, why: string): FetchError {
+  return new FetchError('NETWORK', `the listing of ${id} never ends: ${why}`, {
+    hint: 'The endpoint answers nonsense. Try another one, or later.',
+  });
 }
 
 /** A commit that was asked for by its whole id needs no other word on it. */

@@ -11,7 +11,9 @@ export function nextPage(header: string | undefined, current: URL, endpoint: str
     const next = URL.canParse(match[1]!, current.href) ? new URL(match[1]!, current) : undefined;
     // Of another scheme the path need not begin with a slash: behind an origin it would make another host.
     if (next === undefined || !/^https?:$/.test(next.protocol)) {
-      throw new FetchError('NETWORK', 'the hub names a next page that is no URL');
+      throw new FetchError('NETWORK', `${current.host} names a next page of its listing that is no URL`, {
+        hint: 'The endpoint answers nonsense. Try another one, or later.',
+      });
     }
     const base = new URL(endpoint);
     // An endpoint may have a path of its own in front of the Hub's, of which the server behind it may not know.

@@ -1,7 +1,6 @@
 import { formatRange } from '../../http/range.ts';
 import { discard } from '../../http/request.ts';
-import { redactUrl, redirectTarget } from '../../http/url.ts';
-import { FetchError } from '../../model/error.ts';
+import { redirectsInCircles, redirectTarget } from '../../http/url.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Location } from '../source.ts';
@@ -58,7 +57,7 @@ export async function locateFile(
     const metadata = response.headers['x-repo-commit'] ?? response.headers['x-linked-etag'];
     if (metadata !== undefined || url.origin !== start.origin) return location(hub, url);
   }
-  throw new FetchError('NETWORK', `${redactUrl(start)} redirects in circles`, { retryable: true });
+  throw redirectsInCircles(start, true);
 }
 
 function location(hub: HubConnection, url: URL): Location {

@@ -58,7 +58,7 @@ export class DirectoryStore implements Store {
   constructor(options: DirectoryStoreOptions) {
     this.directory = options.directory;
     this.#options = options;
-    this.#parts = new PartsFolder(inside(options.directory, PARTS_FOLDER), options.revision);
+    this.#parts = new PartsFolder(inside(options.directory, PARTS_FOLDER), options.revision, options.lock);
     this.#surveyedMs = options.lock.clock.now();
   }
 
@@ -115,13 +115,15 @@ export class DirectoryStore implements Store {
   }
 
   async stage(file: RemoteFile): Promise<StagedFile> {
-    const { identity, part, journal } = this.#parts.partOf(file);
-    const final = this.finalPath(file);
-    const paths = { part, journal, final: () => final };
-    return await onDisk(part, () => {
-      return new StagedPart(paths, identity, (digests) =>
-        this.#record(file, digests, this.#options.lock.clock.now()),
-      );
+    const { clock } = this.#options.lock;
+    return await onDisk(file.path, () => {
+      const { identity, ...parts } = this.#parts.take(file);
+      const final = this.finalPath(file);
+      return new StagedPart({ ...parts, final: () => final }, identity, {
+        boot: this.#parts.boot,
+        monotonic: () => clock.monotonic(),
+        onCommit: (digests) => this.#record(file, digests, clock.now()),
+      });
     });
   }
 

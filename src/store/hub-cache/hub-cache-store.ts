@@ -61,7 +61,7 @@ export class HubCacheStore implements Store {
     this.#options = options;
     this.#places = new CachePlaces(cache, repo);
     this.directory = this.#places.snapshot(revision.commit);
-    this.#parts = new PartsFolder(this.#places.parts, revision);
+    this.#parts = new PartsFolder(this.#places.parts, revision, lock);
     this.#surveyedMs = lock.clock.now();
   }
 
@@ -114,16 +114,21 @@ export class HubCacheStore implements Store {
 
   async stage(file: RemoteFile): Promise<StagedFile> {
     const name = this.finalPath(file);
-    const { identity, part, journal } = this.#parts.partOf(file);
     const links = await this.#canLink();
     // Without links the blob itself is what stands in the snapshot.
     const final = ({ sha256 }: ContentDigests) =>
       links ? this.#places.blob(file.digest?.hex ?? sha256) : name;
-    return await onDisk(part, () => {
-      return new StagedPart({ part, journal, final }, identity, async (digests) => {
-        if (links) await linkToBlob(final(digests), name, `${part}.link`);
-        await this.#mark();
-        this.#known.set(file.path, digests.sha256);
+    const { clock } = this.#options.lock;
+    return await onDisk(file.path, () => {
+      const { identity, ...parts } = this.#parts.take(file);
+      return new StagedPart({ ...parts, final }, identity, {
+        boot: this.#parts.boot,
+        monotonic: () => clock.monotonic(),
+        onCommit: async (digests) => {
+          if (links) await linkToBlob(final(digests), name, this.#parts.scratch(file));
+          await this.#mark();
+          this.#known.set(file.path, digests.sha256);
+        },
       });
     });
   }
@@ -132,7 +137,7 @@ export class HubCacheStore implements Store {
     const content = findContent(this.#places, this.#options.revision.commit, file);
     if (typeof content === 'object' && !content.named) {
       const name = this.finalPath(file);
-      const temporary = `${this.#parts.partOf(file).part}.link`;
+      const temporary = this.#parts.scratch(file);
       await onDisk(name, async () => {
         if (await this.#canLink()) await linkToBlob(content.path, name, temporary);
         else await copyOfBlob(content.path, name, temporary);

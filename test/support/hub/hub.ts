@@ -28,6 +28,8 @@ export interface HubOptions extends Partial<HubSettings> {
   readonly quotas?: Quotas;
   /** Of the hub; the CDN always gets any free one. */
   readonly port?: number;
+  /** Of the hub and of the CDN each: one connection more is closed as soon as it stands. */
+  readonly connectionLimit?: number;
 }
 
 export interface Hub extends AsyncDisposable {
@@ -71,7 +73,18 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     const entry = makeEntry(origin, request, about, performance.now() - started);
     log.entries.push(entry);
     const { kind, path } = about;
-    const exchange: Exchange = { origin, kind, path, request, response, target, entry };
+    const vanish = (milliseconds: number): void => (origin === 'hub' ? hub : cdn).vanish(milliseconds);
+    const exchange: Exchange = {
+      origin,
+      kind,
+      path,
+      request,
+      response,
+      target,
+      entry,
+      vanish,
+      changeBranch: (branch, change) => catalog.changeBranch(branch, change),
+    };
     if (settings.latencyMs > 0) await sleep(settings.latencyMs);
     const transmission: Transmission = {
       reply: await reply(exchange),
@@ -122,8 +135,8 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     return answer('cdn', request, response, reply, { kind: 'cdn', path, credential });
   }
 
-  const cdn: Listener = await listen(onCdn);
-  const hub: Listener = await listen(onHub, options.port);
+  const cdn: Listener = await listen(onCdn, 0, options.connectionLimit);
+  const hub: Listener = await listen(onHub, options.port, options.connectionLimit);
   const close = async (): Promise<void> => {
     await Promise.all([hub.close(), cdn.close()]);
   };

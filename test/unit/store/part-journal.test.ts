@@ -8,6 +8,8 @@ import { IntervalSet } from '../../../src/model/interval-set.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from '../../../src/store/part-journal.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
+const BOOT = '0123456789abcdef0123456789abcdef';
+
 /** Three whole blocks and 500 bytes. */
 const SIZE = 3 * BLOCK_BYTES + 500;
 const identity: PartIdentity = { repo: 'owner/name', path: 'model.bin', size: SIZE, content: 'sha256:aa' };
@@ -24,7 +26,7 @@ beforeEach(() => {
 
 /** Writes a journal as a run would that received these ranges, in this order. */
 function record(ranges: readonly ByteRange[], of: PartIdentity = identity): void {
-  const journal = PartJournal.open(path, of, of.size);
+  const journal = PartJournal.open(path, of, of.size, BOOT);
   const received = new IntervalSet(journal.held);
   for (const range of ranges) {
     received.add(range);
@@ -35,19 +37,20 @@ function record(ranges: readonly ByteRange[], of: PartIdentity = identity): void
 
 /** What the next run believes: looking and opening must agree. */
 function held(of: PartIdentity = identity, partBytes: number = of.size): readonly ByteRange[] {
-  const peeked = PartJournal.peek(path, of, partBytes);
-  const journal = PartJournal.open(path, of, partBytes);
+  const peeked = PartJournal.peek(path, of, partBytes, BOOT);
+  const journal = PartJournal.open(path, of, partBytes, BOOT);
   expect(journal.held).toEqual(peeked);
   journal.close();
-  expect(PartJournal.peek(path, of, of.size)).toEqual(peeked);
+  expect(PartJournal.peek(path, of, of.size, BOOT)).toEqual(peeked);
   return peeked;
 }
 
 describe('a journal', () => {
   test('is one line of JSON and one byte per block', () => {
     record([block(1)]);
-    const [line, marks] = readFileSync(path, 'latin1').split('\n');
-    expect(JSON.parse(line!)).toEqual({ version: 1, block: BLOCK_BYTES, ...identity });
+    const [line, boot, marks] = readFileSync(path, 'latin1').split('\n');
+    expect(boot).toBe(BOOT);
+    expect(JSON.parse(line!)).toEqual({ version: 2, block: BLOCK_BYTES, ...identity });
     expect(marks).toBe('\0\x01\0\0');
   });
 
@@ -95,7 +98,7 @@ describe('a journal', () => {
 
   test('forgets everything when cleared', () => {
     record([whole]);
-    const journal = PartJournal.open(path, identity, SIZE);
+    const journal = PartJournal.open(path, identity, SIZE, BOOT);
     journal.clear();
     expect(journal.held).toEqual([]);
     journal.close();
@@ -103,7 +106,7 @@ describe('a journal', () => {
   });
 
   test('takes its room at once', () => {
-    PartJournal.open(path, identity, 0).close();
+    PartJournal.open(path, identity, 0, BOOT).close();
     const { length } = readFileSync(path);
     record([whole]);
     expect(readFileSync(path)).toHaveLength(length);
@@ -113,16 +116,16 @@ describe('a journal', () => {
 describe('a part that was cut short', () => {
   test('holds only what is before its end', () => {
     record([whole]);
-    expect(PartJournal.peek(path, identity, 2 * BLOCK_BYTES + 1)).toEqual([
+    expect(PartJournal.peek(path, identity, 2 * BLOCK_BYTES + 1, BOOT)).toEqual([
       { start: 0, end: 2 * BLOCK_BYTES },
     ]);
-    expect(PartJournal.peek(path, identity, SIZE - 1)).toEqual([{ start: 0, end: 3 * BLOCK_BYTES }]);
-    expect(PartJournal.peek(path, identity, 0)).toEqual([]);
+    expect(PartJournal.peek(path, identity, SIZE - 1, BOOT)).toEqual([{ start: 0, end: 3 * BLOCK_BYTES }]);
+    expect(PartJournal.peek(path, identity, 0, BOOT)).toEqual([]);
   });
 
   test('does not hold the rest again when it has grown', () => {
     record([whole]);
-    const journal = PartJournal.open(path, identity, 0);
+    const journal = PartJournal.open(path, identity, 0, BOOT);
     // The last block alone makes the part as long as it ever was.
     journal.record(block(3), new IntervalSet([block(3)]));
     journal.close();
@@ -147,7 +150,7 @@ describe('is not continued', () => {
     ['empty', () => ''],
     ['torn in the header', (text) => text.slice(0, 20)],
     ['without the end of the header', (text) => text.split('\n')[0]!],
-    ['of a later version', (text) => text.replace('"version":1', '"version":2')],
+    ['of a later version', (text) => text.replace('"version":2', '"version":3')],
     ['of other blocks', (text) => text.replace(`"block":${BLOCK_BYTES}`, '"block":9999999')],
     ['something else', () => 'x'.repeat(500)],
     ['zeros, as after a power cut', (text) => '\0'.repeat(text.length)],
@@ -174,12 +177,35 @@ describe('the marks', () => {
     expect(held()).toEqual([block(0)]);
   });
 
-  test('hold only if they are 1', () => {
+  test('hold only if they are 1 or 2', () => {
     record([whole]);
     const text = readFileSync(path);
-    text.set([2, 0x31, 0xff, 1], text.length - 4);
+    text.set([3, 0x31, 0xff, 2], text.length - 4);
     writeFileSync(path, text);
     expect(held()).toEqual([block(3)]);
+  });
+
+  test('that were made before the machine went down hold only if they were durable', () => {
+    const journal = PartJournal.open(path, identity, SIZE, BOOT);
+    journal.record(block(0), new IntervalSet([block(0)]));
+    const settle = journal.checkpoint();
+    journal.record(block(1), new IntervalSet([block(0), block(1)]));
+    settle();
+    journal.close();
+    expect(held()).toEqual([{ start: 0, end: 2 * BLOCK_BYTES }]);
+    expect(PartJournal.peek(path, identity, SIZE, 'another start')).toEqual([block(0)]);
+    PartJournal.open(path, identity, SIZE, 'another start').close();
+    expect(PartJournal.peek(path, identity, SIZE, BOOT)).toEqual([block(0)]);
+  });
+
+  test('are not made durable by a checkpoint that began before all was forgotten', () => {
+    const journal = PartJournal.open(path, identity, SIZE, BOOT);
+    journal.record(whole, new IntervalSet([whole]));
+    const settle = journal.checkpoint();
+    journal.clear();
+    settle();
+    journal.close();
+    expect(held()).toEqual([]);
   });
 });
 
@@ -191,14 +217,14 @@ describe('what is no file', () => {
     const before = readFileSync(target);
     const link = `${path}-link`;
     symlinkSync(target, link);
-    expect(PartJournal.peek(link, identity, SIZE)).toEqual([]);
-    expect(() => PartJournal.open(link, identity, SIZE)).toThrow();
+    expect(PartJournal.peek(link, identity, SIZE, BOOT)).toEqual([]);
+    expect(() => PartJournal.open(link, identity, SIZE, BOOT)).toThrow();
     expect(readFileSync(target)).toEqual(before);
   });
 
   test.skipIf(process.platform === 'win32')('a pipe does not hold us up', () => {
     execFileSync('mkfifo', [path]);
-    expect(PartJournal.peek(path, identity, SIZE)).toEqual([]);
-    expect(() => PartJournal.open(path, identity, SIZE)).toThrow('is no file');
+    expect(PartJournal.peek(path, identity, SIZE, BOOT)).toEqual([]);
+    expect(() => PartJournal.open(path, identity, SIZE, BOOT)).toThrow('is no file');
   });
 });

@@ -49,6 +49,17 @@ export type Effect =
   | { readonly kind: 'close-connection'; readonly announced?: boolean }
   /** A 1xx answer comes before the real one. */
   | { readonly kind: 'interim' }
+  /** The server is gone for so long, with all its connections: not even an answer. `Infinity` is for ever. */
+  | { readonly kind: 'vanish'; readonly ms: number }
+  /** A push, or the end of a branch, at the moment of this request; the answer is still the old one. */
+  | { readonly kind: 'branch'; readonly branch: string; readonly change: 'moves' | 'vanishes' }
+  /** A listing that lies about one file. */
+  | {
+      readonly kind: 'listing';
+      readonly path: string;
+      readonly sizeBy?: number;
+      readonly digest?: 'another' | 'none';
+    }
   /** Any bytes in place of an HTTP answer, then a clean end. */
   | { readonly kind: 'raw'; readonly text: string };
 
@@ -145,6 +156,15 @@ const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
     closeAfter: announced ? 'announced' : 'silently',
   }),
   interim: (was) => ({ ...was, interim: true }),
+  vanish: (was, { ms }, exchange) => {
+    exchange.vanish(ms);
+    return was;
+  },
+  branch: (was, { branch, change }, exchange) => {
+    exchange.changeBranch(branch, change);
+    return was;
+  },
+  listing: async (was, effect) => ({ ...was, reply: await lyingListing(was, effect) }),
   raw: (was, { text }) => ({ ...was, raw: text }),
 };
 
@@ -183,6 +203,22 @@ async function brokenJson(was: Transmission, shape: JsonShape): Promise<Transmis
   const whole = (await wholeContent(reply.content)).toString('utf8');
   const broken = shape === 'truncated' ? whole.slice(0, Math.floor(whole.length / 2)) : `${whole},]`;
   return bodyReply(200, bytes(broken), headers);
+}
+
+async function lyingListing(
+  { reply }: Transmission,
+  { path, sizeBy = 0, digest }: Extract<Effect, { kind: 'listing' }>,
+): Promise<Transmission['reply']> {
+  const entries = JSON.parse((await wholeContent(reply.content)).toString('utf8')) as unknown[];
+  const change = (oid: unknown): unknown =>
+    digest === undefined ? oid : digest === 'none' ? undefined : `${oid}`.replace(/^.{8}/, 'deadbeef');
+  const lied = entries.map((entry) => {
+    const was = entry as { path: string; size: number; oid: unknown; lfs?: { oid: unknown; size: number } };
+    if (was.path !== path) return was;
+    const lfs = was.lfs && { ...was.lfs, oid: change(was.lfs.oid), size: was.lfs.size + sizeBy };
+    return { ...was, size: was.size + sizeBy, ...(lfs ? { lfs } : { oid: change(was.oid) }) };
+  });
+  return bodyReply(200, bytes(JSON.stringify(lied)), reply.headers);
 }
 
 /** For tests that want to be sure that every effect is tried. */

@@ -1,3 +1,4 @@
+import { gitFile } from './file.ts';
 import { Repository, type RepositoryDescription, type RepositoryType } from './repository.ts';
 
 /** What a name leads to: the repository itself, or the present name of one that was renamed. */
@@ -27,6 +28,16 @@ export class Catalog {
     const found = this.find(type, id);
     if (found === undefined) throw new Error(`the hub has no ${type} ${id}`);
     return 'repository' in found ? found.repository : found.renamedTo;
+  }
+
+  /** In every repository that has the branch: a push changes nothing but adds a file, so that the commit is another. */
+  changeBranch(branch: string, change: 'moves' | 'vanishes'): void {
+    for (const repository of this.#repositories) {
+      const commit = repository.findCommit(branch);
+      if (commit === undefined) continue;
+      if (change === 'vanishes') repository.deleteBranch(branch);
+      else repository.setBranch(branch, [...commit.files.values(), gitFile('pushed.txt', 'meanwhile\n')]);
+    }
   }
 
   all(): readonly Repository[] {

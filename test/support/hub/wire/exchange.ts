@@ -30,6 +30,10 @@ export interface Exchange {
   /** Path inside the repository where the request names a file, else the path of the URL. */
   readonly path: string;
   readonly entry: LogEntry;
+  /** The server of this request refuses connections for so long. */
+  readonly vanish: (milliseconds: number) => void;
+  /** As if somebody had pushed to a branch of any repository, or removed it. */
+  readonly changeBranch: (branch: string, change: 'moves' | 'vanishes') => void;
 }
 
 /** How a connection ends early: a TCP reset, a clean FIN, or not at all. */

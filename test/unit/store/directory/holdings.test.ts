@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -14,6 +15,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Holding } from '../../../../src/model/plan.ts';
 import type { RemoteFile } from '../../../../src/model/remote-file.ts';
 import { hubMetadataPath } from '../../../../src/store/directory/hub-metadata.ts';
+import type { LockContext } from '../../../../src/store/lock.ts';
 import { directoryStore } from '../../../support/directory-store.ts';
 import {
   bring,
@@ -21,9 +23,9 @@ import {
   COMMIT_A,
   COMMIT_B,
   digestsOf,
-  failureOf,
   gitFile,
   lfsFile,
+  lockContext,
   MIB,
   revision,
   unhashedFile,
@@ -250,7 +252,8 @@ describe('a part', () => {
     await store.open();
     await using staged = await store.stage(file);
     await write(staged, large, 0, MIB);
-    return staged.partPath;
+    // Where it is put back: without the owner in its name.
+    return staged.partPath.replace(/\.[^.]+\.part$/, '.part');
   }
 
   test('is there beside whatever bears the name', async () => {
@@ -313,12 +316,95 @@ describe('a part', () => {
     expect(readFileSync(pathOf(file)).equals(large)).toBe(true);
   });
 
-  test('a folder in its place is named', async () => {
+  test("a folder in its place is in nobody's way", async () => {
     const path = await part();
     unlinkSync(path);
     mkdirSync(path);
     await using store = directoryStore({ directory });
     await store.open();
-    expect(await failureOf(store.stage(file))).toMatchObject({ code: 'DISK' });
+    await bring(store, file, large);
+    expect(readFileSync(pathOf(file)).equals(large)).toBe(true);
+  });
+
+  const deadPid = 2 ** 22 + 1;
+  const other = (pid: number, host = 'here') => {
+    const context = lockContext(process.pid);
+    return { ...context, owner: { pid, host, startedAt: `start of ${pid}` } };
+  };
+
+  /** A run that ends like a killed one: nothing is put back. */
+  async function killedPart(lock: LockContext): Promise<string> {
+    await using store = directoryStore({ directory, lock });
+    await store.open();
+    const staged = await store.stage(file);
+    await write(staged, large, 0, MIB);
+    return staged.partPath;
+  }
+
+  test('of a process that was killed is taken over, and then it is ours alone', async () => {
+    const path = await killedPart(other(deadPid));
+    expect(await holding(file)).toEqual({ kind: 'part', part: firstBlock });
+    await using store = directoryStore({ directory });
+    await store.open();
+    await using staged = await store.stage(file);
+    expect(staged.received.ranges).toEqual(firstBlock);
+    expect(staged.partPath).not.toBe(path);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test('of a process with our id that is not us is taken over: ids are used again', async () => {
+    const lock = lockContext(process.pid);
+    await killedPart({ ...lock, owner: { ...lock.owner, startedAt: 'long ago' } });
+    expect(await holding(file)).toEqual({ kind: 'part', part: firstBlock });
+  });
+
+  test('of another host is taken over after a minute of silence, not before', async () => {
+    const path = await killedPart(other(1, 'elsewhere'));
+    expect(await holding(file)).toEqual({ kind: 'nothing' });
+    const before = Date.now() / 1000 - 61;
+    for (const name of [path, path.replace(/part$/, 'blocks')]) utimesSync(name, before, before);
+    expect(await holding(file)).toEqual({ kind: 'part', part: firstBlock });
+  });
+
+  test('whose taking over was cut short between journal and part is found again', async () => {
+    const path = await part();
+    const journal = path.replace(/part$/, 'blocks');
+    renameSync(journal, path.replace(/part$/, `${deadPid}-00000000-00000000-x.blocks`));
+    // Of another host by its name: as silent as it takes.
+    const before = Date.now() / 1000 - 61;
+    utimesSync(path.replace(/part$/, `${deadPid}-00000000-00000000-x.blocks`), before, before);
+    expect(await holding(file)).toEqual({ kind: 'part', part: firstBlock });
+  });
+
+  test('of a run that lives is left alone by one that does not see its lock: no byte of the one gets into the file of the other', async () => {
+    await using first = directoryStore({ directory });
+    await first.open();
+    await using spoilt = await first.stage(file);
+    await write(spoilt, large, 0, MIB);
+    const second = directoryStore({ directory });
+    const staged = await second.stage(file);
+    expect(staged.received.ranges).toEqual([]);
+    await write(staged, large);
+    await staged.commit(digestsOf(large));
+    await second.publish(revision(), [file], [file]);
+    // The first one gets wrong bytes, long after the file has its name.
+    await write(spoilt, Buffer.alloc(large.length, 'wrong'), 0, large.length);
+    expect(readFileSync(pathOf(file)).equals(large)).toBe(true);
+    expect(existsSync(spoilt.partPath)).toBe(true);
+  });
+
+  test('is continued after a power cut as far as it was durable', async () => {
+    const path = await part();
+    const journal = path.replace(/part$/, 'blocks');
+    const text = readFileSync(journal);
+    const marks = text.length - Math.ceil(large.length / (256 * 1024));
+    // The second block was flushed; then the machine went down, and is another since.
+    text[marks + 1] = 2;
+    text.write('f'.repeat(32), marks - 33, 'latin1');
+    writeFileSync(journal, text);
+    expect(await holding(file)).toEqual({
+      kind: 'part',
+      part: process.platform === 'linux' ? [{ start: MIB / 4, end: MIB / 2 }] : expect.anything(),
+    });
   });
 });

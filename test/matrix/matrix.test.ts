@@ -1,0 +1,117 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
+import { expect, test } from 'vitest';
+import { COLUMNS, type Column, type Expectation, type Row } from './cell.ts';
+import { ROWS } from './rows.ts';
+import { type CellResult, loadLibrary, runCell } from './run-cell.ts';
+
+/** Cells at the same time: most of their time they wait. */
+const AT_ONCE = 16;
+/** Requests of a run that nothing disturbs. */
+const UNDISTURBED: Readonly<Record<Column, number>> = {
+  revision: 10,
+  refs: 2,
+  tree1: 10,
+  tree2: 10,
+  locate: 12,
+  small: 10,
+  range: 12,
+};
+const RESULTS = fileURLToPath(new URL('../../build/matrix.json', import.meta.url));
+
+interface Cell {
+  readonly row: Row;
+  readonly column: Column;
+  readonly expected: Exclude<Expectation, { kind: 'does not apply' }>;
+}
+
+const cells: Cell[] = ROWS.flatMap((row) =>
+  COLUMNS.flatMap((column) => {
+    const expected = row.cells[column];
+    return expected.kind === 'does not apply' ? [] : [{ row, column, expected }];
+  }),
+);
+
+test('no cell of the matrix is empty: it says what must happen within which bounds, or why it cannot', () => {
+  expect(new Set(ROWS.map(({ name, group }) => `${group}: ${name}`)).size).toBe(ROWS.length);
+  for (const row of ROWS) {
+    expect(Object.keys(row.cells).sort()).toEqual([...COLUMNS].sort());
+    for (const cell of Object.values(row.cells)) {
+      if (cell.kind === 'does not apply') expect(cell.why.length).toBeGreaterThan(10);
+      else {
+        expect(cell.extra).toBeLessThanOrEqual(250);
+        expect(cell.seconds).toBeLessThanOrEqual(10);
+        expect([0, 4, 5, 6, 7]).toContain(cell.exit);
+      }
+    }
+  }
+  // Every kind of request meets most of what can go wrong.
+  for (const column of COLUMNS)
+    expect(cells.filter((cell) => cell.column === column).length).toBeGreaterThan(40);
+});
+
+test('every cell of the matrix: the same bytes, or the named exit, within its bounds', async () => {
+  const library = await loadLibrary();
+  const limit = pLimit(AT_ONCE);
+  const began = performance.now();
+  const problems: string[] = [];
+  const results: object[] = [];
+  const only = process.env['MATRIX_ONLY'];
+  const wanted = cells.filter(
+    ({ row, column }) => only === undefined || `${row.name} | ${column}`.includes(only),
+  );
+  const run = async ({ row, column, expected }: Cell): Promise<string[]> => {
+    const result = await runCell(row, column, library, expected.seconds * 1000 + 10_000);
+    const extra = result.requests - UNDISTURBED[column];
+    results.push({ row: row.name, group: row.group, column, expected: expected.exit, ...result, extra });
+    return judge(row, column, expected, result, extra);
+  };
+  const again: Cell[] = [];
+  await Promise.all(
+    wanted.map((cell) =>
+      limit(async () => {
+        if ((await run(cell)).length > 0) again.push(cell);
+      }),
+    ),
+  );
+  // Sixteen runs share a processor or two, and their stall timeouts are short: what failed gets a quiet moment.
+  for (const cell of again) {
+    const failed = await run(cell);
+    if (failed.length === 0) console.log(`only under load: ${cell.row.name} | ${cell.column}`);
+    problems.push(...failed);
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const applying = cells.length;
+  const all = ROWS.length * COLUMNS.length;
+  console.log(
+    `fault matrix: ${ROWS.length} faults x ${COLUMNS.length} kinds of request = ${all} cells, ` +
+      `${applying} run, ${all - applying} say why they cannot; ${Math.round(seconds)} s`,
+  );
+  mkdirSync(fileURLToPath(new URL('../../build/', import.meta.url)), { recursive: true });
+  writeFileSync(
+    RESULTS,
+    JSON.stringify({ faults: ROWS.length, cells: all, run: applying, seconds, results }),
+  );
+  expect(problems.sort()).toEqual([]);
+}, 240_000);
+
+function judge(
+  row: Row,
+  column: Column,
+  expected: Cell['expected'],
+  result: CellResult,
+  extra: number,
+): string[] {
+  const problems: string[] = [];
+  const say = (what: string) => problems.push(`${row.name} | ${column}: ${what}`);
+  if (result.exit !== expected.exit)
+    say(`exit ${result.exit} instead of ${expected.exit}: ${result.message}`);
+  if (result.differences.length > 0) say(`wrong files: ${JSON.stringify(result.differences)}`);
+  if (result.touched === 0) say('the fault met no request');
+  if (result.leaks > 0) say('a token went to another host');
+  if (extra > expected.extra) say(`${extra} requests too many, ${expected.extra} are allowed`);
+  if (result.seconds > expected.seconds)
+    say(`${result.seconds.toFixed(1)} s, ${expected.seconds} are allowed`);
+  return problems;
+}

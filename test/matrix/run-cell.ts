@@ -1,0 +1,216 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer } from 'node:tls';
+import { EXIT_CODES } from '../../src/cli/explain.ts';
+import { processEnvironment } from '../../src/cli/process-environment.ts';
+import type { DownloadRequest } from '../../src/library/download.ts';
+import type { Environment } from '../../src/library/environment.ts';
+import type { ErrorCode } from '../../src/model/error.ts';
+import { compiled } from '../support/compiled.ts';
+import { compareWithTruth, type Difference } from '../support/hub/compare.ts';
+import { type Hub, startHub } from '../support/hub/hub.ts';
+import { Workspace } from '../support/run-program.ts';
+import { serve, type TestServer } from '../support/server.ts';
+import { type Column, PATIENCE, type Patience, type Row } from './cell.ts';
+import { faultsOf, ID, pageSize, repository } from './repository.ts';
+
+const TOKEN = 'hf_matrix';
+
+export interface CellResult {
+  readonly exit: number;
+  readonly message: string;
+  readonly seconds: number;
+  readonly requests: number;
+  readonly differences: readonly Difference[];
+  readonly leaks: number;
+  /** Answers that a fault has touched. */
+  readonly touched: number;
+}
+
+export interface CellHub extends AsyncDisposable {
+  readonly hub: Hub;
+  readonly endpoint: string;
+  /** Certificate that a client must believe. */
+  readonly ca: string | undefined;
+}
+
+/** The hub of one cell, with its faults. */
+export async function startCell(row: Row, column: Column): Promise<CellHub> {
+  const hub = await startHub({
+    repositories: [repository(column)],
+    pageSize: pageSize(row, column),
+    tokens: [{ token: TOKEN, user: 'matrix', access: 'all' }],
+    faults: faultsOf(row, column),
+    ...row.hub,
+  });
+  if (row.secure !== true) {
+    const close = () => hub.close();
+    return { hub, endpoint: hub.origin, ca: undefined, [Symbol.asyncDispose]: close };
+  }
+  const { ca, options, folder } = certificate();
+  const front = await tlsFront(hub.origin, options);
+  const cdnFront = await tlsFront(hub.cdnOrigin, options);
+  hub.settings.cdnBase = cdnFront.origin;
+  return {
+    hub,
+    endpoint: front.origin,
+    ca,
+    async [Symbol.asyncDispose]() {
+      await front[Symbol.asyncDispose]();
+      await cdnFront[Symbol.asyncDispose]();
+      await hub.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+interface Certificate {
+  readonly ca: string;
+  readonly folder: string;
+  readonly options: { readonly cert: Buffer; readonly key: Buffer };
+}
+
+function certificate(): Certificate {
+  const folder = mkdtempSync(join(tmpdir(), 'fetch-matrix-tls-'));
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  execFileSync('openssl', ['req', '-x509', ...curve, '-keyout', key, '-out', cert, ...subject], {
+    stdio: 'pipe',
+  });
+  return { ca: cert, folder, options: { cert: readFileSync(cert), key: readFileSync(key) } };
+}
+
+/** TLS in front of a server without it. */
+async function tlsFront(origin: string, options: Certificate['options']): Promise<TestServer> {
+  const { port } = new URL(origin);
+  const server = createServer(options, (socket) => {
+    const behind = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => behind.destroy());
+    behind.on('error', () => socket.destroy());
+    socket.pipe(behind).pipe(socket);
+  });
+  server.on('tlsClientError', () => {});
+  return await serve(server, 'https');
+}
+
+interface Library {
+  readonly download: typeof import('../../src/index.ts').download;
+  readonly environment: Environment;
+}
+
+/** The library compiled, because its threads run compiled only, in the world of this process. */
+export async function loadLibrary(): Promise<Library> {
+  const module = new URL('index.js', compiled()).href;
+  const { download } = (await import(module)) as typeof import('../../src/index.ts');
+  return { download, environment: processEnvironment('matrix') };
+}
+
+/** What is asked for: a revision that is not there where the branches are at stake. */
+export function revisionOf(column: Column): string {
+  return column === 'refs' ? 'no-such-branch' : 'main';
+}
+
+/** Runs one cell; `patienceMs` ends a run that does not end by itself, with exit 130. */
+export async function runCell(
+  row: Row,
+  column: Column,
+  library: Library,
+  patienceMs: number,
+): Promise<CellResult> {
+  await using cell = await startCell(row, column);
+  await using workspace = await Workspace.open({ endpoint: cell.endpoint });
+  const { hub } = cell;
+  const truth = await hub.truth(ID);
+  const directory = workspace.path('target');
+  const began = performance.now();
+  const { exit, message } =
+    cell.ca === undefined
+      ? await inProcess(row, column, library, cell, directory, patienceMs)
+      : await asProgram(row, column, workspace, cell.ca, directory);
+  const seconds = (performance.now() - began) / 1000;
+  const found = await compareWithTruth(directory, truth);
+  return {
+    exit,
+    message,
+    seconds,
+    requests: hub.log.entries.length,
+    // What is missing was not finished; a wrong file is wrong in every case.
+    differences: exit === 0 ? found : found.filter(({ what }) => what !== 'missing'),
+    leaks: hub.log.tokenLeaks().length,
+    touched: hub.log.entries.filter(({ faults }) => faults.length > 0).length,
+  };
+}
+
+/** A failed look-up answers for all lanes for a fifth of a second: who asks again sooner has not asked. */
+const PATIENCE_FOR: Partial<Record<Column, Partial<Patience>>> = {
+  locate: { baseDelayMs: 420, maxDelayMs: 420 },
+};
+
+type Ending = Pick<CellResult, 'exit' | 'message'>;
+
+async function inProcess(
+  row: Row,
+  column: Column,
+  { download, environment }: Library,
+  { hub, endpoint }: CellHub,
+  directory: string,
+  patienceMs: number,
+): Promise<Ending> {
+  const { stallTimeoutMs, ...retry } = { ...PATIENCE, ...PATIENCE_FOR[column], ...row.patience };
+  const { clock } = environment;
+  const jumped = () => {
+    const { clockJumpMs = 0 } = row;
+    return hub.log.entries.some(({ faults }) => faults.length > 0) ? clockJumpMs : 0;
+  };
+  const jumping = { ...clock, now: () => clock.now() + jumped() };
+  const request: DownloadRequest = {
+    endpoint,
+    token: { value: TOKEN, origin: 'the test' },
+    repo: { type: 'model', id: ID },
+    revision: revisionOf(column),
+    selection: { names: [], path: undefined, include: [], exclude: [] },
+    directory,
+    forceDownload: false,
+    ignoreSpace: false,
+    dryRun: false,
+    connections: 4,
+    retry: { ...retry, maxServerDelayMs: 600_000 },
+    stallTimeoutMs,
+    hubTimeoutMs: stallTimeoutMs,
+    offline: false,
+    network: undefined,
+    bytesPerSecond: undefined,
+    transport: 'auto',
+  };
+  const world = { ...environment, clock: jumping, processors: 1 };
+  try {
+    await download(request, world, () => {}, AbortSignal.timeout(patienceMs));
+    return { exit: 0, message: '' };
+  } catch (error) {
+    const { code, message, hint } = error as { code: ErrorCode; message: string; hint?: string };
+    return { exit: EXIT_CODES[code] ?? 130, message: `${message}\n${hint ?? ''}` };
+  }
+}
+
+/** The certificate of the TLS front is believed by a process of its own only. */
+async function asProgram(
+  row: Row,
+  column: Column,
+  workspace: Workspace,
+  ca: string,
+  directory: string,
+): Promise<Ending> {
+  const { tries, stallTimeoutMs } = { ...PATIENCE, ...row.patience };
+  const words = [ID, '--revision', revisionOf(column), '--local-dir', directory, '--retries', `${tries}`];
+  const run = await workspace.run(
+    [...words, '--stall-timeout', `${stallTimeoutMs / 1000}`, '--connections', '4'],
+    {
+      env: { NODE_EXTRA_CA_CERTS: ca, HF_TOKEN: TOKEN },
+    },
+  );
+  return { exit: run.exit ?? 130, message: run.stderr };
+}
