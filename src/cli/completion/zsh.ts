@@ -30,7 +30,7 @@ function specs(row: CommandRow): string {
 }
 
 function optionSpec({ names, description, repeatable, values }: OptionRow): string {
-  const text = `[${description.replaceAll(/[[\\]]/g, ' ')}]`;
+  const text = `[${description.replaceAll(/[[\]\\]/g, ' ')}]`;
   const value = values === undefined ? '' : `:value:${action(values)}`;
   if (repeatable || names.length === 1)
     return quoted(`${repeatable ? '*' : ''}${names.at(-1)}${text}${value}`);
@@ -51,5 +51,5 @@ function action(values: Values): string {
 }
 
 function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\\\''")}'`;
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
