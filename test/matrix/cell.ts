@@ -6,16 +6,6 @@ import type { HubOptions } from '../support/hub/hub.ts';
 export const COLUMNS = ['revision', 'refs', 'tree1', 'tree2', 'locate', 'small', 'range'] as const;
 export type Column = (typeof COLUMNS)[number];
 
-export const COLUMN_TITLES: Readonly<Record<Column, string>> = {
-  revision: 'which commit',
-  refs: 'branches',
-  tree1: 'listing, page 1',
-  tree2: 'listing, page 2',
-  locate: 'where a file is',
-  small: 'small file',
-  range: 'range of a big file',
-};
-
 /** Requests that are met by a fault in this column. */
 export const COLUMN_TARGETS: Readonly<Record<Column, Pick<Fault, 'on' | 'path' | 'after'>>> = {
   revision: { on: 'revision' },

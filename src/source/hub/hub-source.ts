@@ -10,8 +10,8 @@ import { type EndpointHabits, locateFile } from './locate.ts';
 
 /** Far beyond the Hub's own advice of 100,000 files in a repository. */
 const MAX_FILES = 2_000_000;
-/** A petabyte, exact as a sum: beyond it sizes are lies. */
-const MAX_TOTAL_BYTES = 1e15;
+/** Beyond it sums are not exact, and sizes are lies. */
+const MAX_TOTAL_BYTES = Number.MAX_SAFE_INTEGER;
 const MAX_PAGES = 20_000;
 /** So many pages in a row without a new file, and the listing goes nowhere. */
 const MAX_IDLE_PAGES = 200;
