@@ -49,6 +49,8 @@ describe('the check', () => {
     ['transfer/a.ts', '../report/bar-reporter.ts'],
     ['store/a.ts', '../http/request.ts'],
     ['store/directory/a.ts', '../../verify/digest.ts'],
+    ['store/hub-cache/a.ts', '../directory/b.ts'],
+    ['store/a.ts', './directory/b.ts'],
     ['verify/a.ts', '../system/clock.ts'],
     ['branches/a.ts', '../source/hub/hub-source.ts'],
     ['report/a.ts', '../transfer/queue.ts'],

@@ -1,50 +1,43 @@
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { proxyName } from '../http/proxy.ts';
 import type { DownloadRequest } from '../library/download.ts';
 import { localDirectoryName } from '../model/local-directory-name.ts';
+import type { RepoRef } from '../model/repo.ts';
 import { parseTarget, type Target } from '../model/target.ts';
 import { chooseReporters, type ReporterKind } from '../report/choose-reporter.ts';
 import type { Output, ReportTime } from '../report/output.ts';
 import { createNotesReporter, joinReporters } from '../report/quiet-reporter.ts';
 import type { Reporter } from '../report/reporter.ts';
-import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
-import { findToken, type Token } from '../source/hub/token.ts';
-import { DEFAULT_RETRY_POLICY } from '../system/retry.ts';
-import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
-
-const STALL_TIMEOUT_MS = 30_000;
+import type { Token } from '../source/hub/token.ts';
+import { chosenCache, linksAllowed, refuseWithCache } from './cache-place.ts';
+import { composeAccess } from './compose-access.ts';
+import { readShard } from './read-shard.ts';
+import type { DownloadOptions, DownloadSettings } from './settings.ts';
 
 /** A command line, understood: what is to be done, and the settings that led to it. */
 export interface Composed {
   readonly target: Target;
   readonly settings: DownloadSettings;
   readonly token: Token | undefined;
+  readonly notes: readonly string[];
   readonly request: DownloadRequest;
+  /** Where the path of the cache came from, if the files go to one. */
+  readonly cacheOrigin: string | undefined;
 }
 
-/** From words to values; throws USAGE. Reads the environment and the token file, nothing else. */
+/** From words to values; throws USAGE. */
 export function compose(repo: string, names: readonly string[], options: DownloadOptions): Composed {
-  const settings = readSettings(options, process.env, {
-    endpoint: DEFAULT_ENDPOINT,
-    retries: DEFAULT_RETRY_POLICY.tries,
-    stallTimeoutMs: STALL_TIMEOUT_MS,
-  });
+  const { settings, token, notes, transfer } = composeAccess(options);
   const target = parseTarget(repo, {
     endpoint: settings.endpoint.value,
     revision: options.revision,
     repoType: settings.repoType,
   });
-  const token = findToken({
-    flag: options.token,
-    environment: process.env,
-    home: homedir(),
-    readFile: readIfThere,
-    join,
-  });
+  const cache = chosenCache(options, process.env, homedir(), join);
+  if (cache !== undefined) refuseWithCache(options, settings.offline);
   const request: DownloadRequest = {
-    endpoint: settings.endpoint.value,
-    token,
+    ...transfer,
     repo: target.repo,
     revision: target.revision ?? 'main',
     selection: {
@@ -53,32 +46,80 @@ export function compose(repo: string, names: readonly string[], options: Downloa
       include: options.include ?? [],
       exclude: options.exclude ?? [],
     },
-    directory: resolve(options.localDir ?? localDirectoryName(target.repo, target.revision)),
+    directory: resolve(
+      cache?.value ??
+        options.localDir ??
+        defaultDirectory(settings, target.repo, target.revision, target.quantisation),
+    ),
+    cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
+    mayBeQuantisation: target.revisionOrigin === 'colon',
+    quantisation: target.quantisation,
+    weights: settings.weights,
+    reuse: reusePlaces(options),
     forceDownload: options.forceDownload ?? false,
     ignoreSpace: options.ignoreSpace ?? false,
     dryRun: options.dryRun ?? false,
-    connections: settings.connections.value,
-    retry: { ...DEFAULT_RETRY_POLICY, tries: settings.retries.value },
-    stallTimeoutMs: settings.stallTimeoutMs.value,
-    bytesPerSecond: settings.bytesPerSecond.value,
-    transport: settings.transport.value,
+    prune: options.prune ?? false,
+    shard: options.shard === undefined ? undefined : readShard(options, process.env),
   };
-  return { target, settings, token, request };
+  return { target, settings, token, notes, request, cacheOrigin: cache?.origin };
+}
+
+/** `./NAME`, `./NAME_REV`, `./NAME_Q4_K_M`: one for each thing that can be downloaded. */
+export function defaultDirectory(
+  { directory }: DownloadSettings,
+  repo: RepoRef,
+  revision: string | undefined,
+  quantisation: string | undefined,
+): string {
+  const parts = [revision === 'main' ? undefined : revision, quantisation].filter(
+    (part) => part !== undefined,
+  );
+  return join(directory.value, localDirectoryName(repo, parts.length === 0 ? undefined : parts.join('_')));
+}
+
+/** What stands beside the directory and in the cache of `hf`, unless told otherwise. */
+function reusePlaces({ reuse }: DownloadOptions): DownloadRequest['reuse'] {
+  if (reuse === false) return undefined;
+  const named = Array.isArray(reuse) ? reuse.map((directory: string) => resolve(directory)) : [];
+  const home =
+    process.env['HF_HOME'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'huggingface');
+  return { named, siblings: true, hubCache: resolve(process.env['HF_HUB_CACHE'] || join(home, 'hub')) };
 }
 
 /** Where each setting came from, for `--verbose`. The token's value is not among them. */
-export function settingLines({ settings, token, request }: Composed): string[] {
+export function settingLines({ settings, token, request, cacheOrigin }: Composed): string[] {
   const { endpoint, connections, retries, stallTimeoutMs, timeoutMs, bytesPerSecond, transport } = settings;
   return [
     `endpoint ${endpoint.value} (${endpoint.origin})`,
     `token ${token === undefined ? 'none' : `from ${token.origin}`}`,
-    `directory ${request.directory}`,
+    cacheOrigin === undefined
+      ? `directory ${request.directory}`
+      : `cache ${request.directory} (${cacheOrigin})`,
     `connections ${connections.value} (${connections.origin})`,
     `retries ${retries.value} (${retries.origin})`,
     `stall timeout ${stallTimeoutMs.value / 1000} s (${stallTimeoutMs.origin})`,
     `timeout ${timeoutMs.value === undefined ? 'none' : `${timeoutMs.value / 1000} s`} (${timeoutMs.origin})`,
     `rate limit ${bytesPerSecond.value === undefined ? 'none' : `${bytesPerSecond.value} bytes/s`} (${bytesPerSecond.origin})`,
     `transport ${transport.value} (${transport.origin})`,
+    ...unusualLines(settings, request),
+  ];
+}
+
+/** What most runs do not have. */
+function unusualLines(
+  { offline, onlyHosts }: DownloadSettings,
+  { network, shard }: DownloadRequest,
+): string[] {
+  const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
+  return [
+    ...(offline.value ? [`offline (${offline.origin})`] : []),
+    ...(onlyHosts.value === undefined ? [] : [`only hosts ${onlyHosts.value} (${onlyHosts.origin})`]),
+    ...proxies.map((proxy) => `proxy ${proxyName(proxy)} (${proxy.origin})`),
+    ...(network !== undefined && network.certificates.length > 0
+      ? [`${network.certificates.length} further certificates of authorities`]
+      : []),
+    ...(shard === undefined ? [] : [`shard ${shard.index} of ${shard.count}`]),
   ];
 }
 
@@ -98,7 +139,7 @@ export async function openReporter(
   subject: string,
 ): Promise<Reporter> {
   const kinds = chooseReporters({
-    progress: settings.progress,
+    progress: settings.progress.value,
     quiet: options.quiet ?? false,
     json: options.json ?? false,
     isTTY: process.stderr.isTTY ?? false,
@@ -137,14 +178,7 @@ const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise
   },
 };
 
-function standardError(): Output {
+/** As the reporters want it. */
+export function standardError(): Output {
   return process.stderr;
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

@@ -1,12 +1,16 @@
-import { FetchError } from '../model/error.ts';
 import type { RepoType } from '../model/repo.ts';
+import { WEIGHTS_POLICIES, type WeightsPolicy } from '../plan/weights-policy.ts';
 import type { ProgressChoice } from '../report/choose-reporter.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
+import { count, endpoint, oneOf, rate, seconds, usage } from './parse-values.ts';
+import type { FileKey, SettingsLayer } from './settings-file.ts';
 
 /** Options of `download` as commander hands them over: texts, or true for switches. */
 export interface DownloadOptions {
   readonly revision?: string;
   readonly localDir?: string;
+  readonly cache?: boolean;
+  readonly cacheDir?: string;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly repoType?: string;
@@ -22,12 +26,49 @@ export interface DownloadOptions {
   readonly dryRun?: boolean;
   readonly forceDownload?: boolean;
   readonly ignoreSpace?: boolean;
+  readonly fits?: string;
+  readonly context?: string;
+  readonly yes?: boolean;
+  readonly weights?: string;
+  /** Directories; false for `--no-reuse`, true when neither was given. */
+  readonly reuse?: readonly string[] | boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly progress?: string;
   readonly verbose?: boolean;
   readonly localDirUseSymlinks?: string;
   readonly resumeDownload?: boolean;
+  readonly lock?: string;
+  readonly frozen?: boolean;
+  readonly offline?: boolean;
+  readonly prune?: boolean;
+  readonly onlyHosts?: string;
+  readonly shard?: string;
+}
+
+/** Options of `verify`. */
+export interface VerifyOptions extends DownloadOptions {
+  readonly quick?: boolean;
+  readonly repair?: boolean;
+  readonly repo?: string;
+}
+
+/** Options of `branches`. */
+export interface BranchesOptions {
+  readonly revision?: string;
+  readonly fits?: string;
+  readonly context?: string;
+  readonly sort?: string;
+  readonly json?: boolean;
+  readonly markdown?: boolean;
+  readonly repoType?: string;
+  readonly token?: string;
+  readonly endpoint?: string;
+  readonly retries?: string;
+  readonly stallTimeout?: string;
+  readonly timeout?: string;
+  readonly onlyHosts?: string;
+  readonly verbose?: boolean;
 }
 
 /** A value and where it came from: `--connections`, `HF_ENDPOINT`, `default`. */
@@ -45,50 +86,140 @@ export interface DownloadSettings {
   readonly stallTimeoutMs: Setting<number>;
   /** Milliseconds for the whole run; undefined for as long as it takes. */
   readonly timeoutMs: Setting<number | undefined>;
-  readonly progress: ProgressChoice;
+  readonly progress: Setting<ProgressChoice>;
   /** Bytes per second over all connections; undefined for no limit. */
   readonly bytesPerSecond: Setting<number | undefined>;
+  /** For tests and for finding out what is wrong with a network: not a setting that people need. */
   readonly transport: Setting<TransportChoice>;
+  /** No request at all. */
+  readonly offline: Setting<boolean>;
+  /** Milliseconds without a byte before a request to the hub itself is given up. */
+  readonly hubTimeoutMs: Setting<number>;
+  /** Comma-separated, as it was written; undefined for any host. */
+  readonly onlyHosts: Setting<string | undefined>;
+  /** Absolute, or relative to where the command runs: what the directories of downloads are made in. */
+  readonly directory: Setting<string>;
+  readonly weights: WeightsPolicy;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-const REPO_TYPES: readonly RepoType[] = ['model', 'dataset', 'space'];
-const PROGRESS: readonly ProgressChoice[] = ['auto', 'bar', 'plain', 'none'];
+export const REPO_TYPES: readonly RepoType[] = ['model', 'dataset', 'space'];
+export const PROGRESS: readonly ProgressChoice[] = ['auto', 'bar', 'plain', 'none'];
 const TRANSPORTS: readonly TransportChoice[] = ['auto', 'core', 'raw'];
 const MAX_CONNECTIONS = 256;
 
-/** Flag before environment before default. Throws USAGE for a value that makes no sense, naming its origin. */
+/**
+ * Flag before environment before project file before user file before default. Throws USAGE for a value that
+ * makes no sense, naming its origin.
+ */
 export function readSettings(
   options: DownloadOptions,
   variables: Variables,
   defaults: Defaults,
+  layers: readonly SettingsLayer[] = [],
 ): DownloadSettings {
   const repoTypes = [options.repoType, options.type].filter((value) => value !== undefined);
   if (new Set(repoTypes).size > 1) throw usage('--repo-type and --type name different types.');
-  return {
-    endpoint: readEndpoint(options, variables, defaults.endpoint),
-    repoType: repoTypes[0] === undefined ? undefined : oneOf('--repo-type', repoTypes[0], REPO_TYPES),
-    connections: readConnections(options),
-    retries:
-      options.retries === undefined
-        ? { value: defaults.retries, origin: 'default' }
-        : { value: count('--retries', options.retries, 1000), origin: '--retries' },
-    stallTimeoutMs:
-      options.stallTimeout === undefined
-        ? { value: defaults.stallTimeoutMs, origin: 'default' }
-        : { value: seconds('--stall-timeout', options.stallTimeout), origin: '--stall-timeout' },
-    timeoutMs:
-      options.timeout === undefined
-        ? { value: undefined, origin: 'default' }
-        : { value: seconds('--timeout', options.timeout), origin: '--timeout' },
-    progress: options.progress === undefined ? 'auto' : oneOf('--progress', options.progress, PROGRESS),
-    bytesPerSecond:
-      options.limitRate === undefined
-        ? { value: undefined, origin: 'default' }
-        : { value: rate('--limit-rate', options.limitRate), origin: '--limit-rate' },
-    transport: readTransport(variables),
+  const flag = (origin: string, text: string | undefined): Found | undefined =>
+    text === undefined ? undefined : { text, origin };
+  const variable = (name: string): Found | undefined => flag(name, variables[name]?.trim() || undefined);
+  const file = (key: FileKey): Found | undefined => {
+    const layer = layers.find(({ values }) => values.has(key));
+    return layer && flag(layer.path, layer.values.get(key));
   };
+  const read = <T>(
+    places: readonly (Found | undefined)[],
+    fallback: T,
+    parse: (origin: string, text: string) => T,
+  ): Setting<T> => {
+    const found = places.find((place) => place !== undefined);
+    if (found === undefined) return { value: fallback, origin: 'default' };
+    return { value: parse(found.origin, found.text), origin: found.origin };
+  };
+  const stallFlag = flag('--stall-timeout', options.stallTimeout);
+  const connections = (origin: string, text: string) => count(origin, text, MAX_CONNECTIONS);
+  return {
+    endpoint: read(
+      [flag('--endpoint', options.endpoint), variable('HF_ENDPOINT'), file('endpoint')],
+      defaults.endpoint,
+      endpoint,
+    ),
+    repoType: repoTypes[0] === undefined ? undefined : oneOf('--repo-type', repoTypes[0], REPO_TYPES),
+    // What `hf` calls workers are its connections.
+    connections: read(
+      [
+        flag('--connections', options.connections),
+        flag('--max-workers', options.maxWorkers),
+        file('connections'),
+      ],
+      DEFAULT_CONNECTIONS,
+      connections,
+    ),
+    retries: read([flag('--retries', options.retries), file('retries')], defaults.retries, (origin, text) =>
+      count(origin, text, 1000),
+    ),
+    stallTimeoutMs: read(
+      [stallFlag, timeoutVariable(variable('HF_HUB_DOWNLOAD_TIMEOUT')), file('stallTimeout')],
+      defaults.stallTimeoutMs,
+      seconds,
+    ),
+    hubTimeoutMs: read(
+      [stallFlag, timeoutVariable(variable('HF_HUB_ETAG_TIMEOUT')), file('stallTimeout')],
+      defaults.stallTimeoutMs,
+      seconds,
+    ),
+    timeoutMs: read<number | undefined>(
+      [flag('--timeout', options.timeout), file('timeout')],
+      undefined,
+      seconds,
+    ),
+    progress: read<ProgressChoice>(
+      [flag('--progress', options.progress), noBars(variables), file('progress')],
+      'auto',
+      (origin, text) => oneOf(origin, text, PROGRESS),
+    ),
+    bytesPerSecond: read<number | undefined>(
+      [flag('--limit-rate', options.limitRate), file('limitRate')],
+      undefined,
+      rate,
+    ),
+    transport: read<TransportChoice>([variable('FETCH_TRANSPORT')], 'auto', (origin, text) =>
+      oneOf(origin, text, TRANSPORTS),
+    ),
+    offline: readOffline(options, variables),
+    onlyHosts: read<string | undefined>(
+      [flag('--only-hosts', options.onlyHosts), file('onlyHosts')],
+      undefined,
+      (_origin, text) => text,
+    ),
+    directory: read([file('directory')], '.', (_origin, text) => text),
+    weights: options.weights === undefined ? 'all' : oneOf('--weights', options.weights, WEIGHTS_POLICIES),
+  };
+}
+
+/** A value as it was written, and where. */
+interface Found {
+  readonly text: string;
+  readonly origin: string;
+}
+
+/** Python's client takes 0 for "as usual". */
+function timeoutVariable(found: Found | undefined): Found | undefined {
+  return found === undefined || Number(found.text) === 0 ? undefined : found;
+}
+
+function noBars(variables: Variables): Found | undefined {
+  const origin = 'HF_HUB_DISABLE_PROGRESS_BARS';
+  return isTrue(variables[origin]) ? { text: 'none', origin } : undefined;
+}
+
+/** The options with what the variables of huggingface_hub say about talking more or less. Options go first. */
+export function withVerbosity<T extends DownloadOptions>(options: T, variables: Variables): T {
+  if (options.verbose !== undefined || options.quiet !== undefined) return options;
+  const level = variables['HF_HUB_VERBOSITY']?.trim().toLowerCase();
+  if (isTrue(variables['HF_DEBUG']) || level === 'debug') return { ...options, verbose: true };
+  return level === 'error' || level === 'critical' ? { ...options, quiet: true } : options;
 }
 
 export interface Defaults {
@@ -100,79 +231,13 @@ export interface Defaults {
 /** An upper bound: how many are really used follows from what they bring. */
 const DEFAULT_CONNECTIONS = 32;
 
-function readConnections(options: DownloadOptions): Setting<number> {
-  const { connections, maxWorkers } = options;
-  if (connections !== undefined) {
-    return { value: count('--connections', connections, MAX_CONNECTIONS), origin: '--connections' };
-  }
-  // What `hf` calls workers are its connections.
-  if (maxWorkers !== undefined) {
-    return { value: count('--max-workers', maxWorkers, MAX_CONNECTIONS), origin: '--max-workers' };
-  }
-  return { value: DEFAULT_CONNECTIONS, origin: 'default' };
+function readOffline(options: DownloadOptions, variables: Variables): Setting<boolean> {
+  if (options.offline === true) return { value: true, origin: '--offline' };
+  const name = ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'].find((candidate) => isTrue(variables[candidate]));
+  return name === undefined ? { value: false, origin: 'default' } : { value: true, origin: name };
 }
 
-function readEndpoint(options: DownloadOptions, variables: Variables, fallback: string): Setting<string> {
-  const fromVariable = variables['HF_ENDPOINT']?.trim();
-  const [text, origin] =
-    options.endpoint !== undefined
-      ? [options.endpoint.trim(), '--endpoint']
-      : fromVariable
-        ? [fromVariable, 'HF_ENDPOINT']
-        : [fallback, 'default'];
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw usage(`${origin}: "${text}" is no address.`, 'Write it as https://HOST.');
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw usage(`${origin}: an endpoint begins with https:// or http://.`);
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw usage(`${origin}: an endpoint has no user and password in it.`, 'Use --token for the credential.');
-  }
-  return { value: `${url.origin}${url.pathname.replace(/\/+$/, '')}`, origin };
-}
-
-/** For tests and for finding out what is wrong with a network: not a setting that people need. */
-function readTransport(variables: Variables): Setting<TransportChoice> {
-  const text = variables['FETCH_TRANSPORT'];
-  if (text === undefined || text === '') return { value: 'auto', origin: 'default' };
-  return { value: oneOf('FETCH_TRANSPORT', text, TRANSPORTS), origin: 'FETCH_TRANSPORT' };
-}
-
-/** `20M` is 20,000,000 bytes per second: powers of 1000, as sizes are printed. */
-function rate(option: string, text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?(?:\/s)?$/i.exec(text.trim());
-  const value =
-    match === null ? 0 : Number(match[1]) * 1000 ** ' kmgt'.indexOf(match[2]!.toLowerCase() || ' ');
-  if (value < 1000) throw usage(`${option} takes a rate of at least 1k, such as 20M or 500k, not "${text}".`);
-  return Math.round(value);
-}
-
-function count(option: string, text: string, most: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text.trim()) || value < 1 || value > most) {
-    throw usage(`${option} takes a whole number from 1 to ${most}, not "${text}".`);
-  }
-  return value;
-}
-
-function seconds(option: string, text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text.trim()) || value <= 0 || value > 2_000_000) {
-    throw usage(`${option} takes a number of seconds greater than 0, not "${text}".`);
-  }
-  return value * 1000;
-}
-
-function oneOf<T extends string>(option: string, text: string, values: readonly T[]): T {
-  const value = values.find((candidate) => candidate === text);
-  if (value === undefined) throw usage(`${option} takes ${values.join(', ')}, not "${text}".`);
-  return value;
-}
-
-function usage(message: string, hint?: string): FetchError {
-  return new FetchError('USAGE', message, { hint: hint ?? 'See `fetch --help`.' });
+/** As Python's huggingface_hub reads its switches; everything else is false. */
+export function isTrue(text: string | undefined): boolean {
+  return /^(1|on|yes|true)$/i.test(text ?? '');
 }

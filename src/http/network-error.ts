@@ -48,6 +48,19 @@ export function stalledError(url: URL, limitMs: number): FetchError {
   });
 }
 
+/** A proxy stands in the way and does not connect. Only its own trouble gets better by asking again. */
+export function proxyRefusal(url: URL, status: number): FetchError {
+  const login = status === 407 || status === 401;
+  const why = login ? 'it wants a user and a password' : `it answered ${status}`;
+  return new FetchError('NETWORK', `the proxy does not connect to ${url.host}: ${why}`, {
+    hint: login
+      ? 'Write them into the variable that names the proxy: http://USER:PASSWORD@HOST:PORT.'
+      : 'Check HTTPS_PROXY and what the proxy allows. Hosts to be reached without it belong into NO_PROXY.',
+    status,
+    retryable: status >= 500,
+  });
+}
+
 /** A header or an address that no request can have: our side of the connection, before anything was sent. */
 export function unsendable(error: NodeJS.ErrnoException, url: URL): FetchError {
   return new FetchError('NETWORK', `${url.host}: such a request cannot be sent (${error.code ?? ''})`, {

@@ -1,16 +1,20 @@
 import {
+  type Agent,
   type ClientRequest,
-  Agent as HttpAgent,
   request as httpRequest,
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpsRequest } from 'node:https';
+import type { SecureContext } from 'node:tls';
 import { createBrotliDecompress, createUnzip } from 'node:zlib';
 import { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { onAbort } from '../system/on-abort.ts';
-import { networkError, stalledError, unsendable } from './network-error.ts';
+import { Agents, secureContextOf } from './agents.ts';
+import { type Contact, HostPolicy } from './host-policy.ts';
+import type { NetworkSettings } from './network.ts';
+import { networkError, proxyRefusal, stalledError, unsendable } from './network-error.ts';
 
 export interface HttpRequest {
   readonly url: URL;
@@ -37,12 +41,11 @@ export interface HttpClientOptions {
   readonly clock: Clock;
   /** Told of every request and its answer, for `--verbose`. */
   readonly trace?: (request: HttpRequest, status: number | undefined, elapsedMs: number) => void;
+  /** Proxies, authorities, allowed hosts; undefined for the plain way. */
+  readonly network?: NetworkSettings | undefined;
+  /** Told of every host once, before the first request to it. */
+  readonly onContact?: (contact: Contact) => void;
 }
-
-/** An idle connection is closed after so long: a server that counts connections may want it for another thread. */
-const IDLE_MS = 2000;
-/** The newest idle connection is the least likely to have been closed by the other side. */
-const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout: IDLE_MS } as const;
 
 /**
  * One attempt of one GET request: no redirects, no retries, no cookies, no content decoding.
@@ -50,22 +53,39 @@ const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout:
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  readonly #http = new HttpAgent(KEPT);
-  readonly #https = new HttpsAgent(KEPT);
+  readonly #agents: Agents;
+  readonly #policy: HostPolicy;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
+    this.#agents = new Agents(options.network);
+    this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
   get(request: HttpRequest): Promise<HttpResponse> {
-    const { clock, userAgent, stallTimeoutMs, trace } = this.#options;
+    if (request.signal.aborted) return Promise.reject(request.signal.reason);
+    try {
+      this.#policy.admit(request.url);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const agent = this.#agents.for(request.url);
+    return agent instanceof Promise
+      ? agent.then((opened) => this.#send(request, opened))
+      : this.#send(request, agent);
+  }
+
+  #send(request: HttpRequest, agent: Agent): Promise<HttpResponse> {
+    const { clock, userAgent, stallTimeoutMs, trace, network } = this.#options;
     const { url, signal } = request;
     if (signal.aborted) return Promise.reject(signal.reason);
+    const secureContext = secureContextOf(network);
     const secure = url.protocol === 'https:';
     const started = clock.monotonic();
     return new Promise<HttpResponse>((resolve, reject) => {
-      const options: RequestOptions = {
-        agent: secure ? this.#https : this.#http,
+      const options: RequestOptions & { secureContext?: SecureContext } = {
+        agent,
+        ...(secureContext === undefined ? {} : { secureContext }),
         // Identity: a compressed answer has no usable length, and ranges of it mean something else.
         headers: {
           'user-agent': userAgent,
@@ -88,6 +108,11 @@ export class HttpClient {
       const stopListening = onAbort(signal, () => {
         giveUp(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
       });
+      outgoing.once('proxyConnect', ({ statusCode = 0 }: { statusCode?: number }) => {
+        // What a proxy says when it does not connect must not be taken for an answer of the host.
+        if (secure && statusCode !== 200) outgoing.destroy(proxyRefusal(url, statusCode));
+        else watch.touch();
+      });
       outgoing.once('socket', (socket) => {
         if (outgoing.reusedSocket) return;
         // Name look-up, connection and handshake are progress too.
@@ -97,6 +122,12 @@ export class HttpClient {
         watch.touch();
         incoming = body;
         const status = body.statusCode ?? 0;
+        // Only a proxy says so; for http it answers in the place of the host.
+        if (status === 407) {
+          outgoing.destroy();
+          reject(proxyRefusal(url, status));
+          return;
+        }
         trace?.(request, status, clock.monotonic() - started);
         body.on('data', () => watch.touch());
         // Nothing flows until somebody reads: adding a listener for data must not start the stream here.
@@ -119,8 +150,7 @@ export class HttpClient {
 
   /** Closes idle connections. */
   close(): void {
-    this.#http.destroy();
-    this.#https.destroy();
+    this.#agents.close();
   }
 }
 
@@ -163,13 +193,23 @@ export async function readText(response: HttpResponse, limit: number, signal: Ab
   return (await readBody(response, limit, signal)).toString('utf8');
 }
 
-async function readBody(response: HttpResponse, limit: number, signal: AbortSignal): Promise<Buffer> {
+/** Reads a body; one larger than `limit` bytes is refused (NETWORK), or cut there where that is all one wants of it. */
+export async function readBody(
+  response: HttpResponse,
+  limit: number,
+  signal: AbortSignal,
+  beyond: 'refuse' | 'cut' = 'refuse',
+): Promise<Buffer> {
   const stream = decoded(response);
   const chunks: Buffer[] = [];
   let size = 0;
   try {
     for await (const chunk of stream) {
       size += (chunk as Buffer).length;
+      if (size > limit && beyond === 'cut') {
+        chunks.push((chunk as Buffer).subarray(0, (chunk as Buffer).length - (size - limit)));
+        break;
+      }
       if (size > limit) {
         throw new FetchError('NETWORK', `the answer of ${response.url.host} is larger than ${limit} bytes`, {
           hint: 'No honest answer of that kind is: nothing of it was kept. Check the endpoint.',

@@ -1,57 +1,69 @@
-import { RateLimitGate } from '../http/gate.ts';
-import { HttpClient } from '../http/request.ts';
-import { redactUrl } from '../http/url.ts';
-import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { Plan } from '../model/plan.ts';
-import type { RemoteFile } from '../model/remote-file.ts';
-import type { RepoRef, Revision } from '../model/repo.ts';
+import type { Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
-import { type Selection, selectFiles } from '../plan/select-files.ts';
-import { HubSource } from '../source/hub/hub-source.ts';
-import type { Token } from '../source/hub/token.ts';
+import { type Shard, shardOf } from '../plan/shard.ts';
 import type { Source } from '../source/source.ts';
-import { DirectoryStore } from '../store/directory/directory-store.ts';
+import type { DonorPlaces } from '../store/directory/donors.ts';
+import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
+import { filesLeftBehind, writeRecord } from '../store/directory/listing-record.ts';
+import type { Lock } from '../store/lock-file.ts';
+import { type ManifestFile, readManifest } from '../store/manifest.ts';
 import type { Store } from '../store/store.ts';
-import type { RetryContext, RetryPolicy } from '../system/retry.ts';
-import type { TransportChoice } from '../transfer/io-messages.ts';
-import { runPlan } from '../transfer/run-plan.ts';
-import type { FileFailure } from '../transfer/run-result.ts';
-import { ThreadTransport } from '../transfer/thread-transport.ts';
-import { ThreadHasher } from '../verify/thread-hasher.ts';
+import { onDisk } from '../system/disk-error.ts';
+import {
+  type Aim,
+  type Asked,
+  aimAtHub,
+  aimAtLock,
+  aimAtRecord,
+  knownListing,
+  type Listing,
+  missingOffline,
+} from './aim.ts';
+import type { TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
+import { openHttp, openHub } from './hub-access.ts';
+import { requireLockedHashes } from './lock.ts';
+import { noteDuplicates, noteScan } from './narrow.ts';
+import { type CacheChoice, openStore } from './open-store.ts';
+import type { Wanted } from './plan-with-reuse.ts';
+import { findLeftovers, type Leftovers, prune } from './prune.ts';
+import { publish, someFailed } from './settle.ts';
 
 /** What to download, where from, where to, and how hard to try. */
-export interface DownloadRequest {
-  /** Base address of the hub, without a slash at the end. */
-  readonly endpoint: string;
-  readonly token: Token | undefined;
-  readonly repo: RepoRef;
-  /** Branch, tag, `refs/pr/N`, or commit. */
-  readonly revision: string;
-  readonly selection: Selection;
-  /** Absolute path of the target directory. Need not exist. */
+export interface DownloadRequest extends TransferSettings, Asked {
+  /** Absolute path of the target directory, or with `cache` that of the root of the cache. Need not exist. */
   readonly directory: string;
+  /**
+   * The files go into a central cache, in the layout of the Hub's own clients. Not together with `lock`, `prune`,
+   * `shard` and `offline`, which go by the records of a directory.
+   */
+  readonly cache?: CacheChoice | undefined;
   readonly forceDownload: boolean;
   /** Go on although the disk looks too small. */
   readonly ignoreSpace: boolean;
   /** Decide everything, write nothing. */
   readonly dryRun: boolean;
-  /** Upper bound of connections that carry file bytes. */
-  readonly connections: number;
-  readonly retry: RetryPolicy;
-  /** Milliseconds without a byte before a connection is given up. */
-  readonly stallTimeoutMs: number;
-  /** Bytes per second, all connections together; undefined for no limit. */
-  readonly bytesPerSecond: number | undefined;
-  readonly transport: TransportChoice;
+  /** Where the same contents may stand on this machine; undefined to look nowhere. */
+  readonly reuse?: Pick<DonorPlaces, 'named' | 'siblings' | 'hubCache'> | undefined;
+  /** Obey this lock: its commit, its files, and nothing that the hub says otherwise. */
+  readonly lock?: Lock | undefined;
+  /** Afterwards delete what an earlier run put there and the revision no longer has. */
+  readonly prune?: boolean;
+  /** Only one of several parts of what is selected; other runs may bring the others into the same directory. */
+  readonly shard?: Shard | undefined;
 }
 
 export interface DownloadOutcome {
   readonly revision: Revision;
+  /** Absolute path of where the files stand: the target directory, or the snapshot in the cache. */
+  readonly directory: string;
   readonly plan: Plan;
   /** Bytes that came over the network; 0 for a dry run. */
   readonly fetchedBytes: number;
+  /** With `prune`: what was deleted, or would be. */
+  readonly leftovers?: Leftovers;
 }
 
 /**
@@ -69,115 +81,124 @@ export async function download(
   const http = openHttp(request, environment, emit);
   try {
     const source = openHub(request, environment, http, emit);
-    const revision = await source.resolve(request.repo, request.revision, signal);
-    emit({ type: 'resolved', asked: request.repo, revision });
-    const listing = await collect(source, revision, emit, signal);
-    const selected = selectFiles(listing, request.selection);
-    await using store = openDirectory(request, environment, revision);
+    const aim = await takeAim(request, { source, emit, signal });
+    const { revision } = aim;
+    const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
+    await using store = await openStore(request, environment, revision);
     await store.refuseNames(selected);
-    if (!request.dryRun) await store.open();
-    const plan = makePlan(revision, selected, await store.survey(selected, signal), request);
-    emit({ type: 'planned', plan, directory: request.directory });
-    if (request.dryRun) return { revision, plan, fetchedBytes: 0 };
+    const asRecorded = request.lock !== undefined || request.offline;
+    const satisfied = asRecorded && (await isSatisfied(request, { revision, selected }, store, signal));
+    if (!request.dryRun && !satisfied) await store.open();
+    const { plan, listing } = await decide(request, aim, { store, revision, selected, emit, signal });
+    const { directory } = store;
+    emit({ type: 'planned', plan, directory });
+    noteDuplicates(plan, emit);
+    await noteScan(plan, source, revision, emit, signal);
+    if (satisfied || request.dryRun) {
+      const leftovers = await leftoversOf(request, revision, listing, emit);
+      return { revision, directory, plan, fetchedBytes: 0, ...leftovers };
+    }
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
-    await using hasher = new ThreadHasher();
-    await using transport = openTransport(request, environment, emit);
-    const { fetchedBytes, failures } = await runPlan(plan, {
-      source,
-      store,
-      hasher,
-      transport,
-      connections: request.connections,
-      retry: request.retry,
-      clock: environment.clock,
-      random: environment.random,
-      emit,
-      signal,
-      onInspectable,
-    });
-    await publish(store, revision, selected, listing, failures);
+    // Loaded here: a directory that holds everything already has no use for it, and should answer at once.
+    const { carryOut } = await import('./carry-out.ts');
+    const parties = { source, store, environment, emit, signal, onInspectable };
+    const { fetchedBytes, failures } = await carryOut(plan, request, parties);
+    const inCache = request.cache !== undefined;
+    const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
+    const leftovers = failures.length > 0 ? {} : await leftoversOf(request, revision, listing, emit);
+    await publish(store, revision, selected, listing.files, failures);
+    if (!inCache) await keepRecord(directory, revision, listing, left);
     const first = failures[0];
     if (first !== undefined) throw someFailed(first, failures.length);
-    return { revision, plan, fetchedBytes };
+    if (request.lock !== undefined) requireLockedHashes(request.lock, directory, selected);
+    if (leftovers.leftovers !== undefined) await prune(directory, leftovers.leftovers, emit);
+    return { revision, directory, plan, fetchedBytes, ...leftovers };
   } finally {
     http.close();
   }
 }
 
-function openHttp({ stallTimeoutMs }: DownloadRequest, environment: Environment, emit: Emit): HttpClient {
-  const { clock, userAgent } = environment;
-  return new HttpClient({
-    userAgent,
-    stallTimeoutMs,
-    clock,
-    trace: (sent, status, elapsedMs) => {
-      const range = sent.headers?.['range'] === undefined ? '' : ` ${sent.headers['range']}`;
-      const answer = status ?? 'failed';
-      emit({
-        type: 'trace',
-        message: `GET ${redactUrl(sent.url)}${range}: ${answer}, ${Math.round(elapsedMs)} ms`,
-      });
-    },
-  });
-}
-
-function openTransport(request: DownloadRequest, environment: Environment, emit: Emit): ThreadTransport {
-  const { stallTimeoutMs, transport: choice, bytesPerSecond } = request;
-  const { userAgent, processors } = environment;
-  return new ThreadTransport({
-    userAgent,
-    stallTimeoutMs,
-    choice,
-    bytesPerSecond,
-    // Two threads could not share one limit, and need a processor each.
-    maxThreads: processors > 1 && bytesPerSecond === undefined ? 2 : 1,
-    trace: (message) => emit({ type: 'trace', message }),
-  });
-}
-
-function openHub(request: DownloadRequest, environment: Environment, http: HttpClient, emit: Emit): Source {
-  const { clock, random } = environment;
-  const gate = new RateLimitGate(clock, (bucket, delayMs) => {
-    const seconds = Math.ceil(delayMs / 1000);
-    emit({
-      type: 'note',
-      message: `the hub's quota of requests (${bucket}) is used up: waiting ${seconds} s`,
-    });
-  });
-  const retryContext = (what: string, signal: AbortSignal): RetryContext => ({
-    policy: request.retry,
-    clock,
-    random,
-    signal,
-    onRetry: ({ code, message }, attempt, delayMs) => {
-      emit({ type: 'retrying', what, attempt, delayMs, code, message });
-    },
-  });
-  const { endpoint, token } = request;
-  return new HubSource({ endpoint, token, http, gate, clock, retryContext });
-}
-
-function openDirectory(request: DownloadRequest, environment: Environment, revision: Revision): Store {
-  const { directory, endpoint } = request;
-  const { platform, ignoresCase, lock } = environment;
-  return new DirectoryStore({ directory, endpoint, revision, platform, ignoresCase, lock });
-}
-
-async function collect(
-  source: Source,
-  revision: Revision,
-  emit: Emit,
-  signal: AbortSignal,
-): Promise<readonly RemoteFile[]> {
-  const listing: RemoteFile[] = [];
-  for await (const file of source.list(revision, signal)) {
-    listing.push(file);
-    if (listing.length % 1000 === 0) emit({ type: 'listing', files: listing.length });
+async function takeAim(
+  request: DownloadRequest,
+  inquiry: { source: Source; emit: Emit; signal: AbortSignal },
+): Promise<Aim> {
+  const { lock, directory, offline, prune: mustList = false } = request;
+  if (lock !== undefined) {
+    const known = knownListing(directory, lock.commit);
+    return aimAtLock(lock, { choice: request, known, mustList }, inquiry);
   }
-  emit({ type: 'listing', files: listing.length });
-  return listing;
+  return offline ? aimAtRecord(directory, request, inquiry.emit) : await aimAtHub(request, inquiry);
+}
+
+/**
+ * The plan of what is still to be fetched, and the files of the revision. What stands elsewhere on this machine is copied
+ * first, so it counts as here; a dry run only says so.
+ */
+async function decide(
+  request: DownloadRequest,
+  aim: Aim,
+  wanted: Wanted,
+): Promise<{ plan: Plan; listing: Listing }> {
+  const { store, revision, selected, signal } = wanted;
+  const { reuse, directory, repo, forceDownload, offline } = request;
+  const plan = makePlan(revision, selected, await store.survey(selected, signal), { forceDownload });
+  const mayCopy = reuse !== undefined && !forceDownload && plan.totals.fetchFiles > 0;
+  // Loaded only for those who lack something.
+  const { planCopies, copyFirst } = mayCopy ? await import('./plan-with-reuse.ts') : {};
+  const copying = mayCopy ? await planCopies?.(plan, wanted, { directory, repo, ...reuse }) : undefined;
+  const first = copying ?? plan;
+  if (offline && first.totals.fetchFiles > 0) throw missingOffline(first, directory);
+  // Before anything is copied: a lock may turn out not to hold.
+  const listing = await aim.listing(first);
+  if (copying === undefined || copyFirst === undefined) return { plan, listing };
+  const rest = await copyFirst(plan, copying, wanted, request);
+  if (rest.totals.fetchFiles === 0 || first.totals.fetchFiles > 0) return { plan: rest, listing };
+  // Something could not be copied after all.
+  if (offline) throw missingOffline(rest, directory);
+  return { plan: rest, listing: await aim.listing(rest) };
+}
+
+/** Nothing unless it is asked for; nothing either unless all files of the revision are known. */
+async function leftoversOf(
+  { prune: wanted, directory }: DownloadRequest,
+  revision: Revision,
+  listing: Listing,
+  emit: Emit,
+): Promise<{ leftovers?: Leftovers }> {
+  if (wanted !== true) return {};
+  if (listing.complete) return { leftovers: await findLeftovers(directory, revision, listing.files) };
+  emit({ type: 'note', message: 'nothing is pruned: which files the revision has is not on record here' });
+  return {};
+}
+
+/** For runs without the network, and so that a later `--prune` knows what was ours. */
+async function keepRecord(
+  directory: string,
+  { commit }: Revision,
+  listing: Listing,
+  left: readonly ManifestFile[],
+): Promise<void> {
+  if (listing.complete) await onDisk(directory, () => writeRecord(directory, commit, listing.files, left));
+}
+
+/** Whether a directory is already on record as what is asked for: then nothing is written, not even a lock. */
+async function isSatisfied(
+  request: DownloadRequest,
+  aim: Pick<Aim, 'revision' | 'selected'>,
+  store: Store,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (request.forceDownload || request.prune === true) return false;
+  const manifest = readManifest(inside(request.directory, MANIFEST_FILE));
+  if (manifest?.commit !== aim.revision.commit || manifest.repo.id !== aim.revision.repo.id) return false;
+  const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
+  const { holdings } = await store.survey(aim.selected, signal);
+  const whole = aim.selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');
+  const wanted = new Set(aim.selected.map((file) => file.path));
+  const locked = (request.lock?.files ?? []).filter((file) => wanted.has(file.path));
+  return whole && locked.every(({ path, sha256 }) => sha256 === undefined || recorded.get(path) === sha256);
 }
 
 /** What people should hear before it happens. */
@@ -193,25 +214,4 @@ function warnOf(plan: Plan, emit: Emit): void {
     const message = `the endpoint lists no usable hash for ${unhashed} of ${plan.files.length} files: only their size is checked`;
     emit({ type: 'note', message });
   }
-}
-
-async function publish(
-  store: Store,
-  revision: Revision,
-  selected: readonly RemoteFile[],
-  listing: readonly RemoteFile[],
-  failures: readonly FileFailure[],
-): Promise<void> {
-  const failed = new Set(failures.map((failure) => failure.path));
-  const whole = selected.filter((file) => !failed.has(file.path));
-  await store.publish(revision, whole, listing);
-}
-
-function someFailed({ error, path }: FileFailure, count: number): FetchError {
-  if (count === 1) return error;
-  return new FetchError(error.code, `${count} files failed, the first of them ${path}: ${error.message}`, {
-    hint: error.hint,
-    cause: error,
-    status: error.status,
-  });
 }

@@ -1,4 +1,4 @@
-import type { LockContext } from '../store/directory/lock.ts';
+import type { LockContext } from '../store/lock.ts';
 import type { Clock, Random } from '../system/clock.ts';
 
 /** What a run takes from the world around it: time, chance, and who it is among the processes of this machine. */

@@ -45,6 +45,8 @@ export type TransferEvent =
     }
   /** Something that people should know and scripts need not. */
   | { readonly type: 'note'; readonly message: string }
+  /** A host is about to be contacted; more than one part of the program may say so of the same one. */
+  | { readonly type: 'contact'; readonly host: string; readonly proxy: string | undefined }
   /** For `--verbose` only: requests, hosts, decisions. Never holds a token or a signed query. */
   | { readonly type: 'trace'; readonly message: string };
 

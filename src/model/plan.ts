@@ -29,6 +29,8 @@ export interface PlannedFile {
   readonly held: readonly ByteRange[];
   /** True when a file of another content bears the final name now. */
   readonly replaces: boolean;
+  /** Absolute path of a file that should have the same content, to be copied in place of a transfer. */
+  readonly reuse?: string;
 }
 
 export interface PlanTotals {
@@ -42,6 +44,8 @@ export interface PlanTotals {
   readonly keepFiles: number;
   readonly checkFiles: number;
   readonly fetchFiles: number;
+  /** Bytes that are copied from other directories; left out when there are none. They are not among `fetchBytes`. */
+  readonly reuseBytes?: number;
 }
 
 /** Everything that a run will do, decided before it does anything. */

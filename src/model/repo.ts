@@ -17,6 +17,8 @@ export interface Revision {
   readonly commit: string;
   /** True when the hub says that file contents need an accepted licence: a listing proves nothing then. */
   readonly gated: boolean;
+  /** ISO date of the commit, where the hub says it. */
+  readonly date?: string | undefined;
 }
 
 /** A branch or tag, and the commit that it points to now. */

@@ -21,6 +21,8 @@ export interface Target {
   readonly revision: string | undefined;
   readonly revisionOrigin: RevisionOrigin;
   readonly path: TargetPath | undefined;
+  /** A GGUF quantisation behind a revision: `REPO@REV:Q4_K_M`. One behind the repository alone is a `colon` revision. */
+  readonly quantisation?: string | undefined;
 }
 
 export interface TargetOptions {
@@ -57,14 +59,34 @@ const OTHER_KINDS: ReadonlySet<string> = new Set(['buckets', 'kernels']);
  */
 export function parseTarget(text: string, options: TargetOptions): Target {
   const reading = read(text.trim(), options.endpoint);
-  const { type, id, revision, origin, path } = reading;
+  const { type, id, origin, path } = reading;
+  const { revision, quantisation } = splitQuantisation(reading.revision, origin);
   const suffix = revision === undefined ? '' : `${origin === 'colon' ? ':' : '@'}${revision}`;
   const prefix = type === undefined || type === 'model' ? '' : `${type}s/`;
   return {
     repo: { type: chooseType(type, options.repoType), id: requireRepoId(id, { prefix, suffix }) },
     ...chooseRevision(revision, origin ?? 'default', options.revision),
     path,
+    ...(quantisation === undefined ? {} : { quantisation }),
   };
+}
+
+/** No revision can have a colon in it, so behind `@` it begins a quantisation. */
+function splitQuantisation(
+  written: string | undefined,
+  origin: RevisionOrigin | undefined,
+): { readonly revision: string | undefined; readonly quantisation?: string } {
+  const colon = origin === 'at' && written !== undefined ? written.indexOf(':') : -1;
+  if (written === undefined || colon <= 0) return { revision: written };
+  const quantisation = written.slice(colon + 1);
+  if (/^[\w.-]+$/.test(quantisation)) return { revision: written.slice(0, colon), quantisation };
+  throw new FetchError(
+    'USAGE',
+    `${JSON.stringify(quantisation)} behind the revision names no quantisation.`,
+    {
+      hint: 'Write it as OWNER/NAME@REV:Q4_K_M.',
+    },
+  );
 }
 
 function read(text: string, endpoint: string): Reading {

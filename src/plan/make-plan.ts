@@ -14,6 +14,8 @@ export interface Surroundings {
 export interface PlanOptions {
   /** Fetch every byte again, also of files that are right and of parts that were begun. */
   readonly forceDownload?: boolean;
+  /** By path: where the same content stands on this machine. */
+  readonly reuse?: ReadonlyMap<string, string>;
 }
 
 const NOTHING: Holding = { kind: 'nothing' };
@@ -34,7 +36,8 @@ export function makePlan(
   for (const file of sorted) {
     const holding = surroundings.holdings.get(file.path) ?? NOTHING;
     const begun = 'part' in holding ? cleanRanges(holding.part, file.size) : [];
-    const decision = options.forceDownload ? decideForced(file, holding) : decide(file, holding, begun);
+    const decided = options.forceDownload ? decideForced(file, holding) : decide(file, holding, begun);
+    const decision = options.forceDownload ? decided : withReuse(decided, options.reuse);
     planned.push(decision);
     // A part takes its room already, even when its bytes are going to be fetched again.
     if (decision.action === 'transfer') spaceNeeded += file.size - totalLength(begun);
@@ -66,6 +69,12 @@ function decide(file: RemoteFile, holding: Holding, begun: readonly ByteRange[])
   return { action: 'transfer', file, held: begun, replaces: holding.kind === 'different' };
 }
 
+/** A copy within this machine is never slower than the network. */
+function withReuse(planned: PlannedFile, reuse: PlanOptions['reuse']): PlannedFile {
+  const donor = reuse?.get(planned.file.path);
+  return donor === undefined || planned.action !== 'transfer' ? planned : { ...planned, reuse: donor };
+}
+
 /** Nothing of what is there is used. A candidate might hold another content, so it counts as replaced. */
 function decideForced(file: RemoteFile, holding: Holding): PlannedFile {
   const replaces = holding.kind === 'different' || holding.kind === 'candidate';
@@ -76,18 +85,21 @@ function countTotals(planned: readonly PlannedFile[]): PlanTotals {
   const count = (action: PlannedFile['action']) => planned.filter((one) => one.action === action).length;
   let bytes = 0;
   let fetchBytes = 0;
-  for (const { action, file, held } of planned) {
+  let reuseBytes = 0;
+  for (const { action, file, held, reuse } of planned) {
     bytes += file.size;
-    if (action === 'transfer') fetchBytes += file.size - totalLength(held);
+    if (reuse !== undefined) reuseBytes += file.size;
+    else if (action === 'transfer') fetchBytes += file.size - totalLength(held);
   }
   return {
     files: planned.length,
     bytes,
-    heldBytes: bytes - fetchBytes,
+    heldBytes: bytes - fetchBytes - reuseBytes,
     fetchBytes,
     keepFiles: count('keep'),
     checkFiles: count('check'),
-    fetchFiles: count('transfer'),
+    fetchFiles: planned.filter((one) => one.action === 'transfer' && one.reuse === undefined).length,
+    ...(reuseBytes > 0 ? { reuseBytes } : {}),
   };
 }
 

@@ -83,7 +83,13 @@ export function printable(text: string): string {
     .replace(INVISIBLE, '');
 }
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** Made when it is needed: that takes longer than all else that `--help` does. */
+let segmenter: Intl.Segmenter | undefined;
+
+function graphemes(): Intl.Segmenter {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return segmenter;
+}
 const ZERO_WIDTH = /^(?:\p{M}|[\u200b-\u200d])+$/u;
 const PICTURE = /\p{Emoji_Presentation}|\ufe0f/u;
 
@@ -111,7 +117,7 @@ const WIDE_BLOCKS: readonly (readonly [first: number, last: number])[] = [
 export function displayWidth(text: string): number {
   if (PLAIN_ASCII.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of graphemes.segment(text)) width += graphemeWidth(segment);
+  for (const { segment } of graphemes().segment(text)) width += graphemeWidth(segment);
   return width;
 }
 
@@ -130,7 +136,7 @@ export function truncateMiddle(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text;
   if (columns <= 0) return '';
   if (columns === 1) return '…';
-  const parts = Array.from(graphemes.segment(text), ({ segment }) => segment);
+  const parts = Array.from(graphemes().segment(text), ({ segment }) => segment);
   const head = takeColumns(parts, Math.floor((columns - 1) * 0.25)).join('');
   // The tail also gets the column that a wide character left unused in the head.
   const tail = takeColumns(parts.reverse(), columns - 1 - displayWidth(head)).reverse();

@@ -14,10 +14,11 @@ export function revisionSentence(revision: Revision): string {
 
 /** `10 files, 8.17 GB; already here: 3 files, 1.20 GB; to fetch: 6.97 GB`. */
 export function planSentence(plan: Plan): string {
-  const { files, bytes, heldBytes, fetchBytes, keepFiles, checkFiles } = plan.totals;
+  const { files, bytes, heldBytes, fetchBytes, keepFiles, checkFiles, reuseBytes = 0 } = plan.totals;
   const parts = [`${formatCount(files, 'file')}, ${formatBytes(bytes)}`];
   if (heldBytes > 0 || keepFiles > 0) parts.push(`already here: ${heldPhrase(keepFiles, heldBytes)}`);
   if (checkFiles > 0) parts.push(`to check: ${formatCount(checkFiles, 'file')}`);
+  if (reuseBytes > 0) parts.push(`to copy: ${formatBytes(reuseBytes)}`);
   parts.push(fetchBytes > 0 ? `to fetch: ${formatBytes(fetchBytes)}` : 'nothing to fetch');
   return parts.join('; ');
 }

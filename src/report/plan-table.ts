@@ -34,10 +34,17 @@ export function renderPlanTable(plan: Plan, options: PlanTableOptions): string {
     '',
     ...lines,
     '',
+    ...reuseLines(plan),
     planSentence(plan),
     spaceSentence(plan),
     '',
   ].join('\n');
+}
+
+/** Where the files come from that need no network. */
+function reuseLines(plan: Plan): string[] {
+  const donors = plan.files.flatMap(({ reuse }) => (reuse === undefined ? [] : [reuse]));
+  return donors.slice(0, 20).map((donor) => `reuse ${printable(donor)}`);
 }
 
 function planRow(planned: PlannedFile): typeof HEAD {
@@ -52,6 +59,7 @@ function planRow(planned: PlannedFile): typeof HEAD {
 
 function actionWord(planned: PlannedFile, held: number): string {
   if (planned.action !== 'transfer') return planned.action;
+  if (planned.reuse !== undefined) return 'reuse';
   if (held > 0) return 'resume';
   return planned.replaces ? 'replace' : 'fetch';
 }
@@ -73,11 +81,12 @@ function spaceSentence(plan: Plan): string {
  *
  * `v` (1), `repo` (`type`, `id`), `revision`, `commit`, `directory`;
  * `files`: for each `path`, `size`, `held` (bytes here), `action` (`keep`, `check`, `transfer`), `replaces` (true
- * when a file of another content stands there now);
- * `totals`: `files`, `bytes`, `held`, `fetch` (bytes), `keepFiles`, `checkFiles`, `fetchFiles`;
- * `space`: `needed` and `free` bytes (`free` is null where the system does not say).
+ * when a file of another content stands there now), `reuse` (path of the file that will be copied instead, if there is one);
+ * `totals`: `files`, `bytes`, `held`, `fetch` and, if files are copied, `reuse` (bytes), `keepFiles`, `checkFiles`, `fetchFiles`;
+ * `space`: `needed` and `free` bytes (`free` is null where the system does not say);
+ * `prune`: with `--prune`, each `path` and `size` that would be deleted.
  */
-export function renderPlanJson(plan: Plan, directory: string): string {
+export function renderPlanJson(plan: Plan, directory: string, prunable?: readonly Prunable[]): string {
   const { repo, name, commit } = plan.revision;
   const { totals } = plan;
   const document = {
@@ -92,6 +101,7 @@ export function renderPlanJson(plan: Plan, directory: string): string {
       held: heldOf(planned),
       action: planned.action,
       replaces: planned.replaces,
+      ...(planned.reuse === undefined ? {} : { reuse: planned.reuse }),
     })),
     totals: {
       files: totals.files,
@@ -101,8 +111,21 @@ export function renderPlanJson(plan: Plan, directory: string): string {
       keepFiles: totals.keepFiles,
       checkFiles: totals.checkFiles,
       fetchFiles: totals.fetchFiles,
+      ...(totals.reuseBytes === undefined ? {} : { reuse: totals.reuseBytes }),
     },
     space: { needed: plan.spaceNeeded, free: plan.spaceFree ?? null },
+    ...(prunable === undefined ? {} : { prune: prunable.map(({ path, size }) => ({ path, size })) }),
   };
   return `${safeJson(document, 2)}\n`;
+}
+
+/** A file of an earlier run that the revision no longer has. */
+export interface Prunable {
+  readonly path: string;
+  readonly size: number;
+}
+
+/** `--prune --dry-run`: what would be deleted, a line each. */
+export function renderPrunable(files: readonly Prunable[]): string {
+  return files.map(({ path, size }) => `delete  ${printable(path)}  (${formatBytes(size)})\n`).join('');
 }

@@ -1,3 +1,4 @@
+import type { ByteRange } from '../model/byte-range.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
 
@@ -13,9 +14,16 @@ export interface Location {
   readonly expiresAt: number | undefined;
 }
 
+/** A file that the source's own scanners warn of. */
+export interface ScanFinding {
+  readonly path: string;
+  /** As the source calls it: `unsafe`, `suspicious`, `caution`. */
+  readonly level: string;
+}
+
 /**
  * Where revisions come from. Implementers keep three promises:
- * - `resolve`, `list` and `branches` retry their own requests with the one retry loop they were given;
+ * - `resolve`, `list`, `branches`, `read` and `scan` retry their own requests with the one retry loop they were given;
  *   `locate` makes one attempt, because the engine's loop is around it.
  * - A failure is a FetchError: NOT_FOUND, ACCESS, or NETWORK (with `retryable`).
  * - The credential reaches the source's own origin and no other.
@@ -30,4 +38,11 @@ export interface Source {
   locate(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<Location>;
   /** Branches and tags, in the order of the server. */
   branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]>;
+  /**
+   * The bytes of a range, held in memory: for small files and for headers, at most 32 MiB. What lies behind the end of
+   * the file is left out. Nothing is checked against a digest.
+   */
+  read(revision: Revision, file: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array>;
+  /** What the source itself found in the files of a revision; undefined where it does not say. */
+  scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined>;
 }

@@ -54,14 +54,22 @@ export interface Store extends AsyncDisposable {
   survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey>;
   /** Absolute path of the file under its final name. */
   finalPath(file: RemoteFile): string;
+  /** Where the content can be read that the survey calls a candidate. It may not bear its final name yet. */
+  candidatePath(file: RemoteFile): string;
   stage(file: RemoteFile): Promise<StagedFile>;
-  /** Records a file that stands there already and was found right. */
+  /** Records a candidate that was found right, and gives it its final name if it has another. */
   adopt(file: RemoteFile, digests: ContentDigests): Promise<void>;
   /**
    * Says what the directory now holds: the selected files, and older ones that the revision still has
-   * unchanged. `listing` is every file of the revision.
+   * unchanged. `listing` is every file of the revision. `complete` is false when the run could not bring all
+   * that was asked for.
    */
-  publish(revision: Revision, selected: readonly RemoteFile[], listing: readonly RemoteFile[]): Promise<void>;
+  publish(
+    revision: Revision,
+    selected: readonly RemoteFile[],
+    listing: readonly RemoteFile[],
+    complete?: boolean,
+  ): Promise<void>;
 }
 
 export function digestMatches(digests: ContentDigests, expected: Digest | undefined): boolean {

@@ -1,6 +1,8 @@
 import type { Clock } from '../system/clock.ts';
+import { onAbort } from '../system/on-abort.ts';
 import type { CoreTransport } from './core-transport.ts';
-import { OddAnswer, type RawTransport } from './raw-transport.ts';
+import { OddAnswer } from './raw-exchange.ts';
+import type { RawTransport } from './raw-transport.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
 
 /** While the first answer of a host is on its way, the others wait for it so long at the most. */
@@ -37,7 +39,7 @@ export class ChoosingTransport implements Transport {
     if (!this.#knows(origin)) {
       const first = this.#awaited.get(origin);
       if (first === undefined) return await this.#ask(origin, job, observer, signal);
-      await first;
+      await unlessAborted(first, signal);
     }
     if (this.#odd.has(origin) || !this.#knows(origin)) return await this.#core.bring(job, observer, signal);
     try {
@@ -52,6 +54,7 @@ export class ChoosingTransport implements Transport {
     }
   }
 
+  /** Nothing else is to be learned about this host. */
   #knows(origin: string): boolean {
     return this.#options.trustAll || this.#clean.has(origin) || this.#odd.has(origin);
   }
@@ -69,7 +72,9 @@ export class ChoosingTransport implements Transport {
     this.#awaited.set(origin, answer);
     try {
       await this.#core.bring(job, observer, signal, (servedBy, clean) => {
-        if (clean) this.#clean.add(servedBy);
+        // A host that is not understood at once would make all others wait for each of its answers.
+        (clean ? this.#clean : this.#odd).add(servedBy);
+        if (servedBy !== origin) this.#odd.add(origin);
         answered();
       });
     } finally {
@@ -77,4 +82,13 @@ export class ChoosingTransport implements Transport {
       this.#awaited.delete(origin);
     }
   }
+}
+
+async function unlessAborted(moment: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  let stopListening = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stopListening = onAbort(signal, () => reject(signal.reason));
+  });
+  await Promise.race([moment, aborted]).finally(stopListening);
 }

@@ -1,15 +1,30 @@
 /** Connections to begin with: enough for most links, few enough to be polite. */
-const START = 8;
-/** How long throughput is measured at one number of connections, in milliseconds. */
-const WINDOW_MS = 150;
-/** New connections that have brought nothing by then are not waited for. */
-const SETTLE_MS = 1500;
-/** How long a number that proved best is kept before the next is tried. */
-const HOLD_MS = 4000;
-/** After a refusal or a reset, growth pauses for so long. */
-const TROUBLE_HOLD_MS = 10_000;
+const START = 12;
+/** Fewer are better only where the machine is what is full: from so many bytes per millisecond. */
+const FULL_MACHINE_RATE = 200_000;
+/** Fewer than this are not tried for the sake of speed. */
+const FEWEST = 4;
+/** How long throughput is measured at one number of connections, if the result is clear, in milliseconds. */
+const QUICK_MS = 75;
+/** And if it is not. */
+const LONG_MS = 500;
+/** A change by this factor, up or down, is no noise. */
+const CLEAR = 1.4;
 /** Throughput must rise by this factor for more connections to be worth having. */
 const WORTHWHILE = 1.1;
+/** And for fewer. */
+const WORTHWHILE_FEWER = 1.05;
+/** New connections that have brought nothing by then are not waited for. */
+const SETTLE_MS = 1500;
+/** How long a number that proved best is kept before others are tried; doubles while it proves best again. */
+const HOLD_MS = 4000;
+const LONGEST_HOLD_MS = 32_000;
+/** After a refusal, growth pauses for so long; doubles with the next. */
+const TROUBLE_HOLD_MS = 10_000;
+/** A number that was refused is not tried again for so long. */
+const REFUSED_MS = 60_000;
+/** Troubles within this time are one. */
+const SAME_TROUBLE_MS = 1000;
 
 type Phase = 'settling' | 'measuring' | 'holding';
 
@@ -22,11 +37,18 @@ export class ConnectionBudget {
   readonly #most: number;
   #limit: number;
   #phase: Phase = 'settling';
+  /** When the limit changed, or, while holding, when it may change again. */
   #changedAt: number;
   #windowStart = 0;
   #windowBytes = 0;
-  /** The number before the last growth and what it brought, in bytes per millisecond. */
+  /** The number before the change that is tried, and what it brought, in bytes per millisecond. */
   #before: { readonly limit: number; readonly rate: number } | undefined;
+  #holdMs = HOLD_MS;
+  #troubleHoldMs = TROUBLE_HOLD_MS;
+  #troubledAt = Number.NEGATIVE_INFINITY;
+  /** The smallest number that was refused lately. */
+  #refused: { readonly limit: number; readonly at: number } | undefined;
+  #breaks: number[] = [];
 
   constructor(most: number, now: number) {
     this.#most = most;
@@ -46,24 +68,48 @@ export class ConnectionBudget {
   observe(now: number, bytes: number, delivering: number): boolean {
     switch (this.#phase) {
       case 'settling':
-        if (delivering >= this.#limit || now - this.#changedAt >= SETTLE_MS) this.#measure(now, bytes);
+        if (this.#settled(now, delivering)) this.#measure(now, bytes);
         return false;
       case 'holding':
         if (now >= this.#changedAt) this.#measure(now, bytes);
         return false;
       case 'measuring': {
         const elapsed = now - this.#windowStart;
-        return elapsed >= WINDOW_MS && this.#decide(now, (bytes - this.#windowBytes) / elapsed);
+        return elapsed >= QUICK_MS && this.#decide(now, elapsed, (bytes - this.#windowBytes) / elapsed);
       }
     }
   }
 
-  /** The server refused, or connections broke: half as many, and no growth for a while. */
-  trouble(now: number): void {
-    // One event meets many connections: it counts once.
-    if (this.#phase === 'holding' && this.#changedAt - now > TROUBLE_HOLD_MS - 1000) return;
-    this.#limit = Math.max(1, Math.floor(this.#limit / 2));
-    this.#hold(now + TROUBLE_HOLD_MS);
+  /**
+   * The server says that it is too much: fewer connections at once, and no growth for a while. `active` are
+   * at work on large files.
+   */
+  refused(now: number, active: number): void {
+    // One event meets many connections: it counts once, and those that are too many are known to be.
+    if (now - this.#troubledAt < SAME_TROUBLE_MS || active > this.#limit) return;
+    this.#troubledAt = now;
+    const tried = this.#limit;
+    const before = this.#before?.limit ?? tried;
+    if (tried > 1) this.#refused = { limit: tried, at: now };
+    this.#limit = before < tried ? before : Math.max(1, Math.floor(tried / 2));
+    this.#hold(now + this.#troubleHoldMs);
+    this.#troubleHoldMs = Math.min(this.#troubleHoldMs * 2, REFUSED_MS);
+  }
+
+  /** A connection broke. One in many is nothing; many at once mean that they are too many. */
+  broke(now: number, active: number): void {
+    this.#breaks = this.#breaks.filter((at) => now - at < SAME_TROUBLE_MS);
+    this.#breaks.push(now);
+    if (this.#breaks.length < Math.max(2, this.#limit / 4)) return;
+    this.#breaks = [];
+    this.refused(now, active);
+  }
+
+  /** As many connections deliver as may: those that are too many first end what they are at. */
+  #settled(now: number, delivering: number): boolean {
+    if (this.#before !== undefined && this.#before.limit > this.#limit && delivering > this.#limit)
+      return false;
+    return delivering >= this.#limit || now - this.#changedAt >= SETTLE_MS;
   }
 
   #measure(now: number, bytes: number): void {
@@ -72,22 +118,68 @@ export class ConnectionBudget {
     this.#windowBytes = bytes;
   }
 
-  #decide(now: number, rate: number): boolean {
-    const { limit } = this.#before ?? { limit: this.#limit };
-    if (this.#before !== undefined && rate < this.#before.rate * WORTHWHILE) {
-      this.#limit = limit;
-      this.#hold(now + HOLD_MS);
+  #decide(now: number, elapsed: number, rate: number): boolean {
+    const before = this.#before;
+    if (before === undefined) return this.#tryMore(now, rate);
+    const gain = rate / before.rate;
+    const clear = gain >= CLEAR || gain <= 1 / CLEAR;
+    if (!clear && elapsed < LONG_MS) return false;
+    if (before.limit < this.#limit) {
+      if (gain >= WORTHWHILE) return this.#tryMore(now, rate);
+      this.#limit = before.limit;
+      this.#tryFewer(now, before.rate);
       return true;
     }
-    if (this.#limit >= this.#most) {
-      this.#hold(now + HOLD_MS);
+    if (gain >= WORTHWHILE_FEWER) {
+      this.#tryFewer(now, rate);
+      return true;
+    }
+    this.#limit = before.limit;
+    this.#rest(now);
+    return true;
+  }
+
+  /** Where more are of no use, fewer may be better: each costs work at both ends. */
+  #tryFewer(now: number, rate: number): boolean {
+    const fewer = Math.max(FEWEST, Math.floor(this.#limit / 2));
+    const possible = fewer < this.#limit && rate >= FULL_MACHINE_RATE;
+    if (possible) this.#try(now, fewer, rate);
+    else this.#rest(now);
+    return possible;
+  }
+
+  #tryMore(now: number, rate: number): boolean {
+    if (this.#before !== undefined) this.#holdMs = HOLD_MS;
+    const more = Math.min(this.#most, this.#limit * 2, this.#belowRefused(now));
+    if (more <= this.#limit) {
+      if (this.#before === undefined) return this.#tryFewer(now, rate);
+      this.#rest(now);
       return false;
     }
+    this.#try(now, more, rate);
+    return true;
+  }
+
+  /** Half the way to a number that was refused. */
+  #belowRefused(now: number): number {
+    if (this.#refused === undefined || now - this.#refused.at >= REFUSED_MS) {
+      this.#refused = undefined;
+      this.#troubleHoldMs = TROUBLE_HOLD_MS;
+      return this.#most;
+    }
+    return Math.floor((this.#limit + this.#refused.limit) / 2);
+  }
+
+  #try(now: number, limit: number, rate: number): void {
     this.#before = { limit: this.#limit, rate };
-    this.#limit = Math.min(this.#most, this.#limit * 2);
+    this.#limit = limit;
     this.#phase = 'settling';
     this.#changedAt = now;
-    return true;
+  }
+
+  #rest(now: number): void {
+    this.#hold(now + this.#holdMs);
+    this.#holdMs = Math.min(this.#holdMs * 2, LONGEST_HOLD_MS);
   }
 
   #hold(until: number): void {

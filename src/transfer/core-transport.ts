@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import { networkError } from '../http/network-error.ts';
 import { formatRange, parseContentRange } from '../http/range.ts';
 import { decoded, discard, type HttpClient, type HttpResponse } from '../http/request.ts';
@@ -8,9 +7,10 @@ import { FetchError } from '../model/error.ts';
 import type { Location } from '../source/source.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
-import type { RateLimiter } from './rate-limiter.ts';
+import { Allowance, type RateLimiter } from './rate-limiter.ts';
 import { refusedBytes } from './refused.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
+import { writeFully } from './write-fully.ts';
 
 const MAX_REDIRECTS = 10;
 
@@ -36,15 +36,43 @@ export class CoreTransport implements Transport {
     signal.throwIfAborted();
     // No header can ask for no bytes: such a request would be answered with the whole file.
     if (job.window.position >= job.window.end) return;
+    const allowance = new Allowance(this.#limiter, job.window.end - job.window.position);
+    try {
+      const delay = allowance.begin();
+      if (delay > 0) await this.#clock.sleep(delay, signal);
+      if (job.window.position < job.window.end)
+        await this.#exchange(job, observer, signal, onHead, allowance);
+    } finally {
+      allowance.end();
+    }
+  }
+
+  async #exchange(
+    job: RangeJob,
+    observer: RangeObserver,
+    signal: AbortSignal,
+    onHead: (origin: string, clean: boolean) => void,
+    allowance: Allowance,
+  ): Promise<void> {
     const asked: ByteRange = { start: job.window.position, end: job.window.end };
     const response = await this.#request(job.location, asked, signal);
     const { status, url } = response;
     if (status !== 200 && status !== 206) throw this.#refused(response, job);
     const from = status === 206 ? checkRange(response, job, asked) : checkWhole(response, job);
-    onHead(url.origin, status === 206 && isClean(response, from, job));
     if (url.href !== new URL(job.location.url).href) observer.movedTo(url.href);
-    if (status === 200) await observer.wholeFile();
-    await receive(response, job, from, observer, signal, this.#throttle);
+    if (status === 200) {
+      await observer.wholeFile();
+      allowance.expect(job.fileSize);
+    }
+    // Who waits for this answer hears of it when others have been told that all comes here.
+    onHead(url.origin, status === 206 && isClean(response, from, job));
+    await receive(response, job, from, observer, signal, (stream, bytes) => {
+      const delay = allowance.received(bytes);
+      if (delay === 0) return;
+      response.quietFor(delay);
+      stream.pause();
+      this.#clock.after(delay, () => stream.resume());
+    });
   }
 
   async #request(location: Location, asked: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
@@ -60,15 +88,6 @@ export class CoreTransport implements Transport {
     }
     throw redirectsInCircles(location.url, true);
   }
-
-  /** Keeps a body quiet for as long as the bytes that it has brought take at the limited rate. */
-  readonly #throttle: Throttle = (stream, response, bytes) => {
-    const delay = this.#limiter?.take(bytes) ?? 0;
-    if (delay === 0) return;
-    stream.pause();
-    response.quietFor(delay);
-    this.#clock.after(delay, () => stream.resume());
-  };
 
   #refused(response: HttpResponse, job: RangeJob): FetchError {
     const { status, url, headers } = response;
@@ -87,8 +106,6 @@ function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job
     headers['content-length'] === String(end - start)
   );
 }
-
-type Throttle = (stream: NodeJS.ReadableStream, response: HttpResponse, bytes: number) => void;
 
 /** Only the range that was asked for will do, of a file of the size that was listed. It may end early. */
 function checkRange(response: HttpResponse, job: RangeJob, asked: ByteRange): ByteRange {
@@ -134,7 +151,8 @@ async function receive(
   extent: ByteRange,
   observer: RangeObserver,
   signal: AbortSignal,
-  throttle: Throttle,
+  /** Told of every chunk; keeps the stream quiet until the next bytes are paid for. */
+  throttle: (stream: NodeJS.ReadableStream, bytes: number) => void,
 ): Promise<void> {
   const { window, descriptor } = job;
   const stream = decoded(response);
@@ -171,10 +189,11 @@ async function receive(
         settle(diskError(error, job.path));
         return;
       }
-      throttle(stream, response, chunk.length);
+      throttle(stream, chunk.length);
       if (window.position < Math.min(window.end, extent.end)) return;
       // Filled. If nothing more is to come, the connection ends its answer by itself and can be used again.
       if (offset < extent.end) response.body.destroy();
+      stream.resume();
       settle();
     });
     const broken = (error: Error) =>
@@ -198,13 +217,4 @@ function endedEarly(response: HttpResponse, job: RangeJob): FetchError {
     retryable: true,
     hint: 'What was fetched is kept: run the same command again.',
   });
-}
-
-function writeFully(descriptor: number, bytes: Buffer, position: number): void {
-  let written = 0;
-  while (written < bytes.length) {
-    const count = writeSync(descriptor, bytes, written, bytes.length - written, position + written);
-    if (count === 0) throw Object.assign(new Error('the disk takes no bytes'), { code: 'EIO' });
-    written += count;
-  }
 }

@@ -1,3 +1,5 @@
+import type { Contact } from '../http/host-policy.ts';
+import { hasProxy } from '../http/network.ts';
 import { HttpClient } from '../http/request.ts';
 import { redactUrl } from '../http/url.ts';
 import type { Clock } from '../system/clock.ts';
@@ -13,13 +15,18 @@ export function createTransport(
   settings: IoSettings,
   clock: Clock,
   trace: (message: string) => void,
+  onContact: (contact: Contact) => void = () => {},
 ): Transport {
-  const { userAgent, stallTimeoutMs, choice, bytesPerSecond } = settings;
+  const { userAgent, stallTimeoutMs, bytesPerSecond, network } = settings;
+  // The strict transport makes its own connections and knows nothing of proxies.
+  const choice = hasProxy(network) ? 'core' : settings.choice;
   const limiter = bytesPerSecond === undefined ? undefined : new RateLimiter(bytesPerSecond, clock);
   const http = new HttpClient({
     userAgent,
     stallTimeoutMs,
     clock,
+    network,
+    onContact,
     trace: (sent, status, elapsedMs) => {
       const range = sent.headers?.['range'] ?? '';
       trace(`GET ${redactUrl(sent.url)} ${range}: ${status ?? 'failed'}, ${Math.round(elapsedMs)} ms`);
@@ -27,6 +34,6 @@ export function createTransport(
   });
   const core = new CoreTransport(http, clock, limiter);
   if (choice === 'core') return core;
-  const raw = new RawTransport({ userAgent, stallTimeoutMs, clock, limiter, trace });
+  const raw = new RawTransport({ userAgent, stallTimeoutMs, clock, limiter, trace, network, onContact });
   return new ChoosingTransport(core, raw, { trustAll: choice === 'raw', clock, trace });
 }

@@ -188,6 +188,10 @@ export class FileTransfer implements AsyncDisposable {
     this.#follower?.close();
     this.#follower = undefined;
     await this.#opening?.catch(() => {});
-    await this.#staged?.[Symbol.asyncDispose]();
+    const staged = this.#staged;
+    // Of ten thousand files that are done, nothing is to be left but that they are.
+    this.#staged = undefined;
+    this.#place = undefined;
+    await staged?.[Symbol.asyncDispose]();
   }
 }

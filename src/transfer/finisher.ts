@@ -29,13 +29,13 @@ export class Finisher {
     return this.#finishing.pendingCount > MAX_BACKLOG;
   }
 
-  /** Hashes a file that stands there under its final name; true if it is right and now on record. */
+  /** Hashes a file that stands there already; true if it is right and now on record. */
   check({ file }: PlannedFile): Promise<boolean> {
     return this.#checking(async () => {
       this.#signal.throwIfAborted();
       const { hasher, store } = this.#context;
       const git = file.digest?.algorithm === 'git-sha1';
-      const follower = hasher.follow(store.finalPath(file), file.size, { git });
+      const follower = hasher.follow(store.candidatePath(file), file.size, { git });
       try {
         const digests = await follower.digests();
         if (!digestMatches(digests, file.digest)) return false;

@@ -46,6 +46,8 @@ export class IoDesk {
       end = { kind: 'done', id };
     } catch (error) {
       end = { kind: 'failed', id, error: toPlainError(toFetchError(error)) };
+      // What a refusal means depends on what had come from the same place before it.
+      this.#report();
     }
     job.report();
     this.#jobs.delete(id);

@@ -1,3 +1,5 @@
+import type { Contact } from '../http/host-policy.ts';
+import type { NetworkSettings } from '../http/network.ts';
 import type { ByteRange } from '../model/byte-range.ts';
 import type { ErrorCode, FetchErrorOptions } from '../model/error.ts';
 import { FetchError } from '../model/error.ts';
@@ -13,6 +15,8 @@ export interface IoSettings {
   readonly choice: TransportChoice;
   /** Bytes per second over all connections of the thread; undefined for as fast as it goes. */
   readonly bytesPerSecond: number | undefined;
+  /** Proxies, authorities, allowed hosts; undefined for the plain way. */
+  readonly network?: NetworkSettings | undefined;
 }
 
 /** To an I/O thread. `id` names a job. Descriptors are valid in every thread of the process. */
@@ -39,7 +43,9 @@ export type IoReply =
   | { readonly kind: 'moved'; readonly id: number; readonly url: string }
   | { readonly kind: 'done'; readonly id: number }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
-  | { readonly kind: 'trace'; readonly message: string };
+  | { readonly kind: 'trace'; readonly message: string }
+  /** A host is contacted for the first time by this thread. */
+  | { readonly kind: 'contact'; readonly contact: Contact };
 
 /** An error as it crosses threads: classes do not. */
 export interface PlainError {

@@ -1,5 +1,5 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
 
 /**
  * All connections of a thread read into one buffer: what was read is written to disk before the next read
@@ -22,8 +22,10 @@ export interface RawConnectionOptions {
   readonly session: Buffer | undefined;
   /** Given TLS sessions to resume later. */
   readonly onSession: (session: Buffer) => void;
-  /** Told when the connection stands. */
-  readonly onConnected: () => void;
+  /** Told of every step on the way to a connection. */
+  readonly onProgress: () => void;
+  /** Authorities that count, where there are more than Node's own. */
+  readonly secureContext?: SecureContext | undefined;
 }
 
 /** A socket with a large read buffer, for one request at a time. */
@@ -53,7 +55,7 @@ export class RawConnection {
 
   /** Begins to connect; certificates are checked as usual. */
   static open(url: URL, options: RawConnectionOptions): RawConnection {
-    const { session, onSession, onConnected } = options;
+    const { session, onSession, onProgress, secureContext } = options;
     if (shared === undefined || shared.length < options.readBytes)
       shared = Buffer.allocUnsafeSlow(options.readBytes);
     const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -74,11 +76,13 @@ export class RawConnection {
             ...(isIP(host) === 0 ? { servername: host } : {}),
             ALPNProtocols: ['http/1.1'],
             ...(session === undefined ? {} : { session }),
+            ...(secureContext === undefined ? {} : { secureContext }),
             onread,
           } as ConnectionOptions)
             .on('session', onSession)
-            .on('secureConnect', onConnected)
-        : connectTcp({ host, port: Number(url.port || 80), onread }).on('connect', onConnected);
+            .once('secureConnect', onProgress)
+        : connectTcp({ host, port: Number(url.port || 80), onread });
+    socket.once('lookup', onProgress).once('connect', onProgress);
     connection = new RawConnection(socket);
     return connection;
   }

@@ -1,34 +1,20 @@
-import { writeSync } from 'node:fs';
+import { secureContextOf } from '../http/agents.ts';
+import { type Contact, HostPolicy } from '../http/host-policy.ts';
+import type { NetworkSettings } from '../http/network.ts';
 import { networkError, stalledError } from '../http/network-error.ts';
 import { formatRange } from '../http/range.ts';
 import { StallWatch } from '../http/request.ts';
 import { redactUrl } from '../http/url.ts';
-import type { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
-import { diskError } from '../system/disk-error.ts';
-import type { RateLimiter } from './rate-limiter.ts';
-import { RawConnection, type RawListener } from './raw-connection.ts';
-import { keepsAlive, type RawHead, RawHeadParser, rangeProblem } from './raw-response.ts';
-import { refusedBytes } from './refused.ts';
+import { Allowance, type RateLimiter } from './rate-limiter.ts';
+import { RawConnection } from './raw-connection.ts';
+import { OddAnswer, RawExchange } from './raw-exchange.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
 
 /** Bytes per read: one system call and one write for each, instead of sixteen of each. */
 const READ_BYTES = 1024 * 1024;
-/** Under a limit, large reads would make the rate jump. */
-const LIMITED_READ_BYTES = 64 * 1024;
 /** Idle connections beyond this are closed; servers close them after some seconds anyway. */
 const MAX_IDLE = 64;
-
-/** Thrown for an answer that only the other transport can take. Nothing of it was written. */
-export class OddAnswer extends Error {
-  /** Whether the host should be left to the other transport from now on. */
-  readonly lasting: boolean;
-
-  constructor(why: string, options: { readonly lasting: boolean }) {
-    super(why);
-    this.lasting = options.lasting;
-  }
-}
 
 export interface RawTransportOptions {
   readonly userAgent: string;
@@ -37,6 +23,8 @@ export interface RawTransportOptions {
   readonly limiter: RateLimiter | undefined;
   /** Told of every request and its answer, for `--verbose`. */
   readonly trace: (message: string) => void;
+  readonly network?: NetworkSettings | undefined;
+  readonly onContact?: (contact: Contact) => void;
 }
 
 /**
@@ -48,20 +36,46 @@ export class RawTransport implements Transport {
   readonly #options: RawTransportOptions;
   readonly #idle = new Map<string, RawConnection[]>();
   readonly #sessions = new Map<string, Buffer>();
+  readonly #policy: HostPolicy;
 
   constructor(options: RawTransportOptions) {
     this.#options = options;
+    this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
-  bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(signal.reason);
-    const url = new URL(job.location.url);
+  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { window, location } = job;
+    // No header can ask for no bytes: such a request would be answered with the whole file.
+    if (window.position >= window.end) return;
+    const url = new URL(location.url);
+    if (url.username !== '' || url.password !== '')
+      throw new OddAnswer('an address with a password', { lasting: true });
+    this.#policy.admit(url);
+    const { clock, limiter } = this.#options;
+    const allowance = new Allowance(limiter, window.end - window.position);
+    try {
+      const delay = allowance.begin();
+      if (delay > 0) await clock.sleep(delay, signal);
+      if (window.position < window.end) await this.#exchange(url, job, observer, signal, allowance);
+    } finally {
+      allowance.end();
+    }
+  }
+
+  #exchange(
+    url: URL,
+    job: RangeJob,
+    observer: RangeObserver,
+    signal: AbortSignal,
+    allowance: Allowance,
+  ): Promise<void> {
     const rangeText = formatRange({ start: job.window.position, end: job.window.end });
     const request = this.#requestText(url, job, rangeText);
     if (request === undefined)
       return Promise.reject(new OddAnswer('a header that is no text', { lasting: true }));
     return new Promise((resolve, reject) => {
-      const { clock, stallTimeoutMs, limiter, trace } = this.#options;
+      const { clock, stallTimeoutMs, trace } = this.#options;
       const started = clock.monotonic();
       const traced = (answer: string) =>
         trace(`GET ${redactUrl(url)} ${rangeText}: ${answer}, ${Math.round(clock.monotonic() - started)} ms`);
@@ -71,20 +85,25 @@ export class RawTransport implements Transport {
       const connection = this.#connect(url, () => watch.touch());
       const reused = connection.served > 0;
       const onAbort = () => connection.destroy();
+      let goOn = () => {};
       const end = (outcome: () => void) => {
         watch.stop();
+        goOn();
         signal.removeEventListener('abort', onAbort);
         outcome();
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      const exchange = new Exchange(job, observer, clock, url, {
+      const exchange = new RawExchange(job, observer, clock, url, {
         received: (bytes) => {
-          watch.touch();
-          const delay = limiter?.take(bytes) ?? 0;
+          const delay = allowance.received(bytes);
+          watch.touch(delay);
           if (delay === 0) return;
           connection.pause();
-          watch.touch(delay);
-          clock.after(delay, () => connection.resume());
+          const cancel = clock.after(delay, () => connection.resume());
+          goOn = () => {
+            cancel();
+            connection.resume();
+          };
         },
         answered: (status) => traced(String(status)),
         done: (reusable) => {
@@ -92,8 +111,9 @@ export class RawTransport implements Transport {
           else drop(connection);
           end(resolve);
         },
-        failed: (error) => {
-          drop(connection);
+        failed: (error, reusable) => {
+          if (reusable) this.#keep(url.origin, connection);
+          else drop(connection);
           end(() => reject(error));
         },
         broken: (error) => {
@@ -123,10 +143,11 @@ export class RawTransport implements Transport {
       if (connection.usable) return connection;
     }
     return RawConnection.open(url, {
-      readBytes: this.#options.limiter === undefined ? READ_BYTES : LIMITED_READ_BYTES,
+      readBytes: this.#options.limiter?.stepBytes ?? READ_BYTES,
       session: this.#sessions.get(url.origin),
       onSession: (session) => this.#sessions.set(url.origin, session),
-      onConnected: onProgress,
+      onProgress,
+      secureContext: secureContextOf(this.#options.network),
     });
   }
 
@@ -158,108 +179,4 @@ export class RawTransport implements Transport {
 function drop(connection: RawConnection): void {
   connection.release();
   connection.destroy();
-}
-
-interface ExchangeEnd {
-  /** So many bytes have come, head included. */
-  readonly received: (bytes: number) => void;
-  readonly answered: (status: number) => void;
-  readonly done: (reusable: boolean) => void;
-  readonly failed: (error: unknown) => void;
-  readonly broken: (error: Error | undefined) => void;
-}
-
-/** One request and its answer on a connection. */
-class Exchange implements RawListener {
-  readonly #job: RangeJob;
-  readonly #observer: RangeObserver;
-  readonly #clock: Clock;
-  readonly #url: URL;
-  readonly #end: ExchangeEnd;
-  readonly #parser = new RawHeadParser();
-  readonly #asked: { readonly start: number; readonly end: number };
-  #head: RawHead | undefined;
-  /** Offset in the file of the next byte of the body. */
-  #offset: number;
-  #over = false;
-  /** No byte of an answer has come. */
-  silent = true;
-
-  constructor(job: RangeJob, observer: RangeObserver, clock: Clock, url: URL, end: ExchangeEnd) {
-    this.#job = job;
-    this.#observer = observer;
-    this.#clock = clock;
-    this.#url = url;
-    this.#end = end;
-    this.#asked = { start: job.window.position, end: job.window.end };
-    this.#offset = job.window.position;
-  }
-
-  data(chunk: Buffer): void {
-    if (this.#over) return;
-    this.silent = false;
-    this.#end.received(chunk.length);
-    try {
-      const body = this.#head === undefined ? this.#readHead(chunk) : chunk;
-      if (body !== undefined && body.length > 0) this.#write(body);
-    } catch (error) {
-      this.#over = true;
-      this.#end.failed(error);
-    }
-  }
-
-  closed(error: Error | undefined): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#end.broken(error);
-  }
-
-  /** The first bytes of the body, once the head is complete and accepted. */
-  #readHead(chunk: Buffer): Buffer | undefined {
-    const progress = this.#parser.push(chunk);
-    if (progress.kind === 'more') return undefined;
-    if (progress.kind === 'odd') throw new OddAnswer(progress.why, { lasting: true });
-    const { head, bodyStart } = progress;
-    const { status } = head;
-    this.#end.answered(status);
-    if (status >= 400) throw this.#refused(head);
-    if (status >= 300) throw new OddAnswer('a redirect', { lasting: false });
-    const { start, end } = this.#asked;
-    const problem = status === 206 ? rangeProblem(head, start, end, this.#job.fileSize) : `status ${status}`;
-    if (problem !== undefined) throw new OddAnswer(problem, { lasting: true });
-    this.#head = head;
-    return chunk.subarray(bodyStart);
-  }
-
-  #refused({ status, headers }: RawHead): FetchError {
-    return refusedBytes(
-      this.#url.host,
-      this.#job.path,
-      status,
-      Object.fromEntries(headers),
-      this.#clock.now(),
-    );
-  }
-
-  #write(body: Buffer): void {
-    const { window, descriptor, path } = this.#job;
-    const start = this.#offset;
-    const to = Math.min(start + body.length, window.end);
-    for (let from = start; from < to; ) {
-      try {
-        from += writeSync(descriptor, body, from - start, to - from, from);
-      } catch (error) {
-        throw diskError(error, path);
-      }
-    }
-    this.#offset += body.length;
-    if (to > start) {
-      window.position = to;
-      this.#observer.wrote({ start, end: to });
-    }
-    if (window.position < Math.min(window.end, this.#asked.end)) return;
-    this.#over = true;
-    // Exactly the body, no more and no less, leaves a connection that can be used again.
-    this.#end.done(this.#offset === this.#asked.end && keepsAlive(this.#head!));
-  }
 }

@@ -14,6 +14,8 @@ export interface RunContext {
   readonly transport: Transport;
   /** Upper bound of connections that carry file bytes. */
   readonly connections: number;
+  /** How many of them large files may have. */
+  readonly largeConnections: number;
   readonly retry: RetryPolicy;
   readonly clock: Clock;
   readonly random: Random;

@@ -60,11 +60,9 @@ class PlanRun {
     this.#plan = plan;
     this.#context = context;
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
-    this.#schedule = new Schedule({
-      rangeSize: (bytes) => rangeSize(bytes, connections),
-      lanes: connections,
-    });
-    this.#budget = new ConnectionBudget(connections, context.clock.monotonic());
+    const cut = (bytes: number) => rangeSize(bytes, connections);
+    this.#schedule = new Schedule({ rangeSize: cut, lanes: connections });
+    this.#budget = new ConnectionBudget(context.largeConnections, context.clock.monotonic());
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
     this.#signal.addEventListener('abort', () => {
@@ -189,7 +187,7 @@ class PlanRun {
           this.#wrote(span, bytes, added);
         },
         wholeFile: () => this.#takeWhole(span, transfer),
-        trouble: () => this.#budget.trouble(this.#context.clock.monotonic()),
+        trouble: (kind: 'refused' | 'broke') => this.#trouble(kind),
       };
       await this.#fetcher.fetch(span, transfer, observer, stop.signal, this.#signal);
     } catch (error) {
@@ -208,6 +206,10 @@ class PlanRun {
     if (transfer.spans > 0) return;
     if (transfer.settled) await transfer[Symbol.asyncDispose]();
     else if (transfer.complete) this.#inBackground(this.#finish(span.file, transfer));
+  }
+
+  #trouble(kind: 'refused' | 'broke'): void {
+    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeLanes);
   }
 
   #wrote(span: Span, written: number, added: number): void {

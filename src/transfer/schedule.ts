@@ -108,6 +108,11 @@ export class Schedule {
     }));
   }
 
+  /** Lanes at work on large files. */
+  get largeLanes(): number {
+    return this.#active.size - this.#smallActive;
+  }
+
   /** Lanes at work on large files whose first bytes have come. */
   get delivering(): number {
     let count = 0;
@@ -120,7 +125,7 @@ export class Schedule {
    * lanes work on large files at the same time.
    */
   take(now: number, largeLimit: number = Number.POSITIVE_INFINITY): Assignment | undefined {
-    const allowed = this.#active.size - this.#smallActive < largeLimit;
+    const allowed = this.largeLanes < largeLimit;
     const work = this.#next(allowed);
     if (work !== undefined) {
       this.#start(work, now);

@@ -17,7 +17,7 @@ export interface SpanObserver {
   /** The server ignores ranges and sends the file from its first byte: the span may be widened now. */
   wholeFile(): void;
   /** The server refused for being busy, or the connection broke: fewer connections may do better. */
-  trouble(): void;
+  trouble(kind: 'refused' | 'broke'): void;
 }
 
 /**
@@ -55,7 +55,8 @@ export class SpanFetcher {
         random,
         signal,
         onRetry: ({ code, message, status }, attempt, delayMs) => {
-          if (status === undefined || !REFUSALS.has(status)) observer.trouble();
+          if (status === undefined || !REFUSALS.has(status))
+            observer.trouble(status === 429 || status === 503 ? 'refused' : 'broke');
           emit({ type: 'retrying', what, attempt, delayMs, code, message });
         },
       },

@@ -1,4 +1,6 @@
+import type { EventLoopUtilization } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
+import type { Contact } from '../http/host-policy.ts';
 import { FetchError } from '../model/error.ts';
 import { fromPlainError, type IoCommand, type IoReply, type IoSettings } from './io-messages.ts';
 import type { RangeJob, RangeObserver, RangeWindow, Transport } from './transport.ts';
@@ -26,6 +28,8 @@ export interface ThreadTransportOptions extends IoSettings {
   /** Threads that this machine has room for; a second one starts only when TLS fills the first. */
   readonly maxThreads: number;
   readonly trace: (message: string) => void;
+  /** Told of the hosts that the threads contact; of the same one by each of them. */
+  readonly onContact?: (contact: Contact) => void;
 }
 
 /**
@@ -39,7 +43,7 @@ export class ThreadTransport implements Transport, AsyncDisposable {
   readonly #byWindow = new Map<RangeWindow, number>();
   #nextId = 1;
   #looked = 0;
-  #lastUse = performance.eventLoopUtilization();
+  #lastUse: EventLoopUtilization | undefined;
   #broken: FetchError | undefined;
 
   constructor(options: ThreadTransportOptions) {
@@ -92,8 +96,7 @@ export class ThreadTransport implements Transport, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#fail(new FetchError('ABORTED', 'the transport was closed'));
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    await this.#end(new FetchError('ABORTED', 'the transport was closed'));
   }
 
   #choose(job: RangeJob): IoThread {
@@ -111,19 +114,22 @@ export class ThreadTransport implements Transport, AsyncDisposable {
     if (now - this.#looked < LOOK_MS) return false;
     this.#looked = now;
     const used = worker.performance.eventLoopUtilization();
-    const { utilization } = worker.performance.eventLoopUtilization(used, this.#lastUse);
+    const before = this.#lastUse;
     this.#lastUse = used;
-    return utilization > FULL;
+    if (before === undefined) return false;
+    return worker.performance.eventLoopUtilization(used, before).utilization > FULL;
   }
 
   #start(): IoThread {
-    const { userAgent, stallTimeoutMs, choice, bytesPerSecond } = this.#options;
-    const workerData: IoSettings = { userAgent, stallTimeoutMs, choice, bytesPerSecond };
+    const { userAgent, stallTimeoutMs, choice, bytesPerSecond, network } = this.#options;
+    const workerData: IoSettings = { userAgent, stallTimeoutMs, choice, bytesPerSecond, network };
     // Compiled code sits beside this file under the same name.
     const worker = new Worker(new URL('./io-worker.js', import.meta.url), {
       workerData,
       // Options of the main program, such as --input-type, are not meant for the thread.
       execArgv: [],
+      // It makes hardly any garbage, and is not to keep room for it.
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
     const thread: IoThread = { worker, jobs: 0 };
     worker.unref();
@@ -139,37 +145,52 @@ export class ThreadTransport implements Transport, AsyncDisposable {
       this.#options.trace(reply.message);
       return;
     }
+    if (reply.kind === 'contact') {
+      this.#options.onContact?.(reply.contact);
+      return;
+    }
     const pending = this.#pending.get(reply.id);
     if (pending === undefined) return;
-    const { job, observer, thread } = pending;
     switch (reply.kind) {
-      case 'wrote':
-        job.window.position = reply.range.end;
-        try {
-          observer.wrote(reply.range);
-        } catch (error) {
-          // The job fails with it, as soon as the thread has let go of the file.
-          pending.failure ??= error;
-          this.#send(thread, { op: 'abort', id: reply.id });
-        }
-        return;
-      case 'whole':
-        void observer.wholeFile();
-        this.#send(thread, {
-          op: 'widen',
-          id: reply.id,
-          range: { start: job.window.position, end: job.window.end },
-        });
-        return;
-      case 'moved':
-        observer.movedTo(reply.url);
-        return;
       case 'done':
         if (pending.failure === undefined) pending.resolve();
         else pending.reject(pending.failure);
         return;
       case 'failed':
         pending.reject(pending.failure ?? fromPlainError(reply.error));
+        return;
+      default:
+        this.#tell(pending, reply);
+    }
+  }
+
+  /** Hands on what happens on the way, until the observer throws. */
+  #tell(pending: Pending, reply: Extract<IoReply, { kind: 'wrote' | 'whole' | 'moved' }>): void {
+    const { job, observer, thread } = pending;
+    const { id } = reply;
+    if (pending.failure !== undefined) return;
+    const failed = (error: unknown) => {
+      // The job fails with it, as soon as the thread has let go of the file.
+      pending.failure ??= error;
+      this.#send(thread, { op: 'abort', id });
+    };
+    const widen = () => {
+      const range = { start: job.window.position, end: job.window.end };
+      this.#send(thread, { op: 'widen', id, range });
+    };
+    try {
+      if (reply.kind === 'wrote') {
+        job.window.position = reply.range.end;
+        observer.wrote(reply.range);
+      } else if (reply.kind === 'moved') {
+        observer.movedTo(reply.url);
+      } else {
+        const widened = observer.wholeFile();
+        if (widened === undefined) widen();
+        else widened.then(widen, failed);
+      }
+    } catch (error) {
+      failed(error);
     }
   }
 
@@ -178,7 +199,14 @@ export class ThreadTransport implements Transport, AsyncDisposable {
   }
 
   #fail(error: FetchError): void {
+    void this.#end(error);
+  }
+
+  /** Nobody hears of the end before the last thread is gone: until then it may write to files that are closed. */
+  async #end(error: FetchError): Promise<void> {
     this.#broken ??= error;
-    for (const pending of [...this.#pending.values()]) pending.reject(error);
+    const reason = this.#broken;
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    for (const pending of [...this.#pending.values()]) pending.reject(reason);
   }
 }

@@ -57,7 +57,11 @@ export class ThreadHasher implements AsyncDisposable {
   #start(): Worker {
     // Compiled code sits beside this file under the same name. Options of node like --input-type, by which
     // somebody may run a script that imports us, would keep it from starting.
-    const worker = new Worker(new URL('./hash-worker.js', import.meta.url), { execArgv: [] });
+    const worker = new Worker(new URL('./hash-worker.js', import.meta.url), {
+      execArgv: [],
+      // It makes hardly any garbage, and is not to keep room for it.
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
+    });
     // It keeps the process alive only while somebody waits for a digest.
     worker.unref();
     worker.on('message', (reply: HashReply) => {

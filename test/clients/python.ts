@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -27,22 +28,34 @@ export interface PythonRun {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+/** Runs `hf` of the same environment; its output and what it complained of. */
+export async function runHf(
+  setting: PythonRun,
+  words: readonly string[],
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  return await run(join(dirname(setting.python), 'hf'), words, { env: environmentOf(setting) });
+}
+
 /** Runs a program with `arguments` as its JSON input in `sys.argv[1]`; its output is what it printed. */
 export async function runPython(setting: PythonRun, program: string, input: unknown): Promise<string> {
   const { stdout } = await run(setting.python, ['-c', program, JSON.stringify(input)], {
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      HOME: setting.home,
-      HF_HOME: setting.home,
-      HF_ENDPOINT: setting.endpoint,
-      HF_HUB_DISABLE_XET: '1',
-      HF_HUB_DISABLE_PROGRESS_BARS: '1',
-      HF_HUB_DISABLE_TELEMETRY: '1',
-      HF_HUB_DISABLE_UPDATE_CHECK: '1',
-      NO_PROXY: '127.0.0.1',
-      ...setting.environment,
-    },
+    env: environmentOf(setting),
     maxBuffer: 16 << 20,
   });
   return stdout.trim();
+}
+
+function environmentOf(setting: PythonRun): Record<string, string> {
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: setting.home,
+    HF_HOME: setting.home,
+    HF_ENDPOINT: setting.endpoint,
+    HF_HUB_DISABLE_XET: '1',
+    HF_HUB_DISABLE_PROGRESS_BARS: '1',
+    HF_HUB_DISABLE_TELEMETRY: '1',
+    HF_HUB_DISABLE_UPDATE_CHECK: '1',
+    NO_PROXY: '127.0.0.1',
+    ...setting.environment,
+  };
 }

@@ -303,6 +303,7 @@ describe('list', () => {
         oid: sha1,
         size: 134,
         lfs: { oid: sha256, size: 9_000_000_000, pointerSize: 134 },
+        xetHash: 'c'.repeat(64),
       },
       { type: 'file', path: 'prefixed', oid: sha1, size: 2, lfs: { oid: `sha256:${sha256}`, size: 2 } },
       { type: 'file', path: 'mirror', oid: '12345-10', size: 3 },
@@ -313,8 +314,18 @@ describe('list', () => {
     const hex = 'b'.repeat(64);
     expect(await listed(setup.source, pin('tests/everything'))).toEqual([
       { path: 'git', size: 1, digest: { algorithm: 'git-sha1', hex: sha1 } },
-      { path: 'lfs', size: 9_000_000_000, digest: { algorithm: 'sha256', hex } },
-      { path: 'prefixed', size: 2, digest: { algorithm: 'sha256', hex } },
+      {
+        path: 'lfs',
+        size: 9_000_000_000,
+        digest: { algorithm: 'sha256', hex },
+        pointer: { oid: sha1, xetHash: 'c'.repeat(64) },
+      },
+      {
+        path: 'prefixed',
+        size: 2,
+        digest: { algorithm: 'sha256', hex },
+        pointer: { oid: sha1, xetHash: undefined },
+      },
       { path: 'mirror', size: 3, digest: undefined },
       { path: 'none', size: 4, digest: undefined },
     ]);

@@ -101,18 +101,48 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
       }
     });
 
-    test('resolve, list and branches try again by themselves', async () => {
+    test('reads pieces of every file, the whole of small ones, and nothing behind the end', async () => {
+      const revision = await pinned();
+      const truth = await world.truth(revision.name);
+      for (const file of await listed(world.source, revision)) {
+        const whole = await truth.find((other) => other.path === file.path)!.bytes();
+        const middle = Math.floor(file.size / 2);
+        for (const [start, end] of [
+          [0, Math.min(file.size, 5000)],
+          [middle, middle + 100],
+          [middle, file.size + 1000],
+        ]) {
+          const range = { start: start!, end: Math.min(end!, start! + 100_000) };
+          const bytes = await world.source.read(revision, file, range, signal);
+          expect(Buffer.from(bytes).equals(whole.subarray(range.start, range.end))).toBe(true);
+        }
+        expect(
+          await world.source.read(revision, file, { start: file.size, end: file.size + 9 }, signal),
+        ).toHaveLength(0);
+      }
+    });
+
+    test('a scan says what was found, or nothing', async () => {
+      const findings = await world.source.scan(await pinned(), signal);
+      expect(findings === undefined || Array.isArray(findings)).toBe(true);
+    });
+
+    test('resolve, list, branches, read and scan try again by themselves', async () => {
       const revision = await pinned();
       for (const work of [
         () => pinned(),
         () => listed(world.source, revision),
         () => world.source.branches(world.repo, signal),
+        () => world.source.scan(revision, signal),
       ]) {
         world.failNext(2);
         const before = world.requests();
         await work();
         expect(world.requests() - before).toBe(3);
       }
+      const [file] = await listed(world.source, revision);
+      world.failNext(2);
+      await world.source.read(revision, file!, { start: 0, end: 1 }, signal);
     });
 
     test('locate does not: it makes one attempt', async () => {
@@ -151,6 +181,8 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
         (aborting) => world.source.resolve(world.repo, revision.name, aborting),
         (aborting) => world.source.branches(world.repo, aborting),
         (aborting) => world.source.locate(revision, file!, aborting),
+        (aborting) => world.source.read(revision, file!, { start: 0, end: 1 }, aborting),
+        (aborting) => world.source.scan(revision, aborting),
         async (aborting) => {
           for await (const _ of world.source.list(revision, aborting)) break;
         },

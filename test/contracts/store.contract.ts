@@ -10,7 +10,7 @@ import {
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Revision } from '../../src/model/repo.ts';
-import type { LockContext } from '../../src/store/directory/lock.ts';
+import type { LockContext } from '../../src/store/lock.ts';
 import type { StagedFile, Store } from '../../src/store/store.ts';
 import {
   bring,
@@ -38,8 +38,17 @@ export interface StoreOptions {
 
 const never = new AbortController().signal;
 
+export interface StoreHabits {
+  /** `publish` if what was committed is recognised without reading it only after that. */
+  readonly recorded?: 'commit' | 'publish';
+}
+
 /** What every layout of a store must do. `make` gives one that was not opened, for a directory that need not exist. */
-export function storeContract(name: string, make: (options: StoreOptions) => Store): void {
+export function storeContract(
+  name: string,
+  make: (options: StoreOptions) => Store,
+  { recorded = 'commit' }: StoreHabits = {},
+): void {
   const place = () => join(temporaryFolder(), 'sub', 'target');
   const storeAt = (directory: string, of: Revision = revision(), lock = lockContext()) =>
     make({ directory, revision: of, lock });
@@ -157,6 +166,10 @@ export function storeContract(name: string, make: (options: StoreOptions) => Sto
       await staged.commit(digestsOf(content));
       expect(hasContent(store.finalPath(file), content)).toBe(true);
       expect(existsSync(staged.partPath)).toBe(false);
+      if (recorded === 'publish') {
+        expect(await holdingOf(store, file)).toEqual({ kind: 'candidate', part: [] });
+        await store.publish(revision(), [file], [file]);
+      }
       expect(await holdingOf(store, file)).toEqual({ kind: 'whole' });
     });
 
@@ -248,27 +261,29 @@ export function storeContract(name: string, make: (options: StoreOptions) => Sto
     });
 
     test('leaves nothing when discarded', async () => {
-      const store = await opened(place());
-      const before = snapshot(store.directory);
+      const directory = place();
+      const store = await opened(directory);
+      const before = snapshot(directory);
       const staged = await store.stage(file);
       await write(staged, content);
       await staged.discard();
       await staged.discard();
       await staged[Symbol.asyncDispose]();
-      expect(snapshot(store.directory)).toEqual(before);
+      expect(snapshot(directory)).toEqual(before);
       expect(await holdingOf(store, file)).toEqual({ kind: 'nothing' });
     });
 
     test('leaves nothing that no later run could use', async () => {
-      const store = await opened(place());
-      const before = snapshot(store.directory);
+      const directory = place();
+      const store = await opened(directory);
+      const before = snapshot(directory);
       const small = lfsFile('small', bytes(1000));
       for (const one of [small, file]) {
         const staged = await store.stage(one);
         await write(staged, bytes(1000), 0, 999);
         await staged[Symbol.asyncDispose]();
       }
-      expect(snapshot(store.directory)).toEqual(before);
+      expect(snapshot(directory)).toEqual(before);
     });
 
     test('can be closed more than once, and not used afterwards', async () => {

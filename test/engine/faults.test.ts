@@ -13,7 +13,7 @@ const MIB = 1 << 20;
 const ID = 'tests/faults';
 const SIZE = 40 * MIB + 12_345;
 /** What the program does by itself with a file of that size. */
-const LANES = 8;
+const LANES = 12;
 const RANGE = 4 * MIB;
 const CARRIERS: readonly RequestKind[] = ['cdn', 'resolve-cache'];
 

@@ -180,6 +180,9 @@ async function inProcess(
     connections: 4,
     retry: { ...retry, maxServerDelayMs: 600_000 },
     stallTimeoutMs,
+    hubTimeoutMs: stallTimeoutMs,
+    offline: false,
+    network: undefined,
     bytesPerSecond: undefined,
     transport: 'auto',
   };

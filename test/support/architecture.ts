@@ -18,6 +18,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Where a package may be imported. A dependency that is not here may be imported anywhere. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
+  '@huggingface/gguf': /^branches\/gguf-header\.ts$/,
   '@huggingface/hub': /^source\/hub\//,
   'cli-progress': /^report\/bar-reporter\.ts$/,
   commander: /^cli\//,
@@ -92,9 +93,16 @@ function mayImport(from: string, to: string): boolean {
   if (targetRoom === 'cli' || to === 'index.ts') return false;
   if (from === 'index.ts') return true;
   if (room === 'source') return sourceMayImport(part!, from, to);
+  if (room === 'store' && isOtherStore(from, to)) return false;
   return (
     targetRoom === room || (ROOMS[room] ?? []).some((allowed) => allowed === targetRoom || allowed === to)
   );
+}
+
+/** What two layouts share stands beside the interface; none of them looks into another's folder. */
+function isOtherStore(from: string, to: string): boolean {
+  const folderOf = (path: string) => path.split('/').slice(1, -1)[0];
+  return to.startsWith('store/') && folderOf(to) !== undefined && folderOf(to) !== folderOf(from);
 }
 
 /** The interface knows the nouns only; each source knows the interface and itself, never another source. */

@@ -1,6 +1,6 @@
 import type { Revision } from '../../src/model/repo.ts';
 import { DirectoryStore } from '../../src/store/directory/directory-store.ts';
-import type { LockContext } from '../../src/store/directory/lock.ts';
+import type { LockContext } from '../../src/store/lock.ts';
 import { lockContext, revision } from './store-kit.ts';
 
 export interface DirectoryStoreSettings {

@@ -124,6 +124,10 @@ export class Workspace implements AsyncDisposable {
         PATH: process.env['PATH'],
         HOME: this.home,
         USERPROFILE: this.home,
+        // All of it can be run with another transport.
+        ...(process.env['FETCH_TRANSPORT'] === undefined
+          ? {}
+          : { FETCH_TRANSPORT: process.env['FETCH_TRANSPORT'] }),
         ...(this.#endpoint === undefined ? {} : { HF_ENDPOINT: this.#endpoint }),
         ...env,
       },

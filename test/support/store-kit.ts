@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { FetchError } from '../../src/model/error.ts';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
 import type { Revision } from '../../src/model/repo.ts';
-import type { LockContext } from '../../src/store/directory/lock.ts';
+import type { LockContext } from '../../src/store/lock.ts';
 import type { ContentDigests, StagedFile, Store } from '../../src/store/store.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
 

@@ -185,7 +185,7 @@ describe('what cannot be meant', () => {
     ['an option that there is not', [REVISIONS, '--fast']],
     ['an option of a later version', [REVISIONS, '--prune']],
     ['a command of a later version', ['verify', 'DIR']],
-    ['a command of a later version, alone', ['branches']],
+    ['a command of a later version, alone', ['doctor']],
     ['another host', ['https://example.org/tests/revisions']],
     ['a path', ['./tests/revisions']],
     ['no name', ['']],

@@ -1,21 +1,27 @@
 import { type DownloadOutcome, download } from '../../library/download.ts';
-import { type FetchError, toFetchError } from '../../model/error.ts';
+import { lockOfDirectory } from '../../library/lock.ts';
+import { toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
-import { printable } from '../../report/format.ts';
-import { doneLine, errorLine } from '../../report/json-reporter.ts';
-import { renderPlanJson, renderPlanTable } from '../../report/plan-table.ts';
+import { repoPath } from '../../model/repo.ts';
+import { doneLine } from '../../report/json-reporter.ts';
+import { renderPlanJson, renderPlanTable, renderPrunable } from '../../report/plan-table.ts';
 import { interruptedSummary, runFacts, successSummary } from '../../report/summary.ts';
 import { Tally } from '../../report/tally.ts';
+import type { Lock } from '../../store/lock-file.ts';
 import { localPath } from '../../store/safe-path.ts';
-import { type Composed, compose, openReporter, reportTime, settingLines } from '../compose.ts';
-import { EXIT_CODES, explain } from '../explain.ts';
+import { type Composed, openReporter, reportTime, settingLines } from '../compose.ts';
+import { composeJobs } from '../compose-locks.ts';
+import { Contacts } from '../contacts.ts';
+import { fail } from '../fail.ts';
 import { Inspection } from '../inspection.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { DownloadOptions } from '../settings.ts';
+import { writeLock } from '../write-lock.ts';
 
 export interface DownloadCommand {
-  readonly repo: string;
+  /** Undefined if a lock file says what to fetch. */
+  readonly repo: string | undefined;
   readonly names: readonly string[];
   readonly options: DownloadOptions;
   readonly version: string;
@@ -23,44 +29,72 @@ export interface DownloadCommand {
 
 /** The default command. Returns the exit code; everything that is to be said has been printed. */
 export async function runDownload({ repo, names, options, version }: DownloadCommand): Promise<number> {
-  const verbose = options.verbose ?? false;
-  let composed: Composed;
   try {
-    composed = compose(repo, names, options);
+    const { jobs, writeLock: path } = composeJobs(repo, names, options);
+    const locks: Lock[] = [];
+    for (const job of jobs) {
+      const exit = await runJob(job, repo ?? repoPath(job.target.repo), options, version, locks);
+      if (exit !== 0) return exit;
+    }
+    if (path !== undefined && options.dryRun !== true) await writeLock(path, locks);
+    return 0;
   } catch (thrown) {
-    return fail(toFetchError(thrown), options, undefined);
+    return fail(toFetchError(thrown), options);
   }
+}
+
+async function runJob(
+  job: Composed,
+  subject: string,
+  options: DownloadOptions,
+  version: string,
+  locks: Lock[],
+): Promise<number> {
+  const verbose = options.verbose ?? false;
+  let composed = job;
   // A dry run with --json is one document: events would not be part of it.
   const json = options.json === true && options.dryRun === true ? false : options.json;
   const reporter = await openReporter(
     { ...options, ...(json === undefined ? {} : { json }) },
     composed.settings,
-    repo,
+    subject,
   );
   const tally = new Tally();
-  const started = reportTime.now();
+  const contacts = new Contacts();
+  let started = reportTime.now();
   const emit: Emit = (event) => {
     tally.apply(event);
+    contacts.emit(event);
     reporter.emit(event);
   };
   using interruption = new Interruption(composed.settings.timeoutMs.value, () => reporter.close());
   try {
     noteObsolete(options, emit);
+    for (const message of composed.notes) emit({ type: 'note', message });
     if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
+    const environment = processEnvironment(version);
+    if (options.fits !== undefined) {
+      const { chooseFitting } = await import('../fits.ts');
+      composed = await chooseFitting(composed, options, environment, emit, interruption.signal);
+      // How long somebody thinks about the answer is no part of the download.
+      started = reportTime.now();
+    }
     using inspection = new Inspection(verbose, (message) => emit({ type: 'note', message }));
-    const outcome = await download(
-      composed.request,
-      processEnvironment(version),
-      emit,
-      interruption.signal,
-      (inspect) => inspection.begin(inspect),
+    const outcome = await download(composed.request, environment, emit, interruption.signal, (inspect) =>
+      inspection.begin(inspect),
     );
     reporter.close();
-    if (composed.request.dryRun) printPlan(outcome, composed, options);
+    contacts.print(verbose);
+    if (options.lock !== undefined && composed.request.lock === undefined && !composed.request.dryRun) {
+      const paths = outcome.plan.files.map((planned) => planned.file.path);
+      locks.push(lockOfDirectory(outcome.directory, paths));
+    }
+    if (composed.request.dryRun) printPlan(outcome, options);
     else printDone(outcome, composed, options, tally, reportTime.now() - started);
     return 0;
   } catch (thrown) {
     reporter.close();
+    contacts.print(verbose);
     const facts = runFacts(tally, reportTime.now() - started);
     // Advice to run it again helps only where something can be continued.
     const resumable = tally.plan !== undefined && !composed.request.dryRun && facts.doneBytes > 0;
@@ -79,11 +113,12 @@ function noteObsolete(options: DownloadOptions, emit: Emit): void {
   }
 }
 
-function printPlan({ plan }: DownloadOutcome, { request }: Composed, options: DownloadOptions): void {
+function printPlan({ plan, directory, leftovers }: DownloadOutcome, options: DownloadOptions): void {
   const { columns, isTTY } = process.stdout;
   const text = options.json
-    ? renderPlanJson(plan, request.directory)
-    : renderPlanTable(plan, { directory: request.directory, ...(isTTY ? { columns } : {}) });
+    ? renderPlanJson(plan, directory, leftovers?.prunable)
+    : renderPlanTable(plan, { directory, ...(isTTY ? { columns } : {}) }) +
+      renderPrunable(leftovers?.prunable ?? []);
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
@@ -108,37 +143,11 @@ function printDone(
 }
 
 /** The directory; the file, when exactly one was named. */
-function resultPath({ plan }: DownloadOutcome, { request, target }: Composed): string {
+function resultPath({ plan, directory }: DownloadOutcome, { request, target }: Composed): string {
   const { names = [], include = [], exclude = [] } = request.selection;
   const named = [...names, ...(target.path === undefined ? [] : [target.path.path])];
   const only = plan.files.length === 1 ? plan.files[0]?.file.path : undefined;
   const isFile =
     only !== undefined && named.length === 1 && include.length + exclude.length === 0 && named[0] === only;
-  return isFile ? localPath(request.directory, only) : request.directory;
-}
-
-interface Ending {
-  /** Exit code of the signal that ended the run, if one did. */
-  readonly exit: number | undefined;
-  /** What is on disk, and how to go on. */
-  readonly kept: string | undefined;
-}
-
-function fail(error: FetchError, options: DownloadOptions, ending: Ending | undefined): number {
-  const exit = ending?.exit ?? EXIT_CODES[error.code];
-  const interrupted = error.code === 'ABORTED';
-  if (interrupted) {
-    const kept = ending?.kept ?? 'nothing was fetched yet; run the same command again';
-    process.stderr.write(`fetch: ${printable(error.message)}; ${kept}\n`);
-  } else {
-    process.stderr.write(explain(error, { verbose: options.verbose ?? false }));
-    if (ending?.kept !== undefined && error.code !== 'LOCKED')
-      process.stderr.write(`fetch: ${ending.kept}\n`);
-  }
-  if (options.json) {
-    const { code, message, hint } = error;
-    const line = errorLine({ code, exit, message, hint });
-    process.stdout.write(line.endsWith('\n') ? line : `${line}\n`);
-  }
-  return exit;
+  return isFile ? localPath(directory, only) : directory;
 }

@@ -17,6 +17,11 @@ export function refsUrl(endpoint: string, repo: RepoRef): URL {
   return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/refs`);
 }
 
+/** URL of what the scanners of the Hub say about a revision. */
+export function securityUrl(endpoint: string, repo: RepoRef, commit: string): URL {
+  return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/revision/${commit}?securityStatus=true`);
+}
+
 /** The page of a repository that people open in a browser. */
 export function pageUrl(endpoint: string, repo: RepoRef): string {
   return `${endpoint}/${repoPath(repo)}`;

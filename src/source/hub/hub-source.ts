@@ -1,12 +1,15 @@
+import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
-import type { Location, Source } from '../source.ts';
-import { refsUrl } from './endpoints.ts';
+import type { Location, ScanFinding, Source } from '../source.ts';
+import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { Asked } from './hub-error.ts';
 import { toRemoteFile } from './listing.ts';
 import { type EndpointHabits, locateFile } from './locate.ts';
+import { readRange } from './read-range.ts';
+import { scanFindings } from './scan-findings.ts';
 
 /** Far beyond the Hub's own advice of 100,000 files in a repository. */
 const MAX_FILES = 2_000_000;
@@ -36,7 +39,7 @@ export class HubSource implements Source {
     // The three differ in the fields that they name, not in those that are read here.
     const info = information[repo.type] as typeof library.modelInfo;
     const asked = this.#asked(`the revision ${revision}`, repo, revision);
-    let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown };
+    let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown; updatedAt?: unknown };
     try {
       answer = (await info({
         name: repo.id,
@@ -56,7 +59,8 @@ export class HubSource implements Source {
     }
     const id = typeof answer.name === 'string' && REPOSITORY.test(answer.name) ? answer.name : repo.id;
     const gated = answer.gated === 'auto' || answer.gated === 'manual' || answer.gated === true;
-    return { repo: { type: repo.type, id }, name: revision, commit, gated };
+    const date = dateOf(answer.updatedAt);
+    return { repo: { type: repo.type, id }, name: revision, commit, gated, ...(date ? { date } : {}) };
   }
 
   async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
@@ -115,6 +119,18 @@ export class HubSource implements Source {
     return [...namedRefs('branch', branches), ...namedRefs('tag', tags)];
   }
 
+  read(revision: Revision, file: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
+    return readRange(this.#hub, asked, revision, file, range, signal);
+  }
+
+  async scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined> {
+    const url = securityUrl(this.#hub.endpoint, revision.repo, revision.commit);
+    const asked = this.#asked('scan results', revision.repo, revision.name);
+    const { json } = await getJson(this.#hub, asked, url, isRecord, signal);
+    return scanFindings(json as Record<string, unknown>);
+  }
+
   /** A mistyped revision is answered with the names that come nearest to it. */
   async #withNearest(
     thrown: unknown,
@@ -158,6 +174,10 @@ function namesCommit(json: unknown, revision: string): boolean {
 
 function isRecord(json: unknown): json is Record<string, unknown> {
   return json !== null && typeof json === 'object' && !Array.isArray(json);
+}
+
+function dateOf(value: unknown): string | undefined {
+  return value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : undefined;
 }
 
 function* namedRefs(kind: NamedRef['kind'], list: unknown): Generator<NamedRef> {

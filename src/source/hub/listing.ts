@@ -1,5 +1,5 @@
 import { FetchError } from '../../model/error.ts';
-import type { Digest, RemoteFile } from '../../model/remote-file.ts';
+import type { Digest, Pointer, RemoteFile } from '../../model/remote-file.ts';
 
 /**
  * One entry of the Hub's tree as a file, or undefined for folders and other things without content.
@@ -7,7 +7,7 @@ import type { Digest, RemoteFile } from '../../model/remote-file.ts';
  */
 export function toRemoteFile(entry: unknown): RemoteFile | undefined {
   if (entry === null || typeof entry !== 'object') throw nonsense('an entry that is no object');
-  const { type, path, size, oid, lfs } = entry as Record<string, unknown>;
+  const { type, path, size, oid, lfs, xetHash } = entry as Record<string, unknown>;
   if (type !== 'file') return undefined;
   if (typeof path !== 'string' || path === '') throw nonsense('a file without a path');
   const pointer = lfs !== null && typeof lfs === 'object' ? (lfs as Record<string, unknown>) : undefined;
@@ -17,7 +17,15 @@ export function toRemoteFile(entry: unknown): RemoteFile | undefined {
   }
   // The oid of an LFS entry is the hash of its pointer, not of its content.
   const digest = pointer === undefined ? gitDigest(oid) : sha256Digest(pointer['oid'] ?? pointer['sha256']);
-  return { path, size: bytes, digest };
+  const named = pointer === undefined ? undefined : toPointer(oid, xetHash);
+  return { path, size: bytes, digest, ...(named === undefined ? {} : { pointer: named }) };
+}
+
+function toPointer(oid: unknown, xetHash: unknown): Pointer | undefined {
+  const blob = gitDigest(oid);
+  if (blob === undefined) return undefined;
+  const xet = typeof xetHash === 'string' && /^[0-9a-f]{64}$/.test(xetHash) ? xetHash : undefined;
+  return { oid: blob.hex, xetHash: xet };
 }
 
 function gitDigest(oid: unknown): Digest | undefined {

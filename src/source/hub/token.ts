@@ -31,7 +31,19 @@ export function findToken(places: TokenPlaces): Token | undefined {
   }
   const path = tokenPath(places);
   const value = clean(places.readFile(path));
-  return value === undefined ? undefined : sendable({ value, origin: path });
+  if (value === undefined) return undefined;
+  const name = storedName(places.readFile(path.replace(/[^/\\]+$/, 'stored_tokens')), value);
+  return sendable({ value, origin: name === undefined ? path : `${path}, stored as "${name}"` });
+}
+
+/** The name under which `hf auth login` keeps a token: a section of an INI file for each, beside the one in use. */
+function storedName(text: string | undefined, value: string): string | undefined {
+  let section: string | undefined;
+  for (const line of text?.split(/\r?\n/) ?? []) {
+    section = /^\[(.+)\]\s*$/.exec(line)?.[1] ?? section;
+    if (/^hf_token\s*[=:]\s*(.*?)\s*$/.exec(line)?.[1] === value) return section;
+  }
+  return undefined;
 }
 
 function tokenPath({ environment, home, join }: TokenPlaces): string {

@@ -4,17 +4,26 @@ import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { onDisk, onDiskSync } from '../../system/disk-error.ts';
+import { remainingContents } from '../contents.ts';
+import { DirectoryLock, type LockContext } from '../lock.ts';
+import { type ManifestFile, readManifest, writeManifest } from '../manifest.ts';
+import { existingAncestor, findObstacles, ignoresCase } from '../obstacles.ts';
+import { PartsFolder } from '../parts-folder.ts';
+import { refuseNames } from '../refuse-names.ts';
+import { regularFile } from '../regular-file.ts';
 import { checkNames, localPath, type NameProblem } from '../safe-path.ts';
+import { StagedPart } from '../staged-part.ts';
 import type { ContentDigests, StagedFile, Store, Survey } from '../store.ts';
-import { remainingContents } from './contents.ts';
-import { Holdings, type KnownFile, regularFile } from './holdings.ts';
+import { Holdings, type KnownFile } from './holdings.ts';
 import { writeHubMetadata } from './hub-metadata.ts';
-import { HUB_FOLDER, HUB_METADATA_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
-import { DirectoryLock, type LockContext } from './lock.ts';
-import { type ManifestFile, readManifest, writeManifest } from './manifest.ts';
-import { existingAncestor, findObstacles, ignoresCase } from './obstacles.ts';
-import { PartsFolder } from './parts-folder.ts';
-import { StagedPart } from './staged-part.ts';
+import {
+  HUB_FOLDER,
+  HUB_METADATA_FOLDER,
+  inside,
+  MANIFEST_FILE,
+  PARTS_FOLDER,
+  STATE_FOLDER,
+} from './layout.ts';
 import { StateFolder } from './state-folder.ts';
 
 export interface DirectoryStoreOptions {
@@ -26,6 +35,11 @@ export interface DirectoryStoreOptions {
   /** What to believe of the case of names where the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly lock: LockContext;
+  /**
+   * A name for one of several runs that share the work on this directory: each then has a lock of its own, and only
+   * the end of the run, when records of all are written, is for one at a time. Undefined for a run that is alone.
+   */
+  readonly share?: string | undefined;
 }
 
 /** A directory of one's own, laid out as cli.md section 6 says: the files, and our state under `.cache`. */
@@ -38,28 +52,23 @@ export class DirectoryStore implements Store {
   #surveyedMs: number;
   #state: StateFolder | undefined;
   #lock: DirectoryLock | undefined;
+  /** The lock of a run that is alone, while one of several writes what all of them read. */
+  #turn: DirectoryLock | undefined;
 
   constructor(options: DirectoryStoreOptions) {
     this.directory = options.directory;
     this.#options = options;
-    this.#parts = new PartsFolder(options.directory, options.revision, options.lock);
+    this.#parts = new PartsFolder(inside(options.directory, PARTS_FOLDER), options.revision, options.lock);
     this.#surveyedMs = options.lock.clock.now();
   }
 
   get #manifestPath(): string {
-    return inside(this.directory, `${STATE_FOLDER}/manifest.json`);
+    return inside(this.directory, MANIFEST_FILE);
   }
 
   async refuseNames(files: readonly RemoteFile[]): Promise<void> {
-    const refused = onDiskSync(this.directory, () => this.#problems(files.map((file) => file.path)));
-    if (refused.length === 0) return;
-    const shown = refused.slice(0, 10).map(({ path, reason }) => `${JSON.stringify(path)} (${reason})`);
-    const more = refused.length > shown.length ? `, and ${refused.length - shown.length} more` : '';
-    throw new FetchError(
-      'DISK',
-      `${refused.length === 1 ? 'a name' : `${refused.length} names`} cannot be written to ${this.directory}: ${shown.join(', ')}${more}`,
-      { hint: 'Nothing was written. Leave them out with --exclude, or use another --local-dir.' },
-    );
+    const problems = onDiskSync(this.directory, () => this.#problems(files.map((file) => file.path)));
+    refuseNames(this.directory, problems, 'Leave them out with --exclude, or use another --local-dir.');
   }
 
   #problems(paths: readonly string[]): readonly NameProblem[] {
@@ -76,7 +85,9 @@ export class DirectoryStore implements Store {
 
   async open(): Promise<void> {
     this.#state = await onDisk(this.directory, () => StateFolder.make(this.directory));
-    this.#lock = await DirectoryLock.take(inside(this.directory, `${STATE_FOLDER}/lock`), this.#options.lock);
+    const { share, lock } = this.#options;
+    const name = share === undefined ? 'lock' : `lock-${share}`;
+    this.#lock = await DirectoryLock.take(inside(this.directory, `${STATE_FOLDER}/${name}`), lock);
   }
 
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
@@ -99,12 +110,16 @@ export class DirectoryStore implements Store {
     return localPath(this.directory, file.path);
   }
 
+  candidatePath(file: RemoteFile): string {
+    return this.finalPath(file);
+  }
+
   async stage(file: RemoteFile): Promise<StagedFile> {
     const { clock } = this.#options.lock;
     return await onDisk(file.path, () => {
       const { identity, ...parts } = this.#parts.take(file);
-      const paths = { ...parts, final: this.finalPath(file) };
-      return new StagedPart(paths, identity, {
+      const final = this.finalPath(file);
+      return new StagedPart({ ...parts, final: () => final }, identity, {
         boot: this.#parts.boot,
         monotonic: () => clock.monotonic(),
         onCommit: (digests) => this.#record(file, digests, clock.now()),
@@ -122,6 +137,10 @@ export class DirectoryStore implements Store {
     selected: readonly RemoteFile[],
     listing: readonly RemoteFile[],
   ): Promise<void> {
+    const { share, lock } = this.#options;
+    if (share !== undefined) {
+      this.#turn ??= await DirectoryLock.wait(inside(this.directory, `${STATE_FOLDER}/lock`), lock);
+    }
     const files = this.#contents(revision, selected, listing);
     await onDisk(this.directory, async () => {
       await this.#renewRecords(revision, selected);
@@ -140,6 +159,8 @@ export class DirectoryStore implements Store {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#turn?.[Symbol.asyncDispose]();
+    this.#turn = undefined;
     await this.#lock?.[Symbol.asyncDispose]();
     this.#lock = undefined;
     await this.#state?.removeIfUnused();

@@ -1,11 +1,10 @@
-import { type Stats, statSync } from 'node:fs';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import { diskError } from '../../system/disk-error.ts';
+import type { Manifest, ManifestFile } from '../manifest.ts';
+import type { PartsFolder } from '../parts-folder.ts';
+import { regularFile } from '../regular-file.ts';
 import { localPath } from '../safe-path.ts';
 import { type HubMetadata, readHubMetadata, vouchesFor } from './hub-metadata.ts';
-import type { Manifest, ManifestFile } from './manifest.ts';
-import type { PartsFolder } from './parts-folder.ts';
 
 /** What is known of a file that is right. */
 export interface KnownFile {
@@ -74,18 +73,5 @@ export class Holdings {
 
   #part(file: RemoteFile): ReturnType<PartsFolder['held']> {
     return this.#options.parts.held(file, this.#partNames);
-  }
-}
-
-/** What stands at a path if it is a file, or a link to one. */
-export function regularFile(path: string): Stats | undefined {
-  try {
-    const found = statSync(path, { throwIfNoEntry: false });
-    return found?.isFile() === true ? found : undefined;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // A file on the way to it, or a link that leads in a circle: no file either.
-    if (code === 'ENOTDIR' || code === 'ELOOP') return undefined;
-    throw diskError(error, path);
   }
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { unlink, writeFile } from 'node:fs/promises';
 import { dirname, posix } from 'node:path';
+import { makeFolder } from '../make-folder.ts';
+import { findObstacles } from '../obstacles.ts';
 import { HUB_METADATA_FOLDER, inside } from './layout.ts';
-import { makeFolder } from './make-folder.ts';
-import { findObstacles } from './obstacles.ts';
 
 /** The three lines by which `hf download` and huggingface_hub recognise a file that they need not fetch. */
 export interface HubMetadata {

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 
 /** Where things of ours stand inside a target directory. Relative, with `/`. */
 export const STATE_FOLDER = '.cache/fetch';
+export const MANIFEST_FILE = '.cache/fetch/manifest.json';
+export const LISTING_FILE = '.cache/fetch/listing.json';
 export const PARTS_FOLDER = '.cache/fetch/parts';
 export const HUB_FOLDER = '.cache/huggingface';
 export const HUB_METADATA_FOLDER = '.cache/huggingface/download';

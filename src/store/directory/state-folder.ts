@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { rmdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../make-folder.ts';
+import { removeIfThere } from '../staged-part.ts';
 import { HUB_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
-import { makeFolder } from './make-folder.ts';
-import { removeIfThere } from './staged-part.ts';
 
 const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
 # The records in this folder were made by fetch, in the format of huggingface_hub.

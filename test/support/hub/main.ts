@@ -3,8 +3,11 @@
  * `node main.ts --fixture mistral --scale 0.01 --latency 20 --bandwidth 50000000 --port 8080`.
  */
 import { parseArgs } from 'node:util';
+import { mistralGguf } from './fixtures/gguf.ts';
+import { hostileFacts } from './fixtures/hostile.ts';
 import { mistralGptq } from './fixtures/mistral-gptq.ts';
 import { bigFile, manyFiles, oddNames } from './fixtures/odd.ts';
+import { manyBranches, mistralGptqInFull, quantisedRepositories } from './fixtures/quantised.ts';
 import { demoSpace, gpt2, guarded, manyRevisions, squad } from './fixtures/various.ts';
 import { startHub } from './hub.ts';
 import type { RepositoryDescription } from './repositories/repository.ts';
@@ -21,6 +24,13 @@ const FIXTURES: Readonly<Record<string, (wishes: Wishes) => readonly RepositoryD
   many: ({ count }) => [manyFiles(count)],
   odd: () => [oddNames()],
   various: () => [squad(), demoSpace(), gpt2(), manyRevisions(), ...guarded()],
+  branches: () => [
+    mistralGptqInFull(),
+    ...quantisedRepositories(),
+    mistralGguf(),
+    manyBranches(),
+    hostileFacts(),
+  ],
   all: ({ scale, size, count }) => [
     mistralGptq({ scale }),
     bigFile(size),

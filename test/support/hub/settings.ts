@@ -15,6 +15,8 @@ export interface HubSettings {
   /** Entries of the tree on one page. */
   pageSize: number;
   signedUrlSeconds: number;
+  /** Files that its scanners warn of, said when it is asked with `securityStatus`; undefined: it says nothing. */
+  scanFindings: readonly { readonly path: string; readonly level: string }[] | undefined;
   /** Origin of another server that holds the storage's objects under their paths; undefined for our own CDN. */
   cdnBase: string | undefined;
 }
@@ -28,5 +30,6 @@ export const DEFAULT_SETTINGS: Readonly<HubSettings> = {
   bytesPerSecond: undefined,
   pageSize: 1000,
   signedUrlSeconds: 3600,
+  scanFindings: undefined,
   cdnBase: undefined,
 };

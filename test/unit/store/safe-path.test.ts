@@ -160,7 +160,7 @@ describe('names beside each other', () => {
   });
 
   test('depth costs no more than length', () => {
-    const paths = Array.from({ length: 500 }, (_, index) => `${index}/${'a/'.repeat(1_500)}b`);
+    const paths = Array.from({ length: 4000 }, (_, index) => `${index}/${'a/'.repeat(190)}b`);
     const started = performance.now();
     expect(refused(paths, 'posix', true)).toEqual([]);
     expect(performance.now() - started).toBeLessThan(20_000);

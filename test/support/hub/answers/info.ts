@@ -6,11 +6,15 @@ import { fileEntry } from './entry.ts';
 import { badRequest } from './hub-error.ts';
 
 /** `GET /api/TYPEs/REPO` and `…/revision/REVISION` (protocol 1.2). */
-export async function infoReply({ repository, commit, route }: AskedAt): Promise<Reply> {
+export async function infoReply({ repository, commit, route, settings }: AskedAt): Promise<Reply> {
   const { query } = route;
   const asked = [...query.getAll('expand'), ...query.getAll('expand[]')];
   const blobs = query.get('blobs') === 'true' || query.get('blobs') === 'True';
   const whole = await describe(repository, commit, blobs);
+  if (asked.length === 0 && query.get('securityStatus') === 'true' && settings.scanFindings !== undefined) {
+    const securityRepoStatus = { scansDone: true, filesWithIssues: settings.scanFindings };
+    return jsonReply(200, { ...whole, securityRepoStatus });
+  }
   if (asked.length === 0) return jsonReply(200, whole);
 
   if (blobs || query.has('securityStatus'))

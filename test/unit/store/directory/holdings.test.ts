@@ -15,7 +15,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Holding } from '../../../../src/model/plan.ts';
 import type { RemoteFile } from '../../../../src/model/remote-file.ts';
 import { hubMetadataPath } from '../../../../src/store/directory/hub-metadata.ts';
-import type { LockContext } from '../../../../src/store/directory/lock.ts';
+import type { LockContext } from '../../../../src/store/lock.ts';
 import { directoryStore } from '../../../support/directory-store.ts';
 import {
   bring,

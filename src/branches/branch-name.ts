@@ -1,0 +1,26 @@
+import type { PlainFacts } from './fact-list.ts';
+
+/** Git cannot store longer ones on most disks. */
+const MAX_LENGTH = 255;
+
+/** What the name of a branch suggests. Only believed where nothing else says anything. */
+export function readBranchName(name: string): PlainFacts {
+  const text = name.slice(0, MAX_LENGTH).toLowerCase();
+  const bits =
+    /(?:^|[-_./])(\d(?:[._]\d{1,2})?)[-_]?(?:bit|bits|bpw)(?=$|[-_./])/.exec(text)?.[1] ??
+    /(?:^|bpw[-_]?)(\d[._]\d{1,2})(?=$|[-_])/.exec(text)?.[1] ??
+    /(?:^|[-_.])int([48])(?=$|[-_.])/.exec(text)?.[1];
+  const group = /(?:^|[-_])(-?\d{1,4})g(?=$|[-_])/.exec(text)?.[1];
+  const order = /act[-_]?order(?:[-_](true|false))?/.exec(text);
+  const head = /(?:^|[-_])h(\d)(?=$|[-_])/.exec(text)?.[1];
+  const method = /(?:^|[-_])(gptq|awq|exl2|exl3|fp8)(?=$|[-_])/.exec(text)?.[1];
+  const width = bits === undefined ? undefined : Number(bits.replace('_', '.'));
+  return {
+    method,
+    bits: width !== undefined && width > 0 ? width : undefined,
+    // `--1g` is how -1 looks behind a hyphen.
+    groupSize: group === undefined ? undefined : Number(group) < 0 ? 'none' : Number(group) || undefined,
+    actOrder: order === null ? undefined : order[1] !== 'false',
+    headBits: head === undefined ? undefined : Number(head),
+  };
+}

@@ -1,0 +1,148 @@
+import type { BranchRow, FormatShare, Origin } from '../model/branch-facts.ts';
+import { parseGgufName } from '../model/gguf-name.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import { weightFormat } from '../model/weight-format.ts';
+import { setBytes, type WeightSet, weightSets } from '../model/weight-set.ts';
+import { readBranchName } from './branch-name.ts';
+import type { Card } from './card.ts';
+import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
+import { ggufRows } from './gguf-rows.ts';
+import { methodOfTensors, plainWeights, type ReadFile, readTensors } from './read-weights.ts';
+import { summarise } from './safetensors-header.ts';
+import { attempt, readSmallFiles } from './small-files.ts';
+
+/** So many headers are read for one row of the table; a model in more parts is known by its index and sizes. */
+const MAX_PARTS = 8;
+const MAX_PARTS_WHOLE = 256;
+/** The set that counts when weights come in several formats: what programs prefer. */
+const PREFERENCE = ['safetensors', 'consolidated', 'gguf', 'pytorch', 'original', 'ggml', 'onnx'] as const;
+
+/** One commit, and all that is needed to describe what it holds. */
+export interface BranchSubject {
+  readonly kind: BranchRow['kind'];
+  readonly revision: string;
+  readonly commit: string;
+  readonly date: string | undefined;
+  readonly files: readonly RemoteFile[];
+  readonly read: ReadFile;
+  /** Of the whole repository, as a rule. Others may be reading it at the same time. */
+  readonly card: Promise<Card>;
+  /** Read everything there is to know, at the price of more requests. */
+  readonly whole: boolean;
+}
+
+/** The rows of one branch: itself, and every quantisation in it that can be downloaded alone. */
+export async function describeBranch(subject: BranchSubject): Promise<BranchRow[]> {
+  const { files, read, whole } = subject;
+  const sets = weightSets(files);
+  const main = mainSet(sets);
+  const [small, tensors] = await Promise.all([readSmallFiles(files, read, whole), tensorsIn(main, subject)]);
+  const problems = [...small.problems, ...tensors.problems];
+  const quantised = small.findings.find(({ facts }) => facts.method !== undefined)?.facts;
+  // A header counts, a shape only implies.
+  const implied = small.findings.filter(({ origin }) => origin === 'computed');
+  const findings: Finding[] = [
+    ...small.findings.filter(({ origin }) => origin !== 'computed'),
+    ...tensorFindings(tensors.tensors, quantised, subject),
+    ...implied,
+  ];
+  if (main === undefined) problems.push('no weights');
+  const ggufs = sets.filter(({ format }) => format === 'gguf');
+  const onlyGguf = main?.format === 'gguf';
+  const card = await subject.card;
+  const about = card.rows.get(subject.revision) ?? {};
+  const base = { subject, card, problems, formats: formatShares(files) };
+  const variants = await ggufRows(ggufs, base, onlyGguf ? small.findings : []);
+  if (onlyGguf && variants.length > 0) return variants;
+  const merged = mergeFindings([
+    ...findings,
+    { origin: 'computed', facts: { bitsPerWeight: meanBits(findings) } },
+    ...exllamaFindings(about, quantised),
+    { origin: 'card', facts: { ...about, exllama: undefined } },
+    { origin: 'card', facts: card.about },
+    { origin: 'name', facts: subject.revision === 'main' ? {} : readBranchName(subject.revision) },
+  ]);
+  const { kind, revision, commit, date } = subject;
+  const row: BranchRow = {
+    kind,
+    revision,
+    commit,
+    date,
+    variant: undefined,
+    files: files.map(({ path, size }) => ({ path, size })),
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    weightBytes: main === undefined ? 0 : setBytes(main),
+    formats: base.formats,
+    problems,
+    ...merged,
+  };
+  return [row, ...variants];
+}
+
+function mainSet(sets: readonly WeightSet<RemoteFile>[]): WeightSet<RemoteFile> | undefined {
+  for (const format of PREFERENCE) {
+    const found = sets.find((set) => set.format === format);
+    if (found !== undefined) return found;
+  }
+  return sets[0];
+}
+
+async function tensorsIn(set: WeightSet<RemoteFile> | undefined, { read, whole }: BranchSubject) {
+  const problems: string[] = [];
+  const parts = set?.files ?? [];
+  const readable = set?.format === 'safetensors' || set?.format === 'consolidated';
+  if (!readable || parts.length > (whole ? MAX_PARTS_WHOLE : MAX_PARTS)) return { problems, tensors: [] };
+  const tensors = await attempt(parts[0]?.path ?? '', problems, () => readTensors(parts, read));
+  if (typeof tensors === 'string') problems.push(tensors);
+  return { problems, tensors: typeof tensors === 'string' ? [] : (tensors ?? []) };
+}
+
+function tensorFindings(
+  tensors: Awaited<ReturnType<typeof tensorsIn>>['tensors'],
+  quantised: PlainFacts | undefined,
+  { revision }: BranchSubject,
+): Finding[] {
+  if (tensors.length === 0) return [];
+  const origin: Origin = 'safetensors header';
+  const method = quantised?.method ?? methodOfTensors(tensors);
+  if (method === undefined) {
+    const facts = { method: 'none', ...plainWeights(tensors), ...summarise(tensors, undefined, 'none') };
+    return [{ origin, facts }];
+  }
+  const bits = quantised?.bits ?? readBranchName(revision).bits;
+  const mixed = quantised?.mixedBits !== undefined;
+  const facts = summarise(tensors, mixed ? undefined : bits, method);
+  // Of words of several widths nobody can say how many values they hold.
+  return [{ origin, facts: { method, ...facts, ...(mixed ? { parameters: undefined } : {}) } }];
+}
+
+/** All bytes of all tensors over all parameters: more than the bits of the matrices, because the rest is not quantised. */
+function meanBits(findings: readonly Finding[]): number | undefined {
+  const first = (name: 'tensorBytes' | 'parameters') =>
+    findings.map(({ facts }) => facts[name]).find((value) => value !== undefined);
+  const [bytes, parameters] = [first('tensorBytes'), first('parameters')];
+  if (bytes === undefined || parameters === undefined) return undefined;
+  return Math.round((800 * bytes) / parameters) / 100;
+}
+
+/** The card's word on ExLlama is of its day; today's rule stands beside it where they differ. */
+function exllamaFindings(card: PlainFacts, quantised: PlainFacts | undefined): Finding[] {
+  const { method, bits } = quantised ?? {};
+  const loads = method === 'exl2' || method === 'exl3' || (method === 'gptq' && bits === 4);
+  const known = method === 'exl2' || method === 'exl3' || (method === 'gptq' && bits !== undefined);
+  return [
+    { origin: 'card', facts: { exllama: card.exllama } },
+    { origin: 'rule', facts: { exllama: known ? loads : undefined } },
+  ];
+}
+
+function formatShares(files: readonly RemoteFile[]): FormatShare[] {
+  const shares = new Map<string, { files: number; bytes: number }>();
+  for (const { path, size } of files) {
+    const format = weightFormat(path);
+    if (format === 'other' || (format === 'gguf' && parseGgufName(path).role !== 'model')) continue;
+    const share = shares.get(format) ?? { files: 0, bytes: 0 };
+    shares.set(format, { files: share.files + 1, bytes: share.bytes + size });
+  }
+  return Array.from(shares, ([format, share]) => ({ format, ...share }));
+}

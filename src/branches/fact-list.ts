@@ -1,0 +1,51 @@
+import type { Conflict, Fact, FactName, Facts, FactTypes, Origin } from '../model/branch-facts.ts';
+
+/** Facts of one place, before they are laid beside those of others. Undefined values are left out. */
+export type PlainFacts = { readonly [Name in FactName]?: FactTypes[Name] | undefined };
+
+export interface Finding {
+  readonly origin: Origin;
+  readonly facts: PlainFacts;
+}
+
+/** These are opinions or wordings: two places that differ in them do not contradict each other. */
+const NEVER_IN_CONFLICT: ReadonlySet<FactName> = new Set([
+  'description',
+  'packing',
+  'mix',
+  'chatTemplate',
+  'architecture',
+  'method',
+  'stopTokens',
+  'license',
+  'baseModel',
+  'context',
+  'dtype',
+]);
+
+/** The facts of several places, the most trusted first. The first word counts; later ones that differ are shown. */
+export function mergeFindings(findings: readonly Finding[]): { facts: Facts; conflicts: Conflict[] } {
+  const facts: Partial<Record<FactName, Fact<unknown>>> = {};
+  const conflicts: Conflict[] = [];
+  for (const { origin, facts: found } of findings) {
+    for (const [name, value] of Object.entries(found) as [FactName, unknown][]) {
+      if (value === undefined) continue;
+      const fact = { value, origin };
+      const believed = facts[name];
+      if (believed === undefined) facts[name] = fact;
+      else if (!NEVER_IN_CONFLICT.has(name) && !same(name, believed.value, value)) {
+        conflicts.push({ field: name, believed, other: fact });
+      }
+    }
+  }
+  return { facts: facts as Facts, conflicts };
+}
+
+function same(name: FactName, left: unknown, right: unknown): boolean {
+  if (typeof left === 'number' && typeof right === 'number') {
+    // A name says 4.65 as 4_6 or rounds it; a count of parameters is written as 7B.
+    const tolerance = name === 'parameters' ? 0.25 * left : name === 'bits' && left % 1 !== 0 ? 0.1 : 1e-9;
+    return Math.abs(left - right) <= tolerance;
+  }
+  return JSON.stringify(left) === JSON.stringify(right);
+}

@@ -1,0 +1,133 @@
+import type { PlainFacts } from './fact-list.ts';
+import { integerAt, isRecord, type JsonRecord, numberAt, recordAt, senseless, textAt } from './json.ts';
+import { describesQuantisation, readQuantisation } from './quantisation.ts';
+
+const MOST = 1e9;
+/** Bytes of one key or value: caches are kept in 16 bits unless a program is told otherwise. */
+const KV_BYTES = 2;
+
+/** The quantisation that `config.json` describes, wherever in it; undefined when it describes none. */
+export function quantisationIn(config: JsonRecord): PlainFacts | undefined {
+  const text = recordAt(config, 'text_config') ?? {};
+  for (const holder of [config, text]) {
+    const block = recordAt(holder, 'quantization_config') ?? recordAt(holder, 'compression_config');
+    if (block !== undefined) return readQuantisation(block);
+  }
+  // MLX writes the block under this name, without a method.
+  const mlx = recordAt(config, 'quantization');
+  return mlx !== undefined && describesQuantisation(mlx) ? readQuantisation(mlx, 'mlx') : undefined;
+}
+
+/** The shape of the model, of its text part where it has several. */
+export function readModelConfig(config: JsonRecord): PlainFacts {
+  const parts = [
+    config,
+    ...['text_config', 'llm_config', 'language_config'].map((name) => recordAt(config, name)),
+  ];
+  const holders = parts.filter((part) => part !== undefined);
+  // The older families have names of their own for the same things.
+  const whole = (...names: string[]) => {
+    for (const holder of holders.toReversed()) {
+      for (const name of names) {
+        const value = integerAt(holder, name, 1, MOST);
+        if (value !== undefined) return value;
+      }
+    }
+    return undefined;
+  };
+  const layers = whole('num_hidden_layers', 'n_layer', 'num_layers', 'n_layers');
+  const heads = whole('num_attention_heads', 'n_head', 'n_heads');
+  const hidden = whole('hidden_size', 'n_embd', 'd_model');
+  const kvHeads = whole('num_key_value_heads', 'multi_query_group_num', 'n_head_kv', 'num_kv_heads') ?? heads;
+  const derived = heads !== undefined && hidden !== undefined ? Math.floor(hidden / heads) : undefined;
+  const headSize = whole('head_dim', 'kv_channels') ?? (derived === 0 ? undefined : derived);
+  const dtype = holders.map((part) => textAt(part, 'torch_dtype', 20) ?? textAt(part, 'dtype', 20));
+  return {
+    architecture: textAt(config, 'model_type', 60),
+    layers,
+    heads,
+    kvHeads,
+    headSize,
+    context: whole(
+      'max_position_embeddings',
+      'n_positions',
+      'seq_length',
+      'max_seq_len',
+      'n_ctx',
+      'max_sequence_length',
+    ),
+    dtype: dtype.find((value) => value !== undefined),
+    kvBytesPerToken: latentKv(holders, layers) ?? kvBytesPerToken(layers, kvHeads, headSize),
+  };
+}
+
+/** Keys and values of every layer and head. Undefined when a number is missing. */
+export function kvBytesPerToken(
+  layers: number | undefined,
+  kvHeads: number | undefined,
+  headSize: number | undefined,
+): number | undefined {
+  if (layers === undefined || kvHeads === undefined || headSize === undefined) return undefined;
+  return 2 * layers * kvHeads * headSize * KV_BYTES;
+}
+
+/** Latent attention (DeepSeek) keeps one compressed vector and one rotary key per layer instead. */
+function latentKv(holders: readonly JsonRecord[], layers: number | undefined): number | undefined {
+  if (layers === undefined) return undefined;
+  for (const holder of holders) {
+    const rank = integerAt(holder, 'kv_lora_rank', 1, MOST);
+    const rotary = integerAt(holder, 'qk_rope_head_dim', 0, MOST);
+    if (rank !== undefined && rotary !== undefined) return layers * (rank + rotary) * KV_BYTES;
+  }
+  return undefined;
+}
+
+/** Families whose blocks are four matrices of attention and three of a gated network, and nothing else of weight. */
+const DENSE_FAMILIES: ReadonlySet<string> = new Set(['llama', 'mistral', 'qwen2', 'qwen3']);
+
+/** Parameters as the shape implies them, for weights whose headers do not tell; undefined for other families. */
+export function impliedParameters(config: JsonRecord): number | undefined {
+  const facts = readModelConfig(config);
+  const { architecture, layers, heads, kvHeads, headSize } = facts;
+  const hidden = integerAt(config, 'hidden_size', 1, MOST);
+  const inner = integerAt(config, 'intermediate_size', 1, MOST);
+  const words = integerAt(config, 'vocab_size', 1, MOST);
+  if (!DENSE_FAMILIES.has(architecture ?? '') || !layers || !heads || !kvHeads || !headSize) return undefined;
+  if (hidden === undefined || inner === undefined || words === undefined) return undefined;
+  const attention = 2 * hidden * headSize * (heads + kvHeads);
+  const tables = config['tie_word_embeddings'] === true ? 1 : 2;
+  const parameters =
+    tables * words * hidden + layers * (attention + 3 * hidden * inner + 2 * hidden) + hidden;
+  return Number.isSafeInteger(parameters) ? parameters : undefined;
+}
+
+/** Names of fields that are there with values that no model can have; nothing is taken from those. */
+export function senselessIn(config: JsonRecord): string[] {
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
+  const shape = ['num_hidden_layers', 'num_attention_heads', 'num_key_value_heads', 'hidden_size'];
+  const block = recordAt(config, 'quantization_config') ?? {};
+  const isBits = (value: unknown) => typeof value === 'number' && value > 0 && value <= 64;
+  return [...senseless(config, shape, isCount), ...senseless(block, ['bits'], isBits)];
+}
+
+/** `tokenizer_config.json`: the chat template, where it is not a file of its own, and the token that ends an answer. */
+export function readTokenizerConfig(config: JsonRecord): PlainFacts {
+  const template = Object.hasOwn(config, 'chat_template') ? config['chat_template'] : undefined;
+  const named = Array.isArray(template) ? (template as unknown[]).filter(isRecord) : [];
+  const chosen = named.find((entry) => textAt(entry, 'name') === 'default') ?? named[0];
+  const end = recordAt(config, 'eos_token');
+  const stop = textAt(config, 'eos_token') ?? (end === undefined ? undefined : textAt(end, 'content'));
+  return {
+    chatTemplate:
+      typeof template === 'string'
+        ? textAt(config, 'chat_template', 20_000)
+        : chosen && textAt(chosen, 'template', 20_000),
+    stopTokens: stop === undefined ? undefined : [stop],
+  };
+}
+
+/** `model.safetensors.index.json`: bytes of all tensors of all parts. */
+export function readIndex(index: JsonRecord): PlainFacts {
+  const metadata = recordAt(index, 'metadata') ?? {};
+  return { tensorBytes: numberAt(metadata, 'total_size', 1, Number.MAX_SAFE_INTEGER) };
+}

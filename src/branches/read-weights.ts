@@ -1,0 +1,67 @@
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { PlainFacts } from './fact-list.ts';
+import { headerLength, MAX_HEADER_BYTES, readHeader, type Tensor } from './safetensors-header.ts';
+
+/** Reads a range of a file of the revision. */
+export type ReadFile = (file: RemoteFile, start: number, end: number) => Promise<Uint8Array>;
+
+/** Enough for the header of a quantised model of 7B in one file, which has some 1,100 tensors and 130 kB. */
+const FIRST_READ = 192 * 1024;
+
+/** The tensors of every file, or a sentence that names the file whose header makes no sense. */
+export async function readTensors(
+  files: readonly RemoteFile[],
+  read: ReadFile,
+): Promise<readonly Tensor[] | string> {
+  const parts = await Promise.all(files.map((file) => tensorsOf(file, read)));
+  const wrong = parts.find((part) => typeof part === 'string');
+  return wrong ?? (parts as (readonly Tensor[])[]).flat();
+}
+
+async function tensorsOf(file: RemoteFile, read: ReadFile): Promise<readonly Tensor[] | string> {
+  const start = await read(file, 0, Math.min(FIRST_READ, file.size));
+  const length = headerLength(start, file.size);
+  if (typeof length === 'string') return `${file.path}: ${length}`;
+  const end = Math.min(8 + length, MAX_HEADER_BYTES + 8);
+  const rest = end > start.length ? await read(file, start.length, end) : new Uint8Array();
+  const header = new Uint8Array(end - 8);
+  header.set(start.subarray(8, end));
+  if (rest.length > 0) header.set(rest, start.length - 8);
+  const tensors = readHeader(header);
+  return typeof tensors === 'string' ? `${file.path}: a header with ${tensors}` : tensors;
+}
+
+/** The quantiser that leaves tensors of such names; undefined where the names do not tell. */
+export function methodOfTensors(tensors: readonly Tensor[]): string | undefined {
+  for (const { name } of tensors) {
+    if (name.endsWith('.q_weight')) return 'exl2';
+    if (name.endsWith('.trellis')) return 'exl3';
+    if (name.endsWith('.weight_packed')) return 'compressed-tensors';
+  }
+  return undefined;
+}
+
+const PLAIN_BITS: Readonly<Record<string, number>> = {
+  F64: 64,
+  F32: 32,
+  F16: 16,
+  BF16: 16,
+  F8_E4M3: 8,
+  F8_E5M2: 8,
+};
+const NAMES: Readonly<Record<string, string>> = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  F8_E4M3: 'float8_e4m3',
+  F8_E5M2: 'float8_e5m2',
+};
+
+/** Bits and type of weights that nobody quantised: those of most bytes. */
+export function plainWeights(tensors: readonly Tensor[]): PlainFacts {
+  const bytes = new Map<string, number>();
+  for (const tensor of tensors) bytes.set(tensor.dtype, (bytes.get(tensor.dtype) ?? 0) + tensor.bytes);
+  const [most] = Array.from(bytes).sort((left, right) => right[1] - left[1])[0] ?? [];
+  return most === undefined ? {} : { bits: PLAIN_BITS[most], dtype: NAMES[most] };
+}

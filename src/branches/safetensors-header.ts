@@ -1,0 +1,121 @@
+import type { PlainFacts } from './fact-list.ts';
+import { isRecord, type JsonRecord, parseRecord } from './json.ts';
+
+/** The format's own limit; every reader of it refuses more. */
+export const MAX_HEADER_BYTES = 25_000_000;
+const MOST_TENSORS = 1_000_000;
+/** Bits of one element. */
+const BITS: Readonly<Record<string, number>> = {
+  F64: 64,
+  I64: 64,
+  U64: 64,
+  F32: 32,
+  I32: 32,
+  U32: 32,
+  F16: 16,
+  BF16: 16,
+  I16: 16,
+  U16: 16,
+  I8: 8,
+  U8: 8,
+  BOOL: 8,
+  F8_E4M3: 8,
+  F8_E5M2: 8,
+  F8_E8M0: 8,
+  F4: 4,
+};
+
+export interface Tensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+}
+
+/**
+ * Length of the JSON that follows the first 8 bytes of a safetensors file, or a sentence why it makes no sense.
+ * `size` is that of the whole file.
+ */
+export function headerLength(start: Uint8Array, size: number): number | string {
+  if (start.length < 8) return 'too short for a header';
+  const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER_BYTES)) return `a header of ${length} bytes, more than the format allows`;
+  if (length < 2n || Number(length) + 8 > size) return `a header of ${length} bytes in a file of ${size}`;
+  return Number(length);
+}
+
+/** The tensors that a header describes, or a sentence why it makes no sense. */
+export function readHeader(json: Uint8Array): readonly Tensor[] | string {
+  const header = parseRecord(new TextDecoder().decode(json));
+  if (typeof header === 'string') return header;
+  const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
+  if (entries.length > MOST_TENSORS) return `${entries.length} tensors`;
+  const tensors: Tensor[] = [];
+  for (const [name, entry] of entries) {
+    const tensor = readTensor(name, entry);
+    if (tensor === undefined) return `a tensor that makes no sense: ${name.slice(0, 60)}`;
+    tensors.push(tensor);
+  }
+  return tensors;
+}
+
+function readTensor(name: string, entry: unknown): Tensor | undefined {
+  if (!isRecord(entry)) return undefined;
+  const { dtype, shape, data_offsets: offsets } = entry as JsonRecord;
+  if (typeof dtype !== 'string' || !isSizes(shape) || !isSizes(offsets)) return undefined;
+  const [start, end] = offsets;
+  if (offsets.length !== 2 || start! > end!) return undefined;
+  const width = BITS[dtype];
+  const bits = shape.reduce((product, one) => product * one, width ?? 0);
+  if (width !== undefined && Math.ceil(bits / 8) !== end! - start!) return undefined;
+  return { name, dtype, shape, bytes: end! - start! };
+}
+
+function isSizes(value: unknown): value is number[] {
+  return (
+    Array.isArray(value) && value.length <= 16 && value.every((one) => Number.isSafeInteger(one) && one >= 0)
+  );
+}
+
+/**
+ * Parameters and bytes of all tensors of a model. Packed weights count for what they hold: GPTQ and AWQ put
+ * 32/bits values into an I32, MLX into a U32, bitsandbytes 8/bits into a U8; their scales and tables hold no parameters.
+ */
+export function summarise(
+  tensors: readonly Tensor[],
+  bits: number | undefined,
+  method: string | undefined,
+): PlainFacts {
+  let parameters = 0;
+  let tensorBytes = 0;
+  for (const tensor of tensors) {
+    tensorBytes += tensor.bytes;
+    parameters += parametersOf(tensor, bits, method);
+  }
+  // Trellis and mixed-width formats do not tell how many values a word holds.
+  const known = Number.isSafeInteger(parameters) && parameters > 0 && method !== 'exl2' && method !== 'exl3';
+  return {
+    tensorBytes: tensorBytes > 0 ? tensorBytes : undefined,
+    parameters: known ? parameters : undefined,
+  };
+}
+
+/** What quantisers store beside the weights. */
+const TABLES =
+  /\.(g_idx|qzeros|scales|biases|q_scale|q_scale_max|q_groups|q_perm|q_invperm|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*|weight_scale(_inv)?|weight_zero_point|weight_shape|weight_g_idx|input_scale|SCB|weight_format)$/;
+
+function parametersOf(
+  { name, dtype, shape }: Tensor,
+  bits: number | undefined,
+  method: string | undefined,
+): number {
+  if (TABLES.test(name)) return 0;
+  const elements = shape.reduce((product, one) => product * one, 1);
+  if (bits === undefined) return elements;
+  const width = BITS[dtype];
+  const isPacked =
+    /\.(qweight|weight_packed|.*_blocks)$/.test(name) ||
+    (method === 'mlx' && dtype === 'U32') ||
+    (method === 'bitsandbytes' && dtype === 'U8');
+  return isPacked && width !== undefined ? Math.round((elements * width) / bits) : elements;
+}

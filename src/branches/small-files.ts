@@ -1,0 +1,128 @@
+import { FetchError } from '../model/error.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { Finding, PlainFacts } from './fact-list.ts';
+import { type JsonRecord, parseRecord, recordAt, textAt } from './json.ts';
+import {
+  impliedParameters,
+  quantisationIn,
+  readIndex,
+  readModelConfig,
+  readTokenizerConfig,
+  senselessIn,
+} from './model-config.ts';
+import { describesQuantisation, readQuantisation } from './quantisation.ts';
+import type { ReadFile } from './read-weights.ts';
+
+/** An honest one has a few kilobytes; maps of modules of GPTQModel have some hundred. */
+const MAX_JSON_BYTES = 4_000_000;
+const MAX_CARD_BYTES = 1_000_000;
+
+/** What was found in the small files of a branch, the most trusted first, and what could not be read. */
+export interface SmallFiles {
+  readonly findings: readonly Finding[];
+  readonly problems: readonly string[];
+}
+
+/** `whole` also reads what only matters when one branch is looked at: the template, the stop tokens, the index. */
+export async function readSmallFiles(
+  files: readonly RemoteFile[],
+  read: ReadFile,
+  whole: boolean,
+): Promise<SmallFiles> {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const problems: string[] = [];
+  const record = async (path: string): Promise<JsonRecord | undefined> => {
+    const file = byPath.get(path);
+    if (file === undefined) return undefined;
+    const parsed = await attempt(path, problems, async () => {
+      if (file.size > MAX_JSON_BYTES) return `${file.size} bytes, too large for what it should be`;
+      return parseRecord(new TextDecoder().decode(await read(file, 0, file.size)));
+    });
+    if (typeof parsed === 'string') problems.push(`${path}: ${parsed}`);
+    return typeof parsed === 'string' ? undefined : parsed;
+  };
+  const hasNewer = byPath.has('quantize_config.json');
+  const [quantize, config, older, generation, tokenizer, template, index] = await Promise.all([
+    record('quantize_config.json'),
+    record('config.json'),
+    hasNewer ? undefined : record('quant_config.json'),
+    whole ? record('generation_config.json') : undefined,
+    whole ? record('tokenizer_config.json') : undefined,
+    whole ? readTemplate(byPath.get('chat_template.jinja'), read, problems) : undefined,
+    whole ? record('model.safetensors.index.json') : undefined,
+  ]);
+  const findings: Finding[] = [];
+  const add = (origin: Finding['origin'], facts: PlainFacts | undefined) => {
+    if (facts !== undefined) findings.push({ origin, facts });
+  };
+  const described = quantize !== undefined && describesQuantisation(quantize);
+  if (quantize !== undefined && !described) problems.push('quantize_config.json: describes no quantisation');
+  add('quantize_config.json', described ? readQuantisation(quantize, 'gptq') : undefined);
+  add('config.json', config && quantisationIn(config));
+  const odd = config === undefined ? [] : senselessIn(config);
+  if (odd.length > 0) problems.push(`config.json: no sensible value of ${odd.join(', ')}`);
+  // AWQ wrote this file before transformers had a place for it.
+  const nested = older && (recordAt(older, 'quantization_config') ?? older);
+  add(
+    'quant_config.json',
+    nested && describesQuantisation(nested) ? readQuantisation(nested, 'awq') : undefined,
+  );
+  add('config.json', config && readModelConfig(config));
+  add('computed', config && { parameters: impliedParameters(config) });
+  add('tokenizer_config.json', template === undefined ? undefined : { chatTemplate: template });
+  add('tokenizer_config.json', tokenizer && readTokenizerConfig(tokenizer));
+  add('generation_config.json', generation && stopStrings(generation));
+  add('model.safetensors.index.json', index && readIndex(index));
+  return { findings, problems };
+}
+
+/** The README as text; empty when there is none. Problems go where the caller collects them. */
+export async function readCardText(
+  files: readonly RemoteFile[],
+  read: ReadFile,
+  problems: string[],
+): Promise<string> {
+  const file = files.find(({ path }) => path === 'README.md');
+  if (file === undefined) return '';
+  const bytes = await attempt('README.md', problems, () =>
+    read(file, 0, Math.min(file.size, MAX_CARD_BYTES)),
+  );
+  return bytes === undefined ? '' : new TextDecoder().decode(bytes);
+}
+
+async function readTemplate(
+  file: RemoteFile | undefined,
+  read: ReadFile,
+  problems: string[],
+): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const bytes = await attempt(file.path, problems, () => read(file, 0, Math.min(file.size, 20_000)));
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
+function stopStrings(generation: JsonRecord): PlainFacts {
+  const list = Object.hasOwn(generation, 'stop_strings') ? generation['stop_strings'] : undefined;
+  const texts = Array.isArray(list) ? (list as unknown[]).filter((one) => typeof one === 'string') : [];
+  const single = textAt(generation, 'stop_strings');
+  const stops = single === undefined ? texts.slice(0, 20) : [single];
+  return { stopTokens: stops.length === 0 ? undefined : stops };
+}
+
+/**
+ * A file that cannot be had, or that trips a parser, is a remark about the row. Being told to stop shows in the signal,
+ * at which the caller looks at the end.
+ */
+export async function attempt<T>(
+  path: string,
+  problems: string[],
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    const said = error instanceof Error ? error.message.slice(0, 200) : String(error);
+    const access = error instanceof FetchError && error.code === 'ACCESS';
+    problems.push(`${path}: ${access ? 'not readable with this token (gated or private)' : said}`);
+    return undefined;
+  }
+}

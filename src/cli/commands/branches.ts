@@ -1,0 +1,106 @@
+import { rankRows } from '../../branches/fit.ts';
+import { SORT_ORDERS, type SortOrder, sortRows } from '../../branches/sort-rows.ts';
+import { describeBranches } from '../../library/branches.ts';
+import { FetchError, toFetchError } from '../../model/error.ts';
+import type { Emit } from '../../model/event.ts';
+import { renderBranchInFull } from '../../report/branch-full.ts';
+import { renderBranchJson } from '../../report/branch-json.ts';
+import { renderBranchMarkdown } from '../../report/branch-markdown.ts';
+import { renderBranchTable } from '../../report/branch-table.ts';
+import { renderFitTable } from '../../report/fit-table.ts';
+import { printable } from '../../report/format.ts';
+import { branchesRequest } from '../branches-request.ts';
+import { type Composed, compose } from '../compose.ts';
+import { Contacts } from '../contacts.ts';
+import { EXIT_CODES, explain } from '../explain.ts';
+import { Interruption } from '../interruption.ts';
+import { readContext, readMemory } from '../memory.ts';
+import { processEnvironment } from '../process-environment.ts';
+import type { BranchesOptions } from '../settings.ts';
+
+/** `fetch branches`. Returns the exit code; everything that is to be said has been printed. */
+export async function runBranches(repo: string, options: BranchesOptions, version: string): Promise<number> {
+  const verbose = options.verbose ?? false;
+  const contacts = new Contacts();
+  let interruption: Interruption | undefined;
+  try {
+    const composed = compose(repo, [], downloadOptions(options));
+    interruption = new Interruption(composed.settings.timeoutMs.value, () => {});
+    const emit = emitter(verbose, contacts);
+    for (const message of composed.notes) emit({ type: 'note', message });
+    const text = await answer(composed, options, version, emit, interruption.signal);
+    process.stdout.write(text);
+    return 0;
+  } catch (thrown) {
+    const error = toFetchError(thrown);
+    process.stderr.write(explain(error, { verbose }));
+    return interruption?.exit ?? EXIT_CODES[error.code];
+  } finally {
+    contacts.print(verbose);
+    interruption?.[Symbol.dispose]();
+  }
+}
+
+async function answer(
+  composed: Composed,
+  options: BranchesOptions,
+  version: string,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<string> {
+  const order = sortOrder(options.sort);
+  if (options.json && options.markdown) throw usage('--json and --markdown ask for different things.');
+  const context = readContext(options.context);
+  const memory = options.fits === undefined ? undefined : await readMemory(options.fits);
+  const request = branchesRequest(composed);
+  const table = await describeBranches(request, processEnvironment(version), emit, signal);
+  const rows = sortRows(table.rows, order);
+  const sorted = { ...table, rows };
+  const ranked = memory === undefined ? undefined : rankRows(rows, { memory, context });
+  if (options.json) return renderBranchJson(sorted, ranked);
+  if (options.markdown) return renderBranchMarkdown(sorted, ranked);
+  const { columns, isTTY } = process.stdout;
+  const view = {
+    columns: isTTY ? columns : columnsVariable(),
+    colour: isTTY === true && !process.env['NO_COLOR'],
+  };
+  if (ranked !== undefined) return renderFitTable(sorted, ranked, view);
+  return request.revision === undefined ? renderBranchTable(sorted, view) : renderBranchInFull(sorted, view);
+}
+
+function downloadOptions(options: BranchesOptions) {
+  const { revision, repoType, token, endpoint, retries, stallTimeout, timeout, onlyHosts } = options;
+  const given = { revision, repoType, token, endpoint, retries, stallTimeout, timeout, onlyHosts };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** Notes and warnings for people; nothing else happens that would be worth a line. */
+function emitter(verbose: boolean, contacts: Contacts): Emit {
+  return (event) => {
+    contacts.emit(event);
+    if (event.type === 'note' || (verbose && event.type === 'trace')) {
+      process.stderr.write(`fetch: ${printable(event.message)}\n`);
+    } else if (event.type === 'retrying') {
+      const seconds = (event.delayMs / 1000).toFixed(1);
+      process.stderr.write(
+        `fetch: ${printable(event.what)}: ${printable(event.message)}; again in ${seconds} s\n`,
+      );
+    }
+  };
+}
+
+/** A file or a pipe gets everything, unless somebody says how wide it is. */
+function columnsVariable(): number | undefined {
+  const columns = Number(process.env['COLUMNS']);
+  return Number.isSafeInteger(columns) && columns >= 20 ? columns : undefined;
+}
+
+function sortOrder(text: string | undefined): SortOrder {
+  const order = SORT_ORDERS.find((one) => one === (text ?? 'size'));
+  if (order === undefined) throw usage(`--sort takes ${SORT_ORDERS.join(', ')}, not "${text}".`);
+  return order;
+}
+
+function usage(message: string): FetchError {
+  return new FetchError('USAGE', message, { hint: 'See `fetch branches --help`.' });
+}

@@ -1,0 +1,94 @@
+import { proxyName } from '../../http/proxy.ts';
+import { toFetchError } from '../../model/error.ts';
+import { displayWidth, padEndColumns, printable } from '../../report/format.ts';
+import { safeJson } from '../../report/json-reporter.ts';
+import { type Access, composeAccess } from '../compose-access.ts';
+import { fail } from '../fail.ts';
+import type { DownloadOptions, Setting } from '../settings.ts';
+
+export interface ConfigCommand {
+  readonly options: DownloadOptions;
+  /** As it was written, before the variables were applied: tells where `verbose` and `quiet` come from. */
+  readonly written: DownloadOptions;
+}
+
+type Row = readonly [name: string, value: string | number | boolean | null, origin: string];
+
+/** `fetch config`: what a command would go by, and where each of it was found. Nothing secret is printed. */
+export function runConfig({ options, written }: ConfigCommand): number {
+  let access: Access;
+  try {
+    access = composeAccess(options);
+  } catch (thrown) {
+    return fail(toFetchError(thrown), { verbose: false });
+  }
+  const rows = [...settingRows(access), ...networkRows(access), ...verbosityRows(options, written)];
+  const files = access.layers.map((layer) => layer.path);
+  if (options.json === true) {
+    const settings = Object.fromEntries(rows.map(([name, value, origin]) => [name, { value, origin }]));
+    process.stdout.write(`${safeJson({ v: 1, files, settings }, 2)}\n`);
+    return 0;
+  }
+  for (const note of access.notes) process.stderr.write(`fetch: ${note}\n`);
+  const texts = rows.map(([name, value, origin]) => [
+    name,
+    printable(String(value ?? '-')),
+    printable(origin),
+  ]);
+  const widths = [0, 1].map((column) => Math.max(...texts.map((cells) => displayWidth(cells[column]!))));
+  for (const [name, value, origin] of texts) {
+    const cells = `${padEndColumns(name!, widths[0]!)}  ${padEndColumns(value!, widths[1]!)}`;
+    process.stdout.write(`${cells}  ${origin}\n`);
+  }
+  return 0;
+}
+
+function settingRows({ settings, token }: Access): Row[] {
+  const row = <T extends string | number | boolean>(
+    name: string,
+    { value, origin }: Setting<T | undefined>,
+  ): Row => [name, value ?? null, origin];
+  const inSeconds = (name: string, { value, origin }: Setting<number | undefined>): Row => [
+    name,
+    value === undefined ? null : value / 1000,
+    origin,
+  ];
+  return [
+    row('endpoint', settings.endpoint),
+    ['token', token === undefined ? null : '(set)', token?.origin ?? 'default'],
+    row('directory', settings.directory),
+    row('connections', settings.connections),
+    row('limitRate', settings.bytesPerSecond),
+    row('retries', settings.retries),
+    inSeconds('stallTimeout', settings.stallTimeoutMs),
+    inSeconds('hubTimeout', settings.hubTimeoutMs),
+    inSeconds('timeout', settings.timeoutMs),
+    row('progress', settings.progress),
+    row('offline', settings.offline),
+    row('onlyHosts', settings.onlyHosts),
+    row('transport', settings.transport),
+  ];
+}
+
+function networkRows({ transfer: { network } }: Access): Row[] {
+  const proxies = [
+    ['httpsProxy', network?.httpsProxy],
+    ['httpProxy', network?.httpProxy],
+  ] as const;
+  const certificates = network?.certificates.length ?? 0;
+  return [
+    ...proxies.map(
+      ([name, proxy]): Row => [name, proxy ? proxyName(proxy) : null, proxy?.origin ?? 'default'],
+    ),
+    ['noProxy', network?.noProxy || null, network?.noProxy ? 'NO_PROXY' : 'default'],
+    ['certificates', certificates, certificates > 0 ? 'SSL_CERT_FILE and the like' : 'default'],
+  ];
+}
+
+function verbosityRows(options: DownloadOptions, written: DownloadOptions): Row[] {
+  return (['verbose', 'quiet'] as const).map((name): Row => {
+    const origin =
+      written[name] !== undefined ? `--${name}` : options[name] ? 'HF_HUB_VERBOSITY or HF_DEBUG' : 'default';
+    return [name, options[name] ?? false, origin];
+  });
+}

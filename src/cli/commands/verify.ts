@@ -1,0 +1,174 @@
+import { resolve } from 'node:path';
+import type { TransferSettings } from '../../library/carry-out.ts';
+import { repair } from '../../library/repair.ts';
+import { requireManifest, type VerifyReport, verify, verifyAgainstHub } from '../../library/verify.ts';
+import { FetchError, toFetchError } from '../../model/error.ts';
+import type { Emit } from '../../model/event.ts';
+import { parseTarget } from '../../model/target.ts';
+import { createCheckReporter } from '../../report/check-reporter.ts';
+import { chooseReporters } from '../../report/choose-reporter.ts';
+import { checkSentence, countFindings, renderCheckJson, renderFindings } from '../../report/findings.ts';
+import { openReporter, reportTime, standardError } from '../compose.ts';
+import { type Access, composeAccess } from '../compose-access.ts';
+import { recordedEndpoint } from '../compose-locks.ts';
+import { Contacts } from '../contacts.ts';
+import { fail } from '../fail.ts';
+import { Interruption } from '../interruption.ts';
+import { processEnvironment } from '../process-environment.ts';
+import type { VerifyOptions } from '../settings.ts';
+
+export interface VerifyCommand {
+  readonly directory: string;
+  readonly options: VerifyOptions;
+  readonly version: string;
+}
+
+interface Outcome {
+  readonly report: VerifyReport;
+  /** With `--repair`: bytes that came over the network. */
+  readonly fetchedBytes: number | undefined;
+}
+
+/** `fetch verify`: exit code 7 for any difference that is left at the end. */
+export async function runVerify({ directory, options, version }: VerifyCommand): Promise<number> {
+  // One document, so that an error is not a second one on stdout.
+  const { json = false, quiet = false, ...forErrors } = options;
+  const started = reportTime.now();
+  let access: Access;
+  try {
+    refuseContradictions(options);
+    access = composeAccess(options);
+  } catch (thrown) {
+    return fail(toFetchError(thrown), { verbose: options.verbose ?? false });
+  }
+  using interruption = new Interruption(access.settings.timeoutMs.value, () => {});
+  let outcome: Outcome;
+  try {
+    outcome = await carryOutVerify(resolve(directory), options, access, version, interruption.signal);
+  } catch (thrown) {
+    const ending = { exit: interruption.exit, kept: 'nothing was decided' };
+    const error = toFetchError(thrown);
+    return fail(
+      error,
+      { verbose: forErrors.verbose ?? false },
+      error.code === 'ABORTED' ? ending : undefined,
+    );
+  }
+  const { report, fetchedBytes } = outcome;
+  if (!quiet) process.stderr.write(`fetch: ${checkSentence(report, reportTime.now() - started)}\n`);
+  const whole = report.findings.length === 0;
+  if (json) process.stdout.write(renderCheckJson(report, fetchedBytes));
+  else process.stdout.write(whole ? `${report.directory}\n` : renderFindings(report.findings));
+  return whole ? 0 : fail(different(report, options), { verbose: false });
+}
+
+async function carryOutVerify(
+  directory: string,
+  options: VerifyOptions,
+  access: Access,
+  version: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  for (const note of options.quiet === true ? [] : access.notes) process.stderr.write(`fetch: ${note}\n`);
+  const environment = processEnvironment(version);
+  const contacts = new Contacts();
+  const look = async (quick: boolean): Promise<VerifyReport> => {
+    const watch = createCheckReporter({
+      output: standardError(),
+      time: reportTime,
+      kind: barKind(options, access),
+    });
+    const note: Emit = (event) => {
+      contacts.emit(event);
+      if (event.type === 'note' || (event.type === 'trace' && options.verbose === true))
+        process.stderr.write(`fetch: ${event.message}\n`);
+    };
+    try {
+      const settings = { quick, watch, signal, emit: note };
+      if (options.repo === undefined) return await verify(directory, environment, settings);
+      return await verifyAgainstHub(directory, comparison(options, access), environment, settings);
+    } finally {
+      watch.close();
+    }
+  };
+  const report = await look(options.quick ?? false);
+  if (options.repo !== undefined) contacts.print(options.verbose);
+  if (options.repair !== true) return { report, fetchedBytes: undefined };
+  const wrong = report.findings.filter((finding) => finding.kind !== 'extra');
+  if (wrong.length === 0) return { report, fetchedBytes: 0 };
+  if (options.quiet !== true) process.stderr.write(`fetch: repairing: ${countFindings(wrong)}\n`);
+  const { json: _one, ...plain } = options;
+  const reporter = await openReporter(plain, access.settings, directory);
+  try {
+    const emit: Emit = (event) => {
+      contacts.emit(event);
+      reporter.emit(event);
+    };
+    const from = repairFrom(directory, access);
+    const fetchedBytes = await repair(directory, wrong, from, environment, emit, signal);
+    reporter.close();
+    contacts.print(options.verbose);
+    // What was repaired has been hashed on arrival; the rest is as it was seen a moment ago.
+    return {
+      report: { ...report, findings: report.findings.filter(({ kind }) => kind === 'extra') },
+      fetchedBytes,
+    };
+  } finally {
+    reporter.close();
+  }
+}
+
+function refuseContradictions({ repo, revision, repoType, repair: wanted }: VerifyOptions): void {
+  if (repo === undefined && (revision !== undefined || repoType !== undefined)) {
+    throw new FetchError('USAGE', '--revision and --repo-type belong to --repo.', {
+      hint: 'Without --repo, the manifest of the directory says what it is.',
+    });
+  }
+  if (repo !== undefined && wanted === true) {
+    throw new FetchError('USAGE', '--repair goes by the manifest, not by --repo.', {
+      hint: 'To make a directory what a revision is: fetch REPO --revision REV --local-dir DIR.',
+    });
+  }
+}
+
+function comparison(options: VerifyOptions, { settings, transfer }: Access) {
+  const target = parseTarget(options.repo ?? '', {
+    endpoint: settings.endpoint.value,
+    revision: options.revision,
+    repoType: settings.repoType,
+  });
+  return { ...transfer, repo: target.repo, revision: target.revision ?? 'main' };
+}
+
+/** Where the manifest says, if nobody names a hub here; then without a token, which was not meant for that place. */
+function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
+  const { endpoint } = requireManifest(directory).manifest;
+  if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
+  return { ...transfer, endpoint: recordedEndpoint(endpoint), token: undefined };
+}
+
+function barKind(options: VerifyOptions, { settings }: Access): 'bar' | 'line' | 'none' {
+  const kinds = chooseReporters({
+    progress: settings.progress.value,
+    quiet: options.quiet ?? false,
+    json: options.json ?? false,
+    isTTY: process.stderr.isTTY ?? false,
+    TERM: process.env['TERM'],
+    NO_COLOR: process.env['NO_COLOR'],
+    CI: process.env['CI'],
+  });
+  if (kinds.includes('bar')) return 'bar';
+  return kinds.includes('line') ? 'line' : 'none';
+}
+
+function different(report: VerifyReport, options: VerifyOptions): FetchError {
+  const { findings, directory } = report;
+  const onlyExtra = findings.every((finding) => finding.kind === 'extra');
+  return new FetchError('INTEGRITY', `${directory} differs: ${countFindings(findings)}`, {
+    hint: onlyExtra
+      ? 'Extra files are left alone: remove them if they are not yours.'
+      : options.repo === undefined
+        ? 'Fetch what is wrong again with --repair.'
+        : 'Make it right with fetch REPO --revision REV --local-dir DIR.',
+  });
+}

@@ -1,0 +1,80 @@
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { rankRows } from '../branches/fit.ts';
+import { describeBranches } from '../library/branches.ts';
+import type { Environment } from '../library/environment.ts';
+import type { RankedRow } from '../model/branch-facts.ts';
+import { FetchError } from '../model/error.ts';
+import type { Emit } from '../model/event.ts';
+import { fitSentence } from '../report/fit-sentence.ts';
+import { formatBytes, printable } from '../report/format.ts';
+import { branchesRequest } from './branches-request.ts';
+import { type Composed, defaultDirectory } from './compose.ts';
+import { readContext, readMemory } from './memory.ts';
+import type { DownloadOptions } from './settings.ts';
+
+/** So many are named behind the first. */
+const OTHERS = 3;
+
+/**
+ * Turns `--fits` into the branch or quantisation to download: says which and why on stderr, and on a terminal asks.
+ * Throws NOT_FOUND when nothing fits, ABORTED when the answer is no.
+ */
+export async function chooseFitting(
+  composed: Composed,
+  options: DownloadOptions,
+  environment: Environment,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Composed> {
+  const memory = await readMemory(options.fits ?? '');
+  const context = readContext(options.context);
+  const table = await describeBranches(branchesRequest(composed), environment, emit, signal);
+  const ranked = rankRows(table.rows, { memory, context });
+  const [best] = ranked;
+  if (best === undefined || !best.fit.fits) throw nothingFits(best, memory);
+  const fitting = ranked.filter(({ fit }) => fit.fits);
+  const others = fitting.slice(1, 1 + OTHERS).map((one) => `fetch:   else ${fitSentence(one)}\n`);
+  const more = fitting.length - 1 - others.length;
+  const say = (text: string) => (options.quiet ? true : process.stderr.write(text));
+  say(`fetch: best of ${fitting.length} that fit: ${fitSentence(best)}\n${others.join('')}`);
+  if (more > 0) say(`fetch:   and ${more} more: see fetch branches\n`);
+  await confirm(best, options, signal);
+  const { revision, variant } = best.row;
+  const { request, settings, target } = composed;
+  const named = revision === 'main' ? undefined : revision;
+  const directory =
+    options.localDir === undefined && request.cache === undefined
+      ? resolve(defaultDirectory(settings, target.repo, named, variant))
+      : request.directory;
+  const chosen = { revision, quantisation: variant, mayBeQuantisation: false, directory };
+  return { ...composed, request: { ...request, ...chosen } };
+}
+
+function nothingFits(nearest: RankedRow | undefined, memory: number): FetchError {
+  const needs = nearest === undefined || nearest.fit.weights === 0 ? undefined : fitSentence(nearest);
+  return new FetchError('NOT_FOUND', `nothing in this repository fits into ${formatBytes(memory)}`, {
+    hint:
+      needs === undefined
+        ? 'It has no weights.'
+        : `The smallest is ${needs}. A shorter --context takes less.`,
+  });
+}
+
+/** Nobody is asked where nobody can answer, in CI, and with `--yes`. */
+async function confirm(best: RankedRow, options: DownloadOptions, signal: AbortSignal): Promise<void> {
+  const canAnswer = process.stdin.isTTY === true && process.stderr.isTTY === true && !process.env['CI'];
+  if (options.yes || options.dryRun || !canAnswer) {
+    if (!options.dryRun && !options.quiet) process.stderr.write('fetch: taking the first\n');
+    return;
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const question = `Download ${formatBytes(best.row.bytes)} of ${printable(best.row.variant ?? best.row.revision)}? [Y/n] `;
+    const answer = await terminal.question(question, { signal });
+    if (/^\s*(y|yes|)\s*$/i.test(answer)) return;
+  } finally {
+    terminal.close();
+  }
+  throw new FetchError('ABORTED', 'not downloaded, as you say');
+}

@@ -1,0 +1,78 @@
+import type { NetworkSettings, ProxyAddress } from '../http/network.ts';
+import { FetchError } from '../model/error.ts';
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+export interface NetworkPlaces {
+  readonly variables: Variables;
+  /** Value of `--only-hosts`. */
+  readonly onlyHosts: string | undefined;
+  /** Undefined if it cannot be read. */
+  readonly readFile: (path: string) => string | undefined;
+}
+
+/** Where people name files with the certificates of their own authorities. */
+const CERTIFICATE_FILES = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'] as const;
+
+/** Proxies, authorities and allowed hosts; undefined if none of them is set. Throws USAGE, naming the variable. */
+export function readNetwork(places: NetworkPlaces): NetworkSettings | undefined {
+  const { variables, onlyHosts } = places;
+  const all = readProxy(variables, 'ALL_PROXY');
+  const httpsProxy = readProxy(variables, 'HTTPS_PROXY') ?? all;
+  const httpProxy = readProxy(variables, 'HTTP_PROXY') ?? all;
+  for (const proxy of [httpsProxy, httpProxy]) if (proxy !== undefined) requireUsable(proxy);
+  const hosts = onlyHosts?.split(/[\s,]+/).filter((entry) => entry !== '');
+  if (hosts?.length === 0)
+    throw usage('--only-hosts takes a list of hosts.', 'Write it as HOST,HOST,*.DOMAIN.');
+  const network: NetworkSettings = {
+    httpsProxy,
+    httpProxy,
+    noProxy: variables['no_proxy'] || variables['NO_PROXY'] || '',
+    certificates: readCertificates(places),
+    onlyHosts: hosts,
+  };
+  const plain = !httpsProxy && !httpProxy && network.certificates.length === 0 && hosts === undefined;
+  return plain ? undefined : network;
+}
+
+/** The lower-case name first, as curl and Python do; an empty one means none. */
+function readProxy(
+  variables: Variables,
+  name: 'HTTPS_PROXY' | 'HTTP_PROXY' | 'ALL_PROXY',
+): ProxyAddress | undefined {
+  const lower = name.toLowerCase();
+  const origin = variables[lower] === undefined ? name : lower;
+  const text = variables[origin]?.trim();
+  if (!text) return undefined;
+  return { url: text.includes('://') ? text : `http://${text}`, origin };
+}
+
+/** The value may hold a password, so it is in no message. */
+function requireUsable({ url, origin }: ProxyAddress): void {
+  if (!URL.canParse(url)) throw usage(`${origin} is no address of a proxy.`, 'Write it as http://HOST:PORT.');
+  const { protocol } = new URL(url);
+  if (protocol === 'http:' || protocol === 'https:') return;
+  throw usage(
+    `${origin} names a ${protocol.slice(0, -1)} proxy; only http and https proxies are spoken to.`,
+    'Unset it for this command, or name an HTTP proxy in HTTPS_PROXY.',
+  );
+}
+
+/** Also Node's own variable, if there is another: a list of authorities takes the place of what Node added by itself. */
+function readCertificates({ variables, readFile }: NetworkPlaces): string[] {
+  const named = CERTIFICATE_FILES.filter((name) => variables[name]);
+  if (named.length === 0) return [];
+  return [...named, 'NODE_EXTRA_CA_CERTS'].flatMap((name) => {
+    const path = variables[name];
+    if (!path) return [];
+    const text = readFile(path);
+    const found = text?.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+    if (found !== undefined && found !== null) return found;
+    const what = text === undefined ? 'cannot be read' : 'holds no certificate (PEM)';
+    throw usage(`${name}: the file ${path} ${what}.`, 'Name a file of certificates, or unset the variable.');
+  });
+}
+
+function usage(message: string, hint: string): FetchError {
+  return new FetchError('USAGE', message, { hint });
+}

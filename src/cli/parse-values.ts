@@ -1,0 +1,58 @@
+import { FetchError } from '../model/error.ts';
+
+/** An address of a hub, without a slash at the end. */
+export function endpoint(origin: string, written: string): string {
+  const text = written.trim();
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw usage(`${origin}: "${text}" is no address.`, 'Write it as https://HOST.');
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw usage(`${origin}: an endpoint begins with https:// or http://.`);
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw usage(`${origin}: an endpoint has no user and password in it.`, 'Use --token for the credential.');
+  }
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+/** `20M` is 20,000,000 bytes per second: powers of 1000, as sizes are printed. */
+export function rate(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?(?:\/s)?$/i.exec(text.trim());
+  const value =
+    match === null ? 0 : Number(match[1]) * 1000 ** ' kmgt'.indexOf(match[2]!.toLowerCase() || ' ');
+  if (value < 1000) throw usage(`${option} takes a rate of at least 1k, such as 20M or 500k, not "${text}".`);
+  return Math.round(value);
+}
+
+/** A whole number from 1. */
+export function count(option: string, text: string, most: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text.trim()) || value < 1 || value > most) {
+    throw usage(`${option} takes a whole number from 1 to ${most}, not "${text}".`);
+  }
+  return value;
+}
+
+/** Seconds as they are written; milliseconds come back. */
+export function seconds(option: string, text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text.trim()) || value <= 0 || value > 2_000_000) {
+    throw usage(`${option} takes a number of seconds greater than 0, not "${text}".`);
+  }
+  return value * 1000;
+}
+
+/** One of a few words. */
+export function oneOf<T extends string>(option: string, text: string, values: readonly T[]): T {
+  const value = values.find((candidate) => candidate === text);
+  if (value === undefined) throw usage(`${option} takes ${values.join(', ')}, not "${text}".`);
+  return value;
+}
+
+/** A mistake of whoever wrote the command or the file. */
+export function usage(message: string, hint?: string): FetchError {
+  return new FetchError('USAGE', message, { hint: hint ?? 'See `fetch --help`.' });
+}

@@ -1,0 +1,13 @@
+import { dirname } from 'node:path';
+import { type Lock, lockText } from '../store/lock-file.ts';
+import { makeFolder } from '../store/make-folder.ts';
+import { writeAtomically } from '../store/write-atomically.ts';
+import { onDisk } from '../system/disk-error.ts';
+
+/** Writes a lock file; readers see the old one or the new one. */
+export async function writeLock(path: string, locks: readonly Lock[]): Promise<void> {
+  await onDisk(path, async () => {
+    await makeFolder(dirname(path));
+    await writeAtomically(path, lockText(locks));
+  });
+}

@@ -1,0 +1,47 @@
+import { FetchError } from '../model/error.ts';
+import type { NetworkSettings } from './network.ts';
+import { plainHost, proxyFor, proxyName, splitPort } from './proxy.ts';
+
+/** A host that was contacted, and the proxy between here and there. */
+export interface Contact {
+  /** With a port where it is not the usual one. */
+  readonly host: string;
+  /** Without user and password; undefined for a direct connection. */
+  readonly proxy: string | undefined;
+}
+
+/** Decides which hosts may be contacted, and remembers which were. */
+export class HostPolicy {
+  readonly #network: NetworkSettings | undefined;
+  readonly #onContact: ((contact: Contact) => void) | undefined;
+  readonly #contacted = new Set<string>();
+
+  constructor(network?: NetworkSettings, onContact?: (contact: Contact) => void) {
+    this.#network = network;
+    this.#onContact = onContact;
+  }
+
+  /** To be asked before every request. ACCESS for a host that is not on the list. */
+  admit(url: URL): void {
+    const allowed = this.#network?.onlyHosts;
+    if (allowed !== undefined && !allowed.some((entry) => means(entry, url))) throw notAllowed(url, allowed);
+    if (this.#contacted.has(url.origin)) return;
+    this.#contacted.add(url.origin);
+    const proxy = this.#network === undefined ? undefined : proxyFor(this.#network, url);
+    this.#onContact?.({ host: url.host, proxy: proxy === undefined ? undefined : proxyName(proxy) });
+  }
+}
+
+/** `host`, `host:port`, or `*.host` (also `.host`) for all below it. */
+function means(entry: string, url: URL): boolean {
+  const { name, port } = splitPort(entry);
+  const host = plainHost(url);
+  if (port !== undefined && port !== (url.port || (url.protocol === 'https:' ? '443' : '80'))) return false;
+  return /^\*?\./.test(name) ? host.endsWith(name.replace(/^\*/, '')) : host === name;
+}
+
+function notAllowed(url: URL, allowed: readonly string[]): FetchError {
+  return new FetchError('ACCESS', `${url.host} may not be contacted: only ${allowed.join(', ')} may`, {
+    hint: `If this host is right, add it: --only-hosts ${[...allowed, url.host].join(',')}`,
+  });
+}

@@ -1,0 +1,24 @@
+/** A proxy and which variable named it. The address may hold a password: never print it, print `proxyName`. */
+export interface ProxyAddress {
+  readonly url: string;
+  readonly origin: string;
+}
+
+/** How connections are made. Plain data, so that it can be sent to other threads. */
+export interface NetworkSettings {
+  /** For targets with `https:`; undefined for no proxy. */
+  readonly httpsProxy: ProxyAddress | undefined;
+  /** For targets with `http:`. */
+  readonly httpProxy: ProxyAddress | undefined;
+  /** Hosts that are reached without a proxy, as NO_PROXY lists them. */
+  readonly noProxy: string;
+  /** Certificates of authorities (PEM) that count beside those that Node trusts. */
+  readonly certificates: readonly string[];
+  /** The only hosts that may be contacted; undefined for any. Proxies do not count. */
+  readonly onlyHosts: readonly string[] | undefined;
+}
+
+/** Whether some requests may go through a proxy. */
+export function hasProxy(network: NetworkSettings | undefined): boolean {
+  return network?.httpsProxy !== undefined || network?.httpProxy !== undefined;
+}

@@ -1,0 +1,208 @@
+import { FetchError } from '../model/error.ts';
+import type { Emit } from '../model/event.ts';
+import type { Plan } from '../model/plan.ts';
+import { digestOfOid, type RemoteFile } from '../model/remote-file.ts';
+import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
+import { lockDrift, selectionDrift } from '../plan/lock-drift.ts';
+import { type Selection, selectFiles } from '../plan/select-files.ts';
+import type { WeightsPolicy } from '../plan/weights-policy.ts';
+import type { Source } from '../source/source.ts';
+import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
+import { recordedListing } from '../store/directory/listing-record.ts';
+import type { Lock } from '../store/lock-file.ts';
+import { readManifest } from '../store/manifest.ts';
+import { collectListing } from './hub-access.ts';
+import { narrow } from './narrow.ts';
+import { hasQuantisation, pickRevision } from './pick-revision.ts';
+
+/** What a run is about, once that is pinned. */
+export interface Aim {
+  readonly revision: Revision;
+  /** What is to stand in the directory in the end. */
+  readonly selected: readonly RemoteFile[];
+  /** Asked when it is clear what has to be fetched. */
+  listing(plan: Plan): Promise<Listing>;
+}
+
+/** The files of a revision, as far as they are known. */
+export interface Listing {
+  readonly files: readonly RemoteFile[];
+  /** Whether these are all of them. */
+  readonly complete: boolean;
+}
+
+/** Which files of a revision are wanted. */
+export interface Choice {
+  readonly selection: Selection;
+  /** A GGUF quantisation of the revision: only its files, and those that hold no weights. */
+  readonly quantisation?: string | undefined;
+  /** Which of several copies of the same weights; all of them unless told otherwise. */
+  readonly weights?: WeightsPolicy;
+}
+
+/** The same with the revision that was named. */
+export interface Asked extends Choice {
+  readonly repo: RepoRef;
+  /** Branch, tag, `refs/pr/N`, or commit. */
+  readonly revision: string;
+  /** The revision was written behind a colon, so it may be a GGUF quantisation of `main`. */
+  readonly mayBeQuantisation?: boolean;
+}
+
+function choose(files: readonly RemoteFile[], { selection, quantisation, weights = 'all' }: Choice) {
+  return selectFiles(narrow(files, weights, quantisation), selection);
+}
+
+interface Inquiry {
+  readonly source: Source;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+/** The usual way: the hub says where the branch is, and lists it. */
+export async function aimAtHub(asked: Asked, { source, emit, signal }: Inquiry): Promise<Aim> {
+  const { repo, mayBeQuantisation = false } = asked;
+  const { revision, quantisation } = await pickRevision(
+    { repo, revision: asked.revision, quantisation: asked.quantisation, mayBeQuantisation },
+    source,
+    (pinned) => collectListing(source, pinned, emit, signal),
+    signal,
+  );
+  emit({ type: 'resolved', asked: repo, revision });
+  const files = await collectListing(source, revision, emit, signal);
+  return {
+    revision,
+    selected: choose(files, { ...asked, quantisation }),
+    listing: async () => ({ files, complete: true }),
+  };
+}
+
+export interface LockAim {
+  readonly choice: Choice;
+  /** What the directory itself knows of that commit. */
+  readonly known: Listing;
+  /** Whether all files of the revision must be known, even if nothing is fetched. */
+  readonly mustList: boolean;
+}
+
+/** What a directory knows of a commit by its own records. */
+export function knownListing(directory: string, commit: string): Listing {
+  const recorded = recordedListing(directory, commit);
+  if (recorded !== undefined) return { files: recorded, complete: true };
+  const manifest = readManifest(inside(directory, MANIFEST_FILE));
+  const files = manifest?.commit === commit ? manifest.files : [];
+  return { files: files.map(lockedFile), complete: false };
+}
+
+/** `--offline`: what the directory has on record is all there is. NOT_FOUND if that is something else. */
+export function aimAtRecord(directory: string, asked: Asked, emit: Emit): Aim {
+  const { repo, revision: name } = asked;
+  const manifest = readManifest(inside(directory, MANIFEST_FILE));
+  if (manifest === undefined) throw notHere(`${directory} has no manifest of fetch`);
+  const { commit } = manifest;
+  const has = `${directory} holds ${repoPath(manifest.repo)}, ${manifest.revision} at ${commit.slice(0, 7)}`;
+  if (manifest.repo.type !== repo.type || manifest.repo.id !== repo.id) throw notHere(has);
+  const known = knownListing(directory, commit);
+  const isSame = manifest.revision === name || (/^[0-9a-f]{7,40}$/.test(name) && commit.startsWith(name));
+  const isQuantisation =
+    !isSame &&
+    asked.mayBeQuantisation === true &&
+    manifest.revision === 'main' &&
+    hasQuantisation(known.files, name);
+  if (!isSame && !isQuantisation) throw notHere(`${has}, not ${name}`);
+  const revision: Revision = {
+    repo: manifest.repo,
+    name: isQuantisation ? manifest.revision : name,
+    commit,
+    gated: false,
+  };
+  emit({ type: 'resolved', asked: repo, revision });
+  const choice = isQuantisation ? { ...asked, quantisation: name } : asked;
+  return { revision, selected: choose(known.files, choice), listing: async () => known };
+}
+
+/** Offline, and something would have to be fetched. */
+export function missingOffline(plan: Plan, directory: string): FetchError {
+  const missing = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file.path);
+  const more = missing.length > SHOWN ? `, and ${missing.length - SHOWN} more` : '';
+  return notHere(`${directory} lacks ${missing.slice(0, SHOWN).join(', ')}${more}`);
+}
+
+function notHere(what: string): FetchError {
+  return new FetchError('NOT_FOUND', `offline, and ${what}`, {
+    hint: 'Run the same command once with the network: without --offline, HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE.',
+  });
+}
+
+/**
+ * `--frozen`: the lock says all there is to say. The hub is asked only when something must be fetched, and then
+ * it must list what the lock names. INTEGRITY for every difference.
+ */
+export function aimAtLock(
+  lock: Lock,
+  { choice, known, mustList }: LockAim,
+  { source, emit, signal }: Inquiry,
+): Aim {
+  const revision: Revision = { repo: lock.repo, name: lock.revision, commit: lock.commit, gated: false };
+  emit({ type: 'resolved', asked: lock.repo, revision });
+  const locked = lock.files.map(lockedFile);
+  refuseDrift(lock, selectionDrift(locked, select(lock, locked, choice)));
+  const listing = async (plan: Plan): Promise<Listing> => {
+    if (plan.totals.fetchFiles === 0 && (known.complete || !mustList)) {
+      const paths = new Set(locked.map((file) => file.path));
+      const others = known.files.filter((file) => !paths.has(file.path));
+      return { files: [...locked, ...others], complete: known.complete };
+    }
+    const upstream = await collectListing(source, revision, emit, signal).catch((error: unknown) => {
+      throw commitGone(lock, error);
+    });
+    refuseDrift(lock, lockDrift(locked, upstream));
+    if (isNarrowed(choice)) refuseDrift(lock, selectionDrift(locked, choose(upstream, choice)));
+    return { files: upstream, complete: true };
+  };
+  return { revision, selected: locked, listing };
+}
+
+function lockedFile({ path, size, oid }: Lock['files'][number]): RemoteFile {
+  return { path, size, digest: digestOfOid(oid) };
+}
+
+function isNarrowed({ selection, quantisation, weights = 'all' }: Choice): boolean {
+  const { names = [], path, include = [], exclude = [] } = selection;
+  const selects = names.length + include.length + exclude.length > 0 || path !== undefined;
+  return selects || quantisation !== undefined || weights !== 'all';
+}
+
+function select(lock: Lock, locked: readonly RemoteFile[], choice: Choice): readonly RemoteFile[] {
+  try {
+    return choose(locked, choice);
+  } catch (error) {
+    if (!(error instanceof FetchError)) throw error;
+    throw drifted(lock, `what is asked for is not in it: ${error.message}`);
+  }
+}
+
+const SHOWN = 10;
+
+function refuseDrift(lock: Lock, differences: readonly string[]): void {
+  if (differences.length === 0) return;
+  const more = differences.length > SHOWN ? `; and ${differences.length - SHOWN} more` : '';
+  throw drifted(lock, `${differences.slice(0, SHOWN).join('; ')}${more}`);
+}
+
+export function drifted(lock: Lock, what: string): FetchError {
+  const about = `${repoPath(lock.repo)}, ${lock.revision} at ${lock.commit.slice(0, 7)}`;
+  return new FetchError('INTEGRITY', `the lock of ${about} does not hold: ${what}`, {
+    hint: 'If the change is meant, write the lock anew: the same command without --frozen, or `fetch lock`.',
+  });
+}
+
+function commitGone(lock: Lock, thrown: unknown): unknown {
+  if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') return thrown;
+  const error = drifted(lock, `the hub does not have that commit any more (${thrown.message})`);
+  return new FetchError('INTEGRITY', error.message, {
+    hint: error.hint,
+    cause: thrown,
+    status: thrown.status,
+  });
+}

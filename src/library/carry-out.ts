@@ -1,0 +1,83 @@
+import type { Emit } from '../model/event.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Source } from '../source/source.ts';
+import type { Store } from '../store/store.ts';
+import type { TransportChoice } from '../transfer/io-messages.ts';
+import { runPlan } from '../transfer/run-plan.ts';
+import type { RunResult } from '../transfer/run-result.ts';
+import { ThreadTransport } from '../transfer/thread-transport.ts';
+import { ThreadHasher } from '../verify/thread-hasher.ts';
+import type { Environment } from './environment.ts';
+import type { HubAccess } from './hub-access.ts';
+
+/** How bytes of files are to be carried. */
+export interface TransferSettings extends HubAccess {
+  /** Upper bound of connections that carry file bytes. */
+  readonly connections: number;
+  /** Bytes per second, all connections together; undefined for no limit. */
+  readonly bytesPerSecond: number | undefined;
+  readonly transport: TransportChoice;
+}
+
+/** Who takes part in carrying out a plan. */
+export interface Parties {
+  readonly source: Source;
+  readonly store: Store;
+  readonly environment: Environment;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** Given a function that says what every connection is at. */
+  readonly onInspectable?: ((inspect: () => string[]) => void) | undefined;
+}
+
+/** Transfers and verifies what a plan says, with threads that live as long as this takes. */
+export async function carryOut(
+  plan: Plan,
+  settings: TransferSettings,
+  { source, store, environment, emit, signal, onInspectable }: Parties,
+): Promise<RunResult> {
+  await using hasher = new ThreadHasher();
+  await using transport = openTransport(settings, environment, emit);
+  return await runPlan(plan, {
+    source,
+    store,
+    hasher,
+    transport,
+    connections: settings.connections,
+    largeConnections: largeConnections(settings),
+    retry: settings.retry,
+    clock: environment.clock,
+    random: environment.random,
+    emit,
+    signal,
+    onInspectable,
+  });
+}
+
+function openTransport(settings: TransferSettings, environment: Environment, emit: Emit): ThreadTransport {
+  const { stallTimeoutMs, transport: choice, bytesPerSecond, network } = settings;
+  const { userAgent, processors } = environment;
+  return new ThreadTransport({
+    userAgent,
+    stallTimeoutMs,
+    choice,
+    bytesPerSecond,
+    network,
+    onContact: (contact) => emit({ type: 'contact', ...contact }),
+    // Two threads could not share one limit, and need a processor each.
+    maxThreads: processors > 1 && bytesPerSecond === undefined ? 2 : 1,
+    trace: (message) => emit({ type: 'trace', message }),
+  });
+}
+
+/** What one connection can be expected to bring in a second. */
+const BYTES_PER_CONNECTION = 4_000_000;
+
+/**
+ * Under a limit, a few connections are enough; of each the system takes in some megabytes that nobody has
+ * asked it for yet.
+ */
+function largeConnections({ connections, bytesPerSecond }: TransferSettings): number {
+  if (bytesPerSecond === undefined) return connections;
+  return Math.min(connections, Math.ceil(bytesPerSecond / BYTES_PER_CONNECTION) + 1);
+}

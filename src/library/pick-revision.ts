@@ -1,0 +1,82 @@
+import { FetchError } from '../model/error.ts';
+import { nearest } from '../model/nearest.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
+import { weightSets } from '../model/weight-set.ts';
+import type { Source } from '../source/source.ts';
+
+/** What stands behind a repository's name, before anybody has asked the hub. */
+export interface AskedRevision {
+  readonly repo: RepoRef;
+  readonly revision: string;
+  /** The revision was written behind a colon: it may turn out to be a quantisation of `main`. */
+  readonly mayBeQuantisation: boolean;
+  /** Written behind a revision: `REPO@REV:Q4_K_M`. */
+  readonly quantisation: string | undefined;
+}
+
+export interface PickedRevision {
+  readonly revision: Revision;
+  readonly quantisation: string | undefined;
+}
+
+type List = (revision: Revision) => Promise<readonly RemoteFile[]>;
+
+/**
+ * Branches and tags come first; what is none of them and stands behind a colon is looked up among the GGUF files of
+ * `main`. When neither knows it, the error names the nearest of both.
+ */
+export async function pickRevision(
+  asked: AskedRevision,
+  source: Source,
+  list: List,
+  signal: AbortSignal,
+): Promise<PickedRevision> {
+  const { repo, revision: name, quantisation } = asked;
+  try {
+    return { revision: await source.resolve(repo, name, signal), quantisation };
+  } catch (error) {
+    const missing = error instanceof FetchError && error.code === 'NOT_FOUND';
+    if (!missing || !asked.mayBeQuantisation) throw error;
+    const main = await source.resolve(repo, 'main', signal).catch(() => undefined);
+    signal.throwIfAborted();
+    if (main === undefined) throw error;
+    const labels = quantisationsOf(await list(main));
+    if (labels.some((label) => sameLabel(label, name))) return { revision: main, quantisation: name };
+    // A repository without such files has no quantisations to suggest.
+    if (labels.length === 0) throw error;
+    throw await neither(asked, labels, error, source, signal);
+  }
+}
+
+async function neither(
+  { repo, revision }: AskedRevision,
+  labels: readonly string[],
+  cause: FetchError,
+  source: Source,
+  signal: AbortSignal,
+): Promise<FetchError> {
+  const refs = await source.branches(repo, signal).catch(() => []);
+  signal.throwIfAborted();
+  const names = [...refs.map((ref) => ref.name), ...labels];
+  const close = nearest(revision, names, 6);
+  return new FetchError('NOT_FOUND', `${repoPath(repo)} has no branch, tag or quantisation "${revision}"`, {
+    cause,
+    hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${(close.length > 0 ? close : names.slice(0, 6)).join(', ')}.`,
+  });
+}
+
+/** How the GGUF files of a listing can be asked for. */
+export function quantisationsOf(files: readonly RemoteFile[]): string[] {
+  return weightSets(files).flatMap(({ format, label }) => (format === 'gguf' ? (label ?? []) : []));
+}
+
+/** Whether there are GGUF files of that quantisation. */
+export function hasQuantisation(files: readonly RemoteFile[], name: string): boolean {
+  return quantisationsOf(files).some((label) => sameLabel(label, name));
+}
+
+/** Case does not matter: `q4_k_m` is how file names often write it. */
+export function sameLabel(left: string, right: string): boolean {
+  return left.toUpperCase() === right.toUpperCase();
+}

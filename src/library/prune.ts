@@ -1,0 +1,52 @@
+import type { Emit } from '../model/event.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { Revision } from '../model/repo.ts';
+import { filesLeftBehind } from '../store/directory/listing-record.ts';
+import { removeFile } from '../store/directory/remove-file.ts';
+import type { ManifestFile } from '../store/manifest.ts';
+import { regularFile } from '../store/regular-file.ts';
+import { localPath } from '../store/safe-path.ts';
+import { onDisk } from '../system/disk-error.ts';
+import { ContentChecker } from '../verify/content-checker.ts';
+
+/** What is left behind in a directory. */
+export interface Leftovers {
+  /** Ours, and still as they came: may be deleted. */
+  readonly prunable: readonly ManifestFile[];
+  /** Ours once, and edited since: somebody else's now. */
+  readonly edited: readonly ManifestFile[];
+}
+
+/** Reads what earlier runs put there and the revision no longer has, and tells what is still as it came. */
+export async function findLeftovers(
+  directory: string,
+  revision: Revision,
+  listing: readonly RemoteFile[],
+): Promise<Leftovers> {
+  const prunable: ManifestFile[] = [];
+  const edited: ManifestFile[] = [];
+  await using checker = new ContentChecker(1);
+  for (const file of filesLeftBehind(directory, revision, listing)) {
+    const path = localPath(directory, file.path);
+    const sameSize = regularFile(path)?.size === file.size;
+    const digests = sameSize
+      ? await checker.check(path, file.size, { git: false, onRead: () => {} })
+      : undefined;
+    (digests?.sha256 === file.sha256 ? prunable : edited).push(file);
+  }
+  return { prunable, edited };
+}
+
+/** Deletes what may be deleted, and says what is kept and why. */
+export async function prune(directory: string, { prunable, edited }: Leftovers, emit: Emit): Promise<void> {
+  for (const { path } of prunable) {
+    await onDisk(localPath(directory, path), () => removeFile(directory, path));
+    emit({ type: 'note', message: `deleted ${path}: the revision does not have it any more` });
+  }
+  for (const { path } of edited) {
+    emit({
+      type: 'note',
+      message: `kept ${path}: the revision does not have it any more, but it was edited here`,
+    });
+  }
+}

@@ -1,0 +1,73 @@
+import { constants } from 'node:fs';
+import { chmod, copyFile, stat } from 'node:fs/promises';
+import type { Emit } from '../model/event.ts';
+import type { Plan, PlannedFile } from '../model/plan.ts';
+import { digestMatches, type StagedFile, type Store } from '../store/store.ts';
+import type { ThreadHasher } from '../verify/thread-hasher.ts';
+
+/**
+ * Copies what stands elsewhere on this machine, as a reflink where the file system can: then it takes no room and no time.
+ * A copy gets its final name only after its own hash was right; whatever fails is left to the network.
+ */
+export async function reuseFiles(
+  plan: Plan,
+  store: Store,
+  hasher: ThreadHasher,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const planned of plan.files) {
+    const { reuse: donor, file } = planned;
+    if (donor === undefined) continue;
+    signal.throwIfAborted();
+    const problem = await copyOne(planned, donor, store, hasher);
+    const message =
+      problem === undefined
+        ? `copied from ${donor}, its hash was checked`
+        : `not taken from ${donor}: ${problem}`;
+    emit({ type: problem === undefined ? 'trace' : 'note', message: `${file.path}: ${message}` });
+  }
+}
+
+/** Undefined when the file stands there under its name; otherwise why it does not. */
+async function copyOne(
+  { file }: PlannedFile,
+  donor: string,
+  store: Store,
+  hasher: ThreadHasher,
+): Promise<string | undefined> {
+  await using staged = await store.stage(file);
+  try {
+    staged.restart();
+    // A copy takes the mode of its original, and blobs of a cache may be read-only.
+    const { mode } = await stat(staged.partPath);
+    await copyFile(donor, staged.partPath, constants.COPYFILE_FICLONE);
+    await chmod(staged.partPath, mode);
+  } catch (error) {
+    await staged.discard();
+    return (error as Error).message;
+  }
+  if (await hashIsRight(staged, file, hasher)) return undefined;
+  await staged.discard();
+  return 'its content is another one';
+}
+
+async function hashIsRight(
+  staged: StagedFile,
+  file: PlannedFile['file'],
+  hasher: ThreadHasher,
+): Promise<boolean> {
+  const { size, digest } = file;
+  if ((await stat(staged.partPath)).size !== size) return false;
+  staged.wrote({ start: 0, end: size });
+  const follower = hasher.follow(staged.partPath, size, { git: digest?.algorithm === 'git-sha1' });
+  try {
+    follower.advance(size);
+    const digests = await follower.digests();
+    if (!digestMatches(digests, digest)) return false;
+    await staged.commit(digests);
+    return true;
+  } finally {
+    follower.close();
+  }
+}

@@ -1,0 +1,164 @@
+import { existsSync, statSync } from 'node:fs';
+import { FetchError } from '../model/error.ts';
+import type { Emit } from '../model/event.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { RepoRef, Revision } from '../model/repo.ts';
+import { readHubMetadata } from '../store/directory/hub-metadata.ts';
+import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
+import { type Manifest, readManifest } from '../store/manifest.ts';
+import { localPath } from '../store/safe-path.ts';
+import { ContentChecker } from '../verify/content-checker.ts';
+import { type ExpectedFile, type Finding, findExtra, glance, judge } from '../verify/directory-check.ts';
+import type { Environment } from './environment.ts';
+import { collectListing, type HubAccess, openHttp, openHub } from './hub-access.ts';
+
+/** More threads than this only wait for the disk. */
+const MOST_THREADS = 8;
+
+/** Told what a check does, for bars. Sizes are bytes. */
+export interface CheckWatch {
+  planned(files: number, bytes: number): void;
+  read(bytes: number): void;
+  checked(path: string, finding: Finding | undefined): void;
+}
+
+/** What a directory was compared with, and what came of it. */
+export interface VerifyReport {
+  readonly directory: string;
+  readonly endpoint: string;
+  readonly repo: RepoRef;
+  readonly revision: string;
+  readonly commit: string;
+  readonly quick: boolean;
+  /** Of what should be there. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Empty if everything is as it should be. In the order of the paths, extra files last. */
+  readonly findings: readonly Finding[];
+}
+
+export interface VerifyOptions {
+  /** Look at size and time only; no content is read. */
+  readonly quick: boolean;
+  readonly watch: CheckWatch;
+  readonly signal: AbortSignal;
+}
+
+/** Compares a directory with its own manifest. No network. NOT_FOUND if there is none. */
+export async function verify(
+  directory: string,
+  environment: Environment,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
+  const { manifest, writtenMs } = requireManifest(directory);
+  const expected = manifest.files.map(({ path, size, sha256, oid }): ExpectedFile => {
+    const record = readHubMetadata(directory, path);
+    const recordedMs = record?.etag === oid ? record.recordedMs : writtenMs;
+    return { path, size, digest: { algorithm: 'sha256', hex: sha256 }, recordedMs };
+  });
+  const { endpoint, repo, revision, commit } = manifest;
+  const about = { directory, endpoint, repo, revision, commit, quick: options.quick };
+  return { ...about, ...(await check(directory, expected, environment, options)) };
+}
+
+/** What to compare a directory with that has no manifest. */
+export interface HubComparison extends HubAccess {
+  readonly repo: RepoRef;
+  readonly revision: string;
+}
+
+/** Compares a directory that git or `hf` made with what the hub lists. */
+export async function verifyAgainstHub(
+  directory: string,
+  comparison: HubComparison,
+  environment: Environment,
+  options: VerifyOptions & { readonly emit: Emit },
+): Promise<VerifyReport> {
+  requireDirectory(directory);
+  const { emit, signal, quick } = options;
+  const http = openHttp(comparison, environment, emit);
+  let revision: Revision;
+  let listing: readonly RemoteFile[];
+  try {
+    const source = openHub(comparison, environment, http, emit);
+    revision = await source.resolve(comparison.repo, comparison.revision, signal);
+    emit({ type: 'resolved', asked: comparison.repo, revision });
+    listing = await collectListing(source, revision, emit, signal);
+  } finally {
+    http.close();
+  }
+  const expected = listing.map(({ path, size, digest }): ExpectedFile => {
+    const record = readHubMetadata(directory, path);
+    const recordedMs = record !== undefined && record.etag === digest?.hex ? record.recordedMs : undefined;
+    return { path, size, digest, recordedMs };
+  });
+  const { repo, name, commit } = revision;
+  const about = { directory, endpoint: comparison.endpoint, repo, revision: name, commit, quick };
+  return { ...about, ...(await check(directory, expected, environment, options)) };
+}
+
+async function check(
+  directory: string,
+  expected: readonly ExpectedFile[],
+  environment: Environment,
+  { quick, watch, signal }: VerifyOptions,
+): Promise<Pick<VerifyReport, 'files' | 'bytes' | 'findings'>> {
+  const bytes = expected.reduce((sum, file) => sum + file.size, 0);
+  watch.planned(expected.length, bytes);
+  await using checker = new ContentChecker(Math.min(environment.processors, MOST_THREADS));
+  const stop = () => void checker[Symbol.asyncDispose]();
+  signal.addEventListener('abort', stop, { once: true });
+  const findings = new Map<string, Finding>();
+  const settle = (path: string, finding: Finding | undefined): void => {
+    if (finding !== undefined) findings.set(path, finding);
+    watch.checked(path, finding);
+  };
+  try {
+    await Promise.all(
+      expected.map(async (file) => {
+        const seen = glance(directory, file, quick);
+        if (seen !== undefined) {
+          watch.read(file.size);
+          settle(file.path, seen === 'right' ? undefined : seen);
+          return;
+        }
+        const digests = await checker.check(localPath(directory, file.path), file.size, {
+          git: file.digest?.algorithm === 'git-sha1',
+          onRead: watch.read,
+        });
+        settle(file.path, judge(file, digests));
+      }),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+  const inOrder = [...findings.values()].sort((left, right) => (left.path < right.path ? -1 : 1));
+  const extra = findExtra(directory, new Set(expected.map((file) => file.path)));
+  return { files: expected.length, bytes, findings: [...inOrder, ...extra] };
+}
+
+/** The manifest of a directory and when it was written (Unix milliseconds), or an error that says what to do. */
+export function requireManifest(directory: string): { manifest: Manifest; writtenMs: number } {
+  requireDirectory(directory);
+  const path = inside(directory, MANIFEST_FILE);
+  const manifest = readManifest(path);
+  if (manifest !== undefined) return { manifest, writtenMs: statSync(path).mtimeMs };
+  if (existsSync(path)) {
+    throw new FetchError('INTEGRITY', `${path} is damaged, or of a newer version of fetch`, {
+      hint: 'Compare with the hub instead: fetch verify DIR --repo OWNER/NAME --revision REV.',
+    });
+  }
+  throw new FetchError('NOT_FOUND', `${directory} has no manifest of fetch (.cache/fetch/manifest.json)`, {
+    hint: 'If git or hf made it, compare with the hub: fetch verify DIR --repo OWNER/NAME --revision REV.',
+  });
+}
+
+function requireDirectory(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  throw new FetchError('NOT_FOUND', `${directory} is no directory`, {
+    hint: 'Name the directory that holds the files: fetch verify DIR.',
+  });
+}

@@ -1,0 +1,150 @@
+import type { RepoRef } from './repo.ts';
+
+/**
+ * Where a fact was read. Files come before headers, headers before the card (README.md), and the name of a
+ * branch or file is believed last. `tree` is the listing of the commit, `refs` the list of branches, `rule` is our own
+ * knowledge of a program, `computed` follows from other facts.
+ */
+export type Origin =
+  | 'quantize_config.json'
+  | 'config.json'
+  | 'quant_config.json'
+  | 'generation_config.json'
+  | 'tokenizer_config.json'
+  | 'model.safetensors.index.json'
+  | 'safetensors header'
+  | 'gguf header'
+  | 'tree'
+  | 'refs'
+  | 'card'
+  | 'rule'
+  | 'computed'
+  | 'name';
+
+export interface Fact<T> {
+  readonly value: T;
+  readonly origin: Origin;
+}
+
+/** What can be known of the weights in a branch. Everything is optional: only what was found is there. */
+export interface FactTypes {
+  /** `gptq`, `awq`, `exl2`, `exl3`, `bitsandbytes`, `fp8`, `compressed-tensors`, `mxfp4`, `mlx`, `gguf`, `none`. */
+  readonly method: string;
+  /** Per weight; EXL2 has fractions. */
+  readonly bits: number;
+  /** Every width that occurs, ascending, where modules differ. */
+  readonly mixedBits: readonly number[];
+  /** Weights that share a scale; `none` for one scale per column. */
+  readonly groupSize: number | 'none';
+  readonly actOrder: boolean;
+  /** The fraction that GPTQ adds to the diagonal. */
+  readonly damp: number;
+  readonly symmetric: boolean;
+  /** The packing within the method: `gemm`, `nf4`, `e4m3`, `pack-quantized`, `gptq_v2`. */
+  readonly packing: string;
+  /** Bits of the output layer, where EXL2 gives it its own. */
+  readonly headBits: number;
+  /** What it was calibrated with. */
+  readonly dataset: string;
+  /** Tokens per calibration sequence. */
+  readonly sequenceLength: number;
+  readonly description: string;
+  /** Whether ExLlama loads it. */
+  readonly exllama: boolean;
+  /** `Q4_K_M`, `IQ2_XS`, `F16`. */
+  readonly quantisation: string;
+  /** Tensors by type: `193 Q4_K, 65 F32, 33 Q6_K`. */
+  readonly mix: string;
+  readonly bitsPerWeight: number;
+  /** Of the model, not of packed tensors. */
+  readonly parameters: number;
+  /** Bytes of all tensors. */
+  readonly tensorBytes: number;
+  /** What the model computes in: `bfloat16`. */
+  readonly dtype: string;
+  readonly architecture: string;
+  readonly layers: number;
+  readonly heads: number;
+  /** Heads that keys and values have. */
+  readonly kvHeads: number;
+  /** Numbers per head. */
+  readonly headSize: number;
+  /** Tokens. */
+  readonly context: number;
+  /** Bytes that one token of context takes, with 16-bit keys and values. */
+  readonly kvBytesPerToken: number;
+  readonly chatTemplate: string;
+  readonly stopTokens: readonly string[];
+  readonly license: string;
+  readonly baseModel: string;
+}
+
+export type FactName = keyof FactTypes;
+
+export type Facts = { readonly [Name in FactName]?: Fact<FactTypes[Name]> };
+
+/** Two places say different things; the first is the one that is believed. */
+export interface Conflict {
+  readonly field: FactName;
+  readonly believed: Fact<unknown>;
+  readonly other: Fact<unknown>;
+}
+
+/** A file of a row, with bytes. */
+export interface RowFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+/** What one command would download: a branch, or one quantisation of a branch with GGUF files. */
+export interface BranchRow {
+  readonly kind: 'branch' | 'tag' | 'revision';
+  readonly revision: string;
+  readonly commit: string;
+  /** ISO date of the commit; undefined where it was not asked for. */
+  readonly date: string | undefined;
+  /** The quantisation within the branch, as `REPO@REV:VARIANT` names it; undefined for the whole branch. */
+  readonly variant: string | undefined;
+  readonly files: readonly RowFile[];
+  /** Bytes of all files that would be downloaded. */
+  readonly bytes: number;
+  /** Bytes of those that hold weights that a program would load together. */
+  readonly weightBytes: number;
+  /** The kinds of weights that are there; more than one means that the same weights come more than once. */
+  readonly formats: readonly FormatShare[];
+  readonly facts: Facts;
+  readonly conflicts: readonly Conflict[];
+  /** What could not be read, and why. */
+  readonly problems: readonly string[];
+}
+
+export interface FormatShare {
+  readonly format: string;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+export interface BranchTable {
+  readonly repo: RepoRef;
+  readonly rows: readonly BranchRow[];
+  readonly notes: readonly string[];
+}
+
+/** Whether a row fits into memory, and the sum that says so. All sizes are bytes. */
+export interface Fit {
+  readonly weights: number;
+  /** Keys and values of the whole context; undefined where the shape of the model is not known. */
+  readonly kvCache: number | undefined;
+  readonly runtime: number;
+  readonly total: number;
+  readonly context: number;
+  readonly memory: number;
+  readonly fits: boolean;
+  /** Why it stands where it stands in the ranking. */
+  readonly reasons: readonly string[];
+}
+
+export interface RankedRow {
+  readonly row: BranchRow;
+  readonly fit: Fit;
+}

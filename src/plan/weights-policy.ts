@@ -1,0 +1,79 @@
+import { FetchError } from '../model/error.ts';
+import { nearest } from '../model/nearest.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import { PICKLE_FORMATS, type WeightFormat, weightFormat } from '../model/weight-format.ts';
+import { type WeightSet, weightSets } from '../model/weight-set.ts';
+
+/** Which of several copies of the same weights is wanted. */
+export type WeightsPolicy = 'safetensors' | 'gguf' | 'all' | 'auto';
+
+export const WEIGHTS_POLICIES: readonly WeightsPolicy[] = ['safetensors', 'gguf', 'all', 'auto'];
+
+/** What `auto` takes, the best first: loaded without unpickling, in the fewest conversions. */
+const AUTO: readonly WeightFormat[] = [
+  'safetensors',
+  'consolidated',
+  'gguf',
+  'pytorch',
+  'original',
+  'ggml',
+  'onnx',
+];
+
+/** The files of a listing without the weights that the policy does not want. What holds no weights always stays. */
+export function applyWeights(files: readonly RemoteFile[], policy: WeightsPolicy): readonly RemoteFile[] {
+  if (policy === 'all') return files;
+  const present = new Set(files.map(({ path }) => weightFormat(path)));
+  const wanted = policy === 'auto' ? AUTO.find((format) => present.has(format)) : policy;
+  if (wanted === undefined) return files;
+  if (!present.has(wanted)) {
+    const others = Array.from(present).filter((format) => format !== 'other');
+    throw new FetchError('NOT_FOUND', `--weights ${wanted}: this revision has no such weights.`, {
+      hint: others.length > 0 ? `It has ${others.join(', ')}.` : 'It has no weights at all.',
+    });
+  }
+  return files.filter(({ path }) => [wanted, 'other'].includes(weightFormat(path)));
+}
+
+/** The files of one GGUF quantisation, its projector, and everything that holds no weights. */
+export function selectQuantisation(files: readonly RemoteFile[], name: string): readonly RemoteFile[] {
+  const sets = weightSets(files).filter(({ format }) => format === 'gguf');
+  const wanted = sets.filter(({ label }) => label?.toUpperCase() === name.toUpperCase());
+  const [set] = wanted;
+  if (set === undefined) throw noQuantisation(sets, name);
+  if (set.missingParts > 0) {
+    throw new FetchError(
+      'NOT_FOUND',
+      `${name}: ${set.missingParts} of its parts are missing in this revision.`,
+      {
+        hint: 'Ask the owner of the repository, or choose another quantisation.',
+      },
+    );
+  }
+  const kept = new Set([...set.files, ...(set.projector === undefined ? [] : [set.projector])]);
+  return files.filter((file) => kept.has(file) || weightFormat(file.path) === 'other');
+}
+
+function noQuantisation(sets: readonly WeightSet<RemoteFile>[], name: string): FetchError {
+  const labels = sets.flatMap(({ label }) => label ?? []);
+  const close = nearest(name, labels, 5);
+  const shown = close.length > 0 ? close : labels.slice(0, 5);
+  return new FetchError('NOT_FOUND', `This revision has no quantisation "${name}".`, {
+    hint: shown.length > 0 ? `There are ${shown.join(', ')}.` : 'It has no GGUF files.',
+  });
+}
+
+/** Bytes that `--weights safetensors` would leave out of these files; 0 where it would make no difference. */
+export function savedBySafetensors(files: readonly RemoteFile[]): number {
+  if (!files.some(({ path }) => weightFormat(path) === 'safetensors')) return 0;
+  return files.reduce((sum, { path, size }) => {
+    return ['safetensors', 'other'].includes(weightFormat(path)) ? sum : sum + size;
+  }, 0);
+}
+
+/** Files that run code when they are loaded. */
+export function pickles(files: readonly RemoteFile[]): readonly RemoteFile[] {
+  return files.filter(
+    ({ path }) => PICKLE_FORMATS.includes(weightFormat(path)) && !path.endsWith('.safetensors'),
+  );
+}

@@ -1,0 +1,109 @@
+import type { Digest } from '../model/remote-file.ts';
+import { type RepoRef, repoPath } from '../model/repo.ts';
+import { formatBytes, formatCount, formatDuration, groupDigits, printable } from './format.ts';
+import { safeJson } from './json-reporter.ts';
+
+/** A difference between a directory and what it should be. The shape of `Finding` in verify/directory-check.ts. */
+export type FindingFacts =
+  | { readonly kind: 'missing' | 'extra'; readonly path: string; readonly size: number }
+  | {
+      readonly kind: 'changed';
+      readonly path: string;
+      readonly why: 'size' | 'content' | 'time';
+      readonly expected: { readonly size: number; readonly digest: Digest | undefined };
+      readonly found: { readonly size: number; readonly hex: string | undefined };
+    };
+
+export interface CheckFacts {
+  readonly directory: string;
+  readonly endpoint: string;
+  readonly repo: RepoRef;
+  readonly revision: string;
+  readonly commit: string;
+  readonly quick: boolean;
+  readonly files: number;
+  readonly bytes: number;
+  readonly findings: readonly FindingFacts[];
+}
+
+/** One line for each difference: what, the path, and what about it. */
+export function renderFindings(findings: readonly FindingFacts[]): string {
+  return findings.map((finding) => `${finding.kind.padEnd(7)}  ${describe(finding)}\n`).join('');
+}
+
+function describe(finding: FindingFacts): string {
+  const path = printable(finding.path);
+  if (finding.kind !== 'changed') return `${path}  (${formatBytes(finding.size)})`;
+  const { why, expected, found } = finding;
+  if (why === 'size') {
+    return `${path}  (${groupDigits(found.size)} bytes instead of ${groupDigits(expected.size)})`;
+  }
+  if (why === 'time') return `${path}  (written to since it was recorded)`;
+  const name = expected.digest?.algorithm === 'git-sha1' ? 'git blob' : 'sha256';
+  return `${path}  (${name} ${found.hex?.slice(0, 12)}… instead of ${expected.digest?.hex.slice(0, 12)}…)`;
+}
+
+/** `1 missing, 2 changed`; empty if there is no difference. */
+export function countFindings(findings: readonly FindingFacts[]): string {
+  return (['missing', 'changed', 'extra'] as const)
+    .map((kind) => [kind, findings.filter((finding) => finding.kind === kind).length] as const)
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${groupDigits(count)} ${kind}`)
+    .join(', ');
+}
+
+/** `10 files, 165 MB, all as in the manifest of OWNER/NAME, main at 0123456; took 2s`. */
+export function checkSentence(facts: CheckFacts, elapsedMs: number): string {
+  const found = countFindings(facts.findings);
+  const how = facts.quick ? 'by size and time only' : 'every byte read';
+  const verdict = found === '' ? 'no difference' : found;
+  const what = `${printable(repoPath(facts.repo))}, ${printable(facts.revision)} at ${facts.commit.slice(0, 7)}`;
+  const size = `${formatCount(facts.files, 'file')}, ${formatBytes(facts.bytes)}`;
+  return `${what}: ${size}, ${verdict} (${how}, ${formatDuration(elapsedMs)})`;
+}
+
+/**
+ * `verify --json`: one document.
+ *
+ * `v` (1), `directory`, `endpoint`, `repo` (`type`, `id`), `revision`, `commit`, `quick`, `ok`, `files` and `bytes`
+ * (of what should be there), `missing` and `extra` (each `path`, `size`), `changed` (each `path`, `why`, `expected` and
+ * `found` with `size` and, where the content was read, `sha256` or `gitSha1`), `fetched` (bytes, with `--repair` only).
+ */
+export function renderCheckJson(facts: CheckFacts, fetchedBytes?: number): string {
+  const { directory, endpoint, repo, revision, commit, quick, files, bytes, findings } = facts;
+  const plain = (kind: 'missing' | 'extra') =>
+    findings.flatMap((finding) =>
+      finding.kind === kind ? [{ path: finding.path, size: finding.size }] : [],
+    );
+  const changed = findings.flatMap((finding) => {
+    if (finding.kind !== 'changed') return [];
+    const { path, why, expected, found } = finding;
+    const name = expected.digest?.algorithm === 'git-sha1' ? 'gitSha1' : 'sha256';
+    const hash = (hex: string | undefined) => (hex === undefined ? {} : { [name]: hex });
+    return [
+      {
+        path,
+        why,
+        expected: { size: expected.size, ...hash(expected.digest?.hex) },
+        found: { size: found.size, ...hash(found.hex) },
+      },
+    ];
+  });
+  const document = {
+    v: 1,
+    directory,
+    endpoint,
+    repo: { type: repo.type, id: repo.id },
+    revision,
+    commit,
+    quick,
+    ok: findings.length === 0,
+    files,
+    bytes,
+    missing: plain('missing'),
+    changed,
+    extra: plain('extra'),
+    ...(fetchedBytes === undefined ? {} : { fetched: fetchedBytes }),
+  };
+  return `${safeJson(document, 2)}\n`;
+}

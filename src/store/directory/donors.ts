@@ -1,0 +1,90 @@
+import { readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import type { RepoRef } from '../../model/repo.ts';
+import { type Manifest, readManifest } from '../manifest.ts';
+import { regularFile } from '../regular-file.ts';
+import { isLocalName, localPath } from '../safe-path.ts';
+import { readHubMetadata } from './hub-metadata.ts';
+import { inside, STATE_FOLDER } from './layout.ts';
+
+/** Where the same contents may stand already. */
+export interface DonorPlaces {
+  /** The directory that is being filled: never its own donor. */
+  readonly directory: string;
+  readonly repo: RepoRef;
+  /** Named by the user: of whatever repository. Absolute. */
+  readonly named: readonly string[];
+  /** Look at what stands beside `directory`, if it is of the same repository. */
+  readonly siblings: boolean;
+  /** The central cache of `hf`, absolute; undefined to leave it alone. */
+  readonly hubCache: string | undefined;
+}
+
+/** More neighbours than these are a folder of everything, not of models. */
+const MAX_SIBLINGS = 500;
+
+/**
+ * For each file that can be had on this machine, where: by the digest that a manifest, a record of `hf` or the name of a
+ * cached blob gives. Only what is a file of the right size counts, and nothing is read: the hash is for later.
+ */
+export function findDonors(places: DonorPlaces, files: readonly RemoteFile[]): Map<string, string> {
+  const directories = [...places.named, ...(places.siblings ? siblings(places) : [])];
+  const known = new Map<string, string[]>();
+  for (const directory of directories) {
+    const manifest = readManifest(inside(directory, `${STATE_FOLDER}/manifest.json`));
+    for (const { path, oid } of manifest?.files ?? []) {
+      if (!isLocalName(path)) continue;
+      known.set(oid, [...(known.get(oid) ?? []), localPath(directory, path)]);
+    }
+  }
+  const donors = new Map<string, string>();
+  for (const file of files) {
+    if (file.digest === undefined || file.size === 0) continue;
+    const { hex } = file.digest;
+    const candidates = [
+      ...(known.get(hex) ?? []),
+      ...places.named.flatMap((directory) => recorded(directory, file)),
+      ...(places.hubCache === undefined ? [] : [blobPath(places.hubCache, places.repo, hex)]),
+    ];
+    const found = candidates.find((path) => sizeAt(path) === file.size);
+    if (found !== undefined) donors.set(file.path, found);
+  }
+  return donors;
+}
+
+/** Directories beside the target that an earlier run filled from the same repository. */
+function siblings({ directory, repo }: DonorPlaces): string[] {
+  const parent = dirname(directory);
+  let names: string[];
+  try {
+    names = readdirSync(parent).slice(0, MAX_SIBLINGS);
+  } catch {
+    return [];
+  }
+  const others = names.filter((name) => name !== basename(directory)).map((name) => join(parent, name));
+  return others.filter((other) => isOf(readManifest(inside(other, `${STATE_FOLDER}/manifest.json`)), repo));
+}
+
+function isOf(manifest: Manifest | undefined, repo: RepoRef): boolean {
+  return manifest?.repo.type === repo.type && manifest.repo.id.toLowerCase() === repo.id.toLowerCase();
+}
+
+/** A directory of `hf download` has no manifest of ours, but a record of each file. */
+function recorded(directory: string, { path, digest }: RemoteFile): string[] {
+  if (!isLocalName(path)) return [];
+  return readHubMetadata(directory, path)?.etag === digest?.hex ? [localPath(directory, path)] : [];
+}
+
+/** `models--OWNER--NAME/blobs/HASH`. */
+function blobPath(hubCache: string, { type, id }: RepoRef, hex: string): string {
+  return join(hubCache, `${type}s--${id.replaceAll('/', '--')}`, 'blobs', hex);
+}
+
+function sizeAt(path: string): number | undefined {
+  try {
+    return regularFile(path)?.size;
+  } catch {
+    return undefined;
+  }
+}

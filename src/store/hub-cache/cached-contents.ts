@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import type { Digest } from '../../model/remote-file.ts';
+import { readManifest } from '../manifest.ts';
+import type { CachePlaces } from './cache-places.ts';
+import type { CachedRevision } from './scan-cache.ts';
+
+/** A content of the cache, and what it must hash to. */
+export interface CachedContent {
+  /** Of the blob, or the file in the snapshot where there is no blob; relative to the repository's folder. */
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly size: number;
+  /** Undefined where neither a name nor a record says it. */
+  readonly digest: Digest | undefined;
+  /** Files of snapshots that have this content, as `commit/path`. */
+  readonly used: readonly string[];
+}
+
+export interface CachedContents {
+  readonly contents: readonly CachedContent[];
+  /** Names in snapshots that lead to nothing, relative to the repository's folder. */
+  readonly broken: readonly string[];
+}
+
+/** Every content of these revisions, once. */
+export function cachedContents(places: CachePlaces, revisions: readonly CachedRevision[]): CachedContents {
+  const contents = new Map<string, CachedContent>();
+  for (const { commit, files, path: snapshot } of revisions) {
+    const manifest = readManifest(places.manifest(commit));
+    const recorded = new Map(manifest?.files.map((entry) => [entry.path, entry.sha256]));
+    for (const { path, size, blob } of files) {
+      const name = blob === undefined ? `snapshots/${commit}/${path}` : `blobs/${blob}`;
+      const before = contents.get(name);
+      const used = [...(before?.used ?? []), `${commit}/${path}`];
+      const sha256 = recorded.get(path);
+      const digest =
+        digestOfName(blob) ?? (sha256 === undefined ? undefined : { algorithm: 'sha256', hex: sha256 });
+      const absolute = blob === undefined ? join(snapshot, ...path.split('/')) : places.blob(blob);
+      contents.set(name, { name, path: absolute, size, digest: before?.digest ?? digest, used });
+    }
+  }
+  const broken = revisions.flatMap((one) => one.broken.map((path) => `snapshots/${one.commit}/${path}`));
+  return { contents: [...contents.values()], broken };
+}
+
+function digestOfName(blob: string | undefined): Digest | undefined {
+  if (blob === undefined) return undefined;
+  if (/^[0-9a-f]{64}$/.test(blob)) return { algorithm: 'sha256', hex: blob };
+  return /^[0-9a-f]{40}$/.test(blob) ? { algorithm: 'git-sha1', hex: blob } : undefined;
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { makeFolder } from '../make-folder.ts';
+import { removeIfThere } from '../staged-part.ts';
+import { writeAtomically } from '../write-atomically.ts';
+import type { CachePlaces } from './cache-places.ts';
+
+/**
+ * Says which commit a revision is on, without a newline: others compare what they read as it is. The snapshot must be
+ * there before, or `hf cache` takes the repository for damaged.
+ */
+export async function writeRef(places: CachePlaces, revision: string, commit: string): Promise<void> {
+  const path = places.ref(revision);
+  if (readRef(path) === commit) return;
+  await makeFolder(dirname(path));
+  // Not beside it: all that is in that folder is a ref.
+  await writeAtomically(path, commit, join(places.parts, 'ref.new'));
+}
+
+/** Removes a ref and the folders that only it needed. */
+export async function removeRef(places: CachePlaces, revision: string): Promise<void> {
+  const path = places.ref(revision);
+  await removeIfThere(path);
+  for (let folder = dirname(path); folder.length > places.refs.length; folder = dirname(folder)) {
+    try {
+      await rmdir(folder);
+    } catch {
+      return;
+    }
+  }
+}
+
+export function readRef(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * `hf cache prune` removes snapshots that no ref names. Until a run has ended this one keeps what it has finished; the
+ * true ref must not name a commit of which half is missing.
+ */
+export function unfinishedRef(commit: string): string {
+  return `${UNFINISHED_REFS}/${commit.slice(0, 12)}`;
+}
+
+export const UNFINISHED_REFS = 'fetch-unfinished';

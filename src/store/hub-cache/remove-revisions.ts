@@ -1,0 +1,102 @@
+import { readdirSync } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RepoRef } from '../../model/repo.ts';
+import { onDisk } from '../../system/disk-error.ts';
+import { DirectoryLock, type LockContext } from '../lock.ts';
+import { MadeFolders } from '../made-folders.ts';
+import { removeIfThere } from '../staged-part.ts';
+import { CachePlaces } from './cache-places.ts';
+import { removeRef, unfinishedRef } from './refs.ts';
+import { type CachedRepo, type CachedRevision, scanRepo } from './scan-cache.ts';
+
+/** What is going to be removed of a repository. */
+export interface Removal {
+  readonly revisions: readonly CachedRevision[];
+  /** Blobs that no other snapshot uses. */
+  readonly blobs: readonly string[];
+  /** Bytes that will be free. */
+  readonly bytes: number;
+  /** Nothing stays of the repository, our unfinished files neither. */
+  readonly whole: boolean;
+}
+
+export function planRemoval(found: CachedRepo, commits: ReadonlySet<string>): Removal {
+  const revisions = found.revisions.filter(({ commit }) => commits.has(commit));
+  const others = found.revisions.filter(({ commit }) => !commits.has(commit));
+  const kept = new Set(others.flatMap(({ files }) => files.map(({ blob }) => blob)));
+  const sizes = new Map<string, number>();
+  let bytes = 0;
+  for (const { blob, size } of revisions.flatMap(({ files }) => files)) {
+    if (blob === undefined) bytes += size;
+    else if (!kept.has(blob)) sizes.set(blob, size);
+  }
+  const whole = others.length === 0;
+  for (const size of sizes.values()) bytes += size;
+  return { revisions, blobs: [...sizes.keys()], bytes: bytes + (whole ? found.partBytes : 0), whole };
+}
+
+/**
+ * Removes revisions of a repository; LOCKED while a run of ours is bringing some of it. First the refs, then the
+ * links, then the blobs, so that nobody is led to what is gone. What `hf` is about to write, and its locks, stay.
+ * Returns the names of its unfinished files that were found.
+ */
+export async function removeRevisions(
+  cache: string,
+  repo: RepoRef,
+  commits: ReadonlySet<string>,
+  lock: LockContext,
+): Promise<string[]> {
+  const places = new CachePlaces(cache, repo);
+  const folders = new MadeFolders();
+  await onDisk(places.state, () => folders.make(places.state));
+  try {
+    await using _held = await DirectoryLock.take(places.lock, lock, '--cache-dir');
+    return await onDisk(places.repo, () => removeAll(places, repo, commits));
+  } finally {
+    await folders.removeEmpty();
+    await rmdir(places.state).catch(() => {});
+  }
+}
+
+async function removeAll(
+  places: CachePlaces,
+  repo: RepoRef,
+  commits: ReadonlySet<string>,
+): Promise<string[]> {
+  // As it is now: somebody else may have brought another revision since it was looked at.
+  const found = scanRepo(places, repo);
+  const { revisions, blobs, whole } = planRemoval(found, commits);
+  for (const { commit, refs, path } of revisions) {
+    for (const ref of refs) await removeRef(places, ref);
+    await removeRef(places, unfinishedRef(commit));
+    await rm(path, { recursive: true, force: true });
+    await removeIfThere(places.tree(commit));
+    await removeIfThere(places.manifest(commit));
+    await rm(join(places.repo, '.no_exist', commit), { recursive: true, force: true });
+  }
+  if (whole) for (const ref of found.danglingRefs) await removeRef(places, ref);
+  const gone = whole ? blobNames(places).filter((name) => !isTheirs(name)) : blobs;
+  for (const name of gone) await removeIfThere(places.blob(name));
+  if (!whole) return [];
+  await rm(places.parts, { recursive: true, force: true });
+  await rm(join(places.state, 'manifests'), { recursive: true, force: true });
+  const theirs = blobNames(places);
+  // A repository without that folder is a damaged one to hf.
+  const emptied = theirs.length > 0 ? [] : [places.blobs, places.snapshots];
+  const rest = [places.refs, join(places.repo, 'trees'), join(places.repo, '.no_exist')];
+  for (const folder of [...rest, ...emptied, places.repo]) await rmdir(folder).catch(() => {});
+  return theirs;
+}
+
+function isTheirs(blob: string): boolean {
+  return blob.endsWith('.incomplete');
+}
+
+function blobNames(places: CachePlaces): string[] {
+  try {
+    return readdirSync(places.blobs);
+  } catch {
+    return [];
+  }
+}

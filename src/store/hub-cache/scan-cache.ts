@@ -1,0 +1,159 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import type { RepoRef, RepoType } from '../../model/repo.ts';
+import { onDiskSync } from '../../system/disk-error.ts';
+import { CachePlaces, repoFolderName, STATE_FOLDER } from './cache-places.ts';
+import { readRef, UNFINISHED_REFS } from './refs.ts';
+import { snapshotEntry } from './snapshot-entry.ts';
+
+export interface CachedFile {
+  /** As the repository names it. */
+  readonly path: string;
+  readonly size: number;
+  /** Name of the blob; undefined if the file itself stands in the snapshot. */
+  readonly blob: string | undefined;
+}
+
+export interface CachedRevision {
+  readonly commit: string;
+  /** Branches and tags that were on this commit when they were asked for last. */
+  readonly refs: readonly string[];
+  /** A run of ours that was to bring it has not ended. */
+  readonly unfinished: boolean;
+  /** Absolute path of the snapshot. */
+  readonly path: string;
+  readonly files: readonly CachedFile[];
+  /** Each content once. */
+  readonly bytes: number;
+  /** Names that lead to nothing, or to something that is none of the repository's blobs. */
+  readonly broken: readonly string[];
+}
+
+export interface CachedRepo {
+  readonly repo: RepoRef;
+  readonly path: string;
+  readonly revisions: readonly CachedRevision[];
+  /** Each content once, also those that several revisions have. */
+  readonly bytes: number;
+  /** Our own unfinished files. */
+  readonly partBytes: number;
+  /** Refs that lead to no snapshot. */
+  readonly danglingRefs: readonly string[];
+}
+
+const TYPES: Readonly<Record<string, RepoType>> = { models: 'model', datasets: 'dataset', spaces: 'space' };
+/** What systems put into folders by themselves. */
+const IGNORED = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
+
+/** Everything in a cache that is laid out like a repository, by name. Only looks. */
+export function scanCache(cache: string): CachedRepo[] {
+  return onDiskSync(cache, () => {
+    // Parts of a repository that `hf cache rm` has removed still take their room.
+    const begun = names(join(cache, ...STATE_FOLDER.split('/')));
+    const found = [...new Set([...names(cache), ...begun])].toSorted().flatMap((name) => {
+      const repo = repoOf(name);
+      return repo === undefined ? [] : [scanRepo(new CachePlaces(cache, repo), repo)];
+    });
+    return found.filter(({ revisions, partBytes, danglingRefs }) => {
+      return revisions.length > 0 || partBytes > 0 || danglingRefs.length > 0;
+    });
+  });
+}
+
+export function scanRepo(places: CachePlaces, repo: RepoRef): CachedRepo {
+  const commits = names(places.snapshots).filter((name) => isFolder(places.snapshot(name)));
+  const refs = readRefs(places);
+  const revisions = commits.map((commit) => scanSnapshot(places, commit, refs));
+  const known = new Set(commits);
+  return {
+    repo,
+    path: places.repo,
+    revisions,
+    bytes: bytesOf(revisions.flatMap(({ commit, files }) => files.map((file) => ({ commit, ...file })))),
+    partBytes: names(places.parts).reduce((sum, name) => sum + allocated(join(places.parts, name)), 0),
+    danglingRefs: [...refs].filter(([, commit]) => !known.has(commit)).map(([name]) => name),
+  };
+}
+
+/** `models--owner--name` as hf reads it; undefined for everything else. */
+function repoOf(folder: string): RepoRef | undefined {
+  const [prefix = '', ...parts] = folder.split('--');
+  const type = TYPES[prefix];
+  if (type === undefined || parts.length === 0 || parts.includes('')) return undefined;
+  const repo = { type, id: parts.join('/') };
+  return repoFolderName(repo) === folder ? repo : undefined;
+}
+
+function scanSnapshot(
+  places: CachePlaces,
+  commit: string,
+  refs: ReadonlyMap<string, string>,
+): CachedRevision {
+  const root = places.snapshot(commit);
+  const files: CachedFile[] = [];
+  const broken: string[] = [];
+  for (const path of filesBelow(root)) {
+    const name = relative(root, path).split(sep).join('/');
+    const entry = snapshotEntry(places, path);
+    if (entry.kind === 'blob') files.push({ path: name, size: entry.found.size, blob: entry.name });
+    else if (entry.kind === 'file') files.push({ path: name, size: entry.found.size, blob: undefined });
+    else broken.push(name);
+  }
+  const own = [...refs].filter(([, target]) => target === commit).map(([name]) => name);
+  const isUnfinished = (name: string) => name.startsWith(`${UNFINISHED_REFS}/`);
+  return {
+    commit,
+    refs: own.filter((name) => !isUnfinished(name)),
+    unfinished: own.some(isUnfinished),
+    path: root,
+    files,
+    bytes: bytesOf(files),
+    broken,
+  };
+}
+
+function bytesOf(files: readonly (CachedFile & { readonly commit?: string })[]): number {
+  const contents = files.map(({ commit, path, blob, size }) => {
+    return [blob ?? `${commit ?? ''}/${path}`, size] as const;
+  });
+  return [...new Map(contents).values()].reduce((sum, size) => sum + size, 0);
+}
+
+/** The commit of every ref, by its name. */
+function readRefs(places: CachePlaces): Map<string, string> {
+  const refs = new Map<string, string>();
+  for (const path of filesBelow(places.refs)) {
+    const commit = readRef(path);
+    if (commit !== undefined) refs.set(relative(places.refs, path).split(sep).join('/'), commit);
+  }
+  return refs;
+}
+
+/** Everything that is no folder, links as they are. */
+function filesBelow(folder: string): string[] {
+  if (!isFolder(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory() && !IGNORED.has(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder).toSorted();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw error;
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Parts have holes: what they take, not how long they are. */
+function allocated(path: string): number {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? 0 : Math.min(found.size, found.blocks * 512);
+}

@@ -1,0 +1,61 @@
+import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { diskError } from '../../system/disk-error.ts';
+import type { CachePlaces } from './cache-places.ts';
+
+/** What stands under a name of a snapshot. */
+export type SnapshotEntry =
+  | { readonly kind: 'nothing' }
+  /** A file itself, as where there are no links. */
+  | { readonly kind: 'file'; readonly found: Stats }
+  /** A link to a blob of the same repository. */
+  | { readonly kind: 'blob'; readonly name: string; readonly found: Stats }
+  /** A link that is broken or leads elsewhere, or no file at all. */
+  | { readonly kind: 'other' };
+
+/** Follows a link for one step only: to where `hf` and we let it lead, and nowhere else. */
+export function snapshotEntry(places: CachePlaces, path: string): SnapshotEntry {
+  const entry = look(path);
+  if (entry === undefined) return { kind: 'nothing' };
+  if (entry.isFile()) return { kind: 'file', found: entry };
+  if (!entry.isSymbolicLink()) return { kind: 'other' };
+  const target = resolve(dirname(path), readlinkSync(path));
+  if (!sameFolder(dirname(target), places.blobs)) return { kind: 'other' };
+  const found = blobFile(places, basename(target));
+  return found === undefined ? { kind: 'other' } : { kind: 'blob', name: basename(target), found };
+}
+
+/** A blob if it is a file, or a link into the store that newer versions of `hf` share among repositories. */
+export function blobFile(places: CachePlaces, name: string): Stats | undefined {
+  const path = places.blob(name);
+  const found = look(path);
+  if (found === undefined || found.isFile()) return found;
+  if (!found.isSymbolicLink()) return undefined;
+  try {
+    const shared = realpathSync(join(places.cache, 'blobs'));
+    if (!realpathSync(path).startsWith(shared + sep)) return undefined;
+    const content = statSync(path);
+    return content.isFile() ? content : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTDIR' || code === 'ELOOP') return undefined;
+    throw diskError(error, path);
+  }
+}
+
+function sameFolder(one: string, other: string): boolean {
+  if (one === other) return true;
+  try {
+    return realpathSync(one) === realpathSync(other);
+  } catch {
+    return false;
+  }
+}

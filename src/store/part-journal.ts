@@ -1,0 +1,186 @@
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import type { ByteRange } from '../model/byte-range.ts';
+import { FetchError } from '../model/error.ts';
+import { IntervalSet } from '../model/interval-set.ts';
+
+/** Bytes per entry of the journal: what a killed run loses of each range in flight, at most. */
+export const BLOCK_BYTES: number = 256 * 1024;
+
+/** What a part is a part of. A part of anything else is not continued. */
+export interface PartIdentity {
+  readonly repo: string;
+  readonly path: string;
+  readonly size: number;
+  /** `sha256:…` or `git-sha1:…`; `commit:…` where the content has no hash of its own. */
+  readonly content: string;
+}
+
+function headerLine(identity: PartIdentity): Buffer {
+  const { repo, path, size, content } = identity;
+  return Buffer.from(`${JSON.stringify({ version: 2, block: BLOCK_BYTES, repo, path, size, content })}\n`);
+}
+
+/** Behind the header: since which start of the machine the marks were made. */
+const BOOT_BYTES = 33;
+
+function bootLine(boot: string): Buffer {
+  return Buffer.from(`${boot.slice(0, BOOT_BYTES - 1).padEnd(BOOT_BYTES - 1)}\n`);
+}
+
+function blockCount(size: number): number {
+  return Math.ceil(size / BLOCK_BYTES);
+}
+
+/** All of the block was written: the system has it, and a crash of the process does not touch it. */
+const WRITTEN = 1;
+/** It was flushed to the disk as well: not even a power cut touches it. */
+const DURABLE = 2;
+
+/**
+ * Which blocks of a part are on disk: one line of JSON that says what the part is of, one line that names
+ * the start of the machine, then one byte per block of 256 KiB. After another start only what was durable
+ * counts. It is a hint that saves time; the digest decides.
+ */
+export class PartJournal {
+  readonly #descriptor: number;
+  readonly #offset: number;
+  readonly #size: number;
+  readonly #marked: Uint8Array;
+  /** How often everything was forgotten. */
+  #epoch = 0;
+
+  private constructor(descriptor: number, offset: number, size: number, marked: Uint8Array) {
+    this.#descriptor = descriptor;
+    this.#offset = offset;
+    this.#size = size;
+    this.#marked = marked;
+  }
+
+  /** Opens the journal of this part, or starts a new one if there is none or it is of something else. */
+  static open(path: string, identity: PartIdentity, partBytes: number, boot: string): PartJournal {
+    const continued = readMarks(path, identity, partBytes, boot);
+    const header = Buffer.concat([headerLine(identity), bootLine(boot)]);
+    const marked = continued ?? new Uint8Array(blockCount(identity.size));
+    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+    const descriptor = openSync(path, flags, 0o666);
+    try {
+      if (!fstatSync(descriptor).isFile())
+        throw new FetchError('DISK', `${path} is no file`, {
+          hint: 'It belongs to fetch. Remove it and run the same command again.',
+        });
+      if (continued === undefined) ftruncateSync(descriptor, 0);
+      // Also when it is continued: a mark of a block that the part no longer has would hold again as soon as
+      // a later block made the part long enough. And marking needs no more space than is taken here.
+      writeFully(descriptor, Buffer.concat([header, marked]), 0);
+      ftruncateSync(descriptor, header.length + marked.length);
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+    return new PartJournal(descriptor, header.length, identity.size, marked);
+  }
+
+  /** The ranges that a journal vouches for, without opening it for writing. */
+  static peek(path: string, identity: PartIdentity, partBytes: number, boot: string): readonly ByteRange[] {
+    const marked = readMarks(path, identity, partBytes, boot);
+    return marked === undefined ? [] : heldRanges(marked, identity.size);
+  }
+
+  get held(): readonly ByteRange[] {
+    return heldRanges(this.#marked, this.#size);
+  }
+
+  /** Marks the blocks that `written` completes. `received` is all that was written so far. */
+  record(written: ByteRange, received: IntervalSet): void {
+    const last = Math.min(Math.floor((written.end - 1) / BLOCK_BYTES), this.#marked.length - 1);
+    for (let block = Math.floor(written.start / BLOCK_BYTES); block <= last; block += 1) {
+      if (this.#marked[block] !== 0 || !received.covers(blockRange(block, this.#size))) continue;
+      writeFully(this.#descriptor, MARK, this.#offset + block);
+      this.#marked[block] = WRITTEN;
+    }
+  }
+
+  /**
+   * Begins a checkpoint: the returned function says that all that was written by now is durable. Not if it was
+   * forgotten meanwhile.
+   */
+  checkpoint(): () => void {
+    const written = this.#marked.map((mark) => (mark === 0 ? 0 : 1));
+    const epoch = this.#epoch;
+    return () => {
+      if (epoch !== this.#epoch) return;
+      const settled = this.#marked.map((mark, block) => (written[block] === 1 ? DURABLE : mark));
+      writeFully(this.#descriptor, settled, this.#offset);
+      this.#marked.set(settled);
+    };
+  }
+
+  /** Forgets all blocks. */
+  clear(): void {
+    this.#epoch += 1;
+    this.#marked.fill(0);
+    writeFully(this.#descriptor, this.#marked, this.#offset);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+const MARK = Buffer.from([WRITTEN]);
+
+function blockRange(block: number, size: number): ByteRange {
+  return { start: block * BLOCK_BYTES, end: Math.min(size, (block + 1) * BLOCK_BYTES) };
+}
+
+/** A nearly full disk takes some of the bytes before it refuses the rest. */
+function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
+  let written = 0;
+  while (written < bytes.length) {
+    written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+  }
+}
+
+/** The marks of a journal of this part; undefined for any other, torn or absent one. */
+function readMarks(
+  path: string,
+  identity: PartIdentity,
+  partBytes: number,
+  boot: string,
+): Uint8Array | undefined {
+  const { size } = identity;
+  const header = headerLine(identity);
+  let descriptor: number;
+  try {
+    // Whoever opens a pipe for reading waits for a writer, unless he says that he does not.
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    descriptor = openSync(path, flags);
+  } catch {
+    return undefined;
+  }
+  try {
+    if (!fstatSync(descriptor).isFile()) return undefined;
+    const found = Buffer.alloc(header.length + BOOT_BYTES);
+    if (readSync(descriptor, found, 0, found.length, 0) < found.length) return undefined;
+    if (!found.subarray(0, header.length).equals(header)) return undefined;
+    const least = found.subarray(header.length).equals(bootLine(boot)) ? WRITTEN : DURABLE;
+    const marked = new Uint8Array(blockCount(size));
+    readSync(descriptor, marked, 0, marked.length, found.length);
+    for (let block = 0; block < marked.length; block += 1) {
+      const mark = marked[block]!;
+      // A part that somebody cut short does not hold what lies behind its end.
+      if (mark < least || mark > DURABLE || blockRange(block, size).end > partBytes) marked[block] = 0;
+    }
+    return marked;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function heldRanges(marked: Uint8Array, size: number): ByteRange[] {
+  const held = new IntervalSet();
+  for (let block = 0; block < marked.length; block += 1) {
+    if (marked[block] !== 0) held.add(blockRange(block, size));
+  }
+  return [...held.ranges];
+}

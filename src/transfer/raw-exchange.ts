@@ -1,0 +1,131 @@
+import type { FetchError } from '../model/error.ts';
+import type { Clock } from '../system/clock.ts';
+import { diskError } from '../system/disk-error.ts';
+import type { RawListener } from './raw-connection.ts';
+import { keepsAlive, type RawHead, RawHeadParser, rangeProblem } from './raw-response.ts';
+import { refusedBytes } from './refused.ts';
+import type { RangeJob, RangeObserver } from './transport.ts';
+import { writeFully } from './write-fully.ts';
+
+/** Thrown for an answer that only the other transport can take. Nothing of it was written. */
+export class OddAnswer extends Error {
+  /** Whether the host should be left to the other transport from now on. */
+  readonly lasting: boolean;
+
+  constructor(why: string, options: { readonly lasting: boolean }) {
+    super(why);
+    this.lasting = options.lasting;
+  }
+}
+
+export interface RawExchangeEnd {
+  /** So many bytes have come, head included. */
+  readonly received: (bytes: number) => void;
+  readonly answered: (status: number) => void;
+  readonly done: (reusable: boolean) => void;
+  readonly failed: (error: unknown, reusable: boolean) => void;
+  readonly broken: (error: Error | undefined) => void;
+}
+
+/** One request and its answer on a connection. */
+export class RawExchange implements RawListener {
+  readonly #job: RangeJob;
+  readonly #observer: RangeObserver;
+  readonly #clock: Clock;
+  readonly #url: URL;
+  readonly #end: RawExchangeEnd;
+  readonly #parser = new RawHeadParser();
+  readonly #asked: { readonly start: number; readonly end: number };
+  #head: RawHead | undefined;
+  /** Offset in the file of the next byte of the body. */
+  #offset: number;
+  #over = false;
+  /** The answer is of no use, and no byte of it is on its way any more. */
+  #spent = false;
+  /** No byte of an answer has come. */
+  silent = true;
+
+  constructor(job: RangeJob, observer: RangeObserver, clock: Clock, url: URL, end: RawExchangeEnd) {
+    this.#job = job;
+    this.#observer = observer;
+    this.#clock = clock;
+    this.#url = url;
+    this.#end = end;
+    this.#asked = { start: job.window.position, end: job.window.end };
+    this.#offset = job.window.position;
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#over) return;
+    this.silent = false;
+    this.#end.received(chunk.length);
+    try {
+      const body = this.#head === undefined ? this.#readHead(chunk) : chunk;
+      if (body !== undefined && body.length > 0) this.#write(body);
+    } catch (error) {
+      this.#over = true;
+      this.#end.failed(error, this.#spent);
+    }
+  }
+
+  closed(error: Error | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#end.broken(error);
+  }
+
+  /** The first bytes of the body, once the head is complete and accepted. */
+  #readHead(chunk: Buffer): Buffer | undefined {
+    const progress = this.#parser.push(chunk);
+    if (progress.kind === 'more') return undefined;
+    if (progress.kind === 'odd') throw new OddAnswer(progress.why, { lasting: true });
+    const { head, bodyStart } = progress;
+    const { status } = head;
+    this.#end.answered(status);
+    this.#spent = isWhole(head, chunk.length - bodyStart) && keepsAlive(head);
+    if (status >= 400) throw this.#refused(head);
+    if (status >= 300) throw new OddAnswer('a redirect', { lasting: false });
+    const { start, end } = this.#asked;
+    const problem = status === 206 ? rangeProblem(head, start, end, this.#job.fileSize) : `status ${status}`;
+    if (problem !== undefined) throw new OddAnswer(problem, { lasting: true });
+    this.#head = head;
+    this.#spent = false;
+    return chunk.subarray(bodyStart);
+  }
+
+  #refused({ status, headers }: RawHead): FetchError {
+    return refusedBytes(
+      this.#url.host,
+      this.#job.path,
+      status,
+      Object.fromEntries(headers),
+      this.#clock.now(),
+    );
+  }
+
+  #write(body: Buffer): void {
+    const { window, descriptor, path } = this.#job;
+    const start = this.#offset;
+    const to = Math.min(start + body.length, window.end, this.#asked.end);
+    try {
+      if (to > start) writeFully(descriptor, body.subarray(0, to - start), start);
+    } catch (error) {
+      throw diskError(error, path);
+    }
+    this.#offset += body.length;
+    if (to > start) {
+      window.position = to;
+      this.#observer.wrote({ start, end: to });
+    }
+    if (window.position < Math.min(window.end, this.#asked.end)) return;
+    this.#over = true;
+    // Exactly the body, no more and no less, leaves a connection that can be used again.
+    this.#end.done(this.#offset === this.#asked.end && keepsAlive(this.#head!));
+  }
+}
+
+/** Whether so many bytes are the whole body. Only asked of answers that have one. */
+function isWhole({ status, headers }: RawHead, bodyBytes: number): boolean {
+  if (status < 300 || status === 304 || headers.has('transfer-encoding')) return false;
+  return headers.get('content-length') === String(bodyBytes);
+}

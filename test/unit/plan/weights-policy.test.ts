@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import type { RemoteFile } from '../../../src/model/remote-file.ts';
+import { applyWeights, savedBySafetensors, selectQuantisation } from '../../../src/plan/weights-policy.ts';
+
+const file = (path: string, size = 10): RemoteFile => ({ path, size, digest: undefined });
+const paths = (files: readonly RemoteFile[]) => files.map(({ path }) => path);
+
+const BOTH = [
+  'config.json',
+  'model.safetensors',
+  'pytorch_model.bin',
+  'original/x.pth',
+  'onnx/model.onnx',
+  'm.Q4_0.gguf',
+].map((path) => file(path));
+
+describe('--weights', () => {
+  test('all is everything', () => expect(applyWeights(BOTH, 'all')).toBe(BOTH));
+
+  test.each([
+    ['safetensors', ['config.json', 'model.safetensors']],
+    ['gguf', ['config.json', 'm.Q4_0.gguf']],
+    ['auto', ['config.json', 'model.safetensors']],
+  ] as const)('%s', (policy, expected) => {
+    expect(paths(applyWeights(BOTH, policy))).toEqual(expected);
+  });
+
+  test('auto takes what there is', () => {
+    const files = [file('config.json'), file('pytorch_model.bin'), file('tf_model.h5')];
+    expect(paths(applyWeights(files, 'auto'))).toEqual(['config.json', 'pytorch_model.bin']);
+    expect(applyWeights([file('config.json')], 'auto')).toHaveLength(1);
+  });
+
+  test('a kind that is not there is an error that names those that are', () => {
+    expect(() => applyWeights([file('pytorch_model.bin')], 'safetensors')).toThrow(
+      expect.objectContaining({ code: 'NOT_FOUND', hint: 'It has pytorch.' }),
+    );
+  });
+
+  test('how much safetensors would save', () => {
+    expect(savedBySafetensors(BOTH)).toBe(40);
+    expect(savedBySafetensors([file('pytorch_model.bin')])).toBe(0);
+    expect(savedBySafetensors([file('model.safetensors'), file('config.json')])).toBe(0);
+  });
+});
+
+describe('a quantisation', () => {
+  const files = [
+    'README.md',
+    'm.Q4_K_M.gguf',
+    'm.Q8_0-00001-of-00002.gguf',
+    'm.Q8_0-00002-of-00002.gguf',
+    'mmproj-f16.gguf',
+  ].map((path) => file(path));
+
+  test('is its parts, the projector and the small files, in any case', () => {
+    expect(paths(selectQuantisation(files, 'q8_0'))).toEqual(
+      paths(files).filter((path) => !path.includes('Q4')),
+    );
+  });
+
+  test('that is not there is answered with the nearest', () => {
+    expect(() => selectQuantisation(files, 'Q4_K_S')).toThrow(
+      expect.objectContaining({ code: 'NOT_FOUND', hint: expect.stringContaining('Q4_K_M') as string }),
+    );
+  });
+
+  test('with a missing part is refused', () => {
+    expect(() => selectQuantisation([file('m.Q8_0-00001-of-00002.gguf')], 'Q8_0')).toThrow(
+      'parts are missing',
+    );
+  });
+});

@@ -1,0 +1,263 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Store } from '../../../../src/store/store.ts';
+import { type HubCacheStoreSettings, hubCacheStore } from '../../../support/hub-cache-store.ts';
+import {
+  bring,
+  bytes,
+  COMMIT_A,
+  COMMIT_B,
+  digestsOf,
+  failureOf,
+  gitFile,
+  lfsFile,
+  MIB,
+  named,
+  revision,
+  sha256,
+  unhashedFile,
+  write,
+} from '../../../support/store-kit.ts';
+import { temporaryFolder } from '../../../support/temporary-folder.ts';
+
+const never = new AbortController().signal;
+const FOLDER = 'models--owner--name';
+const content = bytes(MIB + 3);
+const model = lfsFile('sub/model.bin', content);
+const config = gitFile('config.json', Buffer.from('{}'));
+
+async function opened(settings: HubCacheStoreSettings): Promise<Store> {
+  const store = hubCacheStore(settings);
+  await store.open();
+  return store;
+}
+
+async function kindOf(store: Store, file: typeof model): Promise<string | undefined> {
+  return (await store.survey([file], never)).holdings.get(file.path)?.kind;
+}
+
+/** A cache that has both files of commit A under `main`. */
+async function filled(cache: string): Promise<void> {
+  await using store = await opened({ directory: cache });
+  await bring(store, model, content);
+  await bring(store, config, Buffer.from('{}'));
+  await store.publish(revision(), [model, config], [model, config]);
+}
+
+describe('the layout', () => {
+  test('is that of the Hub’s clients, to the byte', async () => {
+    const cache = join(temporaryFolder(), 'hub');
+    await filled(cache);
+    const repo = join(cache, FOLDER);
+    expect(readlinkSync(join(repo, 'snapshots', COMMIT_A, 'sub/model.bin'))).toBe(
+      `../../../blobs/${sha256(content)}`,
+    );
+    expect(readlinkSync(join(repo, 'snapshots', COMMIT_A, 'config.json'))).toBe(
+      `../../blobs/${config.digest?.hex}`,
+    );
+    expect(readFileSync(join(repo, 'refs/main'), 'utf8')).toBe(COMMIT_A);
+    expect(readFileSync(join(cache, 'CACHEDIR.TAG'), 'utf8')).toMatch(
+      /^Signature: 8a477f597d28d172789f06886806bc55\n/,
+    );
+    expect(readdirSync(repo).toSorted()).toEqual(['blobs', 'refs', 'snapshots']);
+  });
+
+  test('has the listing only if the hub told all of it', async () => {
+    const cache = temporaryFolder();
+    const pointer = { oid: 'c'.repeat(40), xetHash: 'd'.repeat(64) };
+    const strange = { ...named('__proto__'), pointer: { oid: 'e'.repeat(40), xetHash: undefined } };
+    const listing = [{ ...model, pointer }, config, strange];
+    await using store = await opened({ directory: cache });
+    await bring(store, config, Buffer.from('{}'));
+    const tree = join(cache, FOLDER, 'trees', `${COMMIT_A}.json`);
+    await store.publish(revision(), [config], [...listing, unhashedFile('x', content)]);
+    expect(existsSync(tree)).toBe(false);
+    await store.publish(revision(), [config], listing);
+    const { format_version, files } = JSON.parse(readFileSync(tree, 'utf8'));
+    expect(format_version).toBe(1);
+    expect(Object.keys(files)).toEqual(['__proto__', 'config.json', 'sub/model.bin']);
+    expect(files['config.json']).toEqual({ size: 2, blob_id: config.digest?.hex });
+    expect(files['sub/model.bin']).toEqual({
+      size: content.length,
+      blob_id: pointer.oid,
+      lfs_sha256: sha256(content),
+      lfs_size: content.length,
+      xet_hash: pointer.xetHash,
+    });
+  });
+
+  test('has a ref when all is there, and until then one that keeps it', async () => {
+    const cache = temporaryFolder();
+    const refs = join(cache, FOLDER, 'refs');
+    await using store = await opened({ directory: cache, revision: revision(COMMIT_A, 'gptq/8bit') });
+    expect(readdirSync(refs)).toEqual([]);
+    await bring(store, config, Buffer.from('{}'));
+    expect(readdirSync(refs)).toEqual(['fetch-unfinished']);
+    await store.publish(revision(COMMIT_A, 'gptq/8bit'), [config], [config, model], false);
+    expect(readdirSync(refs)).toEqual(['fetch-unfinished']);
+    await store.publish(revision(COMMIT_A, 'gptq/8bit'), [config], [config, model]);
+    expect(readdirSync(refs)).toEqual(['gptq']);
+    expect(readFileSync(join(refs, 'gptq/8bit'), 'utf8')).toBe(COMMIT_A);
+  });
+
+  test('of a repository that was linked to another disk keeps the parts there', async () => {
+    const [cache, disk] = [temporaryFolder(), temporaryFolder()];
+    symlinkSync(disk, join(cache, FOLDER));
+    await using store = await opened({ directory: cache });
+    await using staged = await store.stage(model);
+    expect(staged.partPath.startsWith(join(cache, FOLDER, '.fetch'))).toBe(true);
+    expect(readdirSync(cache)).toEqual([FOLDER]);
+  });
+});
+
+describe('names and links', () => {
+  test.each(['../../x', '/etc/x', 'a/../../../x', '.git/x'])(
+    'a revision called %j has no ref',
+    async (name) => {
+      const store = hubCacheStore({ directory: temporaryFolder(), revision: revision(COMMIT_A, name) });
+      const error = await failureOf(store.refuseNames([model]));
+      expect(error.code).toBe('DISK');
+      expect(error.message).toContain(JSON.stringify(name));
+    },
+  );
+
+  test.each(['blobs', 'snapshots', 'refs', `snapshots/${COMMIT_A}`, `snapshots/${COMMIT_A}/sub`, 'trees'])(
+    'a link in place of the folder %s is refused',
+    async (folder) => {
+      const [cache, outside] = [temporaryFolder(), temporaryFolder()];
+      const path = join(cache, FOLDER, folder);
+      mkdirSync(join(path, '..'), { recursive: true });
+      symlinkSync(outside, path);
+      const error = await failureOf(hubCacheStore({ directory: cache }).refuseNames([model]));
+      expect(error.message).toContain('a link stands in the way');
+    },
+  );
+
+  test('a branch in the way of a branch is refused before anything is written', async () => {
+    const cache = temporaryFolder();
+    mkdirSync(join(cache, FOLDER, 'refs'), { recursive: true });
+    writeFileSync(join(cache, FOLDER, 'refs/gptq'), COMMIT_A);
+    const store = hubCacheStore({ directory: cache, revision: revision(COMMIT_A, 'gptq/8bit') });
+    expect((await failureOf(store.refuseNames([model]))).message).toContain('a file stands where a folder');
+  });
+
+  test.each(['../outside', '../../refs/main', '../../blobs/../../outside', '/etc/passwd'])(
+    'a link to %s is no content, and gives way',
+    async (target) => {
+      const cache = temporaryFolder();
+      await filled(cache);
+      const snapshot = join(cache, FOLDER, 'snapshots', COMMIT_B);
+      mkdirSync(join(snapshot, '..', 'outside'), { recursive: true });
+      mkdirSync(snapshot);
+      symlinkSync(target, join(snapshot, 'other.json'));
+      const other = unhashedFile('other.json', Buffer.alloc(40));
+      await using store = await opened({ directory: cache, revision: revision(COMMIT_B) });
+      expect(await kindOf(store, other)).toBe('different');
+      await bring(store, other, Buffer.alloc(40));
+      expect(readlinkSync(store.finalPath(other))).toBe(`../../blobs/${sha256(Buffer.alloc(40))}`);
+    },
+  );
+
+  test('a blob that leads out of the cache is no blob', async () => {
+    const [cache, outside] = [temporaryFolder(), temporaryFolder()];
+    mkdirSync(join(cache, FOLDER, 'blobs'), { recursive: true });
+    writeFileSync(join(outside, 'x'), content);
+    const blob = join(cache, FOLDER, 'blobs', sha256(content));
+    symlinkSync(join(outside, 'x'), blob);
+    await using store = await opened({ directory: cache });
+    expect(await kindOf(store, model)).toBe('nothing');
+    await bring(store, model, content);
+    expect(readFileSync(blob).equals(content)).toBe(true);
+    expect(() => readlinkSync(blob)).toThrow('EINVAL');
+  });
+
+  test('a blob that hf shares among repositories is one', async () => {
+    const cache = temporaryFolder();
+    mkdirSync(join(cache, 'blobs/ab'), { recursive: true });
+    writeFileSync(join(cache, 'blobs/ab/abcd'), content);
+    mkdirSync(join(cache, FOLDER, 'blobs'), { recursive: true });
+    symlinkSync('../../blobs/ab/abcd', join(cache, FOLDER, 'blobs', sha256(content)));
+    await using store = await opened({ directory: cache });
+    expect(await kindOf(store, model)).toBe('candidate');
+    await store.adopt(model, digestsOf(content));
+    expect(await kindOf(store, model)).toBe('whole');
+  });
+});
+
+describe('what is believed', () => {
+  test('a blob under its own name in the snapshot, as long as nobody touched it', async () => {
+    const cache = temporaryFolder();
+    await filled(cache);
+    await using store = await opened({ directory: cache });
+    expect(await kindOf(store, model)).toBe('whole');
+    expect(await kindOf(store, config)).toBe('whole');
+    const later = Date.now() / 1000 + 10;
+    utimesSync(store.finalPath(model), later, later);
+    expect(await kindOf(store, model)).toBe('candidate');
+  });
+
+  test('of others: big files by their name, small ones once they were read', async () => {
+    const cache = temporaryFolder();
+    await filled(cache);
+    // Our records gone: as hf would have left it.
+    writeFileSync(join(cache, '.locks/fetch', FOLDER, 'manifests', `${COMMIT_A}.json`), '');
+    await using store = await opened({ directory: cache });
+    expect(await kindOf(store, model)).toBe('whole');
+    expect(await kindOf(store, config)).toBe('candidate');
+    await store.adopt(config, digestsOf(Buffer.from('{}')));
+    await store.publish(revision(), [config], [model, config]);
+    expect(await kindOf(store, config)).toBe('whole');
+  });
+
+  test('a blob of another revision once it was read, and then it is linked and not copied', async () => {
+    const cache = temporaryFolder();
+    await filled(cache);
+    await using store = await opened({ directory: cache, revision: revision(COMMIT_B) });
+    expect(await kindOf(store, model)).toBe('candidate');
+    expect(readFileSync(store.candidatePath(model)).equals(content)).toBe(true);
+    expect(existsSync(store.finalPath(model))).toBe(false);
+    await store.adopt(model, digestsOf(content));
+    expect(readlinkSync(store.finalPath(model))).toBe(`../../../blobs/${sha256(content)}`);
+  });
+
+  test('without links such a blob is copied, since others need it', async () => {
+    const cache = temporaryFolder();
+    await filled(cache);
+    const store = await opened({ directory: cache, revision: revision(COMMIT_B), links: false });
+    await store.adopt(model, digestsOf(content));
+    expect(() => readlinkSync(store.finalPath(model))).toThrow('EINVAL');
+    expect(readFileSync(store.finalPath(model)).equals(content)).toBe(true);
+    expect(existsSync(join(cache, FOLDER, 'blobs', sha256(content)))).toBe(true);
+    await store[Symbol.asyncDispose]();
+  });
+
+  test('no blob of another length', async () => {
+    const cache = temporaryFolder();
+    mkdirSync(join(cache, FOLDER, 'blobs'), { recursive: true });
+    writeFileSync(join(cache, FOLDER, 'blobs', sha256(content)), 'short');
+    expect(await kindOf(hubCacheStore({ directory: cache }), model)).toBe('nothing');
+  });
+});
+
+test('parts of another revision stay when one is done', async () => {
+  const cache = temporaryFolder();
+  const first = await opened({ directory: cache, revision: revision(COMMIT_B) });
+  const other = lfsFile('other.bin', bytes(2 * MIB, 5));
+  const staged = await first.stage(other);
+  await write(staged, bytes(2 * MIB, 5), 0, MIB);
+  await staged[Symbol.asyncDispose]();
+  await first[Symbol.asyncDispose]();
+  await filled(cache);
+  const again = hubCacheStore({ directory: cache, revision: revision(COMMIT_B) });
+  expect(await kindOf(again, other)).toBe('part');
+});

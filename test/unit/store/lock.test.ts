@@ -1,0 +1,277 @@
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { FetchError } from '../../../src/model/error.ts';
+import { DirectoryLock, type LockContext } from '../../../src/store/lock.ts';
+import type { Clock } from '../../../src/system/clock.ts';
+import { failureOf } from '../../support/store-kit.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+/** A clock that stands until it is set; timers run when a test says so. */
+class StoppedClock implements Clock {
+  time = 1_700_000_000_000;
+  readonly timers = new Set<() => void>();
+
+  now(): number {
+    return this.time;
+  }
+
+  monotonic(): number {
+    return this.time;
+  }
+
+  after(_delayMs: number, callback: () => void): () => void {
+    this.timers.add(callback);
+    return () => this.timers.delete(callback);
+  }
+
+  async sleep(): Promise<void> {}
+
+  ring(): void {
+    const due = [...this.timers];
+    this.timers.clear();
+    for (const callback of due) callback();
+  }
+}
+
+let path: string;
+let clock: StoppedClock;
+/** Starts of the processes that live on this host. */
+let living: Map<number, string>;
+beforeEach(() => {
+  path = join(temporaryFolder(), 'lock');
+  clock = new StoppedClock();
+  living = new Map([
+    [1, 'start 1'],
+    [2, 'start 2'],
+  ]);
+});
+
+function contextOf(pid: number, host = 'here', startedAt = `start ${pid}`): LockContext {
+  const processStart = (asked: number) => living.get(asked);
+  return { owner: { pid, host, startedAt }, processStart, clock, random: Math.random };
+}
+
+/** A lock file as somebody left it. */
+function leave(content: string | object, ageMs = 0): void {
+  writeFileSync(path, typeof content === 'string' ? content : `${JSON.stringify(content)}\n`);
+  age(ageMs);
+}
+
+function age(ageMs: number): void {
+  const seconds = (clock.time - ageMs) / 1000;
+  utimesSync(path, seconds, seconds);
+}
+
+function owner(): unknown {
+  const { pid, host, startedAt } = JSON.parse(readFileSync(path, 'utf8'));
+  return { pid, host, startedAt };
+}
+
+async function isTaken(context: LockContext = contextOf(1)): Promise<FetchError | undefined> {
+  const before = readFileSync(path);
+  try {
+    await using _lock = await DirectoryLock.take(path, context);
+    expect(owner()).toEqual(context.owner);
+  } catch (error) {
+    if (!(error instanceof FetchError)) throw error;
+    expect(error.code).toBe('LOCKED');
+    expect(readFileSync(path)).toEqual(before);
+    expect(readdirSync(dirname(path))).toEqual(['lock']);
+    return error;
+  }
+  expect(readdirSync(dirname(path))).toEqual([]);
+  return undefined;
+}
+
+describe('a free lock', () => {
+  test('is taken, says by whom, and goes with its owner', async () => {
+    const lock = await DirectoryLock.take(path, contextOf(1));
+    expect(owner()).toEqual({ pid: 1, host: 'here', startedAt: 'start 1' });
+    await lock[Symbol.asyncDispose]();
+    await lock[Symbol.asyncDispose]();
+    expect(readdirSync(dirname(path))).toEqual([]);
+    expect(clock.timers.size).toBe(0);
+  });
+
+  test('cannot be taken where there is no folder', async () => {
+    const error = await failureOf(DirectoryLock.take(join(dirname(path), 'none', 'lock'), contextOf(1)));
+    expect(error.code).toBe('DISK');
+  });
+});
+
+describe('a lock of this host', () => {
+  test('holds while its process lives, however old its heartbeat', async () => {
+    leave(contextOf(2).owner, 24 * 3600 * 1000);
+    const error = await isTaken();
+    expect(error?.message).toContain('process 2');
+    expect(error?.hint).toContain(path);
+  });
+
+  test('holds against its own process', async () => {
+    await using _lock = await DirectoryLock.take(path, contextOf(1));
+    expect(await isTaken()).toBeDefined();
+  });
+
+  test('of a dead process is taken over', async () => {
+    leave(contextOf(3).owner);
+    expect(await isTaken()).toBeUndefined();
+  });
+
+  test('of a process whose id was given away again is taken over', async () => {
+    leave({ ...contextOf(2).owner, startedAt: 'long ago' });
+    expect(await isTaken()).toBeUndefined();
+  });
+
+  test.each([
+    ['the lock does not say when it began', () => leave({ pid: 2, host: 'here' })],
+    [
+      'the system does not say',
+      () => {
+        living.set(2, '');
+        leave(contextOf(2).owner);
+      },
+    ],
+  ])('holds if %s', async (_, prepare) => {
+    prepare();
+    expect(await isTaken()).toBeDefined();
+  });
+});
+
+describe('a lock of another host', () => {
+  const foreign = { pid: 1, host: 'there', startedAt: 'start 1' };
+
+  test('holds while its heart beats', async () => {
+    leave(foreign, 59_000);
+    expect((await isTaken())?.message).toContain('process 1 on there');
+  });
+
+  test('is taken over after a minute of silence', async () => {
+    leave(foreign, 61_000);
+    expect(await isTaken()).toBeUndefined();
+  });
+});
+
+describe('a lock without an owner', () => {
+  test.each([
+    '',
+    '\0\0\0\0',
+    '{"pid":',
+    'null',
+    '[]',
+    '"x"',
+    '{"pid":-1,"host":"here"}',
+    '{"pid":"2","host":"here"}',
+    '{"pid":2}',
+  ])('%j holds for a moment, in which it may still be written', async (content) => {
+    leave(content, 5_000);
+    expect(await isTaken()).toBeDefined();
+    leave(content, 11_000);
+    expect(await isTaken()).toBeUndefined();
+  });
+
+  test('that is a link is replaced, not written through', async () => {
+    const target = join(temporaryFolder(), 'target');
+    writeFileSync(target, 'mine');
+    utimesSync(target, 1, 1);
+    symlinkSync(target, path);
+    expect(await isTaken()).toBeUndefined();
+    expect(readFileSync(target, 'utf8')).toBe('mine');
+  });
+
+  test('that is a folder or a link to nothing holds', async () => {
+    mkdirSync(path);
+    expect(await failureOf(DirectoryLock.take(path, contextOf(1)))).toMatchObject({ code: 'LOCKED' });
+    path = join(temporaryFolder(), 'lock');
+    symlinkSync('nowhere', path);
+    expect(await failureOf(DirectoryLock.take(path, contextOf(1)))).toMatchObject({ code: 'LOCKED' });
+  });
+});
+
+describe('the heartbeat', () => {
+  test('shows in the time of the file', async () => {
+    const lock = await DirectoryLock.take(path, contextOf(1));
+    for (let beat = 0; beat < 3; beat += 1) {
+      clock.time += 10_000;
+      clock.ring();
+      await expect.poll(() => statSync(path).mtimeMs).toBe(clock.time);
+    }
+    expect(await isTaken(contextOf(5, 'there'))).toBeDefined();
+    await lock[Symbol.asyncDispose]();
+    clock.ring();
+    await setTimeout(20);
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe('a lock that was taken over', () => {
+  test('is not released by its former owner', async () => {
+    const first = await DirectoryLock.take(path, contextOf(1, 'there'));
+    age(61_000);
+    const second = await DirectoryLock.take(path, contextOf(2));
+    await first[Symbol.asyncDispose]();
+    expect(owner()).toMatchObject({ pid: 2 });
+    await second[Symbol.asyncDispose]();
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe('of twenty that come at once', () => {
+  const pids = Array.from({ length: 20 }, (_, index) => 100 + index);
+  beforeEach(() => {
+    for (const pid of pids) living.set(pid, `start ${pid}`);
+  });
+
+  /** Takers that begin a little apart from each other, so that they are at different steps. */
+  async function race(): Promise<readonly DirectoryLock[]> {
+    const results = await Promise.allSettled(
+      pids.map(async (pid) => {
+        for (let wait = Math.floor(Math.random() * 8); wait > 0; wait -= 1) await setImmediate();
+        return await DirectoryLock.take(path, contextOf(pid));
+      }),
+    );
+    for (const result of results) {
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'LOCKED' });
+    }
+    return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  }
+
+  test.each([
+    ['a free lock', () => {}],
+    ['the lock of a dead process', () => leave(contextOf(3).owner)],
+    ['a lock without an owner', () => leave('', 20_000)],
+    ['the silent lock of another host', () => leave(contextOf(1, 'there').owner, 70_000)],
+  ])('exactly one gets %s', async (_, prepare) => {
+    for (let round = 0; round < 40; round += 1) {
+      prepare();
+      const winners = await race();
+      expect(winners).toHaveLength(1);
+      await winners[0]![Symbol.asyncDispose]();
+      expect(readdirSync(dirname(path))).toEqual([]);
+    }
+  });
+
+  test('one gets it after somebody died while taking over', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const dead = contextOf(3).owner;
+      leave(dead);
+      const name = createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 16);
+      writeFileSync(`${path}.${name}`, JSON.stringify(contextOf(4).owner));
+      const lock = await DirectoryLock.take(path, contextOf(1));
+      expect(owner()).toMatchObject({ pid: 1 });
+      await lock[Symbol.asyncDispose]();
+      expect(readdirSync(dirname(path))).toEqual([]);
+    }
+  });
+});

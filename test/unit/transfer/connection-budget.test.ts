@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ConnectionBudget } from '../../../src/transfer/connection-budget.ts';
+import { type LinkRun, runLink, type SimulatedLink } from '../../support/simulated-link.ts';
+
+const GIB = 1024 ** 3;
+const MOST = 32;
+
+/** Bytes per millisecond between two moments. */
+function rateOf({ bytes }: LinkRun, from: number, to: number): number {
+  return (bytes[to]! - bytes[from]!) / (to - from);
+}
+
+function best(link: SimulatedLink, most = MOST): number {
+  const all = Array.from({ length: most }, (_, index) => link.rate(index + 1, 0));
+  return Math.max(...all);
+}
+
+/** A generator of numbers in [0, 1) that a seed starts. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Capped for each connection, up to a number; then shared by all. */
+const capped = (each: number, upTo: number) => (connections: number) => Math.min(connections, upTo) * each;
+/** A fast machine, on which every connection more costs something. */
+const loopback = (rate: number) => (connections: number) => rate / (1 + 0.04 * Math.abs(connections - 4));
+
+describe('the number of connections', () => {
+  test.each([2, 20, 50])(
+    '1 GiB at 20 MB/s for each: within 10 %% of 32 from the start, %d ms away',
+    (latencyMs) => {
+      const link = { rate: capped(20_000, MOST), latencyMs };
+      const fixed = runLink(link, { total: GIB, most: MOST, fixed: MOST });
+      expect(runLink(link, { total: GIB, most: MOST }).endedAt).toBeLessThan(fixed.endedAt * 1.1);
+    },
+  );
+
+  test('is the most while each of them brings more', () => {
+    const { limits } = runLink({ rate: capped(1000, 100), latencyMs: 20 }, { total: GIB / 16, most: MOST });
+    expect(limits.at(-1)).toBe(MOST);
+  });
+
+  test('falls where fewer bring more', () => {
+    const { limits } = runLink({ rate: loopback(1_000_000), latencyMs: 1 }, { total: 6 * GIB, most: MOST });
+    expect(limits.at(-1)).toBeLessThanOrEqual(6);
+  });
+
+  test('is at most what was allowed, and that from the start', () => {
+    for (const most of [1, 2, 3, 8, 12, 13]) {
+      const { limits } = runLink({ rate: capped(10_000, 100), latencyMs: 20 }, { total: GIB / 8, most });
+      expect(Math.max(...limits)).toBe(most);
+      expect(limits[0]).toBe(Math.min(most, 12));
+    }
+  });
+
+  test('within 10 % of the best fixed number on any link, after a while', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          each: fc.integer({ min: 100, max: 100_000 }),
+          upTo: fc.integer({ min: 1, max: 64 }),
+          fast: fc.boolean(),
+          latencyMs: fc.integer({ min: 0, max: 300 }),
+          noise: fc.constantFrom(0, 0.1, 0.3),
+          most: fc.integer({ min: 1, max: MOST }),
+          seed: fc.integer(),
+        }),
+        ({ each, upTo, fast, latencyMs, noise, most, seed }) => {
+          const rate = fast ? loopback(400_000 + each * 10) : capped(each, upTo);
+          const link = { rate, latencyMs, noise, random: seeded(seed) };
+          const total = best(link, most) * 30_000;
+          const run = runLink(link, { total, most });
+          expect(Math.max(...run.limits)).toBeLessThanOrEqual(most);
+          expect(Math.min(...run.limits)).toBeGreaterThanOrEqual(1);
+          const reached = rateOf(run, 8000, run.endedAt - 1);
+          // Where every look is wrong by a third, a gain of a sixth may be missed.
+          expect(reached / best(link, most)).toBeGreaterThan(noise > 0.2 ? 0.83 : 0.9);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  test('follows a link that becomes another', () => {
+    const rate = (connections: number, now: number) =>
+      now < 10_000 ? Math.min(connections * 50_000, 100_000) : connections * 5000;
+    const run = runLink({ rate, latencyMs: 30 }, { total: 8 * GIB, most: MOST });
+    expect(run.limits[9000]).toBeLessThanOrEqual(12);
+    expect(rateOf(run, 45_000, run.endedAt - 1)).toBeGreaterThan(MOST * 5000 * 0.9);
+  });
+});
+
+describe('trouble', () => {
+  test('of a busy server halves the number at once, many refusals at once only once', () => {
+    const budget = new ConnectionBudget(MOST, 0);
+    for (let index = 0; index < 20; index += 1) budget.refused(100 + index, 12);
+    expect(budget.limit).toBe(6);
+    budget.refused(1200, 7);
+    expect(budget.limit).toBe(6);
+    budget.refused(1200, 6);
+    expect(budget.limit).toBe(3);
+    for (let at = 3000; at < 60_000; at += 2000) budget.refused(at, 1);
+    expect(budget.limit).toBe(1);
+  });
+
+  test('that has passed is made up for', () => {
+    const link = {
+      rate: capped(5000, 100),
+      latencyMs: 20,
+      refusesAbove: (now: number) => (now > 5000 && now < 8000 ? 3 : 100),
+    };
+    const run = runLink(link, { total: 20 * GIB, most: MOST });
+    expect(Math.min(...run.limits.slice(5000, 9000))).toBeLessThanOrEqual(16);
+    expect(rateOf(run, 90_000, run.endedAt - 1)).toBeGreaterThan(MOST * 5000 * 0.9);
+  });
+
+  test('at a number that the server never takes: the largest that it does is found, and mostly kept', () => {
+    for (const allowed of [5, 12, 17, 20, 30]) {
+      const link = { rate: capped(5000, 100), latencyMs: 20, refusesAbove: () => allowed };
+      const run = runLink(link, { total: allowed * 5000 * 120_000, most: MOST });
+      const refusals = run.limits.filter(
+        (limit, index) => limit > allowed && !(run.limits[index - 1]! > allowed),
+      );
+      expect(refusals.length).toBeLessThan(12);
+      expect(rateOf(run, 40_000, run.endedAt - 1)).toBeGreaterThan(allowed * 5000 * 0.75);
+    }
+  });
+
+  test('of one connection now and then changes nothing', () => {
+    const link = { rate: capped(5000, 100), latencyMs: 50, breaksEveryMs: 60_000, random: seeded(7) };
+    const run = runLink(link, { total: 10 * GIB, most: MOST });
+    expect(rateOf(run, 5000, run.endedAt - 1)).toBeGreaterThan(MOST * 5000 * 0.9);
+  });
+
+  test('of many connections at once is taken for a refusal', () => {
+    const budget = new ConnectionBudget(MOST, 0);
+    budget.broke(10, 12);
+    budget.broke(20, 12);
+    expect(budget.limit).toBe(12);
+    budget.broke(30, 12);
+    expect(budget.limit).toBe(6);
+  });
+});
