@@ -68,7 +68,7 @@ describe('what a server can grow', () => {
 
   test('total size', async () => {
     const { error } = await listFrom(() => ({
-      entries: [entry('a', 9e14), entry('b', 9e14)],
+      entries: [entry('a', 9e15), entry('b', 9e15)],
     }));
     expect(error).toMatchObject({ code: 'NETWORK', message: expect.stringContaining('sizes add up') });
   });

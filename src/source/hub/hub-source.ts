@@ -13,7 +13,7 @@ import { scanFindings } from './scan-findings.ts';
 
 /** Far beyond the Hub's own advice of 100,000 files in a repository. */
 const MAX_FILES = 2_000_000;
-/** Beyond it no sum of sizes is exact; what merely does not fit is for the disk to say. */
+/** Beyond it sums are not exact, and sizes are lies. */
 const MAX_TOTAL_BYTES = Number.MAX_SAFE_INTEGER;
 const MAX_PAGES = 20_000;
 /** So many pages in a row without a new file, and the listing goes nowhere. */
@@ -102,7 +102,7 @@ export class HubSource implements Source {
       totalBytes += file.size;
       if (seen.size > MAX_FILES) throw endless(revision.repo, `there are more than ${MAX_FILES} files`);
       if (totalBytes > MAX_TOTAL_BYTES)
-        throw endless(revision.repo, 'the sizes add up to more than can be counted');
+        throw endless(revision.repo, 'the sizes add up to more than any disk holds');
       yield file;
     }
   }

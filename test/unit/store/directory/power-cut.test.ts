@@ -65,3 +65,22 @@ test.skipIf(process.platform === 'win32')('a file of which the system took only 
   expect(existsSync(join(directory, 'sub/5'))).toBe(true);
   expect(existsSync(join(directory, `sub/${2 * MIB}`))).toBe(false);
 });
+
+test.skipIf(!canTrace)('a journal calls durable only what the disk had said is', () => {
+  const folder = temporaryFolder();
+  const trace = join(folder, 'trace');
+  // So much makes a checkpoint.
+  const run = runArguments(join(folder, 'target'), [257 * MIB]);
+  execFileSync('strace', ['-f', '-y', '-s', '64', '-o', trace, '-e', 'trace=fdatasync,pwrite64', ...run]);
+  const lines = readFileSync(trace, 'utf8').split('\n');
+  const marks = lines.findIndex((line) => /pwrite64\(\d+<[^>]*\.blocks>, "(\\2)+/.test(line));
+  const asked = lines.findIndex((line) => /fdatasync\(\d+<[^>]*\.part>/.test(line));
+  expect(asked).toBeGreaterThan(-1);
+  expect(marks).toBeGreaterThan(asked);
+  const [thread] = lines[asked]!.split(' ');
+  const answered = lines.findIndex(
+    (line, number) => number >= asked && line.startsWith(`${thread} `) && / = 0$/.test(line),
+  );
+  expect(answered).toBeGreaterThan(-1);
+  expect(marks).toBeGreaterThan(answered);
+});
