@@ -67,7 +67,10 @@ function parse(text: string, path: string, home: string): Map<FileKey, string> {
   try {
     document = JSON.parse(text);
   } catch (cause) {
-    throw new FetchError('USAGE', `${path} is no JSON: ${(cause as Error).message}`, { cause });
+    throw new FetchError('USAGE', `${path} is no JSON: ${(cause as Error).message}`, {
+      cause,
+      hint: 'Mend the file or move it away: it holds settings only.',
+    });
   }
   if (document === null || typeof document !== 'object' || Array.isArray(document))
     throw usage(path, 'is no JSON object');

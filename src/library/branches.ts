@@ -70,7 +70,11 @@ async function tableOf(
   // A tag on a commit that no branch shows is a row of its own: releases are often tagged.
   const tags = refs.filter(({ kind, commit }) => kind === 'tag' && !commits.has(commit));
   const all = [...branches, ...tags];
-  if (all.length === 0) throw new FetchError('NOT_FOUND', `${repo.id} has no branches`);
+  if (all.length === 0) {
+    throw new FetchError('NOT_FOUND', `${repo.id} has no branches`, {
+      hint: 'Nothing was ever pushed to it. Check the name, and --repo-type.',
+    });
+  }
   const notes: string[] = [];
   const shown = all.slice(0, MAX_BRANCHES);
   if (shown.length < all.length) notes.push(`${all.length - shown.length} more branches are not shown`);

@@ -82,7 +82,9 @@ export class CachedReader {
     if (known !== undefined && rightContent(known, file, start, end)) return known;
     const bytes = await this.#limit(() => this.#source.read(revision, file, { start, end }, this.#signal));
     if (!rightContent(bytes, file, start, end)) {
-      throw new FetchError('INTEGRITY', `${file.path} is not what the hub lists: its hash differs`);
+      throw new FetchError('INTEGRITY', `${file.path} is not what the hub lists: its hash differs`, {
+        hint: 'The server or a proxy on the way damages the file. Try again later or over another network.',
+      });
     }
     await this.#cache?.put(key, bytes);
     return bytes;

@@ -53,7 +53,9 @@ function findTarget(cache: string, repo: string, options: CacheCommandOptions): 
   );
   const target = parseTarget(repo, { endpoint: endpoint.value, revision: options.revision, repoType });
   if (target.path !== undefined) {
-    throw new FetchError('USAGE', 'a cache is looked after by repositories and revisions, not by files.');
+    throw new FetchError('USAGE', 'a cache is looked after by repositories and revisions, not by files.', {
+      hint: 'Name the repository alone, or with a revision: OWNER/NAME@REV.',
+    });
   }
   return findCached(cache, target.repo, target.revision);
 }

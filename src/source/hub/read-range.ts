@@ -1,6 +1,6 @@
 import { formatRange, parseContentRange } from '../../http/range.ts';
 import { discard, type HttpResponse, readBody } from '../../http/request.ts';
-import { redactUrl, redirectTarget } from '../../http/url.ts';
+import { redirectsInCircles, redirectTarget } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
@@ -12,6 +12,7 @@ import type { Asked } from './hub-error.ts';
 
 const BUCKET = 'resolvers';
 const MAX_REDIRECTS = 10;
+const HINT = 'A cache or a proxy on the way may be broken: try again later, or over another network.';
 /** Reading into memory is for descriptions, not for weights. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
 
@@ -60,7 +61,7 @@ async function follow(
     discard(response);
     url = redirectTarget(url, response.headers.location);
   }
-  throw new FetchError('NETWORK', `${redactUrl(start)} redirects in circles`, { retryable: true });
+  throw redirectsInCircles(start, true);
 }
 
 /** A server may ignore the range and send all from the start; any other range than the asked one is nonsense. */
@@ -74,12 +75,16 @@ async function wantedBytes(
   const got = parseContentRange(response.headers['content-range'])?.range;
   if (!whole && (got?.start !== range.start || got.end !== range.end)) {
     response.body.destroy();
-    throw new FetchError('NETWORK', `${response.url.host} answered with another range`, { retryable: true });
+    throw new FetchError('NETWORK', `${response.url.host} answered with another range`, {
+      retryable: true,
+      hint: HINT,
+    });
   }
   const body = await readBody(response, whole ? range.end : length, signal, 'cut');
   const bytes = whole ? body.subarray(range.start, range.end) : body;
   if (bytes.length === length) return bytes;
   throw new FetchError('NETWORK', `${response.url.host} sent ${bytes.length} of ${length} bytes`, {
     retryable: true,
+    hint: HINT,
   });
 }

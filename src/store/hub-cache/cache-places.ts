@@ -27,7 +27,9 @@ export class CachePlaces {
     const name = repoFolderName(repo);
     const problem = nameProblem(name, 'posix') ?? (name.includes('/') ? 'it contains "/"' : undefined);
     if (problem !== undefined) {
-      throw new FetchError('DISK', `${JSON.stringify(name)} cannot be a folder of the cache: ${problem}`);
+      throw new FetchError('DISK', `${JSON.stringify(name)} cannot be a folder of the cache: ${problem}`, {
+        hint: 'Use --local-dir for this repository.',
+      });
     }
     this.cache = cache;
     this.repo = join(cache, name);
