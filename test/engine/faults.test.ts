@@ -239,7 +239,8 @@ describe('addresses that expire', () => {
     expect(run.exit).toBe(6);
     expect(jsonLines(run.stdout).at(-1)).toMatchObject({ event: 'error', code: 'NETWORK', exit: 6 });
     expect(run.stderr).not.toMatch(/--token|HF_TOKEN/);
-    expect(hub.log.count({ kind: 'cdn' })).toBeLessThan(40);
+    // Two tries on each of the 32 connections that there may be.
+    expect(hub.log.count({ kind: 'cdn' })).toBeLessThanOrEqual(64);
   });
 });
 
