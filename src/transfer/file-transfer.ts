@@ -59,6 +59,8 @@ export class FileTransfer implements AsyncDisposable {
   #repairs = 0;
   /** Lanes that may write to it at this moment. It is closed and renamed only when there is none. */
   spans = 0;
+  /** How often a lane could not go on and left its part of it to the others. */
+  returns = 0;
   /** Set when the file is finished or given up. */
   settled = false;
 

@@ -6,6 +6,7 @@ import { ConnectionBudget } from './connection-budget.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
 import { laneLines } from './lane-lines.ts';
+import { mayLeave } from './may-leave.ts';
 import { rangeSize } from './range-size.ts';
 import type { RunContext } from './run-context.ts';
 import type { FileFailure, RunResult } from './run-result.ts';
@@ -17,7 +18,6 @@ import { Wakeup } from './wakeup.ts';
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
 /** How often an idle lane looks whether something has become worth stealing. */
 const IDLE_LOOK_MS = 250;
-
 /** How often throughput is looked at. */
 const OBSERVE_MS = 25;
 
@@ -193,8 +193,8 @@ class PlanRun {
     } catch (error) {
       this.#signal.throwIfAborted();
       const failure = toFetchError(error);
-      // A server may let in fewer than we are: as long as others bring bytes, they can bring these too.
-      const others = failure.code === 'NETWORK' && this.#writtenBytes - written > own;
+      const silentMs = this.#context.clock.monotonic() - this.#observedAt;
+      const others = this.#writtenBytes - written > own && mayLeave(failure, transfer, silentMs);
       if (!stop.signal.aborted && !others) this.#failed(span.file, transfer, failure);
     } finally {
       transfer.spans -= 1;

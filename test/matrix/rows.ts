@@ -206,7 +206,7 @@ const STATUSES = rows(
     '429 with Retry-After of an hour',
     'always',
     { kind: 'rate-limited', seconds: 3600, tell: 'retry-after-seconds' },
-    all(ends(6, 3), { range: ends(6, 12) }),
+    all(ends(6, 6), { range: ends(6, 12) }),
   ),
   row(
     '503 with Retry-After of a second, once',

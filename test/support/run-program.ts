@@ -2,12 +2,19 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** The program as it is published: built, run by Node in a process of its own. */
-export const PROGRAM: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const PROGRAM: string = join(packageRoot(), 'dist/cli/main.js');
+
+/** This file also runs compiled, deep below `build`. */
+function packageRoot(): string {
+  let folder = fileURLToPath(new URL('.', import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}
 
 export interface Run {
   readonly stdout: string;
