@@ -48,6 +48,8 @@ export interface RetryContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
+  /** Attempts in a row that had failed before. */
+  readonly failures?: number;
   /** Told before every wait. `attempt` is the number of the attempt to come, from 2. */
   readonly onRetry: (error: FetchError, attempt: number, delayMs: number) => void;
 }
@@ -66,7 +68,7 @@ export async function retrying<T>(
   operation: (attempt: Attempt) => Promise<T>,
   context: RetryContext,
 ): Promise<T> {
-  let failures = 0;
+  let failures = context.failures ?? 0;
   for (;;) {
     context.signal.throwIfAborted();
     let progressed = false;

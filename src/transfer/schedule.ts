@@ -24,6 +24,8 @@ export interface Span {
   readonly file: number;
   position: number;
   end: number;
+  /** Tries in a row that brought nothing of it, by whichever lane. */
+  tried?: number;
 }
 
 interface Work extends Span {
@@ -227,7 +229,11 @@ export class Schedule {
     if (victim === undefined) return undefined;
     const tail = makeWork(victim.file, cut, victim.end, victim.small);
     // A server that is slow to begin is not asked anew again and again: each time it gets longer.
-    if (isLost(victim, now)) tail.patienceMs = 2 * victim.patienceMs;
+    if (isLost(victim, now)) {
+      tail.patienceMs = 2 * victim.patienceMs;
+      // Going from hand to hand is trying, too.
+      tail.tried = (victim.tried ?? 0) + 1;
+    }
     victim.end = cut;
     this.#start(tail, now);
     return { span: tail, stolenFrom: victim };

@@ -54,7 +54,9 @@ export class SpanFetcher {
         clock,
         random,
         signal,
+        failures: span.tried ?? 0,
         onRetry: ({ code, message, status }, attempt, delayMs) => {
+          span.tried = attempt - 1;
           if (status === undefined || !REFUSALS.has(status))
             observer.trouble(status === 429 || status === 503 ? 'refused' : 'broke');
           emit({ type: 'retrying', what, attempt, delayMs, code, message });
@@ -86,6 +88,7 @@ export class SpanFetcher {
           wrote: (range) => {
             place.worked = true;
             attempt.progressed();
+            span.tried = 0;
             const added = transfer.wrote(range);
             observer.wrote(range.end - range.start, added);
             if (added > 0) emit({ type: 'bytes', path, count: added });

@@ -95,6 +95,19 @@ describe('the loop', () => {
     expect(clock.sleeps).toEqual(told.map(([, , delay]) => delay));
   });
 
+  test('goes on with the count of one before it', async () => {
+    let runs = 0;
+    const given = retrying(
+      async () => {
+        runs += 1;
+        throw failure();
+      },
+      context({ failures: 2 }),
+    );
+    await expect(given).rejects.toThrow('gave up after 4 tries');
+    expect(runs).toBe(2);
+  });
+
   test('gives up with the code, hint and status of the last failure, and says how often it tried', async () => {
     let runs = 0;
     const given = await retrying(async () => {

@@ -296,3 +296,17 @@ test('ranges are cut at multiples of their size, wherever a resumed file begins'
   ]);
   expect(schedule.empty).toBe(true);
 });
+
+test('a span that goes from hand to hand without a byte is not tried for ever', () => {
+  const schedule = new Schedule({ rangeSize: () => 4 * MIB, lanes: 8 });
+  schedule.add(0, 1000, [{ start: 0, end: 1000 }]);
+  let span = schedule.take(0)!.span;
+  // Its lane tries twice in vain.
+  span.tried = 2;
+  let now = 0;
+  for (const tried of [3, 4, 5]) {
+    now += 100_000;
+    span = schedule.take(now)!.span;
+    expect(span.tried).toBe(tried);
+  }
+});
