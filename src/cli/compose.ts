@@ -132,13 +132,12 @@ export const reportTime: ReportTime = {
   },
 };
 
-/** The reporters that this run gets. Those that are not needed are not loaded. */
-export async function openReporter(
-  options: DownloadOptions,
-  settings: DownloadSettings,
-  subject: string,
-): Promise<Reporter> {
-  const kinds = chooseReporters({
+/** What is to be shown in this terminal, pipe or CI, as the options ask for it. */
+export function reporterKinds(
+  options: Pick<DownloadOptions, 'quiet' | 'json'>,
+  settings: Pick<DownloadSettings, 'progress'>,
+): readonly ReporterKind[] {
+  return chooseReporters({
     progress: settings.progress.value,
     quiet: options.quiet ?? false,
     json: options.json ?? false,
@@ -147,6 +146,15 @@ export async function openReporter(
     NO_COLOR: process.env['NO_COLOR'],
     CI: process.env['CI'],
   });
+}
+
+/** The reporters that this run gets. Those that are not needed are not loaded. */
+export async function openReporter(
+  options: DownloadOptions,
+  settings: DownloadSettings,
+  subject: string,
+): Promise<Reporter> {
+  const kinds = reporterKinds(options, settings);
   const verbose = options.verbose ?? false;
   return joinReporters(await Promise.all(kinds.map((kind) => REPORTERS[kind]({ verbose, subject }))));
 }

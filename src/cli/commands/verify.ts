@@ -6,9 +6,8 @@ import { FetchError, toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { parseTarget } from '../../model/target.ts';
 import { createCheckReporter } from '../../report/check-reporter.ts';
-import { chooseReporters } from '../../report/choose-reporter.ts';
 import { checkSentence, countFindings, renderCheckJson, renderFindings } from '../../report/findings.ts';
-import { openReporter, reportTime, standardError } from '../compose.ts';
+import { openReporter, reporterKinds, reportTime, standardError } from '../compose.ts';
 import { type Access, composeAccess } from '../compose-access.ts';
 import { recordedEndpoint } from '../compose-locks.ts';
 import { Contacts } from '../contacts.ts';
@@ -148,15 +147,7 @@ function repairFrom(directory: string, { settings, transfer }: Access): Transfer
 }
 
 function barKind(options: VerifyOptions, { settings }: Access): 'bar' | 'line' | 'none' {
-  const kinds = chooseReporters({
-    progress: settings.progress.value,
-    quiet: options.quiet ?? false,
-    json: options.json ?? false,
-    isTTY: process.stderr.isTTY ?? false,
-    TERM: process.env['TERM'],
-    NO_COLOR: process.env['NO_COLOR'],
-    CI: process.env['CI'],
-  });
+  const kinds = reporterKinds(options, settings);
   if (kinds.includes('bar')) return 'bar';
   return kinds.includes('line') ? 'line' : 'none';
 }
