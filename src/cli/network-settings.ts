@@ -4,6 +4,7 @@ import { FetchError } from '../model/error.ts';
 type Variables = Readonly<Record<string, string | undefined>>;
 
 export interface NetworkPlaces {
+  /** Those that this process started with: Node has acted on some of them. */
   readonly variables: Variables;
   /** Value of `--only-hosts`. */
   readonly onlyHosts: string | undefined;
@@ -58,19 +59,30 @@ function requireUsable({ url, origin }: ProxyAddress): void {
   );
 }
 
-/** Also Node's own variable, if there is another: a list of authorities takes the place of what Node added by itself. */
+/** What Node has read by itself when it started is not read again; beside a file of others, it has to be. */
 function readCertificates({ variables, readFile }: NetworkPlaces): string[] {
-  const named = CERTIFICATE_FILES.filter((name) => variables[name]);
-  if (named.length === 0) return [];
-  return [...named, 'NODE_EXTRA_CA_CERTS'].flatMap((name) => {
+  const own = variables['NODE_EXTRA_CA_CERTS'];
+  const named = new Map<string, string>();
+  for (const name of CERTIFICATE_FILES) {
     const path = variables[name];
-    if (!path) return [];
+    if (path && path !== own && !named.has(path)) named.set(path, name);
+  }
+  if (named.size === 0) return [];
+  if (own) named.set(own, 'NODE_EXTRA_CA_CERTS');
+  const certificates = new Set<string>();
+  for (const [path, name] of named) {
     const text = readFile(path);
-    const found = text?.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
-    if (found !== undefined && found !== null) return found;
-    const what = text === undefined ? 'cannot be read' : 'holds no certificate (PEM)';
-    throw usage(`${name}: the file ${path} ${what}.`, 'Name a file of certificates, or unset the variable.');
-  });
+    const found = text?.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? undefined;
+    if (found === undefined) {
+      const what = text === undefined ? 'cannot be read' : 'holds no certificate (PEM)';
+      throw usage(
+        `${name}: the file ${path} ${what}.`,
+        'Name a file of certificates, or unset the variable.',
+      );
+    }
+    for (const certificate of found) certificates.add(certificate);
+  }
+  return [...certificates];
 }
 
 function usage(message: string, hint: string): FetchError {

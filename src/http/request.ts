@@ -79,8 +79,8 @@ export class HttpClient {
     const { clock, userAgent, stallTimeoutMs, trace, network } = this.#options;
     const { url, signal } = request;
     if (signal.aborted) return Promise.reject(signal.reason);
-    const secureContext = secureContextOf(network);
     const secure = url.protocol === 'https:';
+    const secureContext = secure ? secureContextOf(network) : undefined;
     const started = clock.monotonic();
     return new Promise<HttpResponse>((resolve, reject) => {
       const options: RequestOptions & { secureContext?: SecureContext } = {

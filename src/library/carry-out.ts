@@ -64,8 +64,9 @@ function openTransport(settings: TransferSettings, environment: Environment, emi
     bytesPerSecond,
     network,
     onContact: (contact) => emit({ type: 'contact', ...contact }),
-    // Two threads could not share one limit, and need a processor each.
-    maxThreads: processors > 1 && bytesPerSecond === undefined ? 2 : 1,
+    // Two threads could not share one limit. Where the hash has the only other processor, a second one would
+    // only compete: both wait for the same lock of the file.
+    maxThreads: processors > 2 && bytesPerSecond === undefined ? 2 : 1,
     trace: (message) => emit({ type: 'trace', message }),
   });
 }

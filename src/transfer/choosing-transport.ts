@@ -3,10 +3,15 @@ import { onAbort } from '../system/on-abort.ts';
 import type { CoreTransport } from './core-transport.ts';
 import { OddAnswer } from './raw-exchange.ts';
 import type { RawTransport } from './raw-transport.ts';
-import type { RangeJob, RangeObserver, Transport } from './transport.ts';
+import type { RangeJob, RangeObserver, RangeWindow, Transport } from './transport.ts';
 
 /** While the first answer of a host is on its way, the others wait for it so long at the most. */
 const PATIENCE_MS = 1000;
+/**
+ * The answer that decides brings no more than this. Beside strict connections, which read a mebibyte at a
+ * time, a longer one would be the last to end, and the hash waits for it if it is the first of its file.
+ */
+const FIRST_BYTES = 256 * 1024;
 
 export interface ChoosingOptions {
   /** Use the strict transport from the first request on, for tests and measurements. */
@@ -70,8 +75,21 @@ export class ChoosingTransport implements Transport {
       };
     });
     this.#awaited.set(origin, answer);
+    const window = new Beginning(job.window);
+    let { location } = job;
+    const watched: RangeObserver = {
+      wrote: (range) => observer.wrote(range),
+      wholeFile: () => {
+        window.all = true;
+        return observer.wholeFile();
+      },
+      movedTo: (url) => {
+        location = { ...location, url };
+        observer.movedTo(url);
+      },
+    };
     try {
-      await this.#core.bring(job, observer, signal, (servedBy, clean) => {
+      await this.#core.bring({ ...job, window }, watched, signal, (servedBy, clean) => {
         // A host that is not understood at once would make all others wait for each of its answers.
         (clean ? this.#clean : this.#odd).add(servedBy);
         if (servedBy !== origin) this.#odd.add(origin);
@@ -81,6 +99,37 @@ export class ChoosingTransport implements Transport {
       answered();
       this.#awaited.delete(origin);
     }
+    const { position, end } = job.window;
+    if (window.filled && position < end) await this.bring({ ...job, location }, observer, signal);
+  }
+}
+
+/** The first bytes of a window, as long as ranges are honoured. */
+class Beginning implements RangeWindow {
+  readonly #window: RangeWindow;
+  readonly #limit: number;
+  /** Everything comes in one answer: nothing is to be left of it. */
+  all = false;
+
+  constructor(window: RangeWindow) {
+    this.#window = window;
+    this.#limit = window.position + FIRST_BYTES;
+  }
+
+  get position(): number {
+    return this.#window.position;
+  }
+
+  set position(position: number) {
+    this.#window.position = position;
+  }
+
+  get filled(): boolean {
+    return this.position >= this.end;
+  }
+
+  get end(): number {
+    return this.all ? this.#window.end : Math.min(this.#window.end, this.#limit);
   }
 }
 

@@ -147,7 +147,7 @@ export class RawTransport implements Transport {
       session: this.#sessions.get(url.origin),
       onSession: (session) => this.#sessions.set(url.origin, session),
       onProgress,
-      secureContext: secureContextOf(this.#options.network),
+      secureContext: url.protocol === 'https:' ? secureContextOf(this.#options.network) : undefined,
     });
   }
 

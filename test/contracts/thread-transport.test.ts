@@ -31,6 +31,10 @@ for (const choice of ['core', 'raw', 'auto'] as const) {
       await started(transport);
       return { transport, [Symbol.dispose]: () => void transport[Symbol.asyncDispose]() };
     },
-    { requestsPerSurprise: choice === 'raw' ? 2 : 1, hearsLate: true },
+    {
+      requestsPerSurprise: choice === 'raw' ? 2 : 1,
+      hearsLate: true,
+      ...(choice === 'auto' ? { firstBytes: 256 * 1024 } : {}),
+    },
   );
 }
