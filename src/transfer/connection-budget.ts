@@ -2,6 +2,8 @@
 const START = 12;
 /** Fewer are better only where the machine is what is full: from so many bytes per millisecond. */
 const FULL_MACHINE_RATE = 200_000;
+/** From so many bytes per millisecond, fewer are tried before more: that link has hardly anything more to give. */
+const FULL_AT_ONCE_RATE = 350_000;
 /** Fewer than this are not tried for the sake of speed. */
 const FEWEST = 4;
 /** How long throughput is measured at one number of connections, if the result is clear, in milliseconds. */
@@ -12,8 +14,8 @@ const LONG_MS = 500;
 const CLEAR = 1.4;
 /** Throughput must rise by this factor for more connections to be worth having. */
 const WORTHWHILE = 1.1;
-/** And for fewer. */
-const WORTHWHILE_FEWER = 1.05;
+/** Where the machine is what is full, fewer are kept unless they bring less by this factor: each costs work at both ends. */
+const WORTHWHILE_FEWER = 0.98;
 /** New connections that have brought nothing by then are not waited for. */
 const SETTLE_MS = 1500;
 /** How long a number that proved best is kept before others are tried; doubles while it proves best again. */
@@ -43,6 +45,8 @@ export class ConnectionBudget {
   #windowBytes = 0;
   /** The number before the change that is tried, and what it brought, in bytes per millisecond. */
   #before: { readonly limit: number; readonly rate: number } | undefined;
+  /** Fewer were tried first, because of the rate: more are still to be tried if that was wrong. */
+  #downFirst = false;
   #holdMs = HOLD_MS;
   #troubleHoldMs = TROUBLE_HOLD_MS;
   #troubledAt = Number.NEGATIVE_INFINITY;
@@ -120,39 +124,43 @@ export class ConnectionBudget {
 
   #decide(now: number, elapsed: number, rate: number): boolean {
     const before = this.#before;
-    if (before === undefined) return this.#tryMore(now, rate);
+    if (before === undefined) {
+      this.#downFirst = rate >= FULL_AT_ONCE_RATE && this.#tryFewer(now, rate);
+      return this.#downFirst || this.#tryMore(now, rate);
+    }
     const gain = rate / before.rate;
     const clear = gain >= CLEAR || gain <= 1 / CLEAR;
     if (!clear && elapsed < LONG_MS) return false;
     if (before.limit < this.#limit) {
       if (gain >= WORTHWHILE) return this.#tryMore(now, rate);
       this.#limit = before.limit;
-      this.#tryFewer(now, before.rate);
+      if (this.#downFirst || !this.#tryFewer(now, before.rate)) this.#rest(now);
       return true;
     }
     if (gain >= WORTHWHILE_FEWER) {
-      this.#tryFewer(now, rate);
+      this.#downFirst = false;
+      if (!this.#tryFewer(now, rate)) this.#rest(now);
       return true;
     }
     this.#limit = before.limit;
-    this.#rest(now);
+    if (this.#downFirst) this.#tryMore(now, before.rate);
+    else this.#rest(now);
     return true;
   }
 
-  /** Where more are of no use, fewer may be better: each costs work at both ends. */
+  /** Fewer may be better where the machine is what is full. False if that is not to be tried. */
   #tryFewer(now: number, rate: number): boolean {
     const fewer = Math.max(FEWEST, Math.floor(this.#limit / 2));
-    const possible = fewer < this.#limit && rate >= FULL_MACHINE_RATE;
-    if (possible) this.#try(now, fewer, rate);
-    else this.#rest(now);
-    return possible;
+    if (fewer >= this.#limit || rate < FULL_MACHINE_RATE) return false;
+    this.#try(now, fewer, rate);
+    return true;
   }
 
   #tryMore(now: number, rate: number): boolean {
     if (this.#before !== undefined) this.#holdMs = HOLD_MS;
     const more = Math.min(this.#most, this.#limit * 2, this.#belowRefused(now));
     if (more <= this.#limit) {
-      if (this.#before === undefined) return this.#tryFewer(now, rate);
+      if (this.#before === undefined && this.#tryFewer(now, rate)) return true;
       this.#rest(now);
       return false;
     }
@@ -185,6 +193,7 @@ export class ConnectionBudget {
   #hold(until: number): void {
     this.#phase = 'holding';
     this.#before = undefined;
+    this.#downFirst = false;
     this.#changedAt = until;
   }
 }

@@ -34,7 +34,7 @@ export class HubSource implements Source {
 
   async resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision> {
     // Loaded here, so that commands that never speak to the Hub do not pay for it.
-    const library = await import('@huggingface/hub');
+    const library = await import('./library.ts');
     const information = { model: library.modelInfo, dataset: library.datasetInfo, space: library.spaceInfo };
     // The three differ in the fields that they name, not in those that are read here.
     const info = information[repo.type] as typeof library.modelInfo;
@@ -64,7 +64,7 @@ export class HubSource implements Source {
   }
 
   async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
-    const { listFiles } = await import('@huggingface/hub');
+    const { listFiles } = await import('./library.ts');
     const pages = new Set<string>();
     const seen = new Map<string, RemoteFile>();
     let totalBytes = 0;

@@ -1,0 +1,90 @@
+/**
+ * Bundles src/ into dist/: own code, and of the packages those that every run would have to load. Each file
+ * less to find, read and compile is felt at the start of a program that ends after a tenth of a second.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** Packages that stay outside: few runs load them. */
+const EXTERNAL = ['@huggingface/gguf', 'http-proxy-agent', 'https-proxy-agent'];
+
+/**
+ * Packages in the older format ask for Node's own modules with `require`, which a module of today does not
+ * have. Commander also asks for what it needs for commands that are programs of their own: there are none here.
+ */
+const builtins = {
+  name: 'builtins',
+  setup(context) {
+    context.onResolve({ filter: /.*/ }, ({ path, kind, importer }) => {
+      if (kind !== 'require-call' || !isBuiltin(path)) return undefined;
+      const idle = path === 'node:child_process' && importer.includes('/node_modules/commander/');
+      return { path: idle ? 'idle' : path, namespace: 'builtin' };
+    });
+    context.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: path === 'idle' ? '' : `module.exports = globalThis.process.getBuiltinModule('${path}')`,
+    }));
+  },
+};
+
+/** Its package.json does not say that files without a use can be left out: they only define things. */
+const prunedHub = {
+  name: 'pruned-hub',
+  setup(context) {
+    context.onResolve({ filter: /.*/ }, async ({ path, resolveDir, importer, pluginData, kind }) => {
+      const concerned = path === '@huggingface/hub' || importer.includes('/node_modules/@huggingface/');
+      if (!concerned || pluginData === prunedHub) return undefined;
+      const found = await context.resolve(path, { resolveDir, importer, kind, pluginData: prunedHub });
+      return { ...found, pluginData: undefined, sideEffects: false };
+    });
+  },
+};
+
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const { metafile } = await build({
+  absWorkingDir: ROOT,
+  entryPoints: {
+    'cli/main': 'src/cli/main.ts',
+    index: 'src/index.ts',
+    'hash-worker': 'src/verify/hash-worker.ts',
+    'check-worker': 'src/verify/check-worker.ts',
+    'io-worker': 'src/transfer/io-worker.ts',
+  },
+  outdir: 'dist',
+  chunkNames: '[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  metafile: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  external: EXTERNAL,
+  plugins: [builtins, prunedHub],
+  define: { PROGRAM_VERSION: JSON.stringify(version) },
+  keepNames: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  logLevel: 'warning',
+});
+
+const used = Object.values(metafile.outputs).flatMap(({ inputs }) =>
+  Object.entries(inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
+);
+writeFileSync(join(ROOT, 'dist/LICENSES.txt'), licenses(used));
+
+/** The licences of what is inside the bundle, as they ask for. */
+function licenses(inputs) {
+  const folders = new Set(
+    inputs.flatMap((input) => input.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0] ?? []),
+  );
+  const texts = [...folders].sort().map((folder) => {
+    const { name, version } = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8'));
+    const file = readdirSync(join(ROOT, folder)).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined) throw new Error(`${name} comes without its licence: keep it outside the bundle`);
+    return `${name} ${version}\n\n${readFileSync(join(ROOT, folder, file), 'utf8').trim()}\n`;
+  });
+  return texts.join(`\n${'-'.repeat(80)}\n\n`);
+}
