@@ -1,6 +1,7 @@
 import type { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
+import type { PieceJoiner, PieceOwner } from './piece-joiner.ts';
 import type { RawListener } from './raw-connection.ts';
 import { keepsAlive, type RawHead, RawHeadParser, rangeProblem } from './raw-response.ts';
 import { refusedBytes } from './refused.ts';
@@ -27,32 +28,45 @@ export interface RawExchangeEnd {
   readonly broken: (error: Error | undefined) => void;
 }
 
+/** Reads of this size are written as they are. */
+const LARGE_BYTES = 64 * 1024;
+
 /** One request and its answer on a connection. */
-export class RawExchange implements RawListener {
+export class RawExchange implements RawListener, PieceOwner {
   readonly #job: RangeJob;
   readonly #observer: RangeObserver;
   readonly #clock: Clock;
   readonly #url: URL;
   readonly #end: RawExchangeEnd;
+  readonly #joiner: PieceJoiner;
   readonly #parser = new RawHeadParser();
   readonly #asked: { readonly start: number; readonly end: number };
   #head: RawHead | undefined;
-  /** Offset in the file of the next byte of the body. */
+  /** Offset in the file of the next byte of the body that is to come. */
   #offset: number;
+  /** And of the next that is to be written. */
+  #written: number;
   #over = false;
   /** The answer is of no use, and no byte of it is on its way any more. */
   #spent = false;
   /** No byte of an answer has come. */
   silent = true;
 
-  constructor(job: RangeJob, observer: RangeObserver, clock: Clock, url: URL, end: RawExchangeEnd) {
+  constructor(
+    job: RangeJob,
+    observer: RangeObserver,
+    { clock, joiner, url }: { readonly clock: Clock; readonly joiner: PieceJoiner; readonly url: URL },
+    end: RawExchangeEnd,
+  ) {
     this.#job = job;
     this.#observer = observer;
     this.#clock = clock;
     this.#url = url;
     this.#end = end;
+    this.#joiner = joiner;
     this.#asked = { start: job.window.position, end: job.window.end };
     this.#offset = job.window.position;
+    this.#written = job.window.position;
   }
 
   data(chunk: Buffer): void {
@@ -61,14 +75,14 @@ export class RawExchange implements RawListener {
     this.#end.received(chunk.length);
     try {
       const body = this.#head === undefined ? this.#readHead(chunk) : chunk;
-      if (body !== undefined && body.length > 0) this.#write(body);
+      if (body !== undefined && body.length > 0) this.#take(body);
     } catch (error) {
-      this.#over = true;
-      this.#end.failed(error, this.#spent);
+      this.#fail(error);
     }
   }
 
   closed(error: Error | undefined): void {
+    if (!this.#over) this.#joiner.flush(this);
     if (this.#over) return;
     this.#over = true;
     this.#end.broken(error);
@@ -103,24 +117,46 @@ export class RawExchange implements RawListener {
     );
   }
 
-  #write(body: Buffer): void {
-    const { window, descriptor, path } = this.#job;
-    const start = this.#offset;
-    const to = Math.min(start + body.length, window.end, this.#asked.end);
-    try {
-      if (to > start) writeFully(descriptor, body.subarray(0, to - start), start);
-    } catch (error) {
-      throw diskError(error, path);
-    }
+  #take(body: Buffer): void {
+    const { window } = this.#job;
+    const to = Math.min(this.#offset + body.length, window.end, this.#asked.end);
+    const wanted = Math.max(0, to - this.#offset);
     this.#offset += body.length;
-    if (to > start) {
-      window.position = to;
-      this.#observer.wrote({ start, end: to });
-    }
-    if (window.position < Math.min(window.end, this.#asked.end)) return;
+    const whole = this.#offset >= Math.min(window.end, this.#asked.end);
+    if (body.length < LARGE_BYTES && wanted > 0) this.#joiner.add(this, body.subarray(0, wanted));
+    if (body.length >= LARGE_BYTES || whole) this.#joiner.flush(this);
+    if (body.length >= LARGE_BYTES && wanted > 0) this.put(body.subarray(0, wanted));
+    if (this.#over || !whole) return;
     this.#over = true;
     // Exactly the body, no more and no less, leaves a connection that can be used again.
     this.#end.done(this.#offset === this.#asked.end && keepsAlive(this.#head!));
+  }
+
+  put(bytes: Buffer): void {
+    if (this.#over) return;
+    const { window, descriptor, path } = this.#job;
+    const start = this.#written;
+    // The end may have come nearer since they were taken.
+    const to = Math.min(start + bytes.length, window.end);
+    this.#written += bytes.length;
+    if (to <= start) return;
+    try {
+      writeFully(descriptor, bytes.subarray(0, to - start), start);
+    } catch (error) {
+      this.#fail(diskError(error, path));
+      return;
+    }
+    window.position = to;
+    try {
+      this.#observer.wrote({ start, end: to });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#over = true;
+    this.#end.failed(error, this.#spent);
   }
 }
 

@@ -6,6 +6,7 @@ import { formatRange } from '../http/range.ts';
 import { StallWatch } from '../http/request.ts';
 import { redactUrl } from '../http/url.ts';
 import type { Clock } from '../system/clock.ts';
+import { PieceJoiner } from './piece-joiner.ts';
 import { Allowance, type RateLimiter } from './rate-limiter.ts';
 import { RawConnection } from './raw-connection.ts';
 import { OddAnswer, RawExchange } from './raw-exchange.ts';
@@ -37,6 +38,7 @@ export class RawTransport implements Transport {
   readonly #idle = new Map<string, RawConnection[]>();
   readonly #sessions = new Map<string, Buffer>();
   readonly #policy: HostPolicy;
+  readonly #joiner = new PieceJoiner();
 
   constructor(options: RawTransportOptions) {
     this.#options = options;
@@ -93,7 +95,8 @@ export class RawTransport implements Transport {
         outcome();
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      const exchange = new RawExchange(job, observer, clock, url, {
+      const parties = { clock, joiner: this.#joiner, url };
+      const exchange = new RawExchange(job, observer, parties, {
         received: (bytes) => {
           const delay = allowance.received(bytes);
           watch.touch(delay);

@@ -48,4 +48,4 @@ transportContract('ChoosingTransport, strict first,', (wishes) => choosing(wishe
   requestsPerSurprise: 2,
 });
 
-transportContract('ChoosingTransport', (wishes) => choosing(wishes, false));
+transportContract('ChoosingTransport', (wishes) => choosing(wishes, false), { firstBytes: 256 * 1024 });

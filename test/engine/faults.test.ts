@@ -78,12 +78,18 @@ function stolenBytes(carriers: readonly LogEntry[]): number {
     const { start, end } = rangeOf(victim);
     // In no order of time: a thief on a warm connection may be heard before its victim on a new one.
     const thieves = carriers
-      .filter((entry) => entry.path === victim.path)
+      .filter((entry) => entry.path === victim.path && overlap(entry, victim))
       .map(rangeOf)
       .filter((range) => range.start > start && range.end <= end);
     const kept = Math.min(...thieves.map((range) => range.start - start));
     return sum + Math.max(0, victim.bytesSent - kept);
   }, 0);
+}
+
+/** Whether both were on their way at the same time. */
+function overlap(one: LogEntry, other: LogEntry): boolean {
+  const endOf = ({ startedAt, tookMs }: LogEntry) => startedAt + (tookMs ?? Number.POSITIVE_INFINITY);
+  return one.startedAt < endOf(other) && other.startedAt < endOf(one);
 }
 
 function rangeOf({ range }: LogEntry): { start: number; end: number } {

@@ -1,0 +1,48 @@
+/** So much is written at once. */
+const JOINED_BYTES = 512 * 1024;
+
+/** Where pieces belong, one after the other. */
+export interface PieceOwner {
+  /** Writes what has been joined. The bytes are only there during the call. Never throws. */
+  put(bytes: Buffer): void;
+}
+
+/**
+ * Joins pieces that follow one another into one write. TLS hands over 16 KiB at a time, and a call to the
+ * system for each costs more than to copy them. One joiner serves all connections of a thread, which take
+ * turns of many pieces: what one has left is written when another begins, or when all have had their turn.
+ */
+export class PieceJoiner {
+  #buffer: Buffer | undefined;
+  #length = 0;
+  #owner: PieceOwner | undefined;
+  #flushing: NodeJS.Immediate | undefined;
+
+  add(owner: PieceOwner, piece: Buffer): void {
+    this.#buffer ??= Buffer.allocUnsafeSlow(JOINED_BYTES);
+    if (this.#owner !== owner || this.#length + piece.length > JOINED_BYTES) this.#put();
+    if (piece.length > JOINED_BYTES) {
+      owner.put(piece);
+      return;
+    }
+    this.#owner = owner;
+    this.#length += piece.copy(this.#buffer, this.#length);
+    this.#flushing ??= setImmediate(() => {
+      this.#flushing = undefined;
+      this.#put();
+    });
+  }
+
+  /** Writes what this owner has left, now. */
+  flush(owner: PieceOwner): void {
+    if (this.#owner === owner) this.#put();
+  }
+
+  #put(): void {
+    const owner = this.#owner;
+    const length = this.#length;
+    this.#owner = undefined;
+    this.#length = 0;
+    if (owner !== undefined && length > 0) owner.put(this.#buffer!.subarray(0, length));
+  }
+}
