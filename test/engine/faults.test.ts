@@ -69,6 +69,9 @@ async function survive(
   };
 }
 
+/** What was asked for longer before was not taken over from somebody, but asked for again: a repair. */
+const SLACK_MS = 2;
+
 /**
  * What answers carried behind the place from which another connection had taken over: on a machine that is busy
  * a range of 4 MiB can look slow enough for that. Nothing else may be sent twice.
@@ -76,20 +79,14 @@ async function survive(
 function stolenBytes(carriers: readonly LogEntry[]): number {
   return carriers.reduce((sum, victim) => {
     const { start, end } = rangeOf(victim);
-    // In no order of time: a thief on a warm connection may be heard before its victim on a new one.
+    // A thief on a warm connection may be heard just before its victim on a new one.
     const thieves = carriers
-      .filter((entry) => entry.path === victim.path && overlap(entry, victim))
+      .filter((entry) => entry.path === victim.path && entry.startedAt > victim.startedAt - SLACK_MS)
       .map(rangeOf)
       .filter((range) => range.start > start && range.end <= end);
     const kept = Math.min(...thieves.map((range) => range.start - start));
     return sum + Math.max(0, victim.bytesSent - kept);
   }, 0);
-}
-
-/** Whether both were on their way at the same time. */
-function overlap(one: LogEntry, other: LogEntry): boolean {
-  const endOf = ({ startedAt, tookMs }: LogEntry) => startedAt + (tookMs ?? Number.POSITIVE_INFINITY);
-  return one.startedAt < endOf(other) && other.startedAt < endOf(one);
 }
 
 function rangeOf({ range }: LogEntry): { start: number; end: number } {
