@@ -93,10 +93,16 @@ export class PartJournal {
   /** Marks the blocks that `written` completes. `received` is all that was written so far. */
   record(written: ByteRange, received: IntervalSet): void {
     const last = Math.min(Math.floor((written.end - 1) / BLOCK_BYTES), this.#marked.length - 1);
-    for (let block = Math.floor(written.start / BLOCK_BYTES); block <= last; block += 1) {
-      if (this.#marked[block] !== 0 || !received.covers(blockRange(block, this.#size))) continue;
-      writeFully(this.#descriptor, MARK, this.#offset + block);
-      this.#marked[block] = WRITTEN;
+    const first = Math.floor(written.start / BLOCK_BYTES);
+    const complete = (block: number) =>
+      this.#marked[block] === 0 && received.covers(blockRange(block, this.#size));
+    for (let block = first; block <= last; block += 1) {
+      const from = block;
+      while (block <= last && complete(block)) block += 1;
+      if (block === from) continue;
+      // All at once: a call to the system for each would be four thousand for a gibibyte.
+      const marks = this.#marked.fill(WRITTEN, from, block).subarray(from, block);
+      writeFully(this.#descriptor, marks, this.#offset + from);
     }
   }
 
@@ -127,7 +133,7 @@ export class PartJournal {
   }
 }
 
-const MARK = Buffer.from([WRITTEN]);
+
 
 function blockRange(block: number, size: number): ByteRange {
   return { start: block * BLOCK_BYTES, end: Math.min(size, (block + 1) * BLOCK_BYTES) };
