@@ -133,8 +133,6 @@ export class PartJournal {
   }
 }
 
-
-
 function blockRange(block: number, size: number): ByteRange {
   return { start: block * BLOCK_BYTES, end: Math.min(size, (block + 1) * BLOCK_BYTES) };
 }

@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { holdMemory } from './first-touch.ts';
 import { describeMachine, describePlace, memoryPlace } from './machine.ts';
 import { type BenchOptions, readOptions, USAGE } from './options.ts';
 import { makePeers } from './peers.ts';
@@ -65,6 +66,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   try {
     say(`bench: making content in ${memory}`);
+    if (options.ballast > 0) holdMemory(memory, options.ballast);
     await serving.start(memory, { nginx, openssl }, options);
     const bench = {
       ...{ peers: makePeers(tools, program), tools, program, serving, say },

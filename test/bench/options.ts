@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly count: number;
   /** Built program that is measured. */
   readonly program: string;
+  /** Bytes of memory that are kept in use; 0 for none. */
+  readonly ballast: number;
   /** Where the disk scenes write. */
   readonly disk: string;
   /** Where results go; undefined for nowhere. */
@@ -27,6 +29,7 @@ export const USAGE = `npm run bench -- [options]
   --count N        small files (default: 2000)
   --quick          --rounds 2 --size 67108864 --count 200, and no results are written
   --program FILE   the program that is measured (default: dist/cli/main.js)
+  --ballast BYTES  keep so much memory in use, for even rounds on virtual machines with much free memory
   --disk DIR       where the disk scenes write (default: the directory for temporary files)
   --no-results     write nothing under test/bench/results (a part of scenes or peers never writes latest.*)
   --list           name the scenes and stop`;
@@ -43,6 +46,7 @@ export function readOptions(
       rounds: { type: 'string' },
       size: { type: 'string' },
       count: { type: 'string' },
+      ballast: { type: 'string' },
       quick: { type: 'boolean', default: false },
       program: { type: 'string', default: defaults.program },
       disk: { type: 'string', default: defaults.disk },
@@ -60,6 +64,7 @@ export function readOptions(
     rounds: whole('--rounds', values.rounds ?? (quick ? '2' : '5')),
     size: whole('--size', values.size ?? (quick ? '67108864' : '1073741824')),
     count: whole('--count', values.count ?? (quick ? '200' : '2000')),
+    ballast: values.ballast === undefined ? 0 : whole('--ballast', values.ballast),
     program: values.program,
     disk: values.disk,
     results: values['no-results'] || quick ? undefined : defaults.results,

@@ -51,7 +51,8 @@ function renderSetting(setting: Setting, scenes: readonly SceneResult[]): string
     `Client and servers share the machine. Rounds: ${setting.rounds} after a warm-up, alternating, the order reversed every ` +
       'second time; medians [min-max]. "×" is how many times faster than the first line of the same round ' +
       '(median of the quotients). "Twice" is what was sent beyond the size of the files, "peak" the memory of the ' +
-      'process tree; both the highest of all rounds. "GB" is 10^9 bytes. Limited links are a proxy on the same cores, ' +
+      'process tree; both the highest of all rounds. "GB" is 10^9 bytes. Before each run, memory for its files is ' +
+      'touched once, because the first touch of a page is slow on a virtual machine. Limited links are a proxy on the same cores, ' +
       'which takes 0.7-0.9 CPU seconds per GB of them.',
     `Repeat: \`sh test/bench/prepare.sh && ${setting.command}\``,
   ].join('\n\n');

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
+import { touchMemory } from './first-touch.ts';
 import { bytesOf, type Job } from './job.ts';
 import { type Command, type Measured, measure } from './measure.ts';
 import { environment, type Peer, type PeerName, type Place } from './peers.ts';
@@ -101,7 +102,10 @@ async function runOnce(
   for (const directory of [place.target, home, scratch]) await mkdir(directory, { recursive: true });
   try {
     const { job } = entry;
-    if (job !== undefined) await bench.serving.prepare(job);
+    if (job !== undefined) {
+      await bench.serving.prepare(job);
+      touchMemory(bench.memory, bytesOf(job) * 1.5);
+    }
     // What earlier runs left for the disk to do is not this one's business.
     if (scene.place === 'disk') execFileSync('sync', ['-f', base]);
     const load = loadavg()[0]!;
