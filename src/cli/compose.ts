@@ -148,6 +148,16 @@ export function reporterKinds(
   });
 }
 
+/** The same for a check of what is on the disk, which has one account of its progress. */
+export function checkKind(
+  options: Pick<DownloadOptions, 'quiet' | 'json'>,
+  settings: Pick<DownloadSettings, 'progress'>,
+): 'bar' | 'line' | 'none' {
+  const kinds = reporterKinds(options, settings);
+  if (kinds.includes('bar')) return 'bar';
+  return kinds.includes('line') ? 'line' : 'none';
+}
+
 /** The reporters that this run gets. Those that are not needed are not loaded. */
 export async function openReporter(
   options: DownloadOptions,

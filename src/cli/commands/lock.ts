@@ -44,6 +44,7 @@ export async function runLock({ repos, options, version }: LockCommand): Promise
         revision: target.revision ?? 'main',
         mayBeQuantisation: target.revisionOrigin === 'colon',
         quantisation: target.quantisation,
+        weights: settings.weights,
         selection,
       };
     });
