@@ -35,7 +35,7 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     repoType: settings.repoType,
   });
   const cache = chosenCache(options, process.env, homedir(), join);
-  if (cache !== undefined) refuseWithCache(options, settings.offline);
+  if (cache !== undefined) refuseWithCache(options);
   const request: DownloadRequest = {
     ...transfer,
     repo: target.repo,

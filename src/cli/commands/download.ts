@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { type DownloadOutcome, download } from '../../library/download.ts';
-import { lockOfDirectory } from '../../library/lock.ts';
+import { lockOfManifest } from '../../library/lock.ts';
+import { manifestPath } from '../../library/records.ts';
 import { toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { repoPath } from '../../model/repo.ts';
@@ -91,7 +92,7 @@ async function runJob(
     contacts.print(verbose);
     if (options.lock !== undefined && composed.request.lock === undefined && !composed.request.dryRun) {
       const paths = outcome.plan.files.map((planned) => planned.file.path);
-      locks.push(lockOfDirectory(outcome.directory, paths));
+      locks.push(lockOfManifest(manifestPath(composed.request, outcome.revision.commit), paths));
     }
     if (composed.request.dryRun) printPlan(outcome, options);
     else printDone(outcome, composed, options, tally, reportTime.now() - started);
