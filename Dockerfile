@@ -4,6 +4,7 @@ ARG NODE=22.22.0-alpine3.23
 FROM node:${NODE} AS build
 WORKDIR /build
 COPY package.json package-lock.json tsconfig.json tsconfig.build.json README.md LICENSE ./
+COPY scripts ./scripts
 COPY src ./src
 # What is packed is what npm would publish; only that goes on.
 RUN npm ci --ignore-scripts --no-audit --no-fund && npm pack
