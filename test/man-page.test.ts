@@ -9,13 +9,18 @@ import { createProgram } from '../src/cli/program.ts';
 const root = join(import.meta.dirname, '..');
 const file = join(root, 'fetch.1');
 const page = readFileSync(file, 'utf8');
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+const { version, man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  version: string;
+  man: unknown;
+};
 const ENVIRONMENT = { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', MANPAGER: 'cat' };
 // Nothing is carried out here: the actions are never called.
 const program = createProgram(version, {} as never, { out: () => {}, error: () => {} });
 
 test('the page in the repository is the one of these options: `npm run man`', () => {
   expect(page).toBe(manPage({ program, version }));
+  // npm puts the pages of a list where man looks; one that is a text alone it leaves where it is.
+  expect(man).toEqual(['./fetch.1']);
 });
 
 test.each(commandsOf(program).map((command) => [path(command), command] as const))(
