@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { TransferSettings } from '../../library/carry-out.ts';
 import { repair } from '../../library/repair.ts';
-import { requireManifest, type VerifyReport, verify, verifyAgainstHub } from '../../library/verify.ts';
+import { requireManifest, verify, verifyAgainstHub } from '../../library/verify.ts';
+import type { CheckReport } from '../../model/check-report.ts';
 import { FetchError, toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { parseTarget } from '../../model/target.ts';
@@ -23,7 +24,7 @@ export interface VerifyCommand {
 }
 
 interface Outcome {
-  readonly report: VerifyReport;
+  readonly report: CheckReport;
   /** With `--repair`: bytes that came over the network. */
   readonly fetchedBytes: number | undefined;
 }
@@ -71,7 +72,7 @@ async function carryOutVerify(
   for (const note of options.quiet === true ? [] : access.notes) process.stderr.write(`fetch: ${note}\n`);
   const environment = processEnvironment(version);
   const contacts = new Contacts();
-  const look = async (quick: boolean): Promise<VerifyReport> => {
+  const look = async (quick: boolean): Promise<CheckReport> => {
     const watch = createCheckReporter({
       output: standardError(),
       time: reportTime,
@@ -152,7 +153,7 @@ function barKind(options: VerifyOptions, { settings }: Access): 'bar' | 'line' |
   return kinds.includes('line') ? 'line' : 'none';
 }
 
-function different(report: VerifyReport, options: VerifyOptions): FetchError {
+function different(report: CheckReport, options: VerifyOptions): FetchError {
   const { findings, directory } = report;
   const onlyExtra = findings.every((finding) => finding.kind === 'extra');
   return new FetchError('INTEGRITY', `${directory} differs: ${countFindings(findings)}`, {
