@@ -15,15 +15,15 @@ async function main(version: string): Promise<number> {
     {
       download: async (repo, names, options) => {
         const { runDownload } = await import('./commands/download.ts');
-        exit = await runDownload({ repo, names, options: await heard(options), version });
+        exit = await runDownload({ repo, names, options: await heard(options) });
       },
       lock: async (repos, options) => {
         const { runLock } = await import('./commands/lock.ts');
-        exit = await runLock({ repos, options: await heard(options), version });
+        exit = await runLock({ repos, options: await heard(options) });
       },
       verify: async (directory, options) => {
         const { runVerify } = await import('./commands/verify.ts');
-        exit = await runVerify({ directory, options: await heard(options), version });
+        exit = await runVerify({ directory, options: await heard(options) });
       },
       completion: async (shell, parsed) => {
         const { runCompletion } = await import('./commands/completion.ts');
@@ -35,11 +35,11 @@ async function main(version: string): Promise<number> {
       },
       branches: async (repo, options) => {
         const { runBranches } = await import('./commands/branches.ts');
-        exit = await runBranches(repo, await heard(options), version);
+        exit = await runBranches(repo, await heard(options));
       },
       cache: async (action) => {
         const { runCache } = await import('./commands/cache.ts');
-        exit = await runCache(action, version);
+        exit = await runCache(action);
       },
     },
     { out: (text) => process.stdout.write(text), error: (text) => process.stderr.write(text) },
