@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { COMMAND_WORDS, createProgram } from './program.ts';
+import { createProgram } from './program.ts';
 import type { DownloadOptions } from './settings.ts';
 
 /** As in the table of explain.ts. */
@@ -33,6 +33,10 @@ async function main(version: string): Promise<number> {
         const { runConfig } = await import('./commands/config.ts');
         exit = runConfig({ options: await heard(options), written: options });
       },
+      doctor: async (repo, options) => {
+        const { runDoctor } = await import('./commands/doctor.ts');
+        exit = await runDoctor({ repo, options: await heard(options) });
+      },
       branches: async (repo, options) => {
         const { runBranches } = await import('./commands/branches.ts');
         exit = await runBranches(repo, await heard(options));
@@ -44,7 +48,6 @@ async function main(version: string): Promise<number> {
     },
     { out: (text) => process.stdout.write(text), error: (text) => process.stderr.write(text) },
   );
-  await refuseUnbuilt(process.argv[2], new Set(program.commands.map((command) => command.name())));
   await program.parseAsync(process.argv);
   return exit;
 }
@@ -53,16 +56,6 @@ async function main(version: string): Promise<number> {
 async function heard<T extends DownloadOptions>(options: T): Promise<T> {
   const { withVerbosity } = await import('./settings.ts');
   return withVerbosity(options, process.env);
-}
-
-/** A command of a later version must not be taken for a repository of that name. */
-async function refuseUnbuilt(word: string | undefined, built: ReadonlySet<string>): Promise<void> {
-  const reserved = COMMAND_WORDS.find((name) => name === word);
-  if (reserved === undefined || built.has(reserved)) return;
-  const { FetchError } = await import('../model/error.ts');
-  throw new FetchError('USAGE', `this version has no command "${reserved}"`, {
-    hint: `For a repository of that name, write \`fetch download ${reserved}\`.`,
-  });
 }
 
 /** The whole program, up to its exit code. */
