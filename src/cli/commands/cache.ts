@@ -14,8 +14,6 @@ import { parseTarget } from '../../model/target.ts';
 import { cacheSentence, renderCacheJson, renderCacheTable, repoName } from '../../report/cache-table.ts';
 import { formatBytes, formatCount, printable } from '../../report/format.ts';
 import { safeJson } from '../../report/json-reporter.ts';
-import { DEFAULT_ENDPOINT } from '../../source/hub/endpoints.ts';
-import { DEFAULT_RETRY_POLICY } from '../../system/retry.ts';
 import { askYesNo } from '../ask.ts';
 import { cachePlace } from '../cache-place.ts';
 import type { CacheAction, CacheCommandOptions } from '../cache-program.ts';
@@ -25,14 +23,14 @@ import { processEnvironment } from '../process-environment.ts';
 import { readSettings } from '../settings.ts';
 
 /** `fetch cache …`. Returns the exit code; everything that is to be said has been printed. */
-export async function runCache(action: CacheAction, version: string): Promise<number> {
+export async function runCache(action: CacheAction): Promise<number> {
   const { options } = action;
   using interruption = new Interruption(undefined, () => {});
   try {
     const cache = resolve(cachePlace(options, process.env, homedir(), join).value);
     if (action.verb === 'ls') return list(cache, options);
     const target = findTarget(cache, action.repo, options);
-    if (action.verb === 'rm') return await remove(cache, target, options, version);
+    if (action.verb === 'rm') return await remove(cache, target, options);
     return await verify(cache, target, options, interruption.signal);
   } catch (thrown) {
     const error = toFetchError(thrown);
@@ -49,7 +47,6 @@ function findTarget(cache: string, repo: string, options: CacheCommandOptions): 
   const { endpoint, repoType } = readSettings(
     options.repoType === undefined ? {} : { repoType: options.repoType },
     process.env,
-    { endpoint: DEFAULT_ENDPOINT, retries: DEFAULT_RETRY_POLICY.tries, stallTimeoutMs: 0 },
   );
   const target = parseTarget(repo, { endpoint: endpoint.value, revision: options.revision, repoType });
   if (target.path !== undefined) {
@@ -68,12 +65,7 @@ function list(cache: string, options: CacheCommandOptions): number {
   return 0;
 }
 
-async function remove(
-  cache: string,
-  target: CachedTarget,
-  options: CacheCommandOptions,
-  version: string,
-): Promise<number> {
+async function remove(cache: string, target: CachedTarget, options: CacheCommandOptions): Promise<number> {
   const { revisions, bytes, whole } = planCacheRemoval(target);
   const name = printable(repoName(target.found));
   for (const { commit, refs } of revisions) {
@@ -87,7 +79,7 @@ async function remove(
     say(options, 'nothing was removed');
     return 0;
   }
-  const theirs = await removeFromCache(cache, target, processEnvironment(version));
+  const theirs = await removeFromCache(cache, target, processEnvironment());
   say(options, `removed ${what}`);
   if (theirs.length > 0) {
     say(
