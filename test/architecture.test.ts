@@ -59,6 +59,8 @@ describe('the check', () => {
     ['report/a.ts', '../cli/main.ts'],
     ['index.ts', './cli/main.ts'],
     ['store/a.ts', '../index.ts'],
+    ['library/a.ts', '../api/b.ts'],
+    ['api/a.ts', '../report/b.ts'],
     ['store/a.ts', 'node:process'],
     ['store/a.ts', 'process'],
     ['store/a.ts', 'left-pad'],
@@ -89,6 +91,7 @@ describe('the check', () => {
     ['cli/a.ts', 'commander'],
     ['cli/a.ts', 'node:process'],
     ['index.ts', './transfer/run.ts'],
+    ['api/a.ts', '../library/b.ts'],
   ])('%s may import %s', (path, specifier) => {
     expect(violations(path, imports(specifier), packages)).toEqual([]);
   });
@@ -159,6 +162,8 @@ describe('the check', () => {
     expect(violations('helpers/a.ts', '', packages)).toEqual(['helpers is not a room']);
     expect(violations('index.ts', '', packages)).toEqual([]);
     expect(violations('cli/a.ts', 'process.exitCode = 2;', packages)).toEqual([]);
+    expect(violations('api/create-environment.ts', 'process.pid;', packages)).toEqual([]);
+    expect(violations('api/a.ts', 'process.pid;', packages)).toEqual(['uses process']);
   });
 
   test('reads nested templates to their end', () => {

@@ -1,15 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { readNetwork } from '../api/network-settings.ts';
+import { DEFAULTS } from '../api/options.ts';
+import { readIfThere } from '../api/read-variables.ts';
 import type { TransferSettings } from '../library/carry-out.ts';
-import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
 import { findToken, type Token } from '../source/hub/token.ts';
-import { DEFAULT_RETRY_POLICY } from '../system/retry.ts';
-import { readNetwork } from './network-settings.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 import { readSettingsFiles, type SettingsLayer } from './settings-file.ts';
-
-const STALL_TIMEOUT_MS = 30_000;
 
 /** What every command that may speak to a hub needs: the settings, the credential, and both as the library wants them. */
 export interface Access {
@@ -34,12 +32,7 @@ export function composeAccess(options: DownloadOptions): Access {
     readFile: readIfThere,
     exists: existsSync,
   });
-  const defaults = {
-    endpoint: DEFAULT_ENDPOINT,
-    retries: DEFAULT_RETRY_POLICY.tries,
-    stallTimeoutMs: STALL_TIMEOUT_MS,
-  };
-  const settings = readSettings(options, process.env, defaults, layers);
+  const settings = readSettings(options, process.env, layers);
   const found = findToken({
     flag: options.token,
     environment: process.env,
@@ -54,7 +47,7 @@ export function composeAccess(options: DownloadOptions): Access {
     endpoint: settings.endpoint.value,
     token,
     connections: settings.connections.value,
-    retry: { ...DEFAULT_RETRY_POLICY, tries: settings.retries.value },
+    retry: { ...DEFAULTS.retry, tries: settings.retries.value },
     stallTimeoutMs: settings.stallTimeoutMs.value,
     hubTimeoutMs: settings.hubTimeoutMs.value,
     bytesPerSecond: settings.bytesPerSecond.value,
@@ -81,14 +74,6 @@ function isOnlyTheProjects(
   const project = layers.some(({ kind, path }) => kind === 'project' && path === endpoint.origin);
   const own = layers.find(({ kind }) => kind === 'user')?.values.get('endpoint');
   return (
-    project && token.origin !== '--token' && endpoint.value !== DEFAULT_ENDPOINT && own !== endpoint.value
+    project && token.origin !== '--token' && endpoint.value !== DEFAULTS.endpoint && own !== endpoint.value
   );
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

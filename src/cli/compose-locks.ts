@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { hasQuantisation } from '../library/pick-revision.ts';
 import { FetchError } from '../model/error.ts';
 import { repoPath } from '../model/repo.ts';
+import type { Target } from '../model/target.ts';
 import { type Lock, readLocks } from '../store/lock-file.ts';
 import { type Composed, compose } from './compose.ts';
 import type { DownloadOptions } from './settings.ts';
@@ -89,7 +90,13 @@ function withQuantisation(asked: Composed, locks: readonly Lock[]): Composed | u
   const files = lock.files.map(({ path, size }) => ({ path, size, digest: undefined }));
   if (!hasQuantisation(files, revision)) return undefined;
   const job = bound(asked, lock);
-  return { ...job, request: { ...job.request, revision: 'main', quantisation: revision } };
+  const target: Target = {
+    ...job.target,
+    revision: 'main',
+    revisionOrigin: 'option',
+    quantisation: revision,
+  };
+  return { ...job, target };
 }
 
 function isCommit(text: string, commit: string): boolean {

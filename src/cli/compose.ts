@@ -1,9 +1,10 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { DownloadOptions as LibraryOptions } from '../api/download.ts';
+import type { RunOptions } from '../api/options.ts';
+import { directoryName, type TargetOptions } from '../api/target-of.ts';
 import { proxyName } from '../http/proxy.ts';
-import type { DownloadRequest } from '../library/download.ts';
-import { localDirectoryName } from '../model/local-directory-name.ts';
-import type { RepoRef } from '../model/repo.ts';
+import type { TransferSettings } from '../library/carry-out.ts';
 import { parseTarget, type Target } from '../model/target.ts';
 import { chooseReporters, type ReporterKind } from '../report/choose-reporter.ts';
 import type { Output, ReportTime } from '../report/output.ts';
@@ -21,10 +22,17 @@ export interface Composed {
   readonly settings: DownloadSettings;
   readonly token: Token | undefined;
   readonly notes: readonly string[];
-  readonly request: DownloadRequest;
+  readonly request: ComposedRequest;
   /** Where the path of the cache came from, if the files go to one. */
   readonly cacheOrigin: string | undefined;
 }
+
+/** What the library is asked for, but for the repository, which is the target, and for who runs it. */
+export type ComposedRequest = Omit<LibraryOptions, keyof TargetOptions | keyof RunOptions> &
+  TransferSettings & {
+    /** Absolute. */
+    readonly directory: string;
+  };
 
 /** From words to values; throws USAGE. */
 export function compose(repo: string, names: readonly string[], options: DownloadOptions): Composed {
@@ -36,50 +44,30 @@ export function compose(repo: string, names: readonly string[], options: Downloa
   });
   const cache = chosenCache(options, process.env, homedir(), join);
   if (cache !== undefined) refuseWithCache(options);
-  const request: DownloadRequest = {
+  const request: ComposedRequest = {
     ...transfer,
-    repo: target.repo,
-    revision: target.revision ?? 'main',
-    selection: {
-      names,
-      path: target.path,
-      include: options.include ?? [],
-      exclude: options.exclude ?? [],
-    },
-    directory: resolve(
-      cache?.value ??
-        options.localDir ??
-        defaultDirectory(settings, target.repo, target.revision, target.quantisation),
-    ),
+    files: names,
+    include: options.include,
+    exclude: options.exclude,
+    directory: resolve(cache?.value ?? options.localDir ?? defaultDirectory(settings, target)),
     cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
-    mayBeQuantisation: target.revisionOrigin === 'colon',
-    quantisation: target.quantisation,
     weights: settings.weights,
     reuse: reusePlaces(options),
-    forceDownload: options.forceDownload ?? false,
-    ignoreSpace: options.ignoreSpace ?? false,
-    dryRun: options.dryRun ?? false,
-    prune: options.prune ?? false,
+    forceDownload: options.forceDownload,
+    ignoreSpace: options.ignoreSpace,
+    prune: options.prune,
     shard: options.shard === undefined ? undefined : readShard(options, process.env),
   };
   return { target, settings, token, notes, request, cacheOrigin: cache?.origin };
 }
 
-/** `./NAME`, `./NAME_REV`, `./NAME_Q4_K_M`: one for each thing that can be downloaded. */
-export function defaultDirectory(
-  { directory }: DownloadSettings,
-  repo: RepoRef,
-  revision: string | undefined,
-  quantisation: string | undefined,
-): string {
-  const parts = [revision === 'main' ? undefined : revision, quantisation].filter(
-    (part) => part !== undefined,
-  );
-  return join(directory.value, localDirectoryName(repo, parts.length === 0 ? undefined : parts.join('_')));
+/** Where downloads go that are told no other place. */
+export function defaultDirectory({ directory }: DownloadSettings, target: Target): string {
+  return join(directory.value, directoryName(target));
 }
 
 /** What stands beside the directory and in the cache of `hf`, unless told otherwise. */
-function reusePlaces({ reuse }: DownloadOptions): DownloadRequest['reuse'] {
+function reusePlaces({ reuse }: DownloadOptions): LibraryOptions['reuse'] {
   if (reuse === false) return undefined;
   const named = Array.isArray(reuse) ? reuse.map((directory: string) => resolve(directory)) : [];
   const home =
@@ -109,7 +97,7 @@ export function settingLines({ settings, token, request, cacheOrigin }: Composed
 /** What most runs do not have. */
 function unusualLines(
   { offline, onlyHosts }: DownloadSettings,
-  { network, shard }: DownloadRequest,
+  { network, shard }: ComposedRequest,
 ): string[] {
   const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
   return [

@@ -1,14 +1,15 @@
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
+import { listBranches } from '../api/list-branches.ts';
 import { rankRows } from '../branches/fit.ts';
-import { describeBranches } from '../library/branches.ts';
 import type { Environment } from '../library/environment.ts';
 import type { RankedRow } from '../model/branch-facts.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
+import type { Target } from '../model/target.ts';
 import { fitSentence } from '../report/fit-sentence.ts';
 import { formatBytes, printable } from '../report/format.ts';
-import { branchesRequest } from './branches-request.ts';
+import { branchesOptions } from './branches-options.ts';
 import { type Composed, defaultDirectory } from './compose.ts';
 import { readContext, readMemory } from './memory.ts';
 import type { DownloadOptions } from './settings.ts';
@@ -29,7 +30,7 @@ export async function chooseFitting(
 ): Promise<Composed> {
   const memory = await readMemory(options.fits ?? '');
   const context = readContext(options.context);
-  const table = await describeBranches(branchesRequest(composed), environment, emit, signal);
+  const table = await listBranches({ ...branchesOptions(composed), environment, onEvent: emit, signal });
   const ranked = rankRows(table.rows, { memory, context });
   const [best] = ranked;
   if (best === undefined || !best.fit.fits) throw nothingFits(best, memory);
@@ -42,13 +43,12 @@ export async function chooseFitting(
   await confirm(best, options, signal);
   const { revision, variant } = best.row;
   const { request, settings, target } = composed;
-  const named = revision === 'main' ? undefined : revision;
+  const chosen: Target = { ...target, revision, revisionOrigin: 'option', quantisation: variant };
   const directory =
     options.localDir === undefined && request.cache === undefined
-      ? resolve(defaultDirectory(settings, target.repo, named, variant))
+      ? resolve(defaultDirectory(settings, chosen))
       : request.directory;
-  const chosen = { revision, quantisation: variant, mayBeQuantisation: false, directory };
-  return { ...composed, request: { ...request, ...chosen } };
+  return { ...composed, target: chosen, request: { ...request, directory } };
 }
 
 function nothingFits(nearest: RankedRow | undefined, memory: number): FetchError {

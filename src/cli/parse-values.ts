@@ -1,23 +1,5 @@
 import { FetchError } from '../model/error.ts';
 
-/** An address of a hub, without a slash at the end. */
-export function endpoint(origin: string, written: string): string {
-  const text = written.trim();
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw usage(`${origin}: "${text}" is no address.`, 'Write it as https://HOST.');
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw usage(`${origin}: an endpoint begins with https:// or http://.`);
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw usage(`${origin}: an endpoint has no user and password in it.`, 'Use --token for the credential.');
-  }
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
-}
-
 /** `20M` is 20,000,000 bytes per second: powers of 1000, as sizes are printed. */
 export function rate(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?(?:\/s)?$/i.exec(text.trim());

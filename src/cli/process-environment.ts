@@ -1,44 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { availableParallelism, hostname } from 'node:os';
+import { createEnvironment } from '../api/create-environment.ts';
 import type { Environment } from '../library/environment.ts';
-import { systemClock, systemRandom } from '../system/clock.ts';
 
-/** The real world, as this process sees it. */
-export function processEnvironment(version: string): Environment {
+/** The real world, and in the user agent what huggingface_hub would put there as well. */
+export function processEnvironment(): Environment {
   const origin = process.env['HF_HUB_USER_AGENT_ORIGIN'];
-  return {
-    clock: systemClock,
-    random: systemRandom,
-    lock: {
-      owner: { pid: process.pid, host: hostname(), startedAt: processStart(process.pid) ?? '' },
-      processStart,
-      clock: systemClock,
-      random: systemRandom,
-    },
-    platform: process.platform === 'win32' ? 'win32' : 'posix',
-    ignoresCase: process.platform === 'win32' || process.platform === 'darwin',
-    userAgent: `fetch/${version}; node/${process.versions.node}${origin ? `; origin/${origin}` : ''}`,
-    processors: availableParallelism(),
-  };
-}
-
-/**
- * When a living process started, in whatever the system counts; empty where it does not tell, undefined
- * if no such process lives. Linux: field 22 of /proc/PID/stat, behind the name in parentheses.
- */
-function processStart(pid: number): string | undefined {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it lives, and belongs to somebody else.
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
-  }
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended; its parent has only not looked yet.
-    return fields[0] === 'Z' ? undefined : (fields[19] ?? '');
-  } catch {
-    return '';
-  }
+  return createEnvironment({ client: origin ? `origin/${origin}` : undefined });
 }

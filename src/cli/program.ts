@@ -10,6 +10,7 @@ export interface Actions {
   lock(repos: readonly string[], options: DownloadOptions): Promise<void>;
   completion(shell: string, program: Command): Promise<void>;
   config(options: DownloadOptions): Promise<void>;
+  doctor(repo: string | undefined, options: DownloadOptions): Promise<void>;
   verify(directory: string, options: VerifyOptions): Promise<void>;
 }
 
@@ -17,18 +18,6 @@ export interface ProgramOutput {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
 }
-
-/** Words that cli.md gives to commands. A repository of that name needs `fetch download NAME`. */
-export const COMMAND_WORDS = [
-  'download',
-  'branches',
-  'verify',
-  'lock',
-  'cache',
-  'doctor',
-  'config',
-  'completion',
-] as const;
 
 const EXAMPLES = `
 Examples:
@@ -72,6 +61,7 @@ export function createProgram(version: string, actions: Actions, output: Program
     .description('a script that completes these words in a shell')
     .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
     .action((shell: string) => actions.completion(shell, program));
+  addDoctor(program.command('doctor'), actions);
   addTransferOptions(addHubOptions(program.command('config')))
     .description('every setting, its value and where it came from')
     .option('--json', 'one JSON document')
@@ -170,6 +160,29 @@ function addLock(command: Command, actions: Actions): void {
     .option('--weights <policy>', 'safetensors, gguf, auto or all of several formats (default: all)')
     .action(async (repos: string[], options: DownloadOptions) => {
       await actions.lock(repos, options);
+    });
+}
+
+function addDoctor(command: Command, actions: Actions): void {
+  command
+    .description(
+      'check everything between here and the files: names, TLS, proxy, token, ranges, limits, disk',
+    )
+    .argument('[repo]', 'OWNER/NAME, OWNER/NAME:REV, …: what to try it with')
+    .option('--revision <rev>', 'branch, tag or commit (default: main)')
+    .option('--repo-type <type>', 'model, dataset or space')
+    .option('--local-dir <dir>', 'where the files would go (default: as for a download)')
+    .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
+    .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
+    .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
+    .option('--timeout <sec>', 'deadline of the whole run')
+    .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c')
+    .option('--offline', 'look at this machine only')
+    .option('--json', 'one JSON document')
+    .option('-q, --quiet', 'nothing but the checks and errors')
+    .option('--verbose', 'requests and hosts')
+    .action(async (repo: string | undefined, options: DownloadOptions) => {
+      await actions.doctor(repo, options);
     });
 }
 

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { COMMAND_WORDS, createProgram } from './program.ts';
+import { createProgram } from './program.ts';
 import type { DownloadOptions } from './settings.ts';
 
 /** As in the table of explain.ts. */
@@ -15,15 +15,15 @@ async function main(version: string): Promise<number> {
     {
       download: async (repo, names, options) => {
         const { runDownload } = await import('./commands/download.ts');
-        exit = await runDownload({ repo, names, options: await heard(options), version });
+        exit = await runDownload({ repo, names, options: await heard(options) });
       },
       lock: async (repos, options) => {
         const { runLock } = await import('./commands/lock.ts');
-        exit = await runLock({ repos, options: await heard(options), version });
+        exit = await runLock({ repos, options: await heard(options) });
       },
       verify: async (directory, options) => {
         const { runVerify } = await import('./commands/verify.ts');
-        exit = await runVerify({ directory, options: await heard(options), version });
+        exit = await runVerify({ directory, options: await heard(options) });
       },
       completion: async (shell, parsed) => {
         const { runCompletion } = await import('./commands/completion.ts');
@@ -33,18 +33,21 @@ async function main(version: string): Promise<number> {
         const { runConfig } = await import('./commands/config.ts');
         exit = runConfig({ options: await heard(options), written: options });
       },
+      doctor: async (repo, options) => {
+        const { runDoctor } = await import('./commands/doctor.ts');
+        exit = await runDoctor({ repo, options: await heard(options) });
+      },
       branches: async (repo, options) => {
         const { runBranches } = await import('./commands/branches.ts');
-        exit = await runBranches(repo, await heard(options), version);
+        exit = await runBranches(repo, await heard(options));
       },
       cache: async (action) => {
         const { runCache } = await import('./commands/cache.ts');
-        exit = await runCache(action, version);
+        exit = await runCache(action);
       },
     },
     { out: (text) => process.stdout.write(text), error: (text) => process.stderr.write(text) },
   );
-  await refuseUnbuilt(process.argv[2], new Set(program.commands.map((command) => command.name())));
   await program.parseAsync(process.argv);
   return exit;
 }
@@ -53,16 +56,6 @@ async function main(version: string): Promise<number> {
 async function heard<T extends DownloadOptions>(options: T): Promise<T> {
   const { withVerbosity } = await import('./settings.ts');
   return withVerbosity(options, process.env);
-}
-
-/** A command of a later version must not be taken for a repository of that name. */
-async function refuseUnbuilt(word: string | undefined, built: ReadonlySet<string>): Promise<void> {
-  const reserved = COMMAND_WORDS.find((name) => name === word);
-  if (reserved === undefined || built.has(reserved)) return;
-  const { FetchError } = await import('../model/error.ts');
-  throw new FetchError('USAGE', `this version has no command "${reserved}"`, {
-    hint: `For a repository of that name, write \`fetch download ${reserved}\`.`,
-  });
 }
 
 /** The whole program, up to its exit code. */

@@ -1,8 +1,10 @@
+import { DEFAULTS, MAX_CONNECTIONS, readEndpoint } from '../api/options.ts';
+import { isTrue } from '../api/read-variables.ts';
 import type { RepoType } from '../model/repo.ts';
 import { WEIGHTS_POLICIES, type WeightsPolicy } from '../plan/weights-policy.ts';
 import type { ProgressChoice } from '../report/choose-reporter.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
-import { count, endpoint, oneOf, rate, seconds, usage } from './parse-values.ts';
+import { count, oneOf, rate, seconds, usage } from './parse-values.ts';
 import type { FileKey, SettingsLayer } from './settings-file.ts';
 
 /** Options of `download` as commander hands them over: texts, or true for switches. */
@@ -107,7 +109,6 @@ type Variables = Readonly<Record<string, string | undefined>>;
 export const REPO_TYPES: readonly RepoType[] = ['model', 'dataset', 'space'];
 export const PROGRESS: readonly ProgressChoice[] = ['auto', 'bar', 'plain', 'none'];
 const TRANSPORTS: readonly TransportChoice[] = ['auto', 'core', 'raw'];
-const MAX_CONNECTIONS = 256;
 
 /**
  * Flag before environment before project file before user file before default. Throws USAGE for a value that
@@ -116,7 +117,6 @@ const MAX_CONNECTIONS = 256;
 export function readSettings(
   options: DownloadOptions,
   variables: Variables,
-  defaults: Defaults,
   layers: readonly SettingsLayer[] = [],
 ): DownloadSettings {
   const repoTypes = [options.repoType, options.type].filter((value) => value !== undefined);
@@ -142,8 +142,8 @@ export function readSettings(
   return {
     endpoint: read(
       [flag('--endpoint', options.endpoint), variable('HF_ENDPOINT'), file('endpoint')],
-      defaults.endpoint,
-      endpoint,
+      DEFAULTS.endpoint,
+      readEndpoint,
     ),
     repoType: repoTypes[0] === undefined ? undefined : oneOf('--repo-type', repoTypes[0], REPO_TYPES),
     // What `hf` calls workers are its connections.
@@ -153,20 +153,22 @@ export function readSettings(
         flag('--max-workers', options.maxWorkers),
         file('connections'),
       ],
-      DEFAULT_CONNECTIONS,
+      DEFAULTS.connections,
       connections,
     ),
-    retries: read([flag('--retries', options.retries), file('retries')], defaults.retries, (origin, text) =>
-      count(origin, text, 1000),
+    retries: read(
+      [flag('--retries', options.retries), file('retries')],
+      DEFAULTS.retry.tries,
+      (origin, text) => count(origin, text, 1000),
     ),
     stallTimeoutMs: read(
       [stallFlag, timeoutVariable(variable('HF_HUB_DOWNLOAD_TIMEOUT')), file('stallTimeout')],
-      defaults.stallTimeoutMs,
+      DEFAULTS.stallTimeoutMs,
       seconds,
     ),
     hubTimeoutMs: read(
       [stallFlag, timeoutVariable(variable('HF_HUB_ETAG_TIMEOUT')), file('stallTimeout')],
-      defaults.stallTimeoutMs,
+      DEFAULTS.stallTimeoutMs,
       seconds,
     ),
     timeoutMs: read<number | undefined>(
@@ -222,22 +224,8 @@ export function withVerbosity<T extends DownloadOptions>(options: T, variables: 
   return level === 'error' || level === 'critical' ? { ...options, quiet: true } : options;
 }
 
-export interface Defaults {
-  readonly endpoint: string;
-  readonly retries: number;
-  readonly stallTimeoutMs: number;
-}
-
-/** An upper bound: how many are really used follows from what they bring. */
-const DEFAULT_CONNECTIONS = 32;
-
 function readOffline(options: DownloadOptions, variables: Variables): Setting<boolean> {
   if (options.offline === true) return { value: true, origin: '--offline' };
   const name = ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'].find((candidate) => isTrue(variables[candidate]));
   return name === undefined ? { value: false, origin: 'default' } : { value: true, origin: name };
-}
-
-/** As Python's huggingface_hub reads its switches; everything else is false. */
-export function isTrue(text: string | undefined): boolean {
-  return /^(1|on|yes|true)$/i.test(text ?? '');
 }

@@ -1,10 +1,10 @@
+import type { Finding } from '../model/check-report.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { Holding } from '../model/plan.ts';
 import { digestOfOid, type RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
-import type { Finding } from '../verify/directory-check.ts';
 import { carryOut, type TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import type { CheckReport, Finding } from '../model/check-report.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
@@ -8,7 +9,7 @@ import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
 import { type Manifest, readManifest } from '../store/manifest.ts';
 import { localPath } from '../store/safe-path.ts';
 import { ContentChecker } from '../verify/content-checker.ts';
-import { type ExpectedFile, type Finding, findExtra, glance, judge } from '../verify/directory-check.ts';
+import { type ExpectedFile, findExtra, glance, judge } from '../verify/directory-check.ts';
 import type { Environment } from './environment.ts';
 import { collectListing, type HubAccess, openHttp, openHub } from './hub-access.ts';
 
@@ -17,21 +18,6 @@ export interface CheckWatch {
   planned(files: number, bytes: number): void;
   read(bytes: number): void;
   checked(path: string, finding: Finding | undefined): void;
-}
-
-/** What a directory was compared with, and what came of it. */
-export interface VerifyReport {
-  readonly directory: string;
-  readonly endpoint: string;
-  readonly repo: RepoRef;
-  readonly revision: string;
-  readonly commit: string;
-  readonly quick: boolean;
-  /** Of what should be there. */
-  readonly files: number;
-  readonly bytes: number;
-  /** Empty if everything is as it should be. In the order of the paths, extra files last. */
-  readonly findings: readonly Finding[];
 }
 
 export interface VerifyOptions {
@@ -46,7 +32,7 @@ export async function verify(
   directory: string,
   environment: Environment,
   options: VerifyOptions,
-): Promise<VerifyReport> {
+): Promise<CheckReport> {
   const { manifest, writtenMs } = requireManifest(directory);
   const expected = manifest.files.map(({ path, size, sha256, oid }): ExpectedFile => {
     const record = readHubMetadata(directory, path);
@@ -70,7 +56,7 @@ export async function verifyAgainstHub(
   comparison: HubComparison,
   environment: Environment,
   options: VerifyOptions & { readonly emit: Emit },
-): Promise<VerifyReport> {
+): Promise<CheckReport> {
   requireDirectory(directory);
   const { emit, signal, quick } = options;
   const http = openHttp(comparison, environment, emit);
@@ -99,7 +85,7 @@ async function check(
   expected: readonly ExpectedFile[],
   environment: Environment,
   { quick, watch, signal }: VerifyOptions,
-): Promise<Pick<VerifyReport, 'files' | 'bytes' | 'findings'>> {
+): Promise<Pick<CheckReport, 'files' | 'bytes' | 'findings'>> {
   const bytes = expected.reduce((sum, file) => sum + file.size, 0);
   watch.planned(expected.length, bytes);
   await using checker = new ContentChecker(environment.processors);

@@ -1,37 +1,14 @@
-import type { Digest } from '../model/remote-file.ts';
-import { type RepoRef, repoPath } from '../model/repo.ts';
+import type { CheckReport, Finding } from '../model/check-report.ts';
+import { repoPath } from '../model/repo.ts';
 import { formatBytes, formatCount, formatDuration, groupDigits, printable } from './format.ts';
 import { safeJson } from './json-reporter.ts';
 
-/** A difference between a directory and what it should be. The shape of `Finding` in verify/directory-check.ts. */
-export type FindingFacts =
-  | { readonly kind: 'missing' | 'extra'; readonly path: string; readonly size: number }
-  | {
-      readonly kind: 'changed';
-      readonly path: string;
-      readonly why: 'size' | 'content' | 'time';
-      readonly expected: { readonly size: number; readonly digest: Digest | undefined };
-      readonly found: { readonly size: number; readonly hex: string | undefined };
-    };
-
-export interface CheckFacts {
-  readonly directory: string;
-  readonly endpoint: string;
-  readonly repo: RepoRef;
-  readonly revision: string;
-  readonly commit: string;
-  readonly quick: boolean;
-  readonly files: number;
-  readonly bytes: number;
-  readonly findings: readonly FindingFacts[];
-}
-
 /** One line for each difference: what, the path, and what about it. */
-export function renderFindings(findings: readonly FindingFacts[]): string {
+export function renderFindings(findings: readonly Finding[]): string {
   return findings.map((finding) => `${finding.kind.padEnd(7)}  ${describe(finding)}\n`).join('');
 }
 
-function describe(finding: FindingFacts): string {
+function describe(finding: Finding): string {
   const path = printable(finding.path);
   if (finding.kind !== 'changed') return `${path}  (${formatBytes(finding.size)})`;
   const { why, expected, found } = finding;
@@ -44,7 +21,7 @@ function describe(finding: FindingFacts): string {
 }
 
 /** `1 missing, 2 changed`; empty if there is no difference. */
-export function countFindings(findings: readonly FindingFacts[]): string {
+export function countFindings(findings: readonly Finding[]): string {
   return (['missing', 'changed', 'extra'] as const)
     .map((kind) => [kind, findings.filter((finding) => finding.kind === kind).length] as const)
     .filter(([, count]) => count > 0)
@@ -53,7 +30,7 @@ export function countFindings(findings: readonly FindingFacts[]): string {
 }
 
 /** `10 files, 165 MB, all as in the manifest of OWNER/NAME, main at 0123456; took 2s`. */
-export function checkSentence(facts: CheckFacts, elapsedMs: number): string {
+export function checkSentence(facts: CheckReport, elapsedMs: number): string {
   const found = countFindings(facts.findings);
   const how = facts.quick ? 'by size and time only' : 'every byte read';
   const verdict = found === '' ? 'no difference' : found;
@@ -69,7 +46,7 @@ export function checkSentence(facts: CheckFacts, elapsedMs: number): string {
  * (of what should be there), `missing` and `extra` (each `path`, `size`), `changed` (each `path`, `why`, `expected` and
  * `found` with `size` and, where the content was read, `sha256` or `gitSha1`), `fetched` (bytes, with `--repair` only).
  */
-export function renderCheckJson(facts: CheckFacts, fetchedBytes?: number): string {
+export function renderCheckJson(facts: CheckReport, fetchedBytes?: number): string {
   const { directory, endpoint, repo, revision, commit, quick, files, bytes, findings } = facts;
   const plain = (kind: 'missing' | 'extra') =>
     findings.flatMap((finding) =>

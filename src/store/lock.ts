@@ -132,6 +132,12 @@ function read(path: string): Seen | undefined {
   }
 }
 
+/** Who holds the lock at that path, for people; undefined if nobody does who may still be alive. Changes nothing. */
+export function lockHolder(path: string, context: LockContext): string | undefined {
+  const seen = read(path);
+  return seen === undefined ? undefined : livingHolder(seen, context);
+}
+
 /** A description of the holder if it may still be alive; undefined if the lock is stale. */
 function livingHolder(seen: Seen, context: LockContext): string | undefined {
   const age = context.clock.now() - seen.modifiedMs;

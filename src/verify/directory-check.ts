@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Finding } from '../model/check-report.ts';
 import type { Digest } from '../model/remote-file.ts';
 import { regularFile } from '../store/regular-file.ts';
 import { isLocalName, localPath } from '../store/safe-path.ts';
@@ -15,19 +16,6 @@ export interface ExpectedFile {
   /** Unix milliseconds at which it was certainly right; undefined where nobody wrote that down. */
   readonly recordedMs: number | undefined;
 }
-
-/** What is otherwise than expected. Sizes are bytes. */
-export type Finding =
-  | { readonly kind: 'missing'; readonly path: string; readonly size: number }
-  | {
-      readonly kind: 'changed';
-      readonly path: string;
-      readonly why: 'size' | 'content' | 'time';
-      readonly expected: { readonly size: number; readonly digest: Digest | undefined };
-      /** `hex` in the algorithm of the expected digest; undefined if the content was not read. */
-      readonly found: { readonly size: number; readonly hex: string | undefined };
-    }
-  | { readonly kind: 'extra'; readonly path: string; readonly size: number };
 
 export type Changed = Extract<Finding, { kind: 'changed' }>;
 

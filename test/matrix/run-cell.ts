@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
+import { createEnvironment } from '../../src/api/create-environment.ts';
+import type { DownloadOptions } from '../../src/api/download.ts';
 import { EXIT_CODES } from '../../src/cli/explain.ts';
-import { processEnvironment } from '../../src/cli/process-environment.ts';
-import type { DownloadRequest } from '../../src/library/download.ts';
 import type { Environment } from '../../src/library/environment.ts';
 import type { ErrorCode } from '../../src/model/error.ts';
 import { compiled } from '../support/compiled.ts';
@@ -106,7 +106,7 @@ interface Library {
 export async function loadLibrary(): Promise<Library> {
   const module = new URL('index.js', compiled()).href;
   const { download } = (await import(module)) as typeof import('../../src/index.ts');
-  return { download, environment: processEnvironment('matrix') };
+  return { download, environment: createEnvironment() };
 }
 
 /** What is asked for: a revision that is not there where the branches are at stake. */
@@ -167,28 +167,19 @@ async function inProcess(
     return hub.log.entries.some(({ faults }) => faults.length > 0) ? clockJumpMs : 0;
   };
   const jumping = { ...clock, now: () => clock.now() + jumped() };
-  const request: DownloadRequest = {
+  const request: DownloadOptions = {
     endpoint,
     token: { value: TOKEN, origin: 'the test' },
-    repo: { type: 'model', id: ID },
+    repo: ID,
     revision: revisionOf(column),
-    selection: { names: [], path: undefined, include: [], exclude: [] },
     directory,
-    forceDownload: false,
-    ignoreSpace: false,
-    dryRun: false,
     connections: 4,
-    retry: { ...retry, maxServerDelayMs: 600_000 },
+    retry,
     stallTimeoutMs,
-    hubTimeoutMs: stallTimeoutMs,
-    offline: false,
-    network: undefined,
-    bytesPerSecond: undefined,
-    transport: 'auto',
   };
   const world = { ...environment, clock: jumping, processors: 1 };
   try {
-    await download(request, world, () => {}, AbortSignal.timeout(patienceMs));
+    await download({ ...request, environment: world, signal: AbortSignal.timeout(patienceMs) });
     return { exit: 0, message: '' };
   } catch (error) {
     const { code, message, hint } = error as { code: ErrorCode; message: string; hint?: string };

@@ -21,7 +21,17 @@ const MAX_PACKED_BYTES = 300_000;
 const REPO = 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ';
 const BRANCH = 'gptq-8bit-32g-actorder_True';
 const FOLDER = `Mistral-7B-Instruct-v0.1-GPTQ_${BRANCH}`;
-const EXPORTS = ['FetchError', 'download'];
+const EXPORTS = [
+  'FetchError',
+  'createEnvironment',
+  'download',
+  'listBranches',
+  'parseTarget',
+  'plan',
+  'readLocks',
+  'readVariables',
+  'verify',
+];
 
 const nodes = process.argv.length > 2 ? process.argv.slice(2) : [process.execPath];
 const scratch = mkdtempSync(join(tmpdir(), 'fetch-smoke-'));

@@ -1,4 +1,4 @@
-import { processEnvironment } from '../../src/cli/process-environment.ts';
+import { createEnvironment } from '../../src/api/create-environment.ts';
 import { type BranchesRequest, describeBranches } from '../../src/library/branches.ts';
 import type { BranchRow, BranchTable } from '../../src/model/branch-facts.ts';
 import type { TransferEvent } from '../../src/model/event.ts';
@@ -32,12 +32,7 @@ export async function describeAt(
     ...wishes,
   };
   const { signal } = new AbortController();
-  const table = await describeBranches(
-    request,
-    processEnvironment('0'),
-    (event) => events.push(event),
-    signal,
-  );
+  const table = await describeBranches(request, createEnvironment(), (event) => events.push(event), signal);
   return { ...table, events };
 }
 

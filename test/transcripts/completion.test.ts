@@ -32,6 +32,7 @@ const CASES: readonly (readonly [typed: readonly string[], offered: readonly str
   ],
   [['--fro'], ['--frozen']],
   [['lock', '--fro'], []],
+  [['doctor', '--js'], ['--json']],
   [
     ['some/repo', '--progress', ''],
     ['auto', 'bar', 'none', 'plain'],

@@ -184,8 +184,6 @@ describe('what cannot be meant', () => {
     ['a type that there is not', [REVISIONS, '--repo-type', 'bucket']],
     ['an option that there is not', [REVISIONS, '--fast']],
     ['an option of a later version', [REVISIONS, '--mirror', 'https://mirror.example']],
-    ['a command of a later version', ['doctor', 'DIR']],
-    ['a command of a later version, alone', ['doctor']],
     ['another host', ['https://example.org/tests/revisions']],
     ['a path', ['./tests/revisions']],
     ['no name', ['']],

@@ -1,6 +1,6 @@
+import { listBranches } from '../../api/list-branches.ts';
 import { rankRows } from '../../branches/fit.ts';
 import { SORT_ORDERS, type SortOrder, sortRows } from '../../branches/sort-rows.ts';
-import { describeBranches } from '../../library/branches.ts';
 import { FetchError, toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { renderBranchInFull } from '../../report/branch-full.ts';
@@ -9,7 +9,7 @@ import { renderBranchMarkdown } from '../../report/branch-markdown.ts';
 import { renderBranchTable } from '../../report/branch-table.ts';
 import { renderFitTable } from '../../report/fit-table.ts';
 import { printable } from '../../report/format.ts';
-import { branchesRequest } from '../branches-request.ts';
+import { branchesOptions } from '../branches-options.ts';
 import { type Composed, compose } from '../compose.ts';
 import { Contacts } from '../contacts.ts';
 import { EXIT_CODES, explain } from '../explain.ts';
@@ -19,7 +19,7 @@ import { processEnvironment } from '../process-environment.ts';
 import type { BranchesOptions } from '../settings.ts';
 
 /** `fetch branches`. Returns the exit code; everything that is to be said has been printed. */
-export async function runBranches(repo: string, options: BranchesOptions, version: string): Promise<number> {
+export async function runBranches(repo: string, options: BranchesOptions): Promise<number> {
   const verbose = options.verbose ?? false;
   const contacts = new Contacts();
   let interruption: Interruption | undefined;
@@ -28,7 +28,7 @@ export async function runBranches(repo: string, options: BranchesOptions, versio
     interruption = new Interruption(composed.settings.timeoutMs.value, () => {});
     const emit = emitter(verbose, contacts);
     for (const message of composed.notes) emit({ type: 'note', message });
-    const text = await answer(composed, options, version, emit, interruption.signal);
+    const text = await answer(composed, options, emit, interruption.signal);
     process.stdout.write(text);
     return 0;
   } catch (thrown) {
@@ -44,7 +44,6 @@ export async function runBranches(repo: string, options: BranchesOptions, versio
 async function answer(
   composed: Composed,
   options: BranchesOptions,
-  version: string,
   emit: Emit,
   signal: AbortSignal,
 ): Promise<string> {
@@ -52,8 +51,8 @@ async function answer(
   if (options.json && options.markdown) throw usage('--json and --markdown ask for different things.');
   const context = readContext(options.context);
   const memory = options.fits === undefined ? undefined : await readMemory(options.fits);
-  const request = branchesRequest(composed);
-  const table = await describeBranches(request, processEnvironment(version), emit, signal);
+  const run = { environment: processEnvironment(), onEvent: emit, signal };
+  const table = await listBranches({ ...branchesOptions(composed), ...run });
   const rows = sortRows(table.rows, order);
   const sorted = { ...table, rows };
   const ranked = memory === undefined ? undefined : rankRows(rows, { memory, context });
@@ -65,7 +64,9 @@ async function answer(
     colour: isTTY === true && !process.env['NO_COLOR'],
   };
   if (ranked !== undefined) return renderFitTable(sorted, ranked, view);
-  return request.revision === undefined ? renderBranchTable(sorted, view) : renderBranchInFull(sorted, view);
+  return composed.target.revision === undefined
+    ? renderBranchTable(sorted, view)
+    : renderBranchInFull(sorted, view);
 }
 
 function downloadOptions(options: BranchesOptions) {

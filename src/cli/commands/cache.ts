@@ -15,8 +15,6 @@ import { cacheSentence, renderCacheJson, renderCacheTable, repoName } from '../.
 import { createCheckReporter } from '../../report/check-reporter.ts';
 import { formatBytes, formatCount, printable } from '../../report/format.ts';
 import { safeJson } from '../../report/json-reporter.ts';
-import { DEFAULT_ENDPOINT } from '../../source/hub/endpoints.ts';
-import { DEFAULT_RETRY_POLICY } from '../../system/retry.ts';
 import { askYesNo } from '../ask.ts';
 import { cachePlace } from '../cache-place.ts';
 import type { CacheAction, CacheCommandOptions } from '../cache-program.ts';
@@ -27,7 +25,7 @@ import { processEnvironment } from '../process-environment.ts';
 import { type DownloadSettings, readSettings } from '../settings.ts';
 
 /** `fetch cache …`. Returns the exit code; everything that is to be said has been printed. */
-export async function runCache(action: CacheAction, version: string): Promise<number> {
+export async function runCache(action: CacheAction): Promise<number> {
   const { options } = action;
   using interruption = new Interruption(undefined, () => {});
   try {
@@ -35,8 +33,8 @@ export async function runCache(action: CacheAction, version: string): Promise<nu
     if (action.verb === 'ls') return list(cache, options);
     const settings = settingsOf(options);
     const target = findTarget(cache, action.repo, options, settings);
-    if (action.verb === 'rm') return await remove(cache, target, options, version);
-    const environment = processEnvironment(version);
+    if (action.verb === 'rm') return await remove(cache, target, options);
+    const environment = processEnvironment();
     const watch = createCheckReporter({
       output: standardError(),
       time: reportTime,
@@ -64,7 +62,6 @@ function settingsOf({ repoType, progress }: CacheCommandOptions): DownloadSettin
   return readSettings(
     { ...(repoType === undefined ? {} : { repoType }), ...(progress === undefined ? {} : { progress }) },
     process.env,
-    { endpoint: DEFAULT_ENDPOINT, retries: DEFAULT_RETRY_POLICY.tries, stallTimeoutMs: 0 },
   );
 }
 
@@ -91,12 +88,7 @@ function list(cache: string, options: CacheCommandOptions): number {
   return 0;
 }
 
-async function remove(
-  cache: string,
-  target: CachedTarget,
-  options: CacheCommandOptions,
-  version: string,
-): Promise<number> {
+async function remove(cache: string, target: CachedTarget, options: CacheCommandOptions): Promise<number> {
   const { revisions, bytes, whole } = planCacheRemoval(target);
   const name = printable(repoName(target.found));
   for (const { commit, refs } of revisions) {
@@ -116,7 +108,7 @@ async function remove(
     say(options, 'nothing was removed');
     return 0;
   }
-  const theirs = await removeFromCache(cache, target, processEnvironment(version));
+  const theirs = await removeFromCache(cache, target, processEnvironment());
   say(options, `removed ${what}`);
   if (theirs.length > 0) {
     say(

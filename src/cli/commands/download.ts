@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
-import { type DownloadOutcome, download } from '../../library/download.ts';
+import { download, type PlanOutcome, plan } from '../../api/download.ts';
+import type { DownloadOutcome } from '../../library/download.ts';
 import { lockOfManifest } from '../../library/lock.ts';
 import { manifestPath } from '../../library/records.ts';
 import { toFetchError } from '../../model/error.ts';
@@ -26,19 +27,18 @@ export interface DownloadCommand {
   readonly repo: string | undefined;
   readonly names: readonly string[];
   readonly options: DownloadOptions;
-  readonly version: string;
 }
 
 // Collect garbage before it has doubled the heap: a long run makes much of it and keeps little.
 setFlagsFromString('--heap-growing-percent=25');
 
 /** The default command. Returns the exit code; everything that is to be said has been printed. */
-export async function runDownload({ repo, names, options, version }: DownloadCommand): Promise<number> {
+export async function runDownload({ repo, names, options }: DownloadCommand): Promise<number> {
   try {
     const { jobs, writeLock: path } = composeJobs(repo, names, options);
     const locks: Lock[] = [];
     for (const job of jobs) {
-      const exit = await runJob(job, repo ?? repoPath(job.target.repo), options, version, locks);
+      const exit = await runJob(job, repo ?? repoPath(job.target.repo), options, locks);
       if (exit !== 0) return exit;
     }
     if (path !== undefined && options.dryRun !== true) await writeLock(path, locks);
@@ -52,7 +52,6 @@ async function runJob(
   job: Composed,
   subject: string,
   options: DownloadOptions,
-  version: string,
   locks: Lock[],
 ): Promise<number> {
   const verbose = options.verbose ?? false;
@@ -77,7 +76,7 @@ async function runJob(
     noteObsolete(options, emit);
     for (const message of composed.notes) emit({ type: 'note', message });
     if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
-    const environment = processEnvironment(version);
+    const environment = processEnvironment();
     if (options.fits !== undefined) {
       const { chooseFitting } = await import('../fits.ts');
       composed = await chooseFitting(composed, options, environment, emit, interruption.signal);
@@ -85,24 +84,37 @@ async function runJob(
       started = reportTime.now();
     }
     using inspection = new Inspection(verbose, (message) => emit({ type: 'note', message }));
-    const outcome = await download(composed.request, environment, emit, interruption.signal, (inspect) =>
-      inspection.begin(inspect),
-    );
+    const { request, target } = composed;
+    const { signal } = interruption;
+    const onInspectable = (inspect: () => string[]) => inspection.begin(inspect);
+    const asked = { ...request, repo: target, environment, signal, onEvent: emit, onInspectable };
+    if (options.dryRun) {
+      const found = await plan(asked);
+      reporter.close();
+      contacts.print(verbose);
+      printPlan(found, options);
+      return 0;
+    }
+    const outcome = await download(asked);
     reporter.close();
     contacts.print(verbose);
-    if (options.lock !== undefined && composed.request.lock === undefined && !composed.request.dryRun) {
+    if (options.lock !== undefined && request.lock === undefined) {
       const paths = outcome.plan.files.map((planned) => planned.file.path);
-      locks.push(lockOfManifest(manifestPath(composed.request, outcome.revision.commit), paths));
+      locks.push(
+        lockOfManifest(
+          manifestPath({ ...composed.request, repo: composed.target.repo }, outcome.revision.commit),
+          paths,
+        ),
+      );
     }
-    if (composed.request.dryRun) printPlan(outcome, options);
-    else printDone(outcome, composed, options, tally, reportTime.now() - started);
+    printDone(outcome, composed, options, tally, reportTime.now() - started);
     return 0;
   } catch (thrown) {
     reporter.close();
     contacts.print(verbose);
     const facts = runFacts(tally, reportTime.now() - started);
     // Advice to run it again helps only where something can be continued.
-    const resumable = tally.plan !== undefined && !composed.request.dryRun && facts.doneBytes > 0;
+    const resumable = tally.plan !== undefined && !options.dryRun && facts.doneBytes > 0;
     const kept = resumable ? interruptedSummary(facts) : undefined;
     return fail(toFetchError(thrown), options, { exit: interruption.exit, kept });
   }
@@ -118,11 +130,11 @@ function noteObsolete(options: DownloadOptions, emit: Emit): void {
   }
 }
 
-function printPlan({ plan, directory, leftovers }: DownloadOutcome, options: DownloadOptions): void {
+function printPlan({ plan: found, directory, leftovers }: PlanOutcome, options: DownloadOptions): void {
   const { columns, isTTY } = process.stdout;
   const text = options.json
-    ? renderPlanJson(plan, directory, leftovers?.prunable)
-    : renderPlanTable(plan, { directory, ...(isTTY ? { columns } : {}) }) +
+    ? renderPlanJson(found, directory, leftovers?.prunable)
+    : renderPlanTable(found, { directory, ...(isTTY ? { columns } : {}) }) +
       renderPrunable(leftovers?.prunable ?? []);
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
@@ -148,10 +160,10 @@ function printDone(
 }
 
 /** The directory; the file, when exactly one was named. */
-function resultPath({ plan, directory }: DownloadOutcome, { request, target }: Composed): string {
-  const { names = [], include = [], exclude = [] } = request.selection;
+function resultPath({ plan: { files }, directory }: DownloadOutcome, { request, target }: Composed): string {
+  const { files: names = [], include = [], exclude = [] } = request;
   const named = [...names, ...(target.path === undefined ? [] : [target.path.path])];
-  const only = plan.files.length === 1 ? plan.files[0]?.file.path : undefined;
+  const only = files.length === 1 ? files[0]?.file.path : undefined;
   const isFile =
     only !== undefined && named.length === 1 && include.length + exclude.length === 0 && named[0] === only;
   return isFile ? localPath(directory, only) : directory;

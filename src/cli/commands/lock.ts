@@ -20,11 +20,10 @@ const DEFAULT_FILE = 'models.lock';
 export interface LockCommand {
   readonly repos: readonly string[];
   readonly options: DownloadOptions;
-  readonly version: string;
 }
 
 /** `fetch lock REPO…`: writes the lock file, and prints its path. */
-export async function runLock({ repos, options, version }: LockCommand): Promise<number> {
+export async function runLock({ repos, options }: LockCommand): Promise<number> {
   const errors = { verbose: options.verbose ?? false };
   try {
     const { settings, notes, transfer } = composeAccess(options);
@@ -57,7 +56,7 @@ export async function runLock({ repos, options, version }: LockCommand): Promise
     };
     for (const message of notes) emit({ type: 'note', message });
     try {
-      const environment = processEnvironment(version);
+      const environment = processEnvironment();
       const locks = await lockRevisions(targets, transfer, environment, emit, interruption.signal);
       reporter.close();
       contacts.print(options.verbose);

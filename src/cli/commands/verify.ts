@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
+import { verify } from '../../api/verify.ts';
 import type { TransferSettings } from '../../library/carry-out.ts';
 import { repair } from '../../library/repair.ts';
-import { requireManifest, type VerifyReport, verify, verifyAgainstHub } from '../../library/verify.ts';
+import { requireManifest } from '../../library/verify.ts';
+import type { CheckReport } from '../../model/check-report.ts';
 import { FetchError, toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
-import { parseTarget } from '../../model/target.ts';
 import { createCheckReporter } from '../../report/check-reporter.ts';
 import { checkSentence, countFindings, renderCheckJson, renderFindings } from '../../report/findings.ts';
 import { checkKind, openReporter, reportTime, standardError } from '../compose.ts';
@@ -19,17 +20,16 @@ import type { VerifyOptions } from '../settings.ts';
 export interface VerifyCommand {
   readonly directory: string;
   readonly options: VerifyOptions;
-  readonly version: string;
 }
 
 interface Outcome {
-  readonly report: VerifyReport;
+  readonly report: CheckReport;
   /** With `--repair`: bytes that came over the network. */
   readonly fetchedBytes: number | undefined;
 }
 
 /** `fetch verify`: exit code 7 for any difference that is left at the end. */
-export async function runVerify({ directory, options, version }: VerifyCommand): Promise<number> {
+export async function runVerify({ directory, options }: VerifyCommand): Promise<number> {
   // One document, so that an error is not a second one on stdout.
   const { json = false, quiet = false, ...forErrors } = options;
   const started = reportTime.now();
@@ -43,7 +43,7 @@ export async function runVerify({ directory, options, version }: VerifyCommand):
   using interruption = new Interruption(access.settings.timeoutMs.value, () => {});
   let outcome: Outcome;
   try {
-    outcome = await carryOutVerify(resolve(directory), options, access, version, interruption.signal);
+    outcome = await carryOutVerify(resolve(directory), options, access, interruption.signal);
   } catch (thrown) {
     const ending = { exit: interruption.exit, kept: 'nothing was decided' };
     const error = toFetchError(thrown);
@@ -65,13 +65,12 @@ async function carryOutVerify(
   directory: string,
   options: VerifyOptions,
   access: Access,
-  version: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
   for (const note of options.quiet === true ? [] : access.notes) process.stderr.write(`fetch: ${note}\n`);
-  const environment = processEnvironment(version);
+  const environment = processEnvironment();
   const contacts = new Contacts();
-  const look = async (quick: boolean): Promise<VerifyReport> => {
+  const look = async (quick: boolean): Promise<CheckReport> => {
     const watch = createCheckReporter({
       output: standardError(),
       time: reportTime,
@@ -83,9 +82,11 @@ async function carryOutVerify(
         process.stderr.write(`fetch: ${event.message}\n`);
     };
     try {
-      const settings = { quick, watch, signal, emit: note };
-      if (options.repo === undefined) return await verify(directory, environment, settings);
-      return await verifyAgainstHub(directory, comparison(options, access), environment, settings);
+      const { repo, revision } = options;
+      const { settings, transfer } = access;
+      const against = repo === undefined ? {} : { repo, revision, repoType: settings.repoType };
+      const run = { environment, signal, onEvent: note };
+      return await verify({ ...transfer, ...against, ...run, directory, quick, watch });
     } finally {
       watch.close();
     }
@@ -130,15 +131,6 @@ function refuseContradictions({ repo, revision, repoType, repair: wanted }: Veri
   }
 }
 
-function comparison(options: VerifyOptions, { settings, transfer }: Access) {
-  const target = parseTarget(options.repo ?? '', {
-    endpoint: settings.endpoint.value,
-    revision: options.revision,
-    repoType: settings.repoType,
-  });
-  return { ...transfer, repo: target.repo, revision: target.revision ?? 'main' };
-}
-
 /** Where the manifest says, if nobody names a hub here; then without a token, which was not meant for that place. */
 function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
   const { endpoint } = requireManifest(directory).manifest;
@@ -146,7 +138,7 @@ function repairFrom(directory: string, { settings, transfer }: Access): Transfer
   return { ...transfer, endpoint: recordedEndpoint(endpoint), token: undefined };
 }
 
-function different(report: VerifyReport, options: VerifyOptions): FetchError {
+function different(report: CheckReport, options: VerifyOptions): FetchError {
   const { findings, directory } = report;
   const onlyExtra = findings.every((finding) => finding.kind === 'extra');
   return new FetchError('INTEGRITY', `${directory} differs: ${countFindings(findings)}`, {

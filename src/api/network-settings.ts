@@ -4,7 +4,7 @@ import { FetchError } from '../model/error.ts';
 type Variables = Readonly<Record<string, string | undefined>>;
 
 export interface NetworkPlaces {
-  /** Those that this process started with: Node has acted on some of them. */
+  /** Of this process when it started: Node has acted on some of them. */
   readonly variables: Variables;
   /** Value of `--only-hosts`. */
   readonly onlyHosts: string | undefined;

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { findToken } from '../source/hub/token.ts';
+import { readNetwork } from './network-settings.ts';
+import type { HubOptions } from './options.ts';
+
+/**
+ * What environment variables, and the token file that `hf auth login` writes, say of the hub. For a program that wants to
+ * behave as `fetch` does: `download({ ...readVariables(process.env), repo })`. Without this call nobody looks at any of it.
+ *
+ * Reads `HF_ENDPOINT`, `HF_TOKEN` and the other places of a token, `HF_HUB_OFFLINE`, the variables of proxies, and the
+ * files that name certificates. Throws USAGE for a value that makes no sense, ACCESS for a token that is none.
+ */
+export function readVariables(
+  variables: Readonly<Record<string, string | undefined>>,
+  home: string = homedir(),
+): HubOptions {
+  return {
+    endpoint: variables['HF_ENDPOINT']?.trim() || undefined,
+    token: findToken({ flag: undefined, environment: variables, home, readFile: readIfThere, join }),
+    offline: isTrue(variables['HF_HUB_OFFLINE']) || isTrue(variables['TRANSFORMERS_OFFLINE']),
+    network: readNetwork({ variables, onlyHosts: undefined, readFile: readIfThere }),
+  };
+}
+
+/** Undefined if it cannot be read. */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** As Python's huggingface_hub reads its switches; everything else is false. */
+export function isTrue(text: string | undefined): boolean {
+  return /^(1|on|yes|true)$/i.test(text ?? '');
+}

@@ -1,0 +1,28 @@
+import { localDirectoryName } from '../model/local-directory-name.ts';
+import type { RepoRef, RepoType } from '../model/repo.ts';
+import { parseTarget, type Target } from '../model/target.ts';
+
+/** What is meant: a repository, and a revision of it. */
+export interface TargetOptions {
+  /** As on the command line (`OWNER/NAME`, `OWNER/NAME@REV`, an address from a browser, …), or taken apart already. */
+  readonly repo: string | RepoRef | Target;
+  /** Branch, tag, commit or `refs/pr/N`; `main` if neither this nor `repo` names one. */
+  readonly revision?: string | undefined;
+  /** Of a `repo` that is text and does not say; `model` if left out. */
+  readonly repoType?: RepoType | undefined;
+}
+
+/** Throws USAGE for a name that is none, and for two that contradict each other. */
+export function targetOf({ repo, revision, repoType }: TargetOptions, endpoint: string): Target {
+  if (typeof repo === 'string') return parseTarget(repo, { endpoint, revision, repoType });
+  if (!('repo' in repo)) return { repo, revision, revisionOrigin: 'option', path: undefined };
+  return revision === undefined ? repo : { ...repo, revision, revisionOrigin: 'option' };
+}
+
+/** `NAME`, `NAME_REV`, `NAME_Q4_K_M`: one for each thing that can be downloaded. */
+export function directoryName({ repo, revision, quantisation }: Target): string {
+  const parts = [revision === 'main' ? undefined : revision, quantisation].filter(
+    (part) => part !== undefined,
+  );
+  return localDirectoryName(repo, parts.length === 0 ? undefined : parts.join('_'));
+}

@@ -1,0 +1,125 @@
+import { resolve } from 'node:path';
+import { DEFAULTS } from '../../api/options.ts';
+import { directoryName, targetOf } from '../../api/target-of.ts';
+import { examine, type Patient } from '../../library/doctor/examine.ts';
+import type { Check } from '../../model/check.ts';
+import { FetchError, toFetchError } from '../../model/error.ts';
+import type { Emit } from '../../model/event.ts';
+import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/diagnosis.ts';
+import { formatRate, printable } from '../../report/format.ts';
+import { type Access, composeAccess } from '../compose-access.ts';
+import { Contacts } from '../contacts.ts';
+import { fail } from '../fail.ts';
+import { Interruption } from '../interruption.ts';
+import { processEnvironment } from '../process-environment.ts';
+import type { DownloadOptions } from '../settings.ts';
+
+/** Public, known for years, with files of every size: what is looked at on huggingface.co if nobody names another one. */
+const EXAMPLE = 'openai-community/gpt2';
+
+/** The second, because a kept connection may have been closed in between. What needs it for another reason is a warning. */
+const TRIES = 2;
+
+export interface DoctorCommand {
+  readonly repo: string | undefined;
+  readonly options: DownloadOptions;
+}
+
+/** `fetch doctor`: the exit code is that of the first check that failed, what a download would have ended with. */
+export async function runDoctor({ repo, options }: DoctorCommand): Promise<number> {
+  const { json = false, quiet = false, verbose = false } = options;
+  const contacts = new Contacts();
+  let exit: number | undefined;
+  try {
+    const access = composeAccess(options);
+    const patient = patientOf(repo, options, access);
+    using interruption = new Interruption(access.settings.timeoutMs.value, () => {});
+    const emit: Emit = (event) => {
+      contacts.emit(event);
+      const isHeard = event.type === 'note' || (event.type === 'trace' && verbose);
+      if (isHeard) process.stderr.write(`fetch: ${printable(event.message)}\n`);
+    };
+    for (const message of quiet ? [] : access.notes) emit({ type: 'note', message });
+    const onCheck = (check: Check) => {
+      if (!json) process.stdout.write(renderCheck(check));
+    };
+    let checks: readonly Check[];
+    try {
+      checks = await examine(patient, processEnvironment(), emit, interruption.signal, onCheck);
+    } finally {
+      exit = interruption.exit;
+      contacts.print(verbose);
+    }
+    if (json) process.stdout.write(renderDiagnosisJson(checks));
+    if (!quiet) process.stderr.write(`fetch: ${diagnosisSentence(checks)}\n`);
+    const failure = failureOf(checks);
+    return failure === undefined ? 0 : fail(failure, { verbose: false });
+  } catch (thrown) {
+    return fail(toFetchError(thrown), { verbose }, { exit, kept: 'not everything was looked at' });
+  }
+}
+
+function patientOf(repo: string | undefined, options: DownloadOptions, access: Access): Patient {
+  const { settings, transfer } = access;
+  const { endpoint } = transfer;
+  const { revision } = options;
+  if (repo === undefined && (revision !== undefined || options.repoType !== undefined)) {
+    throw new FetchError('USAGE', '--revision and --repo-type need a repository.', {
+      hint: 'Name it: fetch doctor OWNER/NAME.',
+    });
+  }
+  const example = endpoint === DEFAULTS.endpoint ? EXAMPLE : undefined;
+  const text = repo ?? example;
+  const target =
+    text === undefined
+      ? undefined
+      : targetOf({ repo: text, revision, repoType: settings.repoType }, endpoint);
+  const named = repo === undefined || target === undefined ? '.' : directoryName(target);
+  return {
+    access: { ...transfer, retry: { ...transfer.retry, tries: TRIES } },
+    asked:
+      target === undefined
+        ? undefined
+        : {
+            repo: target.repo,
+            revision: target.revision ?? 'main',
+            mayBeQuantisation: target.revisionOrigin === 'colon',
+          },
+    directory: resolve(options.localDir ?? resolve(settings.directory.value, named)),
+    node: process.versions.node,
+    settings: settingsFinding(access),
+  };
+}
+
+/** Those that can stop or slow a download without anybody remembering them. */
+function settingsFinding({ settings }: Access): Patient['settings'] {
+  const { endpoint, offline, onlyHosts, bytesPerSecond, connections } = settings;
+  const told = [`endpoint ${endpoint.value} (${endpoint.origin})`];
+  const unusual: string[] = [];
+  if (offline.value) unusual.push(`offline (${offline.origin})`);
+  if (onlyHosts.value !== undefined) unusual.push(`only hosts ${onlyHosts.value} (${onlyHosts.origin})`);
+  if (bytesPerSecond.value !== undefined) {
+    unusual.push(`at most ${formatRate(bytesPerSecond.value)} (${bytesPerSecond.origin})`);
+  }
+  if (connections.origin !== 'default') {
+    unusual.push(`at most ${connections.value} connections (${connections.origin})`);
+  }
+  const message = [...told, ...unusual].join(', ');
+  if (unusual.length === 0) return { message };
+  return {
+    state: 'warning',
+    message,
+    hint: 'Is that meant? fetch config shows every setting and its origin.',
+  };
+}
+
+function failureOf(checks: readonly Check[]): FetchError | undefined {
+  const failed = checks.filter(({ state }) => state === 'failed');
+  const [first] = failed;
+  if (first === undefined) return undefined;
+  const names = failed.map(({ name }) => name).join(', ');
+  const what = failed.length === 1 ? 'one check failed' : `${failed.length} checks failed`;
+  return new FetchError(first.code ?? 'BUG', `${what}: ${names}`, {
+    hint: 'What to do is said with each of them. All of the output can be pasted into a bug report.',
+  });
+}
