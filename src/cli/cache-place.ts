@@ -25,25 +25,23 @@ export function chosenCache(
   return cachePlace(options, variables, home, join);
 }
 
-/** The cache has no manifest of its own that these could go by. */
-export function refuseWithCache(
-  { lock, prune, shard }: { readonly lock?: string; readonly prune?: boolean; readonly shard?: string },
-  offline: Setting<boolean>,
-): void {
-  const other =
-    lock !== undefined
-      ? '--lock'
-      : prune === true
-        ? '--prune'
-        : shard !== undefined
-          ? '--shard'
-          : offline.value
-            ? offline.origin
-            : undefined;
-  if (other === undefined) return;
-  throw new FetchError('USAGE', `The central cache and ${other} do not go together.`, {
-    hint: 'It goes by the records of a directory: use --local-dir.',
-  });
+/** These go by what earlier runs left in one directory, which a cache of many revisions does not have. */
+export function refuseWithCache({
+  prune,
+  shard,
+}: {
+  readonly prune?: boolean;
+  readonly shard?: string;
+}): void {
+  const refused = (option: string, hint: string) =>
+    new FetchError('USAGE', `The central cache and ${option} do not go together.`, { hint });
+  if (prune === true) {
+    throw refused(
+      '--prune',
+      'A snapshot only has what its commit has. An old one is removed with `fetch cache rm REPO@REV`.',
+    );
+  }
+  if (shard !== undefined) throw refused('--shard', 'Parts meet in a directory: use --local-dir.');
 }
 
 /** `--cache-dir`, else where the Hub's own clients have their cache. */

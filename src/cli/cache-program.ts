@@ -6,6 +6,8 @@ export interface CacheCommandOptions {
   readonly revision?: string;
   readonly json?: boolean;
   readonly yes?: boolean;
+  readonly dryRun?: boolean;
+  readonly progress?: string;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
 }
@@ -27,10 +29,12 @@ export function addCache(program: Command, act: (action: CacheAction) => Promise
   addRepo(cache.command('rm'))
     .description('remove a repository or a revision, and the blobs that no other snapshot uses')
     .option('-y, --yes', 'do not ask')
+    .option('--dry-run', 'say what would be removed and stop')
     .action(async (repo: string, options: CacheCommandOptions) => await act({ verb: 'rm', repo, options }));
   addRepo(cache.command('verify'))
     .description('read every blob again and compare it with its name')
     .option('--json', 'one JSON document on stdout')
+    .option('--progress <kind>', 'auto, bar, plain or none')
     .action(async (repo: string, options: CacheCommandOptions) => {
       await act({ verb: 'verify', repo, options });
     });

@@ -43,7 +43,7 @@ export function compose(repo: string, names: readonly string[], options: Downloa
     repoType: settings.repoType,
   });
   const cache = chosenCache(options, process.env, homedir(), join);
-  if (cache !== undefined) refuseWithCache(options, settings.offline);
+  if (cache !== undefined) refuseWithCache(options);
   const request: ComposedRequest = {
     ...transfer,
     files: names,
@@ -134,6 +134,16 @@ export function reporterKinds(
     NO_COLOR: process.env['NO_COLOR'],
     CI: process.env['CI'],
   });
+}
+
+/** The same for a check of what is on the disk, which has one account of its progress. */
+export function checkKind(
+  options: Pick<DownloadOptions, 'quiet' | 'json'>,
+  settings: Pick<DownloadSettings, 'progress'>,
+): 'bar' | 'line' | 'none' {
+  const kinds = reporterKinds(options, settings);
+  if (kinds.includes('bar')) return 'bar';
+  return kinds.includes('line') ? 'line' : 'none';
 }
 
 /** The reporters that this run gets. Those that are not needed are not loaded. */

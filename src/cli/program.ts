@@ -157,6 +157,7 @@ function addLock(command: Command, actions: Actions): void {
     .option('--include <glob>', 'only paths that match; repeatable', collect)
     .option('--exclude <glob>', 'no paths that match; repeatable', collect)
     .option('--repo-type <type>', 'model, dataset or space')
+    .option('--weights <policy>', 'safetensors, gguf, auto or all of several formats (default: all)')
     .action(async (repos: string[], options: DownloadOptions) => {
       await actions.lock(repos, options);
     });

@@ -7,13 +7,10 @@ import { lockDrift, selectionDrift } from '../plan/lock-drift.ts';
 import { type Selection, selectFiles } from '../plan/select-files.ts';
 import type { WeightsPolicy } from '../plan/weights-policy.ts';
 import type { Source } from '../source/source.ts';
-import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
-import { recordedListing } from '../store/directory/listing-record.ts';
 import type { Lock } from '../store/lock-file.ts';
-import { readManifest } from '../store/manifest.ts';
 import { collectListing } from './hub-access.ts';
 import { narrow } from './narrow.ts';
-import { hasQuantisation, pickRevision } from './pick-revision.ts';
+import { pickRevision } from './pick-revision.ts';
 
 /** What a run is about, once that is pinned. */
 export interface Aim {
@@ -49,7 +46,10 @@ export interface Asked extends Choice {
   readonly mayBeQuantisation?: boolean;
 }
 
-function choose(files: readonly RemoteFile[], { selection, quantisation, weights = 'all' }: Choice) {
+export function choose(
+  files: readonly RemoteFile[],
+  { selection, quantisation, weights = 'all' }: Choice,
+): readonly RemoteFile[] {
   return selectFiles(narrow(files, weights, quantisation), selection);
 }
 
@@ -79,46 +79,10 @@ export async function aimAtHub(asked: Asked, { source, emit, signal }: Inquiry):
 
 export interface LockAim {
   readonly choice: Choice;
-  /** What the directory itself knows of that commit. */
+  /** What is on record here of that commit. */
   readonly known: Listing;
   /** Whether all files of the revision must be known, even if nothing is fetched. */
   readonly mustList: boolean;
-}
-
-/** What a directory knows of a commit by its own records. */
-export function knownListing(directory: string, commit: string): Listing {
-  const recorded = recordedListing(directory, commit);
-  if (recorded !== undefined) return { files: recorded, complete: true };
-  const manifest = readManifest(inside(directory, MANIFEST_FILE));
-  const files = manifest?.commit === commit ? manifest.files : [];
-  return { files: files.map(lockedFile), complete: false };
-}
-
-/** `--offline`: what the directory has on record is all there is. NOT_FOUND if that is something else. */
-export function aimAtRecord(directory: string, asked: Asked, emit: Emit): Aim {
-  const { repo, revision: name } = asked;
-  const manifest = readManifest(inside(directory, MANIFEST_FILE));
-  if (manifest === undefined) throw notHere(`${directory} has no manifest of fetch`);
-  const { commit } = manifest;
-  const has = `${directory} holds ${repoPath(manifest.repo)}, ${manifest.revision} at ${commit.slice(0, 7)}`;
-  if (manifest.repo.type !== repo.type || manifest.repo.id !== repo.id) throw notHere(has);
-  const known = knownListing(directory, commit);
-  const isSame = manifest.revision === name || (/^[0-9a-f]{7,40}$/.test(name) && commit.startsWith(name));
-  const isQuantisation =
-    !isSame &&
-    asked.mayBeQuantisation === true &&
-    manifest.revision === 'main' &&
-    hasQuantisation(known.files, name);
-  if (!isSame && !isQuantisation) throw notHere(`${has}, not ${name}`);
-  const revision: Revision = {
-    repo: manifest.repo,
-    name: isQuantisation ? manifest.revision : name,
-    commit,
-    gated: false,
-  };
-  emit({ type: 'resolved', asked: repo, revision });
-  const choice = isQuantisation ? { ...asked, quantisation: name } : asked;
-  return { revision, selected: choose(known.files, choice), listing: async () => known };
 }
 
 /** Offline, and something would have to be fetched. */
@@ -128,7 +92,7 @@ export function missingOffline(plan: Plan, directory: string): FetchError {
   return notHere(`${directory} lacks ${missing.slice(0, SHOWN).join(', ')}${more}`);
 }
 
-function notHere(what: string): FetchError {
+export function notHere(what: string): FetchError {
   return new FetchError('NOT_FOUND', `offline, and ${what}`, {
     hint: 'Run the same command once with the network: without --offline, HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE.',
   });

@@ -5,8 +5,8 @@ import { CachePlaces } from '../store/hub-cache/cache-places.ts';
 import { cachedContents } from '../store/hub-cache/cached-contents.ts';
 import { planRemoval, type Removal, removeRevisions } from '../store/hub-cache/remove-revisions.ts';
 import { type CachedRepo, type CachedRevision, scanCache, scanRepo } from '../store/hub-cache/scan-cache.ts';
-import { type BlobFinding, type CheckedContents, checkBlobs } from '../verify/check-blobs.ts';
-import { ThreadHasher } from '../verify/thread-hasher.ts';
+import { type BlobFinding, type BlobWatch, type CheckedContents, checkBlobs } from '../verify/check-blobs.ts';
+import { ContentChecker } from '../verify/content-checker.ts';
 import type { Environment } from './environment.ts';
 
 /** What a central cache holds, by repository. */
@@ -69,11 +69,12 @@ export interface CacheCheck extends CheckedContents {
 export async function verifyCached(
   cache: string,
   { found, revisions }: CachedTarget,
-  signal: AbortSignal,
+  environment: Environment,
+  { watch, signal }: { readonly watch: BlobWatch; readonly signal: AbortSignal },
 ): Promise<CacheCheck> {
   const { contents, broken } = cachedContents(new CachePlaces(cache, found.repo), revisions);
-  await using hasher = new ThreadHasher();
-  const checked = await checkBlobs(contents, hasher, signal);
+  await using checker = new ContentChecker(environment.processors);
+  const checked = await checkBlobs(contents, checker, watch, signal);
   const missing = broken.map((name): BlobFinding => ({ kind: 'missing', name, used: [name] }));
   return { found, ...checked, findings: [...missing, ...checked.findings] };
 }

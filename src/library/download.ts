@@ -5,22 +5,12 @@ import { checkSpace, makePlan } from '../plan/make-plan.ts';
 import { type Shard, shardOf } from '../plan/shard.ts';
 import type { Source } from '../source/source.ts';
 import type { DonorPlaces } from '../store/directory/donors.ts';
-import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
 import { filesLeftBehind, writeRecord } from '../store/directory/listing-record.ts';
 import type { Lock } from '../store/lock-file.ts';
 import { type ManifestFile, readManifest } from '../store/manifest.ts';
 import type { Store } from '../store/store.ts';
 import { onDisk } from '../system/disk-error.ts';
-import {
-  type Aim,
-  type Asked,
-  aimAtHub,
-  aimAtLock,
-  aimAtRecord,
-  knownListing,
-  type Listing,
-  missingOffline,
-} from './aim.ts';
+import { type Aim, type Asked, aimAtHub, aimAtLock, type Listing, missingOffline } from './aim.ts';
 import type { TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';
@@ -29,6 +19,7 @@ import { noteDuplicates, noteScan } from './narrow.ts';
 import { type CacheChoice, openStore } from './open-store.ts';
 import type { Wanted } from './plan-with-reuse.ts';
 import { findLeftovers, type Leftovers, prune } from './prune.ts';
+import { aimAtRecord, isNamed, knownListing, manifestPath } from './records.ts';
 import { publish, someFailed } from './settle.ts';
 
 /** What to download, where from, where to, and how hard to try. */
@@ -36,8 +27,8 @@ export interface DownloadRequest extends TransferSettings, Asked {
   /** Absolute path of the target directory, or with `cache` that of the root of the cache. Need not exist. */
   readonly directory: string;
   /**
-   * The files go into a central cache, in the layout of the Hub's own clients. Not together with `lock`, `prune`,
-   * `shard` and `offline`, which go by the records of a directory.
+   * The files go into a central cache, in the layout of the Hub's own clients. Not together with `prune` and
+   * `shard`, which go by the records of a directory.
    */
   readonly cache?: CacheChoice | undefined;
   readonly forceDownload: boolean;
@@ -108,11 +99,12 @@ export async function download(
     const inCache = request.cache !== undefined;
     const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
     const leftovers = failures.length > 0 ? {} : await leftoversOf(request, revision, listing, emit);
-    await publish(store, revision, selected, listing.files, failures);
+    await publish(store, revision, selected, listing, failures);
     if (!inCache) await keepRecord(directory, revision, listing, left);
     const first = failures[0];
     if (first !== undefined) throw someFailed(first, failures.length);
-    if (request.lock !== undefined) requireLockedHashes(request.lock, directory, selected);
+    if (request.lock !== undefined)
+      requireLockedHashes(request.lock, manifestPath(request, revision.commit), selected);
     if (leftovers.leftovers !== undefined) await prune(directory, leftovers.leftovers, emit);
     return { revision, directory, plan, fetchedBytes, ...leftovers };
   } finally {
@@ -124,12 +116,12 @@ async function takeAim(
   request: DownloadRequest,
   inquiry: { source: Source; emit: Emit; signal: AbortSignal },
 ): Promise<Aim> {
-  const { lock, directory, offline, prune: mustList = false } = request;
+  const { lock, offline, prune: mustList = false } = request;
   if (lock !== undefined) {
-    const known = knownListing(directory, lock.commit);
+    const known = knownListing(request, lock.commit);
     return aimAtLock(lock, { choice: request, known, mustList }, inquiry);
   }
-  return offline ? aimAtRecord(directory, request, inquiry.emit) : await aimAtHub(request, inquiry);
+  return offline ? aimAtRecord(request, request, inquiry.emit) : await aimAtHub(request, inquiry);
 }
 
 /**
@@ -149,14 +141,14 @@ async function decide(
   const { planCopies, copyFirst } = mayCopy ? await import('./plan-with-reuse.ts') : {};
   const copying = mayCopy ? await planCopies?.(plan, wanted, { directory, repo, ...reuse }) : undefined;
   const first = copying ?? plan;
-  if (offline && first.totals.fetchFiles > 0) throw missingOffline(first, directory);
+  if (offline && first.totals.fetchFiles > 0) throw missingOffline(first, store.directory);
   // Before anything is copied: a lock may turn out not to hold.
   const listing = await aim.listing(first);
   if (copying === undefined || copyFirst === undefined) return { plan, listing };
   const rest = await copyFirst(plan, copying, wanted, request);
   if (rest.totals.fetchFiles === 0 || first.totals.fetchFiles > 0) return { plan: rest, listing };
   // Something could not be copied after all.
-  if (offline) throw missingOffline(rest, directory);
+  if (offline) throw missingOffline(rest, store.directory);
   return { plan: rest, listing: await aim.listing(rest) };
 }
 
@@ -183,7 +175,7 @@ async function keepRecord(
   if (listing.complete) await onDisk(directory, () => writeRecord(directory, commit, listing.files, left));
 }
 
-/** Whether a directory is already on record as what is asked for: then nothing is written, not even a lock. */
+/** Whether a directory or a snapshot is already on record as what is asked for: then nothing is written, not even a lock. */
 async function isSatisfied(
   request: DownloadRequest,
   aim: Pick<Aim, 'revision' | 'selected'>,
@@ -191,7 +183,8 @@ async function isSatisfied(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (request.forceDownload || request.prune === true) return false;
-  const manifest = readManifest(inside(request.directory, MANIFEST_FILE));
+  if (!isNamed(request, aim.revision)) return false;
+  const manifest = readManifest(manifestPath(request, aim.revision.commit));
   if (manifest?.commit !== aim.revision.commit || manifest.repo.id !== aim.revision.repo.id) return false;
   const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
   const { holdings } = await store.survey(aim.selected, signal);

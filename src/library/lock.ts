@@ -3,7 +3,6 @@ import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef } from '../model/repo.ts';
 import { repoPath } from '../model/repo.ts';
-import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
 import type { Lock } from '../store/lock-file.ts';
 import { readManifest } from '../store/manifest.ts';
 import { type Asked, aimAtHub, drifted } from './aim.ts';
@@ -44,17 +43,17 @@ function withoutHash(repo: RepoRef, path: string): FetchError {
   });
 }
 
-/** The lock of what a download has left in a directory: these paths, with the hashes that were computed here. */
-export function lockOfDirectory(directory: string, paths: readonly string[]): Lock {
-  const manifest = readManifest(inside(directory, MANIFEST_FILE));
-  if (manifest === undefined) throw new FetchError('BUG', `${directory} has no manifest after a download`);
+/** The lock of what a download has left behind, by its manifest: these paths, with the hashes that were computed here. */
+export function lockOfManifest(path: string, paths: readonly string[]): Lock {
+  const manifest = readManifest(path);
+  if (manifest === undefined) throw new FetchError('BUG', `there is no manifest at ${path} after a download`);
   const wanted = new Set(paths);
   return { ...manifest, files: manifest.files.filter((file) => wanted.has(file.path)) };
 }
 
 /** A git blob id is a sha1: where the lock has a sha256 as well, the content must have that too. */
-export function requireLockedHashes(lock: Lock, directory: string, selected: readonly RemoteFile[]): void {
-  const manifest = readManifest(inside(directory, MANIFEST_FILE));
+export function requireLockedHashes(lock: Lock, path: string, selected: readonly RemoteFile[]): void {
+  const manifest = readManifest(path);
   const found = new Map(manifest?.files.map((file) => [file.path, file.sha256]));
   const expected = new Map(lock.files.map((file) => [file.path, file.sha256]));
   for (const { path } of selected) {

@@ -5,11 +5,11 @@ import type { Holding } from '../model/plan.ts';
 import { digestOfOid, type RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
-import { knownListing } from './aim.ts';
 import { carryOut, type TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';
 import { openStore } from './open-store.ts';
+import { knownListing } from './records.ts';
 import { publish, someFailed } from './settle.ts';
 import { requireManifest } from './verify.ts';
 
@@ -62,7 +62,13 @@ export async function repair(
     if (tooLittle !== undefined) throw tooLittle;
     const parties = { source, store, environment, emit, signal };
     const { fetchedBytes, failures } = await carryOut(plan, settings, parties);
-    await publish(store, revision, selected, knownListing(directory, commit).files, failures);
+    await publish(
+      store,
+      revision,
+      selected,
+      knownListing({ directory, repo: revision.repo }, commit),
+      failures,
+    );
     const first = failures[0];
     if (first !== undefined) throw goneUpstream(someFailed(first, failures.length), commit);
     return fetchedBytes;

@@ -3,18 +3,19 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 import type { Store } from '../store/store.ts';
 import type { FileFailure } from '../transfer/run-result.ts';
+import type { Listing } from './aim.ts';
 
 /** Records what a run has brought, also when not everything came. */
 export async function publish(
   store: Store,
   revision: Revision,
   selected: readonly RemoteFile[],
-  listing: readonly RemoteFile[],
+  listing: Listing,
   failures: readonly FileFailure[],
 ): Promise<void> {
   const failed = new Set(failures.map((failure) => failure.path));
   const whole = selected.filter((file) => !failed.has(file.path));
-  await store.publish(revision, whole, listing, failures.length === 0);
+  await store.publish(revision, whole, listing.files, failures.length === 0, listing.complete);
 }
 
 /** The failures of a run as one. */

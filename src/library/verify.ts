@@ -13,9 +13,6 @@ import { type ExpectedFile, findExtra, glance, judge } from '../verify/directory
 import type { Environment } from './environment.ts';
 import { collectListing, type HubAccess, openHttp, openHub } from './hub-access.ts';
 
-/** More threads than this only wait for the disk. */
-const MOST_THREADS = 8;
-
 /** Told what a check does, for bars. Sizes are bytes. */
 export interface CheckWatch {
   planned(files: number, bytes: number): void;
@@ -91,7 +88,7 @@ async function check(
 ): Promise<Pick<CheckReport, 'files' | 'bytes' | 'findings'>> {
   const bytes = expected.reduce((sum, file) => sum + file.size, 0);
   watch.planned(expected.length, bytes);
-  await using checker = new ContentChecker(Math.min(environment.processors, MOST_THREADS));
+  await using checker = new ContentChecker(environment.processors);
   const stop = () => void checker[Symbol.asyncDispose]();
   signal.addEventListener('abort', stop, { once: true });
   const findings = new Map<string, Finding>();

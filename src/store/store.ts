@@ -61,14 +61,15 @@ export interface Store extends AsyncDisposable {
   adopt(file: RemoteFile, digests: ContentDigests): Promise<void>;
   /**
    * Says what the directory now holds: the selected files, and older ones that the revision still has
-   * unchanged. `listing` is every file of the revision. `complete` is false when the run could not bring all
-   * that was asked for.
+   * unchanged. `listing` is every file of the revision, unless `isWholeListing` is false. `complete` is false
+   * when the run could not bring all that was asked for.
    */
   publish(
     revision: Revision,
     selected: readonly RemoteFile[],
     listing: readonly RemoteFile[],
     complete?: boolean,
+    isWholeListing?: boolean,
   ): Promise<void>;
 }
 

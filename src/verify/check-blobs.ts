@@ -1,6 +1,6 @@
 import type { CachedContent } from '../store/hub-cache/cached-contents.ts';
 import { digestMatches } from '../store/store.ts';
-import type { ThreadHasher } from './thread-hasher.ts';
+import type { ContentChecker } from './content-checker.ts';
 
 export interface BlobFinding {
   readonly kind: 'changed' | 'missing';
@@ -18,44 +18,44 @@ export interface CheckedContents {
   readonly unknown: readonly string[];
 }
 
-/** Hashes contents one after the other. Stops with the reason of the signal. */
+/** Told what a check does, for bars. Sizes are bytes. */
+export interface BlobWatch {
+  planned(files: number, bytes: number): void;
+  read(bytes: number): void;
+  checked(): void;
+}
+
+/** Hashes every content, as many at a time as the checker has threads. Stops with the reason of the signal. */
 export async function checkBlobs(
   contents: readonly CachedContent[],
-  hasher: ThreadHasher,
+  checker: ContentChecker,
+  watch: BlobWatch,
   signal: AbortSignal,
 ): Promise<CheckedContents> {
   signal.throwIfAborted();
-  let stop = () => {};
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-  });
-  stopped.catch(() => {});
-  signal.addEventListener('abort', stop);
+  const known = contents.flatMap(({ digest, ...content }) =>
+    digest === undefined ? [] : [{ ...content, digest }],
+  );
+  const bytes = known.reduce((sum, { size }) => sum + size, 0);
+  watch.planned(known.length, bytes);
+  const stop = () => void checker[Symbol.asyncDispose]();
+  signal.addEventListener('abort', stop, { once: true });
   try {
-    return await hashAll(contents, hasher, stopped);
+    const found = await Promise.all(
+      known.map(async ({ name, path, size, digest, used }): Promise<BlobFinding | undefined> => {
+        const git = digest.algorithm === 'git-sha1';
+        const digests = await checker.check(path, size, { git, onRead: watch.read });
+        watch.checked();
+        return digestMatches(digests, digest) ? undefined : { kind: 'changed', name, used };
+      }),
+    );
+    const unknown = contents.filter(({ digest }) => digest === undefined).map(({ name }) => name);
+    const findings = found.filter((finding) => finding !== undefined);
+    return { findings, files: known.length, bytes, unknown };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     signal.removeEventListener('abort', stop);
   }
-}
-
-async function hashAll(
-  contents: readonly CachedContent[],
-  hasher: ThreadHasher,
-  stopped: Promise<never>,
-): Promise<CheckedContents> {
-  const findings: BlobFinding[] = [];
-  let bytes = 0;
-  for (const { name, path, size, digest, used } of contents) {
-    if (digest === undefined) continue;
-    const follower = hasher.follow(path, size, { git: digest.algorithm === 'git-sha1' });
-    try {
-      const digests = await Promise.race([follower.digests(), stopped]);
-      if (!digestMatches(digests, digest)) findings.push({ kind: 'changed', name, used });
-    } finally {
-      follower.close();
-    }
-    bytes += size;
-  }
-  const unknown = contents.filter(({ digest }) => digest === undefined).map(({ name }) => name);
-  return { findings, files: contents.length - unknown.length, bytes, unknown };
 }

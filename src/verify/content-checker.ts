@@ -3,6 +3,9 @@ import { FetchError } from '../model/error.ts';
 import type { ContentDigests } from '../store/store.ts';
 import type { CheckCommand, CheckReply } from './check-messages.ts';
 
+/** More threads than this only wait for the disk. */
+const MOST_THREADS = 8;
+
 interface Job {
   readonly command: CheckCommand;
   readonly onRead: (bytes: number) => void;
@@ -22,8 +25,9 @@ export class ContentChecker implements AsyncDisposable {
   #broken: FetchError | undefined;
   #nextId = 1;
 
-  constructor(maxThreads: number) {
-    this.#maxThreads = Math.max(1, maxThreads);
+  /** One thread for each processor, within reason. */
+  constructor(processors: number) {
+    this.#maxThreads = Math.max(1, Math.min(processors, MOST_THREADS));
   }
 
   /** The hashes of the first `size` bytes. DISK if they cannot be read. `onRead` hears of every step. */

@@ -190,6 +190,21 @@ describe.skipIf(missing !== undefined)('the central cache', () => {
     expect(asked.size).toBeGreaterThan(0);
   });
 
+  test('what hf has put there answers offline, and satisfies a lock, without a request', async () => {
+    const { fetch, hf, look } = await client();
+    const theirs = await hf(['download', MISTRAL_GPTQ, '--quiet']);
+    hub.log.clear();
+    const ours = await fetch(MISTRAL_GPTQ, '--cache', '--offline');
+    expect(theirs).toContain(ours);
+    expect(await compareWithTruth(ours, await hub.truth(MISTRAL_GPTQ, 'main'))).toEqual([]);
+    expect(hub.log.count()).toBe(0);
+    // And a frozen one of ours is found by theirs under the name of the branch.
+    await fetch('tests/revisions', '--cache', '--lock', 'cache.lock');
+    const frozen = await fetch('tests/revisions', '--cache', '--lock', 'cache.lock', '--frozen');
+    const [found] = await look('tests/revisions', 'main', ['README.md']);
+    expect(found).toBe(frozen);
+  });
+
   test('at the same time as hf, both end well, and what there is is right', async () => {
     await using slow = await startHub({
       repositories: [mistralGptq({ scale: 0.002 })],

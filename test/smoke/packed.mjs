@@ -55,12 +55,20 @@ function pack() {
   const [report] = JSON.parse(told.slice(told.indexOf('[\n')));
   const paths = report.files.map((file) => file.path);
   const strange = paths.filter(
-    (path) => !/^(dist\/.+\.(js|d\.ts)|README\.md|LICENSE|package\.json)$/.test(path),
+    (path) =>
+      !/^(dist\/(.+\.(js|d\.ts)|LICENSES\.txt)|README\.md|LICENSE|fetch\.1|package\.json)$/.test(path),
   );
-  assert.deepEqual(strange, [], 'only dist, README.md, LICENSE and package.json are packed');
+  assert.deepEqual(strange, [], 'only dist, fetch.1, README.md, LICENSE and package.json are packed');
   const tests = paths.filter((path) => /(^|\/)tests?\/|\.test\./.test(path));
   assert.deepEqual(tests, [], 'no test is packed');
-  for (const needed of ['README.md', 'LICENSE', 'package.json', 'dist/index.d.ts', 'dist/cli/main.js']) {
+  for (const needed of [
+    'README.md',
+    'LICENSE',
+    'fetch.1',
+    'package.json',
+    'dist/index.d.ts',
+    'dist/cli/main.js',
+  ]) {
     assert.ok(paths.includes(needed), `${needed} is packed`);
   }
   assert.ok(report.size < MAX_PACKED_BYTES, `${report.size} bytes packed are below ${MAX_PACKED_BYTES}`);

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -247,6 +248,21 @@ describe('fetch cache rm', () => {
     await bring('main');
   });
 
+  test('--dry-run says what would go, asks nothing and removes nothing', async () => {
+    await bring('main', 'gptq/8bit');
+    const one = await run('cache', 'rm', `${ID}@gptq/8bit`, '--dry-run');
+    expect(one).toMatchObject({
+      exit: 0,
+      stdout: `${inCache(FOLDER, 'snapshots', commit('gptq/8bit'))}\n`,
+    });
+    expect(one.stderr).toMatch(/^fetch: tests\/cached [0-9a-f]{12} \(gptq\/8bit\)\n/);
+    expect(one.stderr).toContain('fetch: would remove 1 revision, 2.00 MB\n');
+    const all = await run('cache', 'rm', ID, '--dry-run', '--yes', '-q');
+    expect(all).toMatchObject({ exit: 0, stdout: `${inCache(FOLDER)}\n`, stderr: '' });
+    expect(blobs()).toHaveLength(4);
+    expect((await run('cache', 'verify', ID)).exit).toBe(0);
+  });
+
   test('asks, and decides nothing where nobody can answer', async () => {
     await bring('main');
     const { exit, stderr } = await run('cache', 'rm', ID);
@@ -347,6 +363,38 @@ test('fetch cache verify of many contents says nothing else', async () => {
   hub.repository('tests/other').setBranch('main', files);
   expect((await run('tests/other', '-q')).exit).toBe(0);
   expect((await run('cache', 'verify', 'tests/other', '-q')).stderr).toBe('');
+});
+
+describe('fetch cache verify of a big content', () => {
+  /** Nothing but a length: it takes a moment to read and is not what its name says. */
+  beforeEach(() => {
+    const commit = 'c'.repeat(40);
+    for (const folder of ['blobs', 'refs', `snapshots/${commit}`])
+      mkdirSync(inCache(FOLDER, folder), { recursive: true });
+    const blob = inCache(FOLDER, 'blobs', 'b'.repeat(64));
+    writeFileSync(blob, '');
+    truncateSync(blob, 700_000_000);
+    symlinkSync(join('../../blobs', 'b'.repeat(64)), inCache(FOLDER, 'snapshots', commit, 'big.bin'));
+    writeFileSync(inCache(FOLDER, 'refs/main'), commit);
+  });
+
+  test.skipIf(!hasTerminal)('has a bar at a terminal', async () => {
+    const line = `exec '${process.execPath}' '${PROGRAM}' cache verify ${ID} --cache-dir cache`;
+    const shown = await workspace.run(['-qec', line, '/dev/null'], {
+      command: ['script'],
+      env: { TERM: 'xterm', SHELL: '/bin/sh' },
+    });
+    expect(shown.exit).toBe(7);
+    expect(shown.stdout).toMatch(/\r\x1b\[K\[[#.]{24}\] +\d+% .*700 MB.* 0\/1 file/);
+  });
+
+  test('has no control codes in a pipe, and ends when it is interrupted', async () => {
+    const running = workspace.start(['cache', 'verify', ID, '--cache-dir', 'cache', '--progress', 'bar']);
+    setTimeout(() => running.kill('SIGINT'), 300);
+    const { exit, stdout, stderr } = await running.ended;
+    expect([0, 7, 130]).toContain(exit);
+    expect(stdout + stderr).not.toContain('\x1b');
+  });
 });
 
 test('a cache that version 0.1.0 made is read by this one', async () => {

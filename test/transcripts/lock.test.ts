@@ -170,3 +170,28 @@ test('words that make no sense', async () => {
   expect(run.exit).toBe(7);
   expect(await readFile(workspace.path('package.json'), 'utf8')).toBe('{"name":"mine"}');
 });
+
+test('fetch lock --weights locks one of several formats, and a frozen download brings just that', async () => {
+  const files = (name: string) => xetFile(name, generated(name, 50_000));
+  hub
+    .repository(REPO)
+    .setBranch('several', [
+      gitFile('config.json', '{}\n'),
+      files('model.safetensors'),
+      files('pytorch_model.bin'),
+    ]);
+  const locked = await workspace.run(['lock', `${REPO}:several`, '--weights', 'safetensors', '--quiet']);
+  expect(locked).toMatchObject({ exit: 0, stderr: '' });
+  const lock = JSON.parse(await readFile(workspace.path('models.lock'), 'utf8')) as {
+    files: { path: string }[];
+  };
+  expect(lock.files.map(({ path }) => path)).toEqual(['config.json', 'model.safetensors']);
+  const words = [`${REPO}:several`, '--lock', 'models.lock', '--frozen', '--local-dir', 'model', '--quiet'];
+  expect((await workspace.run(words)).exit).toBe(0);
+  expect(
+    Object.keys(snapshot(workspace.path('model'))).filter((name) => !name.startsWith('.cache')),
+  ).toHaveLength(2);
+  expect((await workspace.run([...words, '--weights', 'safetensors'])).exit).toBe(0);
+  expect((await workspace.run(['lock', `${REPO}:several`, '--weights', 'gguf'])).exit).toBe(4);
+  expect((await workspace.run(['lock', REPO, '--weights', 'best'])).exit).toBe(2);
+});

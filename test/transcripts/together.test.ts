@@ -76,10 +76,8 @@ test('what lies beside it is copied for a lock, without a request', async () => 
 });
 
 test.each([
-  ['--lock', ['--lock', 'models.lock']],
   ['--prune', ['--prune']],
   ['--shard', ['--shard', '1/2']],
-  ['--offline', ['--offline']],
 ] as const)('the central cache has no records for %s', async (option, words) => {
   await using workspace = await open();
   const run = await workspace.run([REPO, '--cache', ...words]);

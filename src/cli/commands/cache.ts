@@ -12,15 +12,17 @@ import {
 import { FetchError, toFetchError } from '../../model/error.ts';
 import { parseTarget } from '../../model/target.ts';
 import { cacheSentence, renderCacheJson, renderCacheTable, repoName } from '../../report/cache-table.ts';
+import { createCheckReporter } from '../../report/check-reporter.ts';
 import { formatBytes, formatCount, printable } from '../../report/format.ts';
 import { safeJson } from '../../report/json-reporter.ts';
 import { askYesNo } from '../ask.ts';
 import { cachePlace } from '../cache-place.ts';
 import type { CacheAction, CacheCommandOptions } from '../cache-program.ts';
+import { checkKind, reportTime, standardError } from '../compose.ts';
 import { EXIT_CODES, explain } from '../explain.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
-import { readSettings } from '../settings.ts';
+import { type DownloadSettings, readSettings } from '../settings.ts';
 
 /** `fetch cache …`. Returns the exit code; everything that is to be said has been printed. */
 export async function runCache(action: CacheAction): Promise<number> {
@@ -29,9 +31,22 @@ export async function runCache(action: CacheAction): Promise<number> {
   try {
     const cache = resolve(cachePlace(options, process.env, homedir(), join).value);
     if (action.verb === 'ls') return list(cache, options);
-    const target = findTarget(cache, action.repo, options);
+    const settings = settingsOf(options);
+    const target = findTarget(cache, action.repo, options, settings);
     if (action.verb === 'rm') return await remove(cache, target, options);
-    return await verify(cache, target, options, interruption.signal);
+    const environment = processEnvironment();
+    const watch = createCheckReporter({
+      output: standardError(),
+      time: reportTime,
+      kind: checkKind(options, settings),
+    });
+    try {
+      const check = await verifyCached(cache, target, environment, { watch, signal: interruption.signal });
+      watch.close();
+      return report(check, cache, options);
+    } finally {
+      watch.close();
+    }
   } catch (thrown) {
     const error = toFetchError(thrown);
     process.stderr.write(explain(error, { verbose: options.verbose ?? false }));
@@ -43,11 +58,19 @@ function say(options: CacheCommandOptions, sentence: string): void {
   if (options.quiet !== true) process.stderr.write(`fetch: ${sentence}\n`);
 }
 
-function findTarget(cache: string, repo: string, options: CacheCommandOptions): CachedTarget {
-  const { endpoint, repoType } = readSettings(
-    options.repoType === undefined ? {} : { repoType: options.repoType },
+function settingsOf({ repoType, progress }: CacheCommandOptions): DownloadSettings {
+  return readSettings(
+    { ...(repoType === undefined ? {} : { repoType }), ...(progress === undefined ? {} : { progress }) },
     process.env,
   );
+}
+
+function findTarget(
+  cache: string,
+  repo: string,
+  options: CacheCommandOptions,
+  { endpoint, repoType }: DownloadSettings,
+): CachedTarget {
   const target = parseTarget(repo, { endpoint: endpoint.value, revision: options.revision, repoType });
   if (target.path !== undefined) {
     throw new FetchError('USAGE', 'a cache is looked after by repositories and revisions, not by files.', {
@@ -75,6 +98,12 @@ async function remove(cache: string, target: CachedTarget, options: CacheCommand
     );
   }
   const what = `${whole ? `all of ${name}` : formatCount(revisions.length, 'revision')}, ${formatBytes(bytes)}`;
+  if (options.dryRun === true) {
+    const paths = whole ? [target.found.path] : revisions.map(({ path }) => path);
+    process.stdout.write(paths.map((path) => `${printable(path)}\n`).join(''));
+    say(options, `would remove ${what}`);
+    return 0;
+  }
   if (options.yes !== true && !(await askYesNo(`Remove ${what} from ${cache}?`))) {
     say(options, 'nothing was removed');
     return 0;
@@ -90,13 +119,7 @@ async function remove(cache: string, target: CachedTarget, options: CacheCommand
   return 0;
 }
 
-async function verify(
-  cache: string,
-  target: CachedTarget,
-  options: CacheCommandOptions,
-  signal: AbortSignal,
-): Promise<number> {
-  const check = await verifyCached(cache, target, signal);
+function report(check: CacheCheck, cache: string, options: CacheCommandOptions): number {
   const { findings, files, bytes, unknown, found } = check;
   if (options.json) process.stdout.write(renderCheck(check, cache));
   for (const { kind, name, used } of findings) {

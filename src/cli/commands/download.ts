@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { download, type PlanOutcome, plan } from '../../api/download.ts';
 import type { DownloadOutcome } from '../../library/download.ts';
-import { lockOfDirectory } from '../../library/lock.ts';
+import { lockOfManifest } from '../../library/lock.ts';
+import { manifestPath } from '../../library/records.ts';
 import { toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { repoPath } from '../../model/repo.ts';
@@ -99,7 +100,12 @@ async function runJob(
     contacts.print(verbose);
     if (options.lock !== undefined && request.lock === undefined) {
       const paths = outcome.plan.files.map((planned) => planned.file.path);
-      locks.push(lockOfDirectory(outcome.directory, paths));
+      locks.push(
+        lockOfManifest(
+          manifestPath({ ...composed.request, repo: composed.target.repo }, outcome.revision.commit),
+          paths,
+        ),
+      );
     }
     printDone(outcome, composed, options, tally, reportTime.now() - started);
     return 0;

@@ -43,6 +43,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
         revision: target.revision ?? 'main',
         mayBeQuantisation: target.revisionOrigin === 'colon',
         quantisation: target.quantisation,
+        weights: settings.weights,
         selection,
       };
     });

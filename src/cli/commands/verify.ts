@@ -8,7 +8,7 @@ import { FetchError, toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { createCheckReporter } from '../../report/check-reporter.ts';
 import { checkSentence, countFindings, renderCheckJson, renderFindings } from '../../report/findings.ts';
-import { openReporter, reporterKinds, reportTime, standardError } from '../compose.ts';
+import { checkKind, openReporter, reportTime, standardError } from '../compose.ts';
 import { type Access, composeAccess } from '../compose-access.ts';
 import { recordedEndpoint } from '../compose-locks.ts';
 import { Contacts } from '../contacts.ts';
@@ -74,7 +74,7 @@ async function carryOutVerify(
     const watch = createCheckReporter({
       output: standardError(),
       time: reportTime,
-      kind: barKind(options, access),
+      kind: checkKind(options, access.settings),
     });
     const note: Emit = (event) => {
       contacts.emit(event);
@@ -136,12 +136,6 @@ function repairFrom(directory: string, { settings, transfer }: Access): Transfer
   const { endpoint } = requireManifest(directory).manifest;
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
   return { ...transfer, endpoint: recordedEndpoint(endpoint), token: undefined };
-}
-
-function barKind(options: VerifyOptions, { settings }: Access): 'bar' | 'line' | 'none' {
-  const kinds = reporterKinds(options, settings);
-  if (kinds.includes('bar')) return 'bar';
-  return kinds.includes('line') ? 'line' : 'none';
 }
 
 function different(report: CheckReport, options: VerifyOptions): FetchError {

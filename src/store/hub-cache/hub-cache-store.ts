@@ -153,6 +153,7 @@ export class HubCacheStore implements Store {
     selected: readonly RemoteFile[],
     listing: readonly RemoteFile[],
     complete = true,
+    isWholeListing = true,
   ): Promise<void> {
     const contents = selected.flatMap(({ path, size, digest }) => {
       const sha256 = this.#known.get(path);
@@ -163,7 +164,14 @@ export class HubCacheStore implements Store {
     });
     const { endpoint } = this.#options;
     await onDisk(this.#places.repo, async () => {
-      await publishSnapshot(this.#places, { revision, endpoint, contents, listing, complete });
+      await publishSnapshot(this.#places, {
+        revision,
+        endpoint,
+        contents,
+        listing,
+        isWholeListing,
+        complete,
+      });
     });
     // @huggingface/hub wants the folder of refs even if there is none.
     this.#folders.keep();

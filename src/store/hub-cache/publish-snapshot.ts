@@ -22,13 +22,15 @@ export interface Publication {
   /** The files of this run that are right. */
   readonly contents: readonly ManifestFile[];
   readonly listing: readonly RemoteFile[];
+  /** Whether these are all files of the revision: others believe the listing for ever. */
+  readonly isWholeListing: boolean;
   /** Whether all that was asked for is there. */
   readonly complete: boolean;
 }
 
 /** Writes down what a snapshot has. The ref comes last: whoever finds it finds all the rest. */
 export async function publishSnapshot(places: CachePlaces, publication: Publication): Promise<void> {
-  const { revision, endpoint, listing, complete } = publication;
+  const { revision, endpoint, listing, isWholeListing, complete } = publication;
   const { commit, name, repo } = revision;
   await tagCache(places.cache);
   await makeFolder(dirname(places.manifest(commit)));
@@ -40,7 +42,7 @@ export async function publishSnapshot(places: CachePlaces, publication: Publicat
     commit,
     files: allContents(places, publication),
   });
-  const tree = treeListing(listing);
+  const tree = isWholeListing ? treeListing(listing) : undefined;
   if (tree !== undefined && regularFile(places.tree(commit)) === undefined) {
     await makeFolder(dirname(places.tree(commit)));
     await writeAtomically(places.tree(commit), tree, join(places.parts, 'tree.new'));

@@ -1,0 +1,180 @@
+import type { Argument, Command, Option } from 'commander';
+import { EXIT_CODES, SIGTERM_EXIT } from '../explain.ts';
+import { ENVIRONMENT } from './environment.ts';
+
+type Code = keyof typeof EXIT_CODES;
+
+/** The program that the page describes, and which version of it. */
+export interface PageSubject {
+  readonly program: Command;
+  readonly version: string;
+}
+
+/**
+ * The page of the manual in roff, read from what commander parses with: it cannot disagree with `--help`. It bears no
+ * date, so that the same options make the same page.
+ */
+export function manPage({ program, version }: PageSubject): string {
+  const name = program.name();
+  const commands = program.commands.flatMap(withWords);
+  const lines = [
+    `.\\" Made by \`npm run man\` from the options of the program. Do not edit.`,
+    `.TH ${name.toUpperCase()} 1 "" "${name} ${version}"`,
+    '.SH NAME',
+    `${name} \\- ${escaped(lowered(program.description()))}`,
+    '.SH SYNOPSIS',
+    ...paragraphs([program, ...commands].map((command) => [synopsis(command)])),
+    '.SH DESCRIPTION',
+    ...paragraphs(DESCRIPTION.map((text) => [escaped(text)])),
+    '.SH OPTIONS',
+    ...optionLines(program),
+    '.SH COMMANDS',
+    ...commands.flatMap((command) => [
+      `.SS ${escaped(path(command))}`,
+      `${escaped(command.description())}.`,
+      ...(takesTheSame(command, program) ? ['Arguments and options are the same.'] : optionLines(command)),
+    ]),
+    '.SH EXIT STATUS',
+    ...entries(exitRows()),
+    '.SH ENVIRONMENT',
+    ...entries(ENVIRONMENT.map(([names, meaning]) => [bold(names.join(', ')), meaning])),
+    '.SH FILES',
+    ...entries(FILES.map(([file, meaning]) => [italic(file), meaning])),
+    '.SH EXAMPLES',
+    ...paragraphs(
+      EXAMPLES.flatMap(([purpose, line]) => [[escaped(purpose)], ['.nf', `    ${escaped(line)}`, '.fi']]),
+    ),
+    '.SH SEE ALSO',
+    `${bold('hf')}(1), ${bold('curl')}(1), ${bold('git')}(1)`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+const DESCRIPTION: readonly string[] = [
+  'Pins a branch, tag or commit of a repository to a commit, lists it, fetches its files over many connections, and compares every file with its hash before it gets its name. A run that was interrupted goes on when the same command is run again.',
+  'The absolute path of what was downloaded is the only line on standard output; everything else goes to standard error.',
+];
+
+const FILES: readonly (readonly [file: string, meaning: string])[] = [
+  ['DIR/.cache/fetch/manifest.json', 'what a directory holds: commit, and path, size and hash of every file'],
+  ['fetch.config.json', 'settings of a project, here or in a folder above'],
+  ['~/.config/fetch/config.json', 'settings of a user'],
+  ['~/.cache/huggingface/hub', 'the central cache, for --cache'],
+];
+
+const EXAMPLES: readonly (readonly [purpose: string, line: string])[] = [
+  [
+    'A branch, into a directory named after it:',
+    'fetch TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --revision gptq-8bit-32g-actorder_True',
+  ],
+  ['What fits into memory:', 'fetch branches TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --fits 12GB'],
+  [
+    'In CI, exactly what was reviewed:',
+    'fetch TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --lock models.lock --frozen',
+  ],
+];
+
+/** Does not compile if a code is missing here. */
+const EXIT_MEANINGS: Readonly<Record<Code, string>> = {
+  BUG: 'a mistake in this program',
+  USAGE: 'wrong usage',
+  NOT_FOUND: 'no such repository, revision or file; a filter that matches nothing; nothing that fits',
+  ACCESS: 'a token is missing, wrong or not enough; a gated repository; a host that is not allowed',
+  NETWORK: 'gave up after the retries or the deadline, or the answers make no sense',
+  INTEGRITY: 'a hash or a size differs, a lock does not hold, a check found a difference',
+  DISK: 'no space, no permission, or a name that cannot be written here',
+  LOCKED: 'another run is working on this directory',
+  ABORTED: `interrupted by SIGINT; ${SIGTERM_EXIT} by SIGTERM. What was fetched is kept`,
+};
+
+function exitRows(): Row[] {
+  const codes = Object.entries(EXIT_CODES) as [Code, number][];
+  const rows = codes.toSorted(([, one], [, other]) => one - other);
+  return [
+    [bold('0'), 'done: every file is there and verified'],
+    ...rows.map(([code, exit]): Row => [bold(String(exit)), EXIT_MEANINGS[code]]),
+  ];
+}
+
+/** A term that is roff already, and a text that is not yet. */
+type Row = readonly [term: string, text: string];
+
+function entries(rows: readonly Row[]): string[] {
+  return rows.flatMap(([term, text]) => ['.TP', term, escaped(text)]);
+}
+
+/** The first one follows its heading without a request. */
+function paragraphs(texts: readonly (readonly string[])[]): string[] {
+  return texts.flatMap((lines, index) => (index === 0 ? lines : ['.PP', ...lines]));
+}
+
+/** What has words below it is described by those. */
+function withWords(command: Command): Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(withWords);
+}
+
+/** `fetch download` is `fetch`. */
+function takesTheSame(command: Command, program: Command): boolean {
+  const flags = new Set(program.options.map((option) => option.flags));
+  const own = command.options.map((option) => option.flags);
+  return own.length >= flags.size - 1 && own.every((one) => flags.has(one));
+}
+
+/** `fetch cache ls` */
+function path(command: Command): string {
+  return command.parent === null ? command.name() : `${path(command.parent)} ${command.name()}`;
+}
+
+function synopsis(command: Command): string {
+  const words = command.registeredArguments.map(argumentTerm);
+  return [bold(path(command)), ...words, '[options]'].join(' ');
+}
+
+function argumentTerm(argument: Argument): string {
+  const term = italic(argument.name()) + (argument.variadic ? escaped('…') : '');
+  return argument.required ? term : `[${term}]`;
+}
+
+function optionLines(command: Command): string[] {
+  const described = command.registeredArguments.filter((argument) => argument.description !== '');
+  return entries([
+    ...described.map((argument): Row => [italic(argument.name()), argument.description]),
+    ...command.createHelp().visibleOptions(command).map(optionRow),
+  ]);
+}
+
+function optionRow(option: Option): Row {
+  const [, value] = /([<[].+[>\]])$/.exec(option.flags) ?? [];
+  const names = [option.short, option.long].filter((name) => name !== undefined && name !== null);
+  const term = names.map(bold).join(', ');
+  return [value === undefined ? term : `${term} ${italic(value.replace(/[<>]/g, ''))}`, option.description];
+}
+
+function lowered(sentence: string): string {
+  return (sentence.charAt(0).toLowerCase() + sentence.slice(1)).replace(/\.$/, '');
+}
+
+function bold(text: string): string {
+  return `\\fB${escaped(text)}\\fR`;
+}
+
+function italic(text: string): string {
+  return `\\fI${escaped(text)}\\fR`;
+}
+
+/** Glyphs that roff would change or take for a request, by the names that it has for them. */
+function escaped(text: string): string {
+  return text
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll("'", '\\(aq')
+    .replaceAll('`', '\\(ga')
+    .replaceAll('^', '\\(ha')
+    .replaceAll('~', '\\(ti')
+    .replaceAll('"', '\\(dq')
+    .replace(
+      /[^\x20-\x7e]/gu,
+      (glyph) => `\\[u${glyph.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}]`,
+    )
+    .replace(/^\./, '\\&.');
+}
