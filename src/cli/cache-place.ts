@@ -42,7 +42,7 @@ export function refuseWithCache(
             : undefined;
   if (other === undefined) return;
   throw new FetchError('USAGE', `The central cache and ${other} do not go together.`, {
-    hint: 'It goes by the records of a directory: use --local-dir.',
+    hint: `Use --local-dir, or leave ${other} out: it goes by the records of a directory.`,
   });
 }
 

@@ -69,7 +69,10 @@ function readCertificates({ variables, readFile }: NetworkPlaces): string[] {
     const found = text?.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
     if (found !== undefined && found !== null) return found;
     const what = text === undefined ? 'cannot be read' : 'holds no certificate (PEM)';
-    throw usage(`${name}: the file ${path} ${what}.`, 'Name a file of certificates, or unset the variable.');
+    throw usage(
+      `${name}: the file ${path} ${what}.`,
+      'Name a file of certificates (PEM) that can be read, or unset the variable.',
+    );
   });
 }
 

@@ -5,7 +5,10 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
     text: 'no space is left on the disk',
     hint: 'Free some space, or use --local-dir on another disk. What was fetched is kept: the same command resumes.',
   },
-  EDQUOT: { text: 'the disk quota is used up', hint: 'Free some space. What was fetched is kept.' },
+  EDQUOT: {
+    text: 'the disk quota is used up',
+    hint: 'Free some space, or use --local-dir on another disk. What was fetched is kept: the same command resumes.',
+  },
   EFBIG: {
     text: 'the file is too large for this file system or for the limit of this process',
     hint: 'Use --local-dir on a file system that holds large files (FAT32 ends at 4 GB), or raise `ulimit -f`.',
@@ -43,6 +46,9 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
   ELOOP: { text: 'a link stands in the way', hint: 'Remove the link, or use --local-dir.' },
 };
 
+const UNKNOWN_HINT =
+  'Check the disk and who owns the directory, or use --local-dir. What was fetched is kept: the same command resumes.';
+
 /** Names a failure of the disk. Other errors come back as they are. */
 export function diskError(thrown: unknown, path: string): unknown {
   const code = (thrown as NodeJS.ErrnoException | null | undefined)?.code;
@@ -50,7 +56,7 @@ export function diskError(thrown: unknown, path: string): unknown {
   const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;
   return new FetchError('DISK', `${path}: ${meaning?.text ?? (thrown as Error).message}`, {
     cause: thrown,
-    hint: meaning?.hint,
+    hint: meaning?.hint ?? UNKNOWN_HINT,
   });
 }
 

@@ -120,7 +120,7 @@ async function carryOutVerify(
 function refuseContradictions({ repo, revision, repoType, repair: wanted }: VerifyOptions): void {
   if (repo === undefined && (revision !== undefined || repoType !== undefined)) {
     throw new FetchError('USAGE', '--revision and --repo-type belong to --repo.', {
-      hint: 'Without --repo, the manifest of the directory says what it is.',
+      hint: 'Name the repository with --repo, or leave them out: the manifest of the directory says what it is.',
     });
   }
   if (repo !== undefined && wanted === true) {
@@ -143,7 +143,11 @@ function comparison(options: VerifyOptions, { settings, transfer }: Access) {
 function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
   const { endpoint } = requireManifest(directory).manifest;
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
-  return { ...transfer, endpoint: recordedEndpoint(endpoint), token: undefined };
+  return {
+    ...transfer,
+    endpoint: recordedEndpoint(endpoint, `the manifest of ${directory}`),
+    token: undefined,
+  };
 }
 
 function barKind(options: VerifyOptions, { settings }: Access): 'bar' | 'line' | 'none' {

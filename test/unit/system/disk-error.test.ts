@@ -60,7 +60,7 @@ describe('a failure of the disk', () => {
     expect(diskError(error, '/x')).toMatchObject({
       code: 'DISK',
       message: '/x: EWEIRD: most unusual, write',
-      hint: undefined,
+      hint: expect.stringContaining('--local-dir'),
     });
   });
 
