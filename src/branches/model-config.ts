@@ -1,5 +1,5 @@
 import type { PlainFacts } from './fact-list.ts';
-import { integerAt, isRecord, type JsonRecord, numberAt, recordAt, senseless, textAt } from './json.ts';
+import { integerAt, isRecord, type JsonRecord, recordAt, senseless, textAt } from './json.ts';
 import { describesQuantisation, readQuantisation } from './quantisation.ts';
 
 const MOST = 1e9;
@@ -131,8 +131,11 @@ export function readTokenizerConfig(config: JsonRecord): PlainFacts {
   };
 }
 
-/** `model.safetensors.index.json`: bytes of all tensors of all parts. */
+/** `model.safetensors.index.json`: bytes of all tensors of all parts, and what newer programs say of their parameters. */
 export function readIndex(index: JsonRecord): PlainFacts {
   const metadata = recordAt(index, 'metadata') ?? {};
-  return { tensorBytes: numberAt(metadata, 'total_size', 1, Number.MAX_SAFE_INTEGER) };
+  return {
+    tensorBytes: integerAt(metadata, 'total_size', 1, Number.MAX_SAFE_INTEGER),
+    parameters: integerAt(metadata, 'total_parameters', 1, Number.MAX_SAFE_INTEGER),
+  };
 }
