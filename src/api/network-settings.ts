@@ -77,7 +77,7 @@ function readCertificates({ variables, readFile }: NetworkPlaces): string[] {
       const what = text === undefined ? 'cannot be read' : 'holds no certificate (PEM)';
       throw usage(
         `${name}: the file ${path} ${what}.`,
-        'Name a file of certificates, or unset the variable.',
+        'Name a file of certificates (PEM) that can be read, or unset the variable.',
       );
     }
     for (const certificate of found) certificates.add(certificate);

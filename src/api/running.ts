@@ -53,6 +53,6 @@ function named(thrown: unknown, signal: AbortSignal, wasAsked: boolean): FetchEr
   const why = wasAsked ? 'the signal ended the run' : 'onEvent threw, which ended the run';
   return new FetchError('ABORTED', why, {
     cause: reason,
-    hint: 'What was fetched is kept: the same call goes on from there.',
+    hint: 'Run it again to go on from there: what was fetched is kept.',
   });
 }

@@ -11,7 +11,7 @@ import { methodOfTensors, plainWeights, type ReadFile, readTensors } from './rea
 import { summarise } from './safetensors-header.ts';
 import { attempt, readSmallFiles } from './small-files.ts';
 
-/** So many headers are read for one row of the table; a model in more parts is known by its index and sizes. */
+/** So many headers are read for one row of the table; a model in more parts is known by its index, a single request. */
 const MAX_PARTS = 8;
 const MAX_PARTS_WHOLE = 256;
 /** The set that counts when weights come in several formats: what programs prefer. */
@@ -36,7 +36,11 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
   const { files, read, whole } = subject;
   const sets = weightSets(files);
   const main = mainSet(sets);
-  const [small, tensors] = await Promise.all([readSmallFiles(files, read, whole), tensorsIn(main, subject)]);
+  const indexed = (main?.files.length ?? 0) > MAX_PARTS;
+  const [small, tensors] = await Promise.all([
+    readSmallFiles(files, read, { whole, indexed }),
+    tensorsIn(main, subject),
+  ]);
   const problems = [...small.problems, ...tensors.problems];
   const quantised = small.findings.find(({ facts }) => facts.method !== undefined)?.facts;
   // A header counts, a shape only implies.

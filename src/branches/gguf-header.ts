@@ -1,5 +1,5 @@
 import type { PlainFacts } from './fact-list.ts';
-import { kvBytesPerToken } from './model-config.ts';
+import { exact, kvBytesPerToken } from './model-config.ts';
 
 /** Bytes of one file that are read for its header: vocabularies of 250,000 words have some 10 MB. */
 export const MAX_GGUF_BYTES = 24_000_000;
@@ -45,7 +45,7 @@ export async function readGgufHeader(size: number, read: ReadBytes): Promise<Pla
     method: 'gguf',
     architecture,
     quantisation: fileType === undefined ? undefined : GGMLFileQuantizationType[fileType],
-    parameters: parsed.parameterCount > 0 ? parsed.parameterCount : undefined,
+    parameters: parsed.parameterCount > 0 ? exact(parsed.parameterCount) : undefined,
     mix: mixOf(counts),
     layers,
     heads,
@@ -76,7 +76,7 @@ function stopToken(values: Readonly<Record<string, unknown>>): string[] | undefi
 
 function perLayerKv(heads: readonly unknown[], headSize: number | undefined): number | undefined {
   if (headSize === undefined) return undefined;
-  return heads.reduce<number>((sum, one) => sum + 2 * (whole(one) ?? 0) * headSize * KV_BYTES, 0);
+  return exact(heads.reduce<number>((sum, one) => sum + 2 * (whole(one) ?? 0) * headSize * KV_BYTES, 0));
 }
 
 function largest(values: readonly unknown[]): number | undefined {

@@ -1,5 +1,5 @@
 import type { PlainFacts } from './fact-list.ts';
-import { integerAt, isRecord, type JsonRecord, numberAt, recordAt, senseless, textAt } from './json.ts';
+import { integerAt, isRecord, type JsonRecord, recordAt, senseless, textAt } from './json.ts';
 import { describesQuantisation, readQuantisation } from './quantisation.ts';
 
 const MOST = 1e9;
@@ -68,7 +68,12 @@ export function kvBytesPerToken(
   headSize: number | undefined,
 ): number | undefined {
   if (layers === undefined || kvHeads === undefined || headSize === undefined) return undefined;
-  return 2 * layers * kvHeads * headSize * KV_BYTES;
+  return exact(2 * layers * kvHeads * headSize * KV_BYTES);
+}
+
+/** Of numbers that multiply to more than can be counted none was honest. */
+export function exact(product: number): number | undefined {
+  return Number.isSafeInteger(product) ? product : undefined;
 }
 
 /** Latent attention (DeepSeek) keeps one compressed vector and one rotary key per layer instead. */
@@ -77,7 +82,7 @@ function latentKv(holders: readonly JsonRecord[], layers: number | undefined): n
   for (const holder of holders) {
     const rank = integerAt(holder, 'kv_lora_rank', 1, MOST);
     const rotary = integerAt(holder, 'qk_rope_head_dim', 0, MOST);
-    if (rank !== undefined && rotary !== undefined) return layers * (rank + rotary) * KV_BYTES;
+    if (rank !== undefined && rotary !== undefined) return exact(layers * (rank + rotary) * KV_BYTES);
   }
   return undefined;
 }
@@ -98,7 +103,7 @@ export function impliedParameters(config: JsonRecord): number | undefined {
   const tables = config['tie_word_embeddings'] === true ? 1 : 2;
   const parameters =
     tables * words * hidden + layers * (attention + 3 * hidden * inner + 2 * hidden) + hidden;
-  return Number.isSafeInteger(parameters) ? parameters : undefined;
+  return exact(parameters);
 }
 
 /** Names of fields that are there with values that no model can have; nothing is taken from those. */
@@ -126,8 +131,11 @@ export function readTokenizerConfig(config: JsonRecord): PlainFacts {
   };
 }
 
-/** `model.safetensors.index.json`: bytes of all tensors of all parts. */
+/** `model.safetensors.index.json`: bytes of all tensors of all parts, and what newer programs say of their parameters. */
 export function readIndex(index: JsonRecord): PlainFacts {
   const metadata = recordAt(index, 'metadata') ?? {};
-  return { tensorBytes: numberAt(metadata, 'total_size', 1, Number.MAX_SAFE_INTEGER) };
+  return {
+    tensorBytes: integerAt(metadata, 'total_size', 1, Number.MAX_SAFE_INTEGER),
+    parameters: integerAt(metadata, 'total_parameters', 1, Number.MAX_SAFE_INTEGER),
+  };
 }

@@ -5,6 +5,8 @@ import { booleanAt, integerAt, isRecord, type JsonRecord, numberAt, recordAt, te
 const LEAST_BITS = 0.1;
 const MOST_BITS = 64;
 const MOST_GROUP = 1_000_000;
+/** Mixtures have two or three widths, at most a handful. */
+const MOST_WIDTHS = 32;
 
 /**
  * What a description of a quantisation says: `quantize_config.json`, the older `quant_config.json`, or
@@ -130,7 +132,7 @@ function dynamicBits(config: JsonRecord, bits: number | undefined): PlainFacts {
 
 function bitsOf(widths: readonly (number | undefined)[]): Pick<PlainFacts, 'bits' | 'mixedBits'> {
   const known = Array.from(new Set(widths.filter((width) => width !== undefined))).sort((a, b) => a - b);
-  if (known.length === 0) return {};
+  if (known.length === 0 || known.length > MOST_WIDTHS) return {};
   return known.length === 1 ? { bits: known[0] } : { bits: known[0], mixedBits: known };
 }
 

@@ -1,5 +1,6 @@
 import type { PlainFacts } from './fact-list.ts';
 import { isRecord, type JsonRecord, parseRecord } from './json.ts';
+import { exact } from './model-config.ts';
 
 /** The format's own limit; every reader of it refuses more. */
 export const MAX_HEADER_BYTES = 25_000_000;
@@ -95,7 +96,7 @@ export function summarise(
   // Trellis and mixed-width formats do not tell how many values a word holds.
   const known = Number.isSafeInteger(parameters) && parameters > 0 && method !== 'exl2' && method !== 'exl3';
   return {
-    tensorBytes: tensorBytes > 0 ? tensorBytes : undefined,
+    tensorBytes: tensorBytes > 0 ? exact(tensorBytes) : undefined,
     parameters: known ? parameters : undefined,
   };
 }

@@ -23,11 +23,14 @@ export interface SmallFiles {
   readonly problems: readonly string[];
 }
 
-/** `whole` also reads what only matters when one branch is looked at: the template, the stop tokens, the index. */
+/**
+ * `whole` also reads what only matters when one branch is looked at: the template, the stop tokens, the index.
+ * `indexed` reads the index alone: the weights are in too many parts for their headers.
+ */
 export async function readSmallFiles(
   files: readonly RemoteFile[],
   read: ReadFile,
-  whole: boolean,
+  { whole, indexed }: { readonly whole: boolean; readonly indexed: boolean },
 ): Promise<SmallFiles> {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const problems: string[] = [];
@@ -49,7 +52,7 @@ export async function readSmallFiles(
     whole ? record('generation_config.json') : undefined,
     whole ? record('tokenizer_config.json') : undefined,
     whole ? readTemplate(byPath.get('chat_template.jinja'), read, problems) : undefined,
-    whole ? record('model.safetensors.index.json') : undefined,
+    whole || indexed ? record('model.safetensors.index.json') : undefined,
   ]);
   const findings: Finding[] = [];
   const add = (origin: Finding['origin'], facts: PlainFacts | undefined) => {

@@ -4,9 +4,13 @@ import { FetchError } from '../model/error.ts';
 /** Asks on the terminal; USAGE where there is none: nothing is decided by silence. */
 export async function askYesNo(question: string): Promise<boolean> {
   if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
-    throw new FetchError('USAGE', 'this has to be confirmed, and there is no terminal to ask on', {
-      hint: 'Say --yes.',
-    });
+    throw new FetchError(
+      'USAGE',
+      `nothing was done: "${question}" needs an answer, and there is no terminal to ask on`,
+      {
+        hint: 'If you mean it, say --yes.',
+      },
+    );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -47,7 +47,10 @@ function allOf(path: string, options: DownloadOptions): Composed[] {
   const locks = readLocks(path);
   const { revision, localDir } = options;
   if (revision !== undefined)
-    throw usage('--revision needs a repository.', 'The lock file names the revisions.');
+    throw usage(
+      '--revision needs a repository.',
+      'Name the repository before it, or leave it out: the lock file names the revisions.',
+    );
   if (localDir !== undefined && locks.length > 1) {
     const hint = 'Leave --local-dir out, or name one of the repositories and add --frozen.';
     throw usage(`--local-dir cannot hold the ${locks.length} repositories of ${path}.`, hint);
@@ -75,7 +78,10 @@ function frozenJob(path: string, repo: string, names: readonly string[], options
     const name = `${repoPath(target.repo)}${rev === undefined ? '' : ` at ${rev}`}`;
     const revisions = locks.map(({ revision }) => revision).join(', ');
     throw new FetchError('INTEGRITY', `${path} does not lock ${name}`, {
-      hint: locks.length === 0 ? 'Write the lock anew without --frozen.' : `It locks ${revisions}.`,
+      hint:
+        locks.length === 0
+          ? 'Write the lock anew without --frozen.'
+          : `It locks ${revisions}: name one of them, or write the lock anew without --frozen.`,
     });
   }
   const job = rev === undefined ? compose(repo, names, { ...options, revision: lock.revision }) : asked;
@@ -106,17 +112,19 @@ function isCommit(text: string, commit: string): boolean {
 /** A lock remembers where it was made. Nobody's token goes there unless somebody here names that place. */
 function bound(job: Composed, lock: Lock): Composed {
   const elsewhere = job.settings.endpoint.origin === 'default' && lock.endpoint !== job.request.endpoint;
-  const place = elsewhere ? { endpoint: recordedEndpoint(lock.endpoint), token: undefined } : {};
+  const place = elsewhere
+    ? { endpoint: recordedEndpoint(lock.endpoint, `the lock of ${repoPath(lock.repo)}`), token: undefined }
+    : {};
   return { ...job, request: { ...job.request, ...place, lock } };
 }
 
-/** An endpoint out of a file, checked like one from the command line. */
-export function recordedEndpoint(text: string): string {
+/** An endpoint out of a file, checked like one from the command line. It is not printed: it may hold a password. */
+export function recordedEndpoint(text: string, holder: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '')
     return text;
-  throw new FetchError('INTEGRITY', 'the recorded endpoint is no address of a hub', {
-    hint: 'Name one with --endpoint.',
+  throw new FetchError('INTEGRITY', `the endpoint in ${holder} is no address of a hub`, {
+    hint: 'Say where to fetch from with --endpoint https://HOST.',
   });
 }
 

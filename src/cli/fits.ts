@@ -6,6 +6,7 @@ import type { Environment } from '../library/environment.ts';
 import type { RankedRow } from '../model/branch-facts.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
+import { repoPath } from '../model/repo.ts';
 import type { Target } from '../model/target.ts';
 import { fitSentence } from '../report/fit-sentence.ts';
 import { formatBytes, printable } from '../report/format.ts';
@@ -33,7 +34,7 @@ export async function chooseFitting(
   const table = await listBranches({ ...branchesOptions(composed), environment, onEvent: emit, signal });
   const ranked = rankRows(table.rows, { memory, context });
   const [best] = ranked;
-  if (best === undefined || !best.fit.fits) throw nothingFits(best, memory);
+  if (best === undefined || !best.fit.fits) throw nothingFits(best, memory, repoPath(composed.target.repo));
   const fitting = ranked.filter(({ fit }) => fit.fits);
   const others = fitting.slice(1, 1 + OTHERS).map((one) => `fetch:   else ${fitSentence(one)}\n`);
   const more = fitting.length - 1 - others.length;
@@ -51,13 +52,13 @@ export async function chooseFitting(
   return { ...composed, target: chosen, request: { ...request, directory } };
 }
 
-function nothingFits(nearest: RankedRow | undefined, memory: number): FetchError {
+function nothingFits(nearest: RankedRow | undefined, memory: number, name: string): FetchError {
   const needs = nearest === undefined || nearest.fit.weights === 0 ? undefined : fitSentence(nearest);
-  return new FetchError('NOT_FOUND', `nothing in this repository fits into ${formatBytes(memory)}`, {
+  return new FetchError('NOT_FOUND', `nothing in ${name} fits into ${formatBytes(memory)}`, {
     hint:
       needs === undefined
-        ? 'It has no weights.'
-        : `The smallest is ${needs}. A shorter --context takes less.`,
+        ? 'It has no weights whose needs could be told. See `fetch branches`, and name one with --revision.'
+        : `The smallest is ${needs}. A shorter --context takes less; --revision takes a branch all the same.`,
   });
 }
 

@@ -111,7 +111,7 @@ function addDownload(command: Command, actions: Actions): void {
 }
 
 function addBranches(command: Command, actions: Actions): void {
-  command
+  addRequestOptions(command)
     .description('what is in each branch: bits, group size, format, size, and what fits into memory')
     .argument('<repo>', 'OWNER/NAME, or one of its revisions in full: OWNER/NAME@REV, OWNER/NAME@REV:Q4_K_M')
     .option('--revision <rev>', 'everything about one branch, tag or commit')
@@ -121,12 +121,6 @@ function addBranches(command: Command, actions: Actions): void {
     .option('--json', 'one JSON document, with the origin of every fact')
     .option('--markdown', 'a table for a model card')
     .option('--repo-type <type>', 'model, dataset or space')
-    .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
-    .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
-    .option('--retries <n>', 'tries in a row without any progress (default: 8)')
-    .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
-    .option('--timeout <sec>', 'deadline of the whole run')
-    .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c')
     .option('--verbose', 'requests, retries and hosts')
     .action(async (repo: string, options: BranchesOptions) => {
       await actions.branches(repo, options);
@@ -188,17 +182,22 @@ function addDoctor(command: Command, actions: Actions): void {
 
 /** Of every command that may speak to a hub. */
 function addHubOptions(command: Command): Command {
+  return addRequestOptions(command)
+    .option('--offline', 'no request; succeed only if everything is here already')
+    .option('-q, --quiet', 'nothing but the result and errors')
+    .option('--progress <kind>', 'auto, bar, plain or none')
+    .option('--verbose', 'requests, retries, hosts, and where each setting came from');
+}
+
+/** Also of one that has no other use than to ask, and whose answer is all that it prints. */
+function addRequestOptions(command: Command): Command {
   return command
     .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
     .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
     .option('--retries <n>', 'tries in a row without any progress (default: 8)')
     .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
     .option('--timeout <sec>', 'deadline of the whole run')
-    .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c')
-    .option('--offline', 'no request; succeed only if everything is here already')
-    .option('-q, --quiet', 'nothing but the result and errors')
-    .option('--progress <kind>', 'auto, bar, plain or none')
-    .option('--verbose', 'requests, retries, hosts, and where each setting came from');
+    .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c');
 }
 
 /** Of every command that may fetch bytes of files. */

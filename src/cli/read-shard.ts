@@ -15,7 +15,10 @@ export function readShard(options: DownloadOptions, variables: Variables): Shard
   const text = options.shard ?? '';
   if (options.prune === true || (options.lock !== undefined && options.frozen !== true)) {
     const other = options.prune === true ? '--prune' : '--lock without --frozen';
-    throw usage(`--shard and ${other} do not go together.`, 'One part does not know what the others bring.');
+    throw usage(
+      `--shard and ${other} do not go together.`,
+      'One part does not know what the others bring: leave one of the two out.',
+    );
   }
   const [, part = '', of] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text.trim()) ?? [];
   const count = Number(of ?? (part === 'auto' ? variables['SLURM_ARRAY_TASK_COUNT'] : undefined));

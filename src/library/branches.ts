@@ -150,7 +150,10 @@ async function oneInFull(
   const close = nearest(variant, names, 5);
   const hints = close.length > 0 ? close : names.slice(0, 5);
   throw new FetchError('NOT_FOUND', `${repo.id} at ${revision.name} has no quantisation "${variant}"`, {
-    hint: hints.length > 0 ? `There are: ${hints.join(', ')}.` : 'It has no GGUF files.',
+    hint:
+      hints.length > 0
+        ? `There are: ${hints.join(', ')}.`
+        : 'It has no GGUF files: leave the quantisation out.',
   });
 }
 

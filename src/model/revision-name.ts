@@ -31,6 +31,6 @@ export function requireRevisionName(name: string, where: string): string {
     hint:
       name === ''
         ? 'Name a branch, tag or commit, or leave the revision out to get main.'
-        : 'A revision is a branch, a tag, a commit or refs/pr/N, for example main.',
+        : 'Write a branch, a tag, a commit or refs/pr/N, for example main.',
   });
 }

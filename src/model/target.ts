@@ -119,7 +119,7 @@ function readHfUri(rest: string): Reading {
       'USAGE',
       `Not a model, dataset or space: hf://${segments[0]}/ is another kind of storage.`,
       {
-        hint: 'Only repositories of models, datasets and spaces can be fetched.',
+        hint: 'Name a model as hf://OWNER/NAME, a dataset as hf://datasets/OWNER/NAME.',
       },
     );
   }
@@ -157,9 +157,13 @@ function splitRevision(text: string): Pick<Reading, 'id' | 'revision' | 'origin'
 
 function refuseOtherAddresses(text: string): void {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) || /^git@/.test(text)) {
-    throw new FetchError('USAGE', 'This kind of address is not understood.', {
-      hint: 'Write the repository as OWNER/NAME, or paste its address from a browser (https://…).',
-    });
+    throw new FetchError(
+      'USAGE',
+      `An address that begins with ${/^[a-z0-9+.-]+(:\/\/|@)/i.exec(text)?.[0]} is not understood.`,
+      {
+        hint: 'Write the repository as OWNER/NAME, or paste its address from a browser (https://…).',
+      },
+    );
   }
   if (/^([A-Za-z]:)?[\\/]|^\.{1,2}([\\/]|$)|^~([\\/]|$)|\\/.test(text)) {
     throw new FetchError('USAGE', `${JSON.stringify(text)} looks like a path on this computer.`, {

@@ -29,7 +29,10 @@ export function applyWeights(files: readonly RemoteFile[], policy: WeightsPolicy
   if (!present.has(wanted)) {
     const others = Array.from(present).filter((format) => format !== 'other');
     throw new FetchError('NOT_FOUND', `--weights ${wanted}: this revision has no such weights.`, {
-      hint: others.length > 0 ? `It has ${others.join(', ')}.` : 'It has no weights at all.',
+      hint:
+        others.length > 0
+          ? `It has ${others.join(', ')}: leave --weights out to get it all.`
+          : 'It has no weights at all: leave --weights out to get its other files.',
     });
   }
   return files.filter(({ path }) => [wanted, 'other'].includes(weightFormat(path)));
@@ -59,7 +62,10 @@ function noQuantisation(sets: readonly WeightSet<RemoteFile>[], name: string): F
   const close = nearest(name, labels, 5);
   const shown = close.length > 0 ? close : labels.slice(0, 5);
   return new FetchError('NOT_FOUND', `This revision has no quantisation "${name}".`, {
-    hint: shown.length > 0 ? `There are ${shown.join(', ')}.` : 'It has no GGUF files.',
+    hint:
+      shown.length > 0
+        ? `There are ${shown.join(', ')}.`
+        : 'It has no GGUF files: leave the quantisation out.',
   });
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { FetchError } from '../model/error.ts';
 import type { RepoType } from '../model/repo.ts';
+import { diskError } from '../system/disk-error.ts';
 
 /** A file as a lock names it. */
 export interface LockedFile {
@@ -47,7 +48,8 @@ export function readLocks(path: string): readonly Lock[] {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new FetchError('NOT_FOUND', `the lock file ${path} cannot be read`, {
+    const { message } = diskError(cause, path) as Error;
+    throw new FetchError('NOT_FOUND', `the lock file cannot be read: ${message}`, {
       cause,
       hint: 'Make one with `fetch lock REPO… --lock FILE`, or with --lock FILE beside a download.',
     });
@@ -55,7 +57,7 @@ export function readLocks(path: string): readonly Lock[] {
   const locks = parseLocks(text);
   if (locks !== undefined) return locks;
   throw new FetchError('INTEGRITY', `${path} is not a lock file that this version of fetch understands`, {
-    hint: 'Name a file that `fetch lock` or `--lock` has written.',
+    hint: 'Name a file that `fetch lock` or `--lock` has written, or move this one away and write it anew.',
   });
 }
 

@@ -145,7 +145,7 @@ export class StagedPart implements StagedFile {
     if (!this.#open) return;
     // Without a whole block there is nothing that a later run could continue.
     const worthless = (this.#journal?.held.length ?? 0) === 0;
-    const ours = this.#isOurs();
+    const ours = this.#isKnownAsOurs();
     this.#close();
     if (!ours) return;
     if (worthless) await this.discard().catch(() => {});
@@ -175,6 +175,15 @@ export class StagedPart implements StagedFile {
     const named = lstatSync(this.#paths.part, { throwIfNoEntry: false });
     const own = fstatSync(this.descriptor);
     return named !== undefined && named.ino === own.ino && named.dev === own.dev;
+  }
+
+  /** A part that cannot be looked at stays where it is: what ended the run has been named, and is the reason. */
+  #isKnownAsOurs(): boolean {
+    try {
+      return this.#isOurs();
+    } catch {
+      return false;
+    }
   }
 
   #close(): void {

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { FetchError } from '../model/error.ts';
 
 const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: string }>> = {
@@ -5,7 +6,10 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
     text: 'no space is left on the disk',
     hint: 'Free some space, or use --local-dir on another disk. What was fetched is kept: the same command resumes.',
   },
-  EDQUOT: { text: 'the disk quota is used up', hint: 'Free some space. What was fetched is kept.' },
+  EDQUOT: {
+    text: 'the disk quota is used up',
+    hint: 'Free some space, or use --local-dir on another disk. What was fetched is kept: the same command resumes.',
+  },
   EFBIG: {
     text: 'the file is too large for this file system or for the limit of this process',
     hint: 'Use --local-dir on a file system that holds large files (FAT32 ends at 4 GB), or raise `ulimit -f`.',
@@ -43,15 +47,26 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
   ELOOP: { text: 'a link stands in the way', hint: 'Remove the link, or use --local-dir.' },
 };
 
+const UNKNOWN_HINT =
+  'Check the disk and who owns the directory, or use --local-dir. What was fetched is kept: the same command resumes.';
+
 /** Names a failure of the disk. Other errors come back as they are. */
 export function diskError(thrown: unknown, path: string): unknown {
-  const code = (thrown as NodeJS.ErrnoException | null | undefined)?.code;
+  const code = codeOf(thrown);
   if (thrown instanceof FetchError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return thrown;
   const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;
   return new FetchError('DISK', `${path}: ${meaning?.text ?? (thrown as Error).message}`, {
     cause: thrown,
-    hint: meaning?.hint,
+    hint: meaning?.hint ?? UNKNOWN_HINT,
   });
+}
+
+/** Node has no name for a used up quota, for one: its code is then `UNKNOWN`, or `Unknown system error -122`. */
+function codeOf(thrown: unknown): string | undefined {
+  const { code, errno } = (thrown ?? {}) as NodeJS.ErrnoException;
+  const unnamed = typeof code === 'string' && /^UNKNOWN$|^Unknown system error/.test(code);
+  if (!unnamed || errno === undefined) return code;
+  return Object.entries(constants.errno).find(([, number]) => number === -errno)?.[0] ?? 'EUNKNOWN';
 }
 
 /** Runs an operation on the disk and names its failure. */

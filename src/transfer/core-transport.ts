@@ -138,7 +138,10 @@ function checkWhole(response: HttpResponse, job: RangeJob): ByteRange {
     throw new FetchError(
       'NETWORK',
       `${response.url.host} sends ${length} bytes for ${job.path}, which has ${job.fileSize}`,
-      { retryable: true, hint: 'A proxy or a login page may stand in the way.' },
+      {
+        retryable: true,
+        hint: 'A proxy or a login page may stand in the way: try another network, or see where the address leads in a browser.',
+      },
     );
   }
   return { start: 0, end: job.fileSize };

@@ -151,7 +151,7 @@ describe('--fits', () => {
     await using workspace = await open();
     const run = await workspace.run(['tests/awq', '--fits', '1GB']);
     expect(run).toMatchObject({ exit: 4, stdout: '' });
-    expect(run.stderr).toContain('nothing in this repository fits into 1.00 GB');
+    expect(run.stderr).toContain('nothing in tests/awq fits into 1.00 GB');
     expect(await workspace.run(['tests/awq', '--fits', 'much'])).toMatchObject({ exit: 2 });
     expect(await workspace.run(['tests/awq', '--fits', '8GB', '--context', '0'])).toMatchObject({ exit: 2 });
   });

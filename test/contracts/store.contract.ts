@@ -19,10 +19,12 @@ import {
   digestsOf,
   failureOf,
   gitFile,
+  holdingOf,
   lfsFile,
   lockContext,
   MIB,
   named,
+  never,
   revision,
   snapshot,
   unhashedFile,
@@ -35,8 +37,6 @@ export interface StoreOptions {
   readonly revision: Revision;
   readonly lock: LockContext;
 }
-
-const never = new AbortController().signal;
 
 export interface StoreHabits {
   /** `publish` if what was committed is recognised without reading it only after that. */
@@ -57,8 +57,6 @@ export function storeContract(
     await store.open();
     return store;
   };
-  const holdingOf = async (store: Store, file: Parameters<Store['finalPath']>[0]) =>
-    (await store.survey([file], never)).holdings.get(file.path);
 
   describe(`${name}: looking`, () => {
     test('writes nothing at all, neither where there is nothing nor where there is something', async () => {

@@ -1,5 +1,4 @@
 import {
-  chmodSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -83,18 +82,6 @@ describe.skipIf(!canMount)('a disk', () => {
     expect(run).toMatchObject(DISK);
     expect(run.stderr).toContain('the file system is read-only');
   });
-});
-
-test('a folder whose permission is taken away in the middle', async (context) => {
-  if (process.getuid?.() === 0 || process.platform === 'win32') context.skip('nothing is forbidden to root');
-  const directory = workspace.path('big-file');
-  hub.settings.bytesPerSecond = 3 * MIB;
-  const program = workspace.start([ID, '--quiet']);
-  await program.until('some is there', () => hub.log.bytesSent('cdn') > 2 * MIB);
-  chmodSync(directory, 0o500);
-  expect(await program.ended).toMatchObject(DISK);
-  chmodSync(directory, 0o700);
-  await expectWhole(directory);
 });
 
 test.skipIf(process.platform === 'win32')('a limit on the size of files', async () => {

@@ -153,11 +153,12 @@ test('stalled connections are given up and cost not one byte twice', async () =>
       { on: 'tree', effect: { kind: 'stall', at: 10 } },
       { on: 'resolve', perPath: true, effect: { kind: 'stall', at: 'before-head' } },
     ],
-    ['--stall-timeout', '1'],
+    // A busy machine may keep a sound connection quiet for a second.
+    ['--stall-timeout', '3'],
   );
   expect(faulty).toBeGreaterThan(0);
   expect(sent).toBe(size);
-  expect(run.stdout).toContain('no byte for 1 s');
+  expect(run.stdout).toContain('no byte for 3 s');
 });
 
 describe.concurrent('answers that ask for patience', () => {

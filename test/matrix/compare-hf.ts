@@ -137,7 +137,7 @@ const outcomes: Outcome[] = [];
 let done = 0;
 const only = process.env['MATRIX_ONLY'];
 // Those that had not ended in an earlier run, once more.
-const kept = join(ROOT, 'build/matrix-compare.json');
+const kept = join(ROOT, only === undefined ? 'build/matrix-compare.json' : 'build/matrix-compare-part.json');
 const earlier =
   process.env['MATRIX_AGAIN'] === undefined ? [] : (JSON.parse(readFileSync(kept, 'utf8')) as Outcome[]);
 outcomes.push(...earlier.filter(({ verdict }) => verdict !== 'hangs'));

@@ -27,3 +27,18 @@ export function smallDisk(kibibytes: number): string {
 export function makeReadOnly(folder: string): void {
   execFileSync('mount', ['-o', 'remount,ro', folder]);
 }
+
+/** A disk of its own in place of a folder that is there, until it is disposed of. */
+export function mountAt(folder: string): Disposable {
+  return mounted(folder, ['-t', 'tmpfs', '-o', 'size=64m', 'fetch-test', folder]);
+}
+
+/** A folder in a second place; a file cannot be moved from one to the other, although it is one disk. */
+export function bindAt(source: string, folder: string): Disposable {
+  return mounted(folder, ['--bind', source, folder]);
+}
+
+function mounted(folder: string, words: readonly string[]): Disposable {
+  execFileSync('mount', words);
+  return { [Symbol.dispose]: () => execFileSync('umount', ['--lazy', folder]) };
+}

@@ -2,11 +2,14 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { FetchError } from '../../src/model/error.ts';
+import type { Holding } from '../../src/model/plan.ts';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
 import type { Revision } from '../../src/model/repo.ts';
 import type { LockContext } from '../../src/store/lock.ts';
 import type { ContentDigests, StagedFile, Store } from '../../src/store/store.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
+
+export const never: AbortSignal = new AbortController().signal;
 
 export const MIB: number = 1024 * 1024;
 
@@ -77,6 +80,24 @@ export async function bring(store: Store, file: RemoteFile, content: Buffer): Pr
   await using staged = await store.stage(file);
   if (content.length > 0) await write(staged, content);
   await staged.commit(digestsOf(content));
+}
+
+/** A run from its beginning to its end, of a store that is not open yet: brings all of these, and publishes them. */
+export async function finishRun(
+  store: Store,
+  contents: readonly (readonly [RemoteFile, Buffer])[],
+  of: Revision = revision(),
+): Promise<void> {
+  await using running = store;
+  await running.open();
+  for (const [file, content] of contents) await bring(running, file, content);
+  const files = contents.map(([file]) => file);
+  await running.publish(of, files, files);
+}
+
+/** What a store says that it has of one file. */
+export async function holdingOf(store: Store, file: RemoteFile): Promise<Holding | undefined> {
+  return (await store.survey([file], never)).holdings.get(file.path);
 }
 
 /** Everything below a folder: paths with what is there, for comparison. */

@@ -267,7 +267,7 @@ describe('fetch cache rm', () => {
     await bring('main');
     const { exit, stderr } = await run('cache', 'rm', ID);
     expect(exit).toBe(2);
-    expect(stderr).toContain('Say --yes.');
+    expect(stderr).toContain('say --yes');
     expect(blobs()).toHaveLength(3);
   });
 

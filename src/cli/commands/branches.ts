@@ -48,7 +48,8 @@ async function answer(
   signal: AbortSignal,
 ): Promise<string> {
   const order = sortOrder(options.sort);
-  if (options.json && options.markdown) throw usage('--json and --markdown ask for different things.');
+  if (options.json && options.markdown)
+    throw usage('--json and --markdown name two forms of the same table.', 'Leave one of them out.');
   const context = readContext(options.context);
   const memory = options.fits === undefined ? undefined : await readMemory(options.fits);
   const run = { environment: processEnvironment(), onEvent: emit, signal };
@@ -98,10 +99,11 @@ function columnsVariable(): number | undefined {
 
 function sortOrder(text: string | undefined): SortOrder {
   const order = SORT_ORDERS.find((one) => one === (text ?? 'size'));
-  if (order === undefined) throw usage(`--sort takes ${SORT_ORDERS.join(', ')}, not "${text}".`);
+  if (order === undefined)
+    throw usage(`--sort takes ${SORT_ORDERS.join(', ')}, not "${text}".`, 'See `fetch branches --help`.');
   return order;
 }
 
-function usage(message: string): FetchError {
-  return new FetchError('USAGE', message, { hint: 'See `fetch branches --help`.' });
+function usage(message: string, hint: string): FetchError {
+  return new FetchError('USAGE', message, { hint });
 }

@@ -120,6 +120,6 @@ function failureOf(checks: readonly Check[]): FetchError | undefined {
   const names = failed.map(({ name }) => name).join(', ');
   const what = failed.length === 1 ? 'one check failed' : `${failed.length} checks failed`;
   return new FetchError(first.code ?? 'BUG', `${what}: ${names}`, {
-    hint: 'What to do is said with each of them. All of the output can be pasted into a bug report.',
+    hint: 'Do what is said with each of them, or paste all of the output into a bug report.',
   });
 }

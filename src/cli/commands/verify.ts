@@ -121,7 +121,7 @@ async function carryOutVerify(
 function refuseContradictions({ repo, revision, repoType, repair: wanted }: VerifyOptions): void {
   if (repo === undefined && (revision !== undefined || repoType !== undefined)) {
     throw new FetchError('USAGE', '--revision and --repo-type belong to --repo.', {
-      hint: 'Without --repo, the manifest of the directory says what it is.',
+      hint: 'Name the repository with --repo, or leave them out: the manifest of the directory says what it is.',
     });
   }
   if (repo !== undefined && wanted === true) {
@@ -135,7 +135,11 @@ function refuseContradictions({ repo, revision, repoType, repair: wanted }: Veri
 function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
   const { endpoint } = requireManifest(directory).manifest;
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
-  return { ...transfer, endpoint: recordedEndpoint(endpoint), token: undefined };
+  return {
+    ...transfer,
+    endpoint: recordedEndpoint(endpoint, `the manifest of ${directory}`),
+    token: undefined,
+  };
 }
 
 function different(report: CheckReport, options: VerifyOptions): FetchError {

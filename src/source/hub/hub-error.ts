@@ -54,7 +54,7 @@ export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchEr
   if (status === 403) {
     return new FetchError('ACCESS', `access to ${name} was refused${said === '' ? '' : `: ${said}`}`, {
       ...options,
-      hint: tokenHint(asked, 'Its permissions may not cover this repository.'),
+      hint: tokenHint(asked, 'See in the settings of your account whether it covers this repository.'),
     });
   }
   if (status === 404 || status === 410) {

@@ -32,7 +32,7 @@ export async function readRange(
   return await retrying(
     async () => {
       const response = await follow(hub, asked, revision, file, wanted, signal);
-      return await wantedBytes(response, wanted, signal);
+      return await wantedBytes(response, file.path, wanted, signal);
     },
     hub.retryContext(asked.what, signal),
   );
@@ -67,6 +67,7 @@ async function follow(
 /** A server may ignore the range and send all from the start; any other range than the asked one is nonsense. */
 async function wantedBytes(
   response: HttpResponse,
+  path: string,
   range: ByteRange,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
@@ -75,15 +76,19 @@ async function wantedBytes(
   const got = parseContentRange(response.headers['content-range'])?.range;
   if (!whole && (got?.start !== range.start || got.end !== range.end)) {
     response.body.destroy();
-    throw new FetchError('NETWORK', `${response.url.host} answered with another range`, {
-      retryable: true,
-      hint: HINT,
-    });
+    throw new FetchError(
+      'NETWORK',
+      `${response.url.host} answered with another range of ${path} than was asked for`,
+      {
+        retryable: true,
+        hint: HINT,
+      },
+    );
   }
   const body = await readBody(response, whole ? range.end : length, signal, 'cut');
   const bytes = whole ? body.subarray(range.start, range.end) : body;
   if (bytes.length === length) return bytes;
-  throw new FetchError('NETWORK', `${response.url.host} sent ${bytes.length} of ${length} bytes`, {
+  throw new FetchError('NETWORK', `${response.url.host} sent ${bytes.length} of ${length} bytes of ${path}`, {
     retryable: true,
     hint: HINT,
   });

@@ -5,6 +5,7 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { onDisk, onDiskSync } from '../../system/disk-error.ts';
 import { remainingContents } from '../contents.ts';
+import { findDistantFiles } from '../distant-files.ts';
 import { DirectoryLock, type LockContext } from '../lock.ts';
 import { type ManifestFile, readManifest, writeManifest } from '../manifest.ts';
 import { existingAncestor, findObstacles, ignoresCase } from '../obstacles.ts';
@@ -75,12 +76,9 @@ export class DirectoryStore implements Store {
     const caseInsensitive = ignoresCase(this.directory, this.#options.ignoresCase);
     const refused = checkNames(paths, this.#options.platform, { caseInsensitive });
     if (refused.length > 0) return refused;
-    return findObstacles(this.directory, paths, [
-      STATE_FOLDER,
-      PARTS_FOLDER,
-      HUB_FOLDER,
-      HUB_METADATA_FOLDER,
-    ]);
+    const folders = [STATE_FOLDER, PARTS_FOLDER, HUB_FOLDER, HUB_METADATA_FOLDER];
+    const obstacles = findObstacles(this.directory, paths, folders);
+    return obstacles.length > 0 ? obstacles : findDistantFiles(this.directory, paths, PARTS_FOLDER);
   }
 
   async open(): Promise<void> {

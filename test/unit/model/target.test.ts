@@ -128,7 +128,7 @@ describe('refusals', () => {
     ['a/b/c/d.json:dev', 'more than one', '`fetch a/b:dev c/d.json`'],
     ['datasets/a/b/c/d', 'more than one', '`fetch datasets/a/b c/d`'],
     ["a/b/c d's", 'more than one', "`fetch a/b 'c d'\\''s'`"],
-    ['hf://buckets/o/n', 'buckets', 'models'],
+    ['hf://buckets/o/n', 'buckets', 'hf://OWNER/NAME'],
     ['a//b', 'more than one', 'OWNER/NAME'],
     ['/a', 'path on this computer', '--local-dir'],
     ['./model', 'path on this computer', '--local-dir'],

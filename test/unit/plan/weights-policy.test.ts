@@ -33,7 +33,10 @@ describe('--weights', () => {
 
   test('a kind that is not there is an error that names those that are', () => {
     expect(() => applyWeights([file('pytorch_model.bin')], 'safetensors')).toThrow(
-      expect.objectContaining({ code: 'NOT_FOUND', hint: 'It has pytorch.' }),
+      expect.objectContaining({
+        code: 'NOT_FOUND',
+        hint: 'It has pytorch: leave --weights out to get it all.',
+      }),
     );
   });
 

@@ -1,4 +1,5 @@
 import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { FetchError } from '../../../src/model/error.ts';
@@ -55,12 +56,23 @@ describe('a failure of the disk', () => {
     });
   });
 
+  test.each(['UNKNOWN', `Unknown system error -${constants.errno.EDQUOT}`])(
+    'what Node has no name for is known by its number: %s',
+    (code) => {
+      const error = Object.assign(new Error(code), { code, errno: -constants.errno.EDQUOT });
+      expect(diskError(error, '/x')).toMatchObject({
+        code: 'DISK',
+        message: '/x: the disk quota is used up',
+      });
+    },
+  );
+
   test('an unknown code is shown as the system says it', () => {
     const error = Object.assign(new Error('EWEIRD: most unusual, write'), { code: 'EWEIRD' });
     expect(diskError(error, '/x')).toMatchObject({
       code: 'DISK',
       message: '/x: EWEIRD: most unusual, write',
-      hint: undefined,
+      hint: expect.stringContaining('--local-dir'),
     });
   });
 

@@ -1,7 +1,8 @@
-import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { expiredReply } from '../answers/cdn-error.ts';
 import { overQuota } from '../answers/hub-error.ts';
-import { bytes, wholeContent } from '../content/content.ts';
+import { bytes, type Content, wholeContent } from '../content/content.ts';
 import { type Bucket, bucketOf } from '../rate-limit.ts';
 import type { CutPoint, Exchange, Transmission } from '../wire/exchange.ts';
 import { partReply } from '../wire/range.ts';
@@ -10,10 +11,35 @@ import {
   emptyReply,
   header,
   htmlReply,
+  type Reply,
   textReply,
   withHeaders,
   withoutHeaders,
 } from '../wire/reply.ts';
+
+const pack = promisify(gzip);
+/** As many are kept as a test has big files. */
+const PACKED_KEPT = 4;
+const packed = new Map<string, Promise<Content>>();
+
+/**
+ * Packed once, and beside the thread: neither the client of this answer nor of any other shall see a server that is
+ * silent because the machine is busy with packing.
+ */
+function packedPart({ content, start, end }: Reply): Promise<Content> {
+  const key = `${content.key} ${start}-${end}`;
+  const found = packed.get(key) ?? packPart(content, start, end);
+  packed.delete(key);
+  packed.set(key, found);
+  for (const [oldest] of packed) if (packed.size > PACKED_KEPT) packed.delete(oldest);
+  return found;
+}
+
+async function packPart(content: Content, start: number, end: number): Promise<Content> {
+  const pieces: Buffer[] = [];
+  for await (const piece of content.read(start, end)) pieces.push(piece);
+  return bytes(await pack(Buffer.concat(pieces), { level: 1 }));
+}
 
 /** Everything that can go wrong with an answer. `at` counts bytes of the body; sizes are bytes. */
 export type Effect =
@@ -112,19 +138,16 @@ const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
   'long-range': (was, effect) => rangeOfLength(was, was.reply.end - was.reply.start + effect.bytes),
   chunked: (was) => ({ ...was, reply: withoutHeaders(was.reply, 'Content-Length') }),
   gzip: async (was) => {
-    const part = was.reply.content.read(was.reply.start, was.reply.end);
-    const pieces: Buffer[] = [];
-    for await (const piece of part) pieces.push(piece);
-    const packed = bytes(gzipSync(Buffer.concat(pieces), { level: 1 }));
+    const content = await packedPart(was.reply);
     const headers = withoutHeaders(was.reply, 'Content-Length').headers;
     return {
       ...was,
       reply: {
         status: was.reply.status,
         headers: { ...headers, 'Content-Encoding': 'gzip' },
-        content: packed,
+        content,
         start: 0,
-        end: packed.size,
+        end: content.size,
       },
     };
   },

@@ -22,6 +22,7 @@ import {
   gitFile,
   lfsFile,
   MIB,
+  never,
   revision,
   snapshot,
   write,
@@ -30,7 +31,6 @@ import { temporaryFolder } from '../../../support/temporary-folder.ts';
 
 const small = Buffer.from('small');
 const config = gitFile('config.json', small);
-const never = new AbortController().signal;
 
 function expectDisk(error: FetchError, code: string): void {
   expect(error).toMatchObject({ code: 'DISK', side: 'store', cause: { code } });

@@ -23,7 +23,9 @@ import {
   COMMIT_A,
   COMMIT_B,
   digestsOf,
+  finishRun,
   gitFile,
+  holdingOf,
   lfsFile,
   lockContext,
   MIB,
@@ -45,17 +47,13 @@ const plain = unhashedFile('plain.txt', content);
 const all = [model, config, plain];
 
 async function holding(file: RemoteFile, commit: string = COMMIT_A): Promise<Holding | undefined> {
-  const store = directoryStore({ directory, revision: revision(commit) });
-  const { holdings } = await store.survey([file], new AbortController().signal);
-  return holdings.get(file.path);
+  return await holdingOf(directoryStore({ directory, revision: revision(commit) }), file);
 }
 
 /** A finished run that brought these. */
 async function finishedRun(files: readonly RemoteFile[] = all): Promise<void> {
-  await using store = directoryStore({ directory });
-  await store.open();
-  for (const file of files) await bring(store, file, content);
-  await store.publish(revision(), files, files);
+  const brought = files.map((file) => [file, content] as const);
+  await finishRun(directoryStore({ directory }), brought);
 }
 
 function pathOf(file: RemoteFile): string {

@@ -26,6 +26,7 @@ import {
   lfsFile,
   lockContext,
   MIB,
+  never,
   revision,
   sha256,
   unhashedFile,
@@ -42,7 +43,6 @@ beforeEach(() => {
 
 const one = Buffer.from('one');
 const two = Buffer.from('two, longer');
-const never = new AbortController().signal;
 
 interface Run {
   readonly commit?: string;

@@ -19,7 +19,9 @@ import {
   COMMIT_B,
   digestsOf,
   failureOf,
+  finishRun,
   gitFile,
+  holdingOf,
   lfsFile,
   MIB,
   named,
@@ -30,7 +32,6 @@ import {
 } from '../../../support/store-kit.ts';
 import { temporaryFolder } from '../../../support/temporary-folder.ts';
 
-const never = new AbortController().signal;
 const FOLDER = 'models--owner--name';
 const content = bytes(MIB + 3);
 const model = lfsFile('sub/model.bin', content);
@@ -43,15 +44,13 @@ async function opened(settings: HubCacheStoreSettings): Promise<Store> {
 }
 
 async function kindOf(store: Store, file: typeof model): Promise<string | undefined> {
-  return (await store.survey([file], never)).holdings.get(file.path)?.kind;
+  return (await holdingOf(store, file))?.kind;
 }
 
 /** A cache that has both files of commit A under `main`. */
 async function filled(cache: string): Promise<void> {
-  await using store = await opened({ directory: cache });
-  await bring(store, model, content);
-  await bring(store, config, Buffer.from('{}'));
-  await store.publish(revision(), [model, config], [model, config]);
+  const contents = [[model, content] as const, [config, Buffer.from('{}')] as const];
+  await finishRun(hubCacheStore({ directory: cache }), contents);
 }
 
 describe('the layout', () => {

@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process';
+import { chownSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { PROGRAM } from './run-program.ts';
+
+const isRoot = process.getuid?.() === 0;
+/** Of nobody, on every system that has setpriv. */
+const NOBODY = 65_534;
+const ASIDE = ['setpriv', '--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups'];
+
+/**
+ * The program as somebody for whom permissions count: nothing is forbidden to root, whom containers run tests as.
+ * Undefined where nobody cannot be made of root, or cannot read the program.
+ */
+export const unprivileged: readonly string[] | undefined = command();
+
+function command(): readonly string[] | undefined {
+  if (process.platform === 'win32') return undefined;
+  if (!isRoot) return [process.execPath, PROGRAM];
+  const whole = [...ASIDE, process.execPath, PROGRAM];
+  return spawnSync(whole[0] ?? '', [...whole.slice(1), '--version']).status === 0 ? whole : undefined;
+}
+
+/** Gives a folder, with all that is in it, to the user of `unprivileged`. */
+export function handOver(folder: string): void {
+  if (!isRoot) return;
+  chownSync(folder, NOBODY, NOBODY);
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    chownSync(join(entry.parentPath, entry.name), NOBODY, NOBODY);
+  }
+}
