@@ -6,7 +6,10 @@ import { directoryName, type TargetOptions } from '../api/target-of.ts';
 import { proxyName } from '../http/proxy.ts';
 import type { TransferSettings } from '../library/carry-out.ts';
 import { parseTarget, type Target } from '../model/target.ts';
+import { createBarReporter } from '../report/bar-reporter.ts';
 import { chooseReporters, type ReporterKind } from '../report/choose-reporter.ts';
+import { createJsonReporter } from '../report/json-reporter.ts';
+import { createLineReporter } from '../report/line-reporter.ts';
 import type { Output, ReportTime } from '../report/output.ts';
 import { createNotesReporter, joinReporters } from '../report/quiet-reporter.ts';
 import type { Reporter } from '../report/reporter.ts';
@@ -164,7 +167,6 @@ interface ReporterFacts {
 
 const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise<Reporter>>> = {
   bar: async ({ verbose, subject }) => {
-    const { createBarReporter } = await import('../report/bar-reporter.ts');
     return await createBarReporter({
       output: standardError(),
       time: reportTime,
@@ -173,15 +175,9 @@ const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise
       subject,
     });
   },
-  line: async ({ verbose }) => {
-    const { createLineReporter } = await import('../report/line-reporter.ts');
-    return createLineReporter({ output: standardError(), time: reportTime, verbose });
-  },
+  line: async ({ verbose }) => createLineReporter({ output: standardError(), time: reportTime, verbose }),
   notes: async ({ verbose }) => createNotesReporter({ output: standardError(), time: reportTime, verbose }),
-  json: async () => {
-    const { createJsonReporter } = await import('../report/json-reporter.ts');
-    return createJsonReporter({ output: process.stdout, time: reportTime });
-  },
+  json: async () => createJsonReporter({ output: process.stdout, time: reportTime }),
 };
 
 /** As the reporters want it. */

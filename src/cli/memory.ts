@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { FetchError } from '../model/error.ts';
 
@@ -49,6 +48,7 @@ export function readContext(text: string | undefined): number | undefined {
 async function gpuMemory(): Promise<number> {
   let output: string;
   try {
+    const { execFile } = await import('node:child_process');
     const asked = ['--query-gpu=memory.total', '--format=csv,noheader,nounits'];
     ({ stdout: output } = await promisify(execFile)('nvidia-smi', asked, { timeout: 10_000 }));
   } catch (cause) {

@@ -1,6 +1,5 @@
 import { CommanderError } from 'commander';
 import { createProgram } from './program.ts';
-import type { DownloadOptions } from './settings.ts';
 
 /** As in the table of explain.ts. */
 const EXIT_USAGE = 2;
@@ -8,41 +7,45 @@ const EXIT_USAGE = 2;
 /** A reader that has gone away (`fetch … | head -1`) is no failure of ours. */
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
+// Loaded by those who need more than help: for help and version, every file more would be felt.
+const mainCommand = () => import('./entry-download.ts');
+const otherCommands = () => import('./entry-others.ts');
+
 async function main(version: string): Promise<number> {
   let exit = 0;
   const program = createProgram(
     version,
     {
       download: async (repo, names, options) => {
-        const { runDownload } = await import('./commands/download.ts');
-        exit = await runDownload({ repo, names, options: await heard(options) });
+        const { runDownload, withVerbosity } = await mainCommand();
+        exit = await runDownload({ repo, names, options: withVerbosity(options, process.env) });
       },
       lock: async (repos, options) => {
-        const { runLock } = await import('./commands/lock.ts');
-        exit = await runLock({ repos, options: await heard(options) });
+        const { runLock, withVerbosity } = await otherCommands();
+        exit = await runLock({ repos, options: withVerbosity(options, process.env) });
       },
       verify: async (directory, options) => {
-        const { runVerify } = await import('./commands/verify.ts');
-        exit = await runVerify({ directory, options: await heard(options) });
+        const { runVerify, withVerbosity } = await otherCommands();
+        exit = await runVerify({ directory, options: withVerbosity(options, process.env) });
       },
       completion: async (shell, parsed) => {
-        const { runCompletion } = await import('./commands/completion.ts');
+        const { runCompletion } = await otherCommands();
         exit = runCompletion(shell, parsed);
       },
       config: async (options) => {
-        const { runConfig } = await import('./commands/config.ts');
-        exit = runConfig({ options: await heard(options), written: options });
+        const { runConfig, withVerbosity } = await otherCommands();
+        exit = runConfig({ options: withVerbosity(options, process.env), written: options });
       },
       doctor: async (repo, options) => {
-        const { runDoctor } = await import('./commands/doctor.ts');
-        exit = await runDoctor({ repo, options: await heard(options) });
+        const { runDoctor, withVerbosity } = await otherCommands();
+        exit = await runDoctor({ repo, options: withVerbosity(options, process.env) });
       },
       branches: async (repo, options) => {
-        const { runBranches } = await import('./commands/branches.ts');
-        exit = await runBranches(repo, await heard(options));
+        const { runBranches, withVerbosity } = await otherCommands();
+        exit = await runBranches(repo, withVerbosity(options, process.env));
       },
       cache: async (action) => {
-        const { runCache } = await import('./commands/cache.ts');
+        const { runCache } = await otherCommands();
         exit = await runCache(action);
       },
     },
@@ -50,12 +53,6 @@ async function main(version: string): Promise<number> {
   );
   await program.parseAsync(process.argv);
   return exit;
-}
-
-/** Variables of huggingface_hub may ask for more words or fewer. */
-async function heard<T extends DownloadOptions>(options: T): Promise<T> {
-  const { withVerbosity } = await import('./settings.ts');
-  return withVerbosity(options, process.env);
 }
 
 /** The whole program, up to its exit code. */
@@ -67,11 +64,7 @@ export async function run(version: string): Promise<void> {
       // Help and version come here as well, with 0; commander has printed what there is to say.
       process.exitCode = thrown.exitCode === 0 ? 0 : EXIT_USAGE;
     } else {
-      // Loaded only now: for help and version, every file more would be felt.
-      const [{ toFetchError }, { EXIT_CODES, explain }] = await Promise.all([
-        import('../model/error.ts'),
-        import('./explain.ts'),
-      ]);
+      const { EXIT_CODES, explain, toFetchError } = await mainCommand();
       const error = toFetchError(thrown);
       process.stderr.write(explain(error, { verbose: false }));
       process.exitCode = EXIT_CODES[error.code];

@@ -21,6 +21,7 @@ export interface TransferSettings extends HubAccess {
 
 /** Who takes part in carrying out a plan. */
 export interface Parties {
+  readonly crew: Crew;
   readonly source: Source;
   readonly store: Store;
   readonly environment: Environment;
@@ -30,19 +31,38 @@ export interface Parties {
   readonly onInspectable?: ((inspect: () => string[]) => void) | undefined;
 }
 
-/** Transfers and verifies what a plan says, with threads that live as long as this takes. */
+/** The threads of a run. They start when they are needed, or when it is known that they will be. */
+export class Crew implements AsyncDisposable {
+  readonly hasher: ThreadHasher = new ThreadHasher();
+  readonly transport: ThreadTransport;
+
+  constructor(settings: TransferSettings, environment: Environment, emit: Emit) {
+    this.transport = openTransport(settings, environment, emit);
+  }
+
+  /** A thread takes a tenth of a second to start: time enough while the hub is asked. */
+  warmUp(): void {
+    this.transport.warmUp();
+    this.hasher.warmUp();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.transport[Symbol.asyncDispose]();
+    await this.hasher[Symbol.asyncDispose]();
+  }
+}
+
+/** Transfers and verifies what a plan says. */
 export async function carryOut(
   plan: Plan,
   settings: TransferSettings,
-  { source, store, environment, emit, signal, onInspectable }: Parties,
+  { crew, source, store, environment, emit, signal, onInspectable }: Parties,
 ): Promise<RunResult> {
-  await using hasher = new ThreadHasher();
-  await using transport = openTransport(settings, environment, emit);
   return await runPlan(plan, {
     source,
     store,
-    hasher,
-    transport,
+    hasher: crew.hasher,
+    transport: crew.transport,
     connections: settings.connections,
     largeConnections: largeConnections(settings),
     retry: settings.retry,

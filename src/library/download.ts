@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Emit } from '../model/event.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Revision } from '../model/repo.ts';
@@ -11,13 +12,13 @@ import { type ManifestFile, readManifest } from '../store/manifest.ts';
 import type { Store } from '../store/store.ts';
 import { onDisk } from '../system/disk-error.ts';
 import { type Aim, type Asked, aimAtHub, aimAtLock, type Listing, missingOffline } from './aim.ts';
-import type { TransferSettings } from './carry-out.ts';
+import { Crew, carryOut, type TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';
 import { requireLockedHashes } from './lock.ts';
 import { noteDuplicates, noteScan } from './narrow.ts';
 import { type CacheChoice, openStore } from './open-store.ts';
-import type { Wanted } from './plan-with-reuse.ts';
+import { copyFirst, planCopies, type Wanted } from './plan-with-reuse.ts';
 import { findLeftovers, type Leftovers, prune } from './prune.ts';
 import { aimAtRecord, isNamed, knownListing, manifestPath } from './records.ts';
 import { publish, someFailed } from './settle.ts';
@@ -72,6 +73,8 @@ export async function download(
   const http = openHttp(request, environment, emit);
   try {
     const source = openHub(request, environment, http, emit);
+    await using crew = new Crew(request, environment, emit);
+    if (lacksAll(request)) crew.warmUp();
     const aim = await takeAim(request, { source, emit, signal });
     const { revision } = aim;
     const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
@@ -92,9 +95,7 @@ export async function download(
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
-    // Loaded here: a directory that holds everything already has no use for it, and should answer at once.
-    const { carryOut } = await import('./carry-out.ts');
-    const parties = { source, store, environment, emit, signal, onInspectable };
+    const parties = { crew, source, store, environment, emit, signal, onInspectable };
     const { fetchedBytes, failures } = await carryOut(plan, request, parties);
     const inCache = request.cache !== undefined;
     const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
@@ -110,6 +111,11 @@ export async function download(
   } finally {
     http.close();
   }
+}
+
+/** Whether something is to be fetched in any case, if the hub has it. */
+function lacksAll({ directory, dryRun, offline }: DownloadRequest): boolean {
+  return !dryRun && !offline && !existsSync(directory);
 }
 
 async function takeAim(
@@ -137,14 +143,12 @@ async function decide(
   const { reuse, directory, repo, forceDownload, offline } = request;
   const plan = makePlan(revision, selected, await store.survey(selected, signal), { forceDownload });
   const mayCopy = reuse !== undefined && !forceDownload && plan.totals.fetchFiles > 0;
-  // Loaded only for those who lack something.
-  const { planCopies, copyFirst } = mayCopy ? await import('./plan-with-reuse.ts') : {};
-  const copying = mayCopy ? await planCopies?.(plan, wanted, { directory, repo, ...reuse }) : undefined;
+  const copying = mayCopy ? await planCopies(plan, wanted, { directory, repo, ...reuse }) : undefined;
   const first = copying ?? plan;
   if (offline && first.totals.fetchFiles > 0) throw missingOffline(first, store.directory);
   // Before anything is copied: a lock may turn out not to hold.
   const listing = await aim.listing(first);
-  if (copying === undefined || copyFirst === undefined) return { plan, listing };
+  if (copying === undefined) return { plan, listing };
   const rest = await copyFirst(plan, copying, wanted, request);
   if (rest.totals.fetchFiles === 0 || first.totals.fetchFiles > 0) return { plan: rest, listing };
   // Something could not be copied after all.

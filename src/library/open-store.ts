@@ -1,5 +1,6 @@
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
+import { HubCacheStore } from '../store/hub-cache/hub-cache-store.ts';
 import type { Store } from '../store/store.ts';
 import type { Environment } from './environment.ts';
 
@@ -31,6 +32,5 @@ export async function openStore(
     const share = shard === undefined ? undefined : `${shard.index}-of-${shard.count}`;
     return new DirectoryStore({ directory, share, ...options });
   }
-  const { HubCacheStore } = await import('../store/hub-cache/hub-cache-store.ts');
   return new HubCacheStore({ cache: directory, repo, links: cache.links, ...options });
 }

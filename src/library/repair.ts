@@ -5,7 +5,7 @@ import type { Holding } from '../model/plan.ts';
 import { digestOfOid, type RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 import { checkSpace, makePlan } from '../plan/make-plan.ts';
-import { carryOut, type TransferSettings } from './carry-out.ts';
+import { Crew, carryOut, type TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';
 import { openStore } from './open-store.ts';
@@ -60,7 +60,8 @@ export async function repair(
     emit({ type: 'planned', plan, directory });
     const tooLittle = checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
-    const parties = { source, store, environment, emit, signal };
+    await using crew = new Crew(settings, environment, emit);
+    const parties = { crew, source, store, environment, emit, signal };
     const { fetchedBytes, failures } = await carryOut(plan, settings, parties);
     await publish(
       store,

@@ -28,6 +28,11 @@ export class ThreadHasher implements AsyncDisposable {
     };
   }
 
+  /** Starts the thread, so that it is ready when the first file is. */
+  warmUp(): void {
+    this.#worker ??= this.#start();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;

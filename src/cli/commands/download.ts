@@ -16,6 +16,7 @@ import { type Composed, openReporter, reportTime, settingLines } from '../compos
 import { composeJobs } from '../compose-locks.ts';
 import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
+import { chooseFitting } from '../fits.ts';
 import { Inspection } from '../inspection.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
@@ -78,7 +79,6 @@ async function runJob(
     if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
     const environment = processEnvironment();
     if (options.fits !== undefined) {
-      const { chooseFitting } = await import('../fits.ts');
       composed = await chooseFitting(composed, options, environment, emit, interruption.signal);
       // How long somebody thinks about the answer is no part of the download.
       started = reportTime.now();

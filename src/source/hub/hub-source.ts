@@ -1,11 +1,13 @@
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
+import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import type { Location, ScanFinding, Source } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { Asked } from './hub-error.ts';
+import * as library from './library.ts';
 import { toRemoteFile } from './listing.ts';
 import { type EndpointHabits, locateFile } from './locate.ts';
 import { readRange } from './read-range.ts';
@@ -33,8 +35,6 @@ export class HubSource implements Source {
   }
 
   async resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision> {
-    // Loaded here, so that commands that never speak to the Hub do not pay for it.
-    const library = await import('./library.ts');
     const information = { model: library.modelInfo, dataset: library.datasetInfo, space: library.spaceInfo };
     // The three differ in the fields that they name, not in those that are read here.
     const info = information[repo.type] as typeof library.modelInfo;
@@ -64,7 +64,6 @@ export class HubSource implements Source {
   }
 
   async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
-    const { listFiles } = await import('./library.ts');
     const pages = new Set<string>();
     const seen = new Map<string, RemoteFile>();
     let totalBytes = 0;
@@ -79,7 +78,7 @@ export class HubSource implements Source {
       if (idlePages > MAX_IDLE_PAGES) throw endless(revision.repo, 'page after page brings no file');
       pages.add(next.href);
     };
-    for await (const entry of listFiles({
+    for await (const entry of library.listFiles({
       repo: { type: revision.repo.type, name: revision.repo.id },
       recursive: true,
       revision: revision.commit,
@@ -143,7 +142,6 @@ export class HubSource implements Source {
     const refs = await this.branches(repo, signal).catch(() => []);
     signal.throwIfAborted();
     const names = refs.map((ref) => ref.name);
-    const { nearest } = await import('../../model/nearest.ts');
     const close = nearest(revision, names, 5);
     const shown = close.length > 0 ? close : names.slice(0, 5);
     if (shown.length === 0) return thrown;
