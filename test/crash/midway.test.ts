@@ -181,7 +181,7 @@ describe('a disk that refuses in the middle', () => {
     ['cannot flush', 'fdatasync', 'EIO', 'the disk reports an error'],
     ['is read-only when the file gets its name', 'rename', 'EROFS', 'the file system is read-only'],
   ])('%s: exit 8, and the same command goes on', async (_what, call, code, text) => {
-    const run = await workspace.run([ID], { command: refusing(call, code, call === 'pwrite64' ? 40 : 1) });
+    const run = await workspace.run([ID], { command: refusing(call, code, call === 'pwrite64' ? 10 : 1) });
     expect(run).toMatchObject(DISK);
     expect(run.stderr).toContain(text);
     expect(run.stderr).toContain('hint: ');
