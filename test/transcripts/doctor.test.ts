@@ -114,6 +114,13 @@ test('without a repository, what needs one is skipped', async () => {
   expect(skipped[0]).toBe('skipped  repository   name a repository to look at: fetch doctor OWNER/NAME');
 });
 
+test('the address of a file is refused, not cut short', async () => {
+  await using workspace = await open();
+  const run = await workspace.run(['doctor', `${hub.origin}/tests/revisions/blob/main/README.md`]);
+  expect(run).toMatchObject({ exit: 2, stdout: '' });
+  expect(run.stderr).toContain('The address names a file');
+});
+
 test('a revision, a quantisation that is none, and options that need a repository', async () => {
   await using workspace = await open();
   const words = ['doctor', 'tests/revisions', '--revision', 'gptq/8bit', '--json', '--quiet'];

@@ -74,6 +74,11 @@ function patientOf(repo: string | undefined, options: DownloadOptions, access: A
     text === undefined
       ? undefined
       : targetOf({ repo: text, revision, repoType: settings.repoType }, endpoint);
+  if (target?.path !== undefined) {
+    throw new FetchError('USAGE', 'The address names a file; a repository is what can be looked at.', {
+      hint: 'Leave out all that follows OWNER/NAME, and name a branch with --revision.',
+    });
+  }
   const named = repo === undefined || target === undefined ? '.' : directoryName(target);
   return {
     access: { ...transfer, retry: { ...transfer.retry, tries: TRIES } },
