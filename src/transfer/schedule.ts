@@ -1,5 +1,8 @@
 import type { ByteRange } from '../model/byte-range.ts';
+import { currentRate, isLost, makeWork, type Span, timeLeft, type Work } from './work.ts';
 import { WorkQueue } from './work-queue.ts';
+
+export type { Span } from './work.ts';
 
 const MIB = 1024 * 1024;
 
@@ -8,40 +11,13 @@ const SMALL_FILE_BYTES = 8 * MIB;
 /** Less than this is not worth a request of its own, unless its lane would take `WORTH_MS` for it. */
 const SMALLEST_STEAL_BYTES = MIB;
 const WORTH_MS = 2000;
-/** What a request of a thief is believed to cost. What will be there so soon is not worth stealing. */
+/** What will be there so soon is not worth stealing. */
 const REQUEST_MS = 1000;
+/** What a request of a thief is believed to cost before its first byte. */
+const BEGIN_MS = 200;
 /** A lane that could keep no more than this is better off with other work. */
 const SMALLEST_KEPT_BYTES = MIB / 16;
-/** Silent for this long, a span is believed to be lost and may be taken whole. */
-const LOST_MS = 5000;
 const RATE_WINDOW_MS = 200;
-
-/**
- * A stretch of one file that one lane works on. The lane moves `position`; the schedule may lower `end`
- * while the lane is at work. `file` is the caller's number for the file.
- */
-export interface Span {
-  readonly file: number;
-  position: number;
-  end: number;
-  /** Tries in a row that brought nothing of it, by whichever lane. */
-  tried?: number;
-}
-
-interface Work extends Span {
-  readonly small: boolean;
-  /** A server that ignores ranges sends it all in one: nothing can be taken from it. */
-  whole: boolean;
-  startedAt: number;
-  lastByteAt: number;
-  /** Bytes per millisecond, smoothed; 0 until measured. */
-  rate: number;
-  /** Of the measurement under way; undefined before the first byte, whose wait is no matter of rate. */
-  windowStart: number | undefined;
-  windowBytes: number;
-  /** Silence after which the span counts as lost. */
-  patienceMs: number;
-}
 
 /** What a lane gets: a span to work on, and the span it was cut off from, if any. */
 export interface Assignment {
@@ -128,6 +104,8 @@ export class Schedule {
    */
   take(now: number, largeLimit: number = Number.POSITIVE_INFINITY): Assignment | undefined {
     const allowed = this.largeLanes < largeLimit;
+    const relief = allowed ? this.#relieve(now) : undefined;
+    if (relief !== undefined) return relief;
     const work = this.#next(allowed);
     if (work !== undefined) {
       this.#start(work, now);
@@ -212,14 +190,25 @@ export class Schedule {
     if (work.small) this.#smallActive += 1;
   }
 
-  #steal(now: number): Assignment | undefined {
+  /** Near the end, a span that would outlast all that waits is cut before that is begun. */
+  #relieve(now: number): Assignment | undefined {
+    if (this.#large.length === 0 || this.#large.length > this.largeLanes) return undefined;
+    let rate = 0;
+    let waiting = 0;
+    for (const work of this.#active) rate += currentRate(work, now);
+    for (const { position, end } of this.#large.all()) waiting += end - position;
+    return rate > 0 ? this.#steal(now, waiting / rate + 2 * REQUEST_MS, true) : undefined;
+  }
+
+  /** From the span that takes longest, if longer than that. With `sure`, only if that was measured. */
+  #steal(now: number, least = REQUEST_MS, sure = false): Assignment | undefined {
     let victim: Work | undefined;
     let cut = 0;
-    let longest = REQUEST_MS;
+    let longest = least;
     for (const work of this.#active) {
       if (work.whole || work.position >= work.end) continue;
       const left = timeLeft(work, now);
-      if (left <= longest) continue;
+      if (left <= longest || (sure && left === Number.POSITIVE_INFINITY)) continue;
       const split = this.#splitOf(work, now);
       if (split === undefined) continue;
       victim = work;
@@ -249,7 +238,7 @@ export class Schedule {
     const hoped = Math.max(rate, this.#bestRate);
     // Nothing has come yet and nothing is known: one half each.
     const kept =
-      rate === 0 ? remaining / 2 : ((rate * hoped) / (rate + hoped)) * (REQUEST_MS + remaining / hoped);
+      rate === 0 ? remaining / 2 : ((rate * hoped) / (rate + hoped)) * (BEGIN_MS + remaining / hoped);
     const taken = remaining - kept;
     if (taken < SMALLEST_STEAL_BYTES && (rate === 0 || taken / rate < WORTH_MS)) return undefined;
     if (kept < SMALLEST_KEPT_BYTES) return position;
@@ -259,38 +248,4 @@ export class Schedule {
     const near = Math.abs(aligned - cut) <= kept / 4;
     return near && aligned > position && aligned < end ? aligned : cut;
   }
-}
-
-function makeWork(file: number, position: number, end: number, small: boolean): Work {
-  return {
-    file,
-    position,
-    end,
-    small,
-    whole: false,
-    startedAt: 0,
-    lastByteAt: 0,
-    rate: 0,
-    windowStart: undefined,
-    windowBytes: 0,
-    patienceMs: LOST_MS,
-  };
-}
-
-function isLost(work: Work, now: number): boolean {
-  return now - work.lastByteAt >= work.patienceMs;
-}
-
-/** Bytes per millisecond; falls while nothing comes. */
-function currentRate(work: Work, now: number): number {
-  const silent = now - work.lastByteAt;
-  return silent > 1000 ? (work.rate * 1000) / silent : work.rate;
-}
-
-/** Milliseconds until a span is done, as it looks; 0 for one that has hardly begun. */
-function timeLeft(work: Work, now: number): number {
-  if (isLost(work, now)) return Number.POSITIVE_INFINITY;
-  const rate = currentRate(work, now);
-  if (rate > 0) return (work.end - work.position) / rate;
-  return now - work.lastByteAt > REQUEST_MS ? Number.POSITIVE_INFINITY : 0;
 }

@@ -8,6 +8,11 @@ export class WorkQueue<Work extends { readonly file: number }> {
     return this.#waiting.length - this.#head + this.#returned.length;
   }
 
+  /** All that waits, in no order that matters. */
+  all(): readonly Work[] {
+    return [...this.#returned, ...this.#waiting.slice(this.#head)];
+  }
+
   append(work: Work): void {
     this.#waiting.push(work);
   }
