@@ -1,5 +1,10 @@
+import { existsSync } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { removeIfThere } from './staged-part.ts';
+
+/** Two runs that do not see each other's lock may meet here; so often one of them begins again. */
+const TRIES = 5;
 
 /** Writes a small file so that readers see the old content or the new, also after a power cut. */
 export async function writeAtomically(
@@ -7,6 +12,17 @@ export async function writeAtomically(
   content: string,
   temporary: string = `${path}.new`,
 ): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await writeOnce(path, content, temporary);
+      return;
+    } catch (error) {
+      if (attempt >= TRIES || !isMeeting(error, temporary)) throw error;
+    }
+  }
+}
+
+async function writeOnce(path: string, content: string, temporary: string): Promise<void> {
   // What a killed run left, or a link: never written through.
   await removeIfThere(temporary);
   try {
@@ -19,7 +35,14 @@ export async function writeAtomically(
     }
     await rename(temporary, path);
   } catch (error) {
-    await unlink(temporary).catch(() => {});
+    // Not one that another run has just begun.
+    if (!isMeeting(error, temporary)) await unlink(temporary).catch(() => {});
     throw error;
   }
+}
+
+/** Another run has removed or renamed the temporary file, or made one of its own; the folder is still there. */
+function isMeeting(error: unknown, temporary: string): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EEXIST' || (code === 'ENOENT' && existsSync(dirname(temporary)));
 }
