@@ -7,6 +7,7 @@ import { MISTRAL_GPTQ, mistralGptq } from '../support/hub/fixtures/mistral-gptq.
 import { manyFiles, oddNames } from '../support/hub/fixtures/odd.ts';
 import { gpt2, guarded, manyRevisions, squad } from '../support/hub/fixtures/various.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
+import { Workspace } from '../support/run-program.ts';
 import { findPython, runPython } from './python.ts';
 
 const environment = findPython();
@@ -92,6 +93,34 @@ describe.skipIf(missing !== undefined)('huggingface_hub of Python', () => {
     await run(SNAPSHOT, { repo_id: repository, revision, local_dir: localDirectory });
     expect(await compareWithTruth(localDirectory, truth)).toEqual([]);
     expect(hub.log.tokenLeaks()).toEqual([]);
+  });
+
+  describe('a directory that both work on', () => {
+    const FILES = { kind: ['resolve', 'resolve-cache', 'cdn'], method: 'GET' } as const;
+    const revision = 'gptq-8bit-32g-actorder_True';
+
+    test('what hf has put there is not fetched again', async () => {
+      await using workspace = await Workspace.open({ endpoint: hub.origin });
+      await run(SNAPSHOT, { repo_id: MISTRAL_GPTQ, revision, local_dir: workspace.path('model') });
+      const before = hub.log.count(FILES);
+      const words = [MISTRAL_GPTQ, '--revision', revision, '--local-dir', 'model'];
+      const { exit, stderr } = await workspace.run(words);
+      expect(stderr).toContain('nothing to fetch');
+      expect(exit).toBe(0);
+      expect(hub.log.count(FILES)).toBe(before);
+    });
+
+    test('and the other way round', async () => {
+      await using workspace = await Workspace.open({ endpoint: hub.origin });
+      const words = [MISTRAL_GPTQ, '--revision', revision, '--local-dir', 'model', '--quiet'];
+      expect(await workspace.run(words)).toMatchObject({ exit: 0 });
+      const before = hub.log.count(FILES);
+      await run(SNAPSHOT, { repo_id: MISTRAL_GPTQ, revision, local_dir: workspace.path('model') });
+      expect(hub.log.count(FILES)).toBe(before);
+      expect(
+        await compareWithTruth(workspace.path('model'), await hub.truth(MISTRAL_GPTQ, revision)),
+      ).toEqual([]);
+    });
   });
 
   test('a dataset', async () => {
