@@ -14,7 +14,7 @@ const WORTH_MS = 2000;
 /** What will be there so soon is not worth stealing. */
 const REQUEST_MS = 1000;
 /** What a request of a thief is believed to cost before its first byte. */
-const BEGIN_MS = 200;
+const BEGIN_MS = 100;
 /** A lane that could keep no more than this is better off with other work. */
 const SMALLEST_KEPT_BYTES = MIB / 16;
 const RATE_WINDOW_MS = 200;
