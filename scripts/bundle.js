@@ -43,7 +43,6 @@ const prunedHub = {
   },
 };
 
-const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const common = {
   absWorkingDir: ROOT,
   outdir: 'dist',
@@ -54,7 +53,6 @@ const common = {
   target: 'node20',
   external: EXTERNAL,
   plugins: [builtins, prunedHub],
-  define: { PROGRAM_VERSION: JSON.stringify(version) },
   // The less there is to read, the sooner it runs. Names stay for those who read stack traces.
   minify: true,
   keepNames: true,

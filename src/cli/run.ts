@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { VERSION } from '../model/version.ts';
 import { createProgram } from './program.ts';
 
 /** As in the table of explain.ts. */
@@ -11,10 +12,10 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 const mainCommand = () => import('./entry-download.ts');
 const otherCommands = () => import('./entry-others.ts');
 
-async function main(version: string): Promise<number> {
+async function main(): Promise<number> {
   let exit = 0;
   const program = createProgram(
-    version,
+    VERSION,
     {
       download: async (repo, names, options) => {
         const { runDownload, withVerbosity } = await mainCommand();
@@ -56,9 +57,9 @@ async function main(version: string): Promise<number> {
 }
 
 /** The whole program, up to its exit code. */
-export async function run(version: string): Promise<void> {
+export async function run(): Promise<void> {
   try {
-    process.exitCode = await main(version);
+    process.exitCode = await main();
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
       // Help and version come here as well, with 0; commander has printed what there is to say.

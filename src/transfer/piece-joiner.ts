@@ -1,5 +1,7 @@
 /** So much is written at once. */
 const JOINED_BYTES = 512 * 1024;
+/** Pieces of this size are written as they are: without TLS, a read brings up to a mebibyte. */
+const LARGE_BYTES = 64 * 1024;
 
 /** Where pieces belong, one after the other. */
 export interface PieceOwner {
@@ -19,12 +21,13 @@ export class PieceJoiner {
   #flushing: NodeJS.Immediate | undefined;
 
   add(owner: PieceOwner, piece: Buffer): void {
-    this.#buffer ??= Buffer.allocUnsafeSlow(JOINED_BYTES);
-    if (this.#owner !== owner || this.#length + piece.length > JOINED_BYTES) this.#put();
-    if (piece.length > JOINED_BYTES) {
+    const large = piece.length >= LARGE_BYTES;
+    if (large || this.#owner !== owner || this.#length + piece.length > JOINED_BYTES) this.#put();
+    if (large) {
       owner.put(piece);
       return;
     }
+    this.#buffer ??= Buffer.allocUnsafeSlow(JOINED_BYTES);
     this.#owner = owner;
     this.#length += piece.copy(this.#buffer, this.#length);
     this.#flushing ??= setImmediate(() => {

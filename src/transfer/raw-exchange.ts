@@ -28,9 +28,6 @@ export interface RawExchangeEnd {
   readonly broken: (error: Error | undefined) => void;
 }
 
-/** Reads of this size are written as they are. */
-const LARGE_BYTES = 64 * 1024;
-
 /** One request and its answer on a connection. */
 export class RawExchange implements RawListener, PieceOwner {
   readonly #job: RangeJob;
@@ -123,9 +120,8 @@ export class RawExchange implements RawListener, PieceOwner {
     const wanted = Math.max(0, to - this.#offset);
     this.#offset += body.length;
     const whole = this.#offset >= Math.min(window.end, this.#asked.end);
-    if (body.length < LARGE_BYTES && wanted > 0) this.#joiner.add(this, body.subarray(0, wanted));
-    if (body.length >= LARGE_BYTES || whole) this.#joiner.flush(this);
-    if (body.length >= LARGE_BYTES && wanted > 0) this.put(body.subarray(0, wanted));
+    if (wanted > 0) this.#joiner.add(this, body.subarray(0, wanted));
+    if (whole) this.#joiner.flush(this);
     if (this.#over || !whole) return;
     this.#over = true;
     // Exactly the body, no more and no less, leaves a connection that can be used again.

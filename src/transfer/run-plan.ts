@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { type FetchError, toFetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { Plan, PlannedFile } from '../model/plan.ts';
+import { Background } from './background.ts';
 import { ConnectionBudget } from './connection-budget.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
@@ -10,9 +11,10 @@ import { mayLeave } from './may-leave.ts';
 import { rangeSize } from './range-size.ts';
 import type { RunContext } from './run-context.ts';
 import type { FileFailure, RunResult } from './run-result.ts';
-import { Schedule, type Span } from './schedule.ts';
+import { Schedule } from './schedule.ts';
 import { SpanFetcher } from './span-fetcher.ts';
 import { Wakeup } from './wakeup.ts';
+import type { Span } from './work.ts';
 
 /** Failures that concern one file; all others end the run. */
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
@@ -44,7 +46,8 @@ class PlanRun {
   readonly #wakeup: Wakeup;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #background = new Set<Promise<void>>();
+  /** A failure of it ends the run. */
+  readonly #background: Background;
   readonly #spanStops = new Map<Span, AbortController>();
   readonly #failures: FileFailure[] = [];
   /** Files that are neither right nor given up. */
@@ -65,6 +68,10 @@ class PlanRun {
     this.#budget = new ConnectionBudget(context.largeConnections, context.clock.monotonic());
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
+    this.#background = new Background(
+      (error) => this.#stop.abort(error),
+      () => this.#wakeup.wake(),
+    );
     this.#signal.addEventListener('abort', () => {
       for (const stop of this.#spanStops.values()) stop.abort(this.#signal.reason);
       this.#wakeup.wake();
@@ -78,10 +85,10 @@ class PlanRun {
     try {
       this.#start();
       await Promise.all(Array.from({ length: connections }, () => lanes(() => this.#guardedLane())));
-      await Promise.all(this.#background);
+      await this.#background.settled();
       this.#signal.throwIfAborted();
     } finally {
-      await Promise.allSettled(this.#background);
+      await this.#background.settled();
       for (const file of this.#files) await file[Symbol.asyncDispose]();
     }
     return { fetchedBytes: this.#fetchedBytes, failures: this.#failures };
@@ -92,7 +99,7 @@ class PlanRun {
     const bySize = [...this.#plan.files].sort((left, right) => right.file.size - left.file.size);
     for (const planned of bySize) {
       if (planned.action === 'keep') this.#emitFinished(planned, 'kept');
-      else if (planned.action === 'check') this.#inBackground(this.#check(planned));
+      else if (planned.action === 'check') this.#background.add(this.#check(planned));
       else this.#transfer(planned);
     }
   }
@@ -123,7 +130,7 @@ class PlanRun {
       this.#wakeup.wake();
     } else {
       // Empty, or all of it came in an earlier run: only the hash is left.
-      this.#inBackground(
+      this.#background.add(
         this.#open(number, transfer).then(async () => {
           if (transfer.complete) await this.#finish(number, transfer);
         }),
@@ -205,7 +212,7 @@ class PlanRun {
     // A lane that was told to stop may still be writing: only the last one leaves a file that stays as it is.
     if (transfer.spans > 0) return;
     if (transfer.settled) await transfer[Symbol.asyncDispose]();
-    else if (transfer.complete) this.#inBackground(this.#finish(span.file, transfer));
+    else if (transfer.complete) this.#background.add(this.#finish(span.file, transfer));
   }
 
   #trouble(kind: 'refused' | 'broke'): void {
@@ -270,7 +277,7 @@ class PlanRun {
     const { path } = transfer.file;
     this.#failures.push({ path, error });
     this.#context.emit({ type: 'file-failed', path, code: error.code, message: error.message });
-    if (transfer.spans === 0) this.#inBackground(transfer[Symbol.asyncDispose]());
+    if (transfer.spans === 0) this.#background.add(transfer[Symbol.asyncDispose]());
     this.#settle();
   }
 
@@ -285,16 +292,5 @@ class PlanRun {
   #settle(): void {
     this.#unsettled -= 1;
     this.#wakeup.wake();
-  }
-
-  /** Work that no lane waits for. Its failure ends the run. */
-  #inBackground(work: Promise<void>): void {
-    const guarded = work
-      .catch((error) => this.#stop.abort(error))
-      .finally(() => {
-        this.#background.delete(guarded);
-        this.#wakeup.wake();
-      });
-    this.#background.add(guarded);
   }
 }

@@ -2,8 +2,6 @@ import type { ByteRange } from '../model/byte-range.ts';
 import { currentRate, isLost, makeWork, type Span, timeLeft, type Work } from './work.ts';
 import { WorkQueue } from './work-queue.ts';
 
-export type { Span } from './work.ts';
-
 const MIB = 1024 * 1024;
 
 /** Files up to this size wait in a line of their own, so that their round trips overlap with large ranges. */
@@ -12,7 +10,7 @@ const SMALL_FILE_BYTES = 8 * MIB;
 const SMALLEST_STEAL_BYTES = MIB;
 const WORTH_MS = 2000;
 /** What will be there so soon is not worth stealing. */
-const REQUEST_MS = 1000;
+const SOON_MS = 1000;
 /** What a request of a thief is believed to cost before its first byte. */
 const BEGIN_MS = 100;
 /** A lane that could keep no more than this is better off with other work. */
@@ -197,11 +195,11 @@ export class Schedule {
     let waiting = 0;
     for (const work of this.#active) rate += currentRate(work, now);
     for (const { position, end } of this.#large.all()) waiting += end - position;
-    return rate > 0 ? this.#steal(now, waiting / rate + 2 * REQUEST_MS, true) : undefined;
+    return rate > 0 ? this.#steal(now, waiting / rate + 2 * SOON_MS, true) : undefined;
   }
 
   /** From the span that takes longest, if longer than that. With `sure`, only if that was measured. */
-  #steal(now: number, least = REQUEST_MS, sure = false): Assignment | undefined {
+  #steal(now: number, least = SOON_MS, sure = false): Assignment | undefined {
     let victim: Work | undefined;
     let cut = 0;
     let longest = least;

@@ -3,7 +3,7 @@ import type { Revision } from '../model/repo.ts';
 import { type Attempt, retrying } from '../system/retry.ts';
 import type { FileTransfer } from './file-transfer.ts';
 import type { RunContext } from './run-context.ts';
-import type { Span } from './schedule.ts';
+import type { Span } from './work.ts';
 
 /** Statuses by which a host says that this URL is no good, whatever it thinks of the file. */
 const REFUSALS = new Set([400, 401, 403, 404, 410, 416]);

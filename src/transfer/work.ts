@@ -54,7 +54,7 @@ export function isLost(work: Work, now: number): boolean {
 /** Bytes per millisecond; falls while nothing comes. */
 export function currentRate(work: Work, now: number): number {
   const silent = now - work.lastByteAt;
-  return silent > 1000 ? (work.rate * 1000) / silent : work.rate;
+  return silent > SILENT_MS ? (work.rate * SILENT_MS) / silent : work.rate;
 }
 
 /** Milliseconds until a span is done, as it looks; 0 for one that has hardly begun. */

@@ -1,6 +1,7 @@
 import type { ByteRange } from '../../src/model/byte-range.ts';
 import { IntervalSet } from '../../src/model/interval-set.ts';
-import { Schedule, type Span } from '../../src/transfer/schedule.ts';
+import { Schedule } from '../../src/transfer/schedule.ts';
+import type { Span } from '../../src/transfer/work.ts';
 
 /** How the connection of one lane behaves. Rates are bytes per millisecond. */
 export interface LinkModel {
