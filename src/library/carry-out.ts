@@ -1,5 +1,6 @@
 import type { Emit } from '../model/event.ts';
 import type { Plan } from '../model/plan.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
 import type { Source } from '../source/source.ts';
 import type { Store } from '../store/store.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
@@ -43,7 +44,11 @@ export class Crew implements AsyncDisposable {
   /** A thread takes a tenth of a second to start: time enough while the hub is asked. */
   warmUp(): void {
     this.transport.warmUp();
-    this.hasher.warmUp();
+  }
+
+  /** These files will be fetched. */
+  expect(files: readonly RemoteFile[]): void {
+    for (const { size } of files) this.hasher.expect(size);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -78,6 +78,7 @@ export async function download(
     const aim = await takeAim(request, { source, emit, signal });
     const { revision } = aim;
     const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
+    if (lacksAll(request)) crew.expect(selected);
     await using store = await openStore(request, environment, revision);
     await store.refuseNames(selected);
     const asRecorded = request.lock !== undefined || request.offline;

@@ -1,5 +1,7 @@
 /** Connections to begin with: enough for most links, few enough to be polite. */
 const START = 12;
+/** If the most is hardly above that, it is the number to begin with: the step would be too small to be measured. */
+const HARDLY_MORE = 1.2;
 /** Fewer are better only where the machine is what is full: from so many bytes per millisecond. */
 const FULL_MACHINE_RATE = 200_000;
 /** From so many bytes per millisecond, fewer are tried before more: that link has hardly anything more to give. */
@@ -56,7 +58,7 @@ export class ConnectionBudget {
 
   constructor(most: number, now: number) {
     this.#most = most;
-    this.#limit = Math.min(START, most);
+    this.#limit = most <= START * HARDLY_MORE ? most : START;
     this.#changedAt = now;
   }
 

@@ -43,13 +43,12 @@ export class IoDesk {
     try {
       const { window } = job;
       await this.#transport.bring({ location, path, fileSize, window, descriptor }, job, job.signal);
-      end = { kind: 'done', id };
+      end = { kind: 'done', id, last: job.takeUnreported() };
     } catch (error) {
       end = { kind: 'failed', id, error: toPlainError(toFetchError(error)) };
       // What a refusal means depends on what had come from the same place before it.
       this.#report();
     }
-    job.report();
     this.#jobs.delete(id);
     this.#reply(end);
     if (this.#jobs.size > 0) return;
@@ -102,10 +101,14 @@ class Job implements RangeObserver {
   }
 
   report(): void {
+    const range = this.takeUnreported();
+    if (range !== undefined) this.#reply({ kind: 'wrote', id: this.#id, range });
+  }
+
+  takeUnreported(): ByteRange | undefined {
     const range = this.#unreported;
-    if (range === undefined) return;
     this.#unreported = undefined;
-    this.#reply({ kind: 'wrote', id: this.#id, range });
+    return range;
   }
 
   /** Only the main thread knows what else is missing of the file. */

@@ -41,7 +41,8 @@ export type IoReply =
   | { readonly kind: 'wrote'; readonly id: number; readonly range: ByteRange }
   | { readonly kind: 'whole'; readonly id: number }
   | { readonly kind: 'moved'; readonly id: number; readonly url: string }
-  | { readonly kind: 'done'; readonly id: number }
+  /** `last`: what was written since the last word of it. */
+  | { readonly kind: 'done'; readonly id: number; readonly last: ByteRange | undefined }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
   | { readonly kind: 'trace'; readonly message: string }
   /** A host is contacted for the first time by this thread. */

@@ -7,12 +7,14 @@ import { ConnectionBudget } from './connection-budget.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
 import { laneLines } from './lane-lines.ts';
+import { LookAhead } from './look-ahead.ts';
 import { mayLeave } from './may-leave.ts';
 import { rangeSize } from './range-size.ts';
 import type { RunContext } from './run-context.ts';
 import type { FileFailure, RunResult } from './run-result.ts';
 import { Schedule } from './schedule.ts';
 import { SpanFetcher } from './span-fetcher.ts';
+import { SpanSignals } from './span-signals.ts';
 import { Wakeup } from './wakeup.ts';
 import type { Span } from './work.ts';
 
@@ -22,9 +24,6 @@ const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
 const IDLE_LOOK_MS = 250;
 /** How often throughput is looked at. */
 const OBSERVE_MS = 25;
-
-/** Reason of an abort that only says: another lane has taken over, or the file is settled. */
-const TAKEN = new Error('another lane has taken over');
 
 /**
  * Carries out a plan: lanes take spans from one schedule over all files; complete files are verified and
@@ -42,13 +41,14 @@ class PlanRun {
   readonly #budget: ConnectionBudget;
   readonly #fetcher: SpanFetcher;
   readonly #finisher: Finisher;
+  readonly #lookAhead: LookAhead;
   readonly #files: FileTransfer[] = [];
   readonly #wakeup: Wakeup;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   /** A failure of it ends the run. */
   readonly #background: Background;
-  readonly #spanStops = new Map<Span, AbortController>();
+  readonly #signals = new SpanSignals();
   readonly #failures: FileFailure[] = [];
   /** Files that are neither right nor given up. */
   #unsettled = 0;
@@ -68,12 +68,15 @@ class PlanRun {
     this.#budget = new ConnectionBudget(context.largeConnections, context.clock.monotonic());
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
+    this.#lookAhead = new LookAhead(this.#schedule, connections, (file) => {
+      return this.#fetcher.locate(this.#files[file]!, this.#signal);
+    });
     this.#background = new Background(
       (error) => this.#stop.abort(error),
       () => this.#wakeup.wake(),
     );
     this.#signal.addEventListener('abort', () => {
-      for (const stop of this.#spanStops.values()) stop.abort(this.#signal.reason);
+      this.#signals.stopAll(this.#signal.reason);
       this.#wakeup.wake();
     });
   }
@@ -171,7 +174,7 @@ class PlanRun {
       const { span, stolenFrom } = assignment;
       // If nothing was left to the other lane, it need not wait for its server any longer.
       if (stolenFrom !== undefined) {
-        if (stolenFrom.position >= stolenFrom.end) this.#stopSpan(stolenFrom);
+        if (stolenFrom.position >= stolenFrom.end) this.#signals.stop(stolenFrom);
         else this.#context.transport.narrowed?.(stolenFrom);
       }
       await this.#work(span);
@@ -180,15 +183,17 @@ class PlanRun {
 
   async #work(span: Span): Promise<void> {
     const transfer = this.#files[span.file]!;
-    const stop = new AbortController();
-    this.#spanStops.set(span, stop);
+    const stop = this.#signals.begin(span);
     transfer.spans += 1;
     const written = this.#writtenBytes;
     let own = 0;
     try {
       await this.#open(span.file, transfer);
       const observer = {
-        asked: () => this.#schedule.ask(span),
+        asked: () => {
+          this.#schedule.ask(span);
+          this.#lookAhead.asked(span.file);
+        },
         wrote: (bytes: number, added: number) => {
           own += bytes;
           this.#wrote(span, bytes, added);
@@ -196,16 +201,16 @@ class PlanRun {
         wholeFile: () => this.#takeWhole(span, transfer),
         trouble: (kind: 'refused' | 'broke') => this.#trouble(kind),
       };
-      await this.#fetcher.fetch(span, transfer, observer, stop.signal, this.#signal);
+      await this.#fetcher.fetch(span, transfer, observer, stop, this.#signal);
     } catch (error) {
       this.#signal.throwIfAborted();
       const failure = toFetchError(error);
       const silentMs = this.#context.clock.monotonic() - this.#observedAt;
       const others = this.#writtenBytes - written > own && mayLeave(failure, transfer, silentMs);
-      if (!stop.signal.aborted && !others) this.#failed(span.file, transfer, failure);
+      if (!stop.aborted && !others) this.#failed(span.file, transfer, failure);
     } finally {
       transfer.spans -= 1;
-      this.#spanStops.delete(span);
+      this.#signals.end(span);
       this.#schedule.release(span);
       this.#wakeup.wake();
     }
@@ -237,7 +242,7 @@ class PlanRun {
   /** The server sends everything to this lane: it takes the whole file, the others let go of it. */
   #takeWhole(span: Span, transfer: FileTransfer): void {
     const range = { start: transfer.firstMissing, end: transfer.file.size };
-    for (const other of this.#schedule.absorb(span, range)) this.#stopSpan(other);
+    for (const other of this.#schedule.absorb(span, range)) this.#signals.stop(other);
   }
 
   async #finish(number: number, transfer: FileTransfer): Promise<void> {
@@ -273,7 +278,7 @@ class PlanRun {
       return;
     }
     transfer.settled = true;
-    for (const span of this.#schedule.drop(number)) this.#stopSpan(span);
+    for (const span of this.#schedule.drop(number)) this.#signals.stop(span);
     const { path } = transfer.file;
     this.#failures.push({ path, error });
     this.#context.emit({ type: 'file-failed', path, code: error.code, message: error.message });
@@ -283,10 +288,6 @@ class PlanRun {
 
   #emitFinished({ file }: PlannedFile, how: 'kept' | 'transferred' | 'repaired'): void {
     this.#context.emit({ type: 'file-finished', path: file.path, size: file.size, how });
-  }
-
-  #stopSpan(span: Span): void {
-    this.#spanStops.get(span)?.abort(TAKEN);
   }
 
   #settle(): void {

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../model/byte-range.ts';
+import { SharedTime } from './shared-time.ts';
 import { currentRate, isLost, makeWork, type Span, timeLeft, type Work } from './work.ts';
 import { WorkQueue } from './work-queue.ts';
 
@@ -11,6 +12,8 @@ const SMALLEST_STEAL_BYTES = MIB;
 const WORTH_MS = 2000;
 /** What will be there so soon is not worth stealing. */
 const SOON_MS = 1000;
+/** Of a span that has only just begun nobody can tell how long it takes. */
+const YOUNG_MS = 1500;
 /** What a request of a thief is believed to cost before its first byte. */
 const BEGIN_MS = 100;
 /** A lane that could keep no more than this is better off with other work. */
@@ -45,6 +48,7 @@ export class Schedule {
   readonly #large = new WorkQueue<Work>();
   readonly #small = new WorkQueue<Work>();
   readonly #active = new Set<Work>();
+  readonly #time = new SharedTime();
   #smallActive = 0;
   /** Fastest span lately, in bytes per millisecond: what a thief may hope for. */
   #bestRate = 0;
@@ -74,7 +78,8 @@ export class Schedule {
   }
 
   /** What every lane is at, for people who wonder why nothing moves. Rates are bytes per second. */
-  describe(now: number): readonly LaneState[] {
+  describe(monotonic: number): readonly LaneState[] {
+    const now = this.#timeAt(monotonic);
     return [...this.#active].map((work) => ({
       file: work.file,
       position: work.position,
@@ -100,7 +105,8 @@ export class Schedule {
    * The next span for an idle lane; undefined if there is nothing to do for it now. At most `largeLimit`
    * lanes work on large files at the same time.
    */
-  take(now: number, largeLimit: number = Number.POSITIVE_INFINITY): Assignment | undefined {
+  take(monotonic: number, largeLimit: number = Number.POSITIVE_INFINITY): Assignment | undefined {
+    const now = this.#timeAt(monotonic);
     const allowed = this.largeLanes < largeLimit;
     const relief = allowed ? this.#relieve(now) : undefined;
     if (relief !== undefined) return relief;
@@ -112,9 +118,20 @@ export class Schedule {
     return allowed ? this.#steal(now) : undefined;
   }
 
+  /** The small files whose turn comes next, at most `count` of them. */
+  *nextSmall(count: number): Generator<number> {
+    for (let index = 0; index < count; index += 1) {
+      const work = this.#small.at(index);
+      if (work === undefined) return;
+      yield work.file;
+    }
+  }
+
   /** Tells that a lane wrote bytes of its span. */
-  progress(span: Span, bytes: number, now: number): void {
+  progress(span: Span, bytes: number, monotonic: number): void {
     const work = span as Work;
+    const now = this.#timeAt(monotonic);
+    this.#time.heard(monotonic, now);
     work.lastByteAt = now;
     if (work.windowStart === undefined) {
       work.windowStart = now;
@@ -172,6 +189,10 @@ export class Schedule {
     return stopped;
   }
 
+  #timeAt(monotonic: number): number {
+    return this.#time.at(monotonic, this.#active.size > 1);
+  }
+
   #next(largeAllowed: boolean): Work | undefined {
     // While large ranges are waiting, a quarter of the lanes at most is spent on round trips for small files.
     const share = Math.max(1, Math.floor(this.#options.lanes / 4));
@@ -204,7 +225,7 @@ export class Schedule {
     let cut = 0;
     let longest = least;
     for (const work of this.#active) {
-      if (work.whole || work.position >= work.end) continue;
+      if (work.whole || work.position >= work.end || now - work.startedAt < YOUNG_MS) continue;
       const left = timeLeft(work, now);
       if (left <= longest || (sure && left === Number.POSITIVE_INFINITY)) continue;
       const split = this.#splitOf(work, now);

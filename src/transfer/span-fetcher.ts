@@ -1,7 +1,7 @@
 import { toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
 import { type Attempt, retrying } from '../system/retry.ts';
-import type { FileTransfer } from './file-transfer.ts';
+import type { FileTransfer, Place } from './file-transfer.ts';
 import type { RunContext } from './run-context.ts';
 import type { Span } from './work.ts';
 
@@ -65,6 +65,15 @@ export class SpanFetcher {
     );
   }
 
+  /** Where the bytes are. Asked for all lanes: it must not end because one of them does. */
+  locate(transfer: FileTransfer, runSignal: AbortSignal): Promise<Place> {
+    const { clock, source } = this.#context;
+    return transfer.place(
+      () => source.locate(this.#revision, transfer.file, runSignal),
+      () => clock.now(),
+    );
+  }
+
   async #request(
     span: Span,
     transfer: FileTransfer,
@@ -73,10 +82,8 @@ export class SpanFetcher {
     signal: AbortSignal,
     runSignal: AbortSignal,
   ): Promise<void> {
-    const { clock, source, transport, emit } = this.#context;
-    // Asked for all lanes: it must not end because this one does.
-    const locate = () => source.locate(this.#revision, transfer.file, runSignal);
-    const place = await transfer.place(locate, () => clock.now());
+    const { transport, emit } = this.#context;
+    const place = await this.locate(transfer, runSignal);
     signal.throwIfAborted();
     const { path, size: fileSize } = transfer.file;
     const { descriptor } = transfer.staged;

@@ -153,6 +153,7 @@ export class ThreadTransport implements Transport, AsyncDisposable {
     if (pending === undefined) return;
     switch (reply.kind) {
       case 'done':
+        if (reply.last !== undefined) this.#tell(pending, { kind: 'wrote', id: reply.id, range: reply.last });
         if (pending.failure === undefined) pending.resolve();
         else pending.reject(pending.failure);
         return;

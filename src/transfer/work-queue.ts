@@ -13,6 +13,13 @@ export class WorkQueue<Work extends { readonly file: number }> {
     return [...this.#returned, ...this.#waiting.slice(this.#head)];
   }
 
+  /** What will be taken after `index` others; undefined if there is none. */
+  at(index: number): Work | undefined {
+    const returned = this.#returned.length;
+    if (index < returned) return this.#returned[returned - 1 - index];
+    return this.#waiting[this.#head + index - returned];
+  }
+
   append(work: Work): void {
     this.#waiting.push(work);
   }

@@ -2,8 +2,10 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import type { ContentDigests } from '../store/store.ts';
 import { ContentHash } from './content-hash.ts';
 
-/** One buffer per thread: sessions take turns. */
-const buffer = Buffer.allocUnsafe(1024 * 1024);
+/** Reads of this size; a small file needs no larger buffer than itself. */
+const READ_BYTES = 1024 * 1024;
+/** One per thread: sessions take turns. */
+let buffer = Buffer.alloc(0);
 
 /**
  * Hashes a file that is still being written, behind the writes: it reads back, from the page cache as a
@@ -19,6 +21,8 @@ export class HashSession {
   constructor(path: string, size: number, git: boolean) {
     this.#size = size;
     this.#git = git;
+    const needed = Math.min(size, READ_BYTES);
+    if (buffer.length < needed) buffer = Buffer.allocUnsafeSlow(needed);
     this.#hash = new ContentHash(size, { git });
     this.#descriptor = openSync(path, 'r');
   }

@@ -2,6 +2,10 @@ import { Worker } from 'node:worker_threads';
 import { FetchError } from '../model/error.ts';
 import type { ContentDigests } from '../store/store.ts';
 import type { HashCommand, HashReply } from './hash-messages.ts';
+import { HashSession } from './hash-session.ts';
+
+/** To hash so little takes less time than to ask a thread to do it. */
+const ON_THE_SPOT_BYTES = 64 * 1024;
 
 interface Pending {
   readonly path: string;
@@ -9,7 +13,7 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** Hashes in one worker thread, which starts with the first file. */
+/** Hashes in one worker thread, which starts with the first file; the smallest files on the spot. */
 export class ThreadHasher implements AsyncDisposable {
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
@@ -18,6 +22,7 @@ export class ThreadHasher implements AsyncDisposable {
 
   /** See `Hasher` in transfer/hasher.ts, which this is made for. */
   follow(path: string, size: number, { git }: { readonly git: boolean }): ThreadFollower {
+    if (size <= ON_THE_SPOT_BYTES) return new SpotFollower(path, size, git);
     const id = this.#nextId++;
     this.#send({ op: 'open', id, path, size, git });
     return {
@@ -28,9 +33,9 @@ export class ThreadHasher implements AsyncDisposable {
     };
   }
 
-  /** Starts the thread, so that it is ready when the first file is. */
-  warmUp(): void {
-    this.#worker ??= this.#start();
+  /** A file of this size will come: a thread that it needs is ready by then. */
+  expect(size: number): void {
+    if (size > ON_THE_SPOT_BYTES) this.#worker ??= this.#start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -75,7 +80,7 @@ export class ThreadHasher implements AsyncDisposable {
       if (this.#pending.size === 0) worker.unref();
       if (pending === undefined) return;
       if ('digests' in reply) pending.resolve(reply.digests);
-      else pending.reject(readError(pending.path, reply));
+      else pending.reject(readError(pending.path, reply.error));
     });
     worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'the hash thread failed', { cause })));
     worker.on('exit', () => this.#fail(new FetchError('BUG', 'the hash thread ended early')));
@@ -96,8 +101,37 @@ export interface ThreadFollower {
   close(): void;
 }
 
-function readError(path: string, reply: Extract<HashReply, { error: string }>): FetchError {
-  return new FetchError('DISK', `${path} could not be read back: ${reply.error}`, {
+/** Reads the file when it is asked for, and at no other time. */
+class SpotFollower implements ThreadFollower {
+  readonly #path: string;
+  readonly #size: number;
+  readonly #git: boolean;
+
+  constructor(path: string, size: number, git: boolean) {
+    this.#path = path;
+    this.#size = size;
+    this.#git = git;
+  }
+
+  advance(): void {}
+  restart(): void {}
+  close(): void {}
+
+  async digests(): Promise<ContentDigests> {
+    let session: HashSession | undefined;
+    try {
+      session = new HashSession(this.#path, this.#size, this.#git);
+      return session.finish();
+    } catch (error) {
+      throw readError(this.#path, error instanceof Error ? error.message : String(error));
+    } finally {
+      session?.close();
+    }
+  }
+}
+
+function readError(path: string, why: string): FetchError {
+  return new FetchError('DISK', `${path} could not be read back: ${why}`, {
     hint: 'The disk may be failing. Run the same command again; what is whole is kept.',
   });
 }

@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { download, type PlanOutcome, plan } from '../../api/download.ts';
 import type { DownloadOutcome } from '../../library/download.ts';
 import { lockOfManifest } from '../../library/lock.ts';
@@ -22,6 +21,7 @@ import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { DownloadOptions } from '../settings.ts';
 import { writeLock } from '../write-lock.ts';
+import { keepYoungFew } from '../young-objects.ts';
 
 export interface DownloadCommand {
   /** Undefined if a lock file says what to fetch. */
@@ -29,9 +29,6 @@ export interface DownloadCommand {
   readonly names: readonly string[];
   readonly options: DownloadOptions;
 }
-
-// Collect garbage before it has doubled the heap: a long run makes much of it and keeps little.
-setFlagsFromString('--heap-growing-percent=25');
 
 /** The default command. Returns the exit code; everything that is to be said has been printed. */
 export async function runDownload({ repo, names, options }: DownloadCommand): Promise<number> {
@@ -68,6 +65,7 @@ async function runJob(
   const contacts = new Contacts();
   let started = reportTime.now();
   const emit: Emit = (event) => {
+    keepYoungFew(event);
     tally.apply(event);
     contacts.emit(event);
     reporter.emit(event);

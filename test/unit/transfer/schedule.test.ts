@@ -251,6 +251,29 @@ describe('a steal', () => {
     expect(steal(0, 10 * MIB, 20_000, 20_000).assignment).toBeUndefined();
   });
 
+  test.each([
+    ['all lanes are silent together', true, false],
+    ['the others are heard of', false, true],
+  ])('of a span that was silent for two seconds while %s', (_, together, taken) => {
+    const schedule = new Schedule({ rangeSize: () => 1024 * MIB, lanes: 3 });
+    for (const file of [0, 1, 2]) schedule.add(file, 1024 * MIB, [{ start: 0, end: 30 * MIB }]);
+    const spans = [0, 1, 2].map(() => schedule.take(0)!.span);
+    for (let at = 40; at <= 3000; at += 40) {
+      for (const span of spans) {
+        if (at > 1000 && (together || span === spans[1])) continue;
+        // They have less than a second to go, and stay there.
+        span.position = 15 * MIB;
+        schedule.progress(span, 40 * 20_000, at);
+      }
+    }
+    spans[0]!.position = spans[0]!.end;
+    schedule.release(spans[0]!);
+    const assignment = schedule.take(3000);
+    expect(assignment?.stolenFrom).toBe(taken ? spans[1] : undefined);
+    // Not for ever: something else may be wrong than the machine.
+    expect(schedule.take(9000)?.stolenFrom).toBeDefined();
+  });
+
   test('takes everything from a span that has been silent for long', () => {
     const { victim, assignment } = steal(5, 100 * MIB, 0, 20_000, 6000);
     expect(assignment!.stolenFrom).toBe(victim);
