@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import * as module from 'node:module';
+import { run } from './run.ts';
 
-// From Node 22.1 on, what was compiled once is not compiled again. It only helps what is loaded after this.
+// From Node 22.1 on, what was compiled once is not compiled again. It helps what is loaded after this: all but help.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
-const { run } = await import('./run.ts');
 await run();

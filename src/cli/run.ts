@@ -6,11 +6,20 @@ import { createProgram } from './program.ts';
 const EXIT_USAGE = 2;
 
 /** A reader that has gone away (`fetch … | head -1`) is no failure of ours. */
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+function write(stream: NodeJS.WriteStream, text: string): void {
+  if (stream.listenerCount('error') === 0) stream.on('error', () => {});
+  stream.write(text);
+}
 
-// Loaded by those who need more than help: for help and version, every file more would be felt.
-const mainCommand = () => import('./entry-download.ts');
-const otherCommands = () => import('./entry-others.ts');
+// Loaded by those who need more than help: for help and version, every file and every stream more would be felt.
+const mainCommand = () => prepared(import('./entry-download.ts'));
+const otherCommands = () => prepared(import('./entry-others.ts'));
+
+function prepared<Entry>(entry: Entry): Entry {
+  write(process.stdout, '');
+  write(process.stderr, '');
+  return entry;
+}
 
 async function main(): Promise<number> {
   let exit = 0;
@@ -50,7 +59,7 @@ async function main(): Promise<number> {
         exit = await runCache(action);
       },
     },
-    { out: (text) => process.stdout.write(text), error: (text) => process.stderr.write(text) },
+    { out: (text) => write(process.stdout, text), error: (text) => write(process.stderr, text) },
   );
   await program.parseAsync(process.argv);
   return exit;

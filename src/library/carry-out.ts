@@ -52,8 +52,7 @@ export class Crew implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.transport[Symbol.asyncDispose]();
-    await this.hasher[Symbol.asyncDispose]();
+    await Promise.all([this.transport[Symbol.asyncDispose](), this.hasher[Symbol.asyncDispose]()]);
   }
 }
 

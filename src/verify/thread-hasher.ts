@@ -22,7 +22,7 @@ export class ThreadHasher implements AsyncDisposable {
 
   /** See `Hasher` in transfer/hasher.ts, which this is made for. */
   follow(path: string, size: number, { git }: { readonly git: boolean }): ThreadFollower {
-    if (size <= ON_THE_SPOT_BYTES) return new SpotFollower(path, size, git);
+    if (size <= ON_THE_SPOT_BYTES) return new SpotFollower(path, size, git, () => this.#broken);
     const id = this.#nextId++;
     this.#send({ op: 'open', id, path, size, git });
     return {
@@ -106,18 +106,27 @@ class SpotFollower implements ThreadFollower {
   readonly #path: string;
   readonly #size: number;
   readonly #git: boolean;
+  readonly #broken: () => FetchError | undefined;
+  #closed = false;
 
-  constructor(path: string, size: number, git: boolean) {
+  constructor(path: string, size: number, git: boolean, broken: () => FetchError | undefined) {
     this.#path = path;
     this.#size = size;
     this.#git = git;
+    this.#broken = broken;
   }
 
   advance(): void {}
   restart(): void {}
-  close(): void {}
+
+  close(): void {
+    this.#closed = true;
+  }
 
   async digests(): Promise<ContentDigests> {
+    const broken = this.#broken();
+    if (broken !== undefined) throw broken;
+    if (this.#closed) throw readError(this.#path, 'it was closed');
     let session: HashSession | undefined;
     try {
       session = new HashSession(this.#path, this.#size, this.#git);

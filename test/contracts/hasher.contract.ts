@@ -13,6 +13,9 @@ export function hasherContract(name: string, make: () => Hasher): void {
     return path;
   };
   const never = () => {};
+  // A few bytes may be hashed in another place than many.
+  const few = 1000;
+  const many = 300_000;
 
   describe(name, () => {
     test.each([0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 7])('hashes a file of %i bytes', async (size) => {
@@ -41,41 +44,49 @@ export function hasherContract(name: string, make: () => Hasher): void {
       follower.close();
     });
 
-    test('starts anew when told to, as often as one likes', async () => {
+    test.each([few, many])('starts anew when told to, as often as one likes: %i bytes', async (size) => {
       await using hasher = make();
-      const path = file(bytes(1000, 1));
-      const follower = hasher.follow(path, 1000, { git: true });
+      const path = file(bytes(size, 1));
+      const follower = hasher.follow(path, size, { git: true });
       for (const seed of [1, 2, 3]) {
-        writeFileSync(path, bytes(1000, seed));
+        writeFileSync(path, bytes(size, seed));
         follower.restart();
-        follower.advance(500);
-        expect(await follower.digests()).toEqual(digestsOf(bytes(1000, seed)));
+        follower.advance(size / 2);
+        expect(await follower.digests()).toEqual(digestsOf(bytes(size, seed)));
       }
       follower.close();
     });
 
-    test('says which file ends too early, and hashes it when it is whole', async () => {
-      await using hasher = make();
-      const content = bytes(1000);
-      const path = file(content);
-      truncateSync(path, 600);
-      const follower = hasher.follow(path, 1000, { git: false });
-      follower.advance(800);
-      const failure = await follower.digests().catch((error) => error);
-      expect(failure).toMatchObject({ code: 'DISK', side: 'store' });
-      expect(failure.message).toContain(path);
-      expect(failure.message).toContain('600');
-      writeFileSync(path, content);
-      follower.restart();
-      expect((await follower.digests()).sha256).toBe(digestsOf(content).sha256);
-      follower.close();
-    });
+    test.each([few, many])(
+      'says which file of %i bytes ends too early, and hashes it when whole',
+      async (size) => {
+        await using hasher = make();
+        const content = bytes(size);
+        const path = file(content);
+        truncateSync(path, 600);
+        const follower = hasher.follow(path, size, { git: false });
+        follower.advance(800);
+        const failure = await follower.digests().catch((error) => error);
+        expect(failure).toMatchObject({ code: 'DISK', side: 'store' });
+        expect(failure.message).toContain(path);
+        expect(failure.message).toContain('600');
+        writeFileSync(path, content);
+        follower.restart();
+        expect((await follower.digests()).sha256).toBe(digestsOf(content).sha256);
+        follower.close();
+      },
+    );
 
-    test.each(['missing', 'folder'])('names a file that cannot be read: %s', async (which) => {
+    test.each([
+      ['missing', few],
+      ['missing', many],
+      ['a folder', few],
+      ['a folder', many],
+    ])('names a file that cannot be read: %s, %i bytes', async (which, size) => {
       await using hasher = make();
       const folder = temporaryFolder();
-      const path = which === 'folder' ? folder : join(folder, 'none');
-      const follower = hasher.follow(path, 10, { git: false });
+      const path = which === 'a folder' ? folder : join(folder, 'none');
+      const follower = hasher.follow(path, size, { git: false });
       follower.advance(5);
       for (let time = 0; time < 2; time += 1) {
         await expect(follower.digests()).rejects.toMatchObject({
@@ -94,7 +105,7 @@ export function hasherContract(name: string, make: () => Hasher): void {
       await using hasher = make();
       const folder = temporaryFolder();
       const results = Array.from({ length: 150 }, async (_, index) => {
-        const content = bytes(index * 1001, index);
+        const content = bytes(index * 2001, index);
         const path = join(folder, `${index}`);
         if (index % 10 !== 3) writeFileSync(path, content);
         const follower = hasher.follow(path, content.length, { git: index % 2 === 0 });
@@ -106,9 +117,9 @@ export function hasherContract(name: string, make: () => Hasher): void {
       await Promise.all(results);
     });
 
-    test('forgets a file that was closed, and nothing else', async () => {
+    test.each([few, many])('forgets a file of %i bytes that was closed, and nothing else', async (size) => {
       await using hasher = make();
-      const content = bytes(5000);
+      const content = bytes(size);
       const [closed, other] = [file(content), file(content)].map((path) =>
         hasher.follow(path, content.length, { git: false }),
       );
@@ -125,7 +136,7 @@ export function hasherContract(name: string, make: () => Hasher): void {
       // A hole of 64 GiB: half a minute of hashing, and no room on the disk.
       truncateSync(path, 64 * 1024 * MIB);
       const follower = hasher.follow(path, 64 * 1024 * MIB, { git: true });
-      const asked = [follower.digests(), hasher.follow(path, 10, { git: false }).digests()];
+      const asked = [follower.digests(), hasher.follow(path, many, { git: false }).digests()];
       asked.forEach((one) => {
         one.catch(never);
       });
@@ -140,10 +151,10 @@ export function hasherContract(name: string, make: () => Hasher): void {
       await hasher[Symbol.asyncDispose]();
     });
 
-    test('can be let go without having been used', async () => {
+    test.each([few, many])('can be let go without having been used: %i bytes', async (size) => {
       const hasher = make();
       await hasher[Symbol.asyncDispose]();
-      const follower = hasher.follow(file(bytes(3)), 3, { git: false });
+      const follower = hasher.follow(file(bytes(size)), size, { git: false });
       await expect(follower.digests()).rejects.toMatchObject({ code: 'ABORTED' });
     });
   });
