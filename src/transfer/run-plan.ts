@@ -9,7 +9,7 @@ import { Finisher } from './finisher.ts';
 import { laneLines } from './lane-lines.ts';
 import { LookAhead } from './look-ahead.ts';
 import { mayLeave } from './may-leave.ts';
-import { rangeSize } from './range-size.ts';
+import { rangeSize, SMALLEST_RANGE } from './range-size.ts';
 import type { RunContext } from './run-context.ts';
 import type { FileFailure, RunResult } from './run-result.ts';
 import { Schedule } from './schedule.ts';
@@ -64,7 +64,7 @@ class PlanRun {
     this.#context = context;
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
     const cut = (bytes: number) => rangeSize(bytes, connections);
-    this.#schedule = new Schedule({ rangeSize: cut, lanes: connections });
+    this.#schedule = new Schedule({ rangeSize: cut, smallestRange: SMALLEST_RANGE, lanes: connections });
     this.#budget = new ConnectionBudget(context.largeConnections, context.clock.monotonic());
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);

@@ -7,6 +7,8 @@ const MIB = 1024 * 1024;
 
 /** Files up to this size wait in a line of their own, so that their round trips overlap with large ranges. */
 const SMALL_FILE_BYTES = 8 * MIB;
+/** A range is cut if it is larger than a lane's share by this factor. */
+const WORTH_CUTTING = 1.5;
 /** Less than this is not worth a request of its own, unless its lane would take `WORTH_MS` for it. */
 const SMALLEST_STEAL_BYTES = MIB;
 const WORTH_MS = 2000;
@@ -35,6 +37,8 @@ export interface LaneState extends Readonly<Span> {
 export interface ScheduleOptions {
   /** Bytes per range for a file of this size. */
   readonly rangeSize: (fileBytes: number) => number;
+  /** Bytes; ranges are not shared out in smaller pieces than this. */
+  readonly smallestRange: number;
   readonly lanes: number;
 }
 
@@ -112,6 +116,7 @@ export class Schedule {
     if (relief !== undefined) return relief;
     const work = this.#next(allowed);
     if (work !== undefined) {
+      if (!work.small) this.#share(work, Math.min(this.#options.lanes, largeLimit));
       this.#start(work, now);
       return { span: work, stolenFrom: undefined };
     }
@@ -200,6 +205,20 @@ export class Schedule {
     if (this.#small.length > 0 && (!largeWaits || this.#smallActive < share)) return this.#small.take();
     if (!largeWaits) return undefined;
     return this.#large.take();
+  }
+
+  /** When less waits than one range for each lane, a lane takes no more than its share: so that all end together. */
+  #share(work: Work, lanes: number): void {
+    const { smallestRange } = this.#options;
+    const size = work.end - work.position;
+    if (this.#large.length >= lanes || size <= smallestRange) return;
+    let bytes = size;
+    for (const { position, end } of this.#large.all()) bytes += end - position;
+    const share = Math.max(smallestRange, bytes / lanes);
+    const cut = Math.ceil((work.position + share) / MIB) * MIB;
+    if (size < WORTH_CUTTING * share || cut >= work.end) return;
+    this.#large.giveBack(makeWork(work.file, cut, work.end, false));
+    work.end = cut;
   }
 
   #start(work: Work, now: number): void {

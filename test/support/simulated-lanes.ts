@@ -1,5 +1,6 @@
 import type { ByteRange } from '../../src/model/byte-range.ts';
 import { IntervalSet } from '../../src/model/interval-set.ts';
+import { SMALLEST_RANGE } from '../../src/transfer/range-size.ts';
 import { Schedule } from '../../src/transfer/schedule.ts';
 import type { Span } from '../../src/transfer/work.ts';
 
@@ -73,7 +74,7 @@ class Lane {
  */
 export function simulate(simulation: Simulation): SimulatedRun {
   const { files, links, rangeSize, ignoresRanges = () => false, dropFirstFileAt } = simulation;
-  const schedule = new Schedule({ rangeSize, lanes: links.length });
+  const schedule = new Schedule({ rangeSize, smallestRange: SMALLEST_RANGE, lanes: links.length });
   const fetched = files.map(() => new IntervalSet());
   const absorbed = new Set<number>();
   const lanes = links.map((link) => new Lane(link));
