@@ -6,9 +6,8 @@ import { createProgram } from './program.ts';
 const EXIT_USAGE = 2;
 
 /** A reader that has gone away (`fetch … | head -1`) is no failure of ours. */
-function write(stream: NodeJS.WriteStream, text: string): void {
-  if (stream.listenerCount('error') === 0) stream.on('error', () => {});
-  stream.write(text);
+function patient(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  return stream.listenerCount('error') === 0 ? stream.on('error', () => {}) : stream;
 }
 
 // Loaded by those who need more than help: for help and version, every file and every stream more would be felt.
@@ -16,8 +15,8 @@ const mainCommand = () => prepared(import('./entry-download.ts'));
 const otherCommands = () => prepared(import('./entry-others.ts'));
 
 function prepared<Entry>(entry: Entry): Entry {
-  write(process.stdout, '');
-  write(process.stderr, '');
+  patient(process.stdout);
+  patient(process.stderr);
   return entry;
 }
 
@@ -59,7 +58,10 @@ async function main(): Promise<number> {
         exit = await runCache(action);
       },
     },
-    { out: (text) => write(process.stdout, text), error: (text) => write(process.stderr, text) },
+    {
+      out: (text) => patient(process.stdout).write(text),
+      error: (text) => patient(process.stderr).write(text),
+    },
   );
   await program.parseAsync(process.argv);
   return exit;

@@ -16,12 +16,12 @@ import { composeJobs } from '../compose-locks.ts';
 import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
 import { chooseFitting } from '../fits.ts';
+import { keepHeapSmall } from '../heap.ts';
 import { Inspection } from '../inspection.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { DownloadOptions } from '../settings.ts';
 import { writeLock } from '../write-lock.ts';
-import { keepYoungFew } from '../young-objects.ts';
 
 export interface DownloadCommand {
   /** Undefined if a lock file says what to fetch. */
@@ -65,7 +65,7 @@ async function runJob(
   const contacts = new Contacts();
   let started = reportTime.now();
   const emit: Emit = (event) => {
-    keepYoungFew(event);
+    keepHeapSmall(event);
     tally.apply(event);
     contacts.emit(event);
     reporter.emit(event);

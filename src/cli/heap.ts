@@ -12,7 +12,7 @@ let files = 0;
  * What is young dies young here and needs little room: without this, V8 lets that room grow to 32 MiB with many
  * small files. Every thread that starts sets it back (V8's `Heap::ConfigureHeap`), so it is said again.
  */
-export function keepYoungFew({ type }: TransferEvent): void {
+export function keepHeapSmall({ type }: TransferEvent): void {
   if (type === 'file-started' ? files++ % FILES_BETWEEN === 0 : type === 'resolved' || type === 'planned') {
     setFlagsFromString('--semi-space-growth-factor=1');
   }
