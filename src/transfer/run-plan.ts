@@ -198,7 +198,10 @@ class PlanRun {
           own += bytes;
           this.#wrote(span, bytes, added);
         },
-        wholeFile: () => this.#takeWhole(span, transfer),
+        // Two may find it out at the same time: the first has it.
+        wholeFile: () => {
+          if (!stop.aborted) this.#takeWhole(span, transfer);
+        },
         trouble: (kind: 'refused' | 'broke') => this.#trouble(kind),
       };
       await this.#fetcher.fetch(span, transfer, observer, stop, this.#signal);

@@ -14,6 +14,8 @@ const ID = 'tests/faults';
 const SIZE = 40 * MIB + 12_345;
 /** What the program does by itself with a file of that size. */
 const LANES = 12;
+/** The strict transport leaves an odd answer to the other, which asks again; after the first, `auto` asks no more. */
+const ASKED = process.env['FETCH_TRANSPORT'] === 'raw' ? 2 : 1;
 const RANGE = 4 * MIB;
 const CARRIERS: readonly RequestKind[] = ['cdn', 'resolve-cache'];
 
@@ -261,7 +263,7 @@ describe('answers that are not what was asked for', () => {
     console.log(
       `a server that ignores Range: ${whole.length} answers, ${(wasted / 1e6).toFixed(1)} MB too many`,
     );
-    expect(wasted).toBeLessThan(LANES * MIB);
+    expect(wasted).toBeLessThan(ASKED * LANES * MIB);
   });
 
   test('one that ignores Range once', async () => {
@@ -308,9 +310,7 @@ describe('answers that are not what was asked for', () => {
     ]);
     for (const entry of hub.log.where({ kind: ['resolve', ...CARRIERS] }))
       expect(entry.acceptEncoding).toBe('identity');
-    // The strict transport leaves such an answer to the other, which asks again.
-    const requests = process.env['FETCH_TRANSPORT'] === 'raw' ? 2 : 1;
-    expect(hub.log.where({ kind: 'resolve-cache', path: 'config.json' })).toHaveLength(requests);
+    expect(hub.log.where({ kind: 'resolve-cache', path: 'config.json' })).toHaveLength(ASKED);
   });
 
   test('gzip on answers of the API', async () => {

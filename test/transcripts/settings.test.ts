@@ -112,6 +112,7 @@ test('fetch config is a table, without anything secret', async () => {
     HF_TOKEN: 'hf_secret',
     HTTPS_PROXY: 'http://me:geheim@proxy.example:3128',
     HF_HUB_OFFLINE: '1',
+    FETCH_TRANSPORT: '',
   };
   const run = await workspace.run(['config'], { env });
   expect(run.exit).toBe(0);
