@@ -1,5 +1,6 @@
 import type { ByteRange } from '../model/byte-range.ts';
 import { SharedTime } from './shared-time.ts';
+import { splitOf } from './split.ts';
 import { currentRate, isLost, makeWork, type Span, timeLeft, type Work } from './work.ts';
 import { WorkQueue } from './work-queue.ts';
 
@@ -9,18 +10,13 @@ const MIB = 1024 * 1024;
 const SMALL_FILE_BYTES = 8 * MIB;
 /** A range is cut if it is larger than a lane's share by this factor. */
 const WORTH_CUTTING = 1.5;
-/** Less than this is not worth a request of its own, unless its lane would take `WORTH_MS` for it. */
-const SMALLEST_STEAL_BYTES = MIB;
-const WORTH_MS = 2000;
 /** What will be there so soon is not worth stealing. */
 const SOON_MS = 1000;
 /** Of a span that has only just begun nobody can tell how long it takes. */
 const YOUNG_MS = 1500;
-/** What a request of a thief is believed to cost before its first byte. */
-const BEGIN_MS = 100;
-/** A lane that could keep no more than this is better off with other work. */
-const SMALLEST_KEPT_BYTES = MIB / 16;
 const RATE_WINDOW_MS = 200;
+/** What the lanes at work will have taken by then is not worth a new connection, which begins slowly. */
+const WARM_MS = 500;
 
 /** What a lane gets: a span to work on, and the span it was cut off from, if any. */
 export interface Assignment {
@@ -54,6 +50,8 @@ export class Schedule {
   readonly #active = new Set<Work>();
   readonly #time = new SharedTime();
   #smallActive = 0;
+  /** The most lanes that were at work on large files at once: so many connections are warm. */
+  #warm = 0;
   /** Fastest span lately, in bytes per millisecond: what a thief may hope for. */
   #bestRate = 0;
 
@@ -114,7 +112,7 @@ export class Schedule {
     const allowed = this.largeLanes < largeLimit;
     const relief = allowed ? this.#relieve(now) : undefined;
     if (relief !== undefined) return relief;
-    const work = this.#next(allowed);
+    const work = this.#next(allowed && !this.#soonTaken(now));
     if (work !== undefined) {
       if (!work.small) this.#share(work, Math.min(this.#options.lanes, largeLimit));
       this.#start(work, now);
@@ -226,16 +224,30 @@ export class Schedule {
     work.lastByteAt = now;
     this.#active.add(work);
     if (work.small) this.#smallActive += 1;
+    this.#warm = Math.max(this.#warm, this.largeLanes);
   }
 
   /** Near the end, a span that would outlast all that waits is cut before that is begun. */
   #relieve(now: number): Assignment | undefined {
     if (this.#large.length === 0 || this.#large.length > this.largeLanes) return undefined;
+    const waitMs = this.#waitMs(now);
+    return waitMs === undefined ? undefined : this.#steal(now, waitMs + 2 * SOON_MS, true);
+  }
+
+  /** Whether a lane would need a new connection for what the others will soon have taken. */
+  #soonTaken(now: number): boolean {
+    if (this.largeLanes < this.#warm || this.#large.length > 4 * this.largeLanes) return false;
+    const waitMs = this.#waitMs(now);
+    return waitMs !== undefined && waitMs < WARM_MS;
+  }
+
+  /** How long the lanes at work need for all that waits; undefined if they bring nothing. */
+  #waitMs(now: number): number | undefined {
     let rate = 0;
     let waiting = 0;
     for (const work of this.#active) rate += currentRate(work, now);
     for (const { position, end } of this.#large.all()) waiting += end - position;
-    return rate > 0 ? this.#steal(now, waiting / rate + 2 * SOON_MS, true) : undefined;
+    return rate > 0 ? waiting / rate : undefined;
   }
 
   /** From the span that takes longest, if longer than that. With `sure`, only if that was measured. */
@@ -247,7 +259,7 @@ export class Schedule {
       if (work.whole || work.position >= work.end || now - work.startedAt < YOUNG_MS) continue;
       const left = timeLeft(work, now);
       if (left <= longest || (sure && left === Number.POSITIVE_INFINITY)) continue;
-      const split = this.#splitOf(work, now);
+      const split = splitOf(work, this.#bestRate, now);
       if (split === undefined) continue;
       victim = work;
       cut = split;
@@ -264,26 +276,5 @@ export class Schedule {
     victim.end = cut;
     this.#start(tail, now);
     return { span: tail, stolenFrom: victim };
-  }
-
-  /** Where to cut, so that both parts end at about the same time; undefined if it is not worth it. */
-  #splitOf(victim: Work, now: number): number | undefined {
-    const { position, end } = victim;
-    // A span that seems lost keeps nothing.
-    if (isLost(victim, now)) return position;
-    const remaining = end - position;
-    const rate = currentRate(victim, now);
-    const hoped = Math.max(rate, this.#bestRate);
-    // Nothing has come yet and nothing is known: one half each.
-    const kept =
-      rate === 0 ? remaining / 2 : ((rate * hoped) / (rate + hoped)) * (BEGIN_MS + remaining / hoped);
-    const taken = remaining - kept;
-    if (taken < SMALLEST_STEAL_BYTES && (rate === 0 || taken / rate < WORTH_MS)) return undefined;
-    if (kept < SMALLEST_KEPT_BYTES) return position;
-    const cut = Math.ceil(position + kept);
-    // On a block of the journal, if that makes no difference.
-    const aligned = Math.round(cut / MIB) * MIB;
-    const near = Math.abs(aligned - cut) <= kept / 4;
-    return near && aligned > position && aligned < end ? aligned : cut;
   }
 }

@@ -218,6 +218,21 @@ describe('the last ranges', () => {
   });
 });
 
+test.each([
+  ['a tenth of a second', 8, false],
+  ['many seconds', 1024, true],
+])('a lane more, with a cold connection, for what takes the others %s', (_, mebibytes, worthIt) => {
+  const schedule = new Schedule({ rangeSize: () => 4 * MIB, smallestRange: 4 * MIB, lanes: 4 });
+  schedule.add(0, 1024 * MIB, [{ start: 0, end: (8 + mebibytes) * MIB }]);
+  const spans = [schedule.take(0)!.span, schedule.take(0)!.span];
+  for (let at = 20; at <= 400; at += 20) for (const span of spans) schedule.progress(span, 20 * 40_000, at);
+  expect(schedule.take(400)?.span.position).toBe(worthIt ? 8 * MIB : undefined);
+  // One whose connection is warm takes it in any case.
+  spans[0]!.position = spans[0]!.end;
+  schedule.release(spans[0]!);
+  expect(schedule.take(400)?.span.position).toBe((worthIt ? 12 : 8) * MIB);
+});
+
 describe('a steal', () => {
   const steal = (position: number, end: number, rate: number, best: number, now = 2000) => {
     const schedule = new Schedule({ rangeSize: () => 1024 * MIB, smallestRange: 1024 * MIB, lanes: 3 });
