@@ -74,11 +74,12 @@ export async function download(
   try {
     const source = openHub(request, environment, http, emit);
     await using crew = new Crew(request, environment, emit);
-    if (lacksAll(request)) crew.warmUp();
+    const lacking = lacksAll(request);
+    if (lacking) crew.warmUp();
     const aim = await takeAim(request, { source, emit, signal });
     const { revision } = aim;
     const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
-    if (lacksAll(request)) crew.expect(selected);
+    if (lacking) crew.expect(selected);
     await using store = await openStore(request, environment, revision);
     await store.refuseNames(selected);
     const asRecorded = request.lock !== undefined || request.offline;

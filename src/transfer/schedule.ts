@@ -210,9 +210,7 @@ export class Schedule {
     const { smallestRange } = this.#options;
     const size = work.end - work.position;
     if (this.#large.length >= lanes || size <= smallestRange) return;
-    let bytes = size;
-    for (const { position, end } of this.#large.all()) bytes += end - position;
-    const share = Math.max(smallestRange, bytes / lanes);
+    const share = Math.max(smallestRange, (size + this.#waitingBytes()) / lanes);
     const cut = Math.ceil((work.position + share) / MIB) * MIB;
     if (size < WORTH_CUTTING * share || cut >= work.end) return;
     this.#large.giveBack(makeWork(work.file, cut, work.end, false));
@@ -244,10 +242,13 @@ export class Schedule {
   /** How long the lanes at work need for all that waits; undefined if they bring nothing. */
   #waitMs(now: number): number | undefined {
     let rate = 0;
-    let waiting = 0;
     for (const work of this.#active) rate += currentRate(work, now);
-    for (const { position, end } of this.#large.all()) waiting += end - position;
-    return rate > 0 ? waiting / rate : undefined;
+    return rate > 0 ? this.#waitingBytes() / rate : undefined;
+  }
+
+  /** Of large files. Looks at all that waits: to be asked where that is little. */
+  #waitingBytes(): number {
+    return this.#large.all().reduce((sum, { position, end }) => sum + end - position, 0);
   }
 
   /** From the span that takes longest, if longer than that. With `sure`, only if that was measured. */
