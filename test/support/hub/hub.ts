@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Credential, credentialOf, type Token } from './access.ts';
+import { type Credential, credentialOf, type Token, userId } from './access.ts';
 import { objectPath, Storage } from './answers/cdn.ts';
 import { hubReply } from './answers/dispatch.ts';
 import { overQuota } from './answers/hub-error.ts';
@@ -10,6 +10,7 @@ import { type Fault, FaultScript } from './faults/script.ts';
 import { type LogEntry, RequestLog } from './log.ts';
 import { bucketOf, type Quotas, RateLimiter } from './rate-limit.ts';
 import { Catalog } from './repositories/catalog.ts';
+import type { HubFile } from './repositories/file.ts';
 import type { Repository, RepositoryDescription, RepositoryType } from './repositories/repository.ts';
 import { DEFAULT_SETTINGS, type HubSettings } from './settings.ts';
 import { type TruthFile, truthOf } from './truth.ts';
@@ -108,10 +109,16 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     const kind = route?.kind ?? 'unknown';
     const path = route !== undefined && route.path !== '' ? route.path : urlPath(request);
     const reply = async (exchange: Exchange): Promise<Reply> => {
-      const signedUrl = (file: Parameters<typeof objectPath>[1], disposition: string): string => {
-        const object = objectPath(catalog.get(route?.id ?? '', route?.type), file);
-        return `${settings.cdnBase ?? cdn.origin}${storage.sign(object, file, disposition, settings.signedUrlSeconds)}`;
-      };
+      const signedUrl = (file: HubFile, disposition: string): string =>
+        storage.sign(file, {
+          origin: settings.cdnBase ?? cdn.origin,
+          path: objectPath(catalog.get(route?.id ?? '', route?.type), file),
+          disposition,
+          user: credential.state === 'valid' ? userId(credential.token.user) : 'public',
+          client: request.socket.remoteAddress ?? '',
+          expires: Math.ceil(Date.now() / 1000 + settings.signedUrlSeconds),
+          range: settings.bindRanges ? request.headers.range : undefined,
+        });
       const bucket = bucketOf(kind);
       const { refused, headers } = limiter.count(bucket);
       const origins = { hubOrigin: hub.origin, cdnOrigin: cdn.origin };

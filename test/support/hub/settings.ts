@@ -15,6 +15,10 @@ export interface HubSettings {
   /** Entries of the tree on one page. */
   pageSize: number;
   signedUrlSeconds: number;
+  /** An address from a resolve that carried `Range` is good for exactly that range (field facts 1.1). */
+  bindRanges: boolean;
+  /** A signed address is good for the network address that resolved it only; nobody knows whether the Hub does it. */
+  bindAddresses: boolean;
   /** Files that its scanners warn of, said when it is asked with `securityStatus`; undefined: it says nothing. */
   scanFindings: readonly { readonly path: string; readonly level: string }[] | undefined;
   /** Origin of another server that holds the storage's objects under their paths; undefined for our own CDN. */
@@ -30,6 +34,8 @@ export const DEFAULT_SETTINGS: Readonly<HubSettings> = {
   bytesPerSecond: undefined,
   pageSize: 1000,
   signedUrlSeconds: 3600,
+  bindRanges: true,
+  bindAddresses: true,
   scanFindings: undefined,
   cdnBase: undefined,
 };
