@@ -9,8 +9,8 @@ import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { Asked } from './hub-error.ts';
 import * as library from './library.ts';
 import { toRemoteFile } from './listing.ts';
-import { type EndpointHabits, locateFile } from './locate.ts';
-import { readRange } from './read-range.ts';
+import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
+import { RangeReader } from './read-range.ts';
 import { scanFindings } from './scan-findings.ts';
 
 /** Far beyond the Hub's own advice of 100,000 files in a repository. */
@@ -28,10 +28,12 @@ const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
 export class HubSource implements Source {
   readonly name = 'hub';
   readonly #hub: HubConnection;
-  readonly #habits: EndpointHabits = { servesDirectly: false, assumed: new Set() };
+  readonly #traits = unknownTraits();
+  readonly #reader: RangeReader;
 
   constructor(hub: HubConnection) {
     this.#hub = hub;
+    this.#reader = new RangeReader(hub, this.#traits);
   }
 
   async resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision> {
@@ -106,9 +108,8 @@ export class HubSource implements Source {
     }
   }
 
-  locate(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<Location> {
-    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
-    return locateFile(this.#hub, asked, revision, file, this.#habits, signal);
+  locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location> {
+    return locateFile(this.#hub, { ...this.#request(revision, file), range }, this.#traits, signal);
   }
 
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
@@ -119,8 +120,7 @@ export class HubSource implements Source {
   }
 
   read(revision: Revision, file: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
-    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
-    return readRange(this.#hub, asked, revision, file, range, signal);
+    return this.#reader.read(this.#request(revision, file), range, signal);
   }
 
   async scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined> {
@@ -150,6 +150,11 @@ export class HubSource implements Source {
       status: thrown.status,
       hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${shown.join(', ')}.`,
     });
+  }
+
+  #request(revision: Revision, file: RemoteFile): FileRequest {
+    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
+    return { asked, revision, file };
   }
 
   #asked(what: string, repo: RepoRef, revision?: string): Asked {
