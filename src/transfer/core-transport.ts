@@ -14,6 +14,7 @@ import { writeFully } from './write-fully.ts';
 
 /** Requests for one range: each redirect may take two. */
 const MAX_HOPS = 10;
+const HINT_CACHE = 'A cache on the way may be broken: try again later, or over another network or endpoint.';
 
 /** The transport that copes with everything that speaks HTTP: node:http(s), one buffer of the parser at a time. */
 export class CoreTransport implements Transport {
@@ -128,14 +129,19 @@ function extentOf(response: HttpResponse, job: RangeJob, asked: ByteRange): Byte
   if (answer.kind === 'range') return answer.range;
   if (answer.kind === 'whole') return checkWhole(response, job);
   response.body.destroy();
-  const hint = 'A cache on the way may be broken: try again later, or over another network or endpoint.';
   const wanted = `${asked.start}-${asked.end - 1}/${job.fileSize}`;
   if (answer.kind === 'other') {
-    const message = `${url.host} answered another range of ${job.path} than was asked for (asked ${wanted}, got ${answer.said})`;
-    throw new FetchError('NETWORK', message, { retryable: true, hint });
+    throw new FetchError(
+      'NETWORK',
+      `${url.host} answered another range of ${job.path} than was asked for (asked ${wanted}, got ${answer.said})`,
+      { retryable: true, hint: HINT_CACHE },
+    );
   }
-  const message = `${url.host} does not say which part of ${job.path} it sends (asked ${wanted}, no Content-Range)`;
-  throw new FetchError('NETWORK', message, { status, refusal: 'no-ranges', retryable: true, hint });
+  throw new FetchError(
+    'NETWORK',
+    `${url.host} does not say which part of ${job.path} it sends (asked ${wanted}, no Content-Range)`,
+    { status, refusal: 'no-ranges', retryable: true, hint: HINT_CACHE },
+  );
 }
 
 /** An answer with the whole file instead of a range. Its length, where it means something, must be right. */
