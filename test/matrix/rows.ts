@@ -1,64 +1,22 @@
-import type { Effect } from '../support/hub/faults/effect.ts';
-import { type Column, type Expectation, ends, none, type Row, same } from './cell.ts';
-
-type Cells = Readonly<Record<Column, Expectation>>;
-type Extras = Omit<Row, 'name' | 'group' | 'effect' | 'times' | 'cells'>;
-
-/** The branches are asked for only to name the nearest one: whatever comes of it, the revision is not there. */
-const MISSING = ends(4, 12);
-const NO_RANGE = none('the request has no Range');
-const NO_BODY = none('what counts is the head: the body is thrown away');
-const NO_JSON = none('the answer is no JSON');
-const NO_PAGES = none('the answer has no pages');
-const NO_CDN = none('no signed address is used');
-const LATER = none('everything is known by then');
-
-/** The same for each kind of request, but for the branches. */
-function all(expectation: Expectation, but: Partial<Cells> = {}): Cells {
-  const { revision, tree1, tree2, locate, small, range } = {
-    revision: expectation,
-    tree1: expectation,
-    tree2: expectation,
-    locate: expectation,
-    small: expectation,
-    range: expectation,
-    ...but,
-  };
-  return { revision, refs: but.refs ?? MISSING, tree1, tree2, locate, small, range };
-}
-
-/** For answers that are JSON. */
-function api(expectation: Expectation, but: Partial<Cells> = {}): Cells {
-  return all(expectation, { locate: NO_JSON, small: NO_JSON, range: NO_JSON, ...but });
-}
-
-/** For answers that bring bytes of files. */
-function bytes(small: Expectation, range: Expectation, why: Expectation = NO_RANGE): Cells {
-  return { revision: why, refs: why, tree1: why, tree2: why, locate: why, small, range };
-}
-
-function only(column: Column, expectation: Expectation, why: Expectation): Cells {
-  return { ...bytes(why, why, why), [column]: expectation };
-}
-
-function rows(group: string, ...list: readonly Omit<Row, 'group'>[]): Row[] {
-  return list.map((row) => ({ ...row, group }));
-}
-
-function row(
-  name: string,
-  times: Row['times'],
-  effect: Effect | readonly Effect[],
-  cells: Cells,
-  extras: Extras = {},
-): Omit<Row, 'group'> {
-  return { name, times, effect, cells, ...extras };
-}
-
-const TWICE = same(14);
-const NEVER = ends(6, 14);
-/** For ever, on the way of three ranges and eight lanes: each of them tries. */
-const NEVER_RANGE = { range: ends(6, 50) };
+import { ends, none, type Row, same } from './cell.ts';
+import {
+  all,
+  api,
+  bytes,
+  type Cells,
+  LATER,
+  NEVER,
+  NEVER_RANGE,
+  NO_BODY,
+  NO_CDN,
+  NO_JSON,
+  NO_PAGES,
+  only,
+  row,
+  rows,
+  TWICE,
+} from './cells.ts';
+import { FIELD_ROWS } from './field-rows.ts';
 
 const CONTROL = rows('control', row('nothing happens', 1, { kind: 'delay', ms: 0 }, all(same(14))));
 
@@ -426,4 +384,5 @@ export const ROWS: readonly Row[] = [
   ...ANSWERS,
   ...REDIRECTS,
   ...LIES,
+  ...FIELD_ROWS,
 ];
