@@ -2,7 +2,7 @@ import { HostRanges } from '../http/host-ranges.ts';
 import { type FetchError, toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
 import type { Location } from '../source/source.ts';
-import { type Attempt, retrying } from '../system/retry.ts';
+import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
 import type { FileTransfer, Place } from './file-transfer.ts';
 import type { RunContext } from './run-context.ts';
 import type { Span } from './work.ts';
@@ -62,7 +62,7 @@ export class SpanFetcher {
           span.tried = attempt - 1;
           if (status === undefined || !REFUSALS.has(status))
             observer.trouble(status === 429 || status === 503 ? 'refused' : 'broke');
-          emit({ type: 'retrying', what, attempt, delayMs, code, message });
+          emit({ type: 'retrying', what, attempt, delayMs, until: endOfWait(clock, delayMs), code, message });
         },
       },
     );
