@@ -96,10 +96,10 @@ const SERVERS = rows(
 
 const CROWDS = rows(
   'servers as measured in the field: many connections',
-  row('more than two streams get 20 kB/s each', 'always', NOTHING, atCdn(same(40, 30)), {
+  row('more than two streams get 20 kB/s each', 'always', NOTHING, atCdn(same(40, 20)), {
     hub: { collapse: { above: 2, bytesPerSecond: 20_000 }, bytesPerSecond: 3_000_000 },
   }),
-  row('one of two addresses sends no byte', 'always', { kind: 'truncate', at: 0 }, atCdn(same(40, 30)), {
+  row('one of two addresses sends no byte', 'always', { kind: 'truncate', at: 0 }, atCdn(same(40, 20)), {
     only: { address: '127.0.0.1' },
     hub: { cdnAddresses: ['127.0.0.1', '127.0.0.2'], cdnName: 'two.cdn.test' },
   }),
@@ -107,7 +107,7 @@ const CROWDS = rows(
     'one of two addresses refuses connections',
     'always',
     { kind: 'vanish', ms: Number.POSITIVE_INFINITY },
-    atCdn(same(40, 30)),
+    atCdn(same(40, 20)),
     {
       only: { address: '127.0.0.1', path: '*' },
       hub: { cdnAddresses: ['127.0.0.1', '127.0.0.2'], cdnName: 'two.cdn.test' },

@@ -44,7 +44,7 @@ test('no cell of the matrix is empty: it says what must happen within which boun
       if (cell.kind === 'does not apply') expect(cell.why.length).toBeGreaterThan(10);
       else {
         expect(cell.extra).toBeLessThanOrEqual(250);
-        expect(cell.seconds).toBeLessThanOrEqual(30);
+        expect(cell.seconds).toBeLessThanOrEqual(20);
         expect([0, 4, 5, 6, 7]).toContain(cell.exit);
       }
     }

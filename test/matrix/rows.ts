@@ -18,6 +18,9 @@ import {
 } from './cells.ts';
 import { FIELD_ROWS } from './field-rows.ts';
 
+/** A redirect of the bytes is followed in each try, and a new address is asked for after it. */
+const NOWHERE = { small: ends(6, 20), range: ends(6, 70) };
+
 const CONTROL = rows('control', row('nothing happens', 1, { kind: 'delay', ms: 0 }, all(same(14))));
 
 const CONNECTIONS = rows(
@@ -35,7 +38,7 @@ const CONNECTIONS = rows(
     'the name of the host is not known',
     'always',
     { kind: 'redirect', location: 'http://fetch-test.invalid/x' },
-    all(NEVER, NEVER_RANGE),
+    all(NEVER, NOWHERE),
   ),
   row('reset before the head, twice', 2, { kind: 'reset', at: 'before-head' }, all(TWICE)),
   row(
@@ -175,18 +178,22 @@ const STATUSES = rows(
 );
 
 /** What a refusal means of the hub, and that of the bytes it means: this address is no good, ask for another. */
-function refusal(exit: number): Cells {
-  return all(ends(exit, 3), { small: ends(6, 24), range: ends(6, 50) });
+function refusal(exit: number, but: Partial<Cells> = {}): Cells {
+  return all(ends(exit, 3), { small: ends(6, 24), range: ends(6, 50), ...but });
 }
+
+/** A hub that has no listings may have the names, sizes and hashes in its description. */
+const NO_TREE = { tree1: same(4) };
 
 const REFUSALS = rows(
   'refusals that stay',
-  row('400, for ever', 'always', { kind: 'status', status: 400 }, refusal(6)),
+  row('400, for ever', 'always', { kind: 'status', status: 400 }, refusal(6, NO_TREE)),
   row('401, for ever', 'always', { kind: 'status', status: 401 }, refusal(5)),
   row('403, for ever', 'always', { kind: 'status', status: 403 }, refusal(5)),
-  row('404, for ever', 'always', { kind: 'status', status: 404 }, refusal(4)),
+  row('404, for ever', 'always', { kind: 'status', status: 404 }, refusal(4, NO_TREE)),
   row('410, for ever', 'always', { kind: 'status', status: 410 }, refusal(4)),
-  row('416, for ever', 'always', { kind: 'status', status: 416 }, refusal(6)),
+  // Every try asks by HEAD and by GET: what is wrong may be the method.
+  row('416, for ever', 'always', { kind: 'status', status: 416 }, refusal(6, { locate: ends(6, 8) })),
   ...[400, 401, 403, 404, 410, 416].map((status) =>
     row(
       `${status}, once`,
@@ -293,12 +300,12 @@ const REDIRECTS = rows(
   'redirects',
   row('in circles', 'always', { kind: 'redirect-loop' }, all(ends(6, 140), { range: ends(6, 250) })),
   row('without saying where, twice', 2, { kind: 'redirect-nowhere' }, all(TWICE)),
-  row('without saying where, for ever', 'always', { kind: 'redirect-nowhere' }, all(NEVER, NEVER_RANGE)),
+  row('without saying where, for ever', 'always', { kind: 'redirect-nowhere' }, all(NEVER, NOWHERE)),
   row(
     'to a closed port',
     'always',
     { kind: 'redirect', location: 'http://127.0.0.1:1/x' },
-    all(NEVER, NEVER_RANGE),
+    all(NEVER, NOWHERE),
   ),
   row('to a file', 'always', { kind: 'redirect', location: 'file:///etc/passwd' }, all(ends(6, 30))),
   row(
