@@ -47,11 +47,14 @@ describe('modes', () => {
   modeTest('far', async (hub) => {
     const address = await signed(hub);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    const [cold, warm] = [await timeWith(agent, address), await timeWith(agent, address)];
+    const cold = await timeWith(agent, address);
+    const warm = [];
+    for (let index = 0; index < 3; index += 1) warm.push(await timeWith(agent, address));
     agent.destroy();
     expect(cold).toBeGreaterThanOrEqual(645);
-    expect(warm).toBeGreaterThanOrEqual(145);
-    expect(warm).toBeLessThan(cold);
+    // The quickest of them: a busy machine holds up some.
+    expect(Math.min(...warm)).toBeGreaterThanOrEqual(145);
+    expect(Math.min(...warm)).toBeLessThan(cold);
   });
 
   modeTest('short-lived', async (hub) => {

@@ -96,4 +96,21 @@ describe('the strict hub', () => {
     expect(JSON.parse(page.text)).toHaveLength(most);
     expect(page.headers['link']).toContain('cursor=');
   });
+
+  test('ties a cursor to its tree', async () => {
+    await using hub = await startHub({ repositories: [manyFiles(30)] });
+    const old = hub.repository('tests/many-files').commitOf('main').id;
+    const page = (revision: string, cursor: string) =>
+      at(hub, `/api/models/tests/many-files/tree/${revision}?recursive=true&limit=10${cursor}`);
+    const link = /<([^>]+)>/.exec(String((await page(old, '')).headers['link']))?.[1] ?? '';
+    const cursor = new URL(link).searchParams.get('cursor') ?? '';
+    const [place = '', limit] = Buffer.from(cursor, 'base64').toString('utf8').split(':');
+    const named = JSON.parse(Buffer.from(place, 'base64').toString('utf8')) as object;
+    expect([Object.keys(named), limit]).toEqual([['file_name', 'tree_oid'], '10']);
+    const asked = `&cursor=${encodeURIComponent(cursor)}`;
+    expect(JSON.parse((await page(old, asked)).text)).toHaveLength(10);
+    hub.repository('tests/many-files').setBranch('main', []);
+    expect((await page('main', asked)).status).toBe(400);
+    expect((await page(old, asked)).status).toBe(200);
+  });
 });
