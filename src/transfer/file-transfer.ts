@@ -59,6 +59,7 @@ export class FileTransfer implements AsyncDisposable {
   #asking: Promise<Place> | undefined;
   #refusal: { readonly error: unknown; readonly until: number } | undefined;
   #repairs = 0;
+  readonly #refusedAt = new Set<Place>();
   /** Lanes that may write to it at this moment. It is closed and renamed only when there is none. */
   spans = 0;
   /** How often a lane could not go on and left its part of it to the others. */
@@ -70,6 +71,20 @@ export class FileTransfer implements AsyncDisposable {
     this.planned = planned;
     this.#stage = stage;
     this.#hasher = hasher;
+  }
+
+  /** Its ranges are refused: it may still come in one stream. */
+  get wholeOnly(): boolean {
+    return this.#refusedAt.size >= 2;
+  }
+
+  /** An address refused a range of it as no range at all. Many connections may say so of the same address. */
+  rangesRefused(place: Place): void {
+    this.#refusedAt.add(place);
+  }
+
+  rangesServed(): void {
+    if (this.#refusedAt.size > 0) this.#refusedAt.clear();
   }
 
   get file(): RemoteFile {

@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { compareWithTruth } from '../support/hub/compare.ts';
+import { generated } from '../support/hub/content/content.ts';
+import type { Fault } from '../support/hub/faults/script.ts';
 import { MISTRAL_GPTQ, mistralGptq } from '../support/hub/fixtures/mistral-gptq.ts';
 import { bigFile } from '../support/hub/fixtures/odd.ts';
 import { type Hub, type HubOptions, startHub } from '../support/hub/hub.ts';
 import { MODES } from '../support/hub/modes.ts';
+import { xetFile } from '../support/hub/repositories/file.ts';
 import { Workspace } from '../support/run-program.ts';
 import { serveHttp } from '../support/server.ts';
 
@@ -101,6 +104,29 @@ describe('right bytes from', () => {
       // What was asked for before it was known, and what was then cut off.
       expect(hub.log.bytesSent({ kind: 'cdn' })).toBeLessThan(2 * SIZE);
     });
+  });
+
+  test('a host that serves ranges of all files but one', async () => {
+    const refuse: Fault = {
+      on: 'cdn',
+      path: 'model.bin',
+      ranged: true,
+      times: 'always',
+      effect: { kind: 'status', status: 416 },
+    };
+    const other = xetFile('other.bin', generated('other', 41 * MIB));
+    const { id, branches } = bigFile(SIZE);
+    await using hub = await startHub({
+      repositories: [{ id, branches: { main: [...branches['main']!, other] } }],
+      faults: [refuse],
+    });
+    await using workspace = await Workspace.open({ endpoint: hub.origin });
+    const run = await workspace.run([ID, '--retries', '3']);
+    expect(run, run.stderr).toMatchObject({ exit: 0 });
+    expect(await compareWithTruth(workspace.path('big-file'), await hub.truth(ID))).toEqual([]);
+    expect(hub.log.where({ kind: 'cdn', path: 'other.bin' }).every(({ range }) => range !== undefined)).toBe(
+      true,
+    );
   });
 
   test('a mirror that sends downloads on: one request for each file at either hub', async () => {
