@@ -48,6 +48,15 @@ export function stalledError(url: URL, limitMs: number): FetchError {
   });
 }
 
+/** A range was promised and the connection closed before its first byte: this address serves nothing now. */
+export function emptyAnswer(url: URL, address: string | undefined): FetchError {
+  const where = address === undefined ? '' : ` (at ${address})`;
+  return new FetchError('NETWORK', `${url.host}${where} answered 206 without a byte`, {
+    hint: 'Other addresses of the host were tried too. What was fetched is kept: try again later.',
+    retryable: true,
+  });
+}
+
 /** A proxy stands in the way and does not connect. Only its own trouble gets better by asking again. */
 export function proxyRefusal(url: URL, status: number): FetchError {
   const login = status === 407 || status === 401;
