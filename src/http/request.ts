@@ -59,14 +59,15 @@ export interface HttpClientOptions {
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  readonly #dialer: Dialer;
+  /** Knows the addresses of hosts. */
+  readonly dialer: Dialer;
   readonly #agents: Agents;
   readonly #policy: HostPolicy;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#dialer = options.dialer ?? new Dialer({ clock: options.clock });
-    this.#agents = new Agents(options.network, this.#dialer);
+    this.dialer = options.dialer ?? new Dialer({ clock: options.clock });
+    this.#agents = new Agents(options.network, this.dialer);
     this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
@@ -133,7 +134,7 @@ export class HttpClient {
         else watch.touch();
       });
       outgoing.once('socket', (socket) => {
-        address = this.#dialer.addressOf(socket) ?? socket.remoteAddress;
+        address = this.dialer.addressOf(socket) ?? socket.remoteAddress;
         if (outgoing.reusedSocket) return;
         // Connection and handshake are progress too.
         watch.touch();
@@ -176,7 +177,7 @@ export class HttpClient {
 
   /** What answered like this is no good place to ask again: new connections prefer another address of the host. */
   avoid({ url, address }: Pick<HttpResponse, 'url' | 'address'>): void {
-    if (address !== undefined) this.#dialer.failed(url.hostname, address);
+    if (address !== undefined) this.dialer.failed(url.hostname, address);
   }
 
   /** Closes idle connections. */

@@ -69,6 +69,7 @@ export async function carryOut(
     transport: crew.transport,
     connections: settings.connections,
     largeConnections: largeConnections(settings),
+    bytesPerSecond: settings.bytesPerSecond,
     retry: settings.retry,
     clock: environment.clock,
     random: environment.random,

@@ -102,6 +102,11 @@ export class FileTransfer implements AsyncDisposable {
     this.#follow();
   }
 
+  /** Which host serves its bytes, as far as is known. */
+  get host(): string | undefined {
+    return this.#place === undefined ? undefined : new URL(this.#place.location.url).host;
+  }
+
   get staged(): StagedFile {
     if (this.#staged === undefined) throw new FetchError('BUG', `${this.file.path} is not open`);
     return this.#staged;

@@ -16,6 +16,8 @@ export interface RunContext {
   readonly connections: number;
   /** How many of them large files may have. */
   readonly largeConnections: number;
+  /** Bytes per second that the user allows; undefined for all there are. */
+  readonly bytesPerSecond: number | undefined;
   readonly retry: RetryPolicy;
   readonly clock: Clock;
   readonly random: Random;

@@ -3,7 +3,6 @@ import { type FetchError, toFetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { Plan, PlannedFile } from '../model/plan.ts';
 import { Background } from './background.ts';
-import { ConnectionBudget } from './connection-budget.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
 import { laneLines } from './lane-lines.ts';
@@ -15,6 +14,7 @@ import type { FileFailure, RunResult } from './run-result.ts';
 import { Schedule } from './schedule.ts';
 import { SpanFetcher } from './span-fetcher.ts';
 import { SpanSignals } from './span-signals.ts';
+import { Steering } from './steering.ts';
 import { Wakeup } from './wakeup.ts';
 import type { Span } from './work.ts';
 
@@ -22,8 +22,6 @@ import type { Span } from './work.ts';
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
 /** How often an idle lane looks whether something has become worth stealing. */
 const IDLE_LOOK_MS = 250;
-/** How often throughput is looked at. */
-const OBSERVE_MS = 25;
 
 /**
  * Carries out a plan: lanes take spans from one schedule over all files; complete files are verified and
@@ -38,7 +36,7 @@ class PlanRun {
   readonly #plan: Plan;
   readonly #context: RunContext;
   readonly #schedule: Schedule;
-  readonly #budget: ConnectionBudget;
+  readonly #steering: Steering;
   readonly #fetcher: SpanFetcher;
   readonly #finisher: Finisher;
   readonly #lookAhead: LookAhead;
@@ -55,7 +53,7 @@ class PlanRun {
   #fetchedBytes = 0;
   /** All that was written, also what was there before: what the connections bring. */
   #writtenBytes = 0;
-  #observedAt = 0;
+  #wroteAt = 0;
 
   constructor(plan: Plan, context: RunContext) {
     const { connections } = context;
@@ -65,7 +63,12 @@ class PlanRun {
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
     const cut = (bytes: number) => rangeSize(bytes, connections);
     this.#schedule = new Schedule({ rangeSize: cut, smallestRange: SMALLEST_RANGE, lanes: connections });
-    this.#budget = new ConnectionBudget(context.largeConnections, context.clock.monotonic());
+    this.#steering = new Steering(context, {
+      schedule: this.#schedule,
+      stop: (span) => this.#signals.stop(span),
+      wake: () => this.#wakeup.wake(),
+      hostOf: (file) => this.#files[file]?.host,
+    });
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
     this.#lookAhead = new LookAhead(this.#schedule, connections, (file) => {
@@ -85,12 +88,14 @@ class PlanRun {
     this.#context.onInspectable?.(() => this.#inspect());
     const { connections } = this.#context;
     const lanes = pLimit(connections);
+    const endSteering = this.#steering.start();
     try {
       this.#start();
       await Promise.all(Array.from({ length: connections }, () => lanes(() => this.#guardedLane())));
       await this.#background.settled();
       this.#signal.throwIfAborted();
     } finally {
+      endSteering();
       await this.#background.settled();
       for (const file of this.#files) await file[Symbol.asyncDispose]();
     }
@@ -165,7 +170,7 @@ class PlanRun {
       this.#signal.throwIfAborted();
       const assignment = this.#finisher.congested
         ? undefined
-        : this.#schedule.take(this.#context.clock.monotonic(), this.#budget.limit);
+        : this.#schedule.take(this.#context.clock.monotonic(), this.#steering.limit);
       if (assignment === undefined) {
         // A slow span becomes worth stealing with time.
         await this.#wakeup.sleep(IDLE_LOOK_MS);
@@ -202,13 +207,13 @@ class PlanRun {
         wholeFile: () => {
           if (!stop.aborted) this.#takeWhole(span, transfer);
         },
-        trouble: (kind: 'refused' | 'broke') => this.#trouble(kind),
+        trouble: (kind: 'refused' | 'broke') => this.#steering.trouble(kind),
       };
       await this.#fetcher.fetch(span, transfer, observer, stop, this.#signal);
     } catch (error) {
       this.#signal.throwIfAborted();
       const failure = toFetchError(error);
-      const silentMs = this.#context.clock.monotonic() - this.#observedAt;
+      const silentMs = this.#context.clock.monotonic() - this.#wroteAt;
       const others = this.#writtenBytes - written > own && mayLeave(failure, transfer, silentMs);
       if (!stop.aborted && !others) this.#failed(span.file, transfer, failure);
     } finally {
@@ -223,23 +228,13 @@ class PlanRun {
     else if (transfer.complete) this.#background.add(this.#finish(span.file, transfer));
   }
 
-  #trouble(kind: 'refused' | 'broke'): void {
-    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeLanes);
-  }
-
   #wrote(span: Span, written: number, added: number): void {
     const now = this.#context.clock.monotonic();
     this.#schedule.progress(span, written, now);
     this.#writtenBytes += written;
     this.#fetchedBytes += added;
-    // Looking through all lanes on every write would cost more than it tells.
-    if (now - this.#observedAt < OBSERVE_MS) return;
-    this.#observedAt = now;
-    const before = this.#budget.limit;
-    if (!this.#budget.observe(now, this.#writtenBytes, this.#schedule.delivering)) return;
-    const { limit } = this.#budget;
-    this.#context.emit({ type: 'trace', message: `connections for large files: ${before} → ${limit}` });
-    this.#wakeup.wake();
+    this.#wroteAt = now;
+    this.#steering.wrote(now, this.#writtenBytes);
   }
 
   /** The server sends everything to this lane: it takes the whole file, the others let go of it. */
@@ -269,7 +264,7 @@ class PlanRun {
 
   #inspect(): string[] {
     const lanes = this.#schedule.describe(this.#context.clock.monotonic());
-    const summary = `${lanes.length} connections at work, at most ${this.#budget.limit} for large files, ${this.#unsettled} files to go`;
+    const summary = `${lanes.length} connections at work, at most ${this.#steering.limit} for large files, ${this.#unsettled} files to go`;
     return [summary, ...laneLines(lanes, (file) => this.#files[file]?.file.path ?? '')];
   }
 
