@@ -84,7 +84,11 @@ export class FileTransfer implements AsyncDisposable {
    * ranges the plan had counted on in vain: somebody may have touched the part since.
    */
   open(onOpen: (held: number, lost: readonly ByteRange[]) => void): Promise<void> {
-    this.#opening ??= this.#open(onOpen);
+    this.#opening ??= this.#open(onOpen).catch((error) => {
+      // Without a descriptor today, with one tomorrow: it may be tried again as long as nothing is open.
+      if (this.#staged === undefined) this.#opening = undefined;
+      throw error;
+    });
     return this.#opening;
   }
 
@@ -113,7 +117,7 @@ export class FileTransfer implements AsyncDisposable {
   }
 
   get complete(): boolean {
-    return this.staged.received.size === this.file.size;
+    return this.#staged?.received.size === this.file.size;
   }
 
   /** Where the first byte that is missing is. */

@@ -3,6 +3,7 @@ import { type FetchError, toFetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { Plan, PlannedFile } from '../model/plan.ts';
 import { Background } from './background.ts';
+import { isDescriptorShortage, LaneRoom } from './descriptors.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
 import { laneLines } from './lane-lines.ts';
@@ -20,9 +21,8 @@ import type { Span } from './work.ts';
 
 /** Failures that concern one file; all others end the run. */
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
-/** How often an idle lane looks whether something has become worth stealing. */
+/** How often an idle lane looks: a slow span becomes worth stealing with time. */
 const IDLE_LOOK_MS = 250;
-
 /**
  * Carries out a plan: lanes take spans from one schedule over all files; complete files are verified and
  * get their names behind the lanes' backs. Rejects with the first failure that concerns more than one
@@ -47,7 +47,10 @@ class PlanRun {
   /** A failure of it ends the run. */
   readonly #background: Background;
   readonly #signals = new SpanSignals();
+  readonly #room: LaneRoom;
   readonly #failures: FileFailure[] = [];
+  /** Of files that lack nothing but their hash, only so many are open. */
+  readonly #opening = pLimit(8);
   /** Files that are neither right nor given up. */
   #unsettled = 0;
   #fetchedBytes = 0;
@@ -63,12 +66,9 @@ class PlanRun {
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
     const cut = (bytes: number) => rangeSize(bytes, connections);
     this.#schedule = new Schedule({ rangeSize: cut, smallestRange: SMALLEST_RANGE, lanes: connections });
-    this.#steering = new Steering(context, {
-      schedule: this.#schedule,
-      stop: (span) => this.#signals.stop(span),
-      wake: () => this.#wakeup.wake(),
-      hostOf: (file) => this.#files[file]?.host,
-    });
+    this.#room = new LaneRoom(connections);
+    const hostOf = (file: number) => this.#files[file]?.host;
+    this.#steering = new Steering(context, this.#schedule, this.#signals, this.#wakeup, hostOf);
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
     this.#lookAhead = new LookAhead(this.#schedule, connections, (file) => {
@@ -139,7 +139,9 @@ class PlanRun {
     } else {
       // Empty, or all of it came in an earlier run: only the hash is left.
       this.#background.add(
-        this.#open(number, transfer).then(async () => {
+        this.#opening(async () => {
+          this.#signal.throwIfAborted();
+          await this.#open(number, transfer);
           if (transfer.complete) await this.#finish(number, transfer);
         }),
       );
@@ -168,11 +170,10 @@ class PlanRun {
   async #lane(): Promise<void> {
     while (this.#unsettled > 0) {
       this.#signal.throwIfAborted();
-      const assignment = this.#finisher.congested
-        ? undefined
-        : this.#schedule.take(this.#context.clock.monotonic(), this.#steering.limit);
+      const now = this.#context.clock.monotonic();
+      const full = this.#finisher.congested || this.#room.full(now);
+      const assignment = full ? undefined : this.#schedule.take(now, this.#steering.limit);
       if (assignment === undefined) {
-        // A slow span becomes worth stealing with time.
         await this.#wakeup.sleep(IDLE_LOOK_MS);
         continue;
       }
@@ -190,6 +191,7 @@ class PlanRun {
     const transfer = this.#files[span.file]!;
     const stop = this.#signals.begin(span);
     transfer.spans += 1;
+    this.#room.enter();
     const written = this.#writtenBytes;
     let own = 0;
     try {
@@ -210,13 +212,16 @@ class PlanRun {
         trouble: (kind: 'refused' | 'broke') => this.#steering.trouble(kind),
       };
       await this.#fetcher.fetch(span, transfer, observer, stop, this.#signal);
+      this.#room.worked();
     } catch (error) {
       this.#signal.throwIfAborted();
       const failure = toFetchError(error);
-      const silentMs = this.#context.clock.monotonic() - this.#wroteAt;
-      const others = this.#writtenBytes - written > own && mayLeave(failure, transfer, silentMs);
-      if (!stop.aborted && !others) this.#failed(span.file, transfer, failure);
+      const now = this.#context.clock.monotonic();
+      const others = this.#writtenBytes - written > own && mayLeave(failure, transfer, now - this.#wroteAt);
+      const short = isDescriptorShortage(failure) && this.#room.short(now);
+      if (!stop.aborted && !others && !short) this.#failed(span.file, transfer, failure);
     } finally {
+      this.#room.leave();
       transfer.spans -= 1;
       this.#signals.end(span);
       this.#schedule.release(span);

@@ -1,37 +1,40 @@
 import { ConnectionBudget } from './connection-budget.ts';
 import type { RunContext } from './run-context.ts';
 import type { Schedule } from './schedule.ts';
-import type { Span } from './work.ts';
+import type { SpanSignals } from './span-signals.ts';
+import type { Wakeup } from './wakeup.ts';
 
 /** How often throughput is looked at while bytes come. */
 const OBSERVE_MS = 25;
 /** And while none come. */
 const LOOK_MS = 250;
 
-/** What steering needs of the run. */
-export interface Steered {
-  readonly schedule: Schedule;
-  /** A lane is to let go of its span, which others take up. */
-  readonly stop: (span: Span) => void;
-  /** The limit has changed: idle lanes look for work. */
-  readonly wake: () => void;
-  /** Which host serves a file's bytes, as far as is known. */
-  readonly hostOf: (file: number) => string | undefined;
-}
-
 /** Lets the budget see what comes, and does what it says: lanes let go of their spans, and people are told. */
 export class Steering {
   readonly #context: RunContext;
-  readonly #run: Steered;
+  readonly #schedule: Schedule;
+  readonly #signals: SpanSignals;
+  readonly #wakeup: Wakeup;
+  readonly #hostOf: (file: number) => string | undefined;
   readonly #budget: ConnectionBudget;
   #bytes = 0;
   #observedAt = 0;
   #cancel: () => void = () => {};
 
-  constructor(context: RunContext, run: Steered) {
+  /** `hostOf` tells which host serves a file's bytes, as far as is known. */
+  constructor(
+    context: RunContext,
+    schedule: Schedule,
+    signals: SpanSignals,
+    wakeup: Wakeup,
+    hostOf: (file: number) => string | undefined,
+  ) {
     const { clock, largeConnections, bytesPerSecond } = context;
     this.#context = context;
-    this.#run = run;
+    this.#schedule = schedule;
+    this.#signals = signals;
+    this.#wakeup = wakeup;
+    this.#hostOf = hostOf;
     const allowed = bytesPerSecond === undefined ? undefined : bytesPerSecond / 1000;
     this.#budget = new ConnectionBudget(largeConnections, clock.monotonic(), allowed);
   }
@@ -60,12 +63,12 @@ export class Steering {
 
   /** The server refused for being busy, or a connection broke. */
   trouble(kind: 'refused' | 'broke'): void {
-    this.#budget[kind](this.#context.clock.monotonic(), this.#run.schedule.largeLanes);
+    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeLanes);
   }
 
   #observe(now: number): void {
     this.#observedAt = now;
-    const { schedule, wake } = this.#run;
+    const schedule = this.#schedule;
     const change = this.#budget.observe(now, this.#bytes, schedule.delivering, schedule.largeLanes);
     if (change === undefined) return;
     const { from, to, drop, insteadOf } = change;
@@ -76,17 +79,17 @@ export class Steering {
       emit({ type: 'note', message });
     }
     if (drop !== 'none') this.#letGo(drop === 'all' ? 0 : to, now);
-    wake();
+    this.#wakeup.wake();
   }
 
   /** What is begun anew goes to another address, where there is one: one edge may starve us and the next not. */
   #letGo(keep: number, now: number): void {
     if (keep === 0) this.#context.transport.elsewhere?.();
-    for (const span of this.#run.schedule.beyond(keep, now)) this.#run.stop(span);
+    for (const span of this.#schedule.beyond(keep, now)) this.#signals.stop(span);
   }
 
   #hosts(now: number): string {
-    const names = this.#run.schedule.describe(now).map(({ file }) => this.#run.hostOf(file));
+    const names = this.#schedule.describe(now).map(({ file }) => this.#hostOf(file));
     return [...new Set(names)].filter((name) => name !== undefined).join(', ') || 'the server';
   }
 }
