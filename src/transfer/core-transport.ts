@@ -1,4 +1,4 @@
-import { networkError } from '../http/network-error.ts';
+import { emptyAnswer, networkError } from '../http/network-error.ts';
 import { formatRange, rangeAnswer } from '../http/range.ts';
 import { REFUSAL_BYTES, storageError } from '../http/refusal.ts';
 import { decoded, discard, type HttpClient, type HttpResponse, readStart } from '../http/request.ts';
@@ -49,6 +49,10 @@ export class CoreTransport implements Transport {
     }
   }
 
+  elsewhere(): void {
+    this.#http.dialer.elsewhere();
+  }
+
   async #exchange(
     job: RangeJob,
     observer: RangeObserver,
@@ -69,13 +73,19 @@ export class CoreTransport implements Transport {
     }
     // Call it only now: connections that wait for this answer must not ask for ranges that are on their way.
     onHead(url.origin, isClean(response, from, job));
-    await receive(response, job, from, observer, signal, (stream, bytes) => {
-      const delay = allowance.received(bytes);
-      if (delay === 0) return;
-      response.quietFor(delay);
-      stream.pause();
-      this.#clock.after(delay, () => stream.resume());
-    });
+    try {
+      await receive(response, job, from, observer, signal, (stream, bytes) => {
+        const delay = allowance.received(bytes);
+        if (delay === 0) return;
+        response.quietFor(delay);
+        stream.pause();
+        this.#clock.after(delay, () => stream.resume());
+      });
+    } catch (error) {
+      if (status === 206 && job.window.position === asked.start && !signal.aborted)
+        this.#http.avoid(response);
+      throw error;
+    }
   }
 
   /**
@@ -214,18 +224,24 @@ async function receive(
       stream.resume();
       settle();
     });
-    const broken = (error: Error) =>
-      settle(signal.aborted ? signal.reason : networkError(error, response.url, false));
+    const nothingCame = () => offset === extent.start && response.status === 206;
+    const early = () =>
+      nothingCame() ? emptyAnswer(response.url, response.address) : endedEarly(response, job);
+    const broken = (error: Error) => {
+      const named =
+        nothingCame() && !(error instanceof FetchError) ? early() : networkError(error, response.url, false);
+      settle(signal.aborted ? signal.reason : named);
+    };
     stream.on('error', broken);
-    stream.on('end', () => broken(endedEarly(response, job)));
+    stream.on('end', () => broken(early()));
     response.body.on('error', broken);
     response.body.on('close', () => {
       // An end that was proper has been seen before this, unless the decoder is still busy with the rest.
       if (stream !== response.body && response.body.complete) return;
-      broken(endedEarly(response, job));
+      broken(early());
     });
     // It may have failed while nobody listened: then nothing more would ever be heard of it.
-    if (response.body.destroyed) broken(endedEarly(response, job));
+    if (response.body.destroyed) broken(early());
     else stream.resume();
   });
 }
