@@ -25,6 +25,8 @@ export interface FetchErrorOptions {
   readonly retryAfterMs?: number | undefined;
   /** The HTTP status that led here, where there was one. */
   readonly status?: number | undefined;
+  /** No server was reached at all: no network, no such name, nobody who listens. */
+  readonly unreached?: boolean;
 }
 
 const SIDES: Record<ErrorCode, ErrorSide> = {
@@ -49,6 +51,7 @@ export class FetchError extends Error {
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly status: number | undefined;
+  readonly unreached: boolean;
 
   constructor(code: ErrorCode, message: string, options: FetchErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -58,6 +61,7 @@ export class FetchError extends Error {
     this.retryable = options.retryable ?? false;
     this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
+    this.unreached = options.unreached ?? false;
   }
 }
 

@@ -209,8 +209,9 @@ async function receive(
     const early = () =>
       nothingCame() ? emptyAnswer(response.url, response.address) : endedEarly(response, job);
     const broken = (error: Error) => {
+      const { url, way } = response;
       const named =
-        nothingCame() && !(error instanceof FetchError) ? early() : networkError(error, response.url, false);
+        nothingCame() && !(error instanceof FetchError) ? early() : networkError(error, url, false, way);
       settle(signal.aborted ? signal.reason : named);
     };
     stream.on('error', broken);
