@@ -191,7 +191,7 @@ class PlanRun {
       await this.#open(span.file, transfer);
       const observer = {
         asked: () => {
-          this.#schedule.ask(span);
+          this.#schedule.ask(span, this.#context.clock.monotonic());
           this.#lookAhead.asked(span.file);
         },
         wrote: (bytes: number, added: number) => {
