@@ -33,7 +33,9 @@ export function readNetwork(places: NetworkPlaces): NetworkSettings | undefined 
     noProxy: variables['no_proxy'] || variables['NO_PROXY'] || '',
     certificates: readCertificates(places),
     onlyHosts: hosts,
+    ...(variables['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? { insecure: true } : {}),
   };
+  if (network.insecure === true) return network;
   const plain = !httpsProxy && !httpProxy && network.certificates.length === 0 && hosts === undefined;
   return plain ? undefined : network;
 }

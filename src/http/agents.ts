@@ -18,7 +18,7 @@ type OnCreate = (error: Error | null, socket: Duplex) => void;
 /** Keeps connections as Node's own agents do, and lets the connector make them. */
 export class KeepingAgent extends HttpAgent {
   readonly #connector: Connector;
-  readonly #closing = new AbortController();
+  #closing = new AbortController();
 
   constructor(protocol: 'http:' | 'https:', connector: Connector) {
     super(KEPT);
@@ -41,6 +41,7 @@ export class KeepingAgent extends HttpAgent {
   /** Ends idle connections and those in use, and what is still connecting. */
   override destroy(): void {
     this.#closing.abort(new Error('the client was closed'));
+    this.#closing = new AbortController();
     super.destroy();
   }
 }

@@ -121,6 +121,7 @@ export class Connector {
       ALPNProtocols: ['http/1.1'],
       ...(session === undefined ? {} : { session }),
       ...(secureContext === undefined ? {} : { secureContext }),
+      ...(this.#network?.insecure === true ? { rejectUnauthorized: false } : {}),
     }).on('session', (made: Buffer) => this.#sessions.set(url.host, made));
   }
 }

@@ -73,6 +73,11 @@ export function plainHost(url: URL): string {
     .replace(/\.$/, '');
 }
 
+/** This machine: what goes there passes nobody else. */
+export function isLoopback(url: URL): boolean {
+  return /^(localhost|127\.[\d.]+|::1)$/.test(plainHost(url));
+}
+
 /** `host:443`, `[::1]:443`, `::1`, `host`. */
 export function splitPort(entry: string): { readonly name: string; readonly port: string | undefined } {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(entry) ?? [];

@@ -69,7 +69,8 @@ export async function carryOut(
     transport: crew.transport,
     connections: settings.connections,
     largeConnections: largeConnections(settings),
-    retry: settings.retry,
+    // The hub was reached: a host of bytes that is not may be back soon, and what has come is worth the patience.
+    retry: { ...settings.retry, unreachedTries: settings.retry.tries },
     clock: environment.clock,
     random: environment.random,
     emit,
