@@ -28,7 +28,13 @@ const HINT_CERTIFICATE =
   'If a company proxy or your own hub signs with its own authority, name its certificate in NODE_EXTRA_CA_CERTS.';
 
 /** What a system error code means, and whether trying again can help. */
-const MEANINGS: Readonly<Record<string, { readonly text: string; readonly retryable: boolean }>> = {
+interface Meaning {
+  readonly text: string;
+  readonly retryable: boolean;
+  readonly hint?: string;
+}
+
+const MEANINGS: Readonly<Record<string, Meaning>> = {
   ENOTFOUND: { text: 'the name was not found', retryable: true },
   EAI_AGAIN: { text: 'the name could not be looked up', retryable: true },
   ECONNREFUSED: { text: 'the connection was refused', retryable: true },
@@ -38,6 +44,16 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly retrya
   EHOSTUNREACH: { text: 'the host cannot be reached', retryable: true },
   ENETUNREACH: { text: 'the network cannot be reached', retryable: true },
   ENETDOWN: { text: 'the network is down', retryable: true },
+  EMFILE: {
+    text: 'too many files and connections are open',
+    retryable: true,
+    hint: 'Raise `ulimit -n` or lower --connections.',
+  },
+  ENFILE: {
+    text: 'too many files and connections are open on this machine',
+    retryable: true,
+    hint: 'Other programs hold them: close some, or lower --connections.',
+  },
   HPE_HEADER_OVERFLOW: { text: 'the head of the answer is too large', retryable: false },
 };
 
@@ -74,7 +90,7 @@ export function networkError(
   const text = meaning?.text ?? unnamed(error, code);
   return new FetchError('NETWORK', `${whose}: ${text}`, {
     cause: error,
-    hint: hintOf(way?.proxy),
+    hint: meaning?.hint ?? hintOf(way?.proxy),
     retryable: meaning?.retryable ?? true,
     unreached: UNREACHED.has(code) && way?.answered !== true,
     // A kept connection that the other side closed meanwhile says nothing about the server: go on at once.

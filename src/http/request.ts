@@ -68,7 +68,8 @@ export interface HttpClientOptions {
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  readonly #dialer: Dialer;
+  /** Knows the addresses of hosts. */
+  readonly dialer: Dialer;
   readonly #connector: Connector;
   readonly #agents: { readonly http: KeepingAgent; readonly https: KeepingAgent };
   readonly #policy: HostPolicy;
@@ -77,8 +78,8 @@ export class HttpClient {
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#dialer = options.dialer ?? new Dialer({ clock: options.clock });
-    this.#connector = new Connector(options.network, this.#dialer);
+    this.dialer = options.dialer ?? new Dialer({ clock: options.clock });
+    this.#connector = new Connector(options.network, this.dialer);
     this.#agents = {
       http: new KeepingAgent('http:', this.#connector),
       https: new KeepingAgent('https:', this.#connector),
@@ -145,9 +146,8 @@ export class HttpClient {
         reject(unsendable(error as NodeJS.ErrnoException, url));
         return;
       }
-      const sent = outgoing;
-      sent.once('socket', (socket) => {
-        if (proxy === undefined) address = this.#dialer.addressOf(socket);
+      const sent = outgoing.once('socket', (socket) => {
+        if (proxy === undefined) address = this.dialer.addressOf(socket);
         enter('head');
       });
       sent.once('response', (body) => {
@@ -210,7 +210,7 @@ export class HttpClient {
 
   /** What answered like this is no good place to ask again: new connections prefer another address of the host. */
   avoid({ url, address }: Pick<HttpResponse, 'url' | 'address'>): void {
-    if (address !== undefined) this.#dialer.failed(url.hostname, address);
+    if (address !== undefined) this.dialer.failed(url.hostname, address);
   }
 
   /** Ends all connections, also those that are only being made. */

@@ -47,6 +47,10 @@ export class CoreTransport implements Transport {
     }
   }
 
+  elsewhere(): void {
+    this.#http.dialer.elsewhere();
+  }
+
   async #exchange(
     job: RangeJob,
     observer: RangeObserver,

@@ -84,7 +84,11 @@ export class FileTransfer implements AsyncDisposable {
    * ranges the plan had counted on in vain: somebody may have touched the part since.
    */
   open(onOpen: (held: number, lost: readonly ByteRange[]) => void): Promise<void> {
-    this.#opening ??= this.#open(onOpen);
+    this.#opening ??= this.#open(onOpen).catch((error) => {
+      // Without a descriptor today, with one tomorrow: it may be tried again as long as nothing is open.
+      if (this.#staged === undefined) this.#opening = undefined;
+      throw error;
+    });
     return this.#opening;
   }
 
@@ -102,13 +106,18 @@ export class FileTransfer implements AsyncDisposable {
     this.#follow();
   }
 
+  /** Which host serves its bytes, as far as is known. */
+  get host(): string | undefined {
+    return this.#place === undefined ? undefined : new URL(this.#place.location.url).host;
+  }
+
   get staged(): StagedFile {
     if (this.#staged === undefined) throw new FetchError('BUG', `${this.file.path} is not open`);
     return this.#staged;
   }
 
   get complete(): boolean {
-    return this.staged.received.size === this.file.size;
+    return this.#staged?.received.size === this.file.size;
   }
 
   /** Where the first byte that is missing is. */

@@ -172,6 +172,11 @@ export class RawTransport implements Transport {
     });
   }
 
+  elsewhere(): void {
+    this.#dialer.elsewhere();
+    this.close();
+  }
+
   /** Closes idle connections. */
   close(): void {
     for (const connections of this.#idle.values()) for (const connection of connections) connection.destroy();

@@ -103,6 +103,15 @@ export class Schedule {
     return count;
   }
 
+  /** Spans of large files beyond so many, the slowest first: for lanes that are to let go of theirs. */
+  beyond(count: number, monotonic: number): Span[] {
+    const now = this.#timeAt(monotonic);
+    // What comes as one whole answer would have to come again from its start.
+    const large = [...this.#active].filter((work) => !work.small && !work.whole);
+    large.sort((left, right) => currentRate(left, now) - currentRate(right, now));
+    return large.slice(0, Math.max(0, large.length - count));
+  }
+
   /**
    * The next span for an idle lane; undefined if there is nothing to do for it now. At most `largeLimit`
    * lanes work on large files at the same time.

@@ -235,18 +235,22 @@ describe('real connections', () => {
     }
   });
 
-  test('are made where every handshake takes longer than a head start', async () => {
-    // A full queue drops what knocks, and the system knocks again after a second.
-    const server = new Worker(SLOW_SERVER, { eval: true });
-    const port = await new Promise<number>((resolve) => server.once('message', resolve));
-    const dialer = new Dialer({ clock: systemClock, lookup: async () => here });
-    const controller = new AbortController();
-    const dials = Array.from({ length: 8 }, () =>
-      dialer.dial({ host: 'cdn.example', port }, { signal: controller.signal }),
-    );
-    for (const dial of dials) (await dial).destroy();
-    await server.terminate();
-  });
+  // Only Linux drops what knocks at a full queue.
+  test.skipIf(process.platform !== 'linux')(
+    'are made where every handshake takes longer than a head start',
+    async () => {
+      // The system knocks again after a second.
+      const server = new Worker(SLOW_SERVER, { eval: true });
+      const port = await new Promise<number>((resolve) => server.once('message', resolve));
+      const dialer = new Dialer({ clock: systemClock, lookup: async () => here });
+      const controller = new AbortController();
+      const dials = Array.from({ length: 8 }, () =>
+        dialer.dial({ host: 'cdn.example', port }, { signal: controller.signal }),
+      );
+      for (const dial of dials) (await dial).destroy();
+      await server.terminate();
+    },
+  );
 });
 
 /** Listens everywhere, and takes nobody in for a while. */
