@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Packages that stay outside: few runs load them. */
-const EXTERNAL = ['@huggingface/gguf', 'http-proxy-agent', 'https-proxy-agent'];
+const EXTERNAL = ['@huggingface/gguf'];
 
 /**
  * Packages in the older format ask for Node's own modules with `require`, which a module of today does not

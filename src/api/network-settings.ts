@@ -15,13 +15,15 @@ export interface NetworkPlaces {
 /** Where people name files with the certificates of their own authorities. */
 const CERTIFICATE_FILES = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'] as const;
 
-/** Proxies, authorities and allowed hosts; undefined if none of them is set. Throws USAGE, naming the variable. */
+/**
+ * Proxies, authorities and allowed hosts; undefined if none of them is set. Throws USAGE, naming the variable. A proxy of a
+ * kind that is not spoken to is refused when it would be used.
+ */
 export function readNetwork(places: NetworkPlaces): NetworkSettings | undefined {
   const { variables, onlyHosts } = places;
   const all = readProxy(variables, 'ALL_PROXY');
   const httpsProxy = readProxy(variables, 'HTTPS_PROXY') ?? all;
   const httpProxy = readProxy(variables, 'HTTP_PROXY') ?? all;
-  for (const proxy of [httpsProxy, httpProxy]) if (proxy !== undefined) requireUsable(proxy);
   const hosts = onlyHosts?.split(/[\s,]+/).filter((entry) => entry !== '');
   if (hosts?.length === 0)
     throw usage('--only-hosts takes a list of hosts.', 'Write it as HOST,HOST,*.DOMAIN.');
@@ -31,7 +33,9 @@ export function readNetwork(places: NetworkPlaces): NetworkSettings | undefined 
     noProxy: variables['no_proxy'] || variables['NO_PROXY'] || '',
     certificates: readCertificates(places),
     onlyHosts: hosts,
+    ...(variables['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? { insecure: true } : {}),
   };
+  if (network.insecure === true) return network;
   const plain = !httpsProxy && !httpProxy && network.certificates.length === 0 && hosts === undefined;
   return plain ? undefined : network;
 }
@@ -45,18 +49,33 @@ function readProxy(
   const origin = variables[lower] === undefined ? name : lower;
   const text = variables[origin]?.trim();
   if (!text) return undefined;
-  return { url: text.includes('://') ? text : `http://${text}`, origin };
+  return { url: normalized(text.includes('://') ? text : `http://${text}`, origin), origin };
 }
 
-/** The value may hold a password, so it is in no message. */
-function requireUsable({ url, origin }: ProxyAddress): void {
+/**
+ * The address with user and password encoded: people write them as they are, with `@ # / : \` in them. What kind of
+ * proxy it is matters only to those who use it. The value may hold a password, so it is in no message.
+ */
+function normalized(text: string, origin: string): string {
+  const [, scheme = '', user, host = ''] = /^([a-z][a-z0-9+.-]*):\/\/(?:(.*)@)?(.*)$/is.exec(text) ?? [];
+  const [, name = '', password] = /^([^:]*)(?::(.*))?$/s.exec(user ?? '') ?? [];
+  const login = user === undefined ? '' : `${encoded(name)}:${encoded(password ?? '')}@`;
+  const url = `${scheme.toLowerCase()}://${login}${host}`;
   if (!URL.canParse(url)) throw usage(`${origin} is no address of a proxy.`, 'Write it as http://HOST:PORT.');
-  const { protocol } = new URL(url);
-  if (protocol === 'http:' || protocol === 'https:') return;
-  throw usage(
-    `${origin} names a ${protocol.slice(0, -1)} proxy; only http and https proxies are spoken to.`,
-    'Unset it for this command, or name an HTTP proxy in HTTPS_PROXY.',
-  );
+  const { hostname } = new URL(url);
+  if (hostname === '') throw usage(`${origin} is no address of a proxy.`, 'Write it as http://HOST:PORT.');
+  return url;
+}
+
+/** Percent-encoded once, whether it was before or not. */
+function encoded(text: string): string {
+  let plain = text;
+  try {
+    plain = decodeURIComponent(text);
+  } catch {
+    // A per cent sign that encodes nothing stands for itself.
+  }
+  return encodeURIComponent(plain);
 }
 
 /** What Node has read by itself when it started is not read again; beside a file of others, it has to be. */

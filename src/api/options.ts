@@ -74,12 +74,18 @@ export function hubAccess(options: HubOptions): HubAccess {
   return {
     endpoint: endpoint === undefined ? DEFAULTS.endpoint : readEndpoint('endpoint', endpoint),
     token: typeof token === 'string' ? named(token) : token,
-    retry: { ...DEFAULTS.retry, ...retry },
+    retry: retryPolicy(retry),
     stallTimeoutMs,
     hubTimeoutMs: positive('hubTimeoutMs', options.hubTimeoutMs) ?? stallTimeoutMs,
     offline,
     network,
   };
+}
+
+/** With what was left out as usual. Who says how often to try means every failure. */
+function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
+  const unreached = retry.tries === undefined ? {} : { unreachedTries: retry.tries };
+  return { ...DEFAULTS.retry, ...unreached, ...retry };
 }
 
 /** The same for whoever fetches files. */

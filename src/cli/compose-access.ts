@@ -4,10 +4,15 @@ import { join } from 'node:path';
 import { readNetwork } from '../api/network-settings.ts';
 import { DEFAULTS } from '../api/options.ts';
 import { readIfThere } from '../api/read-variables.ts';
+import { type NetworkSettings, UNCHECKED_TLS } from '../http/network.ts';
+import { isLoopback } from '../http/proxy.ts';
 import type { TransferSettings } from '../library/carry-out.ts';
 import { findToken, type Token } from '../source/hub/token.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 import { readSettingsFiles, type SettingsLayer } from './settings-file.ts';
+
+/** Value of NODE_TLS_REJECT_UNAUTHORIZED when the program started. */
+let uncheckedTls: string | undefined;
 
 /** What every command that may speak to a hub needs: the settings, the credential, and both as the library wants them. */
 export interface Access {
@@ -42,24 +47,58 @@ export function composeAccess(options: DownloadOptions): Access {
   });
   const withheld = found !== undefined && isOnlyTheProjects(settings, layers, found);
   const token = withheld ? undefined : found;
-  const notes = withheld ? [`no token is sent to ${settings.endpoint.value}: ${WITHHELD}`] : [];
+  // Node would warn by itself, in its own words and once for each thread: the settings say the same to all of them.
+  uncheckedTls ??= process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+  delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+  const network = readNetwork({
+    variables: { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: uncheckedTls },
+    onlyHosts: settings.onlyHosts.value,
+    readFile: readIfThere,
+  });
+  const notes = [
+    ...(withheld ? [`no token is sent to ${settings.endpoint.value}: ${WITHHELD}`] : []),
+    ...securityNotes(settings.endpoint.value, token, network),
+  ];
   const transfer: TransferSettings = {
     endpoint: settings.endpoint.value,
     token,
     connections: settings.connections.value,
-    retry: { ...DEFAULTS.retry, tries: settings.retries.value },
+    retry: retryPolicy(settings.retries),
     stallTimeoutMs: settings.stallTimeoutMs.value,
     hubTimeoutMs: settings.hubTimeoutMs.value,
     bytesPerSecond: settings.bytesPerSecond.value,
     transport: settings.transport.value,
     offline: settings.offline.value,
-    network: readNetwork({
-      variables: process.env,
-      onlyHosts: settings.onlyHosts.value,
-      readFile: readIfThere,
-    }),
+    network,
   };
   return { settings, layers, token, notes, transfer };
+}
+
+/** What people should know who believe that nobody listens. */
+function securityNotes(
+  endpoint: string,
+  token: Token | undefined,
+  network: NetworkSettings | undefined,
+): string[] {
+  const url = new URL(endpoint);
+  const open = token !== undefined && url.protocol === 'http:' && !isLoopback(url);
+  return [
+    ...(network?.insecure === true
+      ? [
+          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read and change all`,
+        ]
+      : []),
+    ...(open
+      ? [
+          `the token from ${token.origin} goes to ${url.host} over plain http: whoever is on the way can read it`,
+        ]
+      : []),
+  ];
+}
+
+/** A number of tries that somebody has named holds for a hub that is not reached, too. */
+function retryPolicy({ value: tries, origin }: DownloadSettings['retries']): TransferSettings['retry'] {
+  return { ...DEFAULTS.retry, tries, ...(origin === 'default' ? {} : { unreachedTries: tries }) };
 }
 
 const WITHHELD =

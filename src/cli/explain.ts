@@ -15,6 +15,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
 };
 
 export const SIGTERM_EXIT = 143;
+export const SIGHUP_EXIT = 129;
 
 /** One paragraph, and one hint; with `verbose` also where it happened in the program. */
 export function explain(error: FetchError, options: { readonly verbose: boolean }): string {

@@ -1,9 +1,11 @@
+import { isatty } from 'node:tty';
 import { FetchError } from '../model/error.ts';
-import { EXIT_CODES, SIGTERM_EXIT } from './explain.ts';
+import { EXIT_CODES, SIGHUP_EXIT, SIGTERM_EXIT } from './explain.ts';
 
 /**
  * Turns signals and the deadline into one AbortSignal. The first SIGINT or SIGTERM ends the run in order,
- * the second ends the process at once.
+ * the second ends the process at once. SIGHUP does the same, unless no stream is a terminal: `nohup` leaves none, and
+ * Node forgets when it starts that the signal was to be ignored.
  */
 export class Interruption {
   readonly #controller = new AbortController();
@@ -13,11 +15,15 @@ export class Interruption {
   exit: number | undefined;
 
   constructor(timeoutMs: number | undefined, beforeHardExit: () => void) {
+    // Asked now: when a terminal has gone, it is none any more.
+    const detached = ![0, 1, 2].some((descriptor) => isatty(descriptor));
     for (const [name, code] of [
       ['SIGINT', EXIT_CODES.ABORTED],
       ['SIGTERM', SIGTERM_EXIT],
+      ['SIGHUP', SIGHUP_EXIT],
     ] as const) {
       const handler = () => {
+        if (name === 'SIGHUP' && detached) return;
         if (this.exit !== undefined) {
           beforeHardExit();
           process.exit(code);

@@ -18,11 +18,16 @@ export function count(option: string, text: string, most: number): number {
   return value;
 }
 
+/** A timer of Node can be set for no longer than 2^31 milliseconds. */
+const MAX_SECONDS = 2_000_000;
+
 /** Seconds as they are written; milliseconds come back. */
 export function seconds(option: string, text: string): number {
   const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text.trim()) || value <= 0 || value > 2_000_000) {
-    throw usage(`${option} takes a number of seconds greater than 0, not "${text}".`);
+  if (!/^\d+(\.\d+)?$/.test(text.trim()) || value <= 0 || value > MAX_SECONDS) {
+    throw usage(
+      `${option} takes a number of seconds greater than 0 and at most ${MAX_SECONDS} (23 days), not "${text}".`,
+    );
   }
   return value * 1000;
 }

@@ -1,80 +1,47 @@
-import type { Agent } from 'node:http';
-import tls, { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
-import type { Dialer } from './dialer.ts';
-import { DialingHttpAgent, DialingHttpsAgent } from './dialing-agents.ts';
-import { hasProxy, type NetworkSettings, type ProxyAddress } from './network.ts';
-import { proxyFor } from './proxy.ts';
+import { type ClientRequestArgs, Agent as HttpAgent } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Connecting, Connector } from './connector.ts';
 
 /** An idle connection is closed after so long: a server that counts connections may want it for another thread. */
 const IDLE_MS = 2000;
 /** The newest idle connection is the least likely to have been closed by the other side. */
 const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout: IDLE_MS } as const;
 
-/** The connections of one client: direct ones, and those through proxies, kept alive and shared. */
-export class Agents {
-  readonly #network: NetworkSettings | undefined;
-  readonly #http: Agent;
-  readonly #https: Agent;
-  readonly #proxied = new Map<string, Promise<Agent>>();
-
-  constructor(network: NetworkSettings | undefined, dialer: Dialer) {
-    this.#network = network;
-    this.#http = new DialingHttpAgent(KEPT, dialer);
-    this.#https = new DialingHttpsAgent(KEPT, dialer);
-  }
-
-  /** What a request to this URL goes through. A promise only where a proxy is in the way. */
-  for(url: URL): Agent | Promise<Agent> {
-    const network = this.#network;
-    const proxy = network !== undefined && hasProxy(network) ? proxyFor(network, url) : undefined;
-    if (proxy !== undefined) return this.#through(proxy, url.protocol);
-    return url.protocol === 'https:' ? this.#https : this.#http;
-  }
-
-  close(): void {
-    this.#http.destroy();
-    this.#https.destroy();
-    for (const agent of this.#proxied.values()) void agent.then((opened) => opened.destroy()).catch(() => {});
-  }
-
-  #through(proxy: ProxyAddress, protocol: string): Promise<Agent> {
-    const key = `${protocol} ${proxy.url}`;
-    const known = this.#proxied.get(key);
-    if (known !== undefined) return known;
-    // A proxy that is spoken to over TLS may be signed by the same authority as the rest.
-    const secure = protocol === 'https:' || proxy.url.startsWith('https:');
-    const secureContext = secure ? secureContextOf(this.#network) : undefined;
-    const options = { ...KEPT, ...(secureContext === undefined ? {} : { secureContext }) };
-    const opened = openProxied(protocol, proxy, options);
-    this.#proxied.set(key, opened);
-    return opened;
-  }
+/** How a request hears of its connection. It travels through the agent among the options of the request. */
+export interface Wanted extends Connecting {
+  readonly url: URL;
 }
 
-/** Loaded here, so that only those who have a proxy pay for it. Through a tunnel for https, as a request for http. */
-async function openProxied(protocol: string, { url }: ProxyAddress, options: object): Promise<Agent> {
-  if (protocol === 'https:') {
-    const { HttpsProxyAgent } = await import('https-proxy-agent');
-    return new HttpsProxyAgent(url, options);
-  }
-  const { HttpProxyAgent } = await import('http-proxy-agent');
-  return new HttpProxyAgent(url, options);
-}
+type OnCreate = (error: Error | null, socket: Duplex) => void;
 
-const contexts = new WeakMap<NetworkSettings, SecureContext>();
+/** Keeps connections as Node's own agents do, and lets the connector make them. */
+export class KeepingAgent extends HttpAgent {
+  readonly #connector: Connector;
+  #closing = new AbortController();
 
-/** The authorities that count, where there are more than Node's own. Made once: reading all of them takes a while. */
-export function secureContextOf(network: NetworkSettings | undefined): SecureContext | undefined {
-  if (network === undefined || network.certificates.length === 0) return undefined;
-  let context = contexts.get(network);
-  if (context === undefined) {
-    // Newer versions of Node tell what they really trust, the system's authorities included if asked to.
-    const { getCACertificates } = tls as { getCACertificates?: (kind: 'default') => string[] };
-    const own = getCACertificates?.('default') ?? rootCertificates;
-    // Each takes a fifth of a millisecond to read, and most lists of a system are Node's own.
-    const all = new Set([...own, ...network.certificates].map((certificate) => certificate.trim()));
-    context = createSecureContext({ ca: [...all] });
-    contexts.set(network, context);
+  constructor(protocol: 'http:' | 'https:', connector: Connector) {
+    super(KEPT);
+    // Node compares it with the scheme of the request.
+    Object.assign(this, { protocol, defaultPort: protocol === 'https:' ? 443 : 80 });
+    this.#connector = connector;
   }
-  return context;
+
+  // Node hands over what the request was made with. A promise is no socket: the callback gets it.
+  override createConnection(options: ClientRequestArgs, onCreate: OnCreate): undefined {
+    const { wanted } = options as { readonly wanted?: Wanted };
+    if (wanted === undefined) throw new Error('a request without its connecting');
+    const signal = AbortSignal.any([wanted.signal, this.#closing.signal]);
+    this.#connector.connect(wanted.url, { ...wanted, signal }).then(
+      (socket) => onCreate(null, socket),
+      (error: Error) => onCreate(error, undefined as unknown as Socket),
+    );
+  }
+
+  /** Ends idle connections and those in use, and what is still connecting. */
+  override destroy(): void {
+    this.#closing.abort(new Error('the client was closed'));
+    this.#closing = new AbortController();
+    super.destroy();
+  }
 }

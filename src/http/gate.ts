@@ -7,6 +7,12 @@ type Headers = { readonly [name: string]: string | string[] | undefined };
 const LONGEST_HOLD_MS = 600_000;
 
 /**
+ * Answers that succeed and say "nothing left" hold us so often in a row. Who serves on and still says so counts nothing:
+ * it is believed again when it refuses (429), or has something left.
+ */
+const MAX_HOLDS_IN_A_ROW = 2;
+
+/**
  * Holds back requests to a server whose quota is used up, for all lanes together: one that hears
  * "0 left, 90 seconds to go" stops the others too. Buckets are named by the caller.
  */
@@ -14,6 +20,8 @@ export class RateLimitGate {
   readonly #clock: Clock;
   readonly #onHold: (bucket: string, delayMs: number) => void;
   readonly #closedUntil = new Map<string, number>();
+  /** By bucket: how often in a row successful answers have closed it. */
+  readonly #inARow = new Map<string, number>();
 
   constructor(clock: Clock, onHold: (bucket: string, delayMs: number) => void) {
     this.#clock = clock;
@@ -22,13 +30,20 @@ export class RateLimitGate {
 
   /** Learns from the head of an answer. `quota` is what the server calls the bucket. */
   observe(bucket: string, status: number, headers: Headers, quota: string = bucket): void {
-    const delay = status === 429 ? serverDelay(headers, this.#clock.now()) : exhaustedFor(headers, quota);
+    const refused = status === 429;
+    const delay = refused ? serverDelay(headers, this.#clock.now()) : exhaustedFor(headers, quota);
+    if (refused || delay === undefined) this.#inARow.delete(bucket);
     if (delay === undefined || delay <= 0) return;
-    const until = this.#clock.monotonic() + Math.min(delay, LONGEST_HOLD_MS);
+    const now = this.#clock.monotonic();
+    const until = now + Math.min(delay, LONGEST_HOLD_MS);
     const before = this.#closedUntil.get(bucket) ?? 0;
     if (until <= before) return;
+    // While it is closed, those who had passed before still bring their answers: they are one hold together.
+    const holds = (this.#inARow.get(bucket) ?? 0) + (before <= now && !refused ? 1 : 0);
+    if (holds > MAX_HOLDS_IN_A_ROW) return;
+    if (!refused) this.#inARow.set(bucket, holds);
     this.#closedUntil.set(bucket, until);
-    if (before <= this.#clock.monotonic()) this.#onHold(bucket, delay);
+    if (before <= now) this.#onHold(bucket, until - now);
   }
 
   /** Waits until the bucket has room again. */

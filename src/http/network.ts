@@ -16,9 +16,9 @@ export interface NetworkSettings {
   readonly certificates: readonly string[];
   /** The only hosts that may be contacted; undefined for any. Proxies do not count. */
   readonly onlyHosts: readonly string[] | undefined;
+  /** Whatever certificate a server shows is taken: `NODE_TLS_REJECT_UNAUTHORIZED=0`, as Node itself understands it. */
+  readonly insecure?: boolean;
 }
 
-/** Whether some requests may go through a proxy. */
-export function hasProxy(network: NetworkSettings | undefined): boolean {
-  return network?.httpsProxy !== undefined || network?.httpProxy !== undefined;
-}
+/** The variable that switches the checking of certificates off, with this value. */
+export const UNCHECKED_TLS = 'NODE_TLS_REJECT_UNAUTHORIZED=0';

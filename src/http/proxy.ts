@@ -1,10 +1,31 @@
 import { BlockList, isIP } from 'node:net';
+import { FetchError } from '../model/error.ts';
 import type { NetworkSettings, ProxyAddress } from './network.ts';
 
-/** The proxy that a request goes through; undefined if it goes straight to the host. */
+/**
+ * The proxy that a request goes through; undefined if it goes straight to the host. USAGE if it is of a kind that is
+ * not spoken to: only now, because one that is set beside a usable one, or for other hosts, is in nobody's way.
+ */
 export function proxyFor(network: NetworkSettings, url: URL): ProxyAddress | undefined {
   const proxy = url.protocol === 'https:' ? network.httpsProxy : network.httpProxy;
-  return proxy === undefined || isExempt(network.noProxy, url) ? undefined : proxy;
+  if (proxy === undefined || isExempt(network.noProxy, url)) return undefined;
+  const { protocol } = new URL(proxy.url);
+  if (protocol === 'http:' || protocol === 'https:') return proxy;
+  throw new FetchError(
+    'USAGE',
+    `${proxy.origin} names a ${protocol.slice(0, -1)} proxy for ${url.host}; only http and https proxies are spoken to.`,
+    {
+      hint: `Unset it for this command, name an HTTP proxy in ${url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'}, or add ${url.host} to NO_PROXY.`,
+    },
+  );
+}
+
+/** Value of `Proxy-Authorization`; undefined where the address has no user. It is for the proxy only. */
+export function proxyCredentials(proxy: ProxyAddress): string | undefined {
+  const { username, password } = new URL(proxy.url);
+  if (username === '' && password === '') return undefined;
+  const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return `Basic ${Buffer.from(text, 'utf8').toString('base64')}`;
 }
 
 /** `http://proxy.example:3128`: without user and password. */
@@ -50,6 +71,11 @@ export function plainHost(url: URL): string {
     .toLowerCase()
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '');
+}
+
+/** This machine: what goes there passes nobody else. */
+export function isLoopback(url: URL): boolean {
+  return /^(localhost|127\.[\d.]+|::1)$/.test(plainHost(url));
 }
 
 /** `host:443`, `[::1]:443`, `::1`, `host`. */

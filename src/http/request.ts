@@ -1,22 +1,27 @@
 import {
-  type Agent,
   type ClientRequest,
   request as httpRequest,
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { SecureContext } from 'node:tls';
-import { createBrotliDecompress, createUnzip } from 'node:zlib';
-import { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { onAbort } from '../system/on-abort.ts';
-import { Agents, secureContextOf } from './agents.ts';
+import { KeepingAgent, type Wanted } from './agents.ts';
+import { Connector } from './connector.ts';
 import { Dialer } from './dialer.ts';
-import type { Dialling } from './dialing-agents.ts';
 import { type Contact, HostPolicy } from './host-policy.ts';
-import type { NetworkSettings } from './network.ts';
-import { networkError, proxyRefusal, stalledError, unsendable } from './network-error.ts';
+import type { NetworkSettings, ProxyAddress } from './network.ts';
+import {
+  networkError,
+  type Phase,
+  proxyRefusal,
+  stalledError,
+  unsendable,
+  type Way,
+} from './network-error.ts';
+import { proxyCredentials } from './proxy.ts';
+import { StallWatch } from './stall-watch.ts';
 
 export interface HttpRequest {
   readonly url: URL;
@@ -34,10 +39,12 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: IncomingMessage;
-  /** The address that answers: of the host, or of a proxy. */
+  /** The address of the host that answers; undefined where a proxy has connected. */
   readonly address: string | undefined;
   /** True when the request went out on a connection that had served before. */
   readonly reused: boolean;
+  /** For the names of what fails while the body is read. */
+  readonly way: Way;
   /** Says that the body will not be read for so many milliseconds: that is no stall. */
   readonly quietFor: (milliseconds: number) => void;
 }
@@ -54,7 +61,7 @@ export interface HttpClientOptions {
   /** Told of every host once, before the first request to it. */
   readonly onContact?: (contact: Contact) => void;
   /** Makes the connections; shared by those who are to know the same of addresses. */
-  readonly dialer?: Dialer;
+  readonly dialer?: Dialer | undefined;
 }
 
 /**
@@ -65,120 +72,143 @@ export class HttpClient {
   readonly #options: HttpClientOptions;
   /** Knows the addresses of hosts. */
   readonly dialer: Dialer;
-  readonly #agents: Agents;
+  readonly #connector: Connector;
+  readonly #agents: { readonly http: KeepingAgent; readonly https: KeepingAgent };
   readonly #policy: HostPolicy;
+  /** Origins that have answered in this run. */
+  readonly #answered = new Set<string>();
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
     this.dialer = options.dialer ?? new Dialer({ clock: options.clock });
-    this.#agents = new Agents(options.network, this.dialer);
+    this.#connector = new Connector(options.network, this.dialer);
+    this.#agents = {
+      http: new KeepingAgent('http:', this.#connector),
+      https: new KeepingAgent('https:', this.#connector),
+    };
     this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
-  get(request: HttpRequest): Promise<HttpResponse> {
-    if (request.signal.aborted) return Promise.reject(request.signal.reason);
-    try {
-      this.#policy.admit(request.url);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    const agent = this.#agents.for(request.url);
-    return agent instanceof Promise
-      ? agent.then((opened) => this.#send(request, opened))
-      : this.#send(request, agent);
+  async get(request: HttpRequest): Promise<HttpResponse> {
+    request.signal.throwIfAborted();
+    this.#policy.admit(request.url);
+    return await this.#send(request, this.#connector.proxyOf(request.url));
   }
 
-  #send(request: HttpRequest, agent: Agent): Promise<HttpResponse> {
-    const { clock, userAgent, stallTimeoutMs, trace, network } = this.#options;
+  #send(request: HttpRequest, proxy: ProxyAddress | undefined): Promise<HttpResponse> {
+    const { clock, stallTimeoutMs, trace } = this.#options;
     const { url, signal } = request;
-    if (signal.aborted) return Promise.reject(signal.reason);
-    const secure = url.protocol === 'https:';
-    const secureContext = secure ? secureContextOf(network) : undefined;
     const started = clock.monotonic();
     return new Promise<HttpResponse>((resolve, reject) => {
-      const dialling = new AbortController();
-      const dial: Dialling = { signal: dialling.signal, onProgress: () => watch.touch() };
-      const options: RequestOptions & { secureContext?: SecureContext; dialling: Dialling } = {
-        agent,
-        method: request.method ?? 'GET',
-        ...(request.target === undefined ? {} : { path: request.target }),
-        dialling: dial,
-        ...(secureContext === undefined ? {} : { secureContext }),
-        // Identity: a compressed answer has no usable length, and ranges of it mean something else.
-        headers: {
-          'user-agent': userAgent,
-          accept: '*/*',
-          'accept-encoding': 'identity',
-          ...request.headers,
-        },
+      let phase: Phase = proxy === undefined ? 'look-up' : 'proxy-look-up';
+      const way = () => ({ phase, proxy, answered: this.#answered.has(url.origin) });
+      let outgoing: ClientRequest | undefined;
+      let incoming: IncomingMessage | undefined;
+      const connecting = new AbortController();
+      let failed = false;
+      const end = () => {
+        watch.stop();
+        stopListening();
       };
-      let outgoing: ClientRequest;
+      const fail = (reason: unknown) => {
+        if (incoming === undefined && !failed) trace?.(request, undefined, clock.monotonic() - started);
+        failed = true;
+        reject(reason);
+      };
+      // The promise is settled first: a request without a socket says nothing when it is destroyed.
+      const giveUp = (reason: unknown) => {
+        const error = reason instanceof Error ? reason : new Error('aborted');
+        if (incoming === undefined) {
+          end();
+          fail(reason);
+          connecting.abort(error);
+        }
+        // Once there is a body, it is what must fail: a request that is destroyed then calls it a reset.
+        (incoming ?? outgoing)?.destroy(error);
+      };
+      let address: string | undefined;
+      const onAddress = (one?: string) => {
+        address = one;
+      };
+      const watch = new StallWatch(clock, stallTimeoutMs, () => {
+        this.avoid({ url, address });
+        giveUp(stalledError(url, stallTimeoutMs, way()));
+      });
+      const stopListening = onAbort(signal, () => giveUp(signal.reason));
+      const enter = (next: Phase) => {
+        phase = next;
+        watch.touch();
+      };
       try {
-        outgoing = (secure ? httpsRequest : httpRequest)(url, options);
+        const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+        const wanted = { url, signal: connecting.signal, onPhase: enter, onAddress };
+        outgoing = send(url, this.#optionsOf(request, proxy, wanted));
       } catch (error) {
+        end();
         reject(unsendable(error as NodeJS.ErrnoException, url));
         return;
       }
-      let incoming: IncomingMessage | undefined;
-      // Once there is a body, it is what must fail: a request that is destroyed then calls it a reset.
-      const giveUp = (reason: Error) => {
-        (incoming ?? outgoing).destroy(reason);
-        // A request without a connection ends with the attempt to make one.
-        dialling.abort(reason);
-      };
-      let address: string | undefined;
-      const watch = new StallWatch(clock, stallTimeoutMs, () => {
-        this.avoid({ url, address });
-        giveUp(stalledError(url, stallTimeoutMs));
+      const sent = outgoing.once('socket', (socket) => {
+        if (proxy === undefined) address = this.dialer.addressOf(socket);
+        enter('head');
       });
-      const stopListening = onAbort(signal, () => {
-        giveUp(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-      });
-      outgoing.once('proxyConnect', ({ statusCode = 0 }: { statusCode?: number }) => {
-        // What a proxy says when it does not connect must not be taken for an answer of the host.
-        if (secure && statusCode !== 200) outgoing.destroy(proxyRefusal(url, statusCode));
-        else watch.touch();
-      });
-      outgoing.once('socket', (socket) => {
-        address = this.dialer.addressOf(socket) ?? socket.remoteAddress;
-        if (outgoing.reusedSocket) return;
-        // Connection and handshake are progress too.
-        watch.touch();
-        for (const event of ['lookup', 'connect', 'secureConnect']) socket.once(event, () => watch.touch());
-      });
-      outgoing.once('response', (body) => {
-        watch.touch();
+      sent.once('response', (body) => {
+        enter('body');
         incoming = body;
         const status = body.statusCode ?? 0;
-        // Only a proxy says so; for http it answers in the place of the host.
-        if (status === 407) {
-          outgoing.destroy();
-          reject(proxyRefusal(url, status));
+        // For http a proxy answers in the place of the host.
+        if (status === 407 && proxy !== undefined) {
+          sent.destroy();
+          reject(proxyRefusal(url, status, proxy));
           return;
         }
+        this.#answered.add(url.origin);
         trace?.(request, status, clock.monotonic() - started);
         body.on('data', () => watch.touch());
         // Nothing flows until somebody reads: adding a listener for data must not start the stream here.
         body.pause();
         const quietFor = (milliseconds: number) => watch.touch(milliseconds);
-        const reused = outgoing.reusedSocket;
-        resolve({ url, status, headers: body.headers, body, address, reused, quietFor });
+        const reused = sent.reusedSocket;
+        resolve({ url, status, headers: body.headers, body, address, reused, way: way(), quietFor });
       });
-      outgoing.on('error', (error) => {
-        if (incoming === undefined) {
-          trace?.(request, undefined, clock.monotonic() - started);
-          // No answer on a new connection: the handshake failed, or nobody is there who speaks HTTP.
-          if (!outgoing.reusedSocket && !signal.aborted) this.avoid({ url, address });
-        }
-        reject(signal.aborted ? signal.reason : networkError(error, url, outgoing.reusedSocket));
+      sent.on('error', (error) => {
+        // No answer on a new connection: the handshake failed, or nobody is there who speaks HTTP.
+        if (incoming === undefined && !sent.reusedSocket && !signal.aborted) this.avoid({ url, address });
+        fail(signal.aborted ? signal.reason : networkError(error, url, sent.reusedSocket, way()));
       });
-      outgoing.once('close', () => {
-        watch.stop();
-        stopListening();
-        reject(networkError(new Error('the connection was closed'), url, outgoing.reusedSocket));
+      sent.once('close', () => {
+        end();
+        const closed = new Error('the connection was closed');
+        reject(networkError(closed, url, sent.reusedSocket, way()));
       });
-      outgoing.end();
+      sent.end();
     });
+  }
+
+  #optionsOf(
+    request: HttpRequest,
+    proxy: ProxyAddress | undefined,
+    wanted: Wanted,
+  ): RequestOptions & { readonly wanted: Wanted } {
+    const { url, method = 'GET', target = url.pathname + url.search } = request;
+    const secure = url.protocol === 'https:';
+    const forwarded = !secure && proxy !== undefined;
+    const credentials = forwarded ? proxyCredentials(proxy) : undefined;
+    return {
+      agent: secure ? this.#agents.https : this.#agents.http,
+      wanted,
+      method,
+      // A proxy is told the whole address (RFC 9112 3.2.2); a tunnel and the host itself are not.
+      path: forwarded ? url.origin + target : target,
+      // Identity: a compressed answer has no usable length, and ranges of it mean something else.
+      headers: {
+        'user-agent': this.#options.userAgent,
+        accept: '*/*',
+        'accept-encoding': 'identity',
+        ...request.headers,
+        ...(credentials === undefined ? {} : { 'proxy-authorization': credentials }),
+      },
+    };
   }
 
   /** What answered like this is no good place to ask again: new connections prefer another address of the host. */
@@ -186,128 +216,9 @@ export class HttpClient {
     if (address !== undefined) this.dialer.failed(url.hostname, address);
   }
 
-  /** Closes idle connections. */
+  /** Ends all connections, also those that are only being made. */
   close(): void {
-    this.#agents.close();
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
   }
-}
-
-/** Fires once when nothing has touched it for a while. One timer however often it is touched. */
-export class StallWatch {
-  readonly #clock: Clock;
-  readonly #limitMs: number;
-  readonly #onStall: () => void;
-  #touched: number;
-  #cancel: () => void = () => {};
-
-  constructor(clock: Clock, limitMs: number, onStall: () => void) {
-    this.#clock = clock;
-    this.#limitMs = limitMs;
-    this.#onStall = onStall;
-    this.#touched = clock.monotonic();
-    this.#arm(limitMs);
-  }
-
-  /** Something came, or will not be expected for `quietMs`. */
-  touch(quietMs = 0): void {
-    this.#touched = this.#clock.monotonic() + quietMs;
-  }
-
-  stop(): void {
-    this.#cancel();
-  }
-
-  #arm(delayMs: number): void {
-    this.#cancel = this.#clock.after(delayMs, () => {
-      const left = this.#touched + this.#limitMs - this.#clock.monotonic();
-      if (left <= 0) this.#onStall();
-      else this.#arm(left);
-    });
-  }
-}
-
-/** Reads a whole small body as text; NETWORK if it is larger than `limit` bytes or breaks off. */
-export async function readText(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
-  return (await readBody(response, limit, signal)).toString('utf8');
-}
-
-/** The first bytes of a body as text, at most `limit` of them; empty where they cannot be read. */
-export async function readStart(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
-  const bytes = await readBody(response, limit, signal, 'cut').catch(() => undefined);
-  signal.throwIfAborted();
-  return bytes?.toString('utf8') ?? '';
-}
-
-/** Reads a body; one larger than `limit` bytes is refused (NETWORK), or cut there where that is all one wants of it. */
-export async function readBody(
-  response: HttpResponse,
-  limit: number,
-  signal: AbortSignal,
-  beyond: 'refuse' | 'cut' = 'refuse',
-): Promise<Buffer> {
-  const stream = decoded(response);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of stream) {
-      size += (chunk as Buffer).length;
-      if (size > limit && beyond === 'cut') {
-        chunks.push((chunk as Buffer).subarray(0, (chunk as Buffer).length - (size - limit)));
-        break;
-      }
-      if (size > limit) {
-        throw new FetchError('NETWORK', `the answer of ${response.url.host} is larger than ${limit} bytes`, {
-          hint: 'No honest answer of that kind is: nothing of it was kept. Check the endpoint.',
-        });
-      }
-      chunks.push(chunk as Buffer);
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof FetchError) throw error;
-    throw networkError(error as Error, response.url, false);
-  } finally {
-    response.body.destroy();
-  }
-  return Buffer.concat(chunks);
-}
-
-/** The body with its content coding undone: some servers compress although identity was asked for. */
-export function decoded(response: HttpResponse): NodeJS.ReadableStream {
-  const coding = String(response.headers['content-encoding'] ?? 'identity')
-    .trim()
-    .toLowerCase();
-  if (coding === 'identity' || coding === '') return response.body;
-  const decoder =
-    coding === 'gzip' || coding === 'x-gzip' || coding === 'deflate'
-      ? createUnzip()
-      : coding === 'br'
-        ? createBrotliDecompress()
-        : undefined;
-  if (decoder === undefined) {
-    response.body.destroy();
-    throw new FetchError(
-      'NETWORK',
-      `${response.url.host} answers in an unknown coding: ${coding.slice(0, 40)}`,
-      { hint: 'A proxy on the way may have changed the answer: try another network or endpoint.' },
-    );
-  }
-  response.body.on('error', (error) => decoder.destroy(error));
-  return response.body.pipe(decoder);
-}
-
-/** A body of so many bytes costs less than a new connection. */
-const WORTH_READING_BYTES = 64 * 1024;
-
-/** Has no use for the body: reads what little there is, so that the connection serves again, or ends it. */
-export function discard(response: HttpResponse): void {
-  const { body } = response;
-  let size = 0;
-  body.on('error', () => {});
-  body.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > WORTH_READING_BYTES) body.destroy();
-  });
-  if (Number(response.headers['content-length'] ?? 0) > WORTH_READING_BYTES) body.destroy();
-  else body.resume();
 }

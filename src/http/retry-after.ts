@@ -36,11 +36,18 @@ const HTTP_DATE =
 export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
   const text = header?.trim() ?? '';
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const date = parseHttpDate(text);
+  return date === undefined ? undefined : Math.max(0, date - nowMs);
+}
+
+/** Milliseconds since 1970; undefined for what is no HTTP date. */
+function parseHttpDate(header: string | undefined): number | undefined {
+  const text = header?.trim() ?? '';
   // Only real HTTP dates: Date.parse alone would take "-1", "2" or "maybe 5" for a year.
   if (!HTTP_DATE.test(text)) return undefined;
   // The oldest of the three forms names no zone: it is Greenwich too, not where this computer stands.
   const date = Date.parse(/GMT$/i.test(text) ? text : `${text} GMT`);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
+  return Number.isNaN(date) ? undefined : date;
 }
 
 /**
@@ -54,7 +61,8 @@ export function serverDelay(
 ): number | undefined {
   const limit = parseRateLimit([headers['ratelimit'] ?? []].flat().join(',') || undefined);
   if (limit !== undefined && limit.remaining === 0) return limit.resetMs + 1000;
-  return parseRetryAfter(single(headers['retry-after']), nowMs);
+  // A date means the clock of whoever wrote it. Ours may be an hour off.
+  return parseRetryAfter(single(headers['retry-after']), parseHttpDate(single(headers['date'])) ?? nowMs);
 }
 
 function single(header: string | string[] | undefined): string | undefined {

@@ -77,7 +77,8 @@ export async function carryOut(
     waitingFiles,
     largeConnections: Math.min(connections, largeConnections(settings)),
     bytesPerSecond: settings.bytesPerSecond,
-    retry: settings.retry,
+    // The hub was reached: a host of bytes that is not may be back soon, and what has come is worth the patience.
+    retry: { ...settings.retry, unreachedTries: settings.retry.tries },
     clock: environment.clock,
     random: environment.random,
     emit,

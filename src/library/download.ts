@@ -16,7 +16,7 @@ import { Crew, carryOut, type TransferSettings } from './carry-out.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';
 import { requireLockedHashes } from './lock.ts';
-import { noteDuplicates, noteScan } from './narrow.ts';
+import { noteDuplicates, ScanAdvice } from './narrow.ts';
 import { type CacheChoice, openStore } from './open-store.ts';
 import { copyFirst, planCopies, type Wanted } from './plan-with-reuse.ts';
 import { findLeftovers, type Leftovers, prune } from './prune.ts';
@@ -89,8 +89,9 @@ export async function download(
     const { directory } = store;
     emit({ type: 'planned', plan, directory });
     noteDuplicates(plan, emit);
-    await noteScan(plan, source, revision, emit, signal);
+    using advice = new ScanAdvice(plan, source, revision, signal);
     if (satisfied || request.dryRun) {
+      await advice.tell(emit, environment.clock);
       const leftovers = await leftoversOf(request, revision, listing, emit);
       return { revision, directory, plan, fetchedBytes: 0, ...leftovers };
     }
@@ -104,8 +105,9 @@ export async function download(
     const leftovers = failures.length > 0 ? {} : await leftoversOf(request, revision, listing, emit);
     await publish(store, revision, selected, listing, failures);
     if (!inCache) await keepRecord(directory, revision, listing, left);
+    await advice.tell(emit, environment.clock);
     const first = failures[0];
-    if (first !== undefined) throw someFailed(first, failures.length);
+    if (first !== undefined) throw someFailed(first, failures.length, fetchedBytes > 0);
     if (request.lock !== undefined)
       requireLockedHashes(request.lock, manifestPath(request, revision.commit), selected);
     if (leftovers.leftovers !== undefined) await prune(directory, leftovers.leftovers, emit);

@@ -64,9 +64,10 @@ export function openHub(
   const { clock, random } = environment;
   const gate = new RateLimitGate(clock, (bucket, delayMs) => {
     const seconds = Math.ceil(delayMs / 1000);
+    const until = new Date(clock.now() + delayMs).toISOString().slice(11, 19);
     emit({
       type: 'note',
-      message: `the hub's quota of requests (${bucket}) is used up: waiting ${seconds} s`,
+      message: `the hub's quota of requests (${bucket}) is used up: waiting ${seconds} s, until ${until} UTC`,
     });
   });
   const retryContext = (what: string, signal: AbortSignal): RetryContext => ({

@@ -10,7 +10,8 @@ import {
   selectQuantisation,
   type WeightsPolicy,
 } from '../plan/weights-policy.ts';
-import type { Source } from '../source/source.ts';
+import type { ScanFinding, Source } from '../source/source.ts';
+import type { Clock } from '../system/clock.ts';
 
 /** The listing without the weights that nobody asked for. */
 export function narrow(
@@ -35,25 +36,43 @@ export function noteDuplicates(plan: Plan, emit: Emit): void {
   emit({ type: 'note', message });
 }
 
-/** Files that run code when they are loaded: what the hub's own scanners say of those that will be fetched. */
-export async function noteScan(
-  plan: Plan,
-  source: Source,
-  revision: Revision,
-  emit: Emit,
-  signal: AbortSignal,
-): Promise<void> {
-  const fetched = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
-  const risky = new Set(pickles(fetched).map(({ path }) => path));
-  if (risky.size === 0) return;
-  // It is advice: a hub that does not answer must not stop a download.
-  const findings = await source.scan(revision, signal).catch(() => undefined);
-  signal.throwIfAborted();
-  for (const { path, level } of findings ?? []) {
-    if (risky.has(path))
-      emit({
-        type: 'note',
-        message: `the hub's scan calls ${path} ${level}: it can run code when it is loaded`,
-      });
+/** The end of a run waits no longer for what the hub's scanners say, in milliseconds. */
+const SCAN_GRACE_MS = 300;
+
+/**
+ * Files that run code when they are loaded: what the hub's own scanners say of those that will be fetched. It is
+ * advice, so it is asked for beside the run, and neither its first byte nor its end waits for it.
+ */
+export class ScanAdvice implements Disposable {
+  readonly #ended = new AbortController();
+  readonly #risky: ReadonlySet<string>;
+  readonly #findings: Promise<readonly ScanFinding[] | undefined>;
+
+  constructor(plan: Plan, source: Source, revision: Revision, signal: AbortSignal) {
+    const fetched = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+    this.#risky = new Set(pickles(fetched).map(({ path }) => path));
+    const ended = AbortSignal.any([signal, this.#ended.signal]);
+    this.#findings =
+      this.#risky.size === 0
+        ? Promise.resolve(undefined)
+        : source.scan(revision, ended).catch(() => undefined);
+  }
+
+  /** Says what has come by now. */
+  async tell(emit: Emit, clock: Clock): Promise<void> {
+    const late = new Promise<undefined>((resolve) => clock.after(SCAN_GRACE_MS, () => resolve(undefined)));
+    const findings = (await Promise.race([this.#findings, late])) ?? [];
+    for (const { path, level } of findings) {
+      if (this.#risky.has(path))
+        emit({
+          type: 'note',
+          message: `the hub's scan calls ${path} ${level}: it can run code when it is loaded`,
+        });
+    }
+  }
+
+  /** Nobody asks any more. */
+  [Symbol.dispose](): void {
+    this.#ended.abort(new Error('the run has ended'));
   }
 }

@@ -71,7 +71,7 @@ export async function repair(
       failures,
     );
     const first = failures[0];
-    if (first !== undefined) throw goneUpstream(someFailed(first, failures.length), commit);
+    if (first !== undefined) throw goneUpstream(someFailed(first, failures.length, fetchedBytes > 0), commit);
     return fetchedBytes;
   } finally {
     http.close();

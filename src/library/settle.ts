@@ -18,12 +18,18 @@ export async function publish(
   await store.publish(revision, whole, listing.files, failures.length === 0, listing.complete);
 }
 
-/** The failures of a run as one. */
-export function someFailed({ error, path }: FileFailure, count: number): FetchError {
-  if (count === 1) return error;
-  return new FetchError(error.code, `${count} files failed, the first of them ${path}: ${error.message}`, {
-    hint: error.hint,
-    cause: error,
-    status: error.status,
+const KEPT = 'What was fetched is kept: run the same command again.';
+
+/** The failures of a run as one. `kept` says that something was fetched: of no other run is that said. */
+export function someFailed({ error, path }: FileFailure, count: number, kept: boolean): FetchError {
+  const { code, cause, status, hint = '' } = error;
+  const told = !kept || code !== 'NETWORK' || hint.includes('is kept');
+  if (count === 1 && told) return error;
+  const message =
+    count === 1 ? error.message : `${count} files failed, the first of them ${path}: ${error.message}`;
+  return new FetchError(code, message, {
+    hint: told ? error.hint : `${hint} ${KEPT}`.trim(),
+    cause: count === 1 ? cause : error,
+    status,
   });
 }

@@ -34,6 +34,8 @@ export interface FetchErrorOptions {
   readonly status?: number | undefined;
   /** Set where a host of file bytes refused to send them. */
   readonly refusal?: RefusalKind | undefined;
+  /** No server was reached at all: no network, no such name, nobody who listens. */
+  readonly unreached?: boolean;
 }
 
 const SIDES: Record<ErrorCode, ErrorSide> = {
@@ -59,6 +61,7 @@ export class FetchError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly status: number | undefined;
   readonly refusal: RefusalKind | undefined;
+  readonly unreached: boolean;
 
   constructor(code: ErrorCode, message: string, options: FetchErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -69,6 +72,7 @@ export class FetchError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
     this.refusal = options.refusal;
+    this.unreached = options.unreached ?? false;
   }
 }
 

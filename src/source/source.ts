@@ -28,7 +28,7 @@ export interface ScanFinding {
 
 /**
  * Where revisions come from. Implementers keep three promises:
- * - `resolve`, `list`, `branches`, `read` and `scan` retry their own requests with the one retry loop they were given;
+ * - `resolve`, `list`, `branches` and `read` retry their own requests with the one retry loop they were given; `scan` makes one short attempt;
  *   `locate` makes one attempt, because the engine's loop is around it.
  * - A failure is a FetchError: NOT_FOUND, ACCESS, or NETWORK (with `retryable`).
  * - The credential reaches the source's own origin and no other.

@@ -5,6 +5,11 @@ import type { Clock, Random } from './clock.ts';
 export interface RetryPolicy {
   /** Attempts in a row that bring nothing before giving up; at least 1. */
   readonly tries: number;
+  /**
+   * The same as long as no server was reached at all: a name that does not exist or a machine without a network does
+   * not get better by patience. `tries`, if that is fewer, or if this is left out.
+   */
+  readonly unreachedTries?: number;
   /** Wait before the second attempt, in milliseconds; doubles with every further one. */
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
@@ -19,12 +24,16 @@ export interface RetryPolicy {
 
 export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   tries: 8,
+  unreachedTries: 3,
   baseDelayMs: 500,
   maxDelayMs: 10_000,
   // The Hub counts requests in windows of five minutes; a wait longer than two of them is not its own.
   maxServerDelayMs: 600_000,
   quotaWindowMs: 305_000,
 };
+
+/** Whoever was not reached for so long is not asked a further time, where `unreachedTries` bounds it. */
+const MAX_UNREACHED_MS = 3000;
 
 /**
  * Milliseconds to wait before the next attempt, or undefined to give up. `failures` counts the attempts
@@ -38,7 +47,7 @@ export function nextDelay(
   error: FetchError,
   random: Random,
 ): number | undefined {
-  if (!error.retryable || failures >= policy.tries) return undefined;
+  if (!error.retryable || failures >= triesFor(policy, error)) return undefined;
   const asked = error.retryAfterMs ?? -1;
   if (asked > policy.maxServerDelayMs) return undefined;
   if (asked === 0 && failures <= 1) return 0;
@@ -47,6 +56,10 @@ export function nextDelay(
   const own = full * (0.5 + random() / 2);
   // Lanes that were told the same do not come back in the same moment.
   return asked > own ? asked + random() * Math.min(asked / 10, policy.baseDelayMs) : own;
+}
+
+function triesFor({ tries, unreachedTries = tries }: RetryPolicy, { unreached }: FetchError): number {
+  return unreached ? Math.min(tries, unreachedTries) : tries;
 }
 
 export interface RetryContext {
@@ -74,7 +87,8 @@ export async function retrying<T>(
   operation: (attempt: Attempt) => Promise<T>,
   context: RetryContext,
 ): Promise<T> {
-  const { policy } = context;
+  const { policy, clock } = context;
+  const began = clock.monotonic();
   let failures = context.failures ?? 0;
   let outlasted = false;
   for (;;) {
@@ -92,7 +106,8 @@ export async function retrying<T>(
       const error = toFetchError(thrown);
       // An attempt that brought something is the first of a new row.
       failures = progressed ? 1 : failures + 1;
-      let delay = nextDelay(policy, failures, error, context.random);
+      const late = triesFor(policy, error) < policy.tries && clock.monotonic() - began > MAX_UNREACHED_MS;
+      let delay = late ? undefined : nextDelay(policy, failures, error, context.random);
       if (delay === undefined && !outlasted && isUnexplainedLimit(error) && policy.tries > 1) {
         outlasted = true;
         failures = 0;
@@ -100,7 +115,7 @@ export async function retrying<T>(
       }
       if (delay === undefined) throw gaveUp(error, failures, policy);
       context.onRetry(error, failures + 1, delay);
-      await context.clock.sleep(delay, context.signal);
+      await clock.sleep(delay, context.signal);
     }
   }
 }

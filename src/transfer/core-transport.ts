@@ -1,7 +1,8 @@
+import { decoded, discard, readStart } from '../http/body.ts';
 import { emptyAnswer, networkError } from '../http/network-error.ts';
 import { formatRange, rangeAnswer } from '../http/range.ts';
 import { REFUSAL_BYTES, storageError } from '../http/refusal.ts';
-import { decoded, discard, type HttpClient, type HttpResponse, readStart } from '../http/request.ts';
+import type { HttpClient, HttpResponse } from '../http/request.ts';
 import { redirectAddress, redirectsInCircles, requestTarget } from '../http/url.ts';
 import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
@@ -228,8 +229,9 @@ async function receive(
     const early = () =>
       nothingCame() ? emptyAnswer(response.url, response.address) : endedEarly(response, job);
     const broken = (error: Error) => {
+      const { url, way } = response;
       const named =
-        nothingCame() && !(error instanceof FetchError) ? early() : networkError(error, response.url, false);
+        nothingCame() && !(error instanceof FetchError) ? early() : networkError(error, url, false, way);
       settle(signal.aborted ? signal.reason : named);
     };
     stream.on('error', broken);

@@ -1,6 +1,5 @@
 import { Dialer } from '../http/dialer.ts';
 import type { Contact } from '../http/host-policy.ts';
-import { hasProxy } from '../http/network.ts';
 import { HttpClient } from '../http/request.ts';
 import { redactUrl } from '../http/url.ts';
 import type { Clock } from '../system/clock.ts';
@@ -18,9 +17,7 @@ export function createTransport(
   trace: (message: string) => void,
   onContact: (contact: Contact) => void = () => {},
 ): Transport {
-  const { userAgent, stallTimeoutMs, bytesPerSecond, network } = settings;
-  // The strict transport makes its own connections and knows nothing of proxies.
-  const choice = hasProxy(network) ? 'core' : settings.choice;
+  const { userAgent, stallTimeoutMs, bytesPerSecond, network, choice } = settings;
   const limiter = bytesPerSecond === undefined ? undefined : new RateLimiter(bytesPerSecond, clock);
   // One for both: what one of them learns of an address, the other knows.
   const dialer = new Dialer({ clock });

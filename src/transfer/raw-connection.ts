@@ -1,7 +1,6 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
-import type { Address } from '../http/address-book.ts';
-import type { Dialer } from '../http/dialer.ts';
+import type { Socket } from 'node:net';
+import type { Connector } from '../http/connector.ts';
+import type { Phase } from '../http/network-error.ts';
 
 /**
  * All connections of a thread read into one buffer: what was read is written to disk before the next read
@@ -20,91 +19,70 @@ export interface RawListener {
 export interface RawConnectionOptions {
   /** The most that is read at once. */
   readonly readBytes: number;
-  /** Resumes an earlier TLS session. */
-  readonly session: Buffer | undefined;
-  /** Given TLS sessions to resume later. */
-  readonly onSession: (session: Buffer) => void;
-  /** Told of every step on the way to a connection. */
-  readonly onProgress: () => void;
-  /** Authorities that count, where there are more than Node's own. */
-  readonly secureContext?: SecureContext | undefined;
+  /** Told of every phase on the way to a connection. */
+  readonly onPhase: (phase: Phase) => void;
 }
 
 /** A socket with a large read buffer, for one request at a time. */
 export class RawConnection {
   /** Undefined until it is connected. */
   #socket: Socket | undefined;
-  readonly #dialling = new AbortController();
+  readonly #connecting = new AbortController();
   #listener: RawListener | undefined;
   #request: string | undefined;
   #error: Error | undefined;
   #closed = false;
-  /** Of the host; undefined until it is connected. */
+  readonly #onPhase: (phase: Phase) => void;
+  /** Of the host; undefined until it is connected, and where a proxy connects. */
   address: string | undefined;
   /** Requests that were answered on it so far. */
   served = 0;
 
+  private constructor(onPhase: (phase: Phase) => void) {
+    this.#onPhase = onPhase;
+  }
+
   /** Begins to connect; certificates are checked as usual. */
-  static open(url: URL, dialer: Dialer, options: RawConnectionOptions): RawConnection {
-    const connection = new RawConnection();
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
-    const { onProgress } = options;
-    const { signal } = connection.#dialling;
-    const open = (address: Address) => connection.#begin(url, host, port, address, options);
-    dialer.dial({ host, port }, { signal, onProgress, open }).then(
-      (socket) => {
-        onProgress();
-        connection.address = dialer.addressOf(socket);
-        connection.#adopt(socket);
+  static open(url: URL, connector: Connector, { readBytes, onPhase }: RawConnectionOptions): RawConnection {
+    if (shared === undefined || shared.length < readBytes) shared = Buffer.allocUnsafeSlow(readBytes);
+    const connection = new RawConnection(onPhase);
+    const onread = {
+      buffer: shared,
+      callback: (count: number, buffer: Uint8Array): boolean => {
+        connection.#read((buffer as Buffer).subarray(0, count));
+        return true;
       },
-      (error: Error) => connection.#ended(connection.#error ?? (signal.aborted ? undefined : error)),
+    };
+    const onAddress = (address: string | undefined) => {
+      connection.address = address;
+    };
+    connector.connect(url, { signal: connection.#connecting.signal, onPhase, onAddress, onread }).then(
+      (socket) => connection.#adopt(socket),
+      (error: Error) => connection.#ended(connection.#error ?? error),
     );
     return connection;
   }
 
-  #begin(
-    { protocol }: URL,
-    host: string,
-    port: number,
-    { address, family }: Address,
-    { readBytes, session, onSession, onProgress, secureContext }: RawConnectionOptions,
-  ): Socket {
-    if (shared === undefined || shared.length < readBytes) shared = Buffer.allocUnsafeSlow(readBytes);
-    const onread = {
-      buffer: shared,
-      callback: (count: number, buffer: Uint8Array): boolean => {
-        this.#read(buffer as Buffer, count);
-        return true;
-      },
-    };
-    const place = { host: address, port, family, onread };
-    if (protocol !== 'https:') return connectTcp(place);
-    return connectTls({
-      ...place,
-      // An address is no server name (RFC 6066 3).
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      ALPNProtocols: ['http/1.1'],
-      ...(session === undefined ? {} : { session }),
-      ...(secureContext === undefined ? {} : { secureContext }),
-    } as ConnectionOptions)
-      .on('session', onSession)
-      .once('secureConnect', onProgress);
-  }
-
   #adopt(socket: Socket): void {
-    socket.setNoDelay(true);
+    this.#socket = socket;
     socket.on('error', (error) => {
       this.#error ??= error;
     });
     // The server will send no more: nothing of ours is left to say either.
     socket.on('end', () => socket.destroy());
     socket.on('close', () => this.#ended(this.#error));
-    this.#socket = socket;
+    // Only what a tunnel of a proxy brings comes this way.
+    socket.on('data', (chunk: Buffer) => this.#read(chunk));
     // It was given up in the moment in which it connected.
-    if (this.#dialling.signal.aborted) socket.destroy();
-    else if (this.#request !== undefined) socket.write(this.#request, 'latin1');
+    if (this.#connecting.signal.aborted) socket.destroy();
+    else if (this.#request !== undefined) this.#send(socket, this.#request);
     this.#request = undefined;
+    if (socket.destroyed) this.#ended(this.#error);
+  }
+
+  #send(socket: Socket, request: string): void {
+    this.#onPhase('head');
+    socket.write(request, 'latin1');
   }
 
   #ended(error: Error | undefined): void {
@@ -144,15 +122,15 @@ export class RawConnection {
     this.#socket?.resume();
   }
 
-  /** Ends at once; the listener is told. */
+  /** Ends at once, in whatever phase it is; the listener is told. */
   destroy(error?: Error): void {
     this.#error ??= error;
-    if (this.#socket === undefined) this.#dialling.abort(error);
+    if (this.#socket === undefined) this.#connecting.abort(error);
     else this.#socket.destroy();
   }
 
-  #read(buffer: Buffer, count: number): void {
+  #read(bytes: Buffer): void {
     if (this.#listener === undefined) this.#socket?.destroy();
-    else this.#listener.data(buffer.subarray(0, count));
+    else this.#listener.data(bytes);
   }
 }

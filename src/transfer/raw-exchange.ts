@@ -1,10 +1,13 @@
+import { type RawHead, RawHeadParser } from '../http/head-parser.ts';
+import type { ProxyAddress } from '../http/network.ts';
+import { proxyRefusal } from '../http/network-error.ts';
 import { REFUSAL_BYTES, storageError } from '../http/refusal.ts';
 import type { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
 import type { PieceJoiner, PieceOwner } from './piece-joiner.ts';
 import type { RawListener } from './raw-connection.ts';
-import { keepsAlive, type RawHead, RawHeadParser, rangeProblem } from './raw-response.ts';
+import { keepsAlive, rangeProblem } from './raw-response.ts';
 import { askedRange, type RangeJob, type RangeObserver } from './transport.ts';
 import { writeFully } from './write-fully.ts';
 
@@ -28,12 +31,20 @@ export interface RawExchangeEnd {
   readonly broken: (error: Error | undefined) => void;
 }
 
+export interface RawExchangeParties {
+  readonly clock: Clock;
+  readonly joiner: PieceJoiner;
+  readonly url: URL;
+  readonly proxy: ProxyAddress | undefined;
+}
+
 /** One request and its answer on a connection. */
 export class RawExchange implements RawListener, PieceOwner {
   readonly #job: RangeJob;
   readonly #observer: RangeObserver;
   readonly #clock: Clock;
   readonly #url: URL;
+  readonly #proxy: ProxyAddress | undefined;
   readonly #end: RawExchangeEnd;
   readonly #joiner: PieceJoiner;
   readonly #parser = new RawHeadParser();
@@ -54,13 +65,14 @@ export class RawExchange implements RawListener, PieceOwner {
   constructor(
     job: RangeJob,
     observer: RangeObserver,
-    { clock, joiner, url }: { readonly clock: Clock; readonly joiner: PieceJoiner; readonly url: URL },
+    { clock, joiner, url, proxy }: RawExchangeParties,
     end: RawExchangeEnd,
   ) {
     this.#job = job;
     this.#observer = observer;
     this.#clock = clock;
     this.#url = url;
+    this.#proxy = proxy;
     this.#end = end;
     this.#joiner = joiner;
     this.#asked = askedRange(job);
@@ -106,6 +118,7 @@ export class RawExchange implements RawListener, PieceOwner {
     const { status } = head;
     this.#end.answered(status);
     this.#spent = isWhole(head, chunk.length - bodyStart) && keepsAlive(head);
+    if (status === 407 && this.#proxy !== undefined) throw proxyRefusal(this.#url, status, this.#proxy);
     if (status >= 400) {
       // A body in chunks is left to the other transport: what it says decides what to do next.
       if (head.headers.has('transfer-encoding'))

@@ -1,10 +1,11 @@
-import { secureContextOf } from '../http/agents.ts';
+import { Connector } from '../http/connector.ts';
 import { Dialer } from '../http/dialer.ts';
 import { type Contact, HostPolicy } from '../http/host-policy.ts';
-import type { NetworkSettings } from '../http/network.ts';
-import { emptyAnswer, networkError, stalledError } from '../http/network-error.ts';
+import type { NetworkSettings, ProxyAddress } from '../http/network.ts';
+import { emptyAnswer, networkError, type Phase, stalledError } from '../http/network-error.ts';
+import { proxyCredentials } from '../http/proxy.ts';
 import { formatRange } from '../http/range.ts';
-import { StallWatch } from '../http/request.ts';
+import { StallWatch } from '../http/stall-watch.ts';
 import { redactUrl, requestTarget } from '../http/url.ts';
 import { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
@@ -31,7 +32,7 @@ export interface RawTransportOptions {
   readonly network?: NetworkSettings | undefined;
   readonly onContact?: (contact: Contact) => void;
   /** Makes the connections; shared by those who are to know the same of addresses. */
-  readonly dialer?: Dialer;
+  readonly dialer?: Dialer | undefined;
 }
 
 /**
@@ -42,14 +43,15 @@ export interface RawTransportOptions {
 export class RawTransport implements Transport {
   readonly #options: RawTransportOptions;
   readonly #idle = new Map<string, RawConnection[]>();
-  readonly #sessions = new Map<string, Buffer>();
   readonly #policy: HostPolicy;
   readonly #joiner = new PieceJoiner();
   readonly #dialer: Dialer;
+  readonly #connector: Connector;
 
   constructor(options: RawTransportOptions) {
     this.#options = options;
     this.#dialer = options.dialer ?? new Dialer({ clock: options.clock });
+    this.#connector = new Connector(options.network, this.#dialer);
     this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
@@ -82,7 +84,8 @@ export class RawTransport implements Transport {
     allowance: Allowance,
   ): Promise<void> {
     const rangeText = formatRange(askedRange(job));
-    const request = this.#requestText(url, job, rangeText);
+    const proxy = this.#connector.proxyOf(url);
+    const request = this.#requestText(url, job, rangeText, proxy);
     if (request === undefined)
       return Promise.reject(new OddAnswer('a header that is no text', { lasting: true }));
     return new Promise((resolve, reject) => {
@@ -94,11 +97,16 @@ export class RawTransport implements Transport {
       const avoid = () => {
         if (connection.address !== undefined) this.#dialer.failed(url.hostname, connection.address);
       };
+      let phase: Phase = 'head';
+      const enter = (next: Phase) => {
+        phase = next;
+        watch.touch();
+      };
       const watch = new StallWatch(clock, stallTimeoutMs, () => {
         avoid();
-        connection.destroy(stalledError(url, stallTimeoutMs));
+        connection.destroy(stalledError(url, stallTimeoutMs, { phase, proxy }));
       });
-      const connection = this.#connect(url, () => watch.touch());
+      const connection = this.#connect(url, enter);
       const reused = connection.served > 0;
       const onAbort = () => {
         if (clock.monotonic() - heardAt >= SLOW_MS) avoid();
@@ -112,11 +120,12 @@ export class RawTransport implements Transport {
         outcome();
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      const parties = { clock, joiner: this.#joiner, url };
+      const parties = { clock, joiner: this.#joiner, url, proxy };
       const exchange = new RawExchange(job, observer, parties, {
         received: (bytes) => {
           const delay = allowance.received(bytes);
-          watch.touch(delay);
+          // A head that only drips is no progress.
+          if (phase === 'body') watch.touch(delay);
           heardAt = clock.monotonic() + delay;
           if (delay === 0) return;
           connection.pause();
@@ -126,7 +135,10 @@ export class RawTransport implements Transport {
             connection.resume();
           };
         },
-        answered: (status) => traced(String(status)),
+        answered: (status) => {
+          enter('body');
+          traced(String(status));
+        },
         done: (reusable) => {
           if (reusable) this.#keep(url.origin, connection);
           else drop(connection);
@@ -149,7 +161,11 @@ export class RawTransport implements Transport {
             return;
           }
           end(() =>
-            reject(signal.aborted ? signal.reason : networkError(named, url, reused && exchange.silent)),
+            reject(
+              signal.aborted
+                ? signal.reason
+                : networkError(named, url, reused && exchange.silent, { phase, proxy }),
+            ),
           );
         },
       });
@@ -168,18 +184,15 @@ export class RawTransport implements Transport {
     this.#idle.clear();
   }
 
-  #connect(url: URL, onProgress: () => void): RawConnection {
+  #connect(url: URL, onPhase: (phase: Phase) => void): RawConnection {
     const idle = this.#idle.get(url.origin) ?? [];
     for (let connection = idle.pop(); connection !== undefined; connection = idle.pop()) {
       if (connection.usable && this.#favours(url.origin, connection)) return connection;
       connection.destroy();
     }
-    return RawConnection.open(url, this.#dialer, {
+    return RawConnection.open(url, this.#connector, {
       readBytes: this.#options.limiter?.stepBytes ?? READ_BYTES,
-      session: this.#sessions.get(url.origin),
-      onSession: (session) => this.#sessions.set(url.origin, session),
-      onProgress,
-      secureContext: url.protocol === 'https:' ? secureContextOf(this.#options.network) : undefined,
+      onPhase,
     });
   }
 
@@ -197,9 +210,17 @@ export class RawTransport implements Transport {
   }
 
   /** Undefined if one of the values must not stand in a header. */
-  #requestText(url: URL, { location }: RangeJob, range: string): string | undefined {
+  #requestText(
+    url: URL,
+    { location }: RangeJob,
+    range: string,
+    proxy: ProxyAddress | undefined,
+  ): string | undefined {
+    // A proxy is told the whole address (RFC 9112 3.2.2); a tunnel and the host itself are not.
+    const forwarded = proxy !== undefined && url.protocol === 'http:';
+    const credentials = forwarded ? proxyCredentials(proxy) : undefined;
     const lines = [
-      `GET ${requestTarget(location.url)} HTTP/1.1`,
+      `GET ${forwarded ? url.origin : ''}${requestTarget(location.url)} HTTP/1.1`,
       `Host: ${url.host}`,
       `User-Agent: ${this.#options.userAgent}`,
       'Accept: */*',
@@ -209,6 +230,7 @@ export class RawTransport implements Transport {
     ];
     if (location.authorization?.origin === url.origin)
       lines.push(`Authorization: ${location.authorization.value}`);
+    if (credentials !== undefined) lines.push(`Proxy-Authorization: ${credentials}`);
     return lines.every((line) => /^[\x20-\x7e]+$/.test(line)) ? `${lines.join('\r\n')}\r\n\r\n` : undefined;
   }
 }

@@ -149,7 +149,7 @@ export class Schedule {
     work.lastByteAt = now;
     if (work.windowStart === undefined) {
       work.windowStart = now;
-      if (!work.small && work.askedAt !== undefined) this.#link.firstByte(Math.max(0, now - work.askedAt));
+      if (!work.small) this.#link.firstByte(Math.max(0, now - work.askedAt));
       return;
     }
     work.windowBytes += bytes;
@@ -177,6 +177,7 @@ export class Schedule {
   ask(span: Span, monotonic: number): void {
     const work = span as Work;
     work.whole = false;
+    work.waiting = false;
     work.askedAt = this.#timeAt(monotonic);
   }
 
@@ -235,6 +236,7 @@ export class Schedule {
   #start(work: Work, now: number): void {
     work.startedAt = now;
     work.lastByteAt = now;
+    work.askedAt = now;
     this.#active.add(work);
     if (work.small) this.#smallActive += 1;
     this.#warm = Math.max(this.#warm, this.largeLanes);
@@ -285,11 +287,9 @@ export class Schedule {
     if (victim === undefined) return undefined;
     const tail = makeWork(victim.file, cut, victim.end, victim.small);
     // A server that is slow to begin is not asked anew again and again: each time it gets longer.
-    if (isLost(victim, now)) {
-      tail.patienceMs = 2 * victim.patienceMs;
-      // Going from hand to hand is trying, too.
-      tail.tried = (victim.tried ?? 0) + 1;
-    }
+    if (isLost(victim, now)) tail.patienceMs = 2 * victim.patienceMs;
+    // Tries are counted for the place. To take it over is none: it would use up what others may still need.
+    if (cut === victim.position) tail.tried = victim.tried ?? 0;
     victim.end = cut;
     this.#start(tail, now);
     return { span: tail, stolenFrom: victim };

@@ -60,6 +60,7 @@ export class SpanFetcher {
         failures: span.tried ?? 0,
         onRetry: ({ code, message, status }, attempt, delayMs) => {
           span.tried = attempt - 1;
+          span.waiting = true;
           if (status === undefined || !REFUSALS.has(status))
             observer.trouble(status === 429 || status === 503 ? 'refused' : 'broke');
           emit({ type: 'retrying', what, attempt, delayMs, until: endOfWait(clock, delayMs), code, message });

@@ -24,14 +24,14 @@ export function splitOf(victim: Work, { bestRate, waitMs }: Prospect, now: numbe
   const remaining = end - position;
   const rate = currentRate(victim, now);
   const hoped = Math.max(rate, bestRate);
-  // Nothing has come yet and nothing is known: one half each.
+  // Nothing has come yet and nothing is known: one half each. Of one that will try again, the beginning is its own.
   const kept =
-    rate === 0
+    rate === 0 || victim.waiting === true
       ? remaining / 2
       : ((rate * hoped) / (rate + hoped)) * (Math.max(BEGIN_MS, waitMs) + remaining / hoped);
   const taken = remaining - kept;
   if (taken < SMALLEST_STEAL_BYTES && (rate === 0 || taken / rate < WORTH_MS)) return undefined;
-  if (kept < SMALLEST_KEPT_BYTES) return position;
+  if (kept < SMALLEST_KEPT_BYTES) return victim.waiting === true ? undefined : position;
   const cut = Math.ceil(position + kept);
   // On a block of the journal, if that makes no difference.
   const aligned = Math.round(cut / MIB) * MIB;

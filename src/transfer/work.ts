@@ -11,8 +11,10 @@ export interface Span {
   readonly file: number;
   position: number;
   end: number;
-  /** Tries in a row that brought nothing of it, by whichever lane. */
+  /** Tries in a row that brought nothing from `position` on, by whichever lane. */
   tried?: number;
+  /** Between two tries: its silence is our own. */
+  waiting?: boolean;
 }
 
 /** What is known of it besides. */
@@ -21,9 +23,9 @@ export interface Work extends Span {
   /** A server that ignores ranges sends it all in one: nothing can be taken from it. */
   whole: boolean;
   startedAt: number;
-  /** When its request went out last; undefined before. */
-  askedAt: number | undefined;
   lastByteAt: number;
+  /** When the request under way was sent. */
+  askedAt: number;
   /** Bytes per millisecond, smoothed; 0 until measured. */
   rate: number;
   /** Of the measurement under way; undefined before the first byte, whose wait is no matter of rate. */
@@ -47,8 +49,8 @@ export function makeWork(file: number, position: number, end: number, small: boo
     small,
     whole: false,
     startedAt: 0,
-    askedAt: undefined,
     lastByteAt: 0,
+    askedAt: 0,
     rate: 0,
     windowStart: undefined,
     windowBytes: 0,
@@ -57,7 +59,8 @@ export function makeWork(file: number, position: number, end: number, small: boo
 }
 
 export function isLost(work: Work, now: number): boolean {
-  return now - work.lastByteAt >= work.patienceMs;
+  if (work.waiting === true) return false;
+  return now - Math.max(work.lastByteAt, work.askedAt) >= work.patienceMs;
 }
 
 /** Bytes per millisecond; falls while nothing comes. */

@@ -127,13 +127,12 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
       expect(findings === undefined || Array.isArray(findings)).toBe(true);
     });
 
-    test('resolve, list, branches, read and scan try again by themselves', async () => {
+    test('resolve, list, branches and read try again by themselves', async () => {
       const revision = await pinned();
       for (const work of [
         () => pinned(),
         () => listed(world.source, revision),
         () => world.source.branches(world.repo, signal),
-        () => world.source.scan(revision, signal),
       ]) {
         world.failNext(2);
         const before = world.requests();
@@ -143,6 +142,14 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
       const [file] = await listed(world.source, revision);
       world.failNext(2);
       await world.source.read(revision, file!, { start: 0, end: 1 }, signal);
+    });
+
+    test('a scan is advice: it makes one attempt', async () => {
+      const revision = await pinned();
+      world.failNext(1);
+      const before = world.requests();
+      await refusalOf(world.source.scan(revision, signal));
+      expect(world.requests() - before).toBe(1);
     });
 
     test('locate does not: it makes one attempt', async () => {

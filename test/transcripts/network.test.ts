@@ -5,6 +5,7 @@ import { compareWithTruth } from '../support/hub/compare.ts';
 import { manyRevisions } from '../support/hub/fixtures/various.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { Workspace } from '../support/run-program.ts';
+import { type Silence, silentTcp, startProxy } from '../support/silence.ts';
 import { startTinyproxy } from '../support/tinyproxy.ts';
 
 const REPO = 'tests/revisions';
@@ -66,7 +67,7 @@ describe('through a real proxy (tinyproxy)', () => {
       const refused = await workspace.run(words, { env: wrong });
       expect(refused.exit).toBe(6);
       expect(refused.stderr).toMatch(
-        /^fetch: error: the proxy does not connect to 127\.0\.0\.1:\d+: it wants a user/,
+        /^fetch: error: the proxy http:\/\/127\.0\.0\.1:\d+ \(from ALL_PROXY\) does not connect to 127\.0\.0\.1:\d+: it wants a user/,
       );
       expect(refused.stderr).not.toContain('user:wrong');
     }
@@ -78,12 +79,88 @@ describe('through a real proxy (tinyproxy)', () => {
     const env = { https_proxy: 'x', http_proxy: 'http://127.0.0.1:1' };
     const gone = await workspace.run([REPO, '--retries', '1', '--quiet'], { env });
     expect(gone.exit).toBe(6);
+    expect(gone.stderr).toMatch(
+      /^fetch: error: the proxy http:\/\/127\.0\.0\.1:1 \(from http_proxy\) on the way to 127\.0\.0\.1:\d+: the connection was refused/,
+    );
     const socks = await workspace.run([REPO], { env: { ALL_PROXY: 'socks5://me:geheim@127.0.0.1:1' } });
     expect(socks).toMatchObject({ exit: 2 });
     expect(socks.stderr).toContain('ALL_PROXY names a socks5 proxy');
     expect(socks.stderr).not.toContain('geheim');
     expect(hub.log.count()).toBe(0);
   });
+});
+
+describe('a proxy that never answers', () => {
+  /** Accepts, reads, says nothing; or says the beginning of an answer, letter by letter, for ever. */
+  const proxies: [string, () => Promise<Silence>][] = [
+    ['silent', () => silentTcp()],
+    ['dripping', () => silentTcp('HTTP/1.1 200 OK\r\nx: ', 'y')],
+  ];
+  const commands: [string, string[]][] = [
+    ['download', ['o/m', '--dry-run']],
+    ['branches', ['branches', 'o/m']],
+    ['lock', ['lock', 'o/m']],
+    ['doctor', ['doctor', 'o/m']],
+  ];
+
+  test.each(proxies)('%s: each command ends by the stall limit, and names it', async (_, start) => {
+    await using proxy = await start();
+    await using workspace = await Workspace.open({ endpoint: 'https://hub.example' });
+    const env = { https_proxy: `http://me:geheim@127.0.0.1:${proxy.port}` };
+    for (const [name, words] of commands) {
+      const limits = ['--stall-timeout', '1', ...(name === 'doctor' ? [] : ['--retries', '2'])];
+      const run = await workspace.run([...words, ...limits], { env });
+      const text = `${run.stdout}${run.stderr}`;
+      expect([name, run.exit]).toEqual([name, 6]);
+      expect(text).toContain(
+        `the proxy http://127.0.0.1:${proxy.port} (from https_proxy) on the way to hub.example`,
+      );
+      expect(text).toContain('after it was asked to connect (CONNECT)');
+      expect(text).not.toContain('geheim');
+    }
+  });
+
+  test.each(commands)('%s ends by SIGINT and by the deadline', async (_, words) => {
+    await using proxy = await silentTcp();
+    await using workspace = await Workspace.open({ endpoint: 'https://hub.example' });
+    const env = { https_proxy: `http://127.0.0.1:${proxy.port}` };
+    const running = workspace.start([...words, '--stall-timeout', '3000'], { env });
+    await proxy.reached;
+    running.kill('SIGINT');
+    expect((await running.ended).exit).toBe(130);
+    const late = await workspace.run([...words, '--stall-timeout', '3000', '--timeout', '1'], { env });
+    expect(late.exit).toBe(6);
+    expect(late.stderr).toContain('the deadline of 1 s has passed');
+  });
+});
+
+test('a tunnel that hangs in the middle of a run is given up, and the run ends right', async (context) => {
+  const authority = makeAuthority();
+  if (authority === undefined) return context.skip('openssl is not installed');
+  await using tls = await serveTls(authority, Number(new URL(direct.origin).port));
+  let tunnels = 0;
+  await using proxy = await startProxy(undefined, undefined, () => {
+    tunnels += 1;
+    return tunnels !== 3;
+  });
+  await using workspace = await Workspace.open({ endpoint: tls.origin });
+  const env = { https_proxy: proxy.origin, SSL_CERT_FILE: authority.path };
+  const run = await workspace.run([REPO, '--stall-timeout', '2', '--quiet'], { env });
+  expect(run.exit).toBe(0);
+  expect(tunnels).toBeGreaterThanOrEqual(3);
+  expect(await compareWithTruth(workspace.path('revisions'), await direct.truth(REPO))).toEqual([]);
+});
+
+test('SOCKS beside a proxy that suffices, or for other hosts, is in nobody’s way', async () => {
+  await using proxy = await startProxy();
+  await using workspace = await Workspace.open({ endpoint: hub.origin });
+  for (const env of [
+    { http_proxy: proxy.origin, all_proxy: 'socks5://127.0.0.1:1' },
+    { all_proxy: 'socks5://127.0.0.1:1', no_proxy: '127.0.0.1' },
+  ]) {
+    expect(await workspace.run([REPO, '--force-download', '--quiet'], { env })).toMatchObject({ exit: 0 });
+  }
+  expect(proxy.asked.length).toBeGreaterThan(0);
 });
 
 describe('authorities of one’s own', () => {

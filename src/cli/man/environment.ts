@@ -17,6 +17,7 @@ export const ENVIRONMENT: readonly (readonly [names: readonly string[], meaning:
     ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'NODE_EXTRA_CA_CERTS'],
     'files with certificates of further authorities',
   ],
+  [['NODE_TLS_REJECT_UNAUTHORIZED'], '0: certificates are not checked, and every run says so'],
   [['XDG_CONFIG_HOME'], 'where fetch/config.json of the user lies, instead of ~/.config'],
   [
     ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID', 'SLURM_ARRAY_TASK_MIN', 'SLURM_ARRAY_TASK_COUNT'],

@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from 'commander';
-import { EXIT_CODES, SIGTERM_EXIT } from '../explain.ts';
+import { EXIT_CODES, SIGHUP_EXIT, SIGTERM_EXIT } from '../explain.ts';
 import { ENVIRONMENT } from './environment.ts';
 
 type Code = keyof typeof EXIT_CODES;
@@ -84,7 +84,7 @@ const EXIT_MEANINGS: Readonly<Record<Code, string>> = {
   INTEGRITY: 'a hash or a size differs, a lock does not hold, a check found a difference',
   DISK: 'no space, no permission, or a name that cannot be written here',
   LOCKED: 'another run is working on this directory',
-  ABORTED: `interrupted by SIGINT; ${SIGTERM_EXIT} by SIGTERM. What was fetched is kept`,
+  ABORTED: `interrupted by SIGINT; ${SIGTERM_EXIT} by SIGTERM, ${SIGHUP_EXIT} by SIGHUP. What was fetched is kept`,
 };
 
 function exitRows(): Row[] {

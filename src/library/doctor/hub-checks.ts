@@ -1,9 +1,11 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { readText } from '../../http/body.ts';
+import { UNCHECKED_TLS } from '../../http/network.ts';
 import { networkError } from '../../http/network-error.ts';
-import { plainHost, proxyFor, proxyName } from '../../http/proxy.ts';
-import { type HttpClient, readText } from '../../http/request.ts';
+import { isLoopback, plainHost, proxyFor, proxyName } from '../../http/proxy.ts';
+import type { HttpClient } from '../../http/request.ts';
 import { parseRateLimit } from '../../http/retry-after.ts';
 import { redirectTarget } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
@@ -129,12 +131,18 @@ export function checkConnection({ endpoint }: HubAccess, probe: Probe): Finding 
 export function checkCertificate({ endpoint, network }: HubAccess, probe: Probe, nowMs: number): Finding {
   const url = new URL(endpoint);
   if (url.protocol === 'http:') {
-    if (/^(localhost|127\.[\d.]+|::1)$/.test(plainHost(url)))
-      return { message: 'not needed: the endpoint is this machine' };
+    if (isLoopback(url)) return { message: 'not needed: the endpoint is this machine' };
     return {
       state: 'warning',
       message: 'the endpoint is http: whoever is on the way can read the token',
       hint: 'Use the https address of that hub if it has one.',
+    };
+  }
+  if (network?.insecure === true) {
+    return {
+      state: 'warning',
+      message: `not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read the token and change files`,
+      hint: 'Unset it. If your own authority signs, name its certificate in NODE_EXTRA_CA_CERTS.',
     };
   }
   const { secured } = probe;

@@ -1,5 +1,6 @@
+import { discard, readBody } from '../../http/body.ts';
 import { formatRange, parseContentRange } from '../../http/range.ts';
-import { discard, type HttpClient, type HttpResponse, readBody } from '../../http/request.ts';
+import type { HttpClient, HttpResponse } from '../../http/request.ts';
 import { redirectsInCircles, redirectTarget } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';

@@ -1,5 +1,6 @@
+import { discard, readText } from '../../http/body.ts';
 import type { RateLimitGate } from '../../http/gate.ts';
-import { discard, type HttpClient, type HttpResponse, readText } from '../../http/request.ts';
+import type { HttpClient, HttpResponse } from '../../http/request.ts';
 import { redactUrl, redirectsInCircles, redirectTarget } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Clock } from '../../system/clock.ts';

@@ -1,3 +1,4 @@
+import { RateLimitGate } from '../../http/gate.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
@@ -21,6 +22,8 @@ const MAX_TOTAL_BYTES = Number.MAX_SAFE_INTEGER;
 const MAX_PAGES = 20_000;
 /** So many pages in a row without a new file, and the listing goes nowhere. */
 const MAX_IDLE_PAGES = 200;
+/** What the scanners say is worth no longer wait, in milliseconds. */
+const MAX_SCAN_MS = 5000;
 const COMMIT = /^[0-9a-f]{40}$/;
 /** OWNER/NAME or NAME. It goes into URLs and becomes the name of a folder: `..` is none. */
 const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
@@ -140,8 +143,24 @@ export class HubSource implements Source {
   async scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined> {
     const url = securityUrl(this.#hub.endpoint, revision.repo, revision.commit);
     const asked = this.#asked('scan results', revision.repo, revision.name);
-    const { json } = await getJson(this.#hub, asked, url, isRecord, signal);
-    return scanFindings(json as Record<string, unknown>);
+    const { clock } = this.#hub;
+    const late = new AbortController();
+    const cancel = clock.after(MAX_SCAN_MS, () => late.abort(new Error('the scan took too long')));
+    // It is advice: one short try, and what is said to it about quotas holds nobody else.
+    const once: HubConnection = {
+      ...this.#hub,
+      gate: new RateLimitGate(clock, () => {}),
+      retryContext: (what, ended) => {
+        const context = this.#hub.retryContext(what, ended);
+        return { ...context, policy: { ...context.policy, tries: 1 } };
+      },
+    };
+    try {
+      const { json } = await getJson(once, asked, url, isRecord, AbortSignal.any([signal, late.signal]));
+      return scanFindings(json as Record<string, unknown>);
+    } finally {
+      cancel();
+    }
   }
 
   /** A mistyped revision is answered with the names that come nearest to it. */

@@ -1,5 +1,6 @@
+import { discard } from '../../http/body.ts';
 import { formatRange } from '../../http/range.ts';
-import { discard, type HttpResponse } from '../../http/request.ts';
+import type { HttpResponse } from '../../http/request.ts';
 import { redirectAddress, redirectsInCircles, requestTarget } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';

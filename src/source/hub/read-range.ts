@@ -1,7 +1,8 @@
+import { discard, readBody, readStart } from '../../http/body.ts';
 import { HostRanges } from '../../http/host-ranges.ts';
 import { formatRange, rangeAnswer } from '../../http/range.ts';
 import { REFUSAL_BYTES, storageError } from '../../http/refusal.ts';
-import { discard, type HttpResponse, readBody, readStart } from '../../http/request.ts';
+import type { HttpResponse } from '../../http/request.ts';
 import { redirectAddress, redirectsInCircles, requestTarget } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';

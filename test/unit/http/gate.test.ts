@@ -87,3 +87,29 @@ describe('the gate', () => {
     expect(clock.timers).toBe(0);
   });
 });
+
+test('a server that serves on and always says "nothing left" holds nobody for ever', async () => {
+  const { clock, gate, pass, passed, holds } = setUp();
+  const exhausted = { ratelimit: '"api";r=0;t=600' };
+  for (let request = 0; request < 50; request += 1) {
+    const passing = pass(String(request));
+    await clock.advance(600_000);
+    await passing;
+    gate.observe('api', 200, exhausted);
+  }
+  expect(passed).toHaveLength(50);
+  expect(holds).toEqual([
+    ['api', 600_000],
+    ['api', 600_000],
+  ]);
+  // Believed again after an answer that has something left, and whenever it refuses.
+  gate.observe('api', 200, { ratelimit: '"api";r=5;t=600' });
+  gate.observe('api', 200, exhausted);
+  expect(holds).toHaveLength(3);
+  await clock.advance(600_000);
+  for (let refusal = 0; refusal < 5; refusal += 1) {
+    gate.observe('api', 429, exhausted);
+    await clock.advance(600_000);
+  }
+  expect(holds).toHaveLength(8);
+});

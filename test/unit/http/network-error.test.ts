@@ -73,6 +73,22 @@ describe('networkError', () => {
   });
 });
 
+test.each([
+  ['ENOTFOUND', true],
+  ['EAI_AGAIN', true],
+  ['ECONNREFUSED', true],
+  ['ENETUNREACH', true],
+  ['EHOSTUNREACH', true],
+  ['ECONNRESET', false],
+  ['ETIMEDOUT', false],
+])('%s: nobody was reached is %s, until the host has answered', (code, unreached) => {
+  const way = { phase: 'tcp', proxy: undefined } as const;
+  expect(networkError(failed(code), URL_WITH_SECRET, false, way).unreached).toBe(unreached);
+  expect(networkError(failed(code), URL_WITH_SECRET, false, { ...way, answered: true }).unreached).toBe(
+    false,
+  );
+});
+
 test('a stall names the host and the limit', () => {
   expect(stalledError(URL_WITH_SECRET, 30_000)).toMatchObject({
     code: 'NETWORK',

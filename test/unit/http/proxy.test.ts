@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { readNetwork } from '../../../src/api/network-settings.ts';
 import { HostPolicy } from '../../../src/http/host-policy.ts';
 import type { NetworkSettings } from '../../../src/http/network.ts';
-import { proxyFor } from '../../../src/http/proxy.ts';
+import { proxyCredentials, proxyFor } from '../../../src/http/proxy.ts';
 
 const network = (changes: Partial<NetworkSettings>): NetworkSettings => ({
   httpsProxy: { url: 'http://proxy:1', origin: 'HTTPS_PROXY' },
@@ -56,3 +57,73 @@ test.each([
   if (allowed) expect(admit).not.toThrow();
   else expect(admit).toThrow('may not be contacted');
 });
+
+const read = (variables: Record<string, string>) =>
+  readNetwork({ variables, onlyHosts: undefined, readFile: () => undefined });
+const through = (variables: Record<string, string>, url: string) => {
+  const settings = read(variables);
+  return settings === undefined ? undefined : proxyFor(settings, new URL(url))?.url;
+};
+
+test.each([
+  // hiyouga/LlamaFactory#8928
+  [
+    { https_proxy: 'http://p:1', http_proxy: 'http://p:1', all_proxy: 'socks5://p:2' },
+    'https://hub.example/',
+    'http://p:1',
+  ],
+  [{ https_proxy: 'http://p:1', all_proxy: 'socks5://p:2' }, 'https://hub.example/', 'http://p:1'],
+  [{ http_proxy: 'http://p:1', ALL_PROXY: 'socks5h://p:2' }, 'http://hub.example/', 'http://p:1'],
+  [{ all_proxy: 'socks5://p:2', NO_PROXY: 'hub.example' }, 'https://hub.example/', undefined],
+  [{ all_proxy: 'socks4://p:2', no_proxy: '*' }, 'http://hub.example/', undefined],
+])('SOCKS that is not used is in nobody’s way: %j, %s', (variables, url, expected) => {
+  expect(through(variables, url)).toBe(expected);
+});
+
+test.each([
+  [
+    { all_proxy: 'socks5://me:geheim@p:2' },
+    'https://hub.example/',
+    /^all_proxy names a socks5 proxy for hub\.example;/,
+  ],
+  [
+    { https_proxy: 'http://p:1', ALL_PROXY: 'socks5://p:2' },
+    'http://hub.example/',
+    /^ALL_PROXY names a socks5 proxy/,
+  ],
+  [
+    { HTTPS_PROXY: 'socks5h://p:2', NO_PROXY: 'other' },
+    'https://hub.example/',
+    /^HTTPS_PROXY names a socks5h proxy/,
+  ],
+])('SOCKS that would be used is refused: %j, %s', (variables, url, message) => {
+  const refused = () => through(variables, url);
+  expect(refused).toThrow(message);
+  expect(refused).toThrow(
+    expect.objectContaining({ code: 'USAGE', hint: expect.stringContaining('NO_PROXY') }),
+  );
+  expect(refused).not.toThrow('geheim');
+});
+
+test.each([
+  ['http://user:p@ss@proxy:3128', 'user:p@ss', 'proxy:3128'],
+  ['http://user:p%40ss@proxy:3128', 'user:p@ss', 'proxy:3128'],
+  ['http://user:a#b/c:d\\e@proxy:3128', 'user:a#b/c:d\\e', 'proxy:3128'],
+  ['http://user:a%23b%2Fc%3Ad%5Ce@proxy:3128', 'user:a#b/c:d\\e', 'proxy:3128'],
+  ['http://DOMAIN\\me:50%!@proxy:3128', 'DOMAIN\\me:50%!', 'proxy:3128'],
+  ['user:pass@proxy', 'user:pass', 'proxy'],
+  ['HTTPS://user@[::1]:8', 'user:', '[::1]:8'],
+])('user and password of %s', (address, login, host) => {
+  const proxy = read({ HTTPS_PROXY: address })?.httpsProxy;
+  if (proxy === undefined) throw new Error('no proxy');
+  const sent = proxyCredentials(proxy)?.replace('Basic ', '') ?? '';
+  expect(Buffer.from(sent, 'base64').toString()).toBe(login);
+  expect(new URL(proxy.url).host).toBe(host);
+});
+
+test.each(['http://', 'http://user:pass@', 'http://ho st:1', 'http://host:port'])(
+  '%j is no proxy',
+  (address) => {
+    expect(() => read({ HTTPS_PROXY: address })).toThrow('HTTPS_PROXY is no address of a proxy.');
+  },
+);

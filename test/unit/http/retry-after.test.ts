@@ -131,3 +131,17 @@ test('no header makes it throw, and no wait is negative or no number', () => {
     { numRuns: 500 },
   );
 });
+
+test('a date of the server is read against the server’s own clock', () => {
+  const nowMs = Date.parse('Thu, 01 Jan 2026 00:00:00 GMT');
+  const wait = (date: string | undefined) =>
+    serverDelay(
+      { 'retry-after': 'Thu, 01 Jan 2026 01:00:05 GMT', ...(date === undefined ? {} : { date }) },
+      nowMs,
+    );
+  expect(wait('Thu, 01 Jan 2026 01:00:00 GMT')).toBe(5000);
+  expect(wait('Wed, 31 Dec 2025 23:00:05 GMT')).toBe(7_200_000);
+  expect(wait(undefined)).toBe(3_605_000);
+  expect(wait('yesterday')).toBe(3_605_000);
+  expect(serverDelay({ 'retry-after': '7', date: 'Thu, 01 Jan 2026 01:00:00 GMT' }, nowMs)).toBe(7000);
+});

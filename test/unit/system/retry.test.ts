@@ -42,6 +42,16 @@ describe('the policy', () => {
     expect(nextDelay(POLICY, 1, new FetchError('ACCESS', 'no'), () => 0)).toBeUndefined();
   });
 
+  test('tries less often as long as nobody was reached, unless somebody named a number', () => {
+    const unreached = new FetchError('NETWORK', 'no such name', { retryable: true, unreached: true });
+    const policy = { ...POLICY, tries: 8, unreachedTries: 3 };
+    expect(nextDelay(policy, 2, unreached, () => 0)).toBeDefined();
+    expect(nextDelay(policy, 3, unreached, () => 0)).toBeUndefined();
+    expect(nextDelay(policy, 3, failure(), () => 0)).toBeDefined();
+    expect(nextDelay({ ...policy, tries: 1 }, 1, unreached, () => 0)).toBeUndefined();
+    expect(nextDelay({ ...POLICY, tries: 8 }, 7, unreached, () => 0)).toBeDefined();
+  });
+
   test('gives up when the server asks for too long', () => {
     expect(nextDelay(POLICY, 1, failure(60_000), () => 0)).toBe(60_000);
     expect(nextDelay(POLICY, 1, failure(60_001), () => 0)).toBeUndefined();

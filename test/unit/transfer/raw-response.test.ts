@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type HeadProgress,
-  keepsAlive,
-  RawHeadParser,
-  rangeProblem,
-} from '../../../src/transfer/raw-response.ts';
+import { type HeadProgress, RawHeadParser } from '../../../src/http/head-parser.ts';
+import { keepsAlive, rangeProblem } from '../../../src/transfer/raw-response.ts';
 
 const PLAIN =
   'HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-9/100\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n';

@@ -358,18 +358,45 @@ test('ranges are cut at multiples of their size, wherever a resumed file begins'
   expect(schedule.empty).toBe(true);
 });
 
-test('a span that goes from hand to hand without a byte is not tried for ever', () => {
+test('a span that goes from hand to hand without a byte is taken over less and less often, and no try is used up', () => {
   const schedule = new Schedule({ rangeSize: () => 4 * MIB, smallestRange: 4 * MIB, lanes: 8 });
   schedule.add(0, 1000, [{ start: 0, end: 1000 }]);
-  let span = schedule.take(0)!.span;
-  // Its lane tries twice in vain.
+  const { span } = schedule.take(0)!;
+  // Its lane has tried twice in vain.
   span.tried = 2;
-  let now = 0;
-  for (const tried of [3, 4, 5]) {
-    now += 100_000;
-    span = schedule.take(now)!.span;
-    expect(span.tried).toBe(tried);
+  schedule.ask(span, 0);
+  const takenAt: number[] = [];
+  for (let now = 0; now < 600_000; now += 1000) {
+    const taken = schedule.take(now);
+    if (taken === undefined) continue;
+    expect(taken.span.tried).toBe(2);
+    takenAt.push(now);
   }
+  // Each waits twice as long as the one before: a stall limit is reached soon.
+  expect(takenAt).toEqual([5000, 15_000, 35_000, 75_000, 155_000, 315_000]);
+});
+
+test('what waits for its next try keeps its place, and gives away its second half at most', () => {
+  const schedule = new Schedule({ rangeSize: () => 64 * MIB, smallestRange: 4 * MIB, lanes: 8 });
+  schedule.add(0, 100, [{ start: 0, end: 100 }]);
+  const small = schedule.take(0)!.span;
+  small.tried = 3;
+  small.waiting = true;
+  expect(schedule.take(60_000)).toBeUndefined();
+  schedule.ask(small, 60_000);
+  expect(schedule.take(64_000)).toBeUndefined();
+  expect(schedule.take(65_000)?.span).toMatchObject({ position: 0, tried: 3 });
+
+  const other = new Schedule({ rangeSize: () => 64 * MIB, smallestRange: 4 * MIB, lanes: 8 });
+  other.add(0, 64 * MIB, [{ start: 0, end: 64 * MIB }]);
+  const large = other.take(0, 1)!.span;
+  large.end = 64 * MIB;
+  large.tried = 3;
+  large.waiting = true;
+  const half = other.take(60_000)!;
+  expect(half.stolenFrom).toBe(large);
+  expect(large).toMatchObject({ position: 0, end: 32 * MIB });
+  expect(half.span.tried ?? 0).toBe(0);
 });
 
 describe('a far server', () => {

@@ -1,0 +1,90 @@
+import { createBrotliDecompress, createUnzip } from 'node:zlib';
+import { FetchError } from '../model/error.ts';
+import { networkError } from './network-error.ts';
+import type { HttpResponse } from './request.ts';
+
+/** Reads a whole small body as text; NETWORK if it is larger than `limit` bytes or breaks off. */
+export async function readText(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
+  return (await readBody(response, limit, signal)).toString('utf8');
+}
+
+/** The first bytes of a body as text, at most `limit` of them; empty where they cannot be read. */
+export async function readStart(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
+  const bytes = await readBody(response, limit, signal, 'cut').catch(() => undefined);
+  signal.throwIfAborted();
+  return bytes?.toString('utf8') ?? '';
+}
+
+/** Reads a body; one larger than `limit` bytes is refused (NETWORK), or cut there where that is all one wants of it. */
+export async function readBody(
+  response: HttpResponse,
+  limit: number,
+  signal: AbortSignal,
+  beyond: 'refuse' | 'cut' = 'refuse',
+): Promise<Buffer> {
+  const stream = decoded(response);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of stream) {
+      size += (chunk as Buffer).length;
+      if (size > limit && beyond === 'cut') {
+        chunks.push((chunk as Buffer).subarray(0, (chunk as Buffer).length - (size - limit)));
+        break;
+      }
+      if (size > limit) {
+        throw new FetchError('NETWORK', `the answer of ${response.url.host} is larger than ${limit} bytes`, {
+          hint: 'No honest answer of that kind is: nothing of it was kept. Check the endpoint.',
+        });
+      }
+      chunks.push(chunk as Buffer);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof FetchError) throw error;
+    throw networkError(error as Error, response.url, false, response.way);
+  } finally {
+    response.body.destroy();
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The body with its content coding undone: some servers compress although identity was asked for. */
+export function decoded(response: HttpResponse): NodeJS.ReadableStream {
+  const coding = String(response.headers['content-encoding'] ?? 'identity')
+    .trim()
+    .toLowerCase();
+  if (coding === 'identity' || coding === '') return response.body;
+  const decoder =
+    coding === 'gzip' || coding === 'x-gzip' || coding === 'deflate'
+      ? createUnzip()
+      : coding === 'br'
+        ? createBrotliDecompress()
+        : undefined;
+  if (decoder === undefined) {
+    response.body.destroy();
+    throw new FetchError(
+      'NETWORK',
+      `${response.url.host} answers in an unknown coding: ${coding.slice(0, 40)}`,
+      { hint: 'A proxy on the way may have changed the answer: try another network or endpoint.' },
+    );
+  }
+  response.body.on('error', (error) => decoder.destroy(error));
+  return response.body.pipe(decoder);
+}
+
+/** A body of so many bytes costs less than a new connection. */
+const WORTH_READING_BYTES = 64 * 1024;
+
+/** Has no use for the body: reads what little there is, so that the connection serves again, or ends it. */
+export function discard(response: HttpResponse): void {
+  const { body } = response;
+  let size = 0;
+  body.on('error', () => {});
+  body.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > WORTH_READING_BYTES) body.destroy();
+  });
+  if (Number(response.headers['content-length'] ?? 0) > WORTH_READING_BYTES) body.destroy();
+  else body.resume();
+}

@@ -1,0 +1,190 @@
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { onAbort } from '../system/on-abort.ts';
+import type { Dialer } from './dialer.ts';
+import { RawHeadParser } from './head-parser.ts';
+import type { NetworkSettings, ProxyAddress } from './network.ts';
+import { networkError, noProxyThere, type Phase, proxyRefusal } from './network-error.ts';
+import { proxyCredentials, proxyFor } from './proxy.ts';
+import { secureContextOf } from './secure-context.ts';
+
+export interface Connecting {
+  /** Ends the attempt in whatever phase it is; the sockets are closed, and it rejects with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** Told when a phase begins. */
+  readonly onPhase: (phase: Phase) => void;
+  /** Told which address of the host was connected to, as soon as that is so; not where a proxy does it. */
+  readonly onAddress?: (address: string | undefined) => void;
+  /** Reads into a buffer of one's own, where that is possible; elsewhere there are `data` events. */
+  readonly onread?: OnReadOpts | undefined;
+}
+
+/**
+ * Makes connections that carry requests to a URL: directly, through a tunnel of a proxy (https), or to a proxy that
+ * forwards requests (http). The socket is ours from its first moment, so that every phase can be ended.
+ */
+export class Connector {
+  readonly #network: NetworkSettings | undefined;
+  readonly #dialer: Dialer;
+  /** To resume TLS sessions, by host and port. */
+  readonly #sessions = new Map<string, Buffer>();
+
+  constructor(network: NetworkSettings | undefined, dialer: Dialer) {
+    this.#network = network;
+    this.#dialer = dialer;
+  }
+
+  /** The proxy that requests to this URL go through. USAGE for one that is not spoken to. */
+  proxyOf(url: URL): ProxyAddress | undefined {
+    return this.#network === undefined ? undefined : proxyFor(this.#network, url);
+  }
+
+  /**
+   * A socket on which a request to the URL can be written; for http through a proxy, in absolute form. Rejects with
+   * a FetchError where the proxy is to blame, else with the system error; with the signal's reason if that aborts.
+   */
+  async connect(url: URL, connecting: Connecting): Promise<Socket> {
+    const { signal, onPhase, onread } = connecting;
+    const proxy = this.proxyOf(url);
+    if (proxy === undefined) {
+      return await this.#open(url, { lookUp: 'look-up', tcp: 'tcp', tls: 'tls' }, connecting);
+    }
+    let phase: Phase = 'proxy-look-up';
+    const enter = (next: Phase) => {
+      phase = next;
+      onPhase(next);
+    };
+    try {
+      const phases = { lookUp: 'proxy-look-up', tcp: 'proxy-tcp', tls: 'proxy-tls' } as const;
+      const tunnels = url.protocol === 'https:';
+      const way = await this.#open(new URL(proxy.url), phases, {
+        signal,
+        onPhase: enter,
+        // What answers to CONNECT is read by us, and TLS over an open socket has no such buffer.
+        onread: tunnels ? undefined : onread,
+      });
+      if (!tunnels) return way;
+      enter('connect');
+      await askForTunnel(way, url, proxy, signal);
+      enter('tls');
+      const secured = this.#secure(url, { socket: way });
+      await reached(secured, 'secureConnect', signal);
+      return secured;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw networkError(error as Error, url, false, { phase, proxy });
+    }
+  }
+
+  async #open(
+    url: URL,
+    phases: { readonly lookUp: Phase; readonly tcp: Phase; readonly tls: Phase },
+    { signal, onPhase, onAddress, onread }: Connecting,
+  ): Promise<Socket> {
+    const secure = url.protocol === 'https:';
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const port = Number(url.port || (secure ? 443 : 80));
+    onPhase(phases.lookUp);
+    const socket = await this.#dialer.dial(
+      { host, port },
+      {
+        signal,
+        onProgress: () => onPhase(phases.tcp),
+        open: ({ address, family }) => {
+          const place = {
+            host: address,
+            port,
+            family,
+            noDelay: true,
+            ...(onread === undefined ? {} : { onread }),
+          };
+          return secure ? this.#secure(url, place) : connectTcp(place);
+        },
+      },
+    );
+    onAddress?.(this.#dialer.addressOf(socket));
+    if (!secure) return socket;
+    onPhase(phases.tls);
+    await reached(socket, 'secureConnect', signal);
+    return socket;
+  }
+
+  #secure(url: URL, place: ConnectionOptions): Socket {
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const session = this.#sessions.get(url.host);
+    const secureContext = secureContextOf(this.#network);
+    return connectTls({
+      ...place,
+      // An address is no server name (RFC 6066 3), but the certificate must be for it.
+      ...(isIP(host) === 0 ? { servername: host } : { host }),
+      ...(place.host === undefined ? {} : { host: place.host }),
+      ALPNProtocols: ['http/1.1'],
+      ...(session === undefined ? {} : { session }),
+      ...(secureContext === undefined ? {} : { secureContext }),
+      ...(this.#network?.insecure === true ? { rejectUnauthorized: false } : {}),
+    }).on('session', (made: Buffer) => this.#sessions.set(url.host, made));
+  }
+}
+
+/** Asks a proxy for a tunnel, and reads its answer: the rest of what comes is for whoever uses the tunnel. */
+function askForTunnel(socket: Socket, url: URL, proxy: ProxyAddress, signal: AbortSignal): Promise<void> {
+  const target = `${url.hostname}:${url.port || 443}`;
+  const lines = [`CONNECT ${target} HTTP/1.1`, `Host: ${target}`, 'Proxy-Connection: keep-alive'];
+  const credentials = proxyCredentials(proxy);
+  if (credentials !== undefined) lines.push(`Proxy-Authorization: ${credentials}`);
+  const parser = new RawHeadParser({ toConnect: true });
+  const answered = new Promise<void>((resolve, reject) => {
+    const onData = (chunk: Buffer) => {
+      const progress = parser.push(chunk);
+      if (progress.kind === 'more') return;
+      socket.off('data', onData);
+      socket.pause();
+      if (progress.kind === 'odd') {
+        reject(noProxyThere(url, proxy, progress.why));
+        return;
+      }
+      const { status } = progress.head;
+      if (status < 200 || status > 299) {
+        reject(proxyRefusal(url, status, proxy));
+        return;
+      }
+      const rest = chunk.subarray(progress.bodyStart);
+      if (rest.length > 0) socket.unshift(rest);
+      resolve();
+    };
+    socket.on('data', onData);
+  });
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+  return unlessEnded(socket, answered, signal);
+}
+
+function reached(socket: Socket, event: 'secureConnect', signal: AbortSignal): Promise<void> {
+  return unlessEnded(socket, new Promise<void>((resolve) => socket.once(event, () => resolve())), signal);
+}
+
+/** Waits for something on a socket. Whatever else comes first closes the socket and is the reason. */
+async function unlessEnded(socket: Socket, moment: Promise<void>, signal: AbortSignal): Promise<void> {
+  let stopListening = () => {};
+  const ended = new Promise<never>((_, reject) => {
+    const onError = (error: Error) => reject(error);
+    const onClose = () => reject(new Error('the connection was closed'));
+    socket.once('error', onError).once('close', onClose);
+    const stop = onAbort(signal, () => reject(signal.reason));
+    stopListening = () => {
+      stop();
+      socket.off('error', onError).off('close', onClose);
+    };
+    if (signal.aborted) reject(signal.reason);
+    else if (socket.destroyed) onClose();
+  });
+  try {
+    await Promise.race([moment, ended]);
+  } catch (error) {
+    // An error that comes later is nobody's business any more.
+    socket.on('error', () => {});
+    socket.destroy();
+    throw error;
+  } finally {
+    stopListening();
+  }
+}

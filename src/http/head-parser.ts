@@ -1,0 +1,124 @@
+/** The head of an HTTP/1.1 answer, read strictly. Names are lower case. */
+export interface RawHead {
+  readonly status: number;
+  /** Headers that came several times are joined with commas. */
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+/** What a parser made of the bytes so far. `bodyStart` is the offset in the last chunk where the body begins. */
+export type HeadProgress =
+  | { readonly kind: 'more' }
+  | { readonly kind: 'head'; readonly head: RawHead; readonly bodyStart: number }
+  /** Not a plain answer. A more lenient reader may cope. */
+  | { readonly kind: 'odd'; readonly why: string };
+
+const MAX_HEAD_BYTES = 32 * 1024;
+const MAX_HEADERS = 200;
+const MORE: HeadProgress = { kind: 'more' };
+const BEGINNING = Buffer.from('HTTP/1.1 ', 'latin1');
+/** Proxies say HTTP/1.0 as well when they have connected. */
+const OLD_BEGINNING = Buffer.from('HTTP/1.0 ', 'latin1');
+
+/**
+ * Reads the head of one answer from chunks of any size. Strict: what RFC 9112 allows only for old or odd
+ * servers (bare line feeds, folded lines, spaces before the colon, repeated lengths) is `odd`. Holds at
+ * most 32 KiB, and looks at every byte a fixed number of times however small the chunks are.
+ */
+export class RawHeadParser {
+  /** Answers to CONNECT: only their first line means anything (RFC 9110 9.3.6), and it may be HTTP/1.0. */
+  readonly #toConnect: boolean;
+  /** Only there for a head that comes in pieces. */
+  #held: Buffer | undefined;
+  #length = 0;
+
+  constructor({ toConnect = false }: { readonly toConnect?: boolean } = {}) {
+    this.#toConnect = toConnect;
+  }
+
+  push(chunk: Buffer): HeadProgress {
+    const before = this.#length;
+    const bytes = before === 0 ? chunk.subarray(0, MAX_HEAD_BYTES) : this.#hold(chunk);
+    // The end may straddle two chunks: look again at the last three bytes of what was held.
+    const end = bytes.indexOf('\r\n\r\n', Math.max(0, before - 3), 'latin1');
+    if (end < 0) {
+      // What is no HTTP at all is not waited for: its sender may be waiting for us.
+      const right = beginsWith(bytes, BEGINNING) || (this.#toConnect && beginsWith(bytes, OLD_BEGINNING));
+      if (!right) return odd('no HTTP/1.1 status line');
+      if (bytes.length >= MAX_HEAD_BYTES) return odd('a head of more than 32 KiB');
+      if (before === 0) this.#hold(chunk);
+      return MORE;
+    }
+    this.#held = undefined;
+    const text = bytes.toString('latin1', 0, end);
+    const parsed = this.#toConnect ? parseFirstLine(text) : parseHead(text);
+    if (typeof parsed === 'string') return odd(parsed);
+    return { kind: 'head', head: parsed, bodyStart: end + 4 - before };
+  }
+
+  #hold(chunk: Buffer): Buffer {
+    this.#held ??= Buffer.allocUnsafeSlow(MAX_HEAD_BYTES);
+    this.#length += chunk.copy(this.#held, this.#length);
+    return this.#held.subarray(0, this.#length);
+  }
+}
+
+function odd(why: string): HeadProgress {
+  return { kind: 'odd', why };
+}
+
+function beginsWith(bytes: Buffer, beginning: Buffer): boolean {
+  const length = Math.min(bytes.length, beginning.length);
+  return bytes.subarray(0, length).equals(beginning.subarray(0, length));
+}
+
+const STATUS_LINE = /^HTTP\/1\.1 ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+const ANY_STATUS_LINE = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |$)/;
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+function parseFirstLine(text: string): RawHead | string {
+  const match = ANY_STATUS_LINE.exec(text.split('\r\n', 1)[0] ?? '');
+  return match === null ? 'no HTTP/1.1 status line' : { status: Number(match[1]), headers: new Map() };
+}
+
+/** A head without its empty line; a text says why it is not accepted. */
+function parseHead(text: string): RawHead | string {
+  const lines = text.split('\r\n');
+  const match = STATUS_LINE.exec(lines[0] ?? '');
+  if (match === null) return 'no HTTP/1.1 status line';
+  if (lines.length - 1 > MAX_HEADERS) return 'too many headers';
+  const headers = new Map<string, string>();
+  for (let index = 1; index < lines.length; index += 1) {
+    const line = lines[index]!;
+    const colon = line.indexOf(':');
+    const value = line.slice(colon + 1);
+    // One pattern for both would have to try every way to share out the blanks between them.
+    if (colon < 1 || !NAME.test(line.slice(0, colon)) || !VALUE.test(value)) return 'a malformed header';
+    const name = line.slice(0, colon).toLowerCase();
+    const before = headers.get(name);
+    if (before !== undefined && SINGLE.has(name)) return `two headers ${name}`;
+    headers.set(name, before === undefined ? withoutBlanks(value) : `${before}, ${withoutBlanks(value)}`);
+  }
+  return { status: Number(match[1]), headers };
+}
+
+/** Spaces and tabs only, as HTTP means it. */
+function withoutBlanks(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isBlank(value.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(value.charCodeAt(end - 1))) end -= 1;
+  return value.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/** Headers that decide where the body ends and what it is: said twice, nobody knows which one counts. */
+const SINGLE: ReadonlySet<string> = new Set([
+  'content-length',
+  'content-range',
+  'transfer-encoding',
+  'content-encoding',
+]);

@@ -1,0 +1,391 @@
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Lookup } from '../../src/http/address-book.ts';
+import type { NetworkSettings, ProxyAddress } from '../../src/http/network.ts';
+import type { Transport } from '../../src/transfer/transport.ts';
+import { makeCertificates } from '../support/certificates.ts';
+import { serve } from '../support/server.ts';
+import {
+  deafToTcp,
+  type Silence,
+  silentHandshake,
+  silentLookup,
+  silentTcp,
+  silentTls,
+  startProxy,
+} from '../support/silence.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'fetch-silence-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const certificates = makeCertificates(folder);
+const pair = certificates?.issue('DNS:localhost,IP:127.0.0.1');
+const SIZE = 1000;
+const HEAD = `HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-${SIZE - 1}/${SIZE}\r\ncontent-length: ${SIZE}\r\n\r\n`;
+/** What nobody waits for: the test has its own limit. */
+const NEVER_MS = 3_600_000;
+/** On no machine that is only busy does a phase that is not silent take so long. */
+const STALL_MS = 2000;
+
+/** What a client is to be made for. */
+export interface Surroundings {
+  readonly stallTimeoutMs: number;
+  readonly network: NetworkSettings;
+  readonly lookup: Lookup | undefined;
+}
+
+/** Asks for the whole of a small file, and ends when all of it has come. */
+export interface Asking extends AsyncDisposable {
+  ask(url: string, signal: AbortSignal): Promise<unknown>;
+}
+
+/** Through which proxy a request goes: forwarded (http), tunnelled (https), and the same by a proxy behind TLS. */
+type Way = 'direct' | 'direct TLS' | 'forwarded' | 'tunnelled' | 'tunnelled by TLS';
+
+interface Place extends AsyncDisposable {
+  readonly url: string;
+  readonly proxy?: string;
+  readonly lookup?: Lookup;
+  readonly reached: Promise<void>;
+}
+
+interface Row {
+  readonly way: Way;
+  readonly phase: string;
+  /** What the error says. */
+  readonly says: RegExp;
+  readonly place: () => Promise<Place>;
+  /** A look-up can only be replaced in this process. */
+  readonly replacesLookup?: true;
+}
+
+const USER = 'user:secret';
+const PROXY = String.raw`the proxy https?://\S+:\d+ \(from HTTPS?_PROXY\) on the way to (localhost|hub\.example):\d+: no byte for 2 s`;
+const VIA = String.raw`localhost:\d+, through the proxy https?://127\.0\.0\.1:\d+ \(from HTTPS?_PROXY\): no byte for 2 s`;
+const PLAIN = String.raw`localhost:\d+: no byte for 2 s`;
+
+async function place(
+  silence: Silence,
+  url: string,
+  proxy?: { readonly at: string; readonly close?: AsyncDisposable },
+): Promise<Place> {
+  return {
+    url,
+    ...(proxy === undefined ? {} : { proxy: proxy.at }),
+    reached: silence.reached,
+    async [Symbol.asyncDispose]() {
+      await silence[Symbol.asyncDispose]();
+      await proxy?.close?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The address of the file at a silent server. */
+const at = (scheme: string, { port }: { port: number }) => `${scheme}://localhost:${port}/a.bin`;
+
+async function behind(silence: Silence, scheme: string, secure: boolean): Promise<Place> {
+  const proxy = await startProxy(secure ? pair : undefined);
+  return await place(silence, at(scheme, silence), {
+    at: proxy.origin.replace('://', `://${USER}@`),
+    close: proxy,
+  });
+}
+
+/** A proxy that is itself silent, on the way to a server that nobody asks. */
+async function silentProxy(silence: Silence, scheme: string, secure = false): Promise<Place> {
+  return await place(silence, `${scheme}://hub.example:9/a.bin`, {
+    at: `http${secure ? 's' : ''}://${USER}@127.0.0.1:${silence.port}`,
+  });
+}
+
+async function noLookup(url: string, proxy?: string): Promise<Place> {
+  const { lookup, reached } = silentLookup();
+  return {
+    url,
+    lookup,
+    reached,
+    ...(proxy === undefined ? {} : { proxy }),
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+function rows(): Row[] {
+  const linux = process.platform === 'linux';
+  const all: Row[] = [
+    {
+      way: 'direct',
+      phase: 'look-up',
+      says: /^hub\.example:9: no byte for 2 s while its name was looked up$/,
+      place: () => noLookup('http://hub.example:9/a.bin'),
+      replacesLookup: true,
+    },
+    {
+      way: 'tunnelled',
+      phase: 'look-up of the proxy',
+      says: /^the proxy http:\/\/proxy\.example:8 \(from HTTPS_PROXY\) on the way to hub\.example:9: no byte for 2 s while its name was looked up$/,
+      place: () => noLookup('https://hub.example:9/a.bin', 'http://proxy.example:8'),
+      replacesLookup: true,
+    },
+    {
+      way: 'direct',
+      phase: 'head',
+      says: new RegExp(`^${PLAIN} while waiting for the answer$`),
+      place: async () => {
+        const silence = await silentTcp();
+        return await place(silence, at('http', silence));
+      },
+    },
+    {
+      way: 'direct',
+      phase: 'head that drips',
+      says: new RegExp(`^${PLAIN} while waiting for the answer$`),
+      place: async () => {
+        const silence = await silentTcp('HTTP/1.1 206 OK\r\nx: ', 'y');
+        return await place(silence, at('http', silence));
+      },
+    },
+    {
+      way: 'direct',
+      phase: 'body',
+      says: new RegExp(`^${PLAIN} in the middle of the answer$`),
+      place: async () => {
+        const silence = await silentTcp(`${HEAD}abc`);
+        return await place(silence, at('http', silence));
+      },
+    },
+    {
+      way: 'forwarded',
+      phase: 'head',
+      says: /^hub\.example:9, through the proxy http:\/\/127\.0\.0\.1:\d+ \(from HTTP_PROXY\): no byte for 2 s while waiting for the answer$/,
+      place: async () => await silentProxy(await silentTcp(), 'http'),
+    },
+    {
+      way: 'forwarded',
+      phase: 'body',
+      says: new RegExp(`^${VIA} in the middle of the answer$`),
+      place: async () => await behind(await silentTcp(`${HEAD}abc`), 'http', false),
+    },
+    {
+      way: 'tunnelled',
+      phase: 'CONNECT',
+      says: new RegExp(`^${PROXY} after it was asked to connect \\(CONNECT\\)$`),
+      place: async () => await silentProxy(await silentTcp(), 'https'),
+    },
+    {
+      way: 'tunnelled',
+      phase: 'answer to CONNECT that drips',
+      says: new RegExp(`^${PROXY} after it was asked to connect \\(CONNECT\\)$`),
+      place: async () => await silentProxy(await silentTcp('HTTP/1.1 200 OK\r\nx: ', 'y'), 'https'),
+    },
+    {
+      way: 'direct TLS',
+      phase: 'TLS',
+      says: new RegExp(`^${PLAIN} during the TLS handshake$`),
+      place: async () => {
+        const silence = await silentHandshake();
+        return await place(silence, at('https', silence));
+      },
+    },
+    {
+      way: 'tunnelled',
+      phase: 'TLS',
+      says: new RegExp(`^${VIA} during the TLS handshake$`),
+      place: async () => await behind(await silentHandshake(), 'https', false),
+    },
+    {
+      way: 'tunnelled by TLS',
+      phase: 'TLS of the proxy',
+      says: new RegExp(`^${PROXY} during its TLS handshake$`),
+      place: async () => await silentProxy(await silentHandshake(), 'https', true),
+    },
+  ];
+  if (linux) {
+    all.push(
+      {
+        way: 'direct',
+        phase: 'TCP',
+        says: /^127\.0\.0\.1:\d+: no byte for 2 s while connecting$/,
+        place: async () => {
+          const silence = await deafToTcp();
+          return await place(silence, `http://127.0.0.1:${silence.port}/a.bin`);
+        },
+      },
+      {
+        way: 'tunnelled',
+        phase: 'TCP of the proxy',
+        says: new RegExp(`^${PROXY} while connecting to it$`),
+        place: async () => await silentProxy(await deafToTcp(), 'https'),
+      },
+      {
+        way: 'forwarded',
+        phase: 'TCP of the proxy',
+        says: new RegExp(`^${PROXY} while connecting to it$`),
+        place: async () => await silentProxy(await deafToTcp(), 'http'),
+      },
+    );
+  }
+  if (pair === undefined) return all.filter(({ way }) => way !== 'tunnelled by TLS');
+  for (const [way, secure] of [
+    ['direct TLS', undefined],
+    ['tunnelled', false],
+    ['tunnelled by TLS', true],
+  ] as const) {
+    const to = async (silence: Silence): Promise<Place> =>
+      secure === undefined
+        ? await place(silence, at('https', silence))
+        : await behind(silence, 'https', secure);
+    const who = secure === undefined ? PLAIN : VIA;
+    all.push(
+      {
+        way,
+        phase: 'head',
+        says: new RegExp(`^${who} while waiting for the answer$`),
+        place: async () => await to(await silentTls(pair)),
+      },
+      {
+        way,
+        phase: 'body',
+        says: new RegExp(`^${who} in the middle of the answer$`),
+        place: async () => await to(await silentTls(pair, `${HEAD}abc`)),
+      },
+    );
+  }
+  return all;
+}
+
+function surroundings(
+  { proxy, lookup }: Pick<Place, 'proxy' | 'lookup'>,
+  stallTimeoutMs: number,
+): Surroundings {
+  const named = (origin: string): ProxyAddress | undefined =>
+    proxy === undefined ? undefined : { url: proxy, origin };
+  return {
+    stallTimeoutMs,
+    lookup,
+    network: {
+      httpsProxy: named('HTTPS_PROXY'),
+      httpProxy: named('HTTP_PROXY'),
+      noProxy: '',
+      certificates: certificates === undefined ? [] : [certificates.ca],
+      onlyHosts: undefined,
+    },
+  };
+}
+
+/** What every client and transport promises of every phase of a request. `make` is for one client. */
+export function silenceContract(
+  name: string,
+  make: (surroundings: Surroundings) => Promise<Asking>,
+  { replacesLookup = true }: { readonly replacesLookup?: boolean } = {},
+): void {
+  const tried = rows().filter((row) => replacesLookup || row.replacesLookup !== true);
+  const failure = (work: Promise<unknown>) =>
+    work.then(
+      () => new Error('did not fail'),
+      (thrown: unknown) => thrown,
+    );
+
+  describe.concurrent(`${name}: silence`, () => {
+    test.each(tried)('$phase ($way) ends within the stall limit, by its name', async ({ says, ...row }) => {
+      await using here = await row.place();
+      await using client = await make(surroundings(here, STALL_MS));
+      const error = (await failure(client.ask(here.url, new AbortController().signal))) as Error;
+      expect(error).toMatchObject({ name: 'FetchError', code: 'NETWORK', retryable: true });
+      expect(error.message).toMatch(says);
+      expect(`${error.message} ${(error as { hint?: string }).hint}`).not.toContain('secret');
+    });
+
+    test.each(tried)('$phase ($way) ends by the signal, with its reason', async (row) => {
+      await using here = await row.place();
+      await using client = await make(surroundings(here, NEVER_MS));
+      const controller = new AbortController();
+      const ended = failure(client.ask(here.url, controller.signal));
+      await Promise.race([here.reached, ended]);
+      const reason = new Error('enough');
+      controller.abort(reason);
+      expect(await ended).toBe(reason);
+    });
+  });
+
+  describe(`${name}: proxies`, () => {
+    async function fileServer(secure: boolean) {
+      const answer = (_: unknown, response: import('node:http').ServerResponse) => {
+        seen.push((_ as import('node:http').IncomingMessage).headers['proxy-authorization']);
+        response.writeHead(206, {
+          'content-range': `bytes 0-${SIZE - 1}/${SIZE}`,
+          'content-length': SIZE,
+        });
+        response.end(Buffer.alloc(SIZE, 'a'));
+      };
+      const seen: (string | undefined)[] = [];
+      const made = secure ? createHttpsServer(pair!, answer) : createServer(answer);
+      return Object.assign(await serve(made, secure ? 'https' : 'http'), { seen });
+    }
+
+    test.each([
+      { scheme: 'http', secure: false },
+      { scheme: 'http', secure: true },
+      { scheme: 'https', secure: false },
+      { scheme: 'https', secure: true },
+    ])('$scheme through a proxy behind TLS: $secure', async ({ scheme, secure }) => {
+      if (pair === undefined) return;
+      await using server = await fileServer(scheme === 'https');
+      await using proxy = await startProxy(
+        secure ? pair : undefined,
+        'HTTP/1.0 200 OK\r\nbad header\r\n\r\n',
+      );
+      const address = proxy.origin.replace('://', '://us%40er:p%3A%2F%23%5Cw@');
+      await using client = await make(surroundings({ proxy: address }, NEVER_MS));
+      const url = `${scheme}://localhost:${server.port}/a.bin?x=1`;
+      await client.ask(url, new AbortController().signal);
+      const login = `Basic ${Buffer.from('us@er:p:/#\\w').toString('base64')}`;
+      const wanted = scheme === 'https' ? `CONNECT localhost:${server.port} ${login}` : `GET ${url} ${login}`;
+      expect(new Set(proxy.asked)).toEqual(new Set([wanted]));
+      expect(new Set(server.seen)).toEqual(new Set([undefined]));
+    });
+
+    test.each([
+      ['HTTP/1.1 407 Login\r\n\r\n', 'it wants a user and a password', false],
+      ['HTTP/1.1 403 No\r\n\r\n', 'it answered 403', false],
+      ['HTTP/1.1 503 Later\r\n\r\n', 'it answered 503', true],
+      ['SSH-2.0-OpenSSH\r\n', 'it answered no HTTP/1.1 status line', true],
+      [`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(40_000)}`, 'it answered a head of more than 32 KiB', true],
+    ])('%j to CONNECT is named', async (words, why, retryable) => {
+      await using silence = await silentTcp(words);
+      await using client = await make(surroundings({ proxy: `http://127.0.0.1:${silence.port}` }, NEVER_MS));
+      const error = await failure(client.ask('https://hub.example/a.bin', new AbortController().signal));
+      expect(error).toMatchObject({ code: 'NETWORK', retryable });
+      expect((error as Error).message).toBe(
+        `the proxy http://127.0.0.1:${silence.port} (from HTTPS_PROXY) does not connect to hub.example: ${why}`,
+      );
+    });
+
+    test.each(['http', 'https'])('nobody at the address of the proxy (%s): it is named', async (scheme) => {
+      await using client = await make(surroundings({ proxy: 'http://127.0.0.1:1' }, NEVER_MS));
+      const error = await failure(client.ask(`${scheme}://hub.example/a.bin`, new AbortController().signal));
+      expect((error as Error).message).toBe(
+        `the proxy http://127.0.0.1:1 (from ${scheme.toUpperCase()}_PROXY) on the way to hub.example: the connection was refused`,
+      );
+    });
+  });
+}
+
+/** Has a transport ask for the file. */
+export async function askWith(transport: Transport, url: string, signal: AbortSignal): Promise<void> {
+  const own = mkdtempSync(join(folder, 'part-'));
+  const descriptor = openSync(join(own, 'part'), 'w');
+  const location = { url, authorization: undefined, expiresAt: undefined, ranges: 'any' as const };
+  const window = { position: 0, end: SIZE };
+  try {
+    await transport.bring(
+      { location, path: 'a.bin', fileSize: SIZE, window, descriptor },
+      { wrote: () => {}, wholeFile: () => {}, movedTo: () => {} },
+      signal,
+    );
+  } finally {
+    closeSync(descriptor);
+  }
+}
