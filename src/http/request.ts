@@ -6,6 +6,7 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { createBrotliDecompress, createUnzip } from 'node:zlib';
 import { FetchError } from '../model/error.ts';
@@ -49,6 +50,10 @@ export interface HttpClientOptions {
   readonly network?: NetworkSettings | undefined;
   /** Told of every host once, before the first request to it. */
   readonly onContact?: (contact: Contact) => void;
+  /** Told of every request as it goes out, to watch its connection and its answer. Must not read the answer. */
+  readonly observe?: (outgoing: ClientRequest, request: HttpRequest) => void;
+  /** Answers for the name servers of this machine; undefined for them. */
+  readonly lookup?: LookupFunction | undefined;
 }
 
 /**
@@ -80,7 +85,7 @@ export class HttpClient {
   }
 
   #send(request: HttpRequest, agent: Agent): Promise<HttpResponse> {
-    const { clock, userAgent, stallTimeoutMs, trace, network } = this.#options;
+    const { clock, userAgent, stallTimeoutMs, trace, network, observe, lookup } = this.#options;
     const { url, signal } = request;
     if (signal.aborted) return Promise.reject(signal.reason);
     const secure = url.protocol === 'https:';
@@ -92,6 +97,7 @@ export class HttpClient {
         method: request.method ?? 'GET',
         ...(request.target === undefined ? {} : { path: request.target }),
         ...(secureContext === undefined ? {} : { secureContext }),
+        ...(lookup === undefined ? {} : { lookup }),
         // Identity: a compressed answer has no usable length, and ranges of it mean something else.
         headers: {
           'user-agent': userAgent,
@@ -107,6 +113,7 @@ export class HttpClient {
         reject(unsendable(error as NodeJS.ErrnoException, url));
         return;
       }
+      observe?.(outgoing, request);
       let incoming: IncomingMessage | undefined;
       // Once there is a body, it is what must fail: a request that is destroyed then calls it a reset.
       const giveUp = (reason: Error) => (incoming ?? outgoing).destroy(reason);

@@ -43,6 +43,7 @@ function plain(workspace: Workspace, text: string): string {
     .scrub(text)
     .replace(/[\d.]+ .?B\/s/g, '<rate>')
     .replace(/\d+ ms/g, '<time>')
+    .replace(/ \((name|connection) .*?\)/, '')
     .replace(/\d+ requests left/, '<n> requests left')
     .replace(/again in \d+ s/, 'again in <s> s')
     .replace(/ at [0-9a-f]{7}:/, ' at <commit>:')
@@ -76,16 +77,22 @@ test('all is well: a line for each check', async () => {
     ok       limits       <n> requests left (api), all of them again in <s> s
     ok       repository   TheBloke/Mistral-7B-Instruct-v0.1-GPTQ, main at <commit>: 10 files, 9.44 MB
     ok       location     model.safetensors is at cdn.test, by a signed address for 60 minutes
+    ok       resolve      HEAD 302 in <time>, GET 302 in <time>
+    ok       binding      an address that was asked for with a range serves others too (206)
     ok       ranges       cdn.test sends exactly what is asked for (<time>)
     ok       renewal      located twice, the same 1.05 MB both times
+    ok       first-byte   <time> on a new connection, <time> on a kept one
     ok       speed        one connection brings <rate>
+    ok       connections  4 connections bring <rate> together
+    ok       addresses    one address of 127.0.0.1
+                          127.0.0.1  <time>, <rate>, aws-us-east-1
     ok       content      tokenizer.json has the hash that the hub lists (628 kB)
     ok       directory    /work/Mistral-7B-Instruct-v0.1-GPTQ (to be made) can be written, at <rate>
     ok       space        <space> free; the whole revision has 9.44 MB
     ok       lock         no other run works on this directory
     "
   `);
-  expect(run.stderr).toBe('fetch: 18 checks: 18 ok\n');
+  expect(run.stderr).toBe('fetch: 23 checks: 23 ok\n');
   // Nothing is left behind, and nothing was downloaded.
   expect(await readdir(workspace.folder)).toEqual([]);
   expect(hub.log.tokenLeaks()).toEqual([]);
@@ -98,7 +105,7 @@ test('--json: one document with every check once, in their order, and no token',
   const { v, ok, checks } = parsed(run);
   expect({ v, ok }).toEqual({ v: 1, ok: true });
   expect(checks.map(({ name }) => name)).toEqual(CHECK_NAMES);
-  expect(Object.keys(checks[0]!)).toEqual(['name', 'state', 'message', 'hint', 'code']);
+  expect(Object.keys(checks[0]!)).toEqual(['name', 'state', 'message', 'details', 'hint', 'code']);
   for (const secret of [TOKEN, 'Signature=', 'Policy=', 'Key-Pair-Id']) {
     expect(`${run.stdout}${run.stderr}`).not.toContain(secret);
   }
@@ -110,7 +117,7 @@ test('without a repository, what needs one is skipped', async () => {
   const run = await workspace.run(['doctor', '--quiet']);
   expect(run).toMatchObject({ exit: 0, stderr: '' });
   const skipped = run.stdout.split('\n').filter((line) => line.startsWith('skipped'));
-  expect(skipped).toHaveLength(6);
+  expect(skipped).toHaveLength(11);
   expect(skipped[0]).toBe('skipped  repository   name a repository to look at: fetch doctor OWNER/NAME');
 });
 
@@ -143,7 +150,7 @@ describe('the token', () => {
         '                      Make a new one in the settings of your account',
     );
     expect(run.stderr).toMatch(
-      /^fetch: 18 checks: .*\nfetch: error: 2 checks failed: token, repository\nhint: /,
+      /^fetch: 23 checks: .*\nfetch: error: 2 checks failed: token, repository\nhint: /,
     );
     expect(`${run.stdout}${run.stderr}`).not.toContain('hf_unknown');
   });

@@ -7,6 +7,7 @@ import { FetchError, toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/diagnosis.ts';
 import { formatRate, printable } from '../../report/format.ts';
+import { stdoutColumns } from '../columns.ts';
 import { type Access, composeAccess } from '../compose-access.ts';
 import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
@@ -40,8 +41,9 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
       if (isHeard) process.stderr.write(`fetch: ${printable(event.message)}\n`);
     };
     for (const message of quiet ? [] : access.notes) emit({ type: 'note', message });
+    const columns = stdoutColumns();
     const onCheck = (check: Check) => {
-      if (!json) process.stdout.write(renderCheck(check));
+      if (!json) process.stdout.write(renderCheck(check, columns));
     };
     let checks: readonly Check[];
     try {

@@ -8,7 +8,7 @@ import type { Environment } from '../environment.ts';
 import { type HubAccess, openHttp, openHub } from '../hub-access.ts';
 import { checkDisk } from './disk-checks.ts';
 import { Examination, type Finding } from './examination.ts';
-import { type AskedFor, checkFiles } from './file-checks.ts';
+import { type AskedFor, checkFiles, type FileParties } from './file-checks.ts';
 import {
   checkCertificate,
   checkClock,
@@ -23,6 +23,7 @@ import {
 
 /** The oldest Node that this program is made for. */
 const LEAST_NODE = [20, 19] as const;
+const ADDRESS_TIMEOUT_MS = 5000;
 
 /** What is to be looked at. */
 export interface Patient {
@@ -85,7 +86,13 @@ async function checkNetwork(
     return undefined;
   }
   const { clock, random } = environment;
-  const http = openHttp(access, environment, emit);
+  const openClient: FileParties['openHttp'] = (more = {}) => {
+    // Of several addresses a dead one is common: each gets a short while.
+    const hubTimeoutMs =
+      more.lookup === undefined ? access.hubTimeoutMs : Math.min(access.hubTimeoutMs, ADDRESS_TIMEOUT_MS);
+    return openHttp({ ...access, hubTimeoutMs }, environment, emit, more);
+  };
+  const http = openClient();
   // A kept connection that the other side closed meanwhile is tried again at once, and says nothing about the line.
   const onRetry = (message: string, delayMs: number) => {
     if (delayMs > 0) examination.noteRetry(message);
@@ -127,7 +134,19 @@ async function checkNetwork(
       return undefined;
     }
     const openSource = () => openHub(access, environment, http, watched);
-    return await checkFiles(examination, asked, { http, openSource, clock, signal, trying });
+    const { endpoint, token, network } = access;
+    const parties = {
+      http,
+      openHttp: openClient,
+      openSource,
+      endpoint,
+      token,
+      network,
+      clock,
+      signal,
+      trying,
+    };
+    return await checkFiles(examination, asked, parties);
   } finally {
     http.close();
   }

@@ -1,6 +1,6 @@
 import { formatRange, parseContentRange } from '../../http/range.ts';
 import { discard, type HttpClient, type HttpResponse, readBody } from '../../http/request.ts';
-import { redirectsInCircles, redirectTarget } from '../../http/url.ts';
+import { redirectAddress, redirectsInCircles, requestTarget } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Location } from '../../source/source.ts';
@@ -11,7 +11,8 @@ const HINT = 'A cache, a virus scanner or a proxy on the way may do this: try an
 
 /** What came of asking for a range; `honoured` is false where the server sent the file from its start instead. */
 export interface RangeAnswer {
-  readonly host: string;
+  /** Where the bytes came from in the end. */
+  readonly url: URL;
   readonly honoured: boolean;
   readonly bytes: Buffer;
   readonly elapsedMs: number;
@@ -26,19 +27,29 @@ export async function readLocation(
   signal: AbortSignal,
 ): Promise<RangeAnswer> {
   const started = clock.monotonic();
-  const response = await follow(http, location, range, signal);
-  const { host } = response.url;
+  const response = await openLocation(http, location, range, signal);
+  const { url } = response;
   const honoured = response.status === 206;
   if (honoured) requireRange(response, range);
   const length = range.end - range.start;
   const bytes = await readBody(response, length, signal, 'cut');
   if (honoured && bytes.length < length) {
-    throw new FetchError('NETWORK', `${host} sent ${bytes.length} of ${length} bytes`, { hint: HINT });
+    throw new FetchError('NETWORK', `${url.host} sent ${bytes.length} of ${length} bytes`, { hint: HINT });
   }
-  return { host, honoured, bytes, elapsedMs: clock.monotonic() - started };
+  return { url, honoured, bytes, elapsedMs: clock.monotonic() - started };
 }
 
-/** How many bytes come in so long a time, at most those of the range. */
+/** How long the bytes of an answer took. */
+export interface TimedBytes {
+  readonly bytes: number;
+  /** Milliseconds on the monotonic clock: when it was asked, when its head came, when its last byte came. */
+  readonly askedMs: number;
+  readonly headMs: number;
+  readonly endMs: number;
+  readonly response: HttpResponse;
+}
+
+/** How many bytes come in so long a time, at most those of the range. NETWORK where not a single one comes. */
 export async function timeLocation(
   http: HttpClient,
   location: Location,
@@ -46,34 +57,42 @@ export async function timeLocation(
   longestMs: number,
   clock: Clock,
   signal: AbortSignal,
-): Promise<{ readonly bytes: number; readonly elapsedMs: number }> {
-  const response = await follow(http, location, range, signal);
-  const started = clock.monotonic();
+): Promise<TimedBytes> {
+  const askedMs = clock.monotonic();
+  const response = await openLocation(http, location, range, signal);
+  const headMs = clock.monotonic();
   const length = range.end - range.start;
   let bytes = 0;
   try {
     for await (const chunk of response.body) {
       bytes += (chunk as Buffer).length;
-      if (bytes >= length || clock.monotonic() - started > longestMs) break;
+      // What was asked for is read to its end: only then can the connection be kept.
+      const enough = response.status === 206 ? bytes > length : bytes >= length;
+      if (enough || clock.monotonic() - headMs > longestMs) break;
     }
   } finally {
-    response.body.destroy();
+    if (!response.body.complete) response.body.destroy();
   }
-  return { bytes, elapsedMs: clock.monotonic() - started };
+  if (bytes === 0) {
+    const { url, status } = response;
+    throw new FetchError('NETWORK', `${url.host} answers ${status} and sends no byte`, { hint: HINT });
+  }
+  return { bytes: Math.min(bytes, length), askedMs, headMs, endMs: clock.monotonic(), response };
 }
 
-/** Redirects by hand: what authorises stays on the origin that it is for. */
-async function follow(
+/** Redirects by hand: what authorises stays on the origin that it is for, and addresses stay as they came. */
+async function openLocation(
   http: HttpClient,
   { url: start, authorization }: Location,
   range: ByteRange,
   signal: AbortSignal,
 ): Promise<HttpResponse> {
-  let url = new URL(start);
+  let address = start;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+    const url = new URL(address);
     const mine = authorization !== undefined && authorization.origin === url.origin;
     const headers = { range: formatRange(range), ...(mine ? { authorization: authorization.value } : {}) };
-    const response = await http.get({ url, headers, signal });
+    const response = await http.get({ url, target: requestTarget(address), headers, signal });
     const { status } = response;
     if (status === 200 || status === 206) return response;
     discard(response);
@@ -83,7 +102,7 @@ async function follow(
         hint: HINT,
       });
     }
-    url = redirectTarget(url, response.headers.location);
+    address = redirectAddress(address, response.headers.location);
   }
   throw redirectsInCircles(start, false);
 }
