@@ -1,4 +1,5 @@
 import { arch, platform } from 'node:os';
+import type { HttpClientOptions } from '../../http/request.ts';
 import { CHECK_NAMES, type Check } from '../../model/check.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
@@ -20,6 +21,7 @@ import {
   type Probe,
   probeHub,
 } from './hub-checks.ts';
+import type { Recorder } from './recording/recorder.ts';
 
 /** The oldest Node that this program is made for. */
 const LEAST_NODE = [20, 19] as const;
@@ -37,6 +39,8 @@ export interface Patient {
   readonly node: string;
   /** What the settings are, and where they come from. */
   readonly settings: Finding;
+  /** Hears every exchange. */
+  readonly recorder?: Recorder | undefined;
 }
 
 /**
@@ -50,11 +54,11 @@ export async function examine(
   signal: AbortSignal,
   onCheck: (check: Check) => void,
 ): Promise<readonly Check[]> {
-  const { access, asked, directory, node, settings } = patient;
+  const { directory, node, settings } = patient;
   const examination = new Examination(onCheck, signal);
   await examination.look('program', () => checkProgram(node));
   await examination.look('settings', () => settings);
-  const bytes = await checkNetwork(examination, access, asked, environment, emit, signal);
+  const bytes = await checkNetwork(examination, patient, environment, emit, signal);
   await checkDisk(examination, directory, bytes, environment);
   return examination.checks;
 }
@@ -74,8 +78,7 @@ const OF_NETWORK = CHECK_NAMES.slice(CHECK_NAMES.indexOf('proxy'), CHECK_NAMES.i
 /** Returns the bytes of the revision, if it could be listed. */
 async function checkNetwork(
   examination: Examination,
-  access: HubAccess,
-  asked: Patient['asked'],
+  { access, asked, recorder }: Patient,
   environment: Environment,
   emit: Emit,
   signal: AbortSignal,
@@ -90,7 +93,11 @@ async function checkNetwork(
     // Of several addresses a dead one is common: each gets a short while.
     const hubTimeoutMs =
       more.lookup === undefined ? access.hubTimeoutMs : Math.min(access.hubTimeoutMs, ADDRESS_TIMEOUT_MS);
-    return openHttp({ ...access, hubTimeoutMs }, environment, emit, more);
+    const observe: HttpClientOptions['observe'] = (outgoing, request) => {
+      recorder?.observe(outgoing, request);
+      more.observe?.(outgoing, request);
+    };
+    return openHttp({ ...access, hubTimeoutMs }, environment, emit, { ...more, observe });
   };
   const http = openClient();
   // A kept connection that the other side closed meanwhile is tried again at once, and says nothing about the line.

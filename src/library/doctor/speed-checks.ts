@@ -25,8 +25,8 @@ const MAX_ADDRESSES = 8;
 const MAX_MS = 5000;
 /** Bytes per second of one connection below which it deserves a word. */
 const SLOW = 1_000_000;
-/** Several connections that bring less than this part of what one brings get in each other's way. */
-const COLLAPSED = 0.5;
+/** Several connections that bring less than this part of what one brings, and few bytes per second, collapse. */
+const COLLAPSED = { part: 0.25, rate: 10_000_000 } as const;
 
 /** What the measurements need. */
 export interface SpeedParties {
@@ -111,7 +111,8 @@ export async function checkConnections(
       return { state: 'warning', message, details: failed.map((error) => error.message), hint };
     }
     const told = `${SEVERAL} connections bring ${formatRate(rate)} together`;
-    if (rateOfOne === undefined || rate >= rateOfOne * COLLAPSED) return { message: told };
+    const isFine = rateOfOne === undefined || rate >= rateOfOne * COLLAPSED.part || rate >= COLLAPSED.rate;
+    if (isFine) return { message: told };
     const hint = 'That is less than one alone: fewer may do better here, --connections 1 or 2.';
     return { state: 'warning', message: told, hint };
   } finally {

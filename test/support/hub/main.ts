@@ -1,6 +1,7 @@
 /**
  * Runs a hub until it is stopped, and prints one line of JSON that says where:
  * `node main.ts --fixture mistral --scale 0.01 --latency 20 --bandwidth 50000000 --port 8080`.
+ * With `--replay FILE` it answers as the hub did that `fetch doctor --record FILE` was run against.
  */
 import { parseArgs } from 'node:util';
 import { mistralGguf } from './fixtures/gguf.ts';
@@ -10,6 +11,7 @@ import { bigFile, manyFiles, oddNames } from './fixtures/odd.ts';
 import { manyBranches, mistralGptqInFull, quantisedRepositories } from './fixtures/quantised.ts';
 import { demoSpace, gpt2, guarded, manyRevisions, squad } from './fixtures/various.ts';
 import { startHub } from './hub.ts';
+import { runReplay } from './replay/run.ts';
 import type { RepositoryDescription } from './repositories/repository.ts';
 
 interface Wishes {
@@ -54,8 +56,11 @@ const { values } = parseArgs({
     bandwidth: { type: 'string' },
     port: { type: 'string', default: '0' },
     token: { type: 'string' },
+    replay: { type: 'string' },
   },
 });
+
+if (values.replay !== undefined) await runReplay(values.replay, Number(values.port));
 
 const fixture = FIXTURES[values.fixture];
 if (fixture === undefined) {
