@@ -1,6 +1,7 @@
 import { arch, homedir, hostname, platform, userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { proxyFor } from '../http/proxy.ts';
 import type { Patient } from '../library/doctor/examine.ts';
 import { isKnown } from '../library/doctor/recording/known-words.ts';
 import { Recorder } from '../library/doctor/recording/recorder.ts';
@@ -23,6 +24,7 @@ export interface Tape {
 /** USAGE if the file is one that must not be replaced: nothing was asked yet then. */
 export async function openTape(file: string, { asked, node }: Patient, access: Access): Promise<Tape> {
   const path = resolve(file);
+  const { endpoint, network } = access.transfer;
   await refuseOtherFile(path);
   const recorder = new Recorder(systemClock);
   const checks: Check[] = [];
@@ -37,7 +39,8 @@ export async function openTape(file: string, { asked, node }: Patient, access: A
         node,
         system: `${platform()} ${arch()}`,
         nowMs: systemClock.now(),
-        endpoint: access.transfer.endpoint,
+        endpoint,
+        proxy: network !== undefined && proxyFor(network, new URL(endpoint)) !== undefined,
         asked: asked && { type: asked.repo.type, id: asked.repo.id, revision: asked.revision },
         checks,
         secrets: [...ownSecrets(access), ...accountTexts(recorder)],

@@ -85,6 +85,7 @@ const recorded = (endpoint: string, id = `${MARK}/${MARK}`) => ({
   system: 'linux x64',
   nowMs: Date.UTC(2026, 10, 25),
   endpoint,
+  proxy: false,
   asked: { type: 'model', id, revision: MARK },
   checks: [
     {

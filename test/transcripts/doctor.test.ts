@@ -81,7 +81,7 @@ test('all is well: a line for each check', async () => {
     ok       binding      an address that was asked for with a range serves others too (206)
     ok       ranges       cdn.test sends exactly what is asked for (<time>)
     ok       renewal      located twice, the same 1.05 MB both times
-    ok       first-byte   <time> on a new connection, <time> on a kept one
+    ok       first-byte   <time> on a new connection, <time> on a kept one, aws-us-east-1
     ok       speed        one connection brings <rate>
     ok       connections  4 connections bring <rate> together
     ok       addresses    one address of 127.0.0.1
@@ -110,6 +110,17 @@ test('--json: one document with every check once, in their order, and no token',
     expect(`${run.stdout}${run.stderr}`).not.toContain(secret);
   }
   expect(run.stderr).toContain('fetch: hosts contacted: ');
+});
+
+test.each([80, 40])('%i columns are enough', async (columns) => {
+  await using workspace = await open();
+  const env = { COLUMNS: String(columns), HF_TOKEN: 'hf_unknown' };
+  for (const words of [[REPO], [REPO, '--token', TOKEN], []]) {
+    const { stdout } = await workspace.run(['doctor', ...words], { env });
+    const lines = stdout.split('\n');
+    expect(lines.length).toBeGreaterThan(CHECK_NAMES.length);
+    expect(lines.filter((line) => line.length > columns)).toEqual([]);
+  }
 });
 
 test('without a repository, what needs one is skipped', async () => {

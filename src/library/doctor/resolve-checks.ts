@@ -40,7 +40,7 @@ export async function checkResolve(
   const head = await askResolve(parties, revision, file, 'HEAD');
   discard(head.response);
   const get = await askResolve(parties, revision, file, 'GET');
-  get.response.body.destroy();
+  discard(get.response);
   const [headStatus, getStatus] = [head.response.status, get.response.status];
   const told = `HEAD ${headStatus} in ${Math.round(head.elapsedMs)} ms, GET ${getStatus} in ${Math.round(get.elapsedMs)} ms`;
   const details = [sentOn(get.sentOnBy.length > 0 ? get : head), notice(get.response), notice(head.response)];

@@ -54,7 +54,9 @@ export async function checkFirstByte(parties: SpeedParties, location: Location):
     const parts = phases === undefined ? '' : partsOf(phases);
     const again = await timeLocation(http, location, range, MAX_MS, clock, signal);
     const onNew = `${waited(fresh)} ms on a new connection${parts}`;
-    if (again.response.reused) return { message: `${onNew}, ${waited(again)} ms on a kept one` };
+    if (again.response.reused) {
+      return { message: `${onNew}, ${waited(again)} ms on a kept one${popOf(again.response)}` };
+    }
     // What ignores ranges is cut off, and with it the connection.
     if (again.response.status !== 206) return { message: onNew };
     return {

@@ -15,6 +15,8 @@ export interface Recording {
   /** The day, `2026-11-25`. */
   readonly recorded: string;
   readonly endpoint: string;
+  /** The endpoint is asked through a proxy. */
+  readonly proxy: boolean;
   /** Undefined where no repository was looked at. */
   readonly repo?: { readonly type: string; readonly id: string; readonly revision: string };
   readonly checks: readonly Pick<Check, 'name' | 'state' | 'code'>[];
@@ -59,6 +61,7 @@ export interface Recorded {
   readonly system: string;
   readonly nowMs: number;
   readonly endpoint: string;
+  readonly proxy: boolean;
   readonly asked: { readonly type: string; readonly id: string; readonly revision: string } | undefined;
   readonly checks: readonly Check[];
   /** Texts that are known to be secret: none of them is left, wherever it stands. */
@@ -67,7 +70,7 @@ export interface Recorded {
 
 /** The exchanges without anything that identifies a person or opens a door. */
 export function toRecording({ exchanges, cut }: Recorder, recorded: Recorded): Recording {
-  const { endpoint, asked, checks, nowMs, program, node, system } = recorded;
+  const { endpoint, proxy, asked, checks, nowMs, program, node, system } = recorded;
   const names = new NameScrubber(endpoint, openNames(exchanges, recorded));
   const answers = new AnswerScrubber(names);
   const { protocol, host, pathname } = new URL(endpoint);
@@ -80,6 +83,7 @@ export function toRecording({ exchanges, cut }: Recorder, recorded: Recorded): R
     system,
     recorded: new Date(nowMs).toISOString().slice(0, 10),
     endpoint: `${protocol}//${names.host(host)}${pathname === '/' ? '' : '/endpoint'}`,
+    proxy,
     ...(asked === undefined
       ? {}
       : { repo: { type: asked.type, id: names.path(asked.id), revision: names.path(asked.revision) } }),
