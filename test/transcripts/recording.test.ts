@@ -157,7 +157,7 @@ test('huggingface.co as it answers in October 2026', async () => {
       "ok token: none: enough for public repositories",
       "ok repository: openai-community/gpt2, main at <commit>: 4 files, 549 MB",
       "ok location: model.safetensors is at <host>, by a signed address for 60 minutes",
-      "ok resolve: HEAD 302 in <time>, GET 302 in <time> | X-HF-Warning: unauthenticated ... requests to the ... hub. please set a ... token to enable higher rate limits and faster downloads",
+      "ok resolve: HEAD 302 in <time>, GET 302 in <time> | X-HF-Warning: unauthenticated You are sending unauthenticated requests to the HF Hub. Please set a HF_TOKEN to enable higher rate limits and faster downloads.",
       "ok binding: bound to the range it was asked with (403: Auth failed: invalid range); downloads ask without one",
       "ok ranges: <host> sends exactly what is asked for (<time>)",
       "ok renewal: located twice, the same 1.05 MB both times",

@@ -20,6 +20,7 @@ const WORDS = new Set(
   subscribe such supported temporarily temporary terms than that the their there this time timeout to token tokens
   too try type unable unauthenticated unauthorized unavailable unexpected unknown unsupported upgrade upstream url
   use used user username using valid value version virus wait was we website web were window with within without
+  sending hf hf_token enabling higher huggingface hugging face public private read-only readonly
   write wrong you your zscaler accessdenied expiredtoken requesttimetooskewed nosuchkey bytes=`
     .split(/\s+/)
     .filter((word) => word !== ''),
