@@ -6,16 +6,18 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { LookupFunction } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { createBrotliDecompress, createUnzip } from 'node:zlib';
 import { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { onAbort } from '../system/on-abort.ts';
 import { Agents, secureContextOf } from './agents.ts';
+import { Dialer } from './dialer.ts';
+import type { Dialling } from './dialing-agents.ts';
 import { type Contact, HostPolicy } from './host-policy.ts';
 import type { NetworkSettings } from './network.ts';
 import { networkError, proxyRefusal, stalledError, unsendable } from './network-error.ts';
+import { StallWatch } from './stall-watch.ts';
 
 export interface HttpRequest {
   readonly url: URL;
@@ -33,6 +35,8 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: IncomingMessage;
+  /** The address that answers: of the host, or of a proxy. */
+  readonly address: string | undefined;
   /** True when the request went out on a connection that had served before. */
   readonly reused: boolean;
   /** Says that the body will not be read for so many milliseconds: that is no stall. */
@@ -50,10 +54,13 @@ export interface HttpClientOptions {
   readonly network?: NetworkSettings | undefined;
   /** Told of every host once, before the first request to it. */
   readonly onContact?: (contact: Contact) => void;
-  /** Told of every request as it goes out, to watch its connection and its answer. Must not read the answer. */
-  readonly observe?: (outgoing: ClientRequest, request: HttpRequest) => void;
-  /** Answers for the name servers of this machine; undefined for them. */
-  readonly lookup?: LookupFunction | undefined;
+  /**
+   * Told of every request as it goes out, to watch its answer, which it must not read. What it returns is told when a
+   * phase of the connection begins: `tcp`, `tls`, `head`.
+   */
+  readonly observe?: (outgoing: ClientRequest, request: HttpRequest) => (phase: string) => void;
+  /** Makes the connections; shared by those who are to know the same of addresses. */
+  readonly dialer?: Dialer;
 }
 
 /**
@@ -62,12 +69,15 @@ export interface HttpClientOptions {
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
+  /** Knows the addresses of hosts. */
+  readonly dialer: Dialer;
   readonly #agents: Agents;
   readonly #policy: HostPolicy;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#agents = new Agents(options.network);
+    this.dialer = options.dialer ?? new Dialer({ clock: options.clock });
+    this.#agents = new Agents(options.network, this.dialer);
     this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
@@ -85,19 +95,27 @@ export class HttpClient {
   }
 
   #send(request: HttpRequest, agent: Agent): Promise<HttpResponse> {
-    const { clock, userAgent, stallTimeoutMs, trace, network, observe, lookup } = this.#options;
+    const { clock, userAgent, stallTimeoutMs, trace, network, observe } = this.#options;
     const { url, signal } = request;
     if (signal.aborted) return Promise.reject(signal.reason);
     const secure = url.protocol === 'https:';
     const secureContext = secure ? secureContextOf(network) : undefined;
     const started = clock.monotonic();
     return new Promise<HttpResponse>((resolve, reject) => {
-      const options: RequestOptions & { secureContext?: SecureContext } = {
+      const dialling = new AbortController();
+      const dial: Dialling = {
+        signal: dialling.signal,
+        onProgress: () => {
+          watch.touch();
+          enter?.('tcp');
+        },
+      };
+      const options: RequestOptions & { secureContext?: SecureContext; dialling: Dialling } = {
         agent,
         method: request.method ?? 'GET',
         ...(request.target === undefined ? {} : { path: request.target }),
+        dialling: dial,
         ...(secureContext === undefined ? {} : { secureContext }),
-        ...(lookup === undefined ? {} : { lookup }),
         // Identity: a compressed answer has no usable length, and ranges of it mean something else.
         headers: {
           'user-agent': userAgent,
@@ -113,11 +131,19 @@ export class HttpClient {
         reject(unsendable(error as NodeJS.ErrnoException, url));
         return;
       }
-      observe?.(outgoing, request);
+      const enter = observe?.(outgoing, request);
       let incoming: IncomingMessage | undefined;
       // Once there is a body, it is what must fail: a request that is destroyed then calls it a reset.
-      const giveUp = (reason: Error) => (incoming ?? outgoing).destroy(reason);
-      const watch = new StallWatch(clock, stallTimeoutMs, () => giveUp(stalledError(url, stallTimeoutMs)));
+      const giveUp = (reason: Error) => {
+        (incoming ?? outgoing).destroy(reason);
+        // A request without a connection ends with the attempt to make one.
+        dialling.abort(reason);
+      };
+      let address: string | undefined;
+      const watch = new StallWatch(clock, stallTimeoutMs, () => {
+        this.avoid({ url, address });
+        giveUp(stalledError(url, stallTimeoutMs));
+      });
       const stopListening = onAbort(signal, () => {
         giveUp(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
       });
@@ -127,9 +153,13 @@ export class HttpClient {
         else watch.touch();
       });
       outgoing.once('socket', (socket) => {
+        address = this.dialer.addressOf(socket) ?? socket.remoteAddress;
         if (outgoing.reusedSocket) return;
-        // Name look-up, connection and handshake are progress too.
+        // Connection and handshake are progress too.
+        watch.touch();
         for (const event of ['lookup', 'connect', 'secureConnect']) socket.once(event, () => watch.touch());
+        enter?.(secure ? 'tls' : 'head');
+        socket.once('secureConnect', () => enter?.('head'));
       });
       outgoing.once('response', (body) => {
         watch.touch();
@@ -146,10 +176,15 @@ export class HttpClient {
         // Nothing flows until somebody reads: adding a listener for data must not start the stream here.
         body.pause();
         const quietFor = (milliseconds: number) => watch.touch(milliseconds);
-        resolve({ url, status, headers: body.headers, body, reused: outgoing.reusedSocket, quietFor });
+        const reused = outgoing.reusedSocket;
+        resolve({ url, status, headers: body.headers, body, address, reused, quietFor });
       });
       outgoing.on('error', (error) => {
-        if (incoming === undefined) trace?.(request, undefined, clock.monotonic() - started);
+        if (incoming === undefined) {
+          trace?.(request, undefined, clock.monotonic() - started);
+          // No answer on a new connection: the handshake failed, or nobody is there who speaks HTTP.
+          if (!outgoing.reusedSocket && !signal.aborted) this.avoid({ url, address });
+        }
         reject(signal.aborted ? signal.reason : networkError(error, url, outgoing.reusedSocket));
       });
       outgoing.once('close', () => {
@@ -161,43 +196,14 @@ export class HttpClient {
     });
   }
 
+  /** What answered like this is no good place to ask again: new connections prefer another address of the host. */
+  avoid({ url, address }: Pick<HttpResponse, 'url' | 'address'>): void {
+    if (address !== undefined) this.dialer.failed(url.hostname, address);
+  }
+
   /** Closes idle connections. */
   close(): void {
     this.#agents.close();
-  }
-}
-
-/** Fires once when nothing has touched it for a while. One timer however often it is touched. */
-export class StallWatch {
-  readonly #clock: Clock;
-  readonly #limitMs: number;
-  readonly #onStall: () => void;
-  #touched: number;
-  #cancel: () => void = () => {};
-
-  constructor(clock: Clock, limitMs: number, onStall: () => void) {
-    this.#clock = clock;
-    this.#limitMs = limitMs;
-    this.#onStall = onStall;
-    this.#touched = clock.monotonic();
-    this.#arm(limitMs);
-  }
-
-  /** Something came, or will not be expected for `quietMs`. */
-  touch(quietMs = 0): void {
-    this.#touched = this.#clock.monotonic() + quietMs;
-  }
-
-  stop(): void {
-    this.#cancel();
-  }
-
-  #arm(delayMs: number): void {
-    this.#cancel = this.#clock.after(delayMs, () => {
-      const left = this.#touched + this.#limitMs - this.#clock.monotonic();
-      if (left <= 0) this.#onStall();
-      else this.#arm(left);
-    });
   }
 }
 

@@ -92,10 +92,12 @@ async function checkNetwork(
   const openClient: FileParties['openHttp'] = (more = {}) => {
     // Of several addresses a dead one is common: each gets a short while.
     const hubTimeoutMs =
-      more.lookup === undefined ? access.hubTimeoutMs : Math.min(access.hubTimeoutMs, ADDRESS_TIMEOUT_MS);
+      more.dialer === undefined ? access.hubTimeoutMs : Math.min(access.hubTimeoutMs, ADDRESS_TIMEOUT_MS);
     const observe: HttpClientOptions['observe'] = (outgoing, request) => {
-      recorder?.observe(outgoing, request);
-      more.observe?.(outgoing, request);
+      const told = [recorder?.observe(outgoing, request), more.observe?.(outgoing, request)];
+      return (phase) => {
+        for (const tell of told) tell?.(phase);
+      };
     };
     return openHttp({ ...access, hubTimeoutMs }, environment, emit, { ...more, observe });
   };

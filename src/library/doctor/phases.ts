@@ -12,23 +12,27 @@ export interface Phases {
   kept: boolean;
 }
 
-/** Watches one request. What it returns is filled in as the exchange goes on. */
-export function watchPhases(outgoing: ClientRequest, clock: Clock): Phases {
+/** Watches one request, and hears of the phases of its connection. `phases` is filled in as the exchange goes on. */
+export function watchPhases(
+  outgoing: ClientRequest,
+  clock: Clock,
+): { readonly phases: Phases; readonly enter: (phase: string) => void } {
   const started = clock.monotonic();
   const phases: Phases = { kept: false };
   const since = () => clock.monotonic() - started;
-  outgoing.once('socket', (socket) => {
+  let secures = false;
+  const enter = (phase: string) => {
+    if (phase === 'tcp') phases.lookup ??= since();
+    else if (phase === 'tls') {
+      secures = true;
+      phases.connect ??= since();
+    } else if (phase === 'head' && !outgoing.reusedSocket) {
+      if (secures) phases.tls ??= since();
+      else phases.connect ??= since();
+    }
+  };
+  outgoing.once('socket', () => {
     phases.kept = outgoing.reusedSocket;
-    if (phases.kept) return;
-    socket.once('lookup', () => {
-      phases.lookup = since();
-    });
-    socket.once('connect', () => {
-      phases.connect = since();
-    });
-    socket.once('secureConnect', () => {
-      phases.tls = since();
-    });
   });
   outgoing.once('response', () => {
     phases.firstByte = since();
@@ -36,5 +40,5 @@ export function watchPhases(outgoing: ClientRequest, clock: Clock): Phases {
   outgoing.once('close', () => {
     phases.total = since();
   });
-  return phases;
+  return { phases, enter };
 }

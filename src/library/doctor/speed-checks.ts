@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
+import { Dialer } from '../../http/dialer.ts';
 import type { NetworkSettings } from '../../http/network.ts';
 import { networkError } from '../../http/network-error.ts';
 import { plainHost, proxyFor } from '../../http/proxy.ts';
@@ -31,7 +32,7 @@ const COLLAPSED = { part: 0.25, rate: 10_000_000 } as const;
 /** What the measurements need. */
 export interface SpeedParties {
   /** A client with no connection yet. Close it. */
-  readonly openHttp: (more?: Pick<HttpClientOptions, 'lookup' | 'observe'>) => HttpClient;
+  readonly openHttp: (more?: Pick<HttpClientOptions, 'dialer' | 'observe'>) => HttpClient;
   readonly network: NetworkSettings | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -45,7 +46,9 @@ export async function checkFirstByte(parties: SpeedParties, location: Location):
   let phases: Phases | undefined;
   const http = openHttp({
     observe: (outgoing) => {
-      phases = watchPhases(outgoing, clock);
+      const watched = watchPhases(outgoing, clock);
+      phases = watched.phases;
+      return watched.enter;
     },
   });
   const range: ByteRange = { start: 0, end: 1 };
@@ -170,7 +173,7 @@ async function measureAddress(
   address: string,
   range: ByteRange,
 ): Promise<AddressRow> {
-  const http = openHttp({ lookup: only(address) });
+  const http = openHttp({ dialer: only(address, clock) });
   try {
     const timed = await timeLocation(http, location, range, MAX_MS, clock, signal);
     const rate = rateOf([timed]);
@@ -207,12 +210,8 @@ async function addressesOf(
 }
 
 /** Every name has this one address. */
-function only(address: string): LookupFunction {
-  const family = isIP(address);
-  return (_host, options, done) => {
-    if (options.all === true) done(null, [{ address, family }]);
-    else done(null, address, family);
-  };
+function only(address: string, clock: Clock): Dialer {
+  return new Dialer({ clock, lookup: async () => [{ address, family: isIP(address) }] });
 }
 
 /** From the first head to the last byte: what waits for its head meanwhile brings nothing. */

@@ -28,6 +28,11 @@ export function refsUrl(endpoint: string, repo: RepoRef): URL {
   return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/refs`);
 }
 
+/** URL of the information about a revision, with the sizes and hashes of its files. */
+export function siblingsUrl(endpoint: string, repo: RepoRef, commit: string): URL {
+  return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/revision/${commit}?blobs=true`);
+}
+
 /** URL of what the scanners of the Hub say about a revision. */
 export function securityUrl(endpoint: string, repo: RepoRef, commit: string): URL {
   return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/revision/${commit}?securityStatus=true`);

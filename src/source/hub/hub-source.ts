@@ -12,6 +12,7 @@ import { toRemoteFile } from './listing.ts';
 import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
 import { RangeReader } from './read-range.ts';
 import { scanFindings } from './scan-findings.ts';
+import { lacksListing, siblingEntries } from './siblings.ts';
 
 /** Far beyond the Hub's own advice of 100,000 files in a repository. */
 const MAX_FILES = 2_000_000;
@@ -80,19 +81,7 @@ export class HubSource implements Source {
       if (idlePages > MAX_IDLE_PAGES) throw endless(revision.repo, 'page after page brings no file');
       pages.add(next.href);
     };
-    for await (const entry of library.listFiles({
-      repo: { type: revision.repo.type, name: revision.repo.id },
-      recursive: true,
-      revision: revision.commit,
-      hubUrl: this.#hub.endpoint,
-      fetch: hubFetch(
-        this.#hub,
-        this.#asked('the listing', revision.repo, revision.name),
-        Array.isArray,
-        signal,
-        notePage,
-      ),
-    })) {
+    for await (const entry of this.#entries(revision, signal, notePage)) {
       const file = toRemoteFile(entry);
       if (file === undefined) continue;
       // Pages of a mirror may overlap. The same name with another content is for others to refuse.
@@ -105,6 +94,31 @@ export class HubSource implements Source {
       if (totalBytes > MAX_TOTAL_BYTES)
         throw endless(revision.repo, 'the sizes add up to more than any disk holds');
       yield file;
+    }
+  }
+
+  /** Entries of the listing, not yet checked. */
+  async *#entries(
+    revision: Revision,
+    signal: AbortSignal,
+    onPage: (next: URL | undefined) => void,
+  ): AsyncGenerator<unknown> {
+    const asked = this.#asked('the listing', revision.repo, revision.name);
+    let began = false;
+    try {
+      for await (const entry of library.listFiles({
+        repo: { type: revision.repo.type, name: revision.repo.id },
+        recursive: true,
+        revision: revision.commit,
+        hubUrl: this.#hub.endpoint,
+        fetch: hubFetch(this.#hub, asked, Array.isArray, signal, onPage),
+      })) {
+        began = true;
+        yield entry;
+      }
+    } catch (error) {
+      if (began || !lacksListing(error)) throw error;
+      yield* await siblingEntries(this.#hub, asked, revision, error, signal);
     }
   }
 

@@ -129,7 +129,7 @@ async function send(
   const headers = { ...hubHeaders(hub, url), ...(range === undefined ? {} : { range: formatRange(range) }) };
   try {
     const response = await hub.http.get({ url, target: requestTarget(address), method, headers, signal });
-    hub.gate.observe(bucket, response.status, response.headers);
+    hub.gate.observe(bucket, response.status, response.headers, BUCKET);
     hub.onAnswer?.(response.headers);
     return response;
   } catch (error) {

@@ -132,7 +132,7 @@ test('first byte: a server that keeps no connection is a warning', async () => {
   await using keeping = await serveHttp(sendRange);
   const good = await checkFirstByte(parties(keeping.origin), locationOf(`${keeping.origin}/x`));
   expect(good.message).toMatch(
-    /^\d+ ms on a new connection \(connection \d+\), \d+ ms on a kept one, aws-eu-west-3$/,
+    /^\d+ ms on a new connection \(name \d+, connection \d+\), \d+ ms on a kept one, aws-eu-west-3$/,
   );
   expect(keeping.connections).toBe(1);
   await using closing = await serveHttp((request, response) => {

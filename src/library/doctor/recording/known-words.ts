@@ -33,11 +33,10 @@ export function knownWords(text: string): string {
   return text
     .slice(0, MAX_CHARACTERS)
     .replace(/<[^>]*>?/g, ' ')
-    .split(/[^\p{L}\p{N}'’=@._-]+/u)
-    .filter((word) => word !== '')
-    .map((word) => (isKnown(word) ? word : '…'))
-    .join(' ')
-    .replace(/…(?: …)+/g, '…')
+    .replace(/[^\p{L}\p{N}'’=@._ :;,()!?-]+/gu, ' ')
+    .replace(/[\p{L}\p{N}'’=@._-]+/gu, (word) => (isKnown(word) ? word : '…'))
+    .replace(/…(?:[ :;,()!?]*…)+/g, '…')
+    .replace(/ +/g, ' ')
     .trim();
 }
 

@@ -48,18 +48,19 @@ export class Recorder {
     this.#began = clock.monotonic();
   }
 
-  readonly observe = (outgoing: ClientRequest, request: HttpRequest): void => {
+  readonly observe = (outgoing: ClientRequest, request: HttpRequest): ((phase: string) => void) => {
     if (this.exchanges.length >= MAX_EXCHANGES) {
       this.cut = true;
-      return;
+      return () => {};
     }
     const { url, target = url.pathname + url.search, method = 'GET', headers = {} } = request;
+    const { phases, enter } = watchPhases(outgoing, this.#clock);
     const exchange: RawExchange = {
       startedMs: this.#clock.monotonic() - this.#began,
       method,
       address: url.origin + target,
       requestHeaders: headers,
-      phases: watchPhases(outgoing, this.#clock),
+      phases,
       rawHeaders: [],
       length: 0,
       complete: false,
@@ -69,6 +70,7 @@ export class Recorder {
     outgoing.on('error', ({ code, message }: NodeJS.ErrnoException) => {
       exchange.error = { code, message };
     });
+    return enter;
   };
 
   #watch(exchange: RawExchange, body: IncomingMessage): void {

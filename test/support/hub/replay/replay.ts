@@ -63,7 +63,7 @@ export async function startReplay(recording: Recording, port = 0): Promise<Repla
 
   for (const host of recorded) {
     const here = host === endpoint.host ? port : 0;
-    listeners.set(host, await listen((request, response) => answer(host, request, response), here));
+    listeners.set(host, await listen((request, response) => answer(host, request, response), { port: here }));
   }
   const close = async (): Promise<void> => {
     await Promise.all([...listeners.values()].map((listener) => listener.close()));

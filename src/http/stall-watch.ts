@@ -1,0 +1,35 @@
+import type { Clock } from '../system/clock.ts';
+
+/** Fires once when nothing has touched it for a while. One timer however often it is touched. */
+export class StallWatch {
+  readonly #clock: Clock;
+  readonly #limitMs: number;
+  readonly #onStall: () => void;
+  #touched: number;
+  #cancel: () => void = () => {};
+
+  constructor(clock: Clock, limitMs: number, onStall: () => void) {
+    this.#clock = clock;
+    this.#limitMs = limitMs;
+    this.#onStall = onStall;
+    this.#touched = clock.monotonic();
+    this.#arm(limitMs);
+  }
+
+  /** Something came, or will not be expected for `quietMs`. */
+  touch(quietMs = 0): void {
+    this.#touched = this.#clock.monotonic() + quietMs;
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  #arm(delayMs: number): void {
+    this.#cancel = this.#clock.after(delayMs, () => {
+      const left = this.#touched + this.#limitMs - this.#clock.monotonic();
+      if (left <= 0) this.#onStall();
+      else this.#arm(left);
+    });
+  }
+}
