@@ -10,7 +10,6 @@ import { renderBranchTable } from '../../report/branch-table.ts';
 import { renderFitTable } from '../../report/fit-table.ts';
 import { printable } from '../../report/format.ts';
 import { branchesOptions } from '../branches-options.ts';
-import { stdoutColumns } from '../columns.ts';
 import { type Composed, compose } from '../compose.ts';
 import { Contacts } from '../contacts.ts';
 import { EXIT_CODES, explain } from '../explain.ts';
@@ -60,9 +59,10 @@ async function answer(
   const ranked = memory === undefined ? undefined : rankRows(rows, { memory, context });
   if (options.json) return renderBranchJson(sorted, ranked);
   if (options.markdown) return renderBranchMarkdown(sorted, ranked);
+  const { columns, isTTY } = process.stdout;
   const view = {
-    columns: stdoutColumns(),
-    colour: process.stdout.isTTY === true && !process.env['NO_COLOR'],
+    columns: isTTY ? columns : columnsVariable(),
+    colour: isTTY === true && !process.env['NO_COLOR'],
   };
   if (ranked !== undefined) return renderFitTable(sorted, ranked, view);
   return composed.target.revision === undefined
@@ -89,6 +89,12 @@ function emitter(verbose: boolean, contacts: Contacts): Emit {
       );
     }
   };
+}
+
+/** A file or a pipe gets everything, unless somebody says how wide it is. */
+function columnsVariable(): number | undefined {
+  const columns = Number(process.env['COLUMNS']);
+  return Number.isSafeInteger(columns) && columns >= 20 ? columns : undefined;
 }
 
 function sortOrder(text: string | undefined): SortOrder {
