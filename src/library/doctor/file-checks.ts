@@ -112,13 +112,16 @@ async function checkLargest(
   if (file.size < 2) examination.skip(['binding'], 'the largest file is too small to tell');
   else await examination.measure('binding', () => checkBinding(parties, revision, file));
   const ranged = await examination.look('ranges', async () => {
-    first = await trying(() => readLocation(http, location!, range, clock, signal));
-    const { url, honoured, elapsedMs } = first;
+    first = await trying(() => readLocation(http, location!, { range, file }, clock, signal));
+    const { url, honoured, refused, elapsedMs } = first;
     if (honoured)
       return { message: `${url.host} sends exactly what is asked for (${Math.round(elapsedMs)} ms)` };
     return {
       state: 'warning',
-      message: `${url.host} ignores ranges and sends files from their start`,
+      message:
+        refused === undefined
+          ? `${url.host} ignores ranges and sends files from their start`
+          : `${url.host} sends no ranges (${refused}), only files from their start`,
       hint: 'Each file then comes over one connection and cannot be resumed. A proxy on the way may be the reason.',
     };
   });
@@ -128,7 +131,9 @@ async function checkLargest(
   }
   await examination.look('renewal', async () => {
     const again = await trying(() => openSource().locate(revision, file, signal));
-    const second = await trying(() => readLocation(http, again, range, clock, signal));
+    const second = await trying(() =>
+      readLocation(http, { ...again, ranges: first!.location.ranges }, { range, file }, clock, signal),
+    );
     // Without ranges the two are the starts of the file.
     if (!second.bytes.equals(first!.bytes)) {
       throw new FetchError(
@@ -141,7 +146,7 @@ async function checkLargest(
     }
     return { message: `located twice, the same ${formatBytes(second.bytes.length)} both times` };
   });
-  await measureSpeed(examination, parties, location!, first.url, file.size);
+  await measureSpeed(examination, parties, first.location, first.url, file.size);
 }
 
 async function measureSpeed(
@@ -170,7 +175,7 @@ async function checkContent(
   examination: Examination,
   revision: Revision,
   files: readonly RemoteFile[],
-  { openSource, signal }: FileParties,
+  { http, openSource, clock, signal, trying }: FileParties,
 ): Promise<void> {
   const fitting = files.filter((file) => file.digest !== undefined && file.size <= MAX_CONTENT_BYTES);
   const file = fitting.toSorted((left, right) => right.size - left.size)[0];
@@ -179,7 +184,9 @@ async function checkContent(
     return;
   }
   await examination.look('content', async () => {
-    const bytes = await openSource().read(revision, file, { start: 0, end: file.size }, signal);
+    const range = { start: 0, end: file.size };
+    const location = await trying(() => openSource().locate(revision, file, signal));
+    const { bytes } = await trying(() => readLocation(http, location, { range, file }, clock, signal));
     const hash = new ContentHash(file.size, { git: file.digest?.algorithm === 'git-sha1' });
     hash.update(bytes);
     if (digestMatches(hash.digests(), file.digest)) {

@@ -80,7 +80,11 @@ export async function checkBinding(
   }
   discard(response);
   if (status < 300 || status >= 400) {
-    return { state: 'warning', message: `asked with a range, ${response.url.host} answers ${status}` };
+    return {
+      state: 'warning',
+      message: `asked for an address with a range, ${response.url.host} answers ${status}`,
+      hint: 'Downloads ask without one, which avoids this.',
+    };
   }
   const bound = underEndpoint(parties.endpoint, redirectAddress(address, response.headers.location));
   const url = new URL(bound);
@@ -94,7 +98,11 @@ export async function checkBinding(
   const body = await readStart(other, REFUSAL_BYTES, signal);
   const words = refusalWords(body);
   const refused = `${other.status}${words === '' ? '' : `: ${words}`}`;
-  if (refusalKind(other.status, body) === 'bound') {
+  const kind = refusalKind(other.status, body);
+  if (kind === 'no-ranges') {
+    return { state: 'skipped', message: `${url.host} sends no ranges (${other.status}): nothing to compare` };
+  }
+  if (kind === 'bound') {
     return { message: `bound to the range it was asked with (${refused}); downloads ask without one` };
   }
   return {

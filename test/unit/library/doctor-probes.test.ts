@@ -117,6 +117,16 @@ test('binding: an address that serves its own range only', async () => {
   );
 });
 
+test('binding: a hub that applies the range to its own redirect is no failure', async () => {
+  await using hub = await serveHttp((_request, response) => {
+    response.writeHead(416, { 'content-range': 'bytes */177' });
+    response.end();
+  });
+  const finding = await checkBinding(parties(hub.origin), revision, file);
+  expect(finding).toMatchObject({ state: 'warning', hint: expect.stringContaining('without one') });
+  expect(finding.message).toMatch(/^asked for an address with a range, .* answers 416$/);
+});
+
 test('binding: refused for another reason, which is said', async () => {
   await using hub = await serveHttp((request, response) => {
     const resolves = request.url?.includes('/resolve/') === true;
