@@ -171,6 +171,7 @@ function addDoctor(command: Command, actions: Actions): void {
     .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
     .option('--timeout <sec>', 'deadline of the whole run')
     .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c')
+    .option('--record <file>', 'write every exchange there, without tokens and names, for a report')
     .option('--offline', 'look at this machine only')
     .option('--json', 'one JSON document')
     .option('-q, --quiet', 'nothing but the checks and errors')

@@ -46,6 +46,7 @@ export interface DownloadOptions {
   readonly prune?: boolean;
   readonly onlyHosts?: string;
   readonly shard?: string;
+  readonly record?: string;
 }
 
 /** Options of `verify`. */

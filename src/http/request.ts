@@ -60,6 +60,11 @@ export interface HttpClientOptions {
   readonly network?: NetworkSettings | undefined;
   /** Told of every host once, before the first request to it. */
   readonly onContact?: (contact: Contact) => void;
+  /**
+   * Told of every request as it goes out, to watch its answer, which it must not read. What it returns is told when a
+   * phase of the connection begins: `tcp`, `tls`, `head`.
+   */
+  readonly observe?: (outgoing: ClientRequest, request: HttpRequest) => (phase: string) => void;
   /** Makes the connections; shared by those who are to know the same of addresses. */
   readonly dialer?: Dialer | undefined;
 }
@@ -96,13 +101,14 @@ export class HttpClient {
   }
 
   #send(request: HttpRequest, proxy: ProxyAddress | undefined): Promise<HttpResponse> {
-    const { clock, stallTimeoutMs, trace } = this.#options;
+    const { clock, stallTimeoutMs, trace, observe } = this.#options;
     const { url, signal } = request;
     const started = clock.monotonic();
     return new Promise<HttpResponse>((resolve, reject) => {
       let phase: Phase = proxy === undefined ? 'look-up' : 'proxy-look-up';
       const way = () => ({ phase, proxy, answered: this.#answered.has(url.origin) });
       let outgoing: ClientRequest | undefined;
+      let tell: ((phase: Phase) => void) | undefined;
       let incoming: IncomingMessage | undefined;
       const connecting = new AbortController();
       let failed = false;
@@ -137,12 +143,14 @@ export class HttpClient {
       const stopListening = onAbort(signal, () => giveUp(signal.reason));
       const enter = (next: Phase) => {
         phase = next;
+        tell?.(next);
         watch.touch();
       };
       try {
         const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
         const wanted = { url, signal: connecting.signal, onPhase: enter, onAddress };
         outgoing = send(url, this.#optionsOf(request, proxy, wanted));
+        tell = observe?.(outgoing, request);
       } catch (error) {
         end();
         reject(unsendable(error as NodeJS.ErrnoException, url));

@@ -1,6 +1,6 @@
 import { RateLimitGate } from '../http/gate.ts';
 import type { NetworkSettings } from '../http/network.ts';
-import { HttpClient } from '../http/request.ts';
+import { HttpClient, type HttpClientOptions } from '../http/request.ts';
 import { redactUrl } from '../http/url.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
@@ -34,9 +34,11 @@ export function openHttp(
   { hubTimeoutMs, network }: HubAccess,
   environment: Environment,
   emit: Emit,
+  more: Pick<HttpClientOptions, 'dialer' | 'observe'> = {},
 ): HttpClient {
   const { clock, userAgent } = environment;
   return new HttpClient({
+    ...more,
     userAgent,
     stallTimeoutMs: hubTimeoutMs,
     clock,

@@ -13,9 +13,14 @@ export const CHECK_NAMES = [
   'limits',
   'repository',
   'location',
+  'resolve',
+  'binding',
   'ranges',
   'renewal',
+  'first-byte',
   'speed',
+  'connections',
+  'addresses',
   'content',
   'directory',
   'space',
@@ -23,6 +28,9 @@ export const CHECK_NAMES = [
 ] as const;
 
 export type CheckName = (typeof CHECK_NAMES)[number];
+
+/** The longest of the names, in columns. */
+export const NAME_COLUMNS: number = Math.max(...CHECK_NAMES.map((name) => name.length));
 
 /**
  * What one look has shown. The texts are for people, and meant to be pasted into a bug report: no token, no signed URL,
@@ -33,6 +41,8 @@ export interface Check {
   /** `skipped` where something before it failed, or nothing was named to look at. */
   readonly state: 'ok' | 'warning' | 'failed' | 'skipped';
   readonly message: string;
+  /** Further lines: one for each thing that was measured. */
+  readonly details?: readonly string[] | undefined;
   /** What to do about it. */
   readonly hint?: string | undefined;
   /** Of a failed check: what a download would end with. */

@@ -33,6 +33,7 @@ const CASES: readonly (readonly [typed: readonly string[], offered: readonly str
   [['--fro'], ['--frozen']],
   [['lock', '--fro'], []],
   [['doctor', '--js'], ['--json']],
+  [['doctor', '--rec'], ['--record']],
   [
     ['some/repo', '--progress', ''],
     ['auto', 'bar', 'none', 'plain'],

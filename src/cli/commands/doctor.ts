@@ -7,11 +7,13 @@ import { FetchError, toFetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/diagnosis.ts';
 import { formatRate, printable } from '../../report/format.ts';
+import { stdoutColumns } from '../columns.ts';
 import { type Access, composeAccess } from '../compose-access.ts';
 import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
+import { openTape } from '../recording.ts';
 import type { DownloadOptions } from '../settings.ts';
 
 /** Public, known for years, with files of every size: what is looked at on huggingface.co if nobody names another one. */
@@ -40,15 +42,27 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
       if (isHeard) process.stderr.write(`fetch: ${printable(event.message)}\n`);
     };
     for (const message of quiet ? [] : access.notes) emit({ type: 'note', message });
+    const tape = options.record === undefined ? undefined : await openTape(options.record, patient, access);
+    const recorder = tape?.recorder;
+    const columns = stdoutColumns();
     const onCheck = (check: Check) => {
-      if (!json) process.stdout.write(renderCheck(check));
+      tape?.checks.push(check);
+      if (!json) process.stdout.write(renderCheck(check, columns));
     };
     let checks: readonly Check[];
     try {
-      checks = await examine(patient, processEnvironment(), emit, interruption.signal, onCheck);
+      checks = await examine(
+        { ...patient, recorder },
+        processEnvironment(),
+        emit,
+        interruption.signal,
+        onCheck,
+      );
     } finally {
       exit = interruption.exit;
       contacts.print(verbose);
+      const recorded = await tape?.write();
+      if (recorded !== undefined && !quiet) process.stderr.write(`fetch: ${printable(recorded)}\n`);
     }
     if (json) process.stdout.write(renderDiagnosisJson(checks));
     if (!quiet) process.stderr.write(`fetch: ${diagnosisSentence(checks)}\n`);

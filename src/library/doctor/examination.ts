@@ -5,6 +5,7 @@ import { toFetchError } from '../../model/error.ts';
 export interface Finding {
   readonly state?: 'ok' | 'warning' | 'skipped';
   readonly message: string;
+  readonly details?: readonly string[] | undefined;
   readonly hint?: string | undefined;
 }
 
@@ -39,6 +40,23 @@ export class Examination {
       this.#note({ name, state: 'failed', message, hint, code });
       return false;
     }
+  }
+
+  /**
+   * A look that only measures: what fails there says little about a download, so it is a warning. What a
+   * download would end with is for the other checks to say.
+   */
+  async measure(name: CheckName, work: () => Finding | Promise<Finding>): Promise<void> {
+    await this.look(name, async () => {
+      try {
+        return await work();
+      } catch (thrown) {
+        this.#signal.throwIfAborted();
+        const { code, message, hint } = toFetchError(thrown);
+        if (code === 'BUG') throw thrown;
+        return { state: 'warning', message, hint };
+      }
+    });
   }
 
   #shaky({ message }: Finding): Partial<Finding> {

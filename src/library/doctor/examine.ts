@@ -1,4 +1,5 @@
 import { arch, platform } from 'node:os';
+import type { HttpClientOptions } from '../../http/request.ts';
 import { CHECK_NAMES, type Check } from '../../model/check.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
@@ -8,7 +9,7 @@ import type { Environment } from '../environment.ts';
 import { type HubAccess, openHttp, openHub } from '../hub-access.ts';
 import { checkDisk } from './disk-checks.ts';
 import { Examination, type Finding } from './examination.ts';
-import { type AskedFor, checkFiles } from './file-checks.ts';
+import { type AskedFor, checkFiles, type FileParties } from './file-checks.ts';
 import {
   checkCertificate,
   checkClock,
@@ -20,9 +21,11 @@ import {
   type Probe,
   probeHub,
 } from './hub-checks.ts';
+import type { Recorder } from './recording/recorder.ts';
 
 /** The oldest Node that this program is made for. */
 const LEAST_NODE = [20, 19] as const;
+const ADDRESS_TIMEOUT_MS = 5000;
 
 /** What is to be looked at. */
 export interface Patient {
@@ -36,6 +39,8 @@ export interface Patient {
   readonly node: string;
   /** What the settings are, and where they come from. */
   readonly settings: Finding;
+  /** Hears every exchange. */
+  readonly recorder?: Recorder | undefined;
 }
 
 /**
@@ -49,11 +54,11 @@ export async function examine(
   signal: AbortSignal,
   onCheck: (check: Check) => void,
 ): Promise<readonly Check[]> {
-  const { access, asked, directory, node, settings } = patient;
+  const { directory, node, settings } = patient;
   const examination = new Examination(onCheck, signal);
   await examination.look('program', () => checkProgram(node));
   await examination.look('settings', () => settings);
-  const bytes = await checkNetwork(examination, access, asked, environment, emit, signal);
+  const bytes = await checkNetwork(examination, patient, environment, emit, signal);
   await checkDisk(examination, directory, bytes, environment);
   return examination.checks;
 }
@@ -73,8 +78,7 @@ const OF_NETWORK = CHECK_NAMES.slice(CHECK_NAMES.indexOf('proxy'), CHECK_NAMES.i
 /** Returns the bytes of the revision, if it could be listed. */
 async function checkNetwork(
   examination: Examination,
-  access: HubAccess,
-  asked: Patient['asked'],
+  { access, asked, recorder }: Patient,
   environment: Environment,
   emit: Emit,
   signal: AbortSignal,
@@ -85,7 +89,19 @@ async function checkNetwork(
     return undefined;
   }
   const { clock, random } = environment;
-  const http = openHttp(access, environment, emit);
+  const openClient: FileParties['openHttp'] = (more = {}) => {
+    // Of several addresses a dead one is common: each gets a short while.
+    const hubTimeoutMs =
+      more.dialer === undefined ? access.hubTimeoutMs : Math.min(access.hubTimeoutMs, ADDRESS_TIMEOUT_MS);
+    const observe: HttpClientOptions['observe'] = (outgoing, request) => {
+      const told = [recorder?.observe(outgoing, request), more.observe?.(outgoing, request)];
+      return (phase) => {
+        for (const tell of told) tell?.(phase);
+      };
+    };
+    return openHttp({ ...access, hubTimeoutMs }, environment, emit, { ...more, observe });
+  };
+  const http = openClient();
   // A kept connection that the other side closed meanwhile is tried again at once, and says nothing about the line.
   const onRetry = (message: string, delayMs: number) => {
     if (delayMs > 0) examination.noteRetry(message);
@@ -127,7 +143,19 @@ async function checkNetwork(
       return undefined;
     }
     const openSource = () => openHub(access, environment, http, watched);
-    return await checkFiles(examination, asked, { http, openSource, clock, signal, trying });
+    const { endpoint, token, network } = access;
+    const parties = {
+      http,
+      openHttp: openClient,
+      openSource,
+      endpoint,
+      token,
+      network,
+      clock,
+      signal,
+      trying,
+    };
+    return await checkFiles(examination, asked, parties);
   } finally {
     http.close();
   }

@@ -1,27 +1,30 @@
-import type { HttpClient } from '../../http/request.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
-import { formatBytes, formatCount, formatRate } from '../../report/format.ts';
+import { formatBytes, formatCount } from '../../report/format.ts';
 import type { Location, Source } from '../../source/source.ts';
 import { digestMatches } from '../../store/store.ts';
-import type { Clock } from '../../system/clock.ts';
 import { ContentHash } from '../../verify/content-hash.ts';
 import { collectListing } from '../hub-access.ts';
 import { pickRevision } from '../pick-revision.ts';
 import type { Examination } from './examination.ts';
-import { type RangeAnswer, readLocation, timeLocation } from './read-location.ts';
+import { type RangeAnswer, readLocation } from './read-location.ts';
+import { checkBinding, checkResolve, type ResolveParties } from './resolve-checks.ts';
+import {
+  checkAddresses,
+  checkConnections,
+  checkFirstByte,
+  checkSpeed,
+  type SpeedParties,
+} from './speed-checks.ts';
 
 const MEBIBYTE = 2 ** 20;
 /** Of the middle of the largest file, twice. */
 const RANGE_BYTES = MEBIBYTE;
 /** A small file is read whole and compared with its hash. */
 const MAX_CONTENT_BYTES = 4 * MEBIBYTE;
-const SPEED_BYTES = 16 * MEBIBYTE;
-const SPEED_MS = 5000;
-/** Bytes per second of one connection below which it deserves a word. */
-const SLOW = 1_000_000;
+const MEASURED = ['first-byte', 'speed', 'connections', 'addresses'] as const;
 
 /** A repository and one of its revisions, which may be a quantisation of `main` if it was written behind a colon. */
 export interface AskedFor {
@@ -31,12 +34,9 @@ export interface AskedFor {
 }
 
 /** What the looks at files need. */
-export interface FileParties {
-  readonly http: HttpClient;
+export interface FileParties extends ResolveParties, SpeedParties {
   /** A new one each time: what was learned about an endpoint must not save the question. */
   readonly openSource: () => Source;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
   /** Carries out one request, and again if that may help. */
   readonly trying: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -55,7 +55,7 @@ export async function checkFiles(
   let revision: Revision | undefined;
   let files: readonly RemoteFile[] = [];
   const total = () => files.reduce((sum, file) => sum + file.size, 0);
-  const rest = ['location', 'ranges', 'renewal', 'speed', 'content'] as const;
+  const rest = ['location', 'resolve', 'binding', 'ranges', 'renewal', ...MEASURED, 'content'] as const;
   const listed = await examination.look('repository', async () => {
     const list = (pinned: Revision) => collectListing(source, pinned, () => {}, signal);
     const picked = await pickRevision({ quantisation: undefined, ...asked }, source, list, signal);
@@ -87,8 +87,9 @@ async function checkLargest(
   revision: Revision,
   file: RemoteFile,
   source: Source,
-  { http, openSource, clock, signal, trying }: FileParties,
+  parties: FileParties,
 ): Promise<void> {
+  const { http, openSource, clock, signal, trying } = parties;
   const start = Math.max(0, Math.floor((file.size - RANGE_BYTES) / 2));
   const range: ByteRange = { start, end: Math.min(file.size, start + RANGE_BYTES) };
   let location: Location | undefined;
@@ -103,27 +104,36 @@ async function checkLargest(
       message: `${file.path} is at ${host}, by a signed address for ${formatCount(minutes, 'minute')}`,
     };
   });
+  await examination.measure('resolve', () => checkResolve(parties, revision, file));
   if (!located) {
-    examination.skip(['ranges', 'renewal', 'speed'], 'the hub does not say where the file is');
+    examination.skip(['binding', 'ranges', 'renewal', ...MEASURED], 'the hub does not say where the file is');
     return;
   }
+  if (file.size < 2) examination.skip(['binding'], 'the largest file is too small to tell');
+  else await examination.measure('binding', () => checkBinding(parties, revision, file));
   const ranged = await examination.look('ranges', async () => {
-    first = await trying(() => readLocation(http, location!, range, clock, signal));
-    const { host, honoured, elapsedMs } = first;
-    if (honoured) return { message: `${host} sends exactly what is asked for (${Math.round(elapsedMs)} ms)` };
+    first = await trying(() => readLocation(http, location!, { range, file }, clock, signal));
+    const { url, honoured, refused, elapsedMs } = first;
+    if (honoured)
+      return { message: `${url.host} sends exactly what is asked for (${Math.round(elapsedMs)} ms)` };
     return {
       state: 'warning',
-      message: `${host} ignores ranges and sends files from their start`,
+      message:
+        refused === undefined
+          ? `${url.host} ignores ranges and sends files from their start`
+          : `${url.host} sends no ranges (${refused}), only files from their start`,
       hint: 'Each file then comes over one connection and cannot be resumed. A proxy on the way may be the reason.',
     };
   });
   if (!ranged || first === undefined) {
-    examination.skip(['renewal', 'speed'], 'the file cannot be read');
+    examination.skip(['renewal', ...MEASURED], 'the file cannot be read');
     return;
   }
   await examination.look('renewal', async () => {
     const again = await trying(() => openSource().locate(revision, file, signal));
-    const second = await trying(() => readLocation(http, again, range, clock, signal));
+    const second = await trying(() =>
+      readLocation(http, { ...again, ranges: first!.location.ranges }, { range, file }, clock, signal),
+    );
     // Without ranges the two are the starts of the file.
     if (!second.bytes.equals(first!.bytes)) {
       throw new FetchError(
@@ -136,31 +146,36 @@ async function checkLargest(
     }
     return { message: `located twice, the same ${formatBytes(second.bytes.length)} both times` };
   });
-  if (file.size < RANGE_BYTES) {
-    examination.skip(['speed'], 'the largest file is too small to tell');
-    return;
+  await measureSpeed(examination, parties, first.location, first.url, file.size);
+}
+
+async function measureSpeed(
+  examination: Examination,
+  parties: FileParties,
+  location: Location,
+  url: URL,
+  size: number,
+): Promise<void> {
+  await examination.measure('first-byte', () => checkFirstByte(parties, location));
+  if (size < RANGE_BYTES) {
+    examination.skip(['speed', 'connections'], 'the largest file is too small to tell');
+  } else {
+    let rateOfOne: number | undefined;
+    await examination.look('speed', async () => {
+      const { rate, finding } = await parties.trying(() => checkSpeed(parties, parties.http, location, size));
+      rateOfOne = rate;
+      return finding;
+    });
+    await examination.measure('connections', () => checkConnections(parties, location, size, rateOfOne));
   }
-  await examination.look('speed', async () => {
-    const part = { start: 0, end: Math.min(file.size, SPEED_BYTES) };
-    const { bytes, elapsedMs } = await trying(() =>
-      timeLocation(http, location!, part, SPEED_MS, clock, signal),
-    );
-    const rate = bytes / Math.max(elapsedMs / 1000, 0.001);
-    const message = `one connection brings ${formatRate(rate)}`;
-    if (rate >= SLOW) return { message };
-    return {
-      state: 'warning',
-      message,
-      hint: 'Downloads use up to 32 connections, which helps where each is slowed. If all are slow, look at the line, a VPN, or a nearer mirror.',
-    };
-  });
+  await examination.measure('addresses', () => checkAddresses(parties, location, url, size));
 }
 
 async function checkContent(
   examination: Examination,
   revision: Revision,
   files: readonly RemoteFile[],
-  { openSource, signal }: FileParties,
+  { http, openSource, clock, signal, trying }: FileParties,
 ): Promise<void> {
   const fitting = files.filter((file) => file.digest !== undefined && file.size <= MAX_CONTENT_BYTES);
   const file = fitting.toSorted((left, right) => right.size - left.size)[0];
@@ -169,7 +184,9 @@ async function checkContent(
     return;
   }
   await examination.look('content', async () => {
-    const bytes = await openSource().read(revision, file, { start: 0, end: file.size }, signal);
+    const range = { start: 0, end: file.size };
+    const location = await trying(() => openSource().locate(revision, file, signal));
+    const { bytes } = await trying(() => readLocation(http, location, { range, file }, clock, signal));
     const hash = new ContentHash(file.size, { git: file.digest?.algorithm === 'git-sha1' });
     hash.update(bytes);
     if (digestMatches(hash.digests(), file.digest)) {

@@ -2,6 +2,7 @@
  * Runs a hub until it is stopped, and prints one line of JSON that says where:
  * `node main.ts --fixture mistral --scale 0.01 --latency 20 --bandwidth 50000000 --port 8080`.
  * The hub is as strict as the real one; `--mode lenient`, or another of modes.ts, several if need be, makes it another.
+ * With `--replay FILE` it answers as the hub did that `fetch doctor --record FILE` was run against.
  */
 import { parseArgs } from 'node:util';
 import { mistralGguf } from './fixtures/gguf.ts';
@@ -12,6 +13,7 @@ import { manyBranches, mistralGptqInFull, quantisedRepositories } from './fixtur
 import { demoSpace, gpt2, guarded, manyRevisions, squad } from './fixtures/various.ts';
 import { startHub } from './hub.ts';
 import { MODES, modesOf } from './modes.ts';
+import { runReplay } from './replay/run.ts';
 import type { RepositoryDescription } from './repositories/repository.ts';
 
 interface Wishes {
@@ -57,8 +59,11 @@ const { values } = parseArgs({
     port: { type: 'string', default: '0' },
     token: { type: 'string' },
     mode: { type: 'string', multiple: true, default: [] },
+    replay: { type: 'string' },
   },
 });
+
+if (values.replay !== undefined) await runReplay(values.replay, Number(values.port));
 
 const fixture = FIXTURES[values.fixture];
 if (fixture === undefined) {
