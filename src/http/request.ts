@@ -18,6 +18,10 @@ import { networkError, proxyRefusal, stalledError, unsendable } from './network-
 
 export interface HttpRequest {
   readonly url: URL;
+  /** GET unless told. */
+  readonly method?: 'GET' | 'HEAD';
+  /** Path and query for the request line, where they must be sent exactly as a server wrote them. */
+  readonly target?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
@@ -48,7 +52,7 @@ export interface HttpClientOptions {
 }
 
 /**
- * One attempt of one GET request: no redirects, no retries, no cookies, no content decoding.
+ * One attempt of one GET or HEAD request: no redirects, no retries, no cookies, no content decoding.
  * Connections are kept alive and shared. Failures are FetchErrors (NETWORK), an abort is the signal's reason.
  */
 export class HttpClient {
@@ -85,6 +89,8 @@ export class HttpClient {
     return new Promise<HttpResponse>((resolve, reject) => {
       const options: RequestOptions & { secureContext?: SecureContext } = {
         agent,
+        method: request.method ?? 'GET',
+        ...(request.target === undefined ? {} : { path: request.target }),
         ...(secureContext === undefined ? {} : { secureContext }),
         // Identity: a compressed answer has no usable length, and ranges of it mean something else.
         headers: {
@@ -191,6 +197,13 @@ export class StallWatch {
 /** Reads a whole small body as text; NETWORK if it is larger than `limit` bytes or breaks off. */
 export async function readText(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
   return (await readBody(response, limit, signal)).toString('utf8');
+}
+
+/** The first bytes of a body as text, at most `limit` of them; empty where they cannot be read. */
+export async function readStart(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
+  const bytes = await readBody(response, limit, signal, 'cut').catch(() => undefined);
+  signal.throwIfAborted();
+  return bytes?.toString('utf8') ?? '';
 }
 
 /** Reads a body; one larger than `limit` bytes is refused (NETWORK), or cut there where that is all one wants of it. */

@@ -41,6 +41,8 @@ export class ChoosingTransport implements Transport {
 
   async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     const { origin } = new URL(job.location.url);
+    // An address for one range cannot be tried out with a part of it.
+    if (job.location.ranges !== 'any') return await this.#core.bring(job, observer, signal);
     if (!this.#knows(origin)) {
       const first = this.#awaited.get(origin);
       if (first === undefined) return await this.#ask(origin, job, observer, signal);

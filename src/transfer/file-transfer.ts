@@ -11,6 +11,8 @@ import type { Hasher, HashFollower } from './hasher.ts';
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
 /** A signed URL that ends within this time is not used for another range. */
 const EXPIRY_MARGIN_MS = 60_000;
+/** Of a short life, no more than this part of it is given away: each new address counts against a quota. */
+const MARGIN_PART = 20;
 /** How long a failed look-up answers for all lanes, in milliseconds. */
 const REFUSAL_MS = 200;
 /** How often a file whose hash is wrong is fetched again. */
@@ -40,7 +42,7 @@ export class Place {
     const lifetime = expiresAt - this.#locatedAt;
     // Born expired: the clocks differ, and the server's refusal is the only word on it.
     if (lifetime <= 0) return false;
-    return now > expiresAt - Math.min(EXPIRY_MARGIN_MS, lifetime / 2);
+    return now > expiresAt - Math.min(EXPIRY_MARGIN_MS, lifetime / MARGIN_PART);
   }
 }
 

@@ -4,13 +4,13 @@ import type { NetworkSettings } from '../http/network.ts';
 import { networkError, stalledError } from '../http/network-error.ts';
 import { formatRange } from '../http/range.ts';
 import { StallWatch } from '../http/request.ts';
-import { redactUrl } from '../http/url.ts';
+import { redactUrl, requestTarget } from '../http/url.ts';
 import type { Clock } from '../system/clock.ts';
 import { PieceJoiner } from './piece-joiner.ts';
 import { Allowance, type RateLimiter } from './rate-limiter.ts';
 import { RawConnection } from './raw-connection.ts';
 import { OddAnswer, RawExchange } from './raw-exchange.ts';
-import type { RangeJob, RangeObserver, Transport } from './transport.ts';
+import { askedRange, type RangeJob, type RangeObserver, type Transport } from './transport.ts';
 
 /** Bytes per read: one system call and one write for each, instead of sixteen of each. */
 const READ_BYTES = 1024 * 1024;
@@ -53,6 +53,7 @@ export class RawTransport implements Transport {
     const url = new URL(location.url);
     if (url.username !== '' || url.password !== '')
       throw new OddAnswer('an address with a password', { lasting: true });
+    if (location.ranges === 'none') throw new OddAnswer('a host without ranges', { lasting: false });
     this.#policy.admit(url);
     const { clock, limiter } = this.#options;
     const allowance = new Allowance(limiter, window.end - window.position);
@@ -72,7 +73,7 @@ export class RawTransport implements Transport {
     signal: AbortSignal,
     allowance: Allowance,
   ): Promise<void> {
-    const rangeText = formatRange({ start: job.window.position, end: job.window.end });
+    const rangeText = formatRange(askedRange(job));
     const request = this.#requestText(url, job, rangeText);
     if (request === undefined)
       return Promise.reject(new OddAnswer('a header that is no text', { lasting: true }));
@@ -165,7 +166,7 @@ export class RawTransport implements Transport {
   /** Undefined if one of the values must not stand in a header. */
   #requestText(url: URL, { location }: RangeJob, range: string): string | undefined {
     const lines = [
-      `GET ${url.pathname}${url.search} HTTP/1.1`,
+      `GET ${requestTarget(location.url)} HTTP/1.1`,
       `Host: ${url.host}`,
       `User-Agent: ${this.#options.userAgent}`,
       'Accept: */*',

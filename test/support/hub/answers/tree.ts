@@ -5,6 +5,10 @@ import { type AskedAt, apiPath } from './context.ts';
 import { expanded, fileEntry, folderEntry, type TreeEntry } from './entry.ts';
 import { badRequest, entryMissing } from './hub-error.ts';
 
+/** Entries of a page with `expand`, unless told and at most (field facts 3.1). */
+const USUAL_EXPANDED = 50;
+const MOST_EXPANDED = 100;
+
 /** `GET /api/TYPEs/REPO/tree/REVISION[/FOLDER]` (protocol 1.3). */
 export async function treeReply(asked: AskedAt): Promise<Reply> {
   const { commit, route, settings } = asked;
@@ -13,8 +17,9 @@ export async function treeReply(asked: AskedAt): Promise<Reply> {
 
   const expand = isTrue(route.query.get('expand'));
   const names = entriesBelow(commit, folder, isTrue(route.query.get('recursive')));
-  const most = Math.min(settings.pageSize, expand ? 50 : Number.POSITIVE_INFINITY);
-  const limit = Math.min(Number(route.query.get('limit') ?? most), most);
+  const most = Math.min(settings.pageSize, expand ? MOST_EXPANDED : Number.POSITIVE_INFINITY);
+  const usual = Math.min(most, expand ? USUAL_EXPANDED : most);
+  const limit = Math.min(Number(route.query.get('limit') ?? usual), most);
   if (!Number.isInteger(limit) || limit < 1) return badRequest('"limit" must be a positive number');
   const from = startOf(names, route.query.get('cursor'));
   if (from === undefined) return badRequest('Invalid cursor');

@@ -1,0 +1,326 @@
+import { Agent, request } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import { describe, expect, test } from 'vitest';
+import { type Answer, ask } from './ask.ts';
+import { bigFile, manyFiles } from './hub/fixtures/odd.ts';
+import { guarded } from './hub/fixtures/various.ts';
+import { type Hub, type HubOptions, startHub } from './hub/hub.ts';
+import { MODES, modesOf } from './hub/modes.ts';
+
+const SIZE = 500_000;
+const BIG = '/tests/big-file/resolve/main/model.bin';
+const SMALL = '/tests/big-file/resolve/main/config.json';
+const TREE = '/api/models/tests/big-file/tree/main?recursive=true';
+const RANGE = { Range: 'bytes=100-299' };
+
+const tried = new Set<string>();
+
+async function start(options: Partial<HubOptions>): Promise<Hub> {
+  return await startHub({ repositories: [bigFile(SIZE), manyFiles(130), ...guarded()], ...options });
+}
+
+function modeTest(mode: string, body: (hub: Hub) => Promise<void>): void {
+  tried.add(mode);
+  test(mode, async () => {
+    await using hub = await start(modesOf([mode]));
+    await body(hub);
+  });
+}
+
+const at = (hub: Hub, path: string, method = 'GET', headers = {}): Promise<Answer> =>
+  ask(`${hub.endpoint}${path}`, { method, headers });
+
+async function signed(hub: Hub, headers: Record<string, string> = {}): Promise<string> {
+  const { status, headers: told } = await at(hub, BIG, 'GET', headers);
+  expect(status).toBe(302);
+  return told.location ?? '';
+}
+
+const told = ({ status, text }: Answer): [number, string] => [status, text];
+
+describe('modes', () => {
+  modeTest('lenient', async (hub) => {
+    const address = await signed(hub, { Range: 'bytes=0-0' });
+    expect((await ask(address, { headers: RANGE, localAddress: '127.0.0.9' })).status).toBe(206);
+  });
+
+  modeTest('far', async (hub) => {
+    const address = await signed(hub);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const [cold, warm] = [await timeWith(agent, address), await timeWith(agent, address)];
+    agent.destroy();
+    expect(cold).toBeGreaterThanOrEqual(645);
+    expect(warm).toBeGreaterThanOrEqual(145);
+    expect(warm).toBeLessThan(cold);
+  });
+
+  modeTest('short-lived', async (hub) => {
+    const { searchParams } = new URL(await signed(hub));
+    const left = Number(searchParams.get('Expires')) - Date.now() / 1000;
+    expect(left).toBeGreaterThan(10);
+    expect(left).toBeLessThanOrEqual(21);
+  });
+
+  modeTest('collapse', async (hub) => {
+    const address = await signed(hub);
+    // Half a second for the file, and 25 in a collapse.
+    hub.settings.bytesPerSecond = SIZE * 2;
+    const streams = (count: number) => Array.from({ length: count }, () => ask(address));
+    for (const { body } of await Promise.all(streams(4))) expect(body.length).toBe(SIZE);
+    hub.log.clear();
+    await Promise.race([Promise.all(streams(6)), new Promise((resolve) => setTimeout(resolve, 1500))]);
+    const sent = hub.log.where({ kind: 'cdn' }).map(({ bytesSent }) => bytesSent);
+    expect(Math.max(...sent)).toBeLessThan(SIZE);
+    expect(Math.min(...sent)).toBeGreaterThan(0);
+  });
+
+  modeTest('prefix', async (hub) => {
+    expect(new URL(hub.endpoint).pathname).toBe('/hf');
+    expect((await ask(`${hub.origin}${TREE}`)).status).toBe(404);
+    const redirect = await at(hub, SMALL, 'HEAD');
+    expect(redirect.headers.location).toMatch(/^\/api\/resolve-cache\//);
+    expect((await ask(`${hub.origin}${redirect.headers.location}`)).status).toBe(404);
+    expect((await at(hub, redirect.headers.location ?? '')).status).toBe(200);
+    const page = await at(hub, '/api/models/tests/many-files/tree/main?recursive=true&limit=10');
+    expect(page.headers['link']).toMatch(`<${hub.endpoint}/api/models/`);
+  });
+
+  modeTest('modelscope', async (hub) => {
+    const { status, headers, body } = await ask(await signed(hub), { headers: RANGE });
+    expect([status, headers['content-range'], headers['content-length'], body.length]).toEqual([
+      200,
+      `bytes 100-299/${SIZE}`,
+      '200',
+      200,
+    ]);
+  });
+
+  modeTest('artifactory', async (hub) => {
+    const { status, headers } = await ask(await signed(hub), { headers: RANGE });
+    expect([status, headers['content-range'], headers['content-length']]).toEqual([206, undefined, '200']);
+  });
+
+  modeTest('no-byte', async (hub) => {
+    const { status, complete, body, headers } = await ask(await signed(hub), { headers: RANGE });
+    expect([status, complete, body.length, headers['content-length']]).toEqual([206, false, 0, '200']);
+  });
+
+  for (const status of [400, 416, 501])
+    modeTest(`no-ranges-${status}`, async (hub) => {
+      const address = await signed(hub);
+      expect((await ask(address, { headers: RANGE })).status).toBe(status);
+      const whole = await ask(address);
+      expect([whole.status, whole.body.length]).toEqual([200, SIZE]);
+    });
+
+  modeTest('range-on-hub-416', async (hub) => {
+    const bare = await at(hub, BIG);
+    const ranged = await at(hub, BIG, 'GET', RANGE);
+    // The length of the redirect's text, which the policy of a range makes longer.
+    expect(ranged.headers['content-range']).toMatch(/^bytes \*\/\d{3,4}$/);
+    expect([bare.status, ranged.status, ranged.headers.location]).toEqual([302, 416, undefined]);
+  });
+
+  for (const status of [403, 405, 501])
+    modeTest(`no-head-${status}`, async (hub) => {
+      expect((await at(hub, BIG, 'HEAD')).status).toBe(status);
+      expect((await at(hub, BIG)).status).toBe(302);
+    });
+
+  for (const status of [400, 404])
+    modeTest(`no-tree-${status}`, async (hub) => {
+      expect((await at(hub, TREE)).status).toBe(status);
+      const info = JSON.parse((await at(hub, '/api/models/tests/big-file/revision/main?blobs=true')).text);
+      const [truth] = (await hub.truth('tests/big-file')).filter(({ path }) => path === 'model.bin');
+      const model = info.siblings.find(({ rfilename }: { rfilename: string }) => rfilename === 'model.bin');
+      expect(model).toMatchObject({ size: SIZE, lfs: { sha256: truth?.sha256, size: SIZE } });
+      const config = info.siblings.find(
+        ({ rfilename }: { rfilename: string }) => rfilename === 'config.json',
+      );
+      expect(config).toMatchObject({
+        size: expect.any(Number),
+        blobId: expect.stringMatching(/^[0-9a-f]{40}$/),
+      });
+    });
+
+  modeTest('no-listing', async (hub) => {
+    const info = JSON.parse((await at(hub, '/api/models/tests/big-file/revision/main?blobs=true')).text);
+    expect([(await at(hub, TREE)).status, info.sha.length, info.siblings]).toEqual([404, 40, undefined]);
+    hub.settings.siblings = 'names';
+    const names = JSON.parse((await at(hub, '/api/models/tests/big-file?blobs=true')).text).siblings;
+    expect(names).toContainEqual({ rfilename: 'model.bin' });
+  });
+
+  modeTest('wrong-key', async (hub) => {
+    const refusal = [403, 'Auth failed: SignatureError: invalid key pair id'];
+    expect(told(await ask(await signed(hub)))).toEqual(refusal);
+  });
+
+  modeTest('html-429', async (hub) => {
+    const first = await at(hub, BIG, 'HEAD');
+    expect([first.status, first.headers['retry-after'], first.headers['ratelimit']]).toEqual([
+      429,
+      undefined,
+      undefined,
+    ]);
+    expect((await at(hub, BIG, 'HEAD')).status).toBe(302);
+  });
+
+  modeTest('block-page', async (hub) => {
+    const { status, headers, text } = await at(hub, TREE);
+    expect([status, headers['content-type']]).toEqual([403, 'text/html; charset=utf-8']);
+    expect(text).toMatch(/^<!DOCTYPE html>/);
+    const names = Object.keys(headers).filter((name) => /^(x-|ratelimit|access-control)/.test(name));
+    expect(names).toEqual([]);
+  });
+
+  test('every mode there is was tried, and several add up', () => {
+    expect([...tried].sort()).toEqual(Object.keys(MODES).sort());
+    const both = modesOf(['no-head-405', 'lenient', 'no-byte']);
+    expect([both.bindRanges, both.faults?.length]).toEqual([false, 2]);
+  });
+});
+
+test('a mirror names the place of big files and nothing else', async () => {
+  await using original = await start({});
+  await using mirror = await start({ mirrorOf: original.origin });
+  for (const method of ['HEAD', 'GET']) {
+    const { status, headers } = await at(mirror, BIG, method);
+    expect([status, headers.location]).toEqual([308, `${original.origin}${BIG}`]);
+    for (const name of ['x-repo-commit', 'x-linked-etag', 'x-linked-size', 'etag', 'accept-ranges'])
+      expect(headers[name]).toBeUndefined();
+  }
+  const small = await at(mirror, SMALL, 'HEAD');
+  expect([small.status, small.headers.location?.startsWith('/api/resolve-cache/')]).toEqual([307, true]);
+  expect((await at(mirror, TREE)).text).toBe((await at(original, TREE)).text);
+});
+
+describe('addresses of the CDN', () => {
+  const two = { cdnAddresses: ['127.0.0.1', '127.0.0.2'], cdnName: 'cdn.test', bindAddresses: false };
+  /** As a client does that has looked up the name. */
+  const through = (address: string, host: string): Promise<Answer> => {
+    const { host: name, port } = new URL(address);
+    return ask(address.replace(`//${name}`, `//${host}:${port}`), { headers: { ...RANGE, Host: name } });
+  };
+
+  test('answer on one port under one name, and the log says which', async () => {
+    await using hub = await start(two);
+    const address = await signed(hub);
+    expect(new URL(address).hostname).toBe('cdn.test');
+    for (const host of two.cdnAddresses) {
+      hub.log.clear();
+      expect((await through(address, host)).status).toBe(206);
+      expect(hub.log.entries.map((entry) => entry.address)).toEqual([host]);
+    }
+  });
+
+  test('fail on their own', async () => {
+    const broken = { on: 'cdn', address: '127.0.0.1', times: 'always' } as const;
+    await using hub = await start({ ...two, faults: [{ ...broken, effect: { kind: 'truncate', at: 0 } }] });
+    const address = await signed(hub);
+    const lengths = [];
+    for (const host of two.cdnAddresses) lengths.push((await through(address, host)).body.length);
+    expect(lengths).toEqual([0, 200]);
+    hub.faults.clear();
+    hub.faults.add({ ...broken, effect: { kind: 'vanish', ms: Number.POSITIVE_INFINITY } });
+    await through(address, '127.0.0.1');
+    expect((await through(address, '127.0.0.1')).failure).toBe('ECONNREFUSED');
+    expect((await through(address, '127.0.0.2')).status).toBe(206);
+  });
+});
+
+describe('the strict hub', () => {
+  test('tells people without a token of it on redirects to files, and nobody else', async () => {
+    const token = { token: 'hf_reader', user: 'reader', access: 'all' } as const;
+    await using hub = await start({ tokens: [token] });
+    for (const [path, status] of [
+      [BIG, 302],
+      [SMALL, 307],
+    ] as const) {
+      const head = await at(hub, path, 'HEAD');
+      expect([head.status, head.headers['x-hf-warning']]).toEqual([
+        status,
+        expect.stringMatching(/^unauthenticated; /),
+      ]);
+      const known = await at(hub, path, 'HEAD', { Authorization: 'Bearer hf_reader' });
+      expect([known.status, known.headers['x-hf-warning']]).toEqual([status, undefined]);
+    }
+    expect((await at(hub, TREE)).headers['x-hf-warning']).toBeUndefined();
+  });
+
+  test('gives HEAD the length of the text that GET has, and metadata on the first hop only', async () => {
+    await using hub = await start({});
+    for (const path of [BIG, SMALL]) {
+      const [head, get] = [await at(hub, path, 'HEAD'), await at(hub, path)];
+      expect([head.status, head.body.length]).toEqual([get.status, 0]);
+      expect(head.headers['content-length']).toBe(get.headers['content-length']);
+      expect(get.headers['content-length']).toBe(`${get.body.length}`);
+      expect(head.headers['x-linked-etag']).toBe(get.headers['x-linked-etag']);
+      const last = await ask(new URL(head.headers.location ?? '', hub.origin), { method: 'HEAD' });
+      expect([last.status, last.headers['x-linked-etag'], last.headers['x-linked-size']]).toEqual([
+        200,
+        undefined,
+        undefined,
+      ]);
+    }
+  });
+
+  test('meters the hub in the words of the real one, and not the CDN', async () => {
+    await using hub = await start({});
+    const hubs = await at(hub, BIG, 'HEAD');
+    expect(hubs.headers['ratelimit']).toBe('"resolvers";r=2999;t=300');
+    expect(hubs.headers['ratelimit-policy']).toBe('"fixed window";"resolvers";q=3000;w=300');
+    const cdns = await ask(hubs.headers.location ?? '');
+    expect([cdns.headers['ratelimit'], cdns.headers['ratelimit-policy']]).toEqual([undefined, undefined]);
+  });
+
+  test('says of gated files the same to a bad token as to none, and refuses it elsewhere', async () => {
+    await using hub = await start({});
+    const bad = { Authorization: 'Bearer hf_old' };
+    const path = '/tests/gated/resolve/main/config.json';
+    const [none, some] = [await at(hub, path, 'HEAD'), await at(hub, path, 'HEAD', bad)];
+    const kept = (answer: Answer): object => ({
+      ...answer.headers,
+      date: '',
+      'x-request-id': '',
+      ratelimit: '',
+    });
+    expect([some.status, some.headers['x-error-code']]).toEqual([401, 'GatedRepo']);
+    expect(kept(some)).toEqual(kept(none));
+    expect((await at(hub, path, 'GET', bad)).text).toBe((await at(hub, path)).text);
+    for (const open of [BIG, TREE, '/api/models/tests/gated/tree/main']) {
+      const { status, headers } = await at(hub, open, 'GET', bad);
+      expect([status, headers['x-error-message']]).toEqual([
+        401,
+        'Invalid credentials in Authorization header',
+      ]);
+    }
+  });
+
+  test.each([
+    ['', 1000],
+    ['&limit=5000', 1000],
+    ['&expand=true', 50],
+    ['&expand=true&limit=100', 100],
+    ['&expand=true&limit=1000', 100],
+    ['&expand=true&limit=7', 7],
+  ])('lists with %s at most %i entries on a page', async (query, most) => {
+    await using hub = await startHub({ repositories: [manyFiles(1100)] });
+    const page = await at(hub, `/api/models/tests/many-files/tree/main?recursive=true${query}`);
+    expect(JSON.parse(page.text)).toHaveLength(most);
+    expect(page.headers['link']).toContain('cursor=');
+  });
+});
+
+function timeWith(agent: Agent, address: string): Promise<number> {
+  const began = performance.now();
+  return new Promise((resolve, reject) => {
+    const asking = request(address, { agent, headers: RANGE }, (answer) => {
+      const took = performance.now() - began;
+      answer.resume();
+      answer.on('end', () => resolve(took));
+    });
+    asking.on('error', reject);
+    asking.end();
+  });
+}
