@@ -7,11 +7,20 @@ const MAX_WORDS = 200;
 /** Longer runs without a blank are signatures, policies or identifiers. */
 const SECRET_LOOKING = /[\w+/=~%-]{48,}/g;
 
+/** Statuses by which filters and login pages refuse. */
+export const BLOCKING: ReadonlySet<number> = new Set([401, 403, 407, 451]);
+
+/** Whether a body is a page for people: no hub and no storage explains a refusal so. */
+export function isPage(body: string): boolean {
+  return /^\s*<(?:!doctype\s+html|html|head|body)\b/i.test(body);
+}
+
 /** Classes a refusal of file bytes by its status and the first bytes of its body. */
 export function refusalKind(status: number, body: string): RefusalKind {
   if (status >= 400 && status < 500) {
     // The address is signed for the one range that its resolve request asked for.
     if (/invalid range/i.test(body)) return 'bound';
+    if (isPage(body) && BLOCKING.has(status)) return 'page';
     if (/signature|key.?pair|invalidaccesskey/i.test(body)) return 'signature';
   }
   if (status === 403 && /expired|access.?denied/i.test(body)) return 'expired';
@@ -27,6 +36,7 @@ export function refusalWords(body: string): string {
   const named = ['Code', 'Message'].map((tag) => new RegExp(`<${tag}>([^<]*)`, 'i').exec(text)?.[1] ?? '');
   const plain = named.some((part) => part !== '') ? named.filter((part) => part !== '').join(': ') : text;
   return plain
+    .replace(/<(style|script)\b.*?(?:<\/\1>|$)/gis, ' ')
     .replace(/<[^>]*>?/g, ' ')
     .replace(/https?:\/\/\S*/gi, '(address)')
     .replace(/[\w-]*(?:signature|policy|key-pair-id|token|credential)[\w-]*=\S+/gi, '(signature)')
@@ -38,6 +48,7 @@ export function refusalWords(body: string): string {
 }
 
 const HINTS: Partial<Record<RefusalKind, string>> = {
+  page: 'This looks like the page of a filter, a firewall or a login, not like a storage: try another network, or ask whoever runs this one to let the host through.',
   signature:
     'The hub has signed this address with a key that its storage does not accept. Only the hub can mend that: try again later.',
   bound: 'The address is signed for another range of bytes than the one that was asked for.',

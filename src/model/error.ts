@@ -18,9 +18,10 @@ export type ErrorSide = 'source' | 'store' | 'usage' | 'self';
 
 /**
  * Why a host refuses the bytes of a file, as far as its answer tells: the address is no longer valid, is
- * valid for another range only, or is signed wrongly; ranges are not served; or something else.
+ * valid for another range only, or is signed wrongly; ranges are not served; a page for people stands in the
+ * way; or something else.
  */
-export type RefusalKind = 'expired' | 'bound' | 'signature' | 'no-ranges' | 'other';
+export type RefusalKind = 'expired' | 'bound' | 'signature' | 'no-ranges' | 'page' | 'other';
 
 export interface FetchErrorOptions {
   readonly hint?: string | undefined;

@@ -61,6 +61,11 @@ export class ChoosingTransport implements Transport {
     }
   }
 
+  /** They share what is known of addresses, and idle connections of the core transport close by themselves. */
+  elsewhere(): void {
+    this.#raw.elsewhere();
+  }
+
   /** Nothing else is to be learned about this host. */
   #knows(origin: string): boolean {
     return this.#options.trustAll || this.#clean.has(origin) || this.#odd.has(origin);

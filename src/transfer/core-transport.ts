@@ -1,4 +1,4 @@
-import { networkError } from '../http/network-error.ts';
+import { emptyAnswer, networkError } from '../http/network-error.ts';
 import { formatRange, rangeAnswer } from '../http/range.ts';
 import { REFUSAL_BYTES, storageError } from '../http/refusal.ts';
 import { decoded, discard, type HttpClient, type HttpResponse, readStart } from '../http/request.ts';
@@ -14,6 +14,7 @@ import { writeFully } from './write-fully.ts';
 
 /** Requests for one range: each redirect may take two. */
 const MAX_HOPS = 10;
+const HINT_CACHE = 'A cache on the way may be broken: try again later, or over another network or endpoint.';
 
 /** The transport that copes with everything that speaks HTTP: node:http(s), one buffer of the parser at a time. */
 export class CoreTransport implements Transport {
@@ -48,6 +49,10 @@ export class CoreTransport implements Transport {
     }
   }
 
+  elsewhere(): void {
+    this.#http.dialer.elsewhere();
+  }
+
   async #exchange(
     job: RangeJob,
     observer: RangeObserver,
@@ -68,13 +73,19 @@ export class CoreTransport implements Transport {
     }
     // Call it only now: connections that wait for this answer must not ask for ranges that are on their way.
     onHead(url.origin, isClean(response, from, job));
-    await receive(response, job, from, observer, signal, (stream, bytes) => {
-      const delay = allowance.received(bytes);
-      if (delay === 0) return;
-      response.quietFor(delay);
-      stream.pause();
-      this.#clock.after(delay, () => stream.resume());
-    });
+    try {
+      await receive(response, job, from, observer, signal, (stream, bytes) => {
+        const delay = allowance.received(bytes);
+        if (delay === 0) return;
+        response.quietFor(delay);
+        stream.pause();
+        this.#clock.after(delay, () => stream.resume());
+      });
+    } catch (error) {
+      if (status === 206 && job.window.position === asked.start && !signal.aborted)
+        this.#http.avoid(response);
+      throw error;
+    }
   }
 
   /**
@@ -128,14 +139,19 @@ function extentOf(response: HttpResponse, job: RangeJob, asked: ByteRange): Byte
   if (answer.kind === 'range') return answer.range;
   if (answer.kind === 'whole') return checkWhole(response, job);
   response.body.destroy();
-  const hint = 'A cache on the way may be broken: try again later, or over another network or endpoint.';
   const wanted = `${asked.start}-${asked.end - 1}/${job.fileSize}`;
   if (answer.kind === 'other') {
-    const message = `${url.host} answered another range of ${job.path} than was asked for (asked ${wanted}, got ${answer.said})`;
-    throw new FetchError('NETWORK', message, { retryable: true, hint });
+    throw new FetchError(
+      'NETWORK',
+      `${url.host} answered another range of ${job.path} than was asked for (asked ${wanted}, got ${answer.said})`,
+      { retryable: true, hint: HINT_CACHE },
+    );
   }
-  const message = `${url.host} does not say which part of ${job.path} it sends (asked ${wanted}, no Content-Range)`;
-  throw new FetchError('NETWORK', message, { status, refusal: 'no-ranges', retryable: true, hint });
+  throw new FetchError(
+    'NETWORK',
+    `${url.host} does not say which part of ${job.path} it sends (asked ${wanted}, no Content-Range)`,
+    { status, refusal: 'no-ranges', retryable: true, hint: HINT_CACHE },
+  );
 }
 
 /** An answer with the whole file instead of a range. Its length, where it means something, must be right. */
@@ -208,18 +224,24 @@ async function receive(
       stream.resume();
       settle();
     });
-    const broken = (error: Error) =>
-      settle(signal.aborted ? signal.reason : networkError(error, response.url, false));
+    const nothingCame = () => offset === extent.start && response.status === 206;
+    const early = () =>
+      nothingCame() ? emptyAnswer(response.url, response.address) : endedEarly(response, job);
+    const broken = (error: Error) => {
+      const named =
+        nothingCame() && !(error instanceof FetchError) ? early() : networkError(error, response.url, false);
+      settle(signal.aborted ? signal.reason : named);
+    };
     stream.on('error', broken);
-    stream.on('end', () => broken(endedEarly(response, job)));
+    stream.on('end', () => broken(early()));
     response.body.on('error', broken);
     response.body.on('close', () => {
       // An end that was proper has been seen before this, unless the decoder is still busy with the rest.
       if (stream !== response.body && response.body.complete) return;
-      broken(endedEarly(response, job));
+      broken(early());
     });
     // It may have failed while nobody listened: then nothing more would ever be heard of it.
-    if (response.body.destroyed) broken(endedEarly(response, job));
+    if (response.body.destroyed) broken(early());
     else stream.resume();
   });
 }

@@ -34,7 +34,9 @@ export type IoCommand =
   | { readonly op: 'narrow'; readonly id: number; readonly end: number }
   /** The answer to `whole`: what is wanted of the file now. */
   | { readonly op: 'widen'; readonly id: number; readonly range: ByteRange }
-  | { readonly op: 'abort'; readonly id: number };
+  | { readonly op: 'abort'; readonly id: number }
+  /** New connections go to other addresses of their hosts. */
+  | { readonly op: 'elsewhere' };
 
 /** From an I/O thread. */
 export type IoReply =

@@ -68,6 +68,11 @@ export class RawExchange implements RawListener, PieceOwner {
     this.#written = job.window.position;
   }
 
+  /** The range was promised, and no byte of it has come. */
+  get empty(): boolean {
+    return this.#head !== undefined && this.#offset === this.#asked.start;
+  }
+
   data(chunk: Buffer): void {
     if (this.#over) return;
     this.silent = false;

@@ -80,14 +80,24 @@ export class SpanFetcher {
   /** The location in the way that its host has turned out to need. */
   async #asAnswered(
     found: Location,
-    { file }: FileTransfer,
+    transfer: FileTransfer,
     span: Span,
     runSignal: AbortSignal,
   ): Promise<Location> {
-    const ranges = this.#hosts.of(new URL(found.url).origin);
+    const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(new URL(found.url).origin);
     if (ranges !== 'exact') return { ...found, ranges };
     const range = { start: span.position, end: span.end };
-    return await this.#context.source.locate(this.#revision, file, runSignal, range);
+    return await this.#context.source.locate(this.#revision, transfer.file, runSignal, range);
+  }
+
+  /** Whether the same bytes are worth asking for at once, in another way: of the host, or of this file alone. */
+  #knowsBetter(place: Place, { refusal }: FetchError, { ranges }: Location, transfer: FileTransfer): boolean {
+    if (this.#hosts.refused(new URL(place.location.url).origin, refusal, ranges)) return true;
+    if (refusal !== 'no-ranges') return false;
+    // The host serves ranges of other files. Refused at two addresses in a row, this one is asked for whole.
+    if (ranges === 'none') transfer.rangesServed();
+    else transfer.rangesRefused(place);
+    return transfer.wholeOnly;
   }
 
   async #request(
@@ -114,6 +124,7 @@ export class SpanFetcher {
           wrote: (range) => {
             place.worked = true;
             this.#hosts.worked(origin, location.ranges);
+            if (location.ranges !== 'none') transfer.rangesServed();
             attempt.progressed();
             span.tried = 0;
             const added = transfer.wrote(range);
@@ -131,7 +142,7 @@ export class SpanFetcher {
       if (error.refusal === undefined || !isOfAddress(error)) throw error;
       transfer.forgetPlace(place);
       // An address that has served and is refused now has expired: a new one is no retry.
-      if (!place.worked && !this.#hosts.refused(origin, error.refusal, location.ranges)) throw error;
+      if (!place.worked && !this.#knowsBetter(place, error, location, transfer)) throw error;
       emit({ type: 'trace', message: `${error.message}: asking for a new address` });
     }
   }

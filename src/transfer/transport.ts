@@ -48,4 +48,6 @@ export interface Transport {
   bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void>;
   /** Says that the end of a window under way was lowered, for transports that cannot see it. */
   narrowed?(window: RangeWindow): void;
+  /** New connections go to other addresses of their hosts than those in use; idle ones are closed. */
+  elsewhere?(): void;
 }

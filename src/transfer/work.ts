@@ -21,6 +21,8 @@ export interface Work extends Span {
   /** A server that ignores ranges sends it all in one: nothing can be taken from it. */
   whole: boolean;
   startedAt: number;
+  /** When its request went out last; undefined before. */
+  askedAt: number | undefined;
   lastByteAt: number;
   /** Bytes per millisecond, smoothed; 0 until measured. */
   rate: number;
@@ -39,6 +41,7 @@ export function makeWork(file: number, position: number, end: number, small: boo
     small,
     whole: false,
     startedAt: 0,
+    askedAt: undefined,
     lastByteAt: 0,
     rate: 0,
     windowStart: undefined,

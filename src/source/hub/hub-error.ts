@@ -1,3 +1,4 @@
+import { BLOCKING, isPage } from '../../http/refusal.ts';
 import { serverDelay } from '../../http/retry-after.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RepoRef } from '../../model/repo.ts';
@@ -33,9 +34,6 @@ const OF_A_HUB = [
   'ratelimit',
   'ratelimit-policy',
 ];
-/** Statuses by which filters refuse a page; a missing page may well be a page too. */
-const BLOCKING = new Set([401, 403, 407, 451]);
-
 /** The error that a refusal means. The Hub's X-Error-Code decides first, then its status. */
 export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchError {
   const { status } = refusal;
@@ -140,9 +138,9 @@ function gated(asked: Asked, status: number): FetchError {
 
 /** A page of HTML that no hub sent: a filter, a firewall or a login page stands in the way. */
 function isBlockPage(refusal: Refusal): boolean {
-  const isPage = /^\s*</.test(refusal.body) || /\bhtml\b/i.test(header(refusal, 'content-type') ?? '');
+  const page = isPage(refusal.body) || /\bhtml\b/i.test(header(refusal, 'content-type') ?? '');
   return (
-    BLOCKING.has(refusal.status) && isPage && OF_A_HUB.every((name) => header(refusal, name) === undefined)
+    BLOCKING.has(refusal.status) && page && OF_A_HUB.every((name) => header(refusal, name) === undefined)
   );
 }
 

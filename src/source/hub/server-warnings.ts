@@ -5,10 +5,8 @@ export function* serverWarnings(
   for (const line of [header ?? []].flat()) {
     const separator = line.indexOf(';');
     const topic = line.slice(0, Math.max(0, separator)).trim().slice(0, 100);
-    const message = line
-      .slice(separator + 1)
-      .trim()
-      .slice(0, 300);
+    const words = line.slice(separator + 1).trim();
+    const message = words.replace(/^warning:\s*/i, '').slice(0, 300);
     if (message !== '') yield { topic, message };
   }
 }

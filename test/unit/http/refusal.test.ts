@@ -16,7 +16,9 @@ describe('what a refusal means', () => {
     [416, '', 'no-ranges'],
     [501, 'Not implemented', 'no-ranges'],
     [400, '<h1>400</h1>', 'no-ranges'],
-    [403, '<html>blocked</html>', 'other'],
+    [403, '<html>blocked</html>', 'page'],
+    [451, ' <!DOCTYPE html><body>signature expired</body>', 'page'],
+    [404, '<html>gone</html>', 'other'],
     [404, 'NoSuchKey', 'other'],
     [503, 'invalid range of something', 'other'],
   ] as const)('%d %j is %s', (status, body, kind) => {
@@ -30,6 +32,8 @@ describe('the words of a refusal', () => {
     ['Auth failed: invalid range\n', 'Auth failed: invalid range'],
     ['<html><body><h1>400</h1> Bad\u0007 Request</body>', '400 Bad Request'],
     ['\u001b[31mred\u202eder\u200b', '[31mred der'],
+    ['<html><head><title>Stop</title><style>.a{color:red}</style></head>', 'Stop'],
+    ['<html><title>Stop</title><style>.a{color:red}', 'Stop'],
     ['', ''],
   ])('%j', (body, words) => {
     expect(refusalWords(body)).toBe(words);
