@@ -21,7 +21,8 @@ export default defineConfig({
     globalSetup: ['test/support/build-program.ts'],
     // A machine that does other work as well can break a bound on time once; what is wrong breaks it twice.
     retry: process.env['CI'] ? 1 : 0,
-    testTimeout: 30_000,
+    // The end of a test that hangs, and no bound on time.
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     reporters: ['default', ...forGitHub, ...forCI],
   },
