@@ -35,6 +35,7 @@ const REFUSED_MS = 60_000;
 const SAME_TROUBLE_MS = 1000;
 /** What more connections bring, as a part of what fewer did, when they are too many. */
 const COLLAPSED_GAIN = 0.25;
+const COLLAPSED_MS = 1500;
 
 type Phase = 'settling' | 'measuring' | 'holding';
 
@@ -62,6 +63,8 @@ export class ConnectionBudget {
   #changedAt: number;
   #windowStart = 0;
   #windowBytes = 0;
+  /** All bytes, when it looked last. */
+  #seen = 0;
   /** The number before the change that is tried, and what it brought, in bytes per millisecond. */
   #before: { readonly limit: number; readonly rate: number } | undefined;
   /** Fewer were tried first, because of the rate: more are still to be tried if that was wrong. */
@@ -109,7 +112,11 @@ export class ConnectionBudget {
       if (step.holdUntil !== undefined) this.#hold(step.holdUntil);
       return { from, to: step.limit, drop: step.drop, insteadOf: step.insteadOf };
     }
-    if (this.#collapses.busy || !this.#step(now, bytes, delivering) || this.#limit === from) return undefined;
+    // Silence is the watch's business: what is measured here begins and ends with bytes.
+    const came = bytes > this.#seen;
+    this.#seen = bytes;
+    if (this.#collapses.busy || !came) return undefined;
+    if (!this.#step(now, bytes, delivering) || this.#limit === from) return undefined;
     const { drop = 'none', insteadOf } = this.#found ?? {};
     this.#found = undefined;
     return { from, to: this.#limit, drop, insteadOf };
@@ -182,8 +189,8 @@ export class ConnectionBudget {
     if (!clear && elapsed < LONG_MS) return false;
     if (before.limit < this.#limit) {
       if (gain >= WORTHWHILE) return this.#tryMore(now, rate);
-      // So much less is a collapse, if it lasts.
-      if (gain <= COLLAPSED_GAIN && elapsed < LONG_MS) return false;
+      // So much less is a collapse, if it lasts longer than requests wait for their first bytes.
+      if (gain <= COLLAPSED_GAIN && elapsed < COLLAPSED_MS) return false;
       if (gain <= COLLAPSED_GAIN) {
         this.#found = this.#collapses.tooMany(now, before.limit, this.#limit);
         this.#limit = before.limit;

@@ -2,7 +2,7 @@ import type { ByteRange } from '../model/byte-range.ts';
 import { LinkEstimate } from './link-estimate.ts';
 import { SharedTime } from './shared-time.ts';
 import { splitOf } from './split.ts';
-import { currentRate, isLost, makeWork, type Span, timeLeft, type Work } from './work.ts';
+import { currentRate, isLost, type LaneState, makeWork, type Span, timeLeft, type Work } from './work.ts';
 import { WorkQueue } from './work-queue.ts';
 
 const MIB = 1024 * 1024;
@@ -23,12 +23,6 @@ const WARM_MS = 500;
 export interface Assignment {
   readonly span: Span;
   readonly stolenFrom: Span | undefined;
-}
-
-export interface LaneState extends Readonly<Span> {
-  readonly rate: number;
-  /** Milliseconds since its last byte. */
-  readonly silentMs: number;
 }
 
 export interface ScheduleOptions {

@@ -33,6 +33,12 @@ export interface Work extends Span {
   patienceMs: number;
 }
 
+export interface LaneState extends Readonly<Span> {
+  readonly rate: number;
+  /** Milliseconds since its last byte. */
+  readonly silentMs: number;
+}
+
 export function makeWork(file: number, position: number, end: number, small: boolean): Work {
   return {
     file,

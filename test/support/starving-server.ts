@@ -34,8 +34,9 @@ export async function serveStarving(upstream: () => string, options: Starving): 
   const active: number[] = [];
   let sent = 0;
   const server = await serveHttp((incoming, response) => {
-    const { range, authorization } = incoming.headers;
-    const headers = { ...(range && { range }), ...(authorization && { authorization }) };
+    const { host, range, authorization } = incoming.headers;
+    // The signature of an address covers its host.
+    const headers = { host, ...(range && { range }), ...(authorization && { authorization }) };
     const asked: ClientRequest = request(`${upstream()}${incoming.url}`, { headers, agent: false });
     asked.on('error', () => response.destroy());
     asked.once('response', (source) => {
