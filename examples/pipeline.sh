@@ -4,9 +4,9 @@
 #
 #   REPO    OWNER/NAME, or OWNER/NAME:BRANCH
 #   WORK    a folder of the job; all that is written is written there
-#   FETCH   how the program is called; npx if left out
+#   FETCH   how the program is called; `fetch` if left out
 set -eu
-FETCH=${FETCH:-npx --yes hub-fetch@0.1.0}
+FETCH=${FETCH:-fetch}
 
 step() { printf '\n# %s\n' "$*"; }
 try() { printf '$ fetch %s\n' "$*"; $FETCH "$@" 2>&1; }

@@ -1,16 +1,18 @@
 /**
- * Bundles src/ into dist/: own code, and of the packages those that every run would have to load. Each file
- * less to find, read and compile is felt at the start of a program that ends after a tenth of a second.
+ * Bundles src/ into dist/: own code and the packages that it needs. Each file less to find, read and compile is felt at
+ * the start of a program that ends after a tenth of a second; what few runs need is in pieces of its own. So nothing has to
+ * be installed beside this package.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-/** Packages that stay outside: few runs load them. */
-const EXTERNAL = ['@huggingface/gguf'];
+const { version, dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+/** Packages that stay outside; they alone are installed with this one. */
+const EXTERNAL = Object.keys(dependencies);
 
 /**
  * Packages in the older format ask for Node's own modules with `require`, which a module of today does not
@@ -52,6 +54,7 @@ const common = {
   platform: 'node',
   target: 'node20',
   external: EXTERNAL,
+  define: { PACKAGE_VERSION: JSON.stringify(version) },
   plugins: [builtins, prunedHub],
   // The less there is to read, the sooner it runs. Names stay, for those who read stack traces: to keep them beside
   // shorter ones would take a call for each function at the start.
@@ -84,6 +87,29 @@ const used = outputs.flatMap(({ inputs }) =>
   Object.entries(inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
 );
 writeFileSync(join(ROOT, 'dist/LICENSES.txt'), licenses(used));
+removeInnerDeclarations();
+
+/** Of the declarations that the compiler wrote, those stay that the public API leads to. */
+function removeInnerDeclarations() {
+  const exposed = new Set();
+  const visit = (path) => {
+    if (exposed.has(path)) return;
+    exposed.add(path);
+    for (const [, target] of readFileSync(path, 'utf8').matchAll(/['"](\.{1,2}\/[^'"]+)\.(?:js|ts)['"]/g))
+      visit(join(dirname(path), `${target}.d.ts`));
+  };
+  visit(join(ROOT, 'dist/index.d.ts'));
+  const entries = readdirSync(join(ROOT, 'dist'), { recursive: true, withFileTypes: true });
+  for (const entry of entries.filter((one) => one.name.endsWith('.d.ts'))) {
+    const path = join(entry.parentPath, entry.name);
+    if (!exposed.has(path)) rmSync(path);
+  }
+  // Deepest first, so that a folder that held nothing else goes too.
+  for (const entry of entries.filter((one) => one.isDirectory()).reverse()) {
+    const path = join(entry.parentPath, entry.name);
+    if (readdirSync(path).length === 0) rmdirSync(path);
+  }
+}
 
 /** The licences of what is inside the bundle, as they ask for. */
 function licenses(inputs) {

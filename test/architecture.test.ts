@@ -7,10 +7,9 @@ import { readSource } from './support/source-text.ts';
 
 const root = join(import.meta.dirname, '..');
 const src = join(root, 'src');
-const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-  dependencies: Record<string, string>;
-};
-const packages = Object.keys(dependencies);
+/** Those with a line in README.md that says what they save; test/package.test.ts compares it with what is bundled. */
+const [, table = ''] = readFileSync(join(root, 'README.md'), 'utf8').split('\n## What it depends on\n');
+const packages = Array.from(table.matchAll(/^\| `([^`]+)` \|/gm), ([, name = '']) => name);
 
 const files = readdirSync(src, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))

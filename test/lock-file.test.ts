@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 interface Entry {
+  readonly integrity?: string;
   readonly resolved?: string;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
@@ -12,6 +13,15 @@ const { packages } = JSON.parse(text) as { packages: Readonly<Record<string, Ent
 
 test('names no registry', () => {
   expect(Object.keys(packages).filter((path) => packages[path]?.resolved !== undefined)).toEqual([]);
+});
+
+// Native programs for other platforms too: CI runs them there.
+test('has the hash of every package', () => {
+  expect(Object.keys(packages).length).toBeGreaterThan(200);
+  const without = Object.entries(packages).filter(
+    ([path, { integrity = '' }]) => path !== '' && !/^sha512-[\w+/]{86}==$/.test(integrity),
+  );
+  expect(without.map(([path]) => path)).toEqual([]);
 });
 
 // `npm ci` refuses a lock file in which one is missing, also on platforms that would not install it.

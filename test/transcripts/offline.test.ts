@@ -25,7 +25,6 @@ async function after(...words: string[]): Promise<Workspace> {
 test('a directory that holds what is asked answers without a request, and is left untouched', async () => {
   await using workspace = await after();
   const before = snapshot(workspace.path('revisions'));
-  const help = await workspace.run(['--help']);
   for (const [words, env] of [
     [['--offline'], {}],
     [[], { HF_HUB_OFFLINE: '1' }],
@@ -33,8 +32,6 @@ test('a directory that holds what is asked answers without a request, and is lef
   ] as const) {
     const run = await workspace.run([REPO, ...words], { env });
     expect(run).toMatchObject({ exit: 0, stdout: `${workspace.path('revisions')}\n` });
-    // Generous, because the machines of tests are busy: what is measured is in the README.
-    expect(run.tookMs).toBeLessThan(help.tookMs + 1000);
   }
   expect(snapshot(workspace.path('revisions'))).toEqual(before);
   expect(hub.log.count()).toBe(0);

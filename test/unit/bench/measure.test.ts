@@ -23,7 +23,6 @@ describe.skipIf(!existsSync('/proc/self/status') || !existsSync('/bin/bash'))('m
   test('waiting takes time and no CPU', async () => {
     const { wallMs, cpuMs, exit } = await measure({ argv: ['sleep', '0.3'], env }, scratch);
     expect(wallMs).toBeGreaterThan(300);
-    expect(wallMs).toBeLessThan(1000);
     expect(cpuMs).toBeLessThan(100);
     expect(exit).toBe(0);
   });
@@ -49,10 +48,9 @@ describe.skipIf(!existsSync('/proc/self/status') || !existsSync('/bin/bash'))('m
   });
 
   test('kills in the middle and still counts', async () => {
-    const { exit, wallMs, cpuMs } = await node('for (;;);', (kill) => setTimeout(kill, 300));
+    const { exit, wallMs, cpuMs } = await node('for (;;);', (kill) => setTimeout(kill, 1000));
     expect(exit).toBe(137);
-    expect(wallMs).toBeGreaterThan(200);
-    expect(wallMs).toBeLessThan(2000);
+    expect(wallMs).toBeGreaterThan(900);
     expect(cpuMs).toBeGreaterThan(50);
   });
 });

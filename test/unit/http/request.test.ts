@@ -15,13 +15,15 @@ import { systemClock } from '../../../src/system/clock.ts';
 import { serve, serveHttp, serveTcp } from '../../support/server.ts';
 
 const STALL_MS = 150;
+/** For what has to succeed, or to end by something else, on a machine that is busy. */
+const PATIENT_MS = 60_000;
 const clients: HttpClient[] = [];
 const { signal } = new AbortController();
 
 function client(options: Partial<HttpClientOptions> = {}): HttpClient {
   const made = new HttpClient({
     userAgent: 'test/1',
-    stallTimeoutMs: STALL_MS,
+    stallTimeoutMs: PATIENT_MS,
     clock: systemClock,
     ...options,
   });
@@ -212,17 +214,26 @@ describe('a stall', () => {
 
   test('before the head', async () => {
     await using server = await serveTcp(() => {});
-    await expectStall(text(client(), server.origin), 'while waiting for the answer');
+    await expectStall(
+      text(client({ stallTimeoutMs: STALL_MS }), server.origin),
+      'while waiting for the answer',
+    );
   });
 
   test('in the head', async () => {
     await using server = await serveTcp((socket) => void socket.write('HTTP/1.1 200 OK\r\ncontent-le'));
-    await expectStall(text(client(), server.origin), 'while waiting for the answer');
+    await expectStall(
+      text(client({ stallTimeoutMs: STALL_MS }), server.origin),
+      'while waiting for the answer',
+    );
   });
 
   test('in the handshake', async () => {
     await using server = await serveTcp(() => {});
-    await expectStall(text(client(), `https://127.0.0.1:${server.port}/`), 'during the TLS handshake');
+    await expectStall(
+      text(client({ stallTimeoutMs: STALL_MS }), `https://127.0.0.1:${server.port}/`),
+      'during the TLS handshake',
+    );
   });
 
   test('in the body', async () => {
@@ -230,7 +241,10 @@ describe('a stall', () => {
       response.writeHead(200, { 'content-length': 10 });
       response.write('abc');
     });
-    await expectStall(text(client(), server.origin), 'in the middle of the answer');
+    await expectStall(
+      text(client({ stallTimeoutMs: STALL_MS }), server.origin),
+      'in the middle of the answer',
+    );
   });
 
   test('in a compressed body', async () => {
@@ -239,18 +253,22 @@ describe('a stall', () => {
       response.writeHead(200, { 'content-encoding': 'gzip' });
       response.write(packed.subarray(0, 12));
     });
-    await expectStall(text(client(), server.origin), 'in the middle of the answer');
+    await expectStall(
+      text(client({ stallTimeoutMs: STALL_MS }), server.origin),
+      'in the middle of the answer',
+    );
   });
 
   test('is not a body that comes slowly', async () => {
     await using server = await serveHttp(async (_, response) => {
-      for (let piece = 0; piece < 5; piece += 1) {
+      for (let piece = 0; piece < 8; piece += 1) {
         response.write('x');
-        await sleep(STALL_MS / 2);
+        await sleep(300);
       }
       response.end();
     });
-    expect(await text(client(), server.origin)).toBe('xxxxx');
+    // Together more than the limit; each pause far below it, so that a busy machine may be late.
+    expect(await text(client({ stallTimeoutMs: 2000 }), server.origin)).toBe('xxxxxxxx');
   });
 });
 
@@ -275,11 +293,10 @@ describe('an abort', () => {
     await using server = await serveTcp((socket) => void socket.once('data', () => talk(socket)));
     const controller = new AbortController();
     const reason = new Error('stop');
-    const work = text(client({ stallTimeoutMs: 5000 }), server.origin, controller.signal);
+    const work = text(client(), server.origin, controller.signal);
     setTimeout(() => controller.abort(reason), 50);
-    const began = performance.now();
+    // Nobody else would end it within the time of a test.
     await expect(work).rejects.toBe(reason);
-    expect(performance.now() - began).toBeLessThan(150);
     await sleep(5);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
@@ -312,7 +329,7 @@ describe('failures of the connection', () => {
   });
 
   test('no such name', async () => {
-    const error = await failureOf(text(client({ stallTimeoutMs: 5000 }), 'http://no-such-host.invalid/'));
+    const error = await failureOf(text(client(), 'http://no-such-host.invalid/'));
     expect(error).toMatchObject({ code: 'NETWORK', retryable: true });
     expect(error.message).toMatch(/the name (was not found|could not be looked up)/);
   });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { editDistance, nearest } from '../../../src/model/nearest.ts';
+import { cpuMs } from '../../support/machine.ts';
 
 const branches = [
   'main',
@@ -37,9 +38,9 @@ describe('nearest', () => {
 
   test('10,000 hostile candidates take a moment, not minutes', () => {
     const candidates = Array.from({ length: 10_000 }, (_, index) => `${'ab'.repeat(5_000)}${index}`);
-    const started = performance.now();
+    const started = cpuMs();
     expect(nearest('ba'.repeat(5_000), candidates).length).toBe(3);
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(cpuMs() - started).toBeLessThan(10_000);
   });
 
   test('a present name is first, whatever else there is', () => {

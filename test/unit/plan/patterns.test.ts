@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileFilter, compilePattern } from '../../../src/plan/patterns.ts';
+import { cpuMs } from '../../support/machine.ts';
 
 const yes = true;
 const no = false;
@@ -64,9 +65,9 @@ test('a filter needs an include, if there are any, and no exclude', () => {
 
 test('many stars do not explode', () => {
   const matcher = compilePattern(`${'*a'.repeat(200)}*b`);
-  const started = performance.now();
+  const started = cpuMs();
   expect(matcher('a'.repeat(4000))).toBe(false);
-  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(cpuMs() - started).toBeLessThan(5_000);
 });
 
 /** The definition itself, without any cleverness: exponential, and obviously right. */

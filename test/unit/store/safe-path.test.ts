@@ -2,6 +2,7 @@ import { isAbsolute, posix, sep, win32 } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkNames, localPath, type NamePlatform, nameProblem } from '../../../src/store/safe-path.ts';
+import { cpuMs } from '../../support/machine.ts';
 
 const platforms: readonly NamePlatform[] = ['posix', 'win32'];
 
@@ -161,16 +162,16 @@ describe('names beside each other', () => {
 
   test('depth costs no more than length', () => {
     const paths = Array.from({ length: 4000 }, (_, index) => `${index}/${'a/'.repeat(190)}b`);
-    const started = performance.now();
+    const started = cpuMs();
     expect(refused(paths, 'posix', true)).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(cpuMs() - started).toBeLessThan(20_000);
   });
 
   test('100,000 names take no time to speak of', () => {
     const paths = Array.from({ length: 100_000 }, (_, index) => `data/part-${index % 100}/file-${index}.bin`);
-    const started = performance.now();
+    const started = cpuMs();
     expect(refused(paths, 'win32', true)).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(cpuMs() - started).toBeLessThan(10_000);
   });
 });
 
