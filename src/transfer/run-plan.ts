@@ -4,7 +4,7 @@ import { IntervalSet } from '../model/interval-set.ts';
 import type { Plan, PlannedFile } from '../model/plan.ts';
 import { Background } from './background.ts';
 import { ConnectionBudget } from './connection-budget.ts';
-import { FileTransfer } from './file-transfer.ts';
+import { FileTransfer, nobodyWorks } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
 import { laneLines } from './lane-lines.ts';
 import { LookAhead } from './look-ahead.ts';
@@ -82,8 +82,8 @@ class PlanRun {
   }
 
   async carryOut(): Promise<RunResult> {
-    this.#context.onInspectable?.(() => this.#inspect());
-    const { connections } = this.#context;
+    const { connections, onInspectable } = this.#context;
+    onInspectable?.(() => this.#inspect());
     const lanes = pLimit(connections);
     try {
       this.#start();
@@ -152,11 +152,7 @@ class PlanRun {
 
   /** Never rejects: when the lanes have ended, nothing writes any more, and the parts can be closed. */
   async #guardedLane(): Promise<void> {
-    try {
-      await this.#lane();
-    } catch (error) {
-      this.#stop.abort(error);
-    }
+    await this.#lane().catch((error) => this.#stop.abort(error));
   }
 
   /** One connection's worth of work: spans, one after the other, until every file is settled. */
@@ -167,6 +163,7 @@ class PlanRun {
         ? undefined
         : this.#schedule.take(this.#context.clock.monotonic(), this.#budget.limit);
       if (assignment === undefined) {
+        if (this.#schedule.empty && this.#background.idle) throw nobodyWorks(this.#files);
         // A slow span becomes worth stealing with time.
         await this.#wakeup.sleep(IDLE_LOOK_MS);
         continue;
@@ -237,15 +234,15 @@ class PlanRun {
     this.#observedAt = now;
     const before = this.#budget.limit;
     if (!this.#budget.observe(now, this.#writtenBytes, this.#schedule.delivering)) return;
-    const { limit } = this.#budget;
-    this.#context.emit({ type: 'trace', message: `connections for large files: ${before} → ${limit}` });
+    const message = `connections for large files: ${before} → ${this.#budget.limit}`;
+    this.#context.emit({ type: 'trace', message });
     this.#wakeup.wake();
   }
 
   /** The server sends everything to this lane: it takes the whole file, the others let go of it. */
   #takeWhole(span: Span, transfer: FileTransfer): void {
-    const range = { start: transfer.firstMissing, end: transfer.file.size };
-    for (const other of this.#schedule.absorb(span, range)) this.#signals.stop(other);
+    const all = { start: transfer.firstMissing, end: transfer.file.size };
+    for (const other of this.#schedule.absorb(span, all)) this.#signals.stop(other);
   }
 
   async #finish(number: number, transfer: FileTransfer): Promise<void> {

@@ -1,8 +1,10 @@
-import { constants, readlinkSync } from 'node:fs';
-import { copyFile, open, rename, symlink } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import { open, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { makeFolder } from '../make-folder.ts';
-import { removeIfThere } from '../staged-part.ts';
+import { copyInto } from '../copy-content.ts';
+import type { FinalPlace } from '../final-place.ts';
+import type { Flush } from '../flush.ts';
+import { removeIfThere } from '../remove-if-there.ts';
 
 /** Whether this file system and this user can make links. `folder` must be on the same disk as the cache. */
 export async function canLink(folder: string): Promise<boolean> {
@@ -21,25 +23,44 @@ export async function canLink(folder: string): Promise<boolean> {
  * Lets a name of a snapshot lead to a blob: by a relative link, so that the cache may be moved. Replaces what stands
  * there in one step. `temporary` is a path of ours on the same disk.
  */
-export async function linkToBlob(blob: string, name: string, temporary: string): Promise<void> {
+export async function linkToBlob(
+  blob: string,
+  name: string,
+  temporary: string,
+  place: FinalPlace,
+): Promise<void> {
   const target = relative(dirname(name), blob);
   if (leadsTo(name, target)) return;
   await removeIfThere(temporary);
   await symlink(target, temporary);
-  await moveTo(temporary, name);
+  await place.move(temporary, name);
 }
 
 /** Where there are no links: a copy, since other snapshots may need the blob too. */
-export async function copyOfBlob(blob: string, name: string, temporary: string): Promise<void> {
+export async function copyOfBlob(
+  blob: string,
+  name: string,
+  temporary: string,
+  { place, flush, signal }: CopyMeans,
+): Promise<void> {
   await removeIfThere(temporary);
-  await copyFile(blob, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  const copy = await open(temporary, 'r+');
+  const copy = await open(temporary, 'wx+');
   try {
-    await copy.datasync();
+    await copyInto(blob, temporary, signal);
+    await flush.file(copy.fd);
+  } catch (error) {
+    await removeIfThere(temporary).catch(() => {});
+    throw error;
   } finally {
     await copy.close();
   }
-  await moveTo(temporary, name);
+  await place.move(temporary, name);
+}
+
+export interface CopyMeans {
+  readonly place: FinalPlace;
+  readonly flush: Flush;
+  readonly signal: AbortSignal | undefined;
 }
 
 function leadsTo(name: string, target: string): boolean {
@@ -48,9 +69,4 @@ function leadsTo(name: string, target: string): boolean {
   } catch {
     return false;
   }
-}
-
-async function moveTo(temporary: string, name: string): Promise<void> {
-  await makeFolder(dirname(name));
-  await rename(temporary, name);
 }
