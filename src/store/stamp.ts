@@ -6,6 +6,8 @@ export interface StampedFile {
   /** Bytes. */
   readonly size: number;
   readonly stamp: string;
+  /** Unix milliseconds. */
+  readonly modifiedMs: number;
 }
 
 /**
@@ -20,7 +22,8 @@ export function stampOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
 export function stampedFile(path: string): StampedFile | undefined {
   try {
     const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-    return found?.isFile() === true ? { size: Number(found.size), stamp: stampOf(found) } : undefined;
+    if (found?.isFile() !== true) return undefined;
+    return { size: Number(found.size), stamp: stampOf(found), modifiedMs: Number(found.mtimeNs) / 1e6 };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // A file on the way to it, or a link that leads in a circle: no file either.

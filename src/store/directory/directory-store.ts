@@ -170,7 +170,10 @@ export class DirectoryStore implements Store {
         monotonic: () => clock.monotonic(),
         flush: this.#flush,
         place: this.#place,
-        onCommit: (digests, stamp) => this.#record(file, digests, clock.now(), stamp),
+        onCommit: async (digests, stamp) => {
+          this.#know(file.path, digests, stamp);
+          await this.#recordForHub(file, clock.now());
+        },
       });
     });
   }
@@ -178,8 +181,14 @@ export class DirectoryStore implements Store {
   async adopt(file: RemoteFile, digests: ContentDigests): Promise<void> {
     // It was right when it was read: what is changed since the survey must not be vouched for.
     const before = this.#candidates.get(file.path);
-    const stamp = stampedFile(this.finalPath(file))?.stamp;
-    await this.#record(file, digests, this.#surveyedMs, stamp === before ? stamp : undefined);
+    const found = stampedFile(this.finalPath(file));
+    const { path, digest } = file;
+    this.#know(path, digests, found?.stamp === before ? before : undefined);
+    // What `hf` has recorded need not be written again.
+    const told = readHubMetadata(this.directory, path);
+    const stands = told?.etag === digest?.hex && told?.commit === this.#options.revision.commit;
+    if (stands && told.recordedMs >= (found?.modifiedMs ?? Number.POSITIVE_INFINITY)) return;
+    await this.#recordForHub(file, this.#surveyedMs);
   }
 
   async publish(
@@ -235,17 +244,16 @@ export class DirectoryStore implements Store {
     }
   }
 
-  /** `recordedMs` is a time at which the file was certainly right; `stamp` is what it bore then, if that is known. */
-  async #record(
-    file: RemoteFile,
-    digests: ContentDigests,
-    recordedMs: number,
-    stamp: string | undefined,
-  ): Promise<void> {
-    const { path, digest } = file;
+  /** `stamp` is what the file bore when it was hashed, if that is known. */
+  #know(path: string, digests: ContentDigests, stamp: string | undefined): void {
     this.#known.set(path, digests);
     this.#kept.delete(path);
     if (stamp !== undefined) this.#records.add(path, stamp, digests);
+  }
+
+  /** `recordedMs` is a time at which the file was certainly right. */
+  async #recordForHub(file: RemoteFile, recordedMs: number): Promise<void> {
+    const { path, digest } = file;
     if (digest === undefined) return;
     const { commit } = this.#options.revision;
     await onDisk(this.finalPath(file), () => {
