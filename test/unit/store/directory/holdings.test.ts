@@ -399,6 +399,59 @@ describe('a part', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test.each([
+    ['another space of process ids', 'boot/pid:[2]'],
+    ['a host of another name', undefined],
+  ])(
+    'of a run in %s is copied when it is silent: what that one writes from then on goes elsewhere',
+    async (_, space) => {
+      const own = { ...lockContext(process.pid), owner: { ...lockContext().owner, machine: 'boot/pid:[1]' } };
+      const their = other(deadPid, space === undefined ? 'elsewhere' : 'here');
+      const lock = { ...their, owner: { ...their.owner, machine: space ?? 'boot/pid:[1]' } };
+      const theirs = directoryStore({ directory, lock });
+      await theirs.open();
+      const spoilt = await theirs.stage(file);
+      await write(spoilt, large, 0, MIB);
+      rmSync(join(directory, '.cache/fetch/lock'));
+      // Living, as far as we know: not ours to touch.
+      const held = async () => await holdingOf(directoryStore({ directory, lock: own }), file);
+      expect(await held()).toEqual({ kind: 'nothing' });
+      const before = Date.now() / 1000 - 61;
+      for (const name of [spoilt.partPath, spoilt.partPath.replace(/part$/, 'blocks')])
+        utimesSync(name, before, before);
+      expect(await held()).toEqual({ kind: 'part', part: firstBlock });
+
+      const second = directoryStore({ directory, lock: own });
+      await second.open();
+      const staged = await second.stage(file);
+      expect(staged.received.ranges).toEqual(firstBlock);
+      await write(staged, large, MIB);
+      await staged.commit(digestsOf(large));
+      await second.publish(revision(), [file], [file]);
+      await second[Symbol.asyncDispose]();
+      await write(spoilt, Buffer.alloc(large.length, 'wrong'), 0, large.length);
+      expect(readFileSync(pathOf(file)).equals(large)).toBe(true);
+    },
+  );
+
+  test('that is copied is continued by a third run, and the copying ends with a signal', async () => {
+    const their = other(deadPid, 'elsewhere');
+    const path = await killedPart(their);
+    const before = Date.now() / 1000 - 61;
+    for (const name of [path, path.replace(/part$/, 'blocks')]) utimesSync(name, before, before);
+    const stopped = directoryStore({ directory });
+    await stopped.open(AbortSignal.abort(new Error('enough')));
+    await expect(stopped.stage(file)).rejects.toThrow('enough');
+    await stopped[Symbol.asyncDispose]();
+    const second = directoryStore({ directory });
+    await second.open();
+    const staged = await second.stage(file);
+    await write(staged, large, MIB, MIB * 1.5);
+    await staged[Symbol.asyncDispose]();
+    await second[Symbol.asyncDispose]();
+    expect(await holding(file)).toEqual({ kind: 'part', part: [{ start: 0, end: MIB * 1.5 }] });
+  });
+
   test('of a process with our id that is not us is taken over: ids are used again', async () => {
     const lock = lockContext(process.pid);
     await killedPart({ ...lock, owner: { ...lock.owner, startedAt: 'long ago' } });
