@@ -34,7 +34,7 @@ export async function planCopies(
 ): Promise<Plan | undefined> {
   const missing = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
   if (missing.length === 0) return undefined;
-  const reuse = findDonors(places, missing);
+  const reuse = await findDonors(places, missing, signal);
   if (reuse.size === 0) return undefined;
   return makePlan(revision, selected, await store.survey(selected, signal), { reuse });
 }

@@ -123,7 +123,7 @@ async function check(
     signal.removeEventListener('abort', stop);
   }
   const inOrder = [...findings.values()].sort((left, right) => (left.path < right.path ? -1 : 1));
-  const extra = findExtra(directory, new Set(expected.map((file) => file.path)));
+  const extra = await findExtra(directory, new Set(expected.map((file) => file.path)), signal);
   return { files: expected.length, bytes, findings: [...inOrder, ...extra] };
 }
 

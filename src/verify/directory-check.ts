@@ -1,4 +1,5 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finding } from '../model/check-report.ts';
 import type { Digest } from '../model/remote-file.ts';
@@ -52,19 +53,24 @@ const NOT_CONTENT = new Set(['.cache/fetch', '.cache/huggingface', '.git']);
  * Everything below a directory that nobody expects there, sorted by path. Links are not followed: a link to a
  * folder is one extra thing. Empty folders do not count, as for git.
  */
-export function findExtra(directory: string, expected: ReadonlySet<string>): Finding[] {
+export async function findExtra(
+  directory: string,
+  expected: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Finding[]> {
   const found: Finding[] = [];
-  const visit = (folder: string): void => {
-    for (const entry of readdirSync(join(directory, folder), { withFileTypes: true })) {
+  const visit = async (folder: string): Promise<void> => {
+    signal.throwIfAborted();
+    for (const entry of await readdir(join(directory, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (NOT_CONTENT.has(path)) continue;
-      if (entry.isDirectory()) visit(path);
+      if (entry.isDirectory()) await visit(path);
       else if (!expected.has(path)) {
         const size = lstatSync(join(directory, path), { throwIfNoEntry: false })?.size ?? 0;
         found.push({ kind: 'extra', path, size });
       }
     }
   };
-  visit('');
+  await visit('');
   return found.sort((left, right) => (left.path < right.path ? -1 : 1));
 }
