@@ -53,6 +53,8 @@ export interface DirectoryStoreOptions {
   readonly share?: string | undefined;
 }
 
+const OWN_FOLDERS = [STATE_FOLDER, PARTS_FOLDER, HUB_FOLDER, HUB_METADATA_FOLDER];
+
 /** A directory of one's own, laid out as cli.md section 6 says: the files, and our state under `.cache`. */
 export class DirectoryStore implements Store {
   readonly directory: string;
@@ -96,9 +98,8 @@ export class DirectoryStore implements Store {
       ignoresCase(this.directory, this.#options.ignoresCase),
     );
     this.#refuse(checkNames(this.#names, this.#options.platform, { caseInsensitive }));
-    const folders = [STATE_FOLDER, PARTS_FOLDER, HUB_FOLDER, HUB_METADATA_FOLDER];
     const { directory } = this;
-    await this.#refuseWhere((paths) => findObstacles(directory, paths, folders), signal);
+    await this.#refuseWhere((paths) => findObstacles(directory, paths, OWN_FOLDERS), signal);
     await this.#refuseWhere((paths) => findDistantFiles(directory, paths, PARTS_FOLDER), signal);
   }
 
@@ -205,6 +206,8 @@ export class DirectoryStore implements Store {
     const earlier = readManifest(this.#manifestPath);
     const files = await this.#contents(earlier, revision, selected, listing);
     await onDisk(this.directory, async () => {
+      // Our own folders as well may have been replaced by links meanwhile.
+      this.#refuse(findObstacles(this.directory, [], OWN_FOLDERS));
       await lookOnceMore(files, (path) => localPath(this.directory, path), signal);
       await this.#renewRecords(earlier, revision, selected);
       await this.#state?.markHubFolder();

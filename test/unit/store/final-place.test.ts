@@ -64,6 +64,18 @@ describe('a folder that a link takes the place of during the run', () => {
     expect(readNames(victim)).toEqual([]);
   });
 
+  test('is noticed where our own records go', async () => {
+    const [directory, victim] = [temporaryFolder(), temporaryFolder()];
+    const one = gitFile('one', content);
+    await using store = directoryStore({ directory });
+    await store.open();
+    await bring(store, one, content);
+    renameSync(join(directory, '.cache/huggingface'), join(directory, 'moved'));
+    symlinkSync(victim, join(directory, '.cache/huggingface'));
+    expect((await failureOf(store.publish(revision(), [one], [one]))).code).toBe('DISK');
+    expect(readNames(victim)).toEqual([]);
+  });
+
   test('is noticed in a cache as well', async () => {
     const [cache, victim] = [temporaryFolder(), temporaryFolder()];
     await using store = hubCacheStore({ directory: cache });
