@@ -11,6 +11,8 @@ export interface Notice {
 }
 
 const BURST_WINDOW_MS = 5000;
+/** Topics of the hub's own warnings that are shown. */
+const MAX_WARNINGS = 3;
 
 /**
  * Picks the events that deserve a line of their own and words them: retries, failures, notes and, when
@@ -21,6 +23,8 @@ export class Notices {
   readonly #retries = new Burst(3, BURST_WINDOW_MS);
   readonly #failures = new Burst(10, BURST_WINDOW_MS);
   readonly #notes = new Burst(10, BURST_WINDOW_MS);
+  /** What the hub tells, by topic. */
+  readonly #warnings = new Map<string, string>();
 
   constructor(options: { readonly verbose: boolean }) {
     this.#verbose = options.verbose;
@@ -30,7 +34,7 @@ export class Notices {
     switch (event.type) {
       case 'retrying': {
         if (!this.#retries.admit(now)) return undefined;
-        const when = event.delayMs > 0 ? ` in ${formatDuration(event.delayMs)}` : '';
+        const when = event.delayMs > 0 ? ` in ${formatDuration(event.delayMs)}${endOf(event.until)}` : '';
         const what = printable(event.what);
         const text = `retrying ${what}${when} (attempt ${event.attempt}): ${printable(event.message)}`;
         return { text, tone: 'warning' };
@@ -41,6 +45,10 @@ export class Notices {
       case 'note':
         if (!this.#notes.admit(now)) return undefined;
         return { text: printable(event.message), tone: 'plain' };
+      case 'hub-warning':
+        if (this.#warnings.size < MAX_WARNINGS && !this.#warnings.has(event.topic))
+          this.#warnings.set(event.topic, event.message);
+        return undefined;
       case 'trace':
         return this.#verbose ? { text: printable(event.message), tone: 'faint' } : undefined;
       default:
@@ -55,7 +63,11 @@ export class Notices {
 
   /** All that is still held back: to be asked for once, at the end. */
   rest(): readonly Notice[] {
-    return this.#summaries(this.#retries.drainNow(), this.#failures.drainNow(), this.#notes.drainNow());
+    const held = this.#summaries(this.#retries.drainNow(), this.#failures.drainNow(), this.#notes.drainNow());
+    const warnings = [...this.#warnings.values()].map((message): Notice => {
+      return { text: `the hub says: ${printable(message)}`, tone: 'faint' };
+    });
+    return [...held, ...warnings];
   }
 
   #summaries(retries: number, failures: number, notes: number): readonly Notice[] {
@@ -69,4 +81,9 @@ export class Notices {
     if (notes > 0) summaries.push({ text: `and ${formatCount(notes, 'more note')}`, tone: 'plain' });
     return summaries;
   }
+}
+
+/** `, until 14:05:30`: the time of day at which a long wait ends, here. */
+function endOf(until: number | undefined): string {
+  return until === undefined ? '' : `, until ${new Date(until).toTimeString().slice(0, 8)}`;
 }

@@ -6,7 +6,7 @@ import type { Transport } from '../../../src/transfer/transport.ts';
 const BRING = {
   op: 'bring',
   id: 1,
-  location: { url: 'http://127.0.0.1/', authorization: undefined, expiresAt: undefined },
+  location: { url: 'http://127.0.0.1/', authorization: undefined, expiresAt: undefined, ranges: 'any' },
   path: 'x',
   fileSize: 1000,
   range: { start: 0, end: 1000 },

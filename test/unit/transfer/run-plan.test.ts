@@ -34,7 +34,12 @@ function hurried(times: number): Clock {
 
 const source = {
   name: 'none',
-  locate: async () => ({ url: 'http://127.0.0.1/', authorization: undefined, expiresAt: undefined }),
+  locate: async () => ({
+    url: 'http://127.0.0.1/',
+    authorization: undefined,
+    expiresAt: undefined,
+    ranges: 'any',
+  }),
 } as unknown as Source;
 
 interface Outcome {
@@ -61,6 +66,8 @@ async function run(
       transport,
       connections,
       largeConnections: connections,
+      waitingFiles: 64,
+      bytesPerSecond: undefined,
       retry: { tries: 3, baseDelayMs: 1, maxDelayMs: 1, maxServerDelayMs: 1 },
       clock,
       random: Math.random,
@@ -219,6 +226,8 @@ test('files that nobody works on end the run with their names, not with a wait w
     transport: honest(new Map()),
     connections: 2,
     largeConnections: 2,
+    waitingFiles: 64,
+    bytesPerSecond: undefined,
     retry: { tries: 1, baseDelayMs: 1, maxDelayMs: 1, maxServerDelayMs: 1 },
     clock: systemClock,
     random: Math.random,
