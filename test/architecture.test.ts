@@ -50,7 +50,7 @@ describe('the check', () => {
     ['store/directory/a.ts', '../../verify/digest.ts'],
     ['store/hub-cache/a.ts', '../directory/b.ts'],
     ['store/a.ts', './directory/b.ts'],
-    ['verify/a.ts', '../system/clock.ts'],
+    ['verify/a.ts', '../http/range.ts'],
     ['branches/a.ts', '../source/hub/hub-source.ts'],
     ['report/a.ts', '../transfer/queue.ts'],
     ['report/a.ts', 'cli-progress'],

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import type { Environment } from '../library/environment.ts';
 import { VERSION } from '../model/version.ts';
+import { bootId } from '../store/boot-id.ts';
 import { systemClock, systemRandom } from '../system/clock.ts';
 
 export interface EnvironmentOptions {
@@ -18,7 +19,12 @@ export function createEnvironment({ client }: EnvironmentOptions = {}): Environm
     clock: systemClock,
     random: systemRandom,
     lock: {
-      owner: { pid: process.pid, host: hostname(), startedAt: processStart(process.pid) ?? '' },
+      owner: {
+        pid: process.pid,
+        host: hostname(),
+        machine: machine(),
+        startedAt: processStart(process.pid) ?? '',
+      },
       processStart,
       clock: systemClock,
       random: systemRandom,
@@ -29,6 +35,16 @@ export function createEnvironment({ client }: EnvironmentOptions = {}): Environm
     freeDescriptors,
     processors: availableParallelism(),
   };
+}
+
+/** The start of this machine and the space of process ids that we see; empty where the system names neither. */
+function machine(): string {
+  const boot = bootId();
+  try {
+    return `${boot}/${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return boot;
+  }
 }
 
 /**

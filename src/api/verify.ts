@@ -8,7 +8,7 @@ import { type TargetOptions, targetOf } from './target-of.ts';
 /** Which directory to check, and against what. */
 export interface VerifyOptions extends Partial<TargetOptions>, HubOptions, RunOptions {
   readonly directory: string;
-  /** Look at size and time only; no content is read. */
+  /** Read only what we have not hashed before, or what was touched since: by size, times and inode. */
   readonly quick?: boolean | undefined;
   /** Told what the check does, for progress: what it will read, what it has read, and of each file. */
   readonly watch?: Partial<CheckWatch> | undefined;

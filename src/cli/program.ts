@@ -131,7 +131,7 @@ function addVerify(command: Command, actions: Actions): void {
   addTransferOptions(addHubOptions(command))
     .description('re-hash a directory against its manifest, without the network')
     .argument('[dir]', 'the directory', '.')
-    .option('--quick', 'look at size and time only')
+    .option('--quick', 'read only what was touched since it was hashed')
     .option('--repair', 'fetch what is missing or changed, from the commit in the manifest')
     .option('--repo <repo>', 'compare with the hub instead: for directories that git or hf made')
     .option('--revision <rev>', 'with --repo: branch, tag or commit (default: main)')

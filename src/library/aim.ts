@@ -127,8 +127,12 @@ export function aimAtLock(
   return { revision, selected: locked, listing };
 }
 
-function lockedFile({ path, size, oid }: Lock['files'][number]): RemoteFile {
-  return { path, size, digest: digestOfOid(oid) };
+function lockedFile({ path, size, oid, sha256 }: Lock['files'][number]): RemoteFile {
+  const digest = digestOfOid(oid);
+  // Where the content is named by its git blob, a sha1, the lock may know more.
+  return digest?.algorithm === 'sha256' || sha256 === undefined
+    ? { path, size, digest }
+    : { path, size, digest, sha256 };
 }
 
 function isNarrowed({ selection, quantisation, weights = 'all' }: Choice): boolean {

@@ -35,10 +35,11 @@ export interface Parties {
 
 /** The threads of a run. They start when they are needed, or when it is known that they will be. */
 export class Crew implements AsyncDisposable {
-  readonly hasher: ThreadHasher = new ThreadHasher();
+  readonly hasher: ThreadHasher;
   readonly transport: ThreadTransport;
 
   constructor(settings: TransferSettings, environment: Environment, emit: Emit) {
+    this.hasher = new ThreadHasher(environment.processors);
     this.transport = openTransport(settings, environment, emit);
   }
 

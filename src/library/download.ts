@@ -18,6 +18,7 @@ import { openHttp, openHub } from './hub-access.ts';
 import { requireLockedHashes } from './lock.ts';
 import { noteDuplicates, ScanAdvice } from './narrow.ts';
 import { type CacheChoice, openStore } from './open-store.ts';
+import { openUnlessComplete } from './open-unless-complete.ts';
 import { copyFirst, planCopies, type Wanted } from './plan-with-reuse.ts';
 import { findLeftovers, type Leftovers, prune } from './prune.ts';
 import { aimAtRecord, isNamed, knownListing, manifestPath } from './records.ts';
@@ -80,19 +81,21 @@ export async function download(
     const { revision } = aim;
     const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
     if (lacking) crew.expect(selected);
-    await using store = await openStore(request, environment, revision);
-    await store.refuseNames(selected);
+    const note = (message: string) => emit({ type: 'note', message });
+    await using store = await openStore(request, environment, revision, note);
+    await store.refuseNames(selected, signal);
     const asRecorded = request.lock !== undefined || request.offline;
-    const satisfied = asRecorded && (await isSatisfied(request, { revision, selected }, store, signal));
-    if (!request.dryRun && !satisfied) await store.open();
-    const { plan, listing } = await decide(request, aim, { store, revision, selected, emit, signal });
+    const recorded = asRecorded && (await isSatisfied(request, { revision, selected }, store, signal));
+    const wanted = { store, revision, selected, emit, signal, processors: environment.processors };
+    const satisfied = recorded || (!request.dryRun && !(await openUnlessComplete(wanted, request)));
+    const { plan, listing } = await decide(request, aim, wanted);
     const { directory } = store;
     emit({ type: 'planned', plan, directory });
     noteDuplicates(plan, emit);
     using advice = new ScanAdvice(plan, source, revision, signal);
     if (satisfied || request.dryRun) {
       await advice.tell(emit, environment.clock);
-      const leftovers = await leftoversOf(request, revision, listing, emit);
+      const leftovers = await leftoversOf(request, revision, listing, emit, signal);
       return { revision, directory, plan, fetchedBytes: 0, ...leftovers };
     }
     warnOf(plan, emit);
@@ -102,7 +105,7 @@ export async function download(
     const { fetchedBytes, failures } = await carryOut(plan, request, parties);
     const inCache = request.cache !== undefined;
     const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
-    const leftovers = failures.length > 0 ? {} : await leftoversOf(request, revision, listing, emit);
+    const leftovers = failures.length > 0 ? {} : await leftoversOf(request, revision, listing, emit, signal);
     await publish(store, revision, selected, listing, failures);
     if (!inCache) await keepRecord(directory, revision, listing, left);
     await advice.tell(emit, environment.clock);
@@ -110,7 +113,7 @@ export async function download(
     if (first !== undefined) throw someFailed(first, failures.length, fetchedBytes > 0);
     if (request.lock !== undefined)
       requireLockedHashes(request.lock, manifestPath(request, revision.commit), selected);
-    if (leftovers.leftovers !== undefined) await prune(directory, leftovers.leftovers, emit);
+    if (leftovers.leftovers !== undefined) await prune(directory, leftovers.leftovers, emit, signal);
     return { revision, directory, plan, fetchedBytes, ...leftovers };
   } finally {
     http.close();
@@ -166,9 +169,12 @@ async function leftoversOf(
   revision: Revision,
   listing: Listing,
   emit: Emit,
+  signal: AbortSignal,
 ): Promise<{ leftovers?: Leftovers }> {
   if (wanted !== true) return {};
-  if (listing.complete) return { leftovers: await findLeftovers(directory, revision, listing.files) };
+  if (listing.complete) {
+    return { leftovers: await findLeftovers(directory, revision, listing.files, signal) };
+  }
   emit({ type: 'note', message: 'nothing is pruned: which files the revision has is not on record here' });
   return {};
 }

@@ -1,5 +1,6 @@
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { DirectoryStore } from '../store/directory/directory-store.ts';
+import { Flush } from '../store/flush.ts';
 import { HubCacheStore } from '../store/hub-cache/hub-cache-store.ts';
 import type { Store } from '../store/store.ts';
 import type { Environment } from './environment.ts';
@@ -24,10 +25,11 @@ export async function openStore(
   place: StorePlace,
   environment: Environment,
   revision: Revision,
+  note?: (message: string) => void,
 ): Promise<Store> {
   const { directory, endpoint, cache, repo, shard } = place;
   const { platform, ignoresCase, lock } = environment;
-  const options = { endpoint, revision, platform, ignoresCase, lock };
+  const options = { endpoint, revision, platform, ignoresCase, lock, note, flush: new Flush(note) };
   if (cache === undefined) {
     const share = shard === undefined ? undefined : `${shard.index}-of-${shard.count}`;
     return new DirectoryStore({ directory, share, ...options });

@@ -16,6 +16,8 @@ export interface Wanted {
   readonly selected: readonly RemoteFile[];
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** Processors that threads may use. */
+  readonly processors: number;
 }
 
 export interface ReuseChoice {
@@ -32,7 +34,7 @@ export async function planCopies(
 ): Promise<Plan | undefined> {
   const missing = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
   if (missing.length === 0) return undefined;
-  const reuse = findDonors(places, missing);
+  const reuse = await findDonors(places, missing, signal);
   if (reuse.size === 0) return undefined;
   return makePlan(revision, selected, await store.survey(selected, signal), { reuse });
 }
@@ -41,7 +43,7 @@ export async function planCopies(
 export async function copyFirst(
   plan: Plan,
   copying: Plan,
-  { store, revision, selected, emit, signal }: Wanted,
+  { store, revision, selected, emit, signal, processors }: Wanted,
   { ignoreSpace, dryRun }: ReuseChoice,
 ): Promise<Plan> {
   if (dryRun) return copying;
@@ -49,7 +51,7 @@ export async function copyFirst(
   // A disk without room for copies may have it for nothing else either: let the plan say so.
   if (tooLittle !== undefined) return plan;
   emit({ type: 'note', message: `the same content is on this machine: ${planSentence(copying)}` });
-  await using hasher = new ThreadHasher();
+  await using hasher = new ThreadHasher(processors);
   await reuseFiles(copying, store, hasher, emit, signal);
   return makePlan(revision, selected, await store.survey(selected, signal));
 }

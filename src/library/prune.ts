@@ -22,15 +22,17 @@ export async function findLeftovers(
   directory: string,
   revision: Revision,
   listing: readonly RemoteFile[],
+  signal: AbortSignal,
 ): Promise<Leftovers> {
   const prunable: ManifestFile[] = [];
   const edited: ManifestFile[] = [];
   await using checker = new ContentChecker(1);
   for (const file of filesLeftBehind(directory, revision, listing)) {
+    signal.throwIfAborted();
     const path = localPath(directory, file.path);
     const sameSize = regularFile(path)?.size === file.size;
     const digests = sameSize
-      ? await checker.check(path, file.size, { git: false, onRead: () => {} })
+      ? await checker.check(path, file.size, { git: false, onRead: () => {} }, signal)
       : undefined;
     (digests?.sha256 === file.sha256 ? prunable : edited).push(file);
   }
@@ -38,8 +40,14 @@ export async function findLeftovers(
 }
 
 /** Deletes what may be deleted, and says what is kept and why. */
-export async function prune(directory: string, { prunable, edited }: Leftovers, emit: Emit): Promise<void> {
+export async function prune(
+  directory: string,
+  { prunable, edited }: Leftovers,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
   for (const { path } of prunable) {
+    signal.throwIfAborted();
     await onDisk(localPath(directory, path), () => removeFile(directory, path));
     emit({ type: 'note', message: `deleted ${path}: the revision does not have it any more` });
   }

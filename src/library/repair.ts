@@ -43,9 +43,10 @@ export async function repair(
       { directory, endpoint: manifest.endpoint, repo },
       environment,
       revision,
+      (message) => emit({ type: 'note', message }),
     );
-    await store.refuseNames(selected);
-    await store.open();
+    await store.refuseNames(selected, signal);
+    await store.open(signal);
     const { holdings, freeBytes } = await store.survey(selected, signal);
     // What was read and found wrong is not believed for its records: they may say that it is right.
     const seen = new Map(

@@ -1,8 +1,8 @@
-import { constants } from 'node:fs';
-import { chmod, copyFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { Emit } from '../model/event.ts';
 import type { Plan, PlannedFile } from '../model/plan.ts';
-import { digestMatches, type StagedFile, type Store } from '../store/store.ts';
+import { copyInto } from '../store/copy-content.ts';
+import { contentMatches, type StagedFile, type Store } from '../store/store.ts';
 import type { ThreadHasher } from '../verify/thread-hasher.ts';
 
 /**
@@ -20,7 +20,7 @@ export async function reuseFiles(
     const { reuse: donor, file } = planned;
     if (donor === undefined) continue;
     signal.throwIfAborted();
-    const problem = await copyOne(planned, donor, store, hasher);
+    const problem = await copyOne(planned, donor, store, hasher, signal);
     const message =
       problem === undefined
         ? `copied from ${donor}, its hash was checked`
@@ -35,19 +35,18 @@ async function copyOne(
   donor: string,
   store: Store,
   hasher: ThreadHasher,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
   await using staged = await store.stage(file);
   try {
     staged.restart();
-    // A copy takes the mode of its original, and blobs of a cache may be read-only.
-    const { mode } = await stat(staged.partPath);
-    await copyFile(donor, staged.partPath, constants.COPYFILE_FICLONE);
-    await chmod(staged.partPath, mode);
+    await copyInto(donor, staged.partPath, signal);
   } catch (error) {
     await staged.discard();
+    signal.throwIfAborted();
     return (error as Error).message;
   }
-  if (await hashIsRight(staged, file, hasher)) return undefined;
+  if (await hashIsRight(staged, file, hasher, signal)) return undefined;
   await staged.discard();
   return 'its content is another one';
 }
@@ -56,18 +55,14 @@ async function hashIsRight(
   staged: StagedFile,
   file: PlannedFile['file'],
   hasher: ThreadHasher,
+  signal: AbortSignal,
 ): Promise<boolean> {
   const { size, digest } = file;
   if ((await stat(staged.partPath)).size !== size) return false;
   staged.wrote({ start: 0, end: size });
-  const follower = hasher.follow(staged.partPath, size, { git: digest?.algorithm === 'git-sha1' });
-  try {
-    follower.advance(size);
-    const digests = await follower.digests();
-    if (!digestMatches(digests, digest)) return false;
-    await staged.commit(digests);
-    return true;
-  } finally {
-    follower.close();
-  }
+  const git = digest?.algorithm === 'git-sha1';
+  const digests = await hasher.check(staged.partPath, size, { git }, signal);
+  if (!contentMatches(digests, file)) return false;
+  await staged.commit(digests);
+  return true;
 }

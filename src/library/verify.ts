@@ -4,8 +4,9 @@ import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef, Revision } from '../model/repo.ts';
-import { readHubMetadata } from '../store/directory/hub-metadata.ts';
-import { inside, MANIFEST_FILE } from '../store/directory/layout.ts';
+import { inside, MANIFEST_FILE, STATE_FOLDER } from '../store/directory/layout.ts';
+import { HashRecords } from '../store/hash-records.ts';
+import { inSlices } from '../store/in-slices.ts';
 import { type Manifest, readManifest } from '../store/manifest.ts';
 import { localPath } from '../store/safe-path.ts';
 import { ContentChecker } from '../verify/content-checker.ts';
@@ -21,7 +22,7 @@ export interface CheckWatch {
 }
 
 export interface VerifyOptions {
-  /** Look at size and time only; no content is read. */
+  /** Read only what we have not hashed before, or what was touched since: by size, times and inode. */
   readonly quick: boolean;
   readonly watch: CheckWatch;
   readonly signal: AbortSignal;
@@ -33,11 +34,9 @@ export async function verify(
   environment: Environment,
   options: VerifyOptions,
 ): Promise<CheckReport> {
-  const { manifest, writtenMs } = requireManifest(directory);
-  const expected = manifest.files.map(({ path, size, sha256, oid }): ExpectedFile => {
-    const record = readHubMetadata(directory, path);
-    const recordedMs = record?.etag === oid ? record.recordedMs : writtenMs;
-    return { path, size, digest: { algorithm: 'sha256', hex: sha256 }, recordedMs };
+  const { manifest } = requireManifest(directory);
+  const expected = manifest.files.map(({ path, size, sha256 }): ExpectedFile => {
+    return { path, size, digest: { algorithm: 'sha256', hex: sha256 } };
   });
   const { endpoint, repo, revision, commit } = manifest;
   const about = { directory, endpoint, repo, revision, commit, quick: options.quick };
@@ -70,11 +69,7 @@ export async function verifyAgainstHub(
   } finally {
     http.close();
   }
-  const expected = listing.map(({ path, size, digest }): ExpectedFile => {
-    const record = readHubMetadata(directory, path);
-    const recordedMs = record !== undefined && record.etag === digest?.hex ? record.recordedMs : undefined;
-    return { path, size, digest, recordedMs };
-  });
+  const expected = listing.map(({ path, size, digest }): ExpectedFile => ({ path, size, digest }));
   const { repo, name, commit } = revision;
   const about = { directory, endpoint: comparison.endpoint, repo, revision: name, commit, quick };
   return { ...about, ...(await check(directory, expected, environment, options)) };
@@ -96,22 +91,31 @@ async function check(
     if (finding !== undefined) findings.set(path, finding);
     watch.checked(path, finding);
   };
+  const records = quick ? new HashRecords(inside(directory, STATE_FOLDER)) : undefined;
+  const read = async (file: ExpectedFile): Promise<void> => {
+    const git = file.digest?.algorithm === 'git-sha1';
+    const path = localPath(directory, file.path);
+    const digests = await checker.check(path, file.size, { git, onRead: watch.read });
+    settle(file.path, judge(file, digests));
+  };
+  const reading: Promise<void>[] = [];
+  const look = (files: readonly ExpectedFile[]): void => {
+    for (const file of files) {
+      const seen = glance(directory, file, records);
+      if (seen === undefined) {
+        const one = read(file);
+        // All are waited for below; one that fails before that is no surprise.
+        one.catch(() => {});
+        reading.push(one);
+        continue;
+      }
+      watch.read(file.size);
+      settle(file.path, seen === 'right' ? undefined : seen);
+    }
+  };
   try {
-    await Promise.all(
-      expected.map(async (file) => {
-        const seen = glance(directory, file, quick);
-        if (seen !== undefined) {
-          watch.read(file.size);
-          settle(file.path, seen === 'right' ? undefined : seen);
-          return;
-        }
-        const digests = await checker.check(localPath(directory, file.path), file.size, {
-          git: file.digest?.algorithm === 'git-sha1',
-          onRead: watch.read,
-        });
-        settle(file.path, judge(file, digests));
-      }),
-    );
+    await inSlices(expected, look, signal);
+    await Promise.all(reading);
   } catch (error) {
     signal.throwIfAborted();
     throw error;
@@ -119,16 +123,16 @@ async function check(
     signal.removeEventListener('abort', stop);
   }
   const inOrder = [...findings.values()].sort((left, right) => (left.path < right.path ? -1 : 1));
-  const extra = findExtra(directory, new Set(expected.map((file) => file.path)));
+  const extra = await findExtra(directory, new Set(expected.map((file) => file.path)), signal);
   return { files: expected.length, bytes, findings: [...inOrder, ...extra] };
 }
 
-/** The manifest of a directory and when it was written (Unix milliseconds), or an error that says what to do. */
-export function requireManifest(directory: string): { manifest: Manifest; writtenMs: number } {
+/** The manifest of a directory, or an error that says what to do. */
+export function requireManifest(directory: string): { manifest: Manifest } {
   requireDirectory(directory);
   const path = inside(directory, MANIFEST_FILE);
   const manifest = readManifest(path);
-  if (manifest !== undefined) return { manifest, writtenMs: statSync(path).mtimeMs };
+  if (manifest !== undefined) return { manifest };
   if (existsSync(path)) {
     throw new FetchError('INTEGRITY', `${path} is damaged, or of a newer version of fetch`, {
       hint: 'Compare with the hub instead: fetch verify DIR --repo OWNER/NAME --revision REV.',

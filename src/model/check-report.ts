@@ -7,7 +7,7 @@ export type Finding =
   | {
       readonly kind: 'changed';
       readonly path: string;
-      readonly why: 'size' | 'content' | 'time';
+      readonly why: 'size' | 'content';
       readonly expected: { readonly size: number; readonly digest: Digest | undefined };
       /** `hex` in the algorithm of the expected digest; undefined if the content was not read. */
       readonly found: { readonly size: number; readonly hex: string | undefined };
@@ -21,7 +21,7 @@ export interface CheckReport {
   readonly repo: RepoRef;
   readonly revision: string;
   readonly commit: string;
-  /** Only size and time were looked at; no content was read. */
+  /** Only what was touched since we hashed it was read. */
   readonly quick: boolean;
   /** Of what should be there. */
   readonly files: number;

@@ -13,6 +13,8 @@ export interface RemoteFile {
   readonly size: number;
   /** What the content must hash to; undefined where a mirror gives nothing usable, then only the size is checked. */
   readonly digest: Digest | undefined;
+  /** Of the content, where a lock file names it beside the git blob: 64 hex digits that must match as well. */
+  readonly sha256?: string | undefined;
   /** Of LFS and Xet files, where the hub says it: what stands in git in their place. */
   readonly pointer?: Pointer;
 }

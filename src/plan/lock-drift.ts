@@ -1,4 +1,4 @@
-import type { RemoteFile } from '../model/remote-file.ts';
+import type { Digest, RemoteFile } from '../model/remote-file.ts';
 
 /**
  * What a revision has otherwise than a lock says, a phrase for each file: gone, another size, another hash. Files
@@ -6,13 +6,14 @@ import type { RemoteFile } from '../model/remote-file.ts';
  */
 export function lockDrift(locked: readonly RemoteFile[], listing: readonly RemoteFile[]): string[] {
   const upstream = new Map(listing.map((file) => [file.path, file]));
-  return locked.flatMap(({ path, size, digest }) => {
+  return locked.flatMap(({ path, size, digest, sha256 }) => {
     const found = upstream.get(path);
     if (found === undefined) return [`${path} is gone upstream`];
     if (found.size !== size) return [`${path} has ${found.size} bytes upstream instead of ${size}`];
-    const comparable = digest !== undefined && found.digest?.algorithm === digest.algorithm;
-    if (!comparable || found.digest.hex === digest.hex) return [];
-    return [`${path} has the hash ${short(found.digest.hex)} upstream instead of ${short(digest.hex)}`];
+    const known = [digest?.algorithm === 'git-sha1' ? digest : undefined, sha256Of(digest, sha256)];
+    const same = known.find((one) => one !== undefined && one.algorithm === found.digest?.algorithm);
+    if (same === undefined || found.digest === undefined || found.digest.hex === same.hex) return [];
+    return [`${path} has the hash ${short(found.digest.hex)} upstream instead of ${short(same.hex)}`];
   });
 }
 
@@ -28,6 +29,11 @@ export function selectionDrift(locked: readonly RemoteFile[], selected: readonly
       .filter((file) => !known.has(file.path))
       .map((file) => `${file.path} is asked for, but not locked`),
   ];
+}
+
+function sha256Of(digest: Digest | undefined, sha256: string | undefined): Digest | undefined {
+  if (digest?.algorithm === 'sha256') return digest;
+  return sha256 === undefined ? undefined : { algorithm: 'sha256', hex: sha256 };
 }
 
 function short(hex: string): string {

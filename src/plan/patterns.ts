@@ -15,9 +15,18 @@ type CodeRange = readonly [first: number, last: number];
  * Prepares a pattern as `hf download --include` understands it: Python's `fnmatchcase` on the whole path.
  * `*` and `?` match `/` too, `[abc]`, `[a-z]`, `[!a]` are classes, an unclosed `[` is itself, case counts,
  * `\` is read as `/` in pattern and path, and a pattern that ends in `/` means all that is below. The empty
- * pattern matches nothing. No pattern can make matching take more than (pattern × path) steps.
+ * pattern matches nothing. Beyond that, an accented letter is the same in both ways in which Unicode writes it. No
+ * pattern can make matching take more than (pattern × path) steps.
  */
 export function compilePattern(pattern: string): PathMatcher {
+  const exact = compileExact(pattern);
+  // Without letters beyond ASCII there is only one way to write it.
+  if (!/[^\p{ASCII}]/u.test(pattern)) return exact;
+  const plain = compileExact(pattern.normalize('NFC'));
+  return (path) => exact(path) || plain(path.normalize('NFC'));
+}
+
+function compileExact(pattern: string): PathMatcher {
   if (pattern === '') return () => false;
   const slashed = pattern.replaceAll('\\', '/');
   const elements = parsePattern(slashed.endsWith('/') ? `${slashed}*` : slashed);

@@ -75,7 +75,16 @@ class Listing {
     const folder = clean.replace(/\/+$/, '');
     const below = kind === 'file' ? [] : this.paths.filter((other) => other.startsWith(`${folder}/`));
     if (below.length > 0) return below;
-    return patterns && isPattern(clean) ? this.paths.filter(compilePattern(clean)) : [];
+    const matching = patterns && isPattern(clean) ? this.paths.filter(compilePattern(clean)) : [];
+    return matching.length > 0 ? matching : this.#spelledOtherwise(clean, folder, kind);
+  }
+
+  /** Unicode has two ways to write an accented letter, which look the same; keyboards and macOS differ in theirs. */
+  #spelledOtherwise(clean: string, folder: string, kind: TargetPath['kind']): readonly string[] {
+    const plain = (text: string) => text.normalize('NFC');
+    const same = this.paths.filter((path) => plain(path) === plain(clean));
+    if (kind !== 'folder' && same.length > 0) return same;
+    return kind === 'file' ? [] : this.paths.filter((path) => plain(path).startsWith(`${plain(folder)}/`));
   }
 
   nearest(name: string): string[] {

@@ -15,7 +15,6 @@ function describe(finding: Finding): string {
   if (why === 'size') {
     return `${path}  (${groupDigits(found.size)} bytes instead of ${groupDigits(expected.size)})`;
   }
-  if (why === 'time') return `${path}  (written to since it was recorded)`;
   const name = expected.digest?.algorithm === 'git-sha1' ? 'git blob' : 'sha256';
   return `${path}  (${name} ${found.hex?.slice(0, 12)}… instead of ${expected.digest?.hex.slice(0, 12)}…)`;
 }
@@ -32,7 +31,7 @@ export function countFindings(findings: readonly Finding[]): string {
 /** `10 files, 165 MB, all as in the manifest of OWNER/NAME, main at 0123456; took 2s`. */
 export function checkSentence(facts: CheckReport, elapsedMs: number): string {
   const found = countFindings(facts.findings);
-  const how = facts.quick ? 'by size and time only' : 'every byte read';
+  const how = facts.quick ? 'read only what was touched' : 'every byte read';
   const verdict = found === '' ? 'no difference' : found;
   const what = `${printable(repoPath(facts.repo))}, ${printable(facts.revision)} at ${facts.commit.slice(0, 7)}`;
   const size = `${formatCount(facts.files, 'file')}, ${formatBytes(facts.bytes)}`;

@@ -8,7 +8,7 @@ export interface RunFacts {
   /** Files that were right before the run and not fetched. */
   readonly keptFiles: number;
   readonly repairedFiles: number;
-  /** Bytes that are on disk now, unfinished files included. */
+  /** Bytes that are on disk now, unfinished files included, and not what stood there and was not read yet. */
   readonly doneBytes: number;
   readonly fetchedBytes: number;
   readonly finishedFiles: number;
@@ -22,7 +22,7 @@ export function runFacts(tally: Tally, elapsedMs: number): RunFacts {
     bytes: tally.totalBytes,
     keptFiles: tally.outcomes.kept,
     repairedFiles: tally.outcomes.repaired,
-    doneBytes: tally.doneBytes,
+    doneBytes: tally.doneBytes - tally.uncheckedBytes,
     fetchedBytes: tally.fetchedBytes,
     finishedFiles: tally.finishedFiles,
     retries: tally.retries,

@@ -62,6 +62,14 @@ export class Tally {
     return this.totalBytes - this.doneBytes;
   }
 
+  /** Bytes that count as done and have not been read yet: nobody knows whether they are of any use. */
+  get uncheckedBytes(): number {
+    const waiting = (this.plan?.files ?? []).filter(({ action, file }) => {
+      return action === 'check' && this.file(file.path)?.state === 'waiting';
+    });
+    return waiting.reduce((sum, { file }) => sum + (this.file(file.path)?.done ?? 0), 0);
+  }
+
   file(path: string): FileProgress | undefined {
     return this.#files.get(path);
   }

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from './make-folder.ts';
 
 /** Larger answers are cheaper to ask for again than to keep. */
 const MAX_ENTRY_BYTES = 8_000_000;
@@ -34,7 +35,7 @@ export class AnswerCache {
     if (content.length > MAX_ENTRY_BYTES) return;
     try {
       // Private repositories have private listings.
-      this.#made ??= mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      this.#made ??= makeFolder(this.#folder, 0o700);
       await this.#made;
       const path = this.#path(key);
       const temporary = `${path}.${randomUUID()}`;

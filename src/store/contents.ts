@@ -1,25 +1,30 @@
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
+import { inSlices } from './in-slices.ts';
 import type { Manifest, ManifestFile } from './manifest.ts';
 import { regularFile } from './regular-file.ts';
 import { isLocalName, localPath } from './safe-path.ts';
 
 /** What an earlier run left in a directory that this revision still has with the same content. */
-export function remainingContents(
+export async function remainingContents(
   directory: string,
   earlier: Manifest | undefined,
   revision: Revision,
   listing: readonly RemoteFile[],
-): ManifestFile[] {
+  signal?: AbortSignal,
+): Promise<ManifestFile[]> {
   const upstream = new Map(listing.map((file) => [file.path, file]));
   const sameCommit = earlier?.commit === revision.commit;
-  return (earlier?.files ?? []).filter((entry) => {
+  const remaining: ManifestFile[] = [];
+  const look = (entry: ManifestFile): boolean => {
     const file = upstream.get(entry.path);
     if (file === undefined || file.size !== entry.size) return false;
     // Without a hash only the commit tells one content from another.
     const unchanged = file.digest === undefined ? sameCommit : file.digest.hex === entry.oid;
     return unchanged && sizeOf(directory, entry.path) === entry.size;
-  });
+  };
+  await inSlices(earlier?.files ?? [], (slice) => remaining.push(...slice.filter(look)), signal);
+  return remaining;
 }
 
 /** Undefined where there is no such file, and where it has a name that cannot be written here. */

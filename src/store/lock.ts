@@ -1,33 +1,35 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { open, rename, unlink, utimes } from 'node:fs/promises';
+import { constants, readFileSync, statSync } from 'node:fs';
+import { open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { FetchError } from '../model/error.ts';
-import type { Clock, Random } from '../system/clock.ts';
+import type { Clock } from '../system/clock.ts';
 import { onDisk } from '../system/disk-error.ts';
+import { isLocalDisk } from './local-disk.ts';
+import { bootOf, isHere, type LockContext, parseOwner } from './lock-owner.ts';
 
-/** Who holds a lock. `startedAt` tells a reused process id from the one that wrote it. */
-export interface LockOwner {
-  readonly pid: number;
-  readonly host: string;
-  /** What the system says of the start of that process; empty where it says nothing. */
-  readonly startedAt: string;
-}
-
-export interface LockContext {
-  readonly owner: LockOwner;
-  /** The start of a living process of this host, or undefined if there is none with that id. */
-  readonly processStart: (pid: number) => string | undefined;
-  readonly clock: Clock;
-  readonly random: Random;
-}
+export type { LockContext, LockOwner } from './lock-owner.ts';
 
 const HEARTBEAT_MS = 10_000;
 /** Other hosts cannot be asked whether a process lives; this long without a heartbeat counts as dead. */
 const FOREIGN_STALE_MS = 60_000;
-/** Writing the records of a run takes moments; on a slow shared disk, more of them. */
-const LONGEST_TURN_MS = 60_000;
+/** So often somebody who waits looks whether a heart beats. */
+const LOOK_MS = 1000;
+/** So long one holder may write the records of its run, on a slow shared disk. */
+const LONGEST_TURN_MS = 600_000;
+/** After so long whoever waits says so. */
+const TELL_MS = 3000;
 /** Between making the file and writing the owner into it a lock is empty. */
 const EMPTY_STALE_MS = 10_000;
+
+export interface LockOptions {
+  /** The option that names another place. */
+  readonly elsewhere?: '--local-dir' | '--cache-dir';
+  /** Ends waiting. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of a wait that people may wonder about. */
+  readonly note?: ((message: string) => void) | undefined;
+}
 
 /**
  * One run per directory: a file that is made exclusively, with its owner inside and a heartbeat.
@@ -47,19 +49,18 @@ export class DirectoryLock implements AsyncDisposable {
     this.#beat();
   }
 
-  /** Takes the lock or throws LOCKED. The folder must exist. `elsewhere` is the option that names another place. */
-  static async take(
-    path: string,
-    context: LockContext,
-    elsewhere: '--local-dir' | '--cache-dir' = '--local-dir',
-  ): Promise<DirectoryLock> {
+  /** Takes the lock or throws LOCKED, after a minute at most. The folder must exist. */
+  static async take(path: string, context: LockContext, options: LockOptions = {}): Promise<DirectoryLock> {
+    const { elsewhere = '--local-dir' } = options;
     const nonce = context.random().toString(36).slice(2);
     const content = `${JSON.stringify({ ...context.owner, since: context.clock.now(), nonce })}\n`;
     for (let tries = 0; tries < 3; tries += 1) {
       if (await create(path, content)) return new DirectoryLock(path, content, context.clock);
       const seen = read(path);
       if (seen === undefined) continue;
-      const holder = livingHolder(seen, context);
+      const found = judge(seen, path, context);
+      const holder =
+        found.state === 'silent' ? await watch(path, seen, found.holder, context, options) : found.holder;
       if (holder !== undefined) throw locked(path, holder, elsewhere);
       if (await takeOver(path, seen, content, context)) {
         return new DirectoryLock(path, content, context.clock);
@@ -68,25 +69,35 @@ export class DirectoryLock implements AsyncDisposable {
     throw locked(path, 'another run', elsewhere);
   }
 
-  /** The same, for somebody whose turn will come: LOCKED only after a minute. */
-  static async wait(path: string, context: LockContext): Promise<DirectoryLock> {
-    const never = new AbortController().signal;
-    const start = context.clock.monotonic();
+  /** The same, for somebody whose turn will come: LOCKED only when one holder takes ten minutes. */
+  static async wait(path: string, context: LockContext, options: LockOptions = {}): Promise<DirectoryLock> {
+    const { clock } = context;
+    const { signal = new AbortController().signal, note } = options;
+    let holder = read(path)?.text;
+    let since = clock.monotonic();
+    let told = false;
     for (;;) {
       try {
-        return await DirectoryLock.take(path, context);
+        return await DirectoryLock.take(path, context, options);
       } catch (error) {
-        const locked = error instanceof FetchError && error.code === 'LOCKED';
-        if (!locked || context.clock.monotonic() - start > LONGEST_TURN_MS) throw error;
-        await context.clock.sleep(20 + context.random() * 80, never);
+        if (!(error instanceof FetchError) || error.code !== 'LOCKED') throw error;
+        const now = clock.monotonic();
+        const text = read(path)?.text;
+        if (text !== holder) since = now;
+        holder = text;
+        if (now - since > LONGEST_TURN_MS) throw error;
+        if (!told && now - since > TELL_MS) {
+          note?.(`${error.message}: waiting for it, to write down what this run has brought`);
+          told = true;
+        }
+        await clock.sleep(20 + context.random() * 80, signal);
       }
     }
   }
 
   #beat(): void {
     this.#cancelHeartbeat = this.#clock.after(HEARTBEAT_MS, () => {
-      const seconds = this.#clock.now() / 1000;
-      utimes(this.#path, seconds, seconds).catch(() => {});
+      touch(this.#path, this.#content, this.#clock.now() / 1000).catch(() => {});
       this.#beat();
     });
   }
@@ -96,6 +107,34 @@ export class DirectoryLock implements AsyncDisposable {
     // Somebody who thought us dead may have taken it over.
     if (read(this.#path)?.text === this.#content) await unlink(this.#path).catch(() => {});
   }
+}
+
+/** Ours only: a machine that slept may find that somebody else has the lock by now. Never through a link. */
+async function touch(path: string, content: string, seconds: number): Promise<void> {
+  const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  try {
+    if ((await file.readFile('utf8')) === content) await file.utimes(seconds, seconds);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The holder if its lock changed within a minute of our own time; undefined if it did not. */
+async function watch(
+  path: string,
+  before: Seen,
+  holder: string,
+  { clock }: LockContext,
+  { signal = new AbortController().signal, note }: LockOptions,
+): Promise<string | undefined> {
+  note?.(`${holder} has not been heard of for a while: waiting a minute to see whether it still works here`);
+  for (let waited = 0; waited < FOREIGN_STALE_MS; waited += LOOK_MS) {
+    await clock.sleep(LOOK_MS, signal);
+    const now = read(path);
+    if (now === undefined) return undefined;
+    if (now.text !== before.text || now.modifiedMs !== before.modifiedMs) return holder;
+  }
+  return undefined;
 }
 
 async function create(path: string, content: string): Promise<boolean> {
@@ -135,51 +174,36 @@ function read(path: string): Seen | undefined {
 /** Who holds the lock at that path, for people; undefined if nobody does who may still be alive. Changes nothing. */
 export function lockHolder(path: string, context: LockContext): string | undefined {
   const seen = read(path);
-  return seen === undefined ? undefined : livingHolder(seen, context);
+  return seen === undefined ? undefined : livingHolder(seen, path, context);
 }
 
-/** A description of the holder if it may still be alive; undefined if the lock is stale. */
-function livingHolder(seen: Seen, context: LockContext): string | undefined {
+/** A description of the holder if it seems to be alive. */
+function livingHolder(seen: Seen, path: string, context: LockContext): string | undefined {
+  const found = judge(seen, path, context);
+  return found.state === 'alive' ? found.holder : undefined;
+}
+
+/** `silent` is a holder elsewhere: by its clock and ours it is silent, but clocks differ. */
+type Judgement =
+  | { readonly state: 'alive' | 'silent'; readonly holder: string }
+  | { readonly state: 'dead'; readonly holder: undefined };
+
+const DEAD: Judgement = { state: 'dead', holder: undefined };
+
+function judge(seen: Seen, path: string, context: LockContext): Judgement {
   const age = context.clock.now() - seen.modifiedMs;
   const owner = parseOwner(seen.text);
-  if (owner === undefined) return age < EMPTY_STALE_MS ? 'another run' : undefined;
-  const here = owner.host === context.owner.host;
-  const alive = mayBeAlive({
-    here,
-    silentMs: age,
-    start: () => context.processStart(owner.pid),
-    isSame: (start) => start === '' || owner.startedAt === '' || start === owner.startedAt,
-  });
-  if (!alive) return undefined;
-  return here ? `process ${owner.pid}` : `process ${owner.pid} on ${owner.host}`;
-}
-
-/** What is known of another run. */
-export interface Traces {
-  /** It is, or was, on this host. */
-  readonly here: boolean;
-  /** Since its last sign of life. */
-  readonly silentMs: number;
-  /** The start of the process that has its id now. */
-  readonly start: () => string | undefined;
-  readonly isSame: (start: string) => boolean;
-}
-
-/** Processes of this host can be asked after; those of others count as dead when they are silent for long. */
-export function mayBeAlive({ here, silentMs, start, isSame }: Traces): boolean {
-  if (!here) return silentMs < FOREIGN_STALE_MS;
-  const found = start();
-  return found !== undefined && isSame(found);
-}
-
-function parseOwner(text: string): LockOwner | undefined {
-  try {
-    const { pid, host, startedAt } = JSON.parse(text) as Record<string, unknown>;
-    if (!Number.isSafeInteger(pid) || (pid as number) <= 0 || typeof host !== 'string') return undefined;
-    return { pid: pid as number, host, startedAt: typeof startedAt === 'string' ? startedAt : '' };
-  } catch {
-    return undefined;
+  if (owner === undefined) return age < EMPTY_STALE_MS ? { state: 'alive', holder: 'another run' } : DEAD;
+  if (isHere(owner, context.owner)) {
+    const start = context.processStart(owner.pid);
+    const isSame = start === '' || owner.startedAt === '' || start === owner.startedAt;
+    return start !== undefined && isSame ? { state: 'alive', holder: `process ${owner.pid}` } : DEAD;
   }
+  const boots = [bootOf(owner), bootOf(context.owner)];
+  const rebooted = !boots.includes('') && boots[0] !== boots[1];
+  if (rebooted && isLocalDisk(dirname(path))) return DEAD;
+  const holder = `process ${owner.pid} on ${owner.host}`;
+  return { state: Math.abs(age) < FOREIGN_STALE_MS ? 'alive' : 'silent', holder };
 }
 
 /**
@@ -192,7 +216,7 @@ async function takeOver(path: string, stale: Seen, content: string, context: Loc
   if (!(await create(claim, content))) {
     const rival = read(claim);
     // Killed between the two steps.
-    if (rival !== undefined && livingHolder(rival, context) === undefined)
+    if (rival !== undefined && livingHolder(rival, claim, context) === undefined)
       await unlink(claim).catch(() => {});
     return false;
   }

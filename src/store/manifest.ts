@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { RepoType } from '../model/repo.ts';
+import type { Flush } from './flush.ts';
 import { writeAtomically } from './write-atomically.ts';
 
 export interface ManifestFile {
@@ -56,11 +57,15 @@ function isManifestFile(file: unknown): boolean {
 }
 
 /** Sorted by path, two spaces, a newline at the end: made for diffs. */
-export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
+export async function writeManifest(path: string, manifest: Manifest, flush?: Flush): Promise<void> {
   const { version, endpoint, repo, revision, commit } = manifest;
   const files = [...manifest.files]
     .sort((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0))
     .map(({ path: name, size, sha256, oid }) => ({ path: name, size, sha256, oid }));
   const document = { version, endpoint, repo, revision, commit, files };
-  await writeAtomically(path, `${JSON.stringify(document, undefined, 2)}\n`);
+  await writeAtomically(
+    path,
+    `${JSON.stringify(document, undefined, 2)}\n`,
+    flush === undefined ? {} : { flush },
+  );
 }

@@ -1,4 +1,13 @@
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
@@ -46,6 +55,8 @@ export class PartJournal {
   readonly #offset: number;
   readonly #size: number;
   readonly #marked: Uint8Array;
+  /** Numbers of the blocks that were written since the last checkpoint began. */
+  #fresh = new IntervalSet();
   /** How often everything was forgotten. */
   #epoch = 0;
 
@@ -54,6 +65,7 @@ export class PartJournal {
     this.#offset = offset;
     this.#size = size;
     this.#marked = marked;
+    for (const range of runsOf(marked, WRITTEN)) this.#fresh.add(range);
   }
 
   /** Opens the journal of this part, or starts a new one if there is none or it is of something else. */
@@ -86,6 +98,19 @@ export class PartJournal {
     return marked === undefined ? [] : heldRanges(marked, identity.size);
   }
 
+  /** A journal of a part that is a copy: these ranges are written, and not durable yet. */
+  static write(path: string, identity: PartIdentity, held: readonly ByteRange[], boot: string): void {
+    const marked = new Uint8Array(blockCount(identity.size));
+    const set = new IntervalSet(held);
+    for (const { start, end } of held) {
+      const [first, last] = [Math.ceil(start / BLOCK_BYTES), Math.ceil(end / BLOCK_BYTES)];
+      for (let block = first; block < last; block += 1) {
+        if (set.covers(blockRange(block, identity.size))) marked[block] = WRITTEN;
+      }
+    }
+    writeFileSync(path, Buffer.concat([headerLine(identity), bootLine(boot), marked]), { flag: 'wx' });
+  }
+
   get held(): readonly ByteRange[] {
     return heldRanges(this.#marked, this.#size);
   }
@@ -102,28 +127,32 @@ export class PartJournal {
       if (block === from) continue;
       // All at once: a call to the system for each would be four thousand for a gibibyte.
       const marks = this.#marked.fill(WRITTEN, from, block).subarray(from, block);
+      this.#fresh.add({ start: from, end: block });
       writeFully(this.#descriptor, marks, this.#offset + from);
     }
   }
 
   /**
    * Begins a checkpoint: the returned function says that all that was written by now is durable. Not if it was
-   * forgotten meanwhile.
+   * forgotten meanwhile. It costs as much as was written since the last one, however large the file is.
    */
   checkpoint(): () => void {
-    const written = this.#marked.map((mark) => (mark === 0 ? 0 : 1));
+    const written = this.#fresh.ranges;
     const epoch = this.#epoch;
+    this.#fresh = new IntervalSet();
     return () => {
       if (epoch !== this.#epoch) return;
-      const settled = this.#marked.map((mark, block) => (written[block] === 1 ? DURABLE : mark));
-      writeFully(this.#descriptor, settled, this.#offset);
-      this.#marked.set(settled);
+      for (const { start, end } of written) {
+        const marks = this.#marked.fill(DURABLE, start, end).subarray(start, end);
+        writeFully(this.#descriptor, marks, this.#offset + start);
+      }
     };
   }
 
   /** Forgets all blocks. */
   clear(): void {
     this.#epoch += 1;
+    this.#fresh = new IntervalSet();
     this.#marked.fill(0);
     writeFully(this.#descriptor, this.#marked, this.#offset);
   }
@@ -187,4 +216,15 @@ function heldRanges(marked: Uint8Array, size: number): ByteRange[] {
     if (marked[block] !== 0) held.add(blockRange(block, size));
   }
   return [...held.ranges];
+}
+
+/** Stretches of blocks that bear this mark. */
+function runsOf(marked: Uint8Array, mark: number): ByteRange[] {
+  const runs: ByteRange[] = [];
+  for (let start = marked.indexOf(mark); start >= 0; start = marked.indexOf(mark, start)) {
+    const from = start;
+    while (marked[start] === mark) start += 1;
+    runs.push({ start: from, end: start });
+  }
+  return runs;
 }

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, renameSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteRange } from '../model/byte-range.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { type Revision, repoPath } from '../model/repo.ts';
 import { bootId } from './boot-id.ts';
-import type { LockContext } from './lock.ts';
+import { copyRanges } from './copy-content.ts';
+import { isLocalDisk } from './local-disk.ts';
+import type { LockContext } from './lock-owner.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
-import { PartOwner } from './part-owner.ts';
-import { removeIfThere } from './staged-part.ts';
+import { type OwnerState, PartOwner } from './part-owner.ts';
+import { removeIfThere } from './remove-if-there.ts';
 
 export interface Part {
   readonly identity: PartIdentity;
@@ -28,6 +30,8 @@ interface Found {
   readonly journal: string;
   readonly held: readonly ByteRange[];
   readonly heldBytes: number;
+  /** Somebody may still be writing to it: no other run may do so. */
+  readonly mayBeInUse: boolean;
 }
 
 /** Where the unfinished files of one revision stand. */
@@ -40,22 +44,43 @@ export class PartsFolder {
   constructor(folder: string, revision: Revision, context: LockContext) {
     this.#folder = folder;
     this.#revision = revision;
-    this.#owner = new PartOwner(context);
+    this.#owner = new PartOwner(context, () => isLocalDisk(folder));
   }
 
-  /** Where this run works on a file. What others left of it is taken over first. */
-  take(file: RemoteFile): Part {
+  /** Where this run works on a file. What others left of it is taken over first, or copied if they may still write. */
+  async take(file: RemoteFile, signal?: AbortSignal): Promise<Part> {
     const identity = this.#identity(file);
     const stem = join(this.#folder, partId(identity));
     const own = `${stem}.${this.#owner.token}`;
     const [part, journal] = [`${own}.part`, `${own}.blocks`];
     const found = identity.size > BLOCK_BYTES ? this.#find(identity, this.names()) : undefined;
-    if (found !== undefined) {
+    if (found?.mayBeInUse === true) {
+      await this.#copy(found, identity, { part, journal }, signal);
+    } else if (found !== undefined) {
       // The journal first: if we are killed between the two, the next run finds it for the part.
       renameIfThere(found.journal, journal);
       renameIfThere(found.part, part);
     }
     return { identity, part, journal, free: { part: `${stem}.part`, journal: `${stem}.blocks` } };
+  }
+
+  /** What its owner may write from now on goes into its own file. A disk without room for both begins from nothing. */
+  async #copy(
+    found: Found,
+    identity: PartIdentity,
+    own: Pick<Part, 'part' | 'journal'>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    try {
+      await writeFile(own.part, '', { flag: 'wx' });
+      await copyRanges(found.part, own.part, found.held, signal);
+      PartJournal.write(own.journal, identity, found.held, this.boot);
+    } catch (error) {
+      await removeIfThere(own.part);
+      await removeIfThere(own.journal);
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (!['ENOSPC', 'EDQUOT', 'ENOENT'].includes(code)) throw error;
+    }
   }
 
   /** A name of this run's own beside the parts, for something that is put together before it is moved. */
@@ -84,7 +109,7 @@ export class PartsFolder {
     const journals: string[] = [];
     const id = partId(identity);
     for (const name of names) {
-      if (!name.startsWith(id) || !this.#mayTake(name)) continue;
+      if (!name.startsWith(id) || this.#state(name) === 'alive') continue;
       if (name.endsWith('.part')) parts.push(name);
       else if (name.endsWith('.blocks')) journals.push(name);
     }
@@ -98,17 +123,19 @@ export class PartsFolder {
         const journal = join(this.#folder, other);
         const held = PartJournal.peek(journal, identity, size, this.boot);
         const heldBytes = held.reduce((sum, { start, end }) => sum + end - start, 0);
-        if (heldBytes > (best?.heldBytes ?? 0)) best = { part, journal, held, heldBytes };
+        const mayBeInUse = this.#state(name) === 'silent';
+        if (heldBytes > (best?.heldBytes ?? 0)) best = { part, journal, held, heldBytes, mayBeInUse };
       }
     }
     return best;
   }
 
-  /** Whether it is a file that nobody else can be writing to. */
-  #mayTake(name: string): boolean {
+  /** What is known of who writes to it. What is no file, or has a second name outside, is nothing of ours. */
+  #state(name: string): OwnerState {
     const match = PART_NAME.exec(name);
     const found = lstatSync(join(this.#folder, name), { throwIfNoEntry: false });
-    return match !== null && found?.isFile() === true && this.#owner.mayTake(match[2], found.mtimeMs);
+    if (match === null || found?.isFile() !== true || found.nlink !== 1) return 'alive';
+    return this.#owner.state(match[2], found.mtimeMs);
   }
 
   /**
@@ -123,7 +150,7 @@ export class PartsFolder {
     const keep = new Set(wanted.map((file) => partId(this.#identity(file))));
     for (const name of names) {
       const [, id = '', owner] = PART_NAME.exec(name) ?? [];
-      if (keep.has(id) || (owner !== undefined && !this.#mayTake(name))) continue;
+      if (keep.has(id) || (owner !== undefined && this.#state(name) === 'alive')) continue;
       await removeIfThere(join(this.#folder, name)).catch(() => {});
     }
   }

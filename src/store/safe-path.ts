@@ -1,7 +1,7 @@
 import { join, sep } from 'node:path';
 import { FetchError } from '../model/error.ts';
 import { windowsNameProblem } from '../model/windows-name.ts';
-import { findCollisions, type NameProblem } from './name-collisions.ts';
+import { type FoldName, findCollisions, type NameProblem } from './name-collisions.ts';
 
 export type { NameProblem } from './name-collisions.ts';
 
@@ -22,12 +22,12 @@ const IGNORABLE = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
  * Finds the names of a listing that cannot or must not be written, in the order of the listing and each once.
  * A name comes from a server: whoever writes it must have asked here first. Rules that keep a name inside
  * the directory and out of `.git` and of our own records hold everywhere, so that a listing is not safe on one
- * machine and dangerous on the next. `caseInsensitive` says what was found out about the file system.
+ * machine and dangerous on the next. `folding` says what was found out about the file system.
  */
 export function checkNames(
   paths: readonly string[],
   platform: NamePlatform,
-  { caseInsensitive }: { readonly caseInsensitive: boolean },
+  folding: { readonly caseInsensitive: boolean; readonly normalises?: boolean },
 ): readonly NameProblem[] {
   const reasons = new Map<string, string>();
   const possible: string[] = [];
@@ -36,13 +36,26 @@ export function checkNames(
     if (reason === undefined) possible.push(path);
     else reasons.set(path, reason);
   }
-  for (const { path, reason } of findCollisions(possible, caseInsensitive ? foldName : undefined)) {
+  for (const { path, reason } of findCollisions(possible, foldOf(folding))) {
     if (!reasons.has(path)) reasons.set(path, reason);
   }
   return Array.from(new Set(paths)).flatMap((path) => {
     const reason = reasons.get(path);
     return reason === undefined ? [] : [{ path, reason }];
   });
+}
+
+/** Whether some of these names may be one on a file system that ignores case or how Unicode is written. */
+export function mayFallTogether(paths: readonly string[]): boolean {
+  return findCollisions(paths, foldName).length > 0;
+}
+
+function foldOf(folding: {
+  readonly caseInsensitive: boolean;
+  readonly normalises?: boolean;
+}): FoldName | undefined {
+  if (folding.caseInsensitive) return foldName;
+  return folding.normalises === true ? (name) => name.normalize('NFC') : undefined;
 }
 
 /** Says why one name, looked at alone, cannot or must not be written; undefined when it can. */

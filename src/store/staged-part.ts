@@ -1,25 +1,24 @@
 import {
+  type BigIntStats,
   closeSync,
   constants,
-  fdatasync,
   fstatSync,
   ftruncateSync,
   lstatSync,
   openSync,
   unlinkSync,
 } from 'node:fs';
-import { rename, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { promisify } from 'node:util';
+import { rename } from 'node:fs/promises';
 import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import { onDisk, onDiskSync } from '../system/disk-error.ts';
-import { makeFolder } from './make-folder.ts';
+import type { FinalPlace } from './final-place.ts';
+import type { Flush } from './flush.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
+import { removeIfThere } from './remove-if-there.ts';
+import { stampOf } from './stamp.ts';
 import type { ContentDigests, StagedFile } from './store.ts';
-
-const makeDurable = promisify(fdatasync);
 
 export interface StagedPartPaths {
   readonly part: string;
@@ -34,7 +33,11 @@ export interface StagedPartContext {
   /** Which start of the machine this is. */
   readonly boot: string;
   readonly monotonic: () => number;
-  readonly onCommit: (digests: ContentDigests) => Promise<void>;
+  readonly flush: Flush;
+  /** Where the finished file is put. */
+  readonly place: FinalPlace;
+  /** `stamp` is that of what was hashed, under its final name; undefined if it was touched meanwhile. */
+  readonly onCommit: (digests: ContentDigests, stamp: string | undefined) => Promise<void>;
 }
 
 /** So much, or so long, is at stake in a power cut. */
@@ -56,6 +59,8 @@ export class StagedPart implements StagedFile {
   #unsafeBytes = 0;
   #checkpointAt: number;
   #checkpoint: Promise<void> | undefined;
+  /** The disk has lost some of it, and says so only once: nothing of it can be trusted any more. */
+  #lost: { readonly error: unknown } | undefined;
 
   constructor(paths: StagedPartPaths, identity: PartIdentity, context: StagedPartContext) {
     this.#paths = paths;
@@ -101,13 +106,39 @@ export class StagedPart implements StagedFile {
     this.#unsafeBytes = 0;
     this.#checkpointAt = now;
     const settle = this.#journal.checkpoint();
-    this.#checkpoint = makeDurable(this.descriptor)
-      .then(settle)
-      // Whatever is wrong with the disk: writing, or the end of the file, will tell.
-      .catch(() => {})
+    this.#checkpoint = this.#makeDurable()
+      .then((isDurable) => {
+        if (isDurable) settle();
+      })
+      // Remembered, and told when the file is to get its name.
+      .catch((error) => this.#poison(error))
       .finally(() => {
         this.#checkpoint = undefined;
       });
+  }
+
+  /**
+   * The system tells a lost write to one flush and to no later one, and takes the pages for clean then: also after
+   * a flush that succeeds, and in a later run, the part cannot be trusted.
+   */
+  async #makeDurable(): Promise<boolean> {
+    try {
+      return await this.#context.flush.file(this.descriptor);
+    } catch (error) {
+      this.#poison(error);
+      throw error;
+    }
+  }
+
+  /** At once, not at the end: if the run is killed now, the next one must not find marks. */
+  #poison(error: unknown): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = { error };
+    try {
+      this.#journal?.clear();
+    } catch {
+      // The end of this run removes both.
+    }
   }
 
   restart(): void {
@@ -121,13 +152,14 @@ export class StagedPart implements StagedFile {
     const final = this.#paths.final(digests);
     await onDisk(final, async () => {
       // The content must survive a power cut before the name does.
-      await makeDurable(this.descriptor);
+      await this.#makeDurable();
       await this.#checkpoint;
-      this.#mustBeWhatWasHashed();
+      if (this.#lost !== undefined) throw this.#lost.error;
+      const hashed = this.#mustBeWhatWasHashed();
       this.#close();
-      await moveInto(this.#paths.part, final);
+      await this.#context.place.move(this.#paths.part, final);
       if (this.#journal !== undefined) await removeIfThere(this.#paths.journal);
-      await this.#context.onCommit(digests);
+      await this.#context.onCommit(digests, stampOfMoved(hashed, final));
     });
   }
 
@@ -144,7 +176,7 @@ export class StagedPart implements StagedFile {
     await this.#checkpoint;
     if (!this.#open) return;
     // Without a whole block there is nothing that a later run could continue.
-    const worthless = (this.#journal?.held.length ?? 0) === 0;
+    const worthless = this.#lost !== undefined || (this.#journal?.held.length ?? 0) === 0;
     const ours = this.#isKnownAsOurs();
     this.#close();
     if (!ours) return;
@@ -164,8 +196,9 @@ export class StagedPart implements StagedFile {
   }
 
   /** Another run that did not see our lock may have put its own part there: that one was not verified. */
-  #mustBeWhatWasHashed(): void {
-    if (this.#isOurs() && fstatSync(this.descriptor).size === this.#size) return;
+  #mustBeWhatWasHashed(): BigIntStats {
+    const own = fstatSync(this.descriptor, { bigint: true });
+    if (this.#isOurs() && own.size === BigInt(this.#size)) return own;
     throw new FetchError('DISK', `${this.#paths.part} was changed by another program`, {
       hint: 'Nothing else may work in this directory meanwhile. Run the same command again.',
     });
@@ -197,26 +230,20 @@ export class StagedPart implements StagedFile {
 /** Never into a link: what is written must stay in the folder of parts. */
 function openPart({ part }: StagedPartPaths, journaled: boolean): number {
   const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
-  if (journaled) return openSync(part, flags, 0o666);
+  if (journaled) {
+    const descriptor = openSync(part, flags, 0o666);
+    if (fstatSync(descriptor).nlink === 1) return descriptor;
+    // What has a second name is somebody's file.
+    closeSync(descriptor);
+  }
   // A new file, not the old one emptied: somebody may be about to give that one its final name.
   if (lstatSync(part, { throwIfNoEntry: false }) !== undefined) unlinkSync(part);
   return openSync(part, flags | constants.O_EXCL, 0o666);
 }
 
-async function moveInto(part: string, final: string): Promise<void> {
-  try {
-    await rename(part, final);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await makeFolder(dirname(final));
-    await rename(part, final);
-  }
-}
-
-export async function removeIfThere(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+/** Moving changes the time of the inode, and nothing else of it. */
+function stampOfMoved(hashed: BigIntStats, final: string): string | undefined {
+  const named = lstatSync(final, { bigint: true, throwIfNoEntry: false });
+  const same = named?.ino === hashed.ino && named.size === hashed.size && named.mtimeNs === hashed.mtimeNs;
+  return same ? stampOf(named) : undefined;
 }

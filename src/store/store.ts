@@ -42,15 +42,17 @@ export interface StagedFile extends AsyncDisposable {
 }
 
 /**
- * Where files go. Before `open` nothing is written: `refuseNames` and `survey` only look.
+ * Where files go. Before `open` nothing is written: `refuseNames` and `survey` only look. `open` may refuse names as well,
+ * once it can try out what the file system does with them.
  * `open` takes the lock of the directory (LOCKED if somebody else has it), disposing releases it.
  */
 export interface Store extends AsyncDisposable {
   /** Absolute path of what the user gets. */
   readonly directory: string;
   /** Throws DISK, naming them, if names cannot or must not be written here or would leave the directory. */
-  refuseNames(files: readonly RemoteFile[]): Promise<void>;
-  open(): Promise<void>;
+  refuseNames(files: readonly RemoteFile[], signal?: AbortSignal): Promise<void>;
+  /** `signal` ends every longer work on the disk until the store is disposed of. */
+  open(signal?: AbortSignal): Promise<void>;
   survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey>;
   /** Absolute path of the file under its final name. */
   finalPath(file: RemoteFile): string;
@@ -71,6 +73,14 @@ export interface Store extends AsyncDisposable {
     complete?: boolean,
     isWholeListing?: boolean,
   ): Promise<void>;
+}
+
+/** Compares with every hash that is known of a file, also with the one that only a lock file names. */
+export function contentMatches(
+  digests: ContentDigests,
+  { digest, sha256 }: Pick<RemoteFile, 'digest' | 'sha256'>,
+): boolean {
+  return digestMatches(digests, digest) && (sha256 === undefined || digests.sha256 === sha256);
 }
 
 export function digestMatches(digests: ContentDigests, expected: Digest | undefined): boolean {

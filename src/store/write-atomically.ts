@@ -1,20 +1,27 @@
 import { existsSync } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { removeIfThere } from './staged-part.ts';
+import { Flush } from './flush.ts';
+import { removeIfThere } from './remove-if-there.ts';
 
 /** Two runs that do not see each other's lock may meet here; so often one of them begins again. */
 const TRIES = 5;
+
+export interface AtomicWrite {
+  /** Where it is written first, on the same file system. */
+  readonly temporary?: string;
+  readonly flush?: Flush;
+}
 
 /** Writes a small file so that readers see the old content or the new, also after a power cut. */
 export async function writeAtomically(
   path: string,
   content: string,
-  temporary: string = `${path}.new`,
+  { temporary = `${path}.new`, flush = new Flush() }: AtomicWrite = {},
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await writeOnce(path, content, temporary);
+      await writeOnce(path, content, temporary, flush);
       return;
     } catch (error) {
       if (attempt >= TRIES || !isMeeting(error, temporary)) throw error;
@@ -22,14 +29,14 @@ export async function writeAtomically(
   }
 }
 
-async function writeOnce(path: string, content: string, temporary: string): Promise<void> {
+async function writeOnce(path: string, content: string, temporary: string, flush: Flush): Promise<void> {
   // What a killed run left, or a link: never written through.
   await removeIfThere(temporary);
   try {
     const file = await open(temporary, 'wx');
     try {
       await file.writeFile(content);
-      await file.datasync();
+      await flush.file(file.fd);
     } finally {
       await file.close();
     }

@@ -90,3 +90,10 @@ export function onDiskSync<T>(path: string, operation: () => T): T {
     throw diskError(thrown, path);
   }
 }
+
+/** Whether something could not be written because nothing may be written there. */
+export function isReadOnlyError(thrown: unknown): boolean {
+  const { cause, code } = (thrown ?? {}) as { cause?: unknown; code?: unknown };
+  if (thrown instanceof FetchError) return code === 'DISK' && isReadOnlyError(cause);
+  return ['EROFS', 'EACCES', 'EPERM'].includes(codeOf(thrown) ?? '');
+}

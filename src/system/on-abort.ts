@@ -9,3 +9,20 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   signal.addEventListener('abort', callback, { once: true });
   return () => signal.removeEventListener('abort', callback);
 }
+
+/** The outcome of some work, or the signal's reason as soon as it aborts; the work itself is not stopped by it. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  let stopListening = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else stopListening = onAbort(signal, () => reject(signal.reason));
+  });
+  try {
+    return await Promise.race([aborted, work]);
+  } finally {
+    stopListening();
+    // Nobody waits for it any more.
+    work.catch(() => {});
+  }
+}

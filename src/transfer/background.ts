@@ -18,6 +18,11 @@ export class Background {
     this.#tasks.add(task);
   }
 
+  /** Nothing is under way. */
+  get idle(): boolean {
+    return this.#tasks.size === 0;
+  }
+
   /** Resolves when all that was added until now has ended; never rejects. */
   async settled(): Promise<void> {
     await Promise.all(this.#tasks);

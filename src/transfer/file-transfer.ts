@@ -55,6 +55,8 @@ export class FileTransfer implements AsyncDisposable {
   #staged: StagedFile | undefined;
   #follower: HashFollower | undefined;
   #hashedTo = 0;
+  /** Bytes were written again that the hash may have passed: it must begin anew. */
+  #overwritten = false;
   #place: Place | undefined;
   #asking: Promise<Place> | undefined;
   #refusal: { readonly error: unknown; readonly until: number } | undefined;
@@ -144,6 +146,8 @@ export class FileTransfer implements AsyncDisposable {
 
   /** Records a write; returns how many bytes of it are new. */
   wrote(range: ByteRange): number {
+    // A connection that was told to stop may end a slow write late, and with other bytes.
+    if (range.start < this.#hashedTo) this.#overwritten = true;
     const added = this.staged.wrote(range);
     this.#follow();
     return added;
@@ -190,24 +194,28 @@ export class FileTransfer implements AsyncDisposable {
    * Compares the hash of what arrived with what it must be. On a mismatch the whole file is read once more
    * before it is called wrong: the bytes on the disk decide, not what was hashed on the way.
    */
-  async verify(onSecondLook: () => void): Promise<ContentDigests | undefined> {
+  async verify(onSecondLook: () => void, signal: AbortSignal): Promise<ContentDigests | undefined> {
     const follower = this.#follower;
     if (follower === undefined) throw new FetchError('BUG', `${this.file.path} is not open`);
-    const first = await follower.digests();
+    if (this.#overwritten) follower.restart();
+    this.#overwritten = false;
+    const first = await follower.digests(signal);
     if (digestMatches(first, this.file.digest)) return first;
     onSecondLook();
     follower.restart();
-    const second = await follower.digests();
+    const second = await follower.digests(signal);
     return digestMatches(second, this.file.digest) ? second : undefined;
   }
 
   /** Forgets every byte of a wrong file, to fetch it again; false when that was done often enough. */
   startRepair(): boolean {
-    if (this.#repairs >= MAX_REPAIRS) return false;
+    // Of an empty file there is nothing to fetch again.
+    if (this.#repairs >= MAX_REPAIRS || this.file.size === 0) return false;
     this.#repairs += 1;
     this.staged.restart();
     this.#follower?.restart();
     this.#hashedTo = 0;
+    this.#overwritten = false;
     this.#place = undefined;
     return true;
   }
@@ -222,4 +230,10 @@ export class FileTransfer implements AsyncDisposable {
     this.#place = undefined;
     await staged?.[Symbol.asyncDispose]();
   }
+}
+
+/** Files are left that nobody will ever finish: better an error than a wait without end. */
+export function nobodyWorks(files: readonly FileTransfer[]): FetchError {
+  const left = files.filter((transfer) => !transfer.settled).map(({ file }) => file.path);
+  return new FetchError('BUG', `nobody works on what is left: ${left.slice(0, 5).join(', ')}`);
 }

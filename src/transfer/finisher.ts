@@ -1,14 +1,14 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { FetchError } from '../model/error.ts';
 import type { PlannedFile } from '../model/plan.ts';
-import { digestMatches } from '../store/store.ts';
+import { contentMatches } from '../store/store.ts';
 import type { FileTransfer } from './file-transfer.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Files that are hashed to their end, made durable and renamed at the same time. */
 const FINISHERS = 8;
-/** Files that stand here already and are read at the same time. */
-const CHECKERS = 2;
+/** Files that stand here already and are read at the same time; the hasher has as many threads as are of use. */
+const CHECKERS = 8;
 
 /** Decides about files whose bytes are all on disk: right, to be fetched again, or given up. */
 export class Finisher {
@@ -34,15 +34,10 @@ export class Finisher {
       this.#signal.throwIfAborted();
       const { hasher, store } = this.#context;
       const git = file.digest?.algorithm === 'git-sha1';
-      const follower = hasher.follow(store.candidatePath(file), file.size, { git });
-      try {
-        const digests = await follower.digests();
-        if (!digestMatches(digests, file.digest)) return false;
-        await store.adopt(file, digests);
-        return true;
-      } finally {
-        follower.close();
-      }
+      const digests = await hasher.check(store.candidatePath(file), file.size, { git }, this.#signal);
+      if (!contentMatches(digests, file)) return false;
+      await store.adopt(file, digests);
+      return true;
     });
   }
 
@@ -58,7 +53,12 @@ export class Finisher {
       emit({ type: 'file-verifying', path });
       const digests = await transfer.verify(() => {
         emit({ type: 'note', message: `the hash of ${path} is wrong: reading it once more` });
-      });
+      }, this.#signal);
+      if (digests !== undefined && !contentMatches(digests, transfer.file)) {
+        // It is what the hub has: to fetch it again would bring the same.
+        await transfer.staged.discard();
+        throw lockedOtherwise(path);
+      }
       if (digests !== undefined) {
         await transfer.staged.commit(digests);
         await transfer[Symbol.asyncDispose]();
@@ -81,6 +81,16 @@ export class Finisher {
       return 'repair';
     });
   }
+}
+
+function lockedOtherwise(path: string): FetchError {
+  return new FetchError(
+    'INTEGRITY',
+    `the lock does not hold: ${path} has another sha256 than the lock names`,
+    {
+      hint: 'The file has not been put in place. If the change is meant, write the lock anew: the same command without --frozen, or `fetch lock`.',
+    },
+  );
 }
 
 function corrupt(path: string): FetchError {

@@ -6,8 +6,11 @@ export interface HashFollower {
   advance(end: number): void;
   /** Forgets what was hashed: the file is hashed from its first byte again. */
   restart(): void;
-  /** Hashes the rest; every byte of the file must be on disk. Call `restart` before asking again. */
-  digests(): Promise<ContentDigests>;
+  /**
+   * Hashes the rest; every byte of the file must be on disk. Call `restart` before asking again. Rejects with the
+   * signal's reason as soon as it aborts; whoever disposes of the hasher then ends what is still being read.
+   */
+  digests(signal?: AbortSignal): Promise<ContentDigests>;
   close(): void;
 }
 
@@ -15,4 +18,14 @@ export interface HashFollower {
 export interface Hasher extends AsyncDisposable {
   /** `git` asks for the git blob id as well. The file must exist. */
   follow(path: string, size: number, options: { readonly git: boolean }): HashFollower;
+  /**
+   * Hashes a file that is there already; several at the same time, each on a processor of its own. Rejects with the
+   * signal's reason as soon as it aborts.
+   */
+  check(
+    path: string,
+    size: number,
+    options: { readonly git: boolean },
+    signal: AbortSignal,
+  ): Promise<ContentDigests>;
 }

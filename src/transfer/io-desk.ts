@@ -34,7 +34,7 @@ export class IoDesk {
     const job = this.#jobs.get(command.id);
     if (job === undefined) return;
     if (command.op === 'abort') job.abort();
-    else if (command.op === 'narrow') job.window.end = Math.min(job.window.end, command.end);
+    else if (command.op === 'narrow') job.narrow(command.end);
     else job.widen(command.range);
   }
 
@@ -49,7 +49,9 @@ export class IoDesk {
       await this.#transport.bring({ location, path, fileSize, window, descriptor }, job, job.signal);
       end = { kind: 'done', id, last: job.takeUnreported() };
     } catch (error) {
-      end = { kind: 'failed', id, error: toPlainError(toFetchError(error)) };
+      end = job.isDone
+        ? { kind: 'done', id, last: job.takeUnreported() }
+        : { kind: 'failed', id, error: toPlainError(toFetchError(error)) };
       // What a refusal means depends on what had come from the same place before it.
       this.#report();
     }
@@ -73,6 +75,7 @@ class Job implements RangeObserver {
   readonly #controller = new AbortController();
   #unreported: { start: number; end: number } | undefined;
   #onWidened: () => void = () => {};
+  #isDone = false;
 
   constructor(id: number, range: ByteRange, reply: (reply: IoReply) => void) {
     this.#id = id;
@@ -82,6 +85,19 @@ class Job implements RangeObserver {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** All that is still wanted of it has come, though the request was for more. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  narrow(end: number): void {
+    this.window.end = Math.min(this.window.end, end);
+    if (this.window.position < this.window.end) return;
+    // Only its next byte would end the request, and that may be long in coming.
+    this.#isDone = true;
+    this.#controller.abort(new Error('nothing more is wanted'));
   }
 
   abort(): void {

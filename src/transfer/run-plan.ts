@@ -4,7 +4,7 @@ import { IntervalSet } from '../model/interval-set.ts';
 import type { Plan, PlannedFile } from '../model/plan.ts';
 import { Background } from './background.ts';
 import { isDescriptorShortage, LaneRoom } from './descriptors.ts';
-import { FileTransfer } from './file-transfer.ts';
+import { FileTransfer, nobodyWorks } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
 import { laneLines } from './lane-lines.ts';
 import { LookAhead } from './look-ahead.ts';
@@ -85,8 +85,8 @@ class PlanRun {
   }
 
   async carryOut(): Promise<RunResult> {
-    this.#context.onInspectable?.(() => this.#inspect());
-    const { connections } = this.#context;
+    const { connections, onInspectable } = this.#context;
+    onInspectable?.(() => this.#inspect());
     const lanes = pLimit(connections);
     const endSteering = this.#steering.start();
     try {
@@ -159,11 +159,7 @@ class PlanRun {
 
   /** Never rejects: when the lanes have ended, nothing writes any more, and the parts can be closed. */
   async #guardedLane(): Promise<void> {
-    try {
-      await this.#lane();
-    } catch (error) {
-      this.#stop.abort(error);
-    }
+    await this.#lane().catch((error) => this.#stop.abort(error));
   }
 
   /** One connection's worth of work: spans, one after the other, until every file is settled. */
@@ -174,6 +170,7 @@ class PlanRun {
       const full = this.#finisher.congested || this.#room.full(now);
       const assignment = full ? undefined : this.#schedule.take(now, this.#steering.limit);
       if (assignment === undefined) {
+        if (this.#schedule.empty && this.#background.idle) throw nobodyWorks(this.#files);
         await this.#wakeup.sleep(IDLE_LOOK_MS);
         continue;
       }
@@ -244,8 +241,8 @@ class PlanRun {
 
   /** The server sends everything to this lane: it takes the whole file, the others let go of it. */
   #takeWhole(span: Span, transfer: FileTransfer): void {
-    const range = { start: transfer.firstMissing, end: transfer.file.size };
-    for (const other of this.#schedule.absorb(span, range)) this.#signals.stop(other);
+    const all = { start: transfer.firstMissing, end: transfer.file.size };
+    for (const other of this.#schedule.absorb(span, all)) this.#signals.stop(other);
   }
 
   async #finish(number: number, transfer: FileTransfer): Promise<void> {

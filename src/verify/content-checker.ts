@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { FetchError } from '../model/error.ts';
 import type { ContentDigests } from '../store/store.ts';
+import { unlessAborted } from '../system/on-abort.ts';
 import type { CheckCommand, CheckReply } from './check-messages.ts';
 
 /** More threads than this only wait for the disk. */
@@ -30,13 +31,17 @@ export class ContentChecker implements AsyncDisposable {
     this.#maxThreads = Math.max(1, Math.min(processors, MOST_THREADS));
   }
 
-  /** The hashes of the first `size` bytes. DISK if they cannot be read. `onRead` hears of every step. */
+  /**
+   * The hashes of the first `size` bytes. DISK if they cannot be read. `onRead` hears of every step. Rejects with the
+   * signal's reason as soon as it aborts; disposing ends what is being read.
+   */
   check(
     path: string,
     size: number,
     options: { readonly git: boolean; readonly onRead: (bytes: number) => void },
+    signal?: AbortSignal,
   ): Promise<ContentDigests> {
-    return new Promise((resolve, reject) => {
+    const work = new Promise<ContentDigests>((resolve, reject) => {
       if (this.#broken !== undefined) {
         reject(this.#broken);
         return;
@@ -45,6 +50,7 @@ export class ContentChecker implements AsyncDisposable {
       this.#waiting.push({ command, onRead: options.onRead, resolve, reject });
       this.#next();
     });
+    return unlessAborted(work, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

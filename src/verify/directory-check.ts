@@ -1,9 +1,11 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Finding } from '../model/check-report.ts';
 import type { Digest } from '../model/remote-file.ts';
-import { regularFile } from '../store/regular-file.ts';
+import type { HashRecords } from '../store/hash-records.ts';
 import { isLocalName, localPath } from '../store/safe-path.ts';
+import { stampedFile } from '../store/stamp.ts';
 import type { ContentDigests } from '../store/store.ts';
 import { digestMatches } from '../store/store.ts';
 
@@ -13,34 +15,27 @@ export interface ExpectedFile {
   readonly size: number;
   /** What its content must hash to; undefined where only the size is known. */
   readonly digest: Digest | undefined;
-  /** Unix milliseconds at which it was certainly right; undefined where nobody wrote that down. */
-  readonly recordedMs: number | undefined;
 }
 
-export type Changed = Extract<Finding, { kind: 'changed' }>;
-
-/** A copy or an archive may round times to whole seconds, some file systems to two. */
-const TIME_TOLERANCE_MS = 2000;
-
-/** Looks at name, size and, for `quick`, time. Undefined if only reading the content tells more. */
-export function glance(directory: string, file: ExpectedFile, quick: boolean): Finding | 'right' | undefined {
-  const { path, size, digest, recordedMs } = file;
-  const found = isLocalName(path) ? regularFile(localPath(directory, path)) : undefined;
+/**
+ * Looks at name and size, and with `records` whether it is a file that we hashed and that nobody touched since.
+ * Undefined if only reading the content tells more.
+ */
+export function glance(
+  directory: string,
+  file: ExpectedFile,
+  records: HashRecords | undefined,
+): Finding | 'right' | undefined {
+  const { path, size, digest } = file;
+  const found = isLocalName(path) ? stampedFile(localPath(directory, path)) : undefined;
   if (found === undefined) return { kind: 'missing', path, size };
   const expected = { size, digest };
-  const changed = (why: Changed['why']): Changed => ({
-    kind: 'changed',
-    path,
-    why,
-    expected,
-    found: { size: found.size, hex: undefined },
-  });
-  if (found.size !== size) return changed('size');
-  if (quick) {
-    const touched = recordedMs !== undefined && found.mtimeMs > recordedMs + TIME_TOLERANCE_MS;
-    return touched ? changed('time') : 'right';
+  if (found.size !== size) {
+    return { kind: 'changed', path, why: 'size', expected, found: { size: found.size, hex: undefined } };
   }
-  return digest === undefined ? 'right' : undefined;
+  if (digest === undefined) return 'right';
+  const known = records?.find(path, found.stamp);
+  return known !== undefined && digestMatches(known, digest) ? 'right' : undefined;
 }
 
 /** The finding that the hashes of a file of the right size lead to; undefined if it is right. */
@@ -58,19 +53,24 @@ const NOT_CONTENT = new Set(['.cache/fetch', '.cache/huggingface', '.git']);
  * Everything below a directory that nobody expects there, sorted by path. Links are not followed: a link to a
  * folder is one extra thing. Empty folders do not count, as for git.
  */
-export function findExtra(directory: string, expected: ReadonlySet<string>): Finding[] {
+export async function findExtra(
+  directory: string,
+  expected: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Finding[]> {
   const found: Finding[] = [];
-  const visit = (folder: string): void => {
-    for (const entry of readdirSync(join(directory, folder), { withFileTypes: true })) {
+  const visit = async (folder: string): Promise<void> => {
+    signal.throwIfAborted();
+    for (const entry of await readdir(join(directory, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (NOT_CONTENT.has(path)) continue;
-      if (entry.isDirectory()) visit(path);
+      if (entry.isDirectory()) await visit(path);
       else if (!expected.has(path)) {
         const size = lstatSync(join(directory, path), { throwIfNoEntry: false })?.size ?? 0;
         found.push({ kind: 'extra', path, size });
       }
     }
   };
-  visit('');
+  await visit('');
   return found.sort((left, right) => (left.path < right.path ? -1 : 1));
 }

@@ -1,6 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { FetchError } from '../model/error.ts';
 import type { ContentDigests } from '../store/store.ts';
+import { unlessAborted } from '../system/on-abort.ts';
+import { ContentChecker } from './content-checker.ts';
 import type { HashCommand, HashReply } from './hash-messages.ts';
 import { HashSession } from './hash-session.ts';
 
@@ -13,12 +16,36 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** Hashes in one worker thread, which starts with the first file; the smallest files on the spot. */
+/**
+ * Hashes what arrives in one worker thread, which starts with the first file, and what is there already in as many as
+ * there are processors; the smallest files on the spot.
+ */
 export class ThreadHasher implements AsyncDisposable {
   readonly #pending = new Map<number, Pending>();
+  readonly #checker: ContentChecker;
   #worker: Worker | undefined;
   #broken: FetchError | undefined;
   #nextId = 1;
+
+  constructor(processors = 1) {
+    this.#checker = new ContentChecker(processors);
+  }
+
+  async check(
+    path: string,
+    size: number,
+    { git }: { readonly git: boolean },
+    signal: AbortSignal,
+  ): Promise<ContentDigests> {
+    signal.throwIfAborted();
+    if (size <= ON_THE_SPOT_BYTES) {
+      // Of tens of thousands of small files others must get their turn in between.
+      await setImmediate();
+      signal.throwIfAborted();
+      return await new SpotFollower(path, size, git, () => this.#broken).digests();
+    }
+    return await this.#checker.check(path, size, { git, onRead: () => {} }, signal);
+  }
 
   /** See `Hasher` in transfer/hasher.ts, which this is made for. */
   follow(path: string, size: number, { git }: { readonly git: boolean }): ThreadFollower {
@@ -28,7 +55,7 @@ export class ThreadHasher implements AsyncDisposable {
     return {
       advance: (end) => this.#send({ op: 'advance', id, end }),
       restart: () => this.#send({ op: 'restart', id }),
-      digests: () => this.#ask(id, path),
+      digests: (signal) => unlessAborted(this.#ask(id, path), signal),
       close: () => this.#send({ op: 'close', id }),
     };
   }
@@ -42,7 +69,7 @@ export class ThreadHasher implements AsyncDisposable {
     const worker = this.#worker;
     this.#worker = undefined;
     this.#fail(new FetchError('ABORTED', 'hashing was stopped'));
-    await worker?.terminate();
+    await Promise.all([worker?.terminate(), this.#checker[Symbol.asyncDispose]()]);
   }
 
   #ask(id: number, path: string): Promise<ContentDigests> {
@@ -97,7 +124,7 @@ export class ThreadHasher implements AsyncDisposable {
 export interface ThreadFollower {
   advance(end: number): void;
   restart(): void;
-  digests(): Promise<ContentDigests>;
+  digests(signal?: AbortSignal): Promise<ContentDigests>;
   close(): void;
 }
 

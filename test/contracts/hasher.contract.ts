@@ -130,6 +130,41 @@ export function hasherContract(name: string, make: () => Hasher): void {
       other!.close();
     });
 
+    test.each([0, few, many, 3 * MIB + 7])('reads a file of %i bytes that is there already', async (size) => {
+      await using hasher = make();
+      const content = bytes(size);
+      const path = file(content);
+      const signal = new AbortController().signal;
+      expect(await hasher.check(path, size, { git: true }, signal)).toEqual(digestsOf(content));
+      await expect(hasher.check(path, size + 1, { git: false }, signal)).rejects.toMatchObject({
+        code: 'DISK',
+      });
+      await expect(hasher.check(`${path}.none`, size, { git: false }, signal)).rejects.toMatchObject({
+        code: 'DISK',
+      });
+    });
+
+    test('stops waiting as soon as a signal says so, for digests and for files that are there', async () => {
+      await using hasher = make();
+      const path = file(Buffer.alloc(0));
+      // A hole that takes minutes to read: without the signal, longer than any test may last.
+      const size = 400 * 1024 * MIB;
+      truncateSync(path, size);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const follower = hasher.follow(path, size, { git: true });
+      const waiting = [
+        follower.digests(signal),
+        ...[1, 2, 3].map(() => hasher.check(path, size, { git: false }, signal)),
+      ];
+      setTimeout(() => controller.abort(new Error('enough')), 50);
+      for (const one of await Promise.allSettled(waiting)) {
+        expect(one).toMatchObject({ status: 'rejected', reason: { message: 'enough' } });
+      }
+      await expect(hasher.check(path, few, { git: false }, signal)).rejects.toThrow('enough');
+      follower.close();
+    });
+
     test('lets go of everything within a second, even of the largest file', async () => {
       const hasher = make();
       const path = file(Buffer.alloc(0));

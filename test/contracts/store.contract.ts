@@ -38,17 +38,8 @@ export interface StoreOptions {
   readonly lock: LockContext;
 }
 
-export interface StoreHabits {
-  /** `publish` if what was committed is recognised without reading it only after that. */
-  readonly recorded?: 'commit' | 'publish';
-}
-
 /** What every layout of a store must do. `make` gives one that was not opened, for a directory that need not exist. */
-export function storeContract(
-  name: string,
-  make: (options: StoreOptions) => Store,
-  { recorded = 'commit' }: StoreHabits = {},
-): void {
+export function storeContract(name: string, make: (options: StoreOptions) => Store): void {
   const place = () => join(temporaryFolder(), 'sub', 'target');
   const storeAt = (directory: string, of: Revision = revision(), lock = lockContext()) =>
     make({ directory, revision: of, lock });
@@ -164,10 +155,6 @@ export function storeContract(
       await staged.commit(digestsOf(content));
       expect(hasContent(store.finalPath(file), content)).toBe(true);
       expect(existsSync(staged.partPath)).toBe(false);
-      if (recorded === 'publish') {
-        expect(await holdingOf(store, file)).toEqual({ kind: 'candidate', part: [] });
-        await store.publish(revision(), [file], [file]);
-      }
       expect(await holdingOf(store, file)).toEqual({ kind: 'whole' });
     });
 

@@ -10,7 +10,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   plan: ['model'],
   transfer: ['model', 'system', 'http', 'source/source.ts', 'store/store.ts'],
   store: ['model', 'system'],
-  verify: ['model', 'store'],
+  verify: ['model', 'system', 'store'],
   branches: ['model', 'source/source.ts'],
   report: ['model', 'system'],
   library: ['model', 'system', 'http', 'source', 'plan', 'transfer', 'store', 'verify', 'branches', 'report'],

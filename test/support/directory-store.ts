@@ -1,5 +1,6 @@
 import type { Revision } from '../../src/model/repo.ts';
 import { DirectoryStore } from '../../src/store/directory/directory-store.ts';
+import { Flush } from '../../src/store/flush.ts';
 import type { LockContext } from '../../src/store/lock.ts';
 import { lockContext, revision } from './store-kit.ts';
 
@@ -7,12 +8,14 @@ export interface DirectoryStoreSettings {
   readonly directory: string;
   readonly revision?: Revision;
   readonly lock?: LockContext;
+  readonly flush?: Flush;
 }
 
 export function directoryStore(settings: DirectoryStoreSettings): DirectoryStore {
   return new DirectoryStore({
     revision: revision(),
     lock: lockContext(),
+    flush: new Flush(),
     endpoint: 'https://hub.example',
     platform: process.platform === 'win32' ? 'win32' : 'posix',
     ignoresCase: false,

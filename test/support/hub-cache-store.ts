@@ -1,4 +1,5 @@
 import type { Revision } from '../../src/model/repo.ts';
+import { Flush } from '../../src/store/flush.ts';
 import { HubCacheStore } from '../../src/store/hub-cache/hub-cache-store.ts';
 import type { LockContext } from '../../src/store/lock.ts';
 import { lockContext, revision } from './store-kit.ts';
@@ -8,6 +9,7 @@ export interface HubCacheStoreSettings {
   readonly directory: string;
   readonly revision?: Revision;
   readonly lock?: LockContext;
+  readonly flush?: Flush;
   readonly links?: boolean;
 }
 
@@ -17,6 +19,7 @@ export function hubCacheStore({ directory, ...settings }: HubCacheStoreSettings)
     repo: (settings.revision ?? revision()).repo,
     revision: revision(),
     lock: lockContext(),
+    flush: new Flush(),
     endpoint: 'https://hub.example',
     platform: process.platform === 'win32' ? 'win32' : 'posix',
     ignoresCase: false,

@@ -6,17 +6,23 @@ import type { Revision } from '../../model/repo.ts';
 import { onDisk, onDiskSync } from '../../system/disk-error.ts';
 import { remainingContents } from '../contents.ts';
 import { findDistantFiles } from '../distant-files.ts';
+import { FinalPlace } from '../final-place.ts';
+import { Flush } from '../flush.ts';
+import { HashRecords } from '../hash-records.ts';
+import { inSlices } from '../in-slices.ts';
+import { lookOnceMore } from '../last-look.ts';
 import { DirectoryLock, type LockContext } from '../lock.ts';
-import { type ManifestFile, readManifest, writeManifest } from '../manifest.ts';
+import { type Manifest, type ManifestFile, readManifest, writeManifest } from '../manifest.ts';
+import { probeFolding } from '../name-folding.ts';
 import { existingAncestor, findObstacles, ignoresCase } from '../obstacles.ts';
 import { PartsFolder } from '../parts-folder.ts';
 import { refuseNames } from '../refuse-names.ts';
-import { regularFile } from '../regular-file.ts';
-import { checkNames, localPath, type NameProblem } from '../safe-path.ts';
+import { checkNames, localPath, mayFallTogether, type NameProblem } from '../safe-path.ts';
 import { StagedPart } from '../staged-part.ts';
+import { stampedFile } from '../stamp.ts';
 import type { ContentDigests, StagedFile, Store, Survey } from '../store.ts';
-import { Holdings, type KnownFile } from './holdings.ts';
-import { writeHubMetadata } from './hub-metadata.ts';
+import { Holdings } from './holdings.ts';
+import { readHubMetadata, writeHubMetadata } from './hub-metadata.ts';
 import {
   HUB_FOLDER,
   HUB_METADATA_FOLDER,
@@ -36,6 +42,10 @@ export interface DirectoryStoreOptions {
   /** What to believe of the case of names where the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly lock: LockContext;
+  /** How content and names are made durable; as the system does it unless told otherwise. */
+  readonly flush?: Flush;
+  /** Told what people should know: a wait for another run. */
+  readonly note?: ((message: string) => void) | undefined;
   /**
    * A name for one of several runs that share the work on this directory: each then has a lock of its own, and only
    * the end of the run, when records of all are written, is for one at a time. Undefined for a run that is alone.
@@ -43,13 +53,25 @@ export interface DirectoryStoreOptions {
   readonly share?: string | undefined;
 }
 
+const OWN_FOLDERS = [STATE_FOLDER, PARTS_FOLDER, HUB_FOLDER, HUB_METADATA_FOLDER];
+
 /** A directory of one's own, laid out as cli.md section 6 says: the files, and our state under `.cache`. */
 export class DirectoryStore implements Store {
   readonly directory: string;
   readonly #options: DirectoryStoreOptions;
   readonly #parts: PartsFolder;
-  /** What is known of files that are right, by path. */
-  readonly #known = new Map<string, KnownFile>();
+  readonly #place: FinalPlace;
+  readonly #flush: Flush;
+  readonly #records: HashRecords;
+  /** The hashes of files that are right, by path. */
+  readonly #known = new Map<string, ContentDigests>();
+  /** Files that were right before this run, and bear records of others that may name an older commit. */
+  readonly #kept = new Set<string>();
+  /** Stamps that files had before they were read, by path. */
+  #candidates: ReadonlyMap<string, string> = new Map();
+  /** What is to be written, as it was asked for. */
+  #names: readonly string[] = [];
+  #signal: AbortSignal | undefined;
   #surveyedMs: number;
   #state: StateFolder | undefined;
   #lock: DirectoryLock | undefined;
@@ -60,6 +82,9 @@ export class DirectoryStore implements Store {
     this.directory = options.directory;
     this.#options = options;
     this.#parts = new PartsFolder(inside(options.directory, PARTS_FOLDER), options.revision, options.lock);
+    this.#place = new FinalPlace(options.directory);
+    this.#flush = options.flush ?? new Flush();
+    this.#records = new HashRecords(inside(options.directory, STATE_FOLDER), options.share);
     this.#surveyedMs = options.lock.clock.now();
   }
 
@@ -67,40 +92,64 @@ export class DirectoryStore implements Store {
     return inside(this.directory, MANIFEST_FILE);
   }
 
-  async refuseNames(files: readonly RemoteFile[]): Promise<void> {
-    const problems = onDiskSync(this.directory, () => this.#problems(files.map((file) => file.path)));
+  async refuseNames(files: readonly RemoteFile[], signal?: AbortSignal): Promise<void> {
+    this.#names = files.map((file) => file.path);
+    const caseInsensitive = onDiskSync(this.directory, () =>
+      ignoresCase(this.directory, this.#options.ignoresCase),
+    );
+    this.#refuse(checkNames(this.#names, this.#options.platform, { caseInsensitive }));
+    const { directory } = this;
+    await this.#refuseWhere((paths) => findObstacles(directory, paths, OWN_FOLDERS), signal);
+    await this.#refuseWhere((paths) => findDistantFiles(directory, paths, PARTS_FOLDER), signal);
+  }
+
+  async #refuseWhere(
+    find: (paths: readonly string[]) => readonly NameProblem[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const problems = new Map<string, NameProblem>();
+    const look = (paths: readonly string[]): void => {
+      for (const problem of onDiskSync(this.directory, () => find(paths)))
+        problems.set(problem.path, problem);
+    };
+    await inSlices(this.#names, look, signal);
+    this.#refuse([...problems.values()]);
+  }
+
+  #refuse(problems: readonly NameProblem[]): void {
     refuseNames(this.directory, problems, 'Leave them out with --exclude, or use another --local-dir.');
   }
 
-  #problems(paths: readonly string[]): readonly NameProblem[] {
-    const caseInsensitive = ignoresCase(this.directory, this.#options.ignoresCase);
-    const refused = checkNames(paths, this.#options.platform, { caseInsensitive });
-    if (refused.length > 0) return refused;
-    const folders = [STATE_FOLDER, PARTS_FOLDER, HUB_FOLDER, HUB_METADATA_FOLDER];
-    const obstacles = findObstacles(this.directory, paths, folders);
-    return obstacles.length > 0 ? obstacles : findDistantFiles(this.directory, paths, PARTS_FOLDER);
-  }
-
-  async open(): Promise<void> {
+  async open(signal?: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    const state = inside(this.directory, STATE_FOLDER);
     this.#state = await onDisk(this.directory, () => StateFolder.make(this.directory));
-    const { share, lock } = this.#options;
+    const { share, lock, note, platform } = this.#options;
     const name = share === undefined ? 'lock' : `lock-${share}`;
-    this.#lock = await DirectoryLock.take(inside(this.directory, `${STATE_FOLDER}/${name}`), lock);
+    this.#lock = await DirectoryLock.take(inside(state, name), lock, { signal, note });
+    if (!mayFallTogether(this.#names)) return;
+    const found = onDiskSync(state, () => probeFolding(state));
+    const folding = { caseInsensitive: found.case, normalises: found.unicode };
+    this.#refuse(checkNames(this.#names, platform, folding));
   }
 
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
     this.#surveyedMs = this.#options.lock.clock.now();
     const { directory } = this;
     const manifest = readManifest(this.#manifestPath);
-    const manifestMs = regularFile(this.#manifestPath)?.mtimeMs ?? 0;
     const { commit } = this.#options.revision;
-    const found = new Holdings({ directory, commit, parts: this.#parts, manifest, manifestMs });
+    const options = { directory, commit, parts: this.#parts, manifest, records: this.#records };
+    const found = new Holdings(options);
     const holdings = new Map<string, Holding>();
-    for (const file of files) {
-      signal.throwIfAborted();
-      holdings.set(file.path, found.of(file));
+    const look = (slice: readonly RemoteFile[]): void => {
+      for (const file of slice) holdings.set(file.path, found.of(file));
+    };
+    await inSlices(files, look, signal);
+    for (const [path, known] of found.recognised) {
+      this.#known.set(path, known);
+      this.#kept.add(path);
     }
-    for (const [path, known] of found.recognised) this.#known.set(path, known);
+    this.#candidates = found.candidates;
     return { holdings, freeBytes: await this.#freeBytes() };
   }
 
@@ -114,20 +163,33 @@ export class DirectoryStore implements Store {
 
   async stage(file: RemoteFile): Promise<StagedFile> {
     const { clock } = this.#options.lock;
-    return await onDisk(file.path, () => {
-      const { identity, ...parts } = this.#parts.take(file);
+    return await onDisk(file.path, async () => {
       const final = this.finalPath(file);
+      const { identity, ...parts } = await this.#parts.take(file, this.#signal);
       return new StagedPart({ ...parts, final: () => final }, identity, {
         boot: this.#parts.boot,
         monotonic: () => clock.monotonic(),
-        onCommit: (digests) => this.#record(file, digests, clock.now()),
+        flush: this.#flush,
+        place: this.#place,
+        onCommit: async (digests, stamp) => {
+          this.#know(file.path, digests, stamp);
+          await this.#recordForHub(file, clock.now());
+        },
       });
     });
   }
 
   async adopt(file: RemoteFile, digests: ContentDigests): Promise<void> {
     // It was right when it was read: what is changed since the survey must not be vouched for.
-    await this.#record(file, digests, this.#surveyedMs);
+    const before = this.#candidates.get(file.path);
+    const found = stampedFile(this.finalPath(file));
+    const { path, digest } = file;
+    this.#know(path, digests, found?.stamp === before ? before : undefined);
+    // What `hf` has recorded need not be written again.
+    const told = readHubMetadata(this.directory, path);
+    const stands = told?.etag === digest?.hex && told?.commit === this.#options.revision.commit;
+    if (stands && told.recordedMs >= (found?.modifiedMs ?? Number.POSITIVE_INFINITY)) return;
+    await this.#recordForHub(file, this.#surveyedMs);
   }
 
   async publish(
@@ -135,28 +197,39 @@ export class DirectoryStore implements Store {
     selected: readonly RemoteFile[],
     listing: readonly RemoteFile[],
   ): Promise<void> {
-    const { share, lock } = this.#options;
+    const { share, lock, note } = this.#options;
+    const [signal, flush] = [this.#signal, this.#flush];
     if (share !== undefined) {
-      this.#turn ??= await DirectoryLock.wait(inside(this.directory, `${STATE_FOLDER}/lock`), lock);
+      const path = inside(this.directory, `${STATE_FOLDER}/lock`);
+      this.#turn ??= await DirectoryLock.wait(path, lock, { signal, note });
     }
-    const files = this.#contents(revision, selected, listing);
+    const earlier = readManifest(this.#manifestPath);
+    const files = await this.#contents(earlier, revision, selected, listing);
     await onDisk(this.directory, async () => {
-      await this.#renewRecords(revision, selected);
+      // Our own folders as well may have been replaced by links meanwhile.
+      this.#refuse(findObstacles(this.directory, [], OWN_FOLDERS));
+      await lookOnceMore(files, (path) => localPath(this.directory, path), signal);
+      await this.#renewRecords(earlier, revision, selected);
       await this.#state?.markHubFolder();
+      await this.#place.makeDurable(flush);
       const { type, id } = revision.repo;
-      await writeManifest(this.#manifestPath, {
+      const manifest = {
         version: 1,
         endpoint: this.#options.endpoint,
         repo: { type, id },
         revision: revision.name,
         commit: revision.commit,
         files,
-      });
+      } as const;
+      await writeManifest(this.#manifestPath, manifest, flush);
+      await this.#records.tidy(flush);
+      await flush.folder(inside(this.directory, STATE_FOLDER));
       await this.#parts.removeOld(selected, listing);
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#records.save();
     await this.#turn?.[Symbol.asyncDispose]();
     this.#turn = undefined;
     await this.#lock?.[Symbol.asyncDispose]();
@@ -174,10 +247,16 @@ export class DirectoryStore implements Store {
     }
   }
 
+  /** `stamp` is what the file bore when it was hashed, if that is known. */
+  #know(path: string, digests: ContentDigests, stamp: string | undefined): void {
+    this.#known.set(path, digests);
+    this.#kept.delete(path);
+    if (stamp !== undefined) this.#records.add(path, stamp, digests);
+  }
+
   /** `recordedMs` is a time at which the file was certainly right. */
-  async #record(file: RemoteFile, { sha256 }: ContentDigests, recordedMs: number): Promise<void> {
+  async #recordForHub(file: RemoteFile, recordedMs: number): Promise<void> {
     const { path, digest } = file;
-    this.#known.set(path, { sha256, metadata: undefined });
     if (digest === undefined) return;
     const { commit } = this.#options.revision;
     await onDisk(this.finalPath(file), () => {
@@ -186,23 +265,28 @@ export class DirectoryStore implements Store {
   }
 
   /** Kept files still bear the record of the commit that they came with. It gets no younger by this. */
-  async #renewRecords({ commit }: Revision, selected: readonly RemoteFile[]): Promise<void> {
-    for (const { path } of selected) {
-      const metadata = this.#known.get(path)?.metadata;
-      if (metadata !== undefined && metadata.commit !== commit) {
-        await writeHubMetadata(this.directory, path, { ...metadata, commit });
-      }
+  async #renewRecords(
+    earlier: Manifest | undefined,
+    { commit }: Revision,
+    selected: readonly RemoteFile[],
+  ): Promise<void> {
+    if (earlier?.commit === commit) return;
+    for (const { path, digest } of selected) {
+      if (!this.#kept.has(path)) continue;
+      const metadata = readHubMetadata(this.directory, path);
+      if (metadata === undefined || metadata.etag !== digest?.hex || metadata.commit === commit) continue;
+      await writeHubMetadata(this.directory, path, { ...metadata, commit });
     }
   }
 
   /** The selected files, and what remains of earlier runs: another may have ended since we were made. */
-  #contents(
+  async #contents(
+    earlier: Manifest | undefined,
     revision: Revision,
     selected: readonly RemoteFile[],
     listing: readonly RemoteFile[],
-  ): ManifestFile[] {
-    const earlier = readManifest(this.#manifestPath);
-    const remaining = remainingContents(this.directory, earlier, revision, listing);
+  ): Promise<ManifestFile[]> {
+    const remaining = await remainingContents(this.directory, earlier, revision, listing, this.#signal);
     const files = new Map(remaining.map((entry) => [entry.path, entry]));
     for (const { path, size, digest } of selected) {
       const sha256 = this.#known.get(path)?.sha256;

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef } from '../../model/repo.ts';
+import { inSlices } from '../in-slices.ts';
 import { type Manifest, readManifest } from '../manifest.ts';
 import { regularFile } from '../regular-file.ts';
 import { isLocalName, localPath } from '../safe-path.ts';
@@ -28,19 +29,33 @@ const MAX_SIBLINGS = 500;
  * For each file that can be had on this machine, where: by the digest that a manifest, a record of `hf` or the name of a
  * cached blob gives. Only what is a file of the right size counts, and nothing is read: the hash is for later.
  */
-export function findDonors(places: DonorPlaces, files: readonly RemoteFile[]): Map<string, string> {
-  const directories = [...places.named, ...(places.siblings ? siblings(places) : [])];
+export async function findDonors(
+  places: DonorPlaces,
+  files: readonly RemoteFile[],
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
   const known = new Map<string, string[]>();
-  for (const directory of directories) {
-    const manifest = readManifest(inside(directory, `${STATE_FOLDER}/manifest.json`));
+  const read = (directory: string, manifest: Manifest | undefined): void => {
     for (const { path, oid } of manifest?.files ?? []) {
       if (!isLocalName(path)) continue;
       known.set(oid, [...(known.get(oid) ?? []), localPath(directory, path)]);
     }
-  }
+  };
+  for (const directory of places.named) read(directory, manifestIn(directory));
+  const beside = places.siblings ? neighbours(places) : [];
+  await inSlices(
+    beside,
+    (slice) => {
+      for (const directory of slice) {
+        const manifest = manifestIn(directory);
+        if (isOf(manifest, places.repo)) read(directory, manifest);
+      }
+    },
+    signal,
+  );
   const donors = new Map<string, string>();
-  for (const file of files) {
-    if (file.digest === undefined || file.size === 0) continue;
+  const look = (file: RemoteFile): void => {
+    if (file.digest === undefined || file.size === 0) return;
     const { hex } = file.digest;
     const candidates = [
       ...(known.get(hex) ?? []),
@@ -49,12 +64,17 @@ export function findDonors(places: DonorPlaces, files: readonly RemoteFile[]): M
     ];
     const found = candidates.find((path) => sizeAt(path) === file.size);
     if (found !== undefined) donors.set(file.path, found);
-  }
+  };
+  await inSlices(files, (slice) => slice.forEach(look), signal);
   return donors;
 }
 
-/** Directories beside the target that an earlier run filled from the same repository. */
-function siblings({ directory, repo }: DonorPlaces): string[] {
+function manifestIn(directory: string): Manifest | undefined {
+  return readManifest(inside(directory, `${STATE_FOLDER}/manifest.json`));
+}
+
+/** What stands beside the target. */
+function neighbours({ directory }: DonorPlaces): string[] {
   const parent = dirname(directory);
   let names: string[];
   try {
@@ -62,8 +82,7 @@ function siblings({ directory, repo }: DonorPlaces): string[] {
   } catch {
     return [];
   }
-  const others = names.filter((name) => name !== basename(directory)).map((name) => join(parent, name));
-  return others.filter((other) => isOf(readManifest(inside(other, `${STATE_FOLDER}/manifest.json`)), repo));
+  return names.filter((name) => name !== basename(directory)).map((name) => join(parent, name));
 }
 
 function isOf(manifest: Manifest | undefined, repo: RepoRef): boolean {

@@ -1,31 +1,29 @@
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
+import type { HashRecords } from '../hash-records.ts';
 import type { Manifest, ManifestFile } from '../manifest.ts';
 import type { PartsFolder } from '../parts-folder.ts';
-import { regularFile } from '../regular-file.ts';
 import { localPath } from '../safe-path.ts';
-import { type HubMetadata, readHubMetadata, vouchesFor } from './hub-metadata.ts';
-
-/** What is known of a file that is right. */
-export interface KnownFile {
-  readonly sha256: string;
-  /** The record by which it was recognised; undefined if it was hashed, or the manifest told. */
-  readonly metadata: HubMetadata | undefined;
-}
+import { stampedFile } from '../stamp.ts';
+import { type ContentDigests, contentMatches } from '../store.ts';
 
 export interface HoldingsOptions {
   readonly directory: string;
   readonly commit: string;
   readonly parts: PartsFolder;
   readonly manifest: Manifest | undefined;
-  /** When the manifest was written. */
-  readonly manifestMs: number;
+  readonly records: HashRecords;
 }
 
-/** What a directory has of the files of a revision. Recognises files without reading them, and only looks. */
+/**
+ * What a directory has of the files of a revision. Recognises without reading what we hashed ourselves and nobody
+ * touched since; whatever others say of a file, it is read once. Only looks.
+ */
 export class Holdings {
-  /** The files that were recognised as whole, by path. */
-  readonly recognised: Map<string, KnownFile> = new Map();
+  /** The hashes of the files that were recognised as whole, by path. */
+  readonly recognised: Map<string, ContentDigests> = new Map();
+  /** Stamps of the files that must be read, as they are before that, by path. */
+  readonly candidates: Map<string, string> = new Map();
   readonly #options: HoldingsOptions;
   readonly #entries: ReadonlyMap<string, ManifestFile>;
   readonly #partNames: ReadonlySet<string>;
@@ -37,11 +35,14 @@ export class Holdings {
   }
 
   of(file: RemoteFile): Holding {
-    const found = regularFile(localPath(this.#options.directory, file.path));
+    const found = stampedFile(localPath(this.#options.directory, file.path));
     if (found !== undefined && found.size === file.size) {
-      const known = this.#recognise(file, found.mtimeMs);
+      const known = this.#recognise(file, found.stamp);
       if (known === 'another content') return { kind: 'different', part: this.#part(file) };
-      if (known === undefined) return { kind: 'candidate', part: this.#part(file) };
+      if (known === undefined) {
+        this.candidates.set(file.path, found.stamp);
+        return { kind: 'candidate', part: this.#part(file) };
+      }
       this.recognised.set(file.path, known);
       return { kind: 'whole' };
     }
@@ -50,25 +51,18 @@ export class Holdings {
     return part.length > 0 ? { kind: 'part', part } : { kind: 'nothing' };
   }
 
-  /** By the records of whoever brought the file, if it was not touched since. Undefined if only reading tells. */
-  #recognise({ path, digest }: RemoteFile, modifiedMs: number): KnownFile | 'another content' | undefined {
-    const { directory, commit, manifest, manifestMs } = this.#options;
-    const entry = this.#entries.get(path);
-    if (digest === undefined) {
-      // Without a hash only our own record of the same commit tells one content from another.
-      const same = entry !== undefined && manifest?.commit === commit && modifiedMs <= manifestMs;
-      return same ? { sha256: entry.sha256, metadata: undefined } : 'another content';
+  /** By our own record, if the file was not touched since. Undefined if only reading tells. */
+  #recognise(file: RemoteFile, stamp: string): ContentDigests | 'another content' | undefined {
+    const { commit, manifest, records } = this.#options;
+    const known = records.find(file.path, stamp);
+    if (file.digest === undefined) {
+      // Without a hash only our own records of the same commit tell one content from another.
+      const listed = manifest?.commit === commit ? this.#entries.get(file.path)?.sha256 : undefined;
+      return known !== undefined && known.sha256 === listed ? known : 'another content';
     }
-    const metadata = readHubMetadata(directory, path);
-    if (metadata === undefined || !vouchesFor(metadata, metadata.etag, modifiedMs)) return undefined;
-    if (metadata.etag === digest.hex) {
-      if (digest.algorithm === 'sha256') return { sha256: digest.hex, metadata };
-      return entry?.oid === digest.hex ? { sha256: entry.sha256, metadata } : undefined;
-    }
-    // Another hash of the same kind: branches often differ in files of one size. Mirrors make other tags up.
-    return metadata.etag.length === digest.hex.length && /^[0-9a-f]+$/.test(metadata.etag)
-      ? 'another content'
-      : undefined;
+    if (known === undefined) return undefined;
+    if (file.digest.algorithm === 'git-sha1' && known.gitSha1 === undefined) return undefined;
+    return contentMatches(known, file) ? known : 'another content';
   }
 
   #part(file: RemoteFile): ReturnType<PartsFolder['held']> {

@@ -5,7 +5,10 @@ import { makeFolder } from '../make-folder.ts';
 import { findObstacles } from '../obstacles.ts';
 import { HUB_METADATA_FOLDER, inside } from './layout.ts';
 
-/** The three lines by which `hf download` and huggingface_hub recognise a file that they need not fetch. */
+/**
+ * The three lines by which `hf download` and huggingface_hub recognise a file that they need not fetch. They compare
+ * no more than the size when they write it: to us it says where a content may be found, never that it is right.
+ */
 export interface HubMetadata {
   readonly commit: string;
   readonly etag: string;
@@ -30,19 +33,6 @@ export function readHubMetadata(directory: string, path: string): HubMetadata | 
   if (commit === undefined || etag === undefined || seconds === undefined) return undefined;
   const recordedMs = Number(seconds) * 1000;
   return seconds !== '' && Number.isFinite(recordedMs) ? { commit, etag, recordedMs } : undefined;
-}
-
-/** Clocks of files and of programs may differ by so much when both look at the same moment. */
-const CLOCK_STEP_MS = 2;
-
-/**
- * Whether a record still speaks of the file. The Hub's own client allows a file to be a second newer than
- * its record; an edit in that second would pass unseen, and reading a file once more costs little.
- */
-export function vouchesFor(metadata: HubMetadata | undefined, etag: string, modifiedMs: number): boolean {
-  return (
-    metadata !== undefined && metadata.etag === etag && modifiedMs - CLOCK_STEP_MS <= metadata.recordedMs
-  );
 }
 
 /** What may stand in the way of a record: a name too long, or a repository that has `x` and `x.metadata/y`. */

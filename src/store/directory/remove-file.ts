@@ -1,7 +1,7 @@
 import { rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { removeIfThere } from '../remove-if-there.ts';
 import { localPath } from '../safe-path.ts';
-import { removeIfThere } from '../staged-part.ts';
 import { hubMetadataPath } from './hub-metadata.ts';
 
 /** Removes a file of a directory, its record, and the folders that are empty without it; never the directory itself. */

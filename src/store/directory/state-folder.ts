@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { rmdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '../make-folder.ts';
-import { removeIfThere } from '../staged-part.ts';
+import { removeIfThere } from '../remove-if-there.ts';
 import { HUB_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
 
 const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55

@@ -1,8 +1,11 @@
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
+import type { HashRecords } from '../hash-records.ts';
 import type { Manifest, ManifestFile } from '../manifest.ts';
 import type { PartsFolder } from '../parts-folder.ts';
 import { localPath } from '../safe-path.ts';
+import { stampOf } from '../stamp.ts';
+import { type ContentDigests, contentMatches } from '../store.ts';
 import type { CachePlaces } from './cache-places.ts';
 import { blobFile, snapshotEntry } from './snapshot-entry.ts';
 
@@ -11,24 +14,28 @@ export interface CachedHoldingsOptions {
   readonly commit: string;
   readonly parts: PartsFolder;
   readonly manifest: Manifest | undefined;
-  /** When the manifest was written. */
-  readonly manifestMs: number;
+  readonly records: HashRecords;
 }
 
 /** Where a content of the right size stands. */
 interface Content {
   readonly path: string;
-  readonly modifiedMs: number;
+  /** How our records call it. */
+  readonly name: string;
+  readonly stamp: string;
   /** The snapshot has it under the name of the file. */
   readonly named: boolean;
-  /** It is the blob that bears the hash which the hub lists. */
-  readonly isBlob: boolean;
 }
 
-/** What a cache has of the files of a revision. Recognises files without reading them, and only looks. */
+/**
+ * What a cache has of the files of a revision. Recognises without reading what we hashed ourselves and nobody touched
+ * since: that a blob bears a hash as its name is what others say. Only looks.
+ */
 export class CachedHoldings {
   /** The sha256 of files that were recognised as whole, by path. */
   readonly recognised: Map<string, string> = new Map();
+  /** Stamps of the contents that must be read, as they are before that, by path. */
+  readonly candidates: Map<string, string> = new Map();
   readonly #options: CachedHoldingsOptions;
   readonly #entries: ReadonlyMap<string, ManifestFile>;
   readonly #partNames: ReadonlySet<string>;
@@ -45,21 +52,26 @@ export class CachedHoldings {
     const part = parts.held(file, this.#partNames);
     if (content === 'another') return { kind: 'different', part };
     if (content === undefined) return part.length > 0 ? { kind: 'part', part } : { kind: 'nothing' };
-    const sha256 = this.#recognise(file, content);
-    if (sha256 === undefined) return { kind: 'candidate', part };
-    this.recognised.set(file.path, sha256);
+    const known = content.named ? this.#recognise(file, content) : undefined;
+    if (known === 'another') return { kind: 'different', part };
+    if (known === undefined) {
+      this.candidates.set(file.path, content.stamp);
+      return { kind: 'candidate', part };
+    }
+    this.recognised.set(file.path, known.sha256);
     return { kind: 'whole' };
   }
 
-  /** The sha256 by our own record of this commit, or by the name of the blob. Undefined if only reading tells. */
-  #recognise({ path, size, digest }: RemoteFile, content: Content): string | undefined {
-    if (!content.named) return undefined;
-    const entry = this.#entries.get(path);
-    if (entry === undefined) {
-      return content.isBlob && digest?.algorithm === 'sha256' ? digest.hex : undefined;
+  /** The hashes by our own record, if the content was not touched since. Undefined if only reading tells. */
+  #recognise(file: RemoteFile, { name, stamp }: Content): ContentDigests | 'another' | undefined {
+    const known = this.#options.records.find(name, stamp);
+    if (file.digest === undefined) {
+      // Without a hash only our own records of this commit tell one content from another.
+      return known !== undefined && known.sha256 === this.#entries.get(file.path)?.sha256 ? known : 'another';
     }
-    const same = entry.size === size && (digest === undefined || digest.hex === entry.oid);
-    return same && content.modifiedMs <= this.#options.manifestMs ? entry.sha256 : undefined;
+    if (known === undefined) return undefined;
+    if (file.digest.algorithm === 'git-sha1' && known.gitSha1 === undefined) return undefined;
+    return contentMatches(known, file) ? known : 'another';
   }
 }
 
@@ -75,13 +87,16 @@ export function findContent(
   const named = localPath(places.snapshot(commit), path);
   const entry = snapshotEntry(places, named);
   const isBlob = entry.kind === 'blob' && entry.name === digest?.hex;
-  const fits = (entry.kind === 'file' || entry.kind === 'blob') && entry.found.size === size;
+  const fits = (entry.kind === 'file' || entry.kind === 'blob') && Number(entry.found.size) === size;
   if (!isBlob && digest !== undefined) {
     const blob = blobFile(places, digest.hex);
-    if (blob?.size === size && !(fits && entry.kind === 'file')) {
-      return { path: places.blob(digest.hex), modifiedMs: blob.mtimeMs, named: false, isBlob: true };
+    if (blob !== undefined && Number(blob.size) === size && !(fits && entry.kind === 'file')) {
+      const at = places.blob(digest.hex);
+      return { path: at, name: `blobs/${digest.hex}`, stamp: stampOf(blob), named: false };
     }
   }
-  if (fits) return { path: named, modifiedMs: entry.found.mtimeMs, named: true, isBlob };
-  return entry.kind === 'nothing' ? undefined : 'another';
+  if (!fits) return entry.kind === 'nothing' ? undefined : 'another';
+  const name = entry.kind === 'blob' ? `blobs/${entry.name}` : `snapshots/${commit}/${path}`;
+  const at = entry.kind === 'blob' ? places.blob(entry.name) : named;
+  return { path: at, name, stamp: stampOf(entry.found), named: true };
 }

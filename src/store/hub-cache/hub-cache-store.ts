@@ -1,26 +1,32 @@
 import { statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { relative, sep } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
 import { onDisk, onDiskSync } from '../../system/disk-error.ts';
+import { FinalPlace } from '../final-place.ts';
+import { Flush } from '../flush.ts';
+import { HashRecords } from '../hash-records.ts';
+import { inSlices } from '../in-slices.ts';
+import { lookOnceMore } from '../last-look.ts';
 import { DirectoryLock, type LockContext } from '../lock.ts';
 import { MadeFolders } from '../made-folders.ts';
 import { readManifest } from '../manifest.ts';
+import { probeFolding } from '../name-folding.ts';
 import { existingAncestor } from '../obstacles.ts';
 import { PartsFolder } from '../parts-folder.ts';
 import { refuseNames } from '../refuse-names.ts';
-import { regularFile } from '../regular-file.ts';
-import { localPath } from '../safe-path.ts';
+import { checkNames, localPath, mayFallTogether, type NameProblem } from '../safe-path.ts';
 import { StagedPart } from '../staged-part.ts';
+import { stampedFile } from '../stamp.ts';
 import type { ContentDigests, StagedFile, Store, Survey } from '../store.ts';
 import { CachePlaces } from './cache-places.ts';
 import { CachedHoldings, findContent } from './cached-holdings.ts';
-import { cacheNameProblems } from './name-problems.ts';
+import { cacheNameProblems, cacheObstacles } from './name-problems.ts';
 import { publishSnapshot } from './publish-snapshot.ts';
 import { unfinishedRef, writeRef } from './refs.ts';
-import { canLink, copyOfBlob, linkToBlob } from './snapshot-links.ts';
+import { type CopyMeans, canLink, copyOfBlob, linkToBlob } from './snapshot-links.ts';
 
 export interface HubCacheStoreOptions {
   /** Absolute path of the root of the cache. Need not exist. */
@@ -33,6 +39,10 @@ export interface HubCacheStoreOptions {
   /** What to believe of the case of names where the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly lock: LockContext;
+  /** How content and names are made durable; as the system does it unless told otherwise. */
+  readonly flush?: Flush;
+  /** Told what people should know: a wait for another run. */
+  readonly note?: ((message: string) => void) | undefined;
   /** False: files instead of links, also where links work. */
   readonly links: boolean;
 }
@@ -47,11 +57,15 @@ export class HubCacheStore implements Store {
   readonly #places: CachePlaces;
   readonly #parts: PartsFolder;
   readonly #folders = new MadeFolders();
+  readonly #place: FinalPlace;
+  readonly #records: HashRecords;
+  readonly #flush: Flush;
   /** The sha256 of files that are right, by path. */
   readonly #known = new Map<string, string>();
-  /** Files that were hashed where they stood, and so were right at the time of the survey. */
-  readonly #adopted = new Set<string>();
-  #surveyedMs: number;
+  /** Stamps that contents had before they were read, by the path of the file. */
+  #candidates: ReadonlyMap<string, string> = new Map();
+  #names: readonly string[] = [];
+  #signal: AbortSignal | undefined;
   #links: Promise<boolean> | undefined;
   #marked: Promise<void> | undefined;
   #lock: DirectoryLock | undefined;
@@ -62,44 +76,57 @@ export class HubCacheStore implements Store {
     this.#places = new CachePlaces(cache, repo);
     this.directory = this.#places.snapshot(revision.commit);
     this.#parts = new PartsFolder(this.#places.parts, revision, lock);
-    this.#surveyedMs = lock.clock.now();
+    this.#place = new FinalPlace(this.#places.repo);
+    this.#records = new HashRecords(this.#places.state);
+    this.#flush = options.flush ?? new Flush();
   }
 
-  async refuseNames(files: readonly RemoteFile[]): Promise<void> {
+  async refuseNames(files: readonly RemoteFile[], signal?: AbortSignal): Promise<void> {
     const { revision } = this.#options;
-    const paths = files.map((file) => file.path);
-    const problems = onDiskSync(this.directory, () =>
-      cacheNameProblems(this.#places, revision, paths, this.#options),
-    );
+    this.#names = files.map((file) => file.path);
+    // All at once, because names are compared with each other; then a few at a time, because the disk may be slow.
+    this.#refuse(() => cacheNameProblems(this.#places, revision, this.#names, this.#options));
+    const look = (paths: readonly string[]): void =>
+      this.#refuse(() => cacheObstacles(this.#places, revision, paths));
+    await inSlices(this.#names, look, signal);
+  }
+
+  #refuse(find: () => readonly NameProblem[]): void {
+    const problems = onDiskSync(this.directory, find);
     refuseNames(this.directory, problems, 'Leave them out with --exclude, or use another --cache-dir.');
   }
 
-  async open(): Promise<void> {
-    const { blobs, refs, parts, lock, cache } = this.#places;
+  async open(signal?: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    const { blobs, refs, parts, lock, cache, state } = this.#places;
+    const { note, platform, lock: context } = this.#options;
     await onDisk(cache, () => this.#folders.make(parts));
-    this.#lock = await DirectoryLock.take(lock, this.#options.lock, '--cache-dir');
+    this.#lock = await DirectoryLock.take(lock, context, { elsewhere: '--cache-dir', signal, note });
     await onDisk(cache, async () => {
       for (const folder of [blobs, refs, this.directory]) await this.#folders.make(folder);
     });
+    if (!mayFallTogether(this.#names)) return;
+    const found = onDiskSync(cache, () => probeFolding(state));
+    const folding = { caseInsensitive: found.case, normalises: found.unicode };
+    this.#refuse(() => checkNames(this.#names, platform, folding));
   }
 
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
-    this.#surveyedMs = this.#options.lock.clock.now();
     const { commit } = this.#options.revision;
-    const manifestPath = this.#places.manifest(commit);
     const found = new CachedHoldings({
       places: this.#places,
       commit,
       parts: this.#parts,
-      manifest: readManifest(manifestPath),
-      manifestMs: regularFile(manifestPath)?.mtimeMs ?? 0,
+      manifest: readManifest(this.#places.manifest(commit)),
+      records: this.#records,
     });
     const holdings = new Map<string, Holding>();
-    for (const file of files) {
-      signal.throwIfAborted();
-      holdings.set(file.path, found.of(file));
-    }
+    const look = (slice: readonly RemoteFile[]): void => {
+      for (const file of slice) holdings.set(file.path, found.of(file));
+    };
+    await inSlices(files, look, signal);
     for (const [path, sha256] of found.recognised) this.#known.set(path, sha256);
+    this.#candidates = found.candidates;
     return { holdings, freeBytes: await this.#freeBytes() };
   }
 
@@ -119,33 +146,61 @@ export class HubCacheStore implements Store {
     const final = ({ sha256 }: ContentDigests) =>
       links ? this.#places.blob(file.digest?.hex ?? sha256) : name;
     const { clock } = this.#options.lock;
-    return await onDisk(file.path, () => {
-      const { identity, ...parts } = this.#parts.take(file);
+    return await onDisk(file.path, async () => {
+      const { identity, ...parts } = await this.#parts.take(file, this.#signal);
       return new StagedPart({ ...parts, final }, identity, {
         boot: this.#parts.boot,
         monotonic: () => clock.monotonic(),
-        onCommit: async (digests) => {
-          if (links) await linkToBlob(final(digests), name, this.#parts.scratch(file));
+        flush: this.#flush,
+        place: this.#place,
+        onCommit: async (digests, stamp) => {
+          const path = final(digests);
+          if (links) await linkToBlob(path, name, this.#parts.scratch(file), this.#means);
           await this.#mark();
-          this.#known.set(file.path, digests.sha256);
+          this.#record(file, path, digests, stamp);
         },
       });
     });
   }
 
-  async adopt(file: RemoteFile, { sha256 }: ContentDigests): Promise<void> {
+  get #means(): CopyMeans {
+    return { place: this.#place, flush: this.#flush, signal: this.#signal };
+  }
+
+  async adopt(file: RemoteFile, digests: ContentDigests): Promise<void> {
     const content = findContent(this.#places, this.#options.revision.commit, file);
+    const name = this.finalPath(file);
+    let path = typeof content === 'object' ? content.path : name;
+    const before = this.#candidates.get(file.path);
+    let stamp = stampedFile(path)?.stamp;
+    // What was touched since the survey must not be vouched for.
+    if (stamp !== before) stamp = undefined;
     if (typeof content === 'object' && !content.named) {
-      const name = this.finalPath(file);
       const temporary = this.#parts.scratch(file);
       await onDisk(name, async () => {
-        if (await this.#canLink()) await linkToBlob(content.path, name, temporary);
-        else await copyOfBlob(content.path, name, temporary);
+        if (await this.#canLink()) {
+          await linkToBlob(path, name, temporary, this.#means);
+        } else {
+          await copyOfBlob(path, name, temporary, this.#means);
+          // A copy is another file, and nobody has read it.
+          path = name;
+          stamp = undefined;
+        }
         await this.#mark();
       });
     }
-    this.#known.set(file.path, sha256);
-    this.#adopted.add(file.path);
+    this.#record(file, path, digests, stamp);
+  }
+
+  /** `path` is where the content itself stands. */
+  #record(
+    { path: name }: RemoteFile,
+    path: string,
+    digests: ContentDigests,
+    stamp: string | undefined,
+  ): void {
+    this.#known.set(name, digests.sha256);
+    if (stamp !== undefined) this.#records.add(contentName(this.#places, path), stamp, digests);
   }
 
   async publish(
@@ -155,29 +210,27 @@ export class HubCacheStore implements Store {
     complete = true,
     isWholeListing = true,
   ): Promise<void> {
-    const contents = selected.flatMap(({ path, size, digest }) => {
+    const contents = selected.map(({ path, size, digest }) => {
       const sha256 = this.#known.get(path);
       if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${path}`);
-      // The clock counts whole milliseconds, the file system parts of them.
-      const touched = this.#adopted.has(path) && Math.floor(this.#modifiedMs(path)) > this.#surveyedMs;
-      return touched ? [] : [{ path, size, sha256, oid: digest?.hex ?? sha256 }];
+      return { path, size, sha256, oid: digest?.hex ?? sha256 };
     });
     const { endpoint } = this.#options;
+    const [flush, signal] = [this.#flush, this.#signal];
     await onDisk(this.#places.repo, async () => {
-      await publishSnapshot(this.#places, {
-        revision,
-        endpoint,
-        contents,
-        listing,
-        isWholeListing,
-        complete,
-      });
+      await lookOnceMore(contents, (path) => localPath(this.directory, path), signal);
+      await this.#place.makeDurable(flush);
+      const what = { revision, endpoint, contents, listing, isWholeListing, complete };
+      await publishSnapshot(this.#places, what, flush, signal);
+      await this.#records.tidy(flush);
+      for (const folder of [this.#places.state, this.#places.refs]) await flush.folder(folder);
     });
     // @huggingface/hub wants the folder of refs even if there is none.
     this.#folders.keep();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#records.save();
     await this.#lock?.[Symbol.asyncDispose]();
     this.#lock = undefined;
     await this.#folders.removeEmpty();
@@ -195,10 +248,6 @@ export class HubCacheStore implements Store {
     return this.#marked;
   }
 
-  #modifiedMs(path: string): number {
-    return regularFile(join(this.directory, ...path.split('/')))?.mtimeMs ?? Number.POSITIVE_INFINITY;
-  }
-
   async #freeBytes(): Promise<number | undefined> {
     try {
       const { bavail, bsize } = await statfs(existingAncestor(this.#places.repo));
@@ -207,4 +256,9 @@ export class HubCacheStore implements Store {
       return undefined;
     }
   }
+}
+
+/** How a content is called in our records: by its place in the repository's folder, with `/`. */
+function contentName(places: CachePlaces, path: string): string {
+  return relative(places.repo, path).split(sep).join('/');
 }

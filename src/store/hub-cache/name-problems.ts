@@ -9,10 +9,10 @@ export interface CacheHabits {
   readonly ignoresCase: boolean;
 }
 
-/** What keeps these files out of a snapshot, or the revision out of the refs. Only looks. */
+/** Which of these names, or that of the revision, cannot be written to a cache. Only looks. */
 export function cacheNameProblems(
   places: CachePlaces,
-  { commit, name }: Revision,
+  { name }: Revision,
   paths: readonly string[],
   habits: CacheHabits,
 ): readonly NameProblem[] {
@@ -20,7 +20,15 @@ export function cacheNameProblems(
   const refused = checkNames(paths, habits.platform, { caseInsensitive });
   if (refused.length > 0) return refused;
   const ref = nameProblem(name, habits.platform);
-  if (ref !== undefined) return [{ path: name, reason: ref }];
+  return ref === undefined ? [] : [{ path: name, reason: ref }];
+}
+
+/** What stands in the way of these files in a snapshot, or of the revision among the refs. Only looks. */
+export function cacheObstacles(
+  places: CachePlaces,
+  { commit, name }: Revision,
+  paths: readonly string[],
+): readonly NameProblem[] {
   // What was linked on purpose is the cache, or one repository; nothing below it.
   const folders = ['blobs', 'snapshots', `snapshots/${commit}`, 'refs', 'trees'];
   const refs = name === commit ? [] : [`refs/${name}`];

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { remainingContents } from '../contents.ts';
+import type { Flush } from '../flush.ts';
 import { makeFolder } from '../make-folder.ts';
 import { type ManifestFile, readManifest, writeManifest } from '../manifest.ts';
 import { regularFile } from '../regular-file.ts';
@@ -29,41 +30,41 @@ export interface Publication {
 }
 
 /** Writes down what a snapshot has. The ref comes last: whoever finds it finds all the rest. */
-export async function publishSnapshot(places: CachePlaces, publication: Publication): Promise<void> {
+export async function publishSnapshot(
+  places: CachePlaces,
+  publication: Publication,
+  flush: Flush,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { revision, endpoint, listing, isWholeListing, complete } = publication;
   const { commit, name, repo } = revision;
   await tagCache(places.cache);
   await makeFolder(dirname(places.manifest(commit)));
-  await writeManifest(places.manifest(commit), {
-    version: 1,
-    endpoint,
-    repo: { type: repo.type, id: repo.id },
-    revision: name,
-    commit,
-    files: allContents(places, publication),
-  });
+  const files = await allContents(places, publication, signal);
+  const { type, id } = repo;
+  const manifest = { version: 1, endpoint, repo: { type, id }, revision: name, commit, files } as const;
+  await writeManifest(places.manifest(commit), manifest, flush);
+  await flush.folder(dirname(places.manifest(commit)));
   const tree = isWholeListing ? treeListing(listing) : undefined;
   if (tree !== undefined && regularFile(places.tree(commit)) === undefined) {
     await makeFolder(dirname(places.tree(commit)));
-    await writeAtomically(places.tree(commit), tree, join(places.parts, 'tree.new'));
+    await writeAtomically(places.tree(commit), tree, { temporary: join(places.parts, 'tree.new'), flush });
   }
   if (!complete) return;
-  if (name !== commit) await writeRef(places, name, commit);
+  if (name !== commit) await writeRef(places, name, commit, flush);
   await removeRef(places, unfinishedRef(commit));
 }
 
 /** With what earlier runs brought of this commit. */
-function allContents(places: CachePlaces, { revision, contents, listing }: Publication): ManifestFile[] {
+async function allContents(
+  places: CachePlaces,
+  { revision, contents, listing }: Publication,
+  signal: AbortSignal | undefined,
+): Promise<ManifestFile[]> {
   const { commit } = revision;
-  const path = places.manifest(commit);
-  const writtenMs = regularFile(path)?.mtimeMs ?? 0;
-  const earlier = remainingContents(places.snapshot(commit), readManifest(path), revision, listing);
-  // The new record is younger: it must not vouch for what was touched since the old one.
-  const untouched = earlier.filter((entry) => {
-    const found = regularFile(join(places.snapshot(commit), ...entry.path.split('/')));
-    return (found?.mtimeMs ?? Number.POSITIVE_INFINITY) <= writtenMs;
-  });
-  return [...new Map([...untouched, ...contents].map((entry) => [entry.path, entry])).values()];
+  const written = readManifest(places.manifest(commit));
+  const earlier = await remainingContents(places.snapshot(commit), written, revision, listing, signal);
+  return [...new Map([...earlier, ...contents].map((entry) => [entry.path, entry])).values()];
 }
 
 async function tagCache(cache: string): Promise<void> {

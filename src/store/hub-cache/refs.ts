@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Flush } from '../flush.ts';
 import { makeFolder } from '../make-folder.ts';
-import { removeIfThere } from '../staged-part.ts';
+import { removeIfThere } from '../remove-if-there.ts';
 import { writeAtomically } from '../write-atomically.ts';
 import type { CachePlaces } from './cache-places.ts';
 
@@ -10,12 +11,18 @@ import type { CachePlaces } from './cache-places.ts';
  * Says which commit a revision is on, without a newline: others compare what they read as it is. The snapshot must be
  * there before, or `hf cache` takes the repository for damaged.
  */
-export async function writeRef(places: CachePlaces, revision: string, commit: string): Promise<void> {
+export async function writeRef(
+  places: CachePlaces,
+  revision: string,
+  commit: string,
+  flush?: Flush,
+): Promise<void> {
   const path = places.ref(revision);
   if (readRef(path) === commit) return;
   await makeFolder(dirname(path));
   // Not beside it: all that is in that folder is a ref.
-  await writeAtomically(path, commit, join(places.parts, 'ref.new'));
+  const temporary = join(places.parts, 'ref.new');
+  await writeAtomically(path, commit, flush === undefined ? { temporary } : { temporary, flush });
 }
 
 /** Removes a ref and the folders that only it needed. */

@@ -5,7 +5,7 @@ import type { RepoRef } from '../../model/repo.ts';
 import { onDisk } from '../../system/disk-error.ts';
 import { DirectoryLock, type LockContext } from '../lock.ts';
 import { MadeFolders } from '../made-folders.ts';
-import { removeIfThere } from '../staged-part.ts';
+import { removeIfThere } from '../remove-if-there.ts';
 import { CachePlaces } from './cache-places.ts';
 import { removeRef, unfinishedRef } from './refs.ts';
 import { type CachedRepo, type CachedRevision, scanRepo } from './scan-cache.ts';
@@ -51,7 +51,7 @@ export async function removeRevisions(
   const folders = new MadeFolders();
   await onDisk(places.state, () => folders.make(places.state));
   try {
-    await using _held = await DirectoryLock.take(places.lock, lock, '--cache-dir');
+    await using _held = await DirectoryLock.take(places.lock, lock, { elsewhere: '--cache-dir' });
     return await onDisk(places.repo, () => removeAll(places, repo, commits));
   } finally {
     await folders.removeEmpty();
@@ -81,6 +81,7 @@ async function removeAll(
   if (!whole) return [];
   await rm(places.parts, { recursive: true, force: true });
   await rm(join(places.state, 'manifests'), { recursive: true, force: true });
+  await removeIfThere(join(places.state, 'hashed.jsonl'));
   const theirs = blobNames(places);
   // A repository without that folder is a damaged one to hf.
   const emptied = theirs.length > 0 ? [] : [places.blobs, places.snapshots];

@@ -95,8 +95,9 @@ function scanSnapshot(
   for (const path of filesBelow(root)) {
     const name = relative(root, path).split(sep).join('/');
     const entry = snapshotEntry(places, path);
-    if (entry.kind === 'blob') files.push({ path: name, size: entry.found.size, blob: entry.name });
-    else if (entry.kind === 'file') files.push({ path: name, size: entry.found.size, blob: undefined });
+    if (entry.kind === 'blob') files.push({ path: name, size: Number(entry.found.size), blob: entry.name });
+    else if (entry.kind === 'file')
+      files.push({ path: name, size: Number(entry.found.size), blob: undefined });
     else broken.push(name);
   }
   const own = [...refs].filter(([, target]) => target === commit).map(([name]) => name);

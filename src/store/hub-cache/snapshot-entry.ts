@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { type BigIntStats, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { diskError } from '../../system/disk-error.ts';
 import type { CachePlaces } from './cache-places.ts';
@@ -7,9 +7,9 @@ import type { CachePlaces } from './cache-places.ts';
 export type SnapshotEntry =
   | { readonly kind: 'nothing' }
   /** A file itself, as where there are no links. */
-  | { readonly kind: 'file'; readonly found: Stats }
+  | { readonly kind: 'file'; readonly found: BigIntStats }
   /** A link to a blob of the same repository. */
-  | { readonly kind: 'blob'; readonly name: string; readonly found: Stats }
+  | { readonly kind: 'blob'; readonly name: string; readonly found: BigIntStats }
   /** A link that is broken or leads elsewhere, or no file at all. */
   | { readonly kind: 'other' };
 
@@ -26,7 +26,7 @@ export function snapshotEntry(places: CachePlaces, path: string): SnapshotEntry 
 }
 
 /** A blob if it is a file, or a link into the store that newer versions of `hf` share among repositories. */
-export function blobFile(places: CachePlaces, name: string): Stats | undefined {
+export function blobFile(places: CachePlaces, name: string): BigIntStats | undefined {
   const path = places.blob(name);
   const found = look(path);
   if (found === undefined || found.isFile()) return found;
@@ -34,16 +34,16 @@ export function blobFile(places: CachePlaces, name: string): Stats | undefined {
   try {
     const shared = realpathSync(join(places.cache, 'blobs'));
     if (!realpathSync(path).startsWith(shared + sep)) return undefined;
-    const content = statSync(path);
+    const content = statSync(path, { bigint: true });
     return content.isFile() ? content : undefined;
   } catch {
     return undefined;
   }
 }
 
-function look(path: string): Stats | undefined {
+function look(path: string): BigIntStats | undefined {
   try {
-    return lstatSync(path, { throwIfNoEntry: false });
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOTDIR' || code === 'ELOOP') return undefined;

@@ -1,8 +1,10 @@
-import { constants, readlinkSync } from 'node:fs';
-import { copyFile, open, rename, symlink } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import { open, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { makeFolder } from '../make-folder.ts';
-import { removeIfThere } from '../staged-part.ts';
+import { copyInto } from '../copy-content.ts';
+import type { FinalPlace } from '../final-place.ts';
+import type { Flush } from '../flush.ts';
+import { removeIfThere } from '../remove-if-there.ts';
 
 /** Makes a link at `path`; `symlink` of Node but in tests. */
 export type MakeLink = (target: string, path: string) => Promise<void>;
@@ -33,27 +35,42 @@ export async function linkToBlob(
   blob: string,
   name: string,
   temporary: string,
+  means: CopyMeans,
   makeLink: MakeLink = symlink,
 ): Promise<void> {
   const target = relative(dirname(name), blob);
   if (leadsTo(name, target)) return;
   await removeIfThere(temporary);
   await makeLink(target, temporary);
-  if (!leadsTo(temporary, target)) return copyOfBlob(blob, name, temporary);
-  await moveTo(temporary, name);
+  if (!leadsTo(temporary, target)) return copyOfBlob(blob, name, temporary, means);
+  await means.place.move(temporary, name);
 }
 
 /** Where there are no links: a copy, since other snapshots may need the blob too. */
-export async function copyOfBlob(blob: string, name: string, temporary: string): Promise<void> {
+export async function copyOfBlob(
+  blob: string,
+  name: string,
+  temporary: string,
+  { place, flush, signal }: CopyMeans,
+): Promise<void> {
   await removeIfThere(temporary);
-  await copyFile(blob, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  const copy = await open(temporary, 'r+');
+  const copy = await open(temporary, 'wx+');
   try {
-    await copy.datasync();
+    await copyInto(blob, temporary, signal);
+    await flush.file(copy.fd);
+  } catch (error) {
+    await removeIfThere(temporary).catch(() => {});
+    throw error;
   } finally {
     await copy.close();
   }
-  await moveTo(temporary, name);
+  await place.move(temporary, name);
+}
+
+export interface CopyMeans {
+  readonly place: FinalPlace;
+  readonly flush: Flush;
+  readonly signal: AbortSignal | undefined;
 }
 
 function leadsTo(name: string, target: string): boolean {
@@ -62,9 +79,4 @@ function leadsTo(name: string, target: string): boolean {
   } catch {
     return false;
   }
-}
-
-async function moveTo(temporary: string, name: string): Promise<void> {
-  await makeFolder(dirname(name));
-  await rename(temporary, name);
 }

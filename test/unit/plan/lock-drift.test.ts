@@ -26,6 +26,15 @@ test('hashes of different kinds, or none, cannot be compared', () => {
   expect(lockDrift([file('a')], [file('a', 1, 'b'.repeat(40))])).toEqual([]);
 });
 
+test('the sha256 that a lock names beside the git blob is compared as well', () => {
+  const locked = { ...file('a', 1, 'b'.repeat(40)), sha256: 'a'.repeat(64) };
+  expect(lockDrift([locked], [file('a', 1, 'b'.repeat(40))])).toEqual([]);
+  expect(lockDrift([locked], [file('a')])).toEqual([]);
+  expect(lockDrift([locked], [file('a', 1, 'c'.repeat(64))])).toEqual([
+    'a has the hash cccccccccccc… upstream instead of aaaaaaaaaaaa…',
+  ]);
+});
+
 test('a selection of something else', () => {
   expect(selectionDrift([file('a'), file('b')], [file('b'), file('c')])).toEqual([
     'a is locked, but not asked for',

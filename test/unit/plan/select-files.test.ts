@@ -145,3 +145,27 @@ test('naming every file selects every file, and filters only ever take away', ()
     }),
   );
 });
+
+describe('an accented letter', () => {
+  const composed = 'caf\u00e9/mod\u00e8le.bin';
+  const decomposed = 'cafe\u0301/mode\u0300le.bin';
+  const entry = (path: string) => ({ path, size: 1, digest: undefined });
+
+  test.each([
+    [composed, decomposed],
+    [decomposed, composed],
+  ])('is the same in both ways of writing it: %j for %j', (asked, listed) => {
+    const files = [entry(listed), entry('other')];
+    const folder = asked.split('/')[0]!;
+    for (const names of [[asked], [folder], [`${folder}/`], [`${folder}/*.bin`]]) {
+      expect(selectFiles(files, { names }).map(({ path }) => path)).toEqual([listed]);
+    }
+    expect(selectFiles(files, { include: [`${folder}/*`] }).map(({ path }) => path)).toEqual([listed]);
+    expect(selectFiles(files, { exclude: [asked] }).map(({ path }) => path)).toEqual(['other']);
+  });
+
+  test('is told apart where both are listed', () => {
+    const files = [entry(composed), entry(decomposed)];
+    expect(selectFiles(files, { names: [decomposed] }).map(({ path }) => path)).toEqual([decomposed]);
+  });
+});

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TransferEvent } from '../../../src/model/event.ts';
+import { runFacts } from '../../../src/report/summary.ts';
 import { Tally } from '../../../src/report/tally.ts';
 import { cpuMs } from '../../support/machine.ts';
 import { planned, planOf } from './records.ts';
@@ -46,6 +47,16 @@ describe('tally', () => {
     expect(tally.file('part')?.state).toBe('verifying');
     tally.apply({ type: 'file-finished', path: 'part', size: 1000, how: 'transferred' });
     expect([tally.activeFiles, tally.doneBytes, tally.finishedFiles]).toEqual([0, 1150, 2]);
+  });
+
+  test('knows what stands there and was not read yet', () => {
+    const started: TransferEvent = { type: 'file-started', path: 'checked', size: 50, held: 0 };
+    const kept: TransferEvent = { type: 'file-finished', path: 'checked', size: 50, how: 'kept' };
+    expect(fold(PLAN).uncheckedBytes).toBe(50);
+    expect(fold(PLAN, started).uncheckedBytes).toBe(0);
+    expect(fold(PLAN, kept).uncheckedBytes).toBe(0);
+    expect(runFacts(fold(PLAN), 0).doneBytes).toBe(400);
+    expect(runFacts(fold(PLAN, kept), 0).doneBytes).toBe(450);
   });
 
   test('takes back a checked file that proved wrong, however the engine says so', () => {

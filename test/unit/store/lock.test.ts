@@ -6,6 +6,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -13,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FetchError } from '../../../src/model/error.ts';
+import { isLocalDisk } from '../../../src/store/local-disk.ts';
 import { DirectoryLock, type LockContext } from '../../../src/store/lock.ts';
 import type { Clock } from '../../../src/system/clock.ts';
 import { failureOf } from '../../support/store-kit.ts';
@@ -36,7 +38,7 @@ class StoppedClock implements Clock {
     return () => this.timers.delete(callback);
   }
 
-  async sleep(): Promise<void> {}
+  sleep: Clock['sleep'] = async () => {};
 
   ring(): void {
     const due = [...this.timers];
@@ -163,6 +165,129 @@ describe('a lock of another host', () => {
   });
 });
 
+describe('who is here', () => {
+  const own = { ...contextAt('boot-1/pid:[1]') };
+  function contextAt(machine: string): LockContext {
+    return {
+      owner: { pid: 1, host: 'here', machine, startedAt: 'start 1' },
+      processStart: () => undefined,
+      clock: {
+        now: () => 1_700_000_000_000,
+        monotonic: () => 0,
+        after: () => () => {},
+        sleep: async () => {},
+      },
+      random: Math.random,
+    };
+  }
+
+  test.each([
+    ['another space of process ids', 'boot-1/pid:[2]'],
+    ['another start of a machine that shares the disk', 'boot-2/pid:[1]'],
+  ])(
+    'a process of %s with our name for the host is not dead because we do not see it',
+    async (_, machine) => {
+      // Not a disk of this machine alone, as far as anybody can tell.
+      const other = { pid: 7, host: 'here', machine, startedAt: 'start 7' };
+      leave(other, 5_000);
+      const error = await failureOf(DirectoryLock.take(path, own)).catch(() => undefined);
+      if (machine.startsWith('boot-1') || !isLocalDisk(dirname(path))) expect(error?.code).toBe('LOCKED');
+    },
+  );
+
+  test('a process of an earlier start of the machine is dead, on a disk that only this machine writes to', async () => {
+    leave({ pid: 7, host: 'here', machine: 'boot-0/pid:[1]', startedAt: 'start 7' }, 1000);
+    if (!isLocalDisk(dirname(path))) return;
+    await (await DirectoryLock.take(path, own))[Symbol.asyncDispose]();
+  });
+
+  test('version 0.1.0 named only the host', async () => {
+    leave({ pid: 7, host: 'here', startedAt: 'start 7' }, 1000);
+    await (await DirectoryLock.take(path, own))[Symbol.asyncDispose]();
+  });
+});
+
+describe('the clock of another host', () => {
+  const foreign = { pid: 1, host: 'there', startedAt: 'start 1' };
+
+  /** Something happens while we wait. */
+  function whileWaiting(happens: (waits: number) => void): string[] {
+    let waits = 0;
+    clock.sleep = async () => {
+      waits += 1;
+      happens(waits);
+    };
+    return [];
+  }
+
+  test.each([
+    ['an hour behind ours', 3_600_000],
+    ['an hour ahead of ours', -3_600_000],
+  ])('%s does not make a living lock stale', async (_, ageMs) => {
+    leave(foreign, ageMs);
+    // Its heart beats, by its own clock.
+    whileWaiting((waits) => {
+      if (waits === 9) age(ageMs - 10_000);
+    });
+    expect(await isTaken()).toBeDefined();
+  });
+
+  test.each([3_600_000, -3_600_000])('of %i ms does not make a dead one last', async (ageMs) => {
+    leave(foreign, ageMs);
+    let waited = 0;
+    whileWaiting((waits) => {
+      waited = waits;
+    });
+    const notes: string[] = [];
+    await using lock = await DirectoryLock.take(path, contextOf(1), { note: (note) => notes.push(note) });
+    expect(lock).toBeDefined();
+    expect(waited).toBe(60);
+    expect(notes).toEqual([expect.stringContaining('process 1 on there')]);
+  });
+
+  test('waiting for it ends with a signal', async () => {
+    leave(foreign, 3_600_000);
+    const controller = new AbortController();
+    clock.sleep = async (_, signal) => {
+      controller.abort(new Error('enough'));
+      signal?.throwIfAborted();
+    };
+    const taken = DirectoryLock.take(path, contextOf(1), { signal: controller.signal });
+    await expect(taken).rejects.toThrow('enough');
+    expect(owner()).toEqual(foreign);
+  });
+});
+
+describe('a run whose turn will come', () => {
+  test('waits as long as others take their turns, says so, and has an end', async () => {
+    leave(contextOf(2).owner);
+    const notes: string[] = [];
+    let waits = 0;
+    clock.sleep = async () => {
+      waits += 1;
+      clock.time += 1000;
+      // Another one every five minutes, for half an hour.
+      if (waits % 300 === 0 && waits < 1800) leave({ ...contextOf(2).owner, since: waits });
+      if (waits === 1800) living.delete(2);
+    };
+    await using lock = await DirectoryLock.wait(path, contextOf(1), { note: (note) => notes.push(note) });
+    expect(lock).toBeDefined();
+    expect(notes).toHaveLength(1);
+    expect(waits).toBe(1800);
+  });
+
+  test('gives up when one of them takes ten minutes, and ends with a signal', async () => {
+    leave(contextOf(2).owner);
+    clock.sleep = async (_, signal) => {
+      signal?.throwIfAborted();
+      clock.time += 1000;
+    };
+    expect(await failureOf(DirectoryLock.wait(path, contextOf(1)))).toMatchObject({ code: 'LOCKED' });
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(DirectoryLock.wait(path, contextOf(1), { signal })).rejects.toThrow('enough');
+  });
+});
+
 describe('a lock without an owner', () => {
   test.each([
     '',
@@ -212,6 +337,27 @@ describe('the heartbeat', () => {
     clock.ring();
     await setTimeout(20);
     expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe('a machine that slept', () => {
+  test('does not keep the lock of its successor alive, nor what a link leads to', async () => {
+    await using _lock = await DirectoryLock.take(path, contextOf(1));
+    const theirs = contextOf(9, 'there').owner;
+    leave(theirs, 30_000);
+    const before = statSync(path).mtimeMs;
+    clock.time += 10_000;
+    clock.ring();
+    await setTimeout(20);
+    expect(statSync(path).mtimeMs).toBe(before);
+    const target = join(temporaryFolder(), 'target');
+    writeFileSync(target, readFileSync(path));
+    utimesSync(target, 1000, 1000);
+    unlinkSync(path);
+    symlinkSync(target, path);
+    clock.ring();
+    await setTimeout(20);
+    expect(statSync(target).mtimeMs).toBe(1_000_000);
   });
 });
 

@@ -228,3 +228,58 @@ describe('what is no file', () => {
     expect(() => PartJournal.open(path, identity, SIZE, BOOT)).toThrow('is no file');
   });
 });
+
+describe('a checkpoint', () => {
+  const durable = () => PartJournal.peek(path, identity, SIZE, 'f'.repeat(32));
+
+  test('makes durable what was written before it, also by an earlier run, and nothing that came later', () => {
+    record([block(0)]);
+    const journal = PartJournal.open(path, identity, SIZE, BOOT);
+    const received = new IntervalSet(journal.held);
+    const write = (range: ByteRange) => {
+      received.add(range);
+      journal.record(range, received);
+    };
+    write(block(2));
+    const settle = journal.checkpoint();
+    write(block(3));
+    expect(durable()).toEqual([]);
+    settle();
+    expect(durable()).toEqual([block(0), block(2)]);
+    journal.checkpoint()();
+    expect(durable()).toEqual([block(0), { start: block(2).start, end: SIZE }]);
+    journal.close();
+  });
+
+  test('of a part that was begun anew meanwhile makes nothing durable', () => {
+    const journal = PartJournal.open(path, identity, SIZE, BOOT);
+    journal.record(whole, new IntervalSet([whole]));
+    const settle = journal.checkpoint();
+    journal.clear();
+    journal.record(block(1), new IntervalSet([block(1)]));
+    settle();
+    expect(durable()).toEqual([]);
+    journal.close();
+  });
+
+  test('writes no more than what is new, however large the part is', () => {
+    // 12 million blocks: a mark for each would be 12 MB with every checkpoint.
+    const huge = { ...identity, size: 3 * 2 ** 40 };
+    const journal = PartJournal.open(path, huge, huge.size, BOOT);
+    const received = new IntervalSet();
+    for (const number of [5_000_000, 5_000_001]) {
+      const range = { start: number * BLOCK_BYTES, end: (number + 1) * BLOCK_BYTES };
+      received.add(range);
+      journal.record(range, received);
+    }
+    const before = readFileSync(path);
+    journal.checkpoint()();
+    const after = readFileSync(path);
+    const marks = after.length - huge.size / BLOCK_BYTES;
+    const changed = [5_000_000, 5_000_001].map((number) => marks + number);
+    for (const at of changed) expect([before[at], after[at]]).toEqual([1, 2]);
+    for (const at of changed) after[at] = 1;
+    expect(after.equals(before)).toBe(true);
+    journal.close();
+  });
+});

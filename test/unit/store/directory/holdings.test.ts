@@ -4,6 +4,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -122,9 +123,61 @@ describe('after a finished run', () => {
     const other = Buffer.from(content).reverse();
     expect(await holding(lfsFile(model.path, other))).toEqual({ kind: 'different', part: [] });
     expect(await holding(gitFile(config.path, other))).toEqual({ kind: 'different', part: [] });
-    // The Hub keeps it in another way now: the two hashes say nothing about each other.
-    expect(await holding(gitFile(model.path, content))).toEqual({ kind: 'candidate', part: [] });
-    expect(await holding(lfsFile(config.path, content))).toEqual({ kind: 'candidate', part: [] });
+    // The Hub keeps it in another way now: both hashes are on record.
+    expect(await holding(gitFile(model.path, content))).toEqual({ kind: 'whole' });
+    expect(await holding(lfsFile(config.path, content))).toEqual({ kind: 'whole' });
+  });
+
+  test('what replaces a file with an old time, as mv, cp -p, tar and rsync bring them, must be read', async () => {
+    const old = new Date('2020-01-01');
+    for (const file of [model, config]) {
+      const other = `${pathOf(file)}.other`;
+      writeFileSync(other, Buffer.from(content).reverse());
+      utimesSync(other, old, old);
+      renameSync(other, pathOf(file));
+      expect(await holding(file)).toEqual({ kind: 'candidate', part: [] });
+    }
+    expect(await holding(plain)).toEqual({ kind: 'whole' });
+  });
+
+  test('an edit whose time was set back must be read', async () => {
+    const { atime, mtime } = statSync(pathOf(model));
+    writeFileSync(pathOf(model), Buffer.from(content).reverse());
+    utimesSync(pathOf(model), atime, mtime);
+    expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
+  });
+
+  test('a sha256 that only a lock names must fit as well', async () => {
+    const sha256 = digestsOf(content).sha256;
+    expect(await holding({ ...config, sha256 })).toEqual({ kind: 'whole' });
+    expect(await holding({ ...config, sha256: 'f'.repeat(64) })).toEqual({ kind: 'different', part: [] });
+  });
+
+  test.each([
+    ['torn', (text: string) => text.slice(0, 100), 'candidate'],
+    ['of zeros', () => '\0'.repeat(300), 'candidate'],
+    ['no list', () => '{}\nnull\n7\n', 'candidate'],
+    ['with hashes that are none', (text: string) => text.replaceAll(/"[0-9a-f]{64}"/g, '"x"'), 'candidate'],
+    ['torn behind what counts', (text: string) => `${text}["a","b`, 'whole'],
+  ])('a record of hashes that is %s is read as far as it can be', async (_, change, kind) => {
+    const path = join(directory, '.cache/fetch/hashed.jsonl');
+    writeFileSync(path, change(readFileSync(path, 'utf8')));
+    expect(await holding(model)).toMatchObject({ kind });
+    // And goes on in a line of its own.
+    const other = lfsFile('other.bin', bytes(2 * MIB));
+    await finishRun(directoryStore({ directory }), [[other, bytes(2 * MIB)]]);
+    expect(await holding(other)).toEqual({ kind: 'whole' });
+    expect(await holding(model)).toMatchObject({ kind });
+  });
+
+  test('what changes again and again does not make the record grow without end', async () => {
+    const path = join(directory, '.cache/fetch/hashed.jsonl');
+    const [line] = readFileSync(path, 'utf8').split('\n');
+    writeFileSync(path, `${line?.replace('1', '2')}\n`.repeat(2500) + readFileSync(path, 'utf8'));
+    await finishRun(directoryStore({ directory }), [[model, content]]);
+    expect(readFileSync(path, 'utf8').split('\n').length).toBeLessThan(10);
+    expect(await holding(model)).toEqual({ kind: 'whole' });
+    expect(await holding(config)).toEqual({ kind: 'whole' });
   });
 
   test('without records every hash must be made again', async () => {
@@ -134,10 +187,11 @@ describe('after a finished run', () => {
     expect(await holding(plain)).toEqual({ kind: 'different', part: [] });
   });
 
-  test('without a manifest the sha256 of a small file is not known', async () => {
+  test('without a manifest only what has a hash is known', async () => {
     unlinkSync(join(directory, '.cache/fetch/manifest.json'));
     expect(await holding(model)).toEqual({ kind: 'whole' });
-    expect(await holding(config)).toEqual({ kind: 'candidate', part: [] });
+    expect(await holding(config)).toEqual({ kind: 'whole' });
+    expect(await holding(plain)).toEqual({ kind: 'different', part: [] });
   });
 
   test.each([
@@ -151,28 +205,23 @@ describe('after a finished run', () => {
   ])('a manifest that is %s is none', async (_, change) => {
     const path = join(directory, '.cache/fetch/manifest.json');
     writeFileSync(path, change(readFileSync(path, 'utf8')));
-    expect(await holding(config)).toEqual({ kind: 'candidate', part: [] });
+    expect(await holding(plain)).toEqual({ kind: 'different', part: [] });
   });
 });
 
 describe('the record of huggingface_hub', () => {
   const now = () => Date.now() / 1000;
 
-  test('is believed if the file is not newer', async () => {
+  test.each([
+    ['\n', 0],
+    ['\n', 3600],
+    ['\r\n', 1],
+  ])('(line ends %j, %i s younger) is the word of somebody else: the file is read', async (end, younger) => {
     place(model);
-    hubRecord(model, model.digest!.hex, now());
-    expect(await holding(model)).toEqual({ kind: 'whole' });
-    // The Hub's client would still believe this one: an edit within its second must not pass unseen.
-    hubRecord(model, model.digest!.hex, (now() - 0.9).toFixed(7));
+    hubRecord(model, model.digest!.hex, now() + younger, end);
     expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
-    hubRecord(model, model.digest!.hex, now() - 2);
+    hubRecord(model, '0'.repeat(64), now() + younger, end);
     expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
-  });
-
-  test('may have the line ends of Windows', async () => {
-    place(model);
-    hubRecord(model, model.digest!.hex, now() + 1, '\r\n');
-    expect(await holding(model)).toEqual({ kind: 'whole' });
   });
 
   test('of a small file says nothing about its sha256', async () => {
@@ -348,6 +397,59 @@ describe('a part', () => {
     expect(staged.received.ranges).toEqual(firstBlock);
     expect(staged.partPath).not.toBe(path);
     expect(existsSync(path)).toBe(false);
+  });
+
+  test.each([
+    ['another space of process ids', 'boot/pid:[2]'],
+    ['a host of another name', undefined],
+  ])(
+    'of a run in %s is copied when it is silent: what that one writes from then on goes elsewhere',
+    async (_, space) => {
+      const own = { ...lockContext(process.pid), owner: { ...lockContext().owner, machine: 'boot/pid:[1]' } };
+      const their = other(deadPid, space === undefined ? 'elsewhere' : 'here');
+      const lock = { ...their, owner: { ...their.owner, machine: space ?? 'boot/pid:[1]' } };
+      const theirs = directoryStore({ directory, lock });
+      await theirs.open();
+      const spoilt = await theirs.stage(file);
+      await write(spoilt, large, 0, MIB);
+      rmSync(join(directory, '.cache/fetch/lock'));
+      // Living, as far as we know: not ours to touch.
+      const held = async () => await holdingOf(directoryStore({ directory, lock: own }), file);
+      expect(await held()).toEqual({ kind: 'nothing' });
+      const before = Date.now() / 1000 - 61;
+      for (const name of [spoilt.partPath, spoilt.partPath.replace(/part$/, 'blocks')])
+        utimesSync(name, before, before);
+      expect(await held()).toEqual({ kind: 'part', part: firstBlock });
+
+      const second = directoryStore({ directory, lock: own });
+      await second.open();
+      const staged = await second.stage(file);
+      expect(staged.received.ranges).toEqual(firstBlock);
+      await write(staged, large, MIB);
+      await staged.commit(digestsOf(large));
+      await second.publish(revision(), [file], [file]);
+      await second[Symbol.asyncDispose]();
+      await write(spoilt, Buffer.alloc(large.length, 'wrong'), 0, large.length);
+      expect(readFileSync(pathOf(file)).equals(large)).toBe(true);
+    },
+  );
+
+  test('that is copied is continued by a third run, and the copying ends with a signal', async () => {
+    const their = other(deadPid, 'elsewhere');
+    const path = await killedPart(their);
+    const before = Date.now() / 1000 - 61;
+    for (const name of [path, path.replace(/part$/, 'blocks')]) utimesSync(name, before, before);
+    const stopped = directoryStore({ directory });
+    await stopped.open(AbortSignal.abort(new Error('enough')));
+    await expect(stopped.stage(file)).rejects.toThrow('enough');
+    await stopped[Symbol.asyncDispose]();
+    const second = directoryStore({ directory });
+    await second.open();
+    const staged = await second.stage(file);
+    await write(staged, large, MIB, MIB * 1.5);
+    await staged[Symbol.asyncDispose]();
+    await second[Symbol.asyncDispose]();
+    expect(await holding(file)).toEqual({ kind: 'part', part: [{ start: 0, end: MIB * 1.5 }] });
   });
 
   test('of a process with our id that is not us is taken over: ids are used again', async () => {

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compiled } from '../../../support/compiled.ts';
 import { MIB } from '../../../support/store-kit.ts';
@@ -42,12 +42,15 @@ test.skipIf(!canTrace)('content is durable before it has its name, and the manif
   const folder = temporaryFolder();
   const trace = join(folder, 'trace');
   const directory = join(folder, 'target');
-  const calls = 'trace=fdatasync,rename,renameat,renameat2';
+  const calls = 'trace=fdatasync,fsync,openat,rename,renameat,renameat2';
   const run = runArguments(directory, [5, MIB + 5]);
   execFileSync('strace', ['-f', '-y', '-s', '4096', '-o', trace, '-e', calls, ...run]);
   const done = readTrace(readFileSync(trace, 'utf8'));
+  const renames = done.filter((call) => call.text.startsWith('rename'));
   for (const final of ['sub/5', `sub/${MIB + 5}`, '.cache/fetch/manifest.json']) {
-    const renamed = done.filter((call) => call.text.includes(`"${join(directory, final)}"`));
+    // On Linux a file is moved into a folder that is open.
+    const name = new RegExp(`"(${join(directory, final)}|/proc/self/fd/\\d+/${basename(final)})"`);
+    const renamed = renames.filter((call) => name.test(call.text));
     expect(renamed).toHaveLength(1);
     const source = /"([^"]+)"/.exec(renamed[0]!.text)![1];
     const durable = done.find(
@@ -55,6 +58,14 @@ test.skipIf(!canTrace)('content is durable before it has its name, and the manif
     );
     expect(durable?.over).toBeLessThan(renamed[0]!.begun);
   }
+  // The names as well: of the files before the manifest speaks of them, of the manifest before the run ends.
+  const manifest = renames.find((call) => call.text.includes(`"${directory}/.cache/fetch/manifest.json"`))!;
+  const flushed = (path: string) =>
+    done.filter((call) => new RegExp(`^fsync\\(\\d+<${path}>`).test(call.text));
+  for (const path of [join(directory, 'sub'), directory]) {
+    expect(flushed(path)[0]?.over).toBeLessThan(manifest.begun);
+  }
+  expect(flushed(join(directory, '.cache/fetch')).at(-1)?.begun).toBeGreaterThan(manifest.over);
 });
 
 test.skipIf(process.platform === 'win32')('a file of which the system took only a part has no name', () => {

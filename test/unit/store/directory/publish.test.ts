@@ -12,7 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RemoteFile } from '../../../../src/model/remote-file.ts';
-import { hubMetadataPath, readHubMetadata } from '../../../../src/store/directory/hub-metadata.ts';
+import { readHubMetadata } from '../../../../src/store/directory/hub-metadata.ts';
 import { type Manifest, readManifest } from '../../../../src/store/manifest.ts';
 import { directoryStore } from '../../../support/directory-store.ts';
 import {
@@ -184,7 +184,12 @@ describe('the manifest', () => {
     await run({ listing: [lfs('a', one)] });
     expect(readFileSync(target, 'utf8')).toBe('mine');
     expect(names()).toEqual(['a']);
-    expect(readdirSync(dirname(manifestPath)).sort()).toEqual(['.gitignore', 'manifest.json', 'parts']);
+    expect(readdirSync(dirname(manifestPath)).sort()).toEqual([
+      '.gitignore',
+      'hashed.jsonl',
+      'manifest.json',
+      'parts',
+    ]);
   });
 });
 
@@ -226,15 +231,7 @@ describe('the records for huggingface_hub', () => {
     const adopted = gitFile('adopted.json', one);
     const kept = lfsFile('kept.bin', one);
     await run({ listing: [[kept, one]] });
-    const hourAgo = (path: string) => {
-      const seconds = Date.now() / 1000 - 3600;
-      utimesSync(join(directory, path), seconds, seconds);
-    };
-    const record = hubMetadataPath(directory, kept.path);
-    writeFileSync(record, [COMMIT_A, kept.digest!.hex, Date.now() / 1000 - 3000, ''].join('\n'));
     writeFileSync(join(directory, adopted.path), one);
-    hourAgo(kept.path);
-    hourAgo(adopted.path);
 
     let now = Date.now();
     const clock = { now: () => now, monotonic: () => now, after: () => () => {}, sleep: async () => {} };

@@ -4,6 +4,8 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
+  rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -25,6 +27,7 @@ import {
   lfsFile,
   MIB,
   named,
+  never,
   revision,
   sha256,
   unhashedFile,
@@ -205,17 +208,31 @@ describe('what is believed', () => {
     expect(await kindOf(store, model)).toBe('candidate');
   });
 
-  test('of others: big files by their name, small ones once they were read', async () => {
+  test('nothing of others until it was read, also a blob that bears the hash as its name', async () => {
     const cache = temporaryFolder();
     await filled(cache);
     // Our records gone: as hf would have left it.
-    writeFileSync(join(cache, '.locks/fetch', FOLDER, 'manifests', `${COMMIT_A}.json`), '');
+    rmSync(join(cache, '.locks'), { recursive: true });
     await using store = await opened({ directory: cache });
-    expect(await kindOf(store, model)).toBe('whole');
+    expect(await kindOf(store, model)).toBe('candidate');
     expect(await kindOf(store, config)).toBe('candidate');
+    await store.survey([model, config], never);
     await store.adopt(config, digestsOf(Buffer.from('{}')));
-    await store.publish(revision(), [config], [model, config]);
-    expect(await kindOf(store, config)).toBe('whole');
+    await store.adopt(model, digestsOf(content));
+    await store.publish(revision(), [config, model], [model, config]);
+    const again = hubCacheStore({ directory: cache });
+    expect(await kindOf(again, config)).toBe('whole');
+    expect(await kindOf(again, model)).toBe('whole');
+  });
+
+  test('not a blob that was put in the place of ours with an old time', async () => {
+    const cache = temporaryFolder();
+    await filled(cache);
+    const blob = join(cache, FOLDER, 'blobs', sha256(content));
+    writeFileSync(`${blob}.other`, Buffer.from(content).fill('x', 0, 1));
+    utimesSync(`${blob}.other`, 1_500_000_000, 1_500_000_000);
+    renameSync(`${blob}.other`, blob);
+    expect(await kindOf(hubCacheStore({ directory: cache }), model)).toBe('candidate');
   });
 
   test('a blob of another revision once it was read, and then it is linked and not copied', async () => {

@@ -2,7 +2,14 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFil
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { canLink, linkToBlob, type MakeLink } from '../../../../src/store/hub-cache/snapshot-links.ts';
+import { FinalPlace } from '../../../../src/store/final-place.ts';
+import { Flush } from '../../../../src/store/flush.ts';
+import {
+  type CopyMeans,
+  canLink,
+  linkToBlob,
+  type MakeLink,
+} from '../../../../src/store/hub-cache/snapshot-links.ts';
 import { temporaryFolder } from '../../../support/temporary-folder.ts';
 
 /** As under wine: no error, and nothing is made. */
@@ -11,7 +18,7 @@ const makesNothing: MakeLink = () => Promise.resolve();
 const makesFile: MakeLink = (target, path) => Promise.resolve(writeFileSync(path, target));
 const refuses: MakeLink = () => Promise.reject(Object.assign(new Error('EPERM'), { code: 'EPERM' }));
 
-function cache(): { blob: string; name: string; temporary: string; parts: string } {
+function cache(): { blob: string; name: string; temporary: string; parts: string; means: CopyMeans } {
   const folder = temporaryFolder();
   const parts = join(folder, 'parts');
   mkdirSync(join(folder, 'blobs'));
@@ -22,6 +29,7 @@ function cache(): { blob: string; name: string; temporary: string; parts: string
     name: join(folder, 'snapshots', 'commit', 'config.json'),
     temporary: join(parts, 'one.scratch'),
     parts,
+    means: { place: new FinalPlace(folder), flush: new Flush(), signal: undefined },
   };
 }
 
@@ -37,8 +45,8 @@ test.each([
 });
 
 test('a name leads to its blob by a relative link', async () => {
-  const { blob, name, temporary } = cache();
-  await linkToBlob(blob, name, temporary);
+  const { blob, name, temporary, means } = cache();
+  await linkToBlob(blob, name, temporary, means);
   expect(readlinkSync(name)).toBe(join('..', '..', 'blobs', 'abc'));
   expect(readFileSync(name, 'utf8')).toBe('content');
 });
@@ -47,8 +55,8 @@ test.each([
   ['nothing', makesNothing],
   ['a file', makesFile],
 ])('where %s came of the link, the name gets a copy, and nothing is left over', async (_, makeLink) => {
-  const { blob, name, temporary, parts } = cache();
-  await linkToBlob(blob, name, temporary, makeLink);
+  const { blob, name, temporary, parts, means } = cache();
+  await linkToBlob(blob, name, temporary, means, makeLink);
   expect(lstatSync(name).isFile()).toBe(true);
   expect(readFileSync(name, 'utf8')).toBe('content');
   expect(readFileSync(blob, 'utf8')).toBe('content');

@@ -1,0 +1,73 @@
+import { close, fdatasync, fsync, open } from 'node:fs';
+import { promisify } from 'node:util';
+
+/** The calls that flush, so that a test can let them fail. */
+export interface FlushCalls {
+  readonly file: (descriptor: number) => Promise<void>;
+  readonly folder: (path: string) => Promise<void>;
+}
+
+const systemCalls: FlushCalls = { file: promisify(fdatasync), folder: flushFolder };
+
+/** What a file system says that cannot flush at all (SMB, FUSE, shares of virtual machines). Never EIO, ENOSPC, EDQUOT. */
+const UNSUPPORTED: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+/** What systems say that cannot flush a folder, or not open it for that. */
+const NO_FOLDERS: ReadonlySet<string | undefined> = new Set([
+  ...UNSUPPORTED,
+  'EISDIR',
+  'EPERM',
+  'EACCES',
+  'EBADF',
+  'ENOENT',
+]);
+
+const UNSAFE =
+  'this file system cannot flush files to the disk: what is fetched may be lost if the power is cut soon after';
+
+/** Makes files and names durable. What it rejects with is an error of the disk: what was to be flushed may be lost. */
+export class Flush {
+  readonly #calls: FlushCalls;
+  readonly #note: (message: string) => void;
+  #told = false;
+
+  /** `note` is told once if the file system cannot flush. */
+  constructor(note: (message: string) => void = () => {}, calls: FlushCalls = systemCalls) {
+    this.#note = note;
+    this.#calls = calls;
+  }
+
+  /** True if the content is durable now; false where the file system does not flush. */
+  async file(descriptor: number): Promise<boolean> {
+    try {
+      await this.#calls.file(descriptor);
+      return true;
+    } catch (error) {
+      if (!UNSUPPORTED.has(codeOf(error))) throw error;
+      if (!this.#told) this.#note(UNSAFE);
+      this.#told = true;
+      return false;
+    }
+  }
+
+  /** The names in a folder. Where that cannot be had, or the folder is gone, nothing happens. */
+  async folder(path: string): Promise<void> {
+    try {
+      await this.#calls.folder(path);
+    } catch (error) {
+      if (!NO_FOLDERS.has(codeOf(error))) throw error;
+    }
+  }
+}
+
+async function flushFolder(path: string): Promise<void> {
+  const descriptor = await promisify(open)(path, 'r');
+  try {
+    await promisify(fsync)(descriptor);
+  } finally {
+    await promisify(close)(descriptor);
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}

@@ -1,0 +1,18 @@
+import { statfsSync } from 'node:fs';
+
+/** Of Linux: ext2-4, XFS, Btrfs, F2FS, ZFS, tmpfs, overlay. */
+const LOCAL: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0x01021994, 0x794c7630,
+]);
+
+/**
+ * Whether a folder is on a file system that one machine mounts at a time. What a process of an earlier start of a
+ * machine had open there it cannot be writing to any more. False where nothing is known.
+ */
+export function isLocalDisk(folder: string): boolean {
+  try {
+    return LOCAL.has(statfsSync(folder).type);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,30 @@
+import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What a file system takes for the same name. */
+export interface NameFolding {
+  /** Upper and lower case. */
+  readonly case: boolean;
+  /** The two ways in which Unicode writes an accented letter. */
+  readonly unicode: boolean;
+}
+
+const PROBE = 'probe-\u00e9';
+
+/**
+ * Tries out in a folder of ours what the file system takes for the same name. Looking at what is above tells nothing at
+ * the root of a mount, and on some systems every folder has its own rule.
+ */
+export function probeFolding(folder: string): NameFolding {
+  const [own, upper, decomposed] = [PROBE, PROBE.toUpperCase(), PROBE.normalize('NFD')].map((name) =>
+    join(folder, name),
+  ) as [string, string, string];
+  for (const path of [own, upper, decomposed]) rmSync(path, { force: true });
+  closeSync(openSync(own, 'wx'));
+  try {
+    // Inodes would not tell: some file systems number names and not files.
+    return { case: existsSync(upper), unicode: existsSync(decomposed) };
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
