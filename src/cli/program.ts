@@ -1,10 +1,16 @@
-import { Argument, Command, Option } from 'commander';
+import { Argument, Command, type CommanderError, Option } from 'commander';
 import { addCache, type CacheAction } from './cache-program.ts';
 import type { BranchesOptions, DownloadOptions, VerifyOptions } from './settings.ts';
 
 /** What the commands do. Loaded by the caller when one of them is really run. */
 export interface Actions {
-  download(repo: string | undefined, names: readonly string[], options: DownloadOptions): Promise<void>;
+  /** `isFirst`: no command word says that the first word is a repository. */
+  download(
+    repo: string | undefined,
+    names: readonly string[],
+    options: DownloadOptions,
+    isFirst: boolean,
+  ): Promise<void>;
   branches(repo: string, options: BranchesOptions): Promise<void>;
   cache(action: CacheAction): Promise<void>;
   lock(repos: readonly string[], options: DownloadOptions): Promise<void>;
@@ -18,6 +24,18 @@ export interface ProgramOutput {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
 }
+
+/** Every word that is a command. */
+export const COMMANDS: readonly string[] = [
+  'download',
+  'branches',
+  'cache',
+  'verify',
+  'lock',
+  'completion',
+  'doctor',
+  'config',
+];
 
 const EXAMPLES = `
 Examples:
@@ -44,9 +62,8 @@ export function createProgram(version: string, actions: Actions, output: Program
     .configureOutput({
       writeOut: output.out,
       writeErr: output.error,
-      outputError: (text, write) => write(`fetch: ${text}`),
     })
-    .showHelpAfterError('hint: See `fetch --help`.')
+    .showSuggestionAfterError(false)
     .addHelpText('after', EXAMPLES)
     .helpCommand(false);
   addDownload(program, actions);
@@ -66,7 +83,19 @@ export function createProgram(version: string, actions: Actions, output: Program
     .description('every setting, its value and where it came from')
     .option('--json', 'one JSON document')
     .action((options: DownloadOptions) => actions.config(options));
+  nameRefusals(program, 'fetch');
   return program;
+}
+
+/** An error of commander does not say which command it is about; its hint should name that one. */
+function nameRefusals(command: Command, commandPath: string): void {
+  command.exitOverride((error: CommanderError) => {
+    const visible = command.createHelp().visibleOptions(command);
+    const options = visible.flatMap(({ long }) => long ?? []);
+    const commands = command.parent === null ? [] : command.commands.map((one) => one.name());
+    throw Object.assign(error, { commandPath, options, commands });
+  });
+  for (const one of command.commands) nameRefusals(one, `${commandPath} ${one.name()}`);
 }
 
 function addDownload(command: Command, actions: Actions): void {
@@ -88,6 +117,7 @@ function addDownload(command: Command, actions: Actions): void {
     .option('--force-download', 'fetch even what is already right')
     .option('--prune', 'delete what an earlier run put there and the revision no longer has')
     .option('--shard <part>', 'only the I-th of N parts, written I/N; auto/N in an array of jobs')
+    .option('--replace-repo', 'go on although the directory holds another repository')
     .option('--ignore-space', 'go on although the disk looks too small')
     .option(
       '--fits <size>',
@@ -106,7 +136,7 @@ function addDownload(command: Command, actions: Actions): void {
     .addOption(new Option('--local-dir-use-symlinks <value>').hideHelp())
     .addOption(new Option('--resume-download').hideHelp())
     .action(async (repo: string | undefined, names: string[], options: DownloadOptions) => {
-      await actions.download(repo, names, options);
+      await actions.download(repo, names, options, command.parent === null);
     });
 }
 
@@ -121,6 +151,7 @@ function addBranches(command: Command, actions: Actions): void {
     .option('--json', 'one JSON document, with the origin of every fact')
     .option('--markdown', 'a table for a model card')
     .option('--repo-type <type>', 'model, dataset or space')
+    .option('-q, --quiet', 'nothing but the result and errors')
     .option('--verbose', 'requests, retries and hosts')
     .action(async (repo: string, options: BranchesOptions) => {
       await actions.branches(repo, options);
@@ -132,6 +163,7 @@ function addVerify(command: Command, actions: Actions): void {
     .description('re-hash a directory against its manifest, without the network')
     .argument('[dir]', 'the directory', '.')
     .option('--quick', 'look at size and time only')
+    .option('--allow-extra', 'files that do not belong to it are told, but are no difference')
     .option('--repair', 'fetch what is missing or changed, from the commit in the manifest')
     .option('--repo <repo>', 'compare with the hub instead: for directories that git or hf made')
     .option('--revision <rev>', 'with --repo: branch, tag or commit (default: main)')
@@ -152,6 +184,7 @@ function addLock(command: Command, actions: Actions): void {
     .option('--exclude <glob>', 'no paths that match; repeatable', collect)
     .option('--repo-type <type>', 'model, dataset or space')
     .option('--weights <policy>', 'safetensors, gguf, auto or all of several formats (default: all)')
+    .option('--json', 'one JSON document on stdout')
     .action(async (repos: string[], options: DownloadOptions) => {
       await actions.lock(repos, options);
     });

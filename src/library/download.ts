@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Revision } from '../model/repo.ts';
@@ -13,6 +14,7 @@ import type { Store } from '../store/store.ts';
 import { onDisk } from '../system/disk-error.ts';
 import { type Aim, type Asked, aimAtHub, aimAtLock, type Listing, missingOffline } from './aim.ts';
 import { Crew, carryOut, type TransferSettings } from './carry-out.ts';
+import { claimDirectory, refuseForeign } from './directory-owner.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';
 import { requireLockedHashes } from './lock.ts';
@@ -33,6 +35,8 @@ export interface DownloadRequest extends TransferSettings, Asked {
    */
   readonly cache?: CacheChoice | undefined;
   readonly forceDownload: boolean;
+  /** Go on although the directory holds another repository. */
+  readonly replaceRepo?: boolean | undefined;
   /** Go on although the disk looks too small. */
   readonly ignoreSpace: boolean;
   /** Decide everything, write nothing. */
@@ -78,6 +82,7 @@ export async function download(
     if (lacking) crew.warmUp();
     const aim = await takeAim(request, { source, emit, signal });
     const { revision } = aim;
+    refuseForeign(request, revision);
     const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
     if (lacking) crew.expect(selected);
     await using store = await openStore(request, environment, revision);
@@ -87,6 +92,7 @@ export async function download(
     if (!request.dryRun && !satisfied) await store.open();
     const { plan, listing } = await decide(request, aim, { store, revision, selected, emit, signal });
     const { directory } = store;
+    if (request.dryRun && revision.gated) await requireAccess(plan, { source, signal });
     emit({ type: 'planned', plan, directory });
     noteDuplicates(plan, emit);
     await noteScan(plan, source, revision, emit, signal);
@@ -97,7 +103,13 @@ export async function download(
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
-    const parties = { crew, source, store, environment, emit, signal, onInspectable };
+    const claim = await claimDirectory(request, revision);
+    await using _claim = { [Symbol.asyncDispose]: claim.release };
+    const told: Emit = (event) => {
+      claim.emit(event);
+      emit(event);
+    };
+    const parties = { crew, source, store, environment, emit: told, signal, onInspectable };
     const { fetchedBytes, failures } = await carryOut(plan, request, parties);
     const inCache = request.cache !== undefined;
     const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
@@ -113,6 +125,19 @@ export async function download(
   } finally {
     http.close();
   }
+}
+
+/** A gated repository lists its files to everybody: only a file itself tells whether this user gets them. */
+async function requireAccess(
+  plan: Plan,
+  { source, signal }: { source: Source; signal: AbortSignal },
+): Promise<void> {
+  const wanted = plan.files.find(({ action }) => action === 'transfer');
+  if (wanted === undefined) return;
+  await source.locate(plan.revision, wanted.file, signal).catch((error: unknown) => {
+    // Anything else may pass before somebody downloads.
+    if (signal.aborted || (error instanceof FetchError && error.code === 'ACCESS')) throw error;
+  });
 }
 
 /** Whether something is to be fetched in any case, if the hub has it. */

@@ -1,15 +1,29 @@
 import type { Check } from '../model/check.ts';
 import { formatCount, padEndColumns, printable } from './format.ts';
 import { safeJson } from './json-reporter.ts';
+import { wrap } from './text-table.ts';
 
 const STATE_WIDTH = 7;
 const NAME_WIDTH = 11;
 const INDENT: string = ' '.repeat(STATE_WIDTH + NAME_WIDTH + 4);
 
-/** A line for a check, and one more for what to do about it. */
-export function renderCheck({ name, state, message, hint }: Check): string {
-  const head = `${padEndColumns(state, STATE_WIDTH)}  ${padEndColumns(name, NAME_WIDTH)}  ${printable(message)}\n`;
-  return state === 'ok' || hint === undefined ? head : `${head}${INDENT}${printable(hint)}\n`;
+/** Narrower than this, words of a message would stand one below the other. */
+const LEAST_TEXT = 24;
+
+/** A line for a check, and one more for what to do about it; broken between words where the terminal is narrow. */
+export function renderCheck({ name, state, message, hint }: Check, columns?: number): string {
+  const before = `${padEndColumns(state, STATE_WIDTH)}  ${padEndColumns(name, NAME_WIDTH)}  `;
+  const isNarrow = columns !== undefined && columns < INDENT.length + LEAST_TEXT;
+  const indent = isNarrow ? '  ' : INDENT;
+  const put = (first: string, text: string): string[] => {
+    const lines = columns === undefined ? [text] : wrap(text, columns - indent.length, '');
+    return lines.map((line, index) => (index === 0 ? first : indent) + line);
+  };
+  const texts = [
+    ...(isNarrow ? [before.trimEnd(), ...put(indent, printable(message))] : put(before, printable(message))),
+    ...(state === 'ok' || hint === undefined ? [] : put(indent, printable(hint))),
+  ];
+  return `${texts.join('\n')}\n`;
 }
 
 /** `18 checks: 15 ok, 1 warning, 2 skipped`. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, unlinkSync } from 'node:fs';
 import { open, rename, unlink, utimes } from 'node:fs/promises';
 import { FetchError } from '../model/error.ts';
+import { atExit } from '../system/at-exit.ts';
 import type { Clock, Random } from '../system/clock.ts';
 import { onDisk } from '../system/disk-error.ts';
 
@@ -39,11 +40,15 @@ export class DirectoryLock implements AsyncDisposable {
   readonly #content: string;
   readonly #clock: Clock;
   #cancelHeartbeat: () => void = () => {};
+  readonly #forget: () => void;
 
   private constructor(path: string, content: string, clock: Clock) {
     this.#path = path;
     this.#content = content;
     this.#clock = clock;
+    this.#forget = atExit(() => {
+      if (read(path)?.text === content) unlinkSync(path);
+    });
     this.#beat();
   }
 
@@ -93,6 +98,7 @@ export class DirectoryLock implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cancelHeartbeat();
+    this.#forget();
     // Somebody who thought us dead may have taken it over.
     if (read(this.#path)?.text === this.#content) await unlink(this.#path).catch(() => {});
   }

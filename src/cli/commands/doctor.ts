@@ -3,7 +3,7 @@ import { DEFAULTS } from '../../api/options.ts';
 import { directoryName, targetOf } from '../../api/target-of.ts';
 import { examine, type Patient } from '../../library/doctor/examine.ts';
 import type { Check } from '../../model/check.ts';
-import { FetchError, toFetchError } from '../../model/error.ts';
+import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/diagnosis.ts';
 import { formatRate, printable } from '../../report/format.ts';
@@ -11,8 +11,10 @@ import { type Access, composeAccess } from '../compose-access.ts';
 import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
+import { pathOption } from '../places.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { DownloadOptions } from '../settings.ts';
+import { tableColumns, writeOut } from '../standard-output.ts';
 
 /** Public, known for years, with files of every size: what is looked at on huggingface.co if nobody names another one. */
 const EXAMPLE = 'openai-community/gpt2';
@@ -31,7 +33,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
   const contacts = new Contacts();
   let exit: number | undefined;
   try {
-    const access = composeAccess(options);
+    const access = composeAccess(options, options.localDir === undefined);
     const patient = patientOf(repo, options, access);
     using interruption = new Interruption(access.settings.timeoutMs.value, () => {});
     const emit: Emit = (event) => {
@@ -41,7 +43,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
     };
     for (const message of quiet ? [] : access.notes) emit({ type: 'note', message });
     const onCheck = (check: Check) => {
-      if (!json) process.stdout.write(renderCheck(check));
+      if (!json) writeOut(renderCheck(check, tableColumns()));
     };
     let checks: readonly Check[];
     try {
@@ -50,12 +52,12 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
       exit = interruption.exit;
       contacts.print(verbose);
     }
-    if (json) process.stdout.write(renderDiagnosisJson(checks));
+    if (json) writeOut(renderDiagnosisJson(checks));
     if (!quiet) process.stderr.write(`fetch: ${diagnosisSentence(checks)}\n`);
     const failure = failureOf(checks);
     return failure === undefined ? 0 : fail(failure, { verbose: false });
   } catch (thrown) {
-    return fail(toFetchError(thrown), { verbose }, { exit, kept: 'not everything was looked at' });
+    return fail(thrown, { verbose, json }, { exit, kept: 'not everything was looked at' });
   }
 }
 
@@ -90,7 +92,10 @@ function patientOf(repo: string | undefined, options: DownloadOptions, access: A
             revision: target.revision ?? 'main',
             mayBeQuantisation: target.revisionOrigin === 'colon',
           },
-    directory: resolve(options.localDir ?? resolve(settings.directory.value, named)),
+    directory:
+      options.localDir === undefined
+        ? resolve(settings.directory.value, named)
+        : pathOption('--local-dir', options.localDir),
     node: process.versions.node,
     settings: settingsFinding(access),
   };
