@@ -41,12 +41,20 @@ export type ComposedRequest = Omit<LibraryOptions, keyof TargetOptions | keyof R
   };
 
 /** From words to values; throws USAGE. */
-export function compose(repo: string, names: readonly string[], options: DownloadOptions): Composed {
+export function compose(
+  repo: string,
+  names: readonly string[],
+  options: DownloadOptions,
+  usesDirectory = true,
+): Composed {
   // Throws where the folder is gone. No thread could start there, whatever the options name.
   process.cwd();
   const { settings, token, notes, transfer } = composeAccess(
     options,
-    options.localDir === undefined && options.cache !== true && options.cacheDir === undefined,
+    usesDirectory &&
+      options.localDir === undefined &&
+      options.cache !== true &&
+      options.cacheDir === undefined,
   );
   const target = parseTarget(repo, {
     endpoint: settings.endpoint.value,

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
 import { inside, MANIFEST_FILE, PARTS_FOLDER, STATE_FOLDER } from '../store/directory/layout.ts';
 import { readManifest } from '../store/manifest.ts';
@@ -21,7 +22,14 @@ interface Target {
   readonly replaceRepo?: boolean | undefined;
 }
 
+/** What a file of a directory is, by its name at the hub. */
+interface OwnedFile {
+  readonly path: string;
+  readonly oid: string;
+}
+
 interface Owner {
+  readonly files?: readonly OwnedFile[];
   readonly endpoint: string;
   readonly repo: RepoRef;
   readonly revision: string;
@@ -30,21 +38,32 @@ interface Owner {
 
 /**
  * Throws USAGE if the directory holds another repository: files of one name would be replaced, and the rest mixed. The same
- * name at another endpoint is the same repository only at the same commit, as at a mirror.
+ * name at another endpoint is the same repository, as at a mirror, if the commit or any of the files is the same.
  */
-export function refuseForeign(target: Target, revision: Revision): void {
+export function refuseForeign(target: Target, revision: Revision, files: readonly RemoteFile[]): void {
   const { directory, endpoint, repo } = target;
   if (target.cache !== undefined || target.replaceRepo === true) return;
   const owner = readManifest(inside(directory, MANIFEST_FILE)) ?? readOwner(directory);
   if (owner === undefined) return;
   const isNamed = isSame(owner.repo, repo) || isSame(owner.repo, revision.repo);
-  if (isNamed && (owner.endpoint === endpoint || owner.commit === revision.commit)) return;
+  if (isNamed && (owner.endpoint === endpoint || isMirrored(owner, revision, files))) return;
   const where = owner.endpoint === endpoint ? '' : ` of ${owner.endpoint}`;
   const held = `${repoPath(owner.repo)}${where}, ${owner.revision} at ${owner.commit.slice(0, 7)}`;
   const name = repoPath(revision.repo);
   throw new FetchError('USAGE', `${directory} holds ${held}: ${name} would replace files of it`, {
     hint: `Use --local-dir DIR to put ${name} elsewhere, or --replace-repo if it shall take that place.`,
   });
+}
+
+/** Every new repository gets this one from a template. */
+const TEMPLATE = '.gitattributes';
+
+function isMirrored(owner: Owner, { commit }: Revision, files: readonly RemoteFile[]): boolean {
+  if (owner.commit === commit) return true;
+  const known = new Map(owner.files?.map(({ path, oid }) => [path, oid]));
+  return files.some(
+    ({ path, digest }) => digest !== undefined && path !== TEMPLATE && known.get(path) === digest.hex,
+  );
 }
 
 /**

@@ -82,7 +82,7 @@ export async function download(
     if (lacking) crew.warmUp();
     const aim = await takeAim(request, { source, emit, signal });
     const { revision } = aim;
-    refuseForeign(request, revision);
+    refuseForeign(request, revision, aim.selected);
     const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
     if (lacking) crew.expect(selected);
     await using store = await openStore(request, environment, revision);

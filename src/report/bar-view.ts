@@ -41,8 +41,8 @@ const ROWS_LEFT_ALONE = 4;
 /** A small file gets a row only when it takes this long: two thousand rows flashing by tell nobody anything. */
 const SETTLED_MS = 500;
 const BIG_FILE_BYTES = 32_000_000;
-/** A file that fits into one answer shows only when something holds it up: else rows of 500 bytes fill the screen. */
-const TINY_FILE_BYTES = 1_000_000;
+/** What one packet brings has no progress to show: such a file gets a row only when something holds it up. */
+const TINY_FILE_BYTES = 1460;
 const TINY_SETTLED_MS = 3000;
 const NAME_COLUMNS_MOST = 64;
 /** Room for the longest form, `99.9 kB/99.9 GB`, so that the column does not jump. */

@@ -42,13 +42,11 @@ export class DirectoryLock implements AsyncDisposable {
   #cancelHeartbeat: () => void = () => {};
   readonly #forget: () => void;
 
-  private constructor(path: string, content: string, clock: Clock) {
+  private constructor(path: string, content: string, clock: Clock, forget: () => void) {
     this.#path = path;
     this.#content = content;
     this.#clock = clock;
-    this.#forget = atExit(() => {
-      if (read(path)?.text === content) unlinkSync(path);
-    });
+    this.#forget = forget;
     this.#beat();
   }
 
@@ -60,15 +58,32 @@ export class DirectoryLock implements AsyncDisposable {
   ): Promise<DirectoryLock> {
     const nonce = context.random().toString(36).slice(2);
     const content = `${JSON.stringify({ ...context.owner, since: context.clock.now(), nonce })}\n`;
+    // From now on it may be there: a process that crashes takes it along.
+    const forget = atExit(() => {
+      if (read(path)?.text === content) unlinkSync(path);
+    });
+    try {
+      await DirectoryLock.#take(path, content, context, elsewhere);
+    } catch (error) {
+      forget();
+      throw error;
+    }
+    return new DirectoryLock(path, content, context.clock, forget);
+  }
+
+  static async #take(
+    path: string,
+    content: string,
+    context: LockContext,
+    elsewhere: '--local-dir' | '--cache-dir',
+  ): Promise<void> {
     for (let tries = 0; tries < 3; tries += 1) {
-      if (await create(path, content)) return new DirectoryLock(path, content, context.clock);
+      if (await create(path, content)) return;
       const seen = read(path);
       if (seen === undefined) continue;
       const holder = livingHolder(seen, context);
       if (holder !== undefined) throw locked(path, holder, elsewhere);
-      if (await takeOver(path, seen, content, context)) {
-        return new DirectoryLock(path, content, context.clock);
-      }
+      if (await takeOver(path, seen, content, context)) return;
     }
     throw locked(path, 'another run', elsewhere);
   }
@@ -98,9 +113,9 @@ export class DirectoryLock implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cancelHeartbeat();
-    this.#forget();
     // Somebody who thought us dead may have taken it over.
     if (read(this.#path)?.text === this.#content) await unlink(this.#path).catch(() => {});
+    this.#forget();
   }
 }
 

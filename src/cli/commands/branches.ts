@@ -26,7 +26,7 @@ export async function runBranches(repo: string, options: BranchesOptions): Promi
   const contacts = new Contacts();
   let interruption: Interruption | undefined;
   try {
-    const composed = compose(repo, [], downloadOptions(options));
+    const composed = compose(repo, [], downloadOptions(options), false);
     interruption = new Interruption(composed.settings.timeoutMs.value, () => {});
     const emit = emitter(options, contacts);
     for (const message of composed.notes) emit({ type: 'note', message });

@@ -3,6 +3,9 @@ import { expect, test } from 'vitest';
 import { expandHome, expandVariables } from '../../../src/system/expand-path.ts';
 import { cacheHome, hubCache, hubHome, tokenFile } from '../../../src/system/hub-folders.ts';
 
+/** As a shell writes a variable whose name ends where the brace does. */
+const braced = (name: string) => `$\{${name}}`;
+
 const at = (variables: Record<string, string>, home: string | undefined = '/h') => ({
   variables,
   home,
@@ -15,7 +18,11 @@ test.each([
   [{ XDG_CACHE_HOME: '~/x', HF_HOME: '' }, '/h/x/huggingface/hub', 'XDG_CACHE_HOME'],
   [{ HF_HOME: '~/hf', XDG_CACHE_HOME: '/x' }, '/h/hf/hub', 'HF_HOME'],
   [{ HF_HOME: '$DATA/hf', DATA: '/data' }, '/data/hf/hub', 'HF_HOME'],
-  [{ HUGGINGFACE_HUB_CACHE: '${DATA}/c', DATA: '/data', HF_HOME: '/hf' }, '/data/c', 'HUGGINGFACE_HUB_CACHE'],
+  [
+    { HUGGINGFACE_HUB_CACHE: `${braced('DATA')}/c`, DATA: '/data', HF_HOME: '/hf' },
+    '/data/c',
+    'HUGGINGFACE_HUB_CACHE',
+  ],
   [{ HF_HUB_CACHE: '$HOME/c', HOME: '/h', HUGGINGFACE_HUB_CACHE: '/other' }, '/h/c', 'HF_HUB_CACHE'],
   [{ HF_HUB_CACHE: '$UNSET/c' }, '$UNSET/c', 'HF_HUB_CACHE'],
 ])('the cache with %j is %s', (variables, path, origin) => {
@@ -43,5 +50,5 @@ test('a leading ~ and no other', () => {
     expandHome(path, places, 'x'),
   );
   expect(expanded).toEqual(['/h', '/h/a', '/home/bob/a', '~eve/a', 'a/~', './~/a', '/~']);
-  expect(expandVariables('$A/${B}$C$$', { A: '1', B: '2' })).toBe('1/2$C$$');
+  expect(expandVariables(`$A/${braced('B')}$C$$`, { A: '1', B: '2' })).toBe('1/2$C$$');
 });
