@@ -50,7 +50,8 @@ function readProxy(
 
 /** The value may hold a password, so it is in no message. */
 function requireUsable({ url, origin }: ProxyAddress): void {
-  if (!URL.canParse(url)) throw usage(`${origin} is no address of a proxy.`, 'Write it as http://HOST:PORT.');
+  if (!URL.canParse(url))
+    throw usage(`${origin} is not the address of a proxy.`, 'Write it as http://HOST:PORT.');
   const { protocol } = new URL(url);
   if (protocol === 'http:' || protocol === 'https:') return;
   throw usage(

@@ -20,7 +20,7 @@ export type CacheAction =
 export function addCache(program: Command, act: (action: CacheAction) => Promise<void>): void {
   const cache = program
     .command('cache')
-    .description('look after the central cache, which fetch --cache shares with hf')
+    .description('manage the central cache, which fetch --cache shares with hf')
     .helpCommand(false);
   addPlace(cache.command('ls').alias('list'))
     .description('every revision that is there: size, refs, path')

@@ -126,7 +126,7 @@ export function recordedEndpoint(text: string, holder: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '')
     return text;
-  throw new FetchError('INTEGRITY', `the endpoint in ${holder} is no address of a hub`, {
+  throw new FetchError('INTEGRITY', `the endpoint in ${holder} is not the address of a hub`, {
     hint: 'Say where to fetch from with --endpoint https://HOST.',
   });
 }

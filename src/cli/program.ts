@@ -123,7 +123,10 @@ function addDownload(command: Command, actions: Actions): void {
       '--fits <size>',
       'of all branches and quantisations, the best that fits into that much memory: 12GB, gpu',
     )
-    .option('--context <n>', "tokens to reckon with for --fits (default: the model's own, at most 4096)")
+    .option(
+      '--context <n>',
+      "context length assumed for --fits, in tokens (default: the model's own, at most 4096)",
+    )
     .option('-y, --yes', 'take what --fits finds without a question')
     .option('--weights <policy>', 'safetensors, gguf, auto or all of several formats (default: all)')
     .option('--reuse <dir>', 'take files of the same content from there; repeatable', collectDirectory)
@@ -146,7 +149,10 @@ function addBranches(command: Command, actions: Actions): void {
     .argument('<repo>', 'OWNER/NAME, or one of its revisions in full: OWNER/NAME@REV, OWNER/NAME@REV:Q4_K_M')
     .option('--revision <rev>', 'everything about one branch, tag or commit')
     .option('--fits <size>', 'rank by what fits into that much memory: 12GB, 24GiB, gpu')
-    .option('--context <n>', "tokens to reckon with: 8192, 32k (default: the model's own, at most 4096)")
+    .option(
+      '--context <n>',
+      "context length assumed, in tokens: 8192, 32k (default: the model's own, at most 4096)",
+    )
     .option('--sort <order>', 'size, name, bits or hub (default: size)')
     .option('--json', 'one JSON document, with the origin of every fact')
     .option('--markdown', 'a table for a model card')
@@ -202,7 +208,7 @@ function addDoctor(command: Command, actions: Actions): void {
     .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
     .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
     .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
-    .option('--timeout <sec>', 'deadline of the whole run')
+    .option('--timeout <sec>', 'deadline of the whole run, in seconds or as 90s, 5m, 1h')
     .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c')
     .option('--offline', 'look at this machine only')
     .option('--json', 'one JSON document')
@@ -227,17 +233,17 @@ function addRequestOptions(command: Command): Command {
   return command
     .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
     .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
-    .option('--retries <n>', 'tries in a row without any progress (default: 8)')
+    .option('--retries <n>', 'consecutive attempts without progress before giving up (default: 8)')
     .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
-    .option('--timeout <sec>', 'deadline of the whole run')
+    .option('--timeout <sec>', 'deadline of the whole run, in seconds or as 90s, 5m, 1h')
     .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c');
 }
 
 /** Of every command that may fetch bytes of files. */
 function addTransferOptions(command: Command): Command {
   return command
-    .option('--connections <n>', 'most connections that carry file bytes, all files together (default: 32)')
-    .option('--limit-rate <rate>', 'bytes per second, all connections together: 20M, 500k');
+    .option('--connections <n>', 'maximum number of parallel connections, all files together (default: 32)')
+    .option('--limit-rate <rate>', 'bytes per second, all connections together: 20M, 500k, 5MiB');
 }
 
 /** `--no-reuse` before it has left `false` behind. */

@@ -71,13 +71,13 @@ function parse(text: string, path: string, home: string | undefined): Map<FileKe
   try {
     document = JSON.parse(text);
   } catch (cause) {
-    throw new FetchError('USAGE', `${path} is no JSON: ${(cause as Error).message}`, {
+    throw new FetchError('USAGE', `${path} is not JSON: ${(cause as Error).message}`, {
       cause,
       hint: 'Mend the file or move it away: it holds settings only.',
     });
   }
   if (document === null || typeof document !== 'object' || Array.isArray(document))
-    throw usage(path, 'is no JSON object');
+    throw usage(path, 'is not a JSON object');
   return new Map(
     Object.entries(document).map(([key, value]) => {
       const known = FILE_KEYS.find((candidate) => candidate === key);

@@ -198,8 +198,9 @@ describe('one error object for every command', () => {
 
 describe('what the system does not know', () => {
   /** A user without an entry in /etc/passwd, and no HOME. Only root can become that. */
-  const mayBecome = process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
   const STRANGER = ['setpriv', '--reuid', '54321', '--regid', '54321', '--clear-groups'];
+  const [file = '', ...rest] = [...STRANGER, process.execPath, PROGRAM, '--version'];
+  const mayBecome = process.getuid?.() === 0 && spawnSync(file, rest).status === 0;
 
   const asStranger = async (words: readonly string[], env: Record<string, string> = {}) => {
     const variables = Object.entries({ PATH: process.env['PATH'] ?? '', HF_ENDPOINT: hub.origin, ...env });
