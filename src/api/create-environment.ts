@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import type { Environment } from '../library/environment.ts';
 import { VERSION } from '../model/version.ts';
@@ -26,6 +26,7 @@ export function createEnvironment({ client }: EnvironmentOptions = {}): Environm
     platform: process.platform === 'win32' ? 'win32' : 'posix',
     ignoresCase: process.platform === 'win32' || process.platform === 'darwin',
     userAgent: `fetch/${VERSION}; node/${process.versions.node}${client ? `; ${client}` : ''}`,
+    freeDescriptors,
     processors: availableParallelism(),
   };
 }
@@ -48,5 +49,16 @@ function processStart(pid: number): string | undefined {
     return fields[0] === 'Z' ? undefined : (fields[19] ?? '');
   } catch {
     return '';
+  }
+}
+
+/** Linux tells: the limit of this process (Node has raised it as far as it may), less what is open. */
+function freeDescriptors(): number | undefined {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8');
+    const limit = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.NaN);
+    return Number.isNaN(limit) ? undefined : limit - readdirSync('/proc/self/fd').length;
+  } catch {
+    return undefined;
   }
 }

@@ -4,6 +4,7 @@ import type { Environment } from '../library/environment.ts';
 import type { HubAccess } from '../library/hub-access.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
+import { HUB_HOST, HUB_HOSTS } from '../model/web-address.ts';
 import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
 import type { Token } from '../source/hub/token.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
@@ -106,6 +107,8 @@ export function readEndpoint(origin: string, written: string): string {
       'Use --token for the credential; in a program, the option `token`.',
     );
   }
+  // Names of the Hub that only redirect: a token would be lost on the way, because it goes to one origin.
+  if (url.protocol === 'https:' && url.port === '' && HUB_HOSTS.has(url.hostname)) url.hostname = HUB_HOST;
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 

@@ -1,6 +1,7 @@
-import { type Agent, Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent } from 'node:http';
 import tls, { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import type { Dialer } from './dialer.ts';
+import { DialingHttpAgent, DialingHttpsAgent } from './dialing-agents.ts';
 import { hasProxy, type NetworkSettings, type ProxyAddress } from './network.ts';
 import { proxyFor } from './proxy.ts';
 
@@ -12,12 +13,14 @@ const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout:
 /** The connections of one client: direct ones, and those through proxies, kept alive and shared. */
 export class Agents {
   readonly #network: NetworkSettings | undefined;
-  readonly #http = new HttpAgent(KEPT);
-  readonly #https = new HttpsAgent(KEPT);
+  readonly #http: Agent;
+  readonly #https: Agent;
   readonly #proxied = new Map<string, Promise<Agent>>();
 
-  constructor(network: NetworkSettings | undefined) {
+  constructor(network: NetworkSettings | undefined, dialer: Dialer) {
     this.#network = network;
+    this.#http = new DialingHttpAgent(KEPT, dialer);
+    this.#https = new DialingHttpsAgent(KEPT, dialer);
   }
 
   /** What a request to this URL goes through. A promise only where a proxy is in the way. */

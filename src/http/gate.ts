@@ -20,9 +20,9 @@ export class RateLimitGate {
     this.#onHold = onHold;
   }
 
-  /** Learns from the head of an answer. */
-  observe(bucket: string, status: number, headers: Headers): void {
-    const delay = status === 429 ? serverDelay(headers, this.#clock.now()) : exhaustedFor(headers);
+  /** Learns from the head of an answer. `quota` is what the server calls the bucket. */
+  observe(bucket: string, status: number, headers: Headers, quota: string = bucket): void {
+    const delay = status === 429 ? serverDelay(headers, this.#clock.now()) : exhaustedFor(headers, quota);
     if (delay === undefined || delay <= 0) return;
     const until = this.#clock.monotonic() + Math.min(delay, LONGEST_HOLD_MS);
     const before = this.#closedUntil.get(bucket) ?? 0;
@@ -41,8 +41,8 @@ export class RateLimitGate {
   }
 }
 
-function exhaustedFor(headers: Headers): number | undefined {
+function exhaustedFor(headers: Headers, quota: string): number | undefined {
   const header = headers['ratelimit'];
-  const limit = parseRateLimit(Array.isArray(header) ? header[0] : header);
+  const limit = parseRateLimit(Array.isArray(header) ? header.join(',') : header, quota);
   return limit !== undefined && limit.remaining === 0 ? limit.resetMs + 1000 : undefined;
 }

@@ -6,7 +6,13 @@ const HINT_CERTIFICATE =
   'If a company proxy or your own hub signs with its own authority, name its certificate in NODE_EXTRA_CA_CERTS.';
 
 /** What a system error code means, and whether trying again can help. */
-const MEANINGS: Readonly<Record<string, { readonly text: string; readonly retryable: boolean }>> = {
+interface Meaning {
+  readonly text: string;
+  readonly retryable: boolean;
+  readonly hint?: string;
+}
+
+const MEANINGS: Readonly<Record<string, Meaning>> = {
   ENOTFOUND: { text: 'the name was not found', retryable: true },
   EAI_AGAIN: { text: 'the name could not be looked up', retryable: true },
   ECONNREFUSED: { text: 'the connection was refused', retryable: true },
@@ -16,6 +22,16 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly retrya
   EHOSTUNREACH: { text: 'the host cannot be reached', retryable: true },
   ENETUNREACH: { text: 'the network cannot be reached', retryable: true },
   ENETDOWN: { text: 'the network is down', retryable: true },
+  EMFILE: {
+    text: 'too many files and connections are open',
+    retryable: true,
+    hint: 'Raise `ulimit -n` or lower --connections.',
+  },
+  ENFILE: {
+    text: 'too many files and connections are open on this machine',
+    retryable: true,
+    hint: 'Other programs hold them: close some, or lower --connections.',
+  },
   HPE_HEADER_OVERFLOW: { text: 'the head of the answer is too large', retryable: false },
 };
 
@@ -33,7 +49,7 @@ export function networkError(error: NodeJS.ErrnoException, url: URL, reused: boo
   const text = meaning?.text ?? unnamed(error, code);
   return new FetchError('NETWORK', `${url.host}: ${text}`, {
     cause: error,
-    hint: HINT_OFFLINE,
+    hint: meaning?.hint ?? HINT_OFFLINE,
     retryable: meaning?.retryable ?? true,
     // A kept connection that the other side closed meanwhile says nothing about the server: go on at once.
     retryAfterMs: reused && (code === 'ECONNRESET' || code === 'EPIPE') ? 0 : undefined,
@@ -44,6 +60,15 @@ export function networkError(error: NodeJS.ErrnoException, url: URL, reused: boo
 export function stalledError(url: URL, limitMs: number): FetchError {
   return new FetchError('NETWORK', `${url.host}: no byte for ${limitMs / 1000} s`, {
     hint: `${HINT_OFFLINE} If only this host is silent, a firewall may block ${url.host}.`,
+    retryable: true,
+  });
+}
+
+/** A range was promised and the connection closed before its first byte: this address serves nothing now. */
+export function emptyAnswer(url: URL, address: string | undefined): FetchError {
+  const where = address === undefined ? '' : ` (at ${address})`;
+  return new FetchError('NETWORK', `${url.host}${where} answered 206 without a byte`, {
+    hint: 'Other addresses of the host were tried too. What was fetched is kept: try again later.',
     retryable: true,
   });
 }

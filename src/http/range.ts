@@ -22,3 +22,47 @@ export function parseContentRange(header: string | undefined): ContentRange | un
   if (total !== undefined && (!Number.isSafeInteger(total) || end > total)) return undefined;
   return { range: { start, end }, total };
 }
+
+/** What an answer to a request for a range really brings. */
+export type RangeAnswer =
+  | { readonly kind: 'range'; readonly range: ByteRange }
+  /** The whole file from its first byte. */
+  | { readonly kind: 'whole' }
+  /** A partial answer that does not say of which bytes, and whose length does not tell either. */
+  | { readonly kind: 'unnamed' }
+  /** Other bytes than were asked for; `said` is the header that says so. */
+  | { readonly kind: 'other'; readonly said: string };
+
+/**
+ * Judges the head of a 200 or 206 by what it says of its bytes, not by its status: ModelScope sends ranges
+ * with 200 and an exact Content-Range, Artifactory sends 206 without one. A range may end early or late.
+ * `size` is that of the whole file, in bytes.
+ */
+export function rangeAnswer(
+  status: number,
+  headers: { readonly [name: string]: string | string[] | undefined },
+  asked: ByteRange,
+  size: number,
+): RangeAnswer {
+  const said = text(headers['content-range']);
+  const length = text(headers['content-length']);
+  const plain = (text(headers['content-encoding']) ?? 'identity').toLowerCase() === 'identity';
+  const found = parseContentRange(said);
+  if (found !== undefined && found.range.start === asked.start && found.range.end <= size) {
+    const { range, total } = found;
+    const exact = total === size && plain && length === String(range.end - range.start);
+    if (status === 206 ? total === undefined || total === size : exact) return { kind: 'range', range };
+  }
+  if (status === 200) {
+    const whole = said === undefined || (plain && length === String(size));
+    return whole ? { kind: 'whole' } : { kind: 'other', said: said.slice(0, 80) };
+  }
+  if (said !== undefined) return { kind: 'other', said: said.slice(0, 80) };
+  const multipart = /^multipart\//i.test(text(headers['content-type']) ?? '');
+  const exact = plain && !multipart && length === String(asked.end - asked.start);
+  return exact ? { kind: 'range', range: asked } : { kind: 'unnamed' };
+}
+
+function text(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(', ') : header;
+}

@@ -12,12 +12,18 @@ import { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { onAbort } from '../system/on-abort.ts';
 import { Agents, secureContextOf } from './agents.ts';
+import { Dialer } from './dialer.ts';
+import type { Dialling } from './dialing-agents.ts';
 import { type Contact, HostPolicy } from './host-policy.ts';
 import type { NetworkSettings } from './network.ts';
 import { networkError, proxyRefusal, stalledError, unsendable } from './network-error.ts';
 
 export interface HttpRequest {
   readonly url: URL;
+  /** GET unless told. */
+  readonly method?: 'GET' | 'HEAD';
+  /** Path and query for the request line, where they must be sent exactly as a server wrote them. */
+  readonly target?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
@@ -28,6 +34,8 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: IncomingMessage;
+  /** The address that answers: of the host, or of a proxy. */
+  readonly address: string | undefined;
   /** True when the request went out on a connection that had served before. */
   readonly reused: boolean;
   /** Says that the body will not be read for so many milliseconds: that is no stall. */
@@ -45,20 +53,25 @@ export interface HttpClientOptions {
   readonly network?: NetworkSettings | undefined;
   /** Told of every host once, before the first request to it. */
   readonly onContact?: (contact: Contact) => void;
+  /** Makes the connections; shared by those who are to know the same of addresses. */
+  readonly dialer?: Dialer;
 }
 
 /**
- * One attempt of one GET request: no redirects, no retries, no cookies, no content decoding.
+ * One attempt of one GET or HEAD request: no redirects, no retries, no cookies, no content decoding.
  * Connections are kept alive and shared. Failures are FetchErrors (NETWORK), an abort is the signal's reason.
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
+  /** Knows the addresses of hosts. */
+  readonly dialer: Dialer;
   readonly #agents: Agents;
   readonly #policy: HostPolicy;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#agents = new Agents(options.network);
+    this.dialer = options.dialer ?? new Dialer({ clock: options.clock });
+    this.#agents = new Agents(options.network, this.dialer);
     this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
@@ -83,8 +96,13 @@ export class HttpClient {
     const secureContext = secure ? secureContextOf(network) : undefined;
     const started = clock.monotonic();
     return new Promise<HttpResponse>((resolve, reject) => {
-      const options: RequestOptions & { secureContext?: SecureContext } = {
+      const dialling = new AbortController();
+      const dial: Dialling = { signal: dialling.signal, onProgress: () => watch.touch() };
+      const options: RequestOptions & { secureContext?: SecureContext; dialling: Dialling } = {
         agent,
+        method: request.method ?? 'GET',
+        ...(request.target === undefined ? {} : { path: request.target }),
+        dialling: dial,
         ...(secureContext === undefined ? {} : { secureContext }),
         // Identity: a compressed answer has no usable length, and ranges of it mean something else.
         headers: {
@@ -103,8 +121,16 @@ export class HttpClient {
       }
       let incoming: IncomingMessage | undefined;
       // Once there is a body, it is what must fail: a request that is destroyed then calls it a reset.
-      const giveUp = (reason: Error) => (incoming ?? outgoing).destroy(reason);
-      const watch = new StallWatch(clock, stallTimeoutMs, () => giveUp(stalledError(url, stallTimeoutMs)));
+      const giveUp = (reason: Error) => {
+        (incoming ?? outgoing).destroy(reason);
+        // A request without a connection ends with the attempt to make one.
+        dialling.abort(reason);
+      };
+      let address: string | undefined;
+      const watch = new StallWatch(clock, stallTimeoutMs, () => {
+        this.avoid({ url, address });
+        giveUp(stalledError(url, stallTimeoutMs));
+      });
       const stopListening = onAbort(signal, () => {
         giveUp(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
       });
@@ -114,8 +140,10 @@ export class HttpClient {
         else watch.touch();
       });
       outgoing.once('socket', (socket) => {
+        address = this.dialer.addressOf(socket) ?? socket.remoteAddress;
         if (outgoing.reusedSocket) return;
-        // Name look-up, connection and handshake are progress too.
+        // Connection and handshake are progress too.
+        watch.touch();
         for (const event of ['lookup', 'connect', 'secureConnect']) socket.once(event, () => watch.touch());
       });
       outgoing.once('response', (body) => {
@@ -133,10 +161,15 @@ export class HttpClient {
         // Nothing flows until somebody reads: adding a listener for data must not start the stream here.
         body.pause();
         const quietFor = (milliseconds: number) => watch.touch(milliseconds);
-        resolve({ url, status, headers: body.headers, body, reused: outgoing.reusedSocket, quietFor });
+        const reused = outgoing.reusedSocket;
+        resolve({ url, status, headers: body.headers, body, address, reused, quietFor });
       });
       outgoing.on('error', (error) => {
-        if (incoming === undefined) trace?.(request, undefined, clock.monotonic() - started);
+        if (incoming === undefined) {
+          trace?.(request, undefined, clock.monotonic() - started);
+          // No answer on a new connection: the handshake failed, or nobody is there who speaks HTTP.
+          if (!outgoing.reusedSocket && !signal.aborted) this.avoid({ url, address });
+        }
         reject(signal.aborted ? signal.reason : networkError(error, url, outgoing.reusedSocket));
       });
       outgoing.once('close', () => {
@@ -146,6 +179,11 @@ export class HttpClient {
       });
       outgoing.end();
     });
+  }
+
+  /** What answered like this is no good place to ask again: new connections prefer another address of the host. */
+  avoid({ url, address }: Pick<HttpResponse, 'url' | 'address'>): void {
+    if (address !== undefined) this.dialer.failed(url.hostname, address);
   }
 
   /** Closes idle connections. */
@@ -191,6 +229,13 @@ export class StallWatch {
 /** Reads a whole small body as text; NETWORK if it is larger than `limit` bytes or breaks off. */
 export async function readText(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
   return (await readBody(response, limit, signal)).toString('utf8');
+}
+
+/** The first bytes of a body as text, at most `limit` of them; empty where they cannot be read. */
+export async function readStart(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
+  const bytes = await readBody(response, limit, signal, 'cut').catch(() => undefined);
+  signal.throwIfAborted();
+  return bytes?.toString('utf8') ?? '';
 }
 
 /** Reads a body; one larger than `limit` bytes is refused (NETWORK), or cut there where that is all one wants of it. */

@@ -7,14 +7,17 @@ export interface RateLimit {
   readonly resetMs: number;
 }
 
-/** The first entry that is understood; undefined where there is none. */
-export function parseRateLimit(header: string | undefined): RateLimit | undefined {
+/**
+ * The entry that counts, of those that are understood: the one of `bucket`; else the exhausted one that lasts
+ * longest; else the first. Undefined where there is none.
+ */
+export function parseRateLimit(header: string | undefined, bucket?: string): RateLimit | undefined {
   if (header === undefined || header.length > 1000) return undefined;
-  for (const entry of header.split(',')) {
-    const limit = parseEntry(entry);
-    if (limit !== undefined) return limit;
-  }
-  return undefined;
+  const limits = header.split(',').flatMap((entry) => parseEntry(entry) ?? []);
+  const named = limits.find((limit) => bucket !== undefined && limit.bucket === bucket);
+  if (named !== undefined) return named;
+  const exhausted = limits.filter(({ remaining }) => remaining === 0).sort((a, b) => b.resetMs - a.resetMs);
+  return exhausted[0] ?? limits[0];
 }
 
 function parseEntry(entry: string): RateLimit | undefined {
@@ -49,7 +52,7 @@ export function serverDelay(
   headers: { readonly [name: string]: string | string[] | undefined },
   nowMs: number,
 ): number | undefined {
-  const limit = parseRateLimit(single(headers['ratelimit']));
+  const limit = parseRateLimit([headers['ratelimit'] ?? []].flat().join(',') || undefined);
   if (limit !== undefined && limit.remaining === 0) return limit.resetMs + 1000;
   return parseRetryAfter(single(headers['retry-after']), nowMs);
 }

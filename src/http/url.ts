@@ -48,6 +48,29 @@ export function redirectTarget(from: URL, location: string | undefined): URL {
   return target;
 }
 
+/**
+ * The same as `redirectTarget`, as text: path and query exactly as the server wrote them. The signature of an
+ * address covers the order and the encoding of its query, and parsing would change some characters of it.
+ */
+export function redirectAddress(from: string, location: string | undefined): string {
+  const target = redirectTarget(new URL(from), location);
+  const written = /^(?:(?:https?:)?\/\/[^/?#\\]*)?([/?][^#]*)?(?:#.*)?$/i.exec(location?.trim() ?? '')?.[1];
+  const isVerbatim = written !== undefined && PRINTABLE.test(written) && !NEEDS_PARSER.test(written);
+  return isVerbatim ? target.origin + written : target.href;
+}
+
+/** What stands in the request line for an address: path and query, byte for byte where they may be sent so. */
+export function requestTarget(address: string): string {
+  const { origin, pathname, search } = new URL(address);
+  const written = address.startsWith(`${origin}/`) ? address.slice(origin.length) : '';
+  return PRINTABLE.test(written) && !written.includes('#') ? written : pathname + search;
+}
+
+/** What a request line can hold. */
+const PRINTABLE = /^[\x21-\x7e]+$/;
+/** A query alone, which belongs to the path that sent it; `\`, which means `/` to a parser; dot segments. */
+const NEEDS_PARSER = /^[^/]|\\|^[^?]*\/\.{1,2}(?:[/?]|$)/;
+
 function tryParse(text: string, base?: URL): URL | undefined {
   try {
     return new URL(text, base);

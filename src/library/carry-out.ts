@@ -3,6 +3,7 @@ import type { Plan } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Source } from '../source/source.ts';
 import type { Store } from '../store/store.ts';
+import { fitDescriptors } from '../transfer/descriptors.ts';
 import type { TransportChoice } from '../transfer/io-messages.ts';
 import { runPlan } from '../transfer/run-plan.ts';
 import type { RunResult } from '../transfer/run-result.ts';
@@ -62,13 +63,20 @@ export async function carryOut(
   settings: TransferSettings,
   { crew, source, store, environment, emit, signal, onInspectable }: Parties,
 ): Promise<RunResult> {
+  const { connections, waitingFiles } = fitDescriptors(environment.freeDescriptors?.(), settings.connections);
+  if (connections < settings.connections) {
+    const message = `open files are limited: ${connections} connections instead of ${settings.connections}`;
+    emit({ type: 'trace', message });
+  }
   return await runPlan(plan, {
     source,
     store,
     hasher: crew.hasher,
     transport: crew.transport,
-    connections: settings.connections,
-    largeConnections: largeConnections(settings),
+    connections,
+    waitingFiles,
+    largeConnections: Math.min(connections, largeConnections(settings)),
+    bytesPerSecond: settings.bytesPerSecond,
     retry: settings.retry,
     clock: environment.clock,
     random: environment.random,

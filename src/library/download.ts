@@ -76,7 +76,7 @@ export async function download(
 ): Promise<DownloadOutcome> {
   const http = openHttp(request, environment, emit);
   try {
-    const source = openHub(request, environment, http, emit);
+    const source = openHub(request, environment, http, emit, { countsAsDownload: !request.dryRun });
     await using crew = new Crew(request, environment, emit);
     const lacking = lacksAll(request);
     if (lacking) crew.warmUp();

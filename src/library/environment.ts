@@ -10,6 +10,8 @@ export interface Environment {
   /** Whether names that differ only in case are the same file here, where the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly userAgent: string;
+  /** How many more files and connections this process may open now; undefined where the system does not tell. */
+  readonly freeDescriptors?: (() => number | undefined) | undefined;
   /** Processors that threads may use. */
   readonly processors: number;
 }

@@ -7,9 +7,10 @@ import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 import { HubSource } from '../source/hub/hub-source.ts';
+import { serverWarnings } from '../source/hub/server-warnings.ts';
 import type { Token } from '../source/hub/token.ts';
 import type { Source } from '../source/source.ts';
-import type { RetryContext, RetryPolicy } from '../system/retry.ts';
+import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
 import type { Environment } from './environment.ts';
 
 /** How to reach a hub, and how hard to try. */
@@ -46,13 +47,19 @@ export function openHttp(
       const answer = status ?? 'failed';
       emit({
         type: 'trace',
-        message: `GET ${redactUrl(sent.url)}${range}: ${answer}, ${Math.round(elapsedMs)} ms`,
+        message: `${sent.method ?? 'GET'} ${redactUrl(sent.url)}${range}: ${answer}, ${Math.round(elapsedMs)} ms`,
       });
     },
   });
 }
 
-export function openHub(access: HubAccess, environment: Environment, http: HttpClient, emit: Emit): Source {
+export function openHub(
+  access: HubAccess,
+  environment: Environment,
+  http: HttpClient,
+  emit: Emit,
+  { countsAsDownload = false }: { readonly countsAsDownload?: boolean } = {},
+): Source {
   if (access.offline) return OFFLINE;
   const { clock, random } = environment;
   const gate = new RateLimitGate(clock, (bucket, delayMs) => {
@@ -68,11 +75,24 @@ export function openHub(access: HubAccess, environment: Environment, http: HttpC
     random,
     signal,
     onRetry: ({ code, message }, attempt, delayMs) => {
-      emit({ type: 'retrying', what, attempt, delayMs, code, message });
+      emit({ type: 'retrying', what, attempt, delayMs, until: endOfWait(clock, delayMs), code, message });
     },
   });
   const { endpoint, token } = access;
-  return new HubSource({ endpoint, token, http, gate, clock, retryContext });
+  return new HubSource({
+    endpoint,
+    token,
+    http,
+    gate,
+    clock,
+    retryContext,
+    countsAsDownload,
+    onNote: (message) => emit({ type: 'note', message }),
+    onAnswer: (headers) => {
+      for (const warning of serverWarnings(headers['x-hf-warning']))
+        emit({ type: 'hub-warning', ...warning });
+    },
+  });
 }
 
 /** Has nothing and asks nobody. */

@@ -38,7 +38,7 @@ export async function repair(
   if (selected.length === 0) return 0;
   const http = openHttp(settings, environment, emit);
   try {
-    const source = openHub(settings, environment, http, emit);
+    const source = openHub(settings, environment, http, emit, { countsAsDownload: true });
     await using store = await openStore(
       { directory, endpoint: manifest.endpoint, repo },
       environment,

@@ -13,3 +13,9 @@ export function totalLength(ranges: Iterable<ByteRange>): number {
   for (const range of ranges) total += rangeLength(range);
   return total;
 }
+
+/**
+ * How ranges of a file can be asked for at an address: any of them; only the one that the address was
+ * signed for; or none, so that the whole file comes in one answer.
+ */
+export type RangeSupport = 'any' | 'exact' | 'none';

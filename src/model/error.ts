@@ -16,6 +16,13 @@ export type ErrorCode =
 /** Whose failure it is: the server's or the way to it, the disk's, the caller's, or ours. */
 export type ErrorSide = 'source' | 'store' | 'usage' | 'self';
 
+/**
+ * Why a host refuses the bytes of a file, as far as its answer tells: the address is no longer valid, is
+ * valid for another range only, or is signed wrongly; ranges are not served; a page for people stands in the
+ * way; or something else.
+ */
+export type RefusalKind = 'expired' | 'bound' | 'signature' | 'no-ranges' | 'page' | 'other';
+
 export interface FetchErrorOptions {
   readonly hint?: string | undefined;
   readonly cause?: unknown;
@@ -25,6 +32,8 @@ export interface FetchErrorOptions {
   readonly retryAfterMs?: number | undefined;
   /** The HTTP status that led here, where there was one. */
   readonly status?: number | undefined;
+  /** Set where a host of file bytes refused to send them. */
+  readonly refusal?: RefusalKind | undefined;
 }
 
 const SIDES: Record<ErrorCode, ErrorSide> = {
@@ -49,6 +58,7 @@ export class FetchError extends Error {
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly status: number | undefined;
+  readonly refusal: RefusalKind | undefined;
 
   constructor(code: ErrorCode, message: string, options: FetchErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -58,6 +68,7 @@ export class FetchError extends Error {
     this.retryable = options.retryable ?? false;
     this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
+    this.refusal = options.refusal;
   }
 }
 

@@ -28,6 +28,8 @@ export type TransferEvent =
       readonly what: string;
       readonly attempt: number;
       readonly delayMs: number;
+      /** Unix time in milliseconds when the wait is over; told of long waits. */
+      readonly until?: number | undefined;
       readonly code: ErrorCode;
       readonly message: string;
     }
@@ -45,6 +47,8 @@ export type TransferEvent =
     }
   /** Something that people should know and scripts need not. */
   | { readonly type: 'note'; readonly message: string }
+  /** What the hub tells its users beside its answers. To be shown once for each topic, when the run is over. */
+  | { readonly type: 'hub-warning'; readonly topic: string; readonly message: string }
   /** A host is about to be contacted; more than one part of the program may say so of the same one. */
   | { readonly type: 'contact'; readonly host: string; readonly proxy: string | undefined }
   /** For `--verbose` only: requests, hosts, decisions. Never holds a token or a signed query. */

@@ -1,13 +1,12 @@
 import { FetchError } from './error.ts';
 import type { RepoType } from './repo.ts';
 
-/** The Hub answers under these names too, and people paste all of them. */
-const HUB_HOSTS: ReadonlySet<string> = new Set([
-  'huggingface.co',
-  'www.huggingface.co',
-  'hf.co',
-  'www.hf.co',
-]);
+export const HUB_HOST = 'huggingface.co';
+
+/** The Hub answers under these names, as its own list of domains says, and people paste all of them. */
+export const HUB_HOSTS: ReadonlySet<string> = new Set(
+  [HUB_HOST, 'hf.co', 'huggingface.com', 'huggingface.cn'].flatMap((host) => [host, `www.${host}`]),
+);
 
 /** First parts of an address that lead to something else than a repository. */
 const OTHER_SECTIONS: ReadonlySet<string> = new Set(

@@ -11,10 +11,12 @@ export interface Notice {
 }
 
 const BURST_WINDOW_MS = 5000;
+/** Topics of the hub's own warnings that are shown. */
+const MAX_WARNINGS = 3;
 
 /** `retrying config.json in 1s (attempt 2): the connection was reset`: the same words in every command. */
 export function retrySentence(event: Extract<TransferEvent, { type: 'retrying' }>): string {
-  const when = event.delayMs > 0 ? ` in ${formatDuration(event.delayMs)}` : '';
+  const when = event.delayMs > 0 ? ` in ${formatDuration(event.delayMs)}${endOf(event.until)}` : '';
   const what = printable(event.what);
   return `retrying ${what}${when} (attempt ${event.attempt}): ${printable(event.message)}`;
 }
@@ -28,6 +30,8 @@ export class Notices {
   readonly #retries = new Burst(3, BURST_WINDOW_MS);
   readonly #failures = new Burst(10, BURST_WINDOW_MS);
   readonly #notes = new Burst(10, BURST_WINDOW_MS);
+  /** What the hub tells, by topic. */
+  readonly #warnings = new Map<string, string>();
 
   constructor(options: { readonly verbose: boolean }) {
     this.#verbose = options.verbose;
@@ -45,6 +49,10 @@ export class Notices {
       case 'note':
         if (!this.#notes.admit(now)) return undefined;
         return { text: printable(event.message), tone: 'plain' };
+      case 'hub-warning':
+        if (this.#warnings.size < MAX_WARNINGS && !this.#warnings.has(event.topic))
+          this.#warnings.set(event.topic, event.message);
+        return undefined;
       case 'trace':
         return this.#verbose ? { text: printable(event.message), tone: 'faint' } : undefined;
       default:
@@ -59,7 +67,11 @@ export class Notices {
 
   /** All that is still held back: to be asked for once, at the end. */
   rest(): readonly Notice[] {
-    return this.#summaries(this.#retries.drainNow(), this.#failures.drainNow(), this.#notes.drainNow());
+    const held = this.#summaries(this.#retries.drainNow(), this.#failures.drainNow(), this.#notes.drainNow());
+    const warnings = [...this.#warnings.values()].map((message): Notice => {
+      return { text: `the hub says: ${printable(message)}`, tone: 'faint' };
+    });
+    return [...held, ...warnings];
   }
 
   #summaries(retries: number, failures: number, notes: number): readonly Notice[] {
@@ -73,4 +85,9 @@ export class Notices {
     if (notes > 0) summaries.push({ text: `and ${formatCount(notes, 'more note')}`, tone: 'plain' });
     return summaries;
   }
+}
+
+/** `, until 14:05:30`: the time of day at which a long wait ends, here. */
+function endOf(until: number | undefined): string {
+  return until === undefined ? '' : `, until ${new Date(until).toTimeString().slice(0, 8)}`;
 }

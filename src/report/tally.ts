@@ -109,6 +109,7 @@ export class Tally {
         this.retries += 1;
         break;
       case 'note':
+      case 'hub-warning':
       case 'contact':
       case 'trace':
         break;

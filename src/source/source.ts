@@ -1,4 +1,4 @@
-import type { ByteRange } from '../model/byte-range.ts';
+import type { ByteRange, RangeSupport } from '../model/byte-range.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
 
@@ -7,11 +7,16 @@ import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
  * A signed URL is a secret like a token: never print or store it.
  */
 export interface Location {
+  /** Absolute; path and query exactly as the server wrote them, because signatures cover them. */
   readonly url: string;
   /** Sent only while the request stays on `origin`; every redirect elsewhere drops it. */
   readonly authorization: { readonly origin: string; readonly value: string } | undefined;
   /** Unix time in milliseconds after which the URL is worthless; undefined if it does not say. */
   readonly expiresAt: number | undefined;
+  /** How bytes can be asked for there: any range, exactly `range`, or only the whole file. */
+  readonly ranges: RangeSupport;
+  /** With `exact`: the one range that the address is good for. */
+  readonly range?: ByteRange;
 }
 
 /** A file that the source's own scanners warn of. */
@@ -34,8 +39,11 @@ export interface Source {
   resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision>;
   /** Every file of the revision, folders left out, in the order of the server. */
   list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
-  /** Exactly one attempt. Whatever it returns is valid now, not later. */
-  locate(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<Location>;
+  /**
+   * Exactly one attempt. Whatever it returns is valid now, not later. With `range` the location may be good for
+   * that range only; without it, for any.
+   */
+  locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location>;
   /** Branches and tags, in the order of the server. */
   branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]>;
   /**

@@ -46,6 +46,10 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
     hint: 'Use --local-dir with a shorter path.',
   },
   EMFILE: { text: 'too many files are open', hint: 'Raise `ulimit -n` or lower --connections.' },
+  ENFILE: {
+    text: 'too many files are open on this machine',
+    hint: 'Other programs hold them: close some, or lower --connections.',
+  },
   ELOOP: { text: 'a link stands in the way', hint: 'Remove the link, or use --local-dir.' },
 };
 

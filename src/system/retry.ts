@@ -10,6 +10,11 @@ export interface RetryPolicy {
   readonly maxDelayMs: number;
   /** The longest wait that a server may ask for; beyond it we give up and say so. */
   readonly maxServerDelayMs: number;
+  /**
+   * Waited once before giving up on a server that limits requests (429) without saying for how long: longer than
+   * its window. Undefined for no such wait.
+   */
+  readonly quotaWindowMs?: number;
 }
 
 export const DEFAULT_RETRY_POLICY: RetryPolicy = {
@@ -18,6 +23,7 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   maxDelayMs: 10_000,
   // The Hub counts requests in windows of five minutes; a wait longer than two of them is not its own.
   maxServerDelayMs: 600_000,
+  quotaWindowMs: 305_000,
 };
 
 /**
@@ -68,7 +74,9 @@ export async function retrying<T>(
   operation: (attempt: Attempt) => Promise<T>,
   context: RetryContext,
 ): Promise<T> {
+  const { policy } = context;
   let failures = context.failures ?? 0;
+  let outlasted = false;
   for (;;) {
     context.signal.throwIfAborted();
     let progressed = false;
@@ -84,12 +92,30 @@ export async function retrying<T>(
       const error = toFetchError(thrown);
       // An attempt that brought something is the first of a new row.
       failures = progressed ? 1 : failures + 1;
-      const delay = nextDelay(context.policy, failures, error, context.random);
-      if (delay === undefined) throw gaveUp(error, failures, context.policy);
+      let delay = nextDelay(policy, failures, error, context.random);
+      if (delay === undefined && !outlasted && isUnexplainedLimit(error) && policy.tries > 1) {
+        outlasted = true;
+        failures = 0;
+        delay = policy.quotaWindowMs;
+      }
+      if (delay === undefined) throw gaveUp(error, failures, policy);
       context.onRetry(error, failures + 1, delay);
       await context.clock.sleep(delay, context.signal);
     }
   }
+}
+
+/** Waits from here on, in milliseconds, are told with their end. */
+const LONG_WAIT_MS = 60_000;
+
+/** Unix time in milliseconds when a long wait is over; undefined for a short one. */
+export function endOfWait(clock: Clock, delayMs: number): number | undefined {
+  return delayMs < LONG_WAIT_MS ? undefined : clock.now() + delayMs;
+}
+
+/** Gateways strip the headers that say when a quota is full again. */
+function isUnexplainedLimit({ status, retryAfterMs }: FetchError): boolean {
+  return status === 429 && retryAfterMs === undefined;
 }
 
 function gaveUp(error: FetchError, failures: number, policy: RetryPolicy): FetchError {

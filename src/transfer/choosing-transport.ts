@@ -41,6 +41,8 @@ export class ChoosingTransport implements Transport {
 
   async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     const { origin } = new URL(job.location.url);
+    // An address for one range cannot be tried out with a part of it.
+    if (job.location.ranges !== 'any') return await this.#core.bring(job, observer, signal);
     if (!this.#knows(origin)) {
       const first = this.#awaited.get(origin);
       if (first === undefined) return await this.#ask(origin, job, observer, signal);
@@ -57,6 +59,11 @@ export class ChoosingTransport implements Transport {
       }
       return await this.#core.bring(job, observer, signal);
     }
+  }
+
+  /** They share what is known of addresses, and idle connections of the core transport close by themselves. */
+  elsewhere(): void {
+    this.#raw.elsewhere();
   }
 
   /** Nothing else is to be learned about this host. */

@@ -1,3 +1,7 @@
+import { type CollapseStep, Collapses } from './collapses.ts';
+import type { Drop } from './descent.ts';
+import { STARVED_RATE } from './fall-watch.ts';
+
 /** Connections to begin with: enough for most links, few enough to be polite. */
 const START = 12;
 /** If the most is hardly above that, it is the number to begin with: the step would be too small to be measured. */
@@ -29,13 +33,27 @@ const TROUBLE_HOLD_MS = 10_000;
 const REFUSED_MS = 60_000;
 /** Troubles within this time are one. */
 const SAME_TROUBLE_MS = 1000;
+/** What more connections bring, as a part of what fewer did, when they are too many. */
+const COLLAPSED_GAIN = 0.25;
+const COLLAPSED_MS = 1500;
 
 type Phase = 'settling' | 'measuring' | 'holding';
+
+/** The limit has changed, or something was found out about it. */
+export interface BudgetChange {
+  readonly from: number;
+  readonly to: number;
+  readonly drop: Drop;
+  /** The first time in this run that fewer connections proved to bring more: the number that did not. */
+  readonly insteadOf: number | undefined;
+}
 
 /**
  * How many connections large files get: more while more of them bring more, fewer when they do not or
  * when the server complains. No fixed number is right: a fast link wants few, one that is capped per
- * connection wants many. A pure state machine: times are arguments, in milliseconds.
+ * connection wants many; and a server may starve all when they are too many (`Collapses`). What is learned
+ * holds for the run, whose large files come from one host as a rule. A pure state machine: times are
+ * arguments, in milliseconds.
  */
 export class ConnectionBudget {
   readonly #most: number;
@@ -45,6 +63,8 @@ export class ConnectionBudget {
   #changedAt: number;
   #windowStart = 0;
   #windowBytes = 0;
+  /** All bytes, when it looked last. */
+  #seen = 0;
   /** The number before the change that is tried, and what it brought, in bytes per millisecond. */
   #before: { readonly limit: number; readonly rate: number } | undefined;
   /** Fewer were tried first, because of the rate: more are still to be tried if that was wrong. */
@@ -55,9 +75,14 @@ export class ConnectionBudget {
   /** The smallest number that was refused lately. */
   #refused: { readonly limit: number; readonly at: number } | undefined;
   #breaks: number[] = [];
+  readonly #collapses: Collapses;
+  /** The number that was just tried collapsed. */
+  #found: CollapseStep | undefined;
 
-  constructor(most: number, now: number) {
+  /** `allowed`: bytes per millisecond that the user allows; undefined for all there are. */
+  constructor(most: number, now: number, allowed?: number) {
     this.#most = most;
+    this.#collapses = new Collapses(allowed);
     this.#limit = most <= START * HARDLY_MORE ? most : START;
     this.#changedAt = now;
   }
@@ -68,10 +93,36 @@ export class ConnectionBudget {
   }
 
   /**
-   * Learns from the state of the run. `bytes` is all that came so far, `delivering` how many connections
-   * have brought something. Returns true if the limit has changed.
+   * Learns from the state of the run, also when nothing comes. `bytes` is all that came so far; `active`
+   * connections are at work on large files, `delivering` of them have brought something.
    */
-  observe(now: number, bytes: number, delivering: number): boolean {
+  observe(
+    now: number,
+    bytes: number,
+    delivering: number,
+    active: number = delivering,
+  ): BudgetChange | undefined {
+    const from = this.#limit;
+    const good = this.#before?.limit;
+    const look = { now, bytes, limit: from, active, delivering };
+    const step = this.#collapses.observe(look, good);
+    if (step !== undefined) {
+      this.#limit = step.limit;
+      this.#before = undefined;
+      if (step.holdUntil !== undefined) this.#hold(step.holdUntil);
+      return { from, to: step.limit, drop: step.drop, insteadOf: step.insteadOf };
+    }
+    // Silence is the watch's business: what is measured here begins and ends with bytes.
+    const came = bytes > this.#seen;
+    this.#seen = bytes;
+    if (this.#collapses.busy || !came) return undefined;
+    if (!this.#step(now, bytes, delivering) || this.#limit === from) return undefined;
+    const { drop = 'none', insteadOf } = this.#found ?? {};
+    this.#found = undefined;
+    return { from, to: this.#limit, drop, insteadOf };
+  }
+
+  #step(now: number, bytes: number, delivering: number): boolean {
     switch (this.#phase) {
       case 'settling':
         if (this.#settled(now, delivering)) this.#measure(now, bytes);
@@ -94,6 +145,7 @@ export class ConnectionBudget {
     // One event meets many connections: it counts once, and those that are too many are known to be.
     if (now - this.#troubledAt < SAME_TROUBLE_MS || active > this.#limit) return;
     this.#troubledAt = now;
+    this.#collapses.cancel();
     const tried = this.#limit;
     const before = this.#before?.limit ?? tried;
     if (tried > 1) this.#refused = { limit: tried, at: now };
@@ -127,6 +179,8 @@ export class ConnectionBudget {
   #decide(now: number, elapsed: number, rate: number): boolean {
     const before = this.#before;
     if (before === undefined) {
+      // Where every connection starves, whether fewer do better comes first.
+      if (rate / this.#limit < STARVED_RATE && !this.#collapses.judged) return false;
       this.#downFirst = rate >= FULL_AT_ONCE_RATE && this.#tryFewer(now, rate);
       return this.#downFirst || this.#tryMore(now, rate);
     }
@@ -135,6 +189,14 @@ export class ConnectionBudget {
     if (!clear && elapsed < LONG_MS) return false;
     if (before.limit < this.#limit) {
       if (gain >= WORTHWHILE) return this.#tryMore(now, rate);
+      // So much less is a collapse, if it lasts longer than requests wait for their first bytes.
+      if (gain <= COLLAPSED_GAIN && elapsed < COLLAPSED_MS) return false;
+      if (gain <= COLLAPSED_GAIN) {
+        this.#found = this.#collapses.tooMany(now, before.limit, this.#limit);
+        this.#limit = before.limit;
+        this.#hold(this.#found.holdUntil ?? now);
+        return true;
+      }
       this.#limit = before.limit;
       if (this.#downFirst || !this.#tryFewer(now, before.rate)) this.#rest(now);
       return true;
@@ -160,7 +222,12 @@ export class ConnectionBudget {
 
   #tryMore(now: number, rate: number): boolean {
     if (this.#before !== undefined) this.#holdMs = HOLD_MS;
-    const more = Math.min(this.#most, this.#limit * 2, this.#belowRefused(now));
+    const more = Math.min(
+      this.#most,
+      this.#limit * 2,
+      this.#belowRefused(now),
+      this.#collapses.highest(now, this.#limit),
+    );
     if (more <= this.#limit) {
       if (this.#before === undefined && this.#tryFewer(now, rate)) return true;
       this.#rest(now);

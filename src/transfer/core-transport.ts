@@ -1,18 +1,20 @@
-import { networkError } from '../http/network-error.ts';
-import { formatRange, parseContentRange } from '../http/range.ts';
-import { decoded, discard, type HttpClient, type HttpResponse } from '../http/request.ts';
-import { redirectsInCircles, redirectTarget } from '../http/url.ts';
+import { emptyAnswer, networkError } from '../http/network-error.ts';
+import { formatRange, rangeAnswer } from '../http/range.ts';
+import { REFUSAL_BYTES, storageError } from '../http/refusal.ts';
+import { decoded, discard, type HttpClient, type HttpResponse, readStart } from '../http/request.ts';
+import { redirectAddress, redirectsInCircles, requestTarget } from '../http/url.ts';
 import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
 import type { Location } from '../source/source.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
 import { Allowance, type RateLimiter } from './rate-limiter.ts';
-import { refusedBytes } from './refused.ts';
-import type { RangeJob, RangeObserver, Transport } from './transport.ts';
+import { askedRange, type RangeJob, type RangeObserver, type Transport } from './transport.ts';
 import { writeFully } from './write-fully.ts';
 
-const MAX_REDIRECTS = 10;
+/** Requests for one range: each redirect may take two. */
+const MAX_HOPS = 10;
+const HINT_CACHE = 'A cache on the way may be broken: try again later, or over another network or endpoint.';
 
 /** The transport that copes with everything that speaks HTTP: node:http(s), one buffer of the parser at a time. */
 export class CoreTransport implements Transport {
@@ -47,6 +49,10 @@ export class CoreTransport implements Transport {
     }
   }
 
+  elsewhere(): void {
+    this.#http.dialer.elsewhere();
+  }
+
   async #exchange(
     job: RangeJob,
     observer: RangeObserver,
@@ -54,45 +60,64 @@ export class CoreTransport implements Transport {
     onHead: (origin: string, clean: boolean) => void,
     allowance: Allowance,
   ): Promise<void> {
-    const asked: ByteRange = { start: job.window.position, end: job.window.end };
-    const response = await this.#request(job.location, asked, signal);
+    const asked = askedRange(job);
+    const { response, address } = await this.#request(job.location, asked, signal);
     const { status, url } = response;
-    if (status !== 200 && status !== 206) throw this.#refused(response, job);
-    const from = status === 206 ? checkRange(response, job, asked) : checkWhole(response, job);
-    if (url.href !== new URL(job.location.url).href) observer.movedTo(url.href);
-    if (status === 200) {
+    if (status !== 200 && status !== 206) throw await this.#refused(response, job, signal);
+    const from = extentOf(response, job, asked);
+    if (address !== job.location.url) observer.movedTo(address);
+    const whole = from.start === 0 && from.end === job.fileSize;
+    if (status === 200 && whole) {
       await observer.wholeFile();
       allowance.expect(job.fileSize);
     }
-    // Who waits for this answer hears of it when others have been told that all comes here.
-    onHead(url.origin, status === 206 && isClean(response, from, job));
-    await receive(response, job, from, observer, signal, (stream, bytes) => {
-      const delay = allowance.received(bytes);
-      if (delay === 0) return;
-      response.quietFor(delay);
-      stream.pause();
-      this.#clock.after(delay, () => stream.resume());
-    });
+    // Call it only now: connections that wait for this answer must not ask for ranges that are on their way.
+    onHead(url.origin, isClean(response, from, job));
+    try {
+      await receive(response, job, from, observer, signal, (stream, bytes) => {
+        const delay = allowance.received(bytes);
+        if (delay === 0) return;
+        response.quietFor(delay);
+        stream.pause();
+        this.#clock.after(delay, () => stream.resume());
+      });
+    } catch (error) {
+      if (status === 206 && job.window.position === asked.start && !signal.aborted)
+        this.#http.avoid(response);
+      throw error;
+    }
   }
 
-  async #request(location: Location, asked: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
-    let url = new URL(location.url);
-    for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-      const headers: Record<string, string> = { range: formatRange(asked) };
+  /**
+   * One request, with redirects by hand. A redirect that answers a Range may be bound to it, so the same address is
+   * asked once more without one, and the target of that redirect serves all ranges.
+   */
+  async #request(
+    location: Location,
+    asked: ByteRange,
+    signal: AbortSignal,
+  ): Promise<{ response: HttpResponse; address: string }> {
+    let address = location.url;
+    let bare = location.ranges === 'none';
+    for (let hops = 0; hops < MAX_HOPS; hops += 1) {
+      const url = new URL(address);
+      const headers: Record<string, string> = bare ? {} : { range: formatRange(asked) };
       if (location.authorization?.origin === url.origin)
         headers['authorization'] = location.authorization.value;
-      const response = await this.#http.get({ url, headers, signal });
-      if (response.status < 300 || response.status >= 400) return response;
+      const response = await this.#http.get({ url, target: requestTarget(address), headers, signal });
+      if (response.status < 300 || response.status >= 400) return { response, address };
       discard(response);
-      url = redirectTarget(url, response.headers.location);
+      const followed = bare || location.ranges === 'exact';
+      if (followed) address = redirectAddress(address, response.headers.location);
+      bare = location.ranges === 'none' || (location.ranges === 'any' && !followed);
     }
     throw redirectsInCircles(location.url, true);
   }
 
-  #refused(response: HttpResponse, job: RangeJob): FetchError {
+  async #refused(response: HttpResponse, job: RangeJob, signal: AbortSignal): Promise<FetchError> {
     const { status, url, headers } = response;
-    discard(response);
-    return refusedBytes(url.host, job.path, status, headers, this.#clock.now());
+    const body = await readStart(response, REFUSAL_BYTES, signal);
+    return storageError({ host: url.host, status, headers, body }, job.path, this.#clock.now());
   }
 }
 
@@ -107,25 +132,25 @@ function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job
   );
 }
 
-/** Only the range that was asked for will do, of a file of the size that was listed. It may end early. */
-function checkRange(response: HttpResponse, job: RangeJob, asked: ByteRange): ByteRange {
-  const { fileSize } = job;
-  const found = parseContentRange(response.headers['content-range']);
-  const right =
-    found !== undefined &&
-    found.range.start === asked.start &&
-    found.range.end <= fileSize &&
-    (found.total === undefined || found.total === fileSize);
-  if (right) return found.range;
+/** Which bytes of the file an answer brings. Only what was asked for will do, or the whole file. */
+function extentOf(response: HttpResponse, job: RangeJob, asked: ByteRange): ByteRange {
+  const { status, headers, url } = response;
+  const answer = rangeAnswer(status, headers, asked, job.fileSize);
+  if (answer.kind === 'range') return answer.range;
+  if (answer.kind === 'whole') return checkWhole(response, job);
   response.body.destroy();
-  const said = String(response.headers['content-range'] ?? 'nothing').slice(0, 80);
+  const wanted = `${asked.start}-${asked.end - 1}/${job.fileSize}`;
+  if (answer.kind === 'other') {
+    throw new FetchError(
+      'NETWORK',
+      `${url.host} answered another range of ${job.path} than was asked for (asked ${wanted}, got ${answer.said})`,
+      { retryable: true, hint: HINT_CACHE },
+    );
+  }
   throw new FetchError(
     'NETWORK',
-    `${response.url.host} answered another range of ${job.path} than was asked for (asked ${asked.start}-${asked.end - 1}/${fileSize}, got ${said})`,
-    {
-      retryable: true,
-      hint: 'A cache on the way may be broken: try again later, or over another network or endpoint.',
-    },
+    `${url.host} does not say which part of ${job.path} it sends (asked ${wanted}, no Content-Range)`,
+    { status, refusal: 'no-ranges', retryable: true, hint: HINT_CACHE },
   );
 }
 
@@ -199,18 +224,24 @@ async function receive(
       stream.resume();
       settle();
     });
-    const broken = (error: Error) =>
-      settle(signal.aborted ? signal.reason : networkError(error, response.url, false));
+    const nothingCame = () => offset === extent.start && response.status === 206;
+    const early = () =>
+      nothingCame() ? emptyAnswer(response.url, response.address) : endedEarly(response, job);
+    const broken = (error: Error) => {
+      const named =
+        nothingCame() && !(error instanceof FetchError) ? early() : networkError(error, response.url, false);
+      settle(signal.aborted ? signal.reason : named);
+    };
     stream.on('error', broken);
-    stream.on('end', () => broken(endedEarly(response, job)));
+    stream.on('end', () => broken(early()));
     response.body.on('error', broken);
     response.body.on('close', () => {
       // An end that was proper has been seen before this, unless the decoder is still busy with the rest.
       if (stream !== response.body && response.body.complete) return;
-      broken(endedEarly(response, job));
+      broken(early());
     });
     // It may have failed while nobody listened: then nothing more would ever be heard of it.
-    if (response.body.destroyed) broken(endedEarly(response, job));
+    if (response.body.destroyed) broken(early());
     else stream.resume();
   });
 }

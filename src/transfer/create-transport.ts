@@ -1,3 +1,4 @@
+import { Dialer } from '../http/dialer.ts';
 import type { Contact } from '../http/host-policy.ts';
 import { hasProxy } from '../http/network.ts';
 import { HttpClient } from '../http/request.ts';
@@ -21,12 +22,15 @@ export function createTransport(
   // The strict transport makes its own connections and knows nothing of proxies.
   const choice = hasProxy(network) ? 'core' : settings.choice;
   const limiter = bytesPerSecond === undefined ? undefined : new RateLimiter(bytesPerSecond, clock);
+  // One for both: what one of them learns of an address, the other knows.
+  const dialer = new Dialer({ clock });
   const http = new HttpClient({
     userAgent,
     stallTimeoutMs,
     clock,
     network,
     onContact,
+    dialer,
     trace: (sent, status, elapsedMs) => {
       const range = sent.headers?.['range'] ?? '';
       trace(`GET ${redactUrl(sent.url)} ${range}: ${status ?? 'failed'}, ${Math.round(elapsedMs)} ms`);
@@ -34,6 +38,15 @@ export function createTransport(
   });
   const core = new CoreTransport(http, clock, limiter);
   if (choice === 'core') return core;
-  const raw = new RawTransport({ userAgent, stallTimeoutMs, clock, limiter, trace, network, onContact });
+  const raw = new RawTransport({
+    userAgent,
+    stallTimeoutMs,
+    clock,
+    limiter,
+    trace,
+    network,
+    onContact,
+    dialer,
+  });
   return new ChoosingTransport(core, raw, { trustAll: choice === 'raw', clock, trace });
 }

@@ -11,6 +11,8 @@ import type { Hasher, HashFollower } from './hasher.ts';
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
 /** A signed URL that ends within this time is not used for another range. */
 const EXPIRY_MARGIN_MS = 60_000;
+/** Of a short life, no more than this part of it is given away: each new address counts against a quota. */
+const MARGIN_PART = 20;
 /** How long a failed look-up answers for all lanes, in milliseconds. */
 const REFUSAL_MS = 200;
 /** How often a file whose hash is wrong is fetched again. */
@@ -40,7 +42,7 @@ export class Place {
     const lifetime = expiresAt - this.#locatedAt;
     // Born expired: the clocks differ, and the server's refusal is the only word on it.
     if (lifetime <= 0) return false;
-    return now > expiresAt - Math.min(EXPIRY_MARGIN_MS, lifetime / 2);
+    return now > expiresAt - Math.min(EXPIRY_MARGIN_MS, lifetime / MARGIN_PART);
   }
 }
 
@@ -57,6 +59,7 @@ export class FileTransfer implements AsyncDisposable {
   #asking: Promise<Place> | undefined;
   #refusal: { readonly error: unknown; readonly until: number } | undefined;
   #repairs = 0;
+  readonly #refusedAt = new Set<Place>();
   /** Lanes that may write to it at this moment. It is closed and renamed only when there is none. */
   spans = 0;
   /** How often a lane could not go on and left its part of it to the others. */
@@ -68,6 +71,20 @@ export class FileTransfer implements AsyncDisposable {
     this.planned = planned;
     this.#stage = stage;
     this.#hasher = hasher;
+  }
+
+  /** Its ranges are refused: it may still come in one stream. */
+  get wholeOnly(): boolean {
+    return this.#refusedAt.size >= 2;
+  }
+
+  /** An address refused a range of it as no range at all. Many connections may say so of the same address. */
+  rangesRefused(place: Place): void {
+    this.#refusedAt.add(place);
+  }
+
+  rangesServed(): void {
+    if (this.#refusedAt.size > 0) this.#refusedAt.clear();
   }
 
   get file(): RemoteFile {
@@ -84,7 +101,11 @@ export class FileTransfer implements AsyncDisposable {
    * ranges the plan had counted on in vain: somebody may have touched the part since.
    */
   open(onOpen: (held: number, lost: readonly ByteRange[]) => void): Promise<void> {
-    this.#opening ??= this.#open(onOpen);
+    this.#opening ??= this.#open(onOpen).catch((error) => {
+      // Without a descriptor today, with one tomorrow: it may be tried again as long as nothing is open.
+      if (this.#staged === undefined) this.#opening = undefined;
+      throw error;
+    });
     return this.#opening;
   }
 
@@ -102,13 +123,18 @@ export class FileTransfer implements AsyncDisposable {
     this.#follow();
   }
 
+  /** Which host serves its bytes, as far as is known. */
+  get host(): string | undefined {
+    return this.#place === undefined ? undefined : new URL(this.#place.location.url).host;
+  }
+
   get staged(): StagedFile {
     if (this.#staged === undefined) throw new FetchError('BUG', `${this.file.path} is not open`);
     return this.#staged;
   }
 
   get complete(): boolean {
-    return this.staged.received.size === this.file.size;
+    return this.#staged?.received.size === this.file.size;
   }
 
   /** Where the first byte that is missing is. */

@@ -9,8 +9,6 @@ import type { RunContext } from './run-context.ts';
 const FINISHERS = 8;
 /** Files that stand here already and are read at the same time. */
 const CHECKERS = 2;
-/** Lanes wait when so many files are not finished: each holds a descriptor. */
-const MAX_BACKLOG = 64;
 
 /** Decides about files whose bytes are all on disk: right, to be fetched again, or given up. */
 export class Finisher {
@@ -26,7 +24,8 @@ export class Finisher {
 
   /** So many files wait that fetching more of them would only pile them up. */
   get congested(): boolean {
-    return this.#finishing.pendingCount > MAX_BACKLOG;
+    const { activeCount, pendingCount } = this.#finishing;
+    return activeCount + pendingCount >= this.#context.waitingFiles;
   }
 
   /** Hashes a file that stands there already; true if it is right and now on record. */

@@ -27,6 +27,10 @@ export class IoDesk {
       void this.#bring(command);
       return;
     }
+    if (command.op === 'elsewhere') {
+      this.#transport.elsewhere?.();
+      return;
+    }
     const job = this.#jobs.get(command.id);
     if (job === undefined) return;
     if (command.op === 'abort') job.abort();

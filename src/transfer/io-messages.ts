@@ -1,7 +1,7 @@
 import type { Contact } from '../http/host-policy.ts';
 import type { NetworkSettings } from '../http/network.ts';
 import type { ByteRange } from '../model/byte-range.ts';
-import type { ErrorCode, FetchErrorOptions } from '../model/error.ts';
+import type { ErrorCode, FetchErrorOptions, RefusalKind } from '../model/error.ts';
 import { FetchError } from '../model/error.ts';
 import type { Location } from '../source/source.ts';
 
@@ -34,7 +34,9 @@ export type IoCommand =
   | { readonly op: 'narrow'; readonly id: number; readonly end: number }
   /** The answer to `whole`: what is wanted of the file now. */
   | { readonly op: 'widen'; readonly id: number; readonly range: ByteRange }
-  | { readonly op: 'abort'; readonly id: number };
+  | { readonly op: 'abort'; readonly id: number }
+  /** New connections go to other addresses of their hosts. */
+  | { readonly op: 'elsewhere' };
 
 /** From an I/O thread. */
 export type IoReply =
@@ -56,13 +58,14 @@ export interface PlainError {
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly status: number | undefined;
+  readonly refusal: RefusalKind | undefined;
   readonly stack: string | undefined;
 }
 
 export function toPlainError(error: FetchError): PlainError {
-  const { code, message, hint, retryable, retryAfterMs, status } = error;
+  const { code, message, hint, retryable, retryAfterMs, status, refusal } = error;
   const stack = error.cause instanceof Error ? error.cause.stack : error.stack;
-  return { code, message, hint, retryable, retryAfterMs, status, stack };
+  return { code, message, hint, retryable, retryAfterMs, status, refusal, stack };
 }
 
 export function fromPlainError(plain: PlainError): FetchError {

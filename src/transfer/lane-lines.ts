@@ -1,4 +1,4 @@
-import type { LaneState } from './schedule.ts';
+import type { LaneState } from './work.ts';
 
 /** What every lane is at, one line each, for people who wonder why nothing moves. */
 export function laneLines(lanes: readonly LaneState[], pathOf: (file: number) => string): string[] {

@@ -1,5 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls';
+import type { Address } from '../http/address-book.ts';
+import type { Dialer } from '../http/dialer.ts';
 
 /**
  * All connections of a thread read into one buffer: what was read is written to disk before the next read
@@ -30,70 +32,99 @@ export interface RawConnectionOptions {
 
 /** A socket with a large read buffer, for one request at a time. */
 export class RawConnection {
-  readonly #socket: Socket;
+  /** Undefined until it is connected. */
+  #socket: Socket | undefined;
+  readonly #dialling = new AbortController();
   #listener: RawListener | undefined;
+  #request: string | undefined;
   #error: Error | undefined;
   #closed = false;
+  /** Of the host; undefined until it is connected. */
+  address: string | undefined;
   /** Requests that were answered on it so far. */
   served = 0;
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on('error', (error) => {
-      this.#error = error;
-    });
-    // The server will send no more: nothing of ours is left to say either.
-    socket.on('end', () => socket.destroy());
-    socket.on('close', () => {
-      this.#closed = true;
-      const listener = this.#listener;
-      this.#listener = undefined;
-      listener?.closed(this.#error);
-    });
-  }
-
   /** Begins to connect; certificates are checked as usual. */
-  static open(url: URL, options: RawConnectionOptions): RawConnection {
-    const { session, onSession, onProgress, secureContext } = options;
-    if (shared === undefined || shared.length < options.readBytes)
-      shared = Buffer.allocUnsafeSlow(options.readBytes);
+  static open(url: URL, dialer: Dialer, options: RawConnectionOptions): RawConnection {
+    const connection = new RawConnection();
     const host = url.hostname.replace(/^\[|\]$/g, '');
-    let connection: RawConnection;
-    const onread = {
-      buffer: shared,
-      callback: (count: number, buffer: Uint8Array): boolean => {
-        connection.#read(buffer as Buffer, count);
-        return true;
+    const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
+    const { onProgress } = options;
+    const { signal } = connection.#dialling;
+    const open = (address: Address) => connection.#begin(url, host, port, address, options);
+    dialer.dial({ host, port }, { signal, onProgress, open }).then(
+      (socket) => {
+        onProgress();
+        connection.address = dialer.addressOf(socket);
+        connection.#adopt(socket);
       },
-    };
-    const socket =
-      url.protocol === 'https:'
-        ? connectTls({
-            host,
-            port: Number(url.port || 443),
-            // An address is no server name (RFC 6066 3).
-            ...(isIP(host) === 0 ? { servername: host } : {}),
-            ALPNProtocols: ['http/1.1'],
-            ...(session === undefined ? {} : { session }),
-            ...(secureContext === undefined ? {} : { secureContext }),
-            onread,
-          } as ConnectionOptions)
-            .on('session', onSession)
-            .once('secureConnect', onProgress)
-        : connectTcp({ host, port: Number(url.port || 80), onread });
-    socket.once('lookup', onProgress).once('connect', onProgress);
-    connection = new RawConnection(socket);
+      (error: Error) => connection.#ended(connection.#error ?? (signal.aborted ? undefined : error)),
+    );
     return connection;
   }
 
+  #begin(
+    { protocol }: URL,
+    host: string,
+    port: number,
+    { address, family }: Address,
+    { readBytes, session, onSession, onProgress, secureContext }: RawConnectionOptions,
+  ): Socket {
+    if (shared === undefined || shared.length < readBytes) shared = Buffer.allocUnsafeSlow(readBytes);
+    const onread = {
+      buffer: shared,
+      callback: (count: number, buffer: Uint8Array): boolean => {
+        this.#read(buffer as Buffer, count);
+        return true;
+      },
+    };
+    const place = { host: address, port, family, onread };
+    if (protocol !== 'https:') return connectTcp(place);
+    return connectTls({
+      ...place,
+      // An address is no server name (RFC 6066 3).
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ALPNProtocols: ['http/1.1'],
+      ...(session === undefined ? {} : { session }),
+      ...(secureContext === undefined ? {} : { secureContext }),
+    } as ConnectionOptions)
+      .on('session', onSession)
+      .once('secureConnect', onProgress);
+  }
+
+  #adopt(socket: Socket): void {
+    socket.setNoDelay(true);
+    socket.on('error', (error) => {
+      this.#error ??= error;
+    });
+    // The server will send no more: nothing of ours is left to say either.
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => this.#ended(this.#error));
+    this.#socket = socket;
+    // It was given up in the moment in which it connected.
+    if (this.#dialling.signal.aborted) socket.destroy();
+    else if (this.#request !== undefined) socket.write(this.#request, 'latin1');
+    this.#request = undefined;
+  }
+
+  #ended(error: Error | undefined): void {
+    this.#closed = true;
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.closed(error);
+  }
+
   get usable(): boolean {
-    return !this.#closed && !this.#socket.destroyed;
+    return !this.#closed && this.#socket?.destroyed === false;
   }
 
   /** Takes the connection for one request; `release` gives it back. */
   use(listener: RawListener, request: string): void {
     this.#listener = listener;
+    if (this.#socket === undefined) {
+      this.#request = request;
+      return;
+    }
     this.#socket.ref();
     this.#socket.write(request, 'latin1');
   }
@@ -102,25 +133,26 @@ export class RawConnection {
   release(): void {
     this.#listener = undefined;
     this.served += 1;
-    this.#socket.unref();
+    this.#socket?.unref();
   }
 
   pause(): void {
-    this.#socket.pause();
+    this.#socket?.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#socket?.resume();
   }
 
   /** Ends at once; the listener is told. */
   destroy(error?: Error): void {
     this.#error ??= error;
-    this.#socket.destroy();
+    if (this.#socket === undefined) this.#dialling.abort(error);
+    else this.#socket.destroy();
   }
 
   #read(buffer: Buffer, count: number): void {
-    if (this.#listener === undefined) this.#socket.destroy();
+    if (this.#listener === undefined) this.#socket?.destroy();
     else this.#listener.data(buffer.subarray(0, count));
   }
 }

@@ -1,11 +1,11 @@
+import { REFUSAL_BYTES, storageError } from '../http/refusal.ts';
 import type { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { diskError } from '../system/disk-error.ts';
 import type { PieceJoiner, PieceOwner } from './piece-joiner.ts';
 import type { RawListener } from './raw-connection.ts';
 import { keepsAlive, type RawHead, RawHeadParser, rangeProblem } from './raw-response.ts';
-import { refusedBytes } from './refused.ts';
-import type { RangeJob, RangeObserver } from './transport.ts';
+import { askedRange, type RangeJob, type RangeObserver } from './transport.ts';
 import { writeFully } from './write-fully.ts';
 
 /** Thrown for an answer that only the other transport can take. Nothing of it was written. */
@@ -39,6 +39,8 @@ export class RawExchange implements RawListener, PieceOwner {
   readonly #parser = new RawHeadParser();
   readonly #asked: { readonly start: number; readonly end: number };
   #head: RawHead | undefined;
+  /** A refusal whose words are still to come, and how many bytes of them. */
+  #refusal: { readonly head: RawHead; readonly bytes: number; text: Buffer } | undefined;
   /** Offset in the file of the next byte of the body that is to come. */
   #offset: number;
   /** And of the next that is to be written. */
@@ -61,9 +63,14 @@ export class RawExchange implements RawListener, PieceOwner {
     this.#url = url;
     this.#end = end;
     this.#joiner = joiner;
-    this.#asked = { start: job.window.position, end: job.window.end };
+    this.#asked = askedRange(job);
     this.#offset = job.window.position;
     this.#written = job.window.position;
+  }
+
+  /** The range was promised, and no byte of it has come. */
+  get empty(): boolean {
+    return this.#head !== undefined && this.#offset === this.#asked.start;
   }
 
   data(chunk: Buffer): void {
@@ -71,8 +78,9 @@ export class RawExchange implements RawListener, PieceOwner {
     this.silent = false;
     this.#end.received(chunk.length);
     try {
-      const body = this.#head === undefined ? this.#readHead(chunk) : chunk;
-      if (body !== undefined && body.length > 0) this.#take(body);
+      const body = this.#head === undefined && this.#refusal === undefined ? this.#readHead(chunk) : chunk;
+      if (this.#refusal !== undefined) this.#readRefusal(body ?? chunk);
+      else if (body !== undefined && body.length > 0) this.#take(body);
     } catch (error) {
       this.#fail(error);
     }
@@ -81,6 +89,10 @@ export class RawExchange implements RawListener, PieceOwner {
   closed(error: Error | undefined): void {
     if (!this.#over) this.#joiner.flush(this);
     if (this.#over) return;
+    if (this.#refusal !== undefined) {
+      this.#fail(this.#refused());
+      return;
+    }
     this.#over = true;
     this.#end.broken(error);
   }
@@ -94,24 +106,38 @@ export class RawExchange implements RawListener, PieceOwner {
     const { status } = head;
     this.#end.answered(status);
     this.#spent = isWhole(head, chunk.length - bodyStart) && keepsAlive(head);
-    if (status >= 400) throw this.#refused(head);
+    if (status >= 400) {
+      // A body in chunks is left to the other transport: what it says decides what to do next.
+      if (head.headers.has('transfer-encoding'))
+        throw new OddAnswer('a refusal in chunks', { lasting: false });
+      const length = Number(head.headers.get('content-length') ?? REFUSAL_BYTES);
+      this.#refusal = { head, bytes: Math.min(length, REFUSAL_BYTES), text: Buffer.alloc(0) };
+      return chunk.subarray(bodyStart);
+    }
     if (status >= 300) throw new OddAnswer('a redirect', { lasting: false });
     const { start, end } = this.#asked;
-    const problem = status === 206 ? rangeProblem(head, start, end, this.#job.fileSize) : `status ${status}`;
+    // Some servers send a range with 200: what it says of its bytes decides.
+    const isRange = status === 206 || (status === 200 && head.headers.has('content-range'));
+    const problem = isRange ? rangeProblem(head, start, end, this.#job.fileSize) : `status ${status}`;
     if (problem !== undefined) throw new OddAnswer(problem, { lasting: true });
     this.#head = head;
     this.#spent = false;
     return chunk.subarray(bodyStart);
   }
 
-  #refused({ status, headers }: RawHead): FetchError {
-    return refusedBytes(
-      this.#url.host,
-      this.#job.path,
-      status,
-      Object.fromEntries(headers),
-      this.#clock.now(),
-    );
+  /** Throws when all that is wanted of the words is there. */
+  #readRefusal(bytes: Buffer): void {
+    const refusal = this.#refusal!;
+    refusal.text = Buffer.concat([refusal.text, bytes.subarray(0, refusal.bytes - refusal.text.length)]);
+    if (refusal.text.length >= refusal.bytes) throw this.#refused();
+  }
+
+  #refused(): FetchError {
+    const { head, text } = this.#refusal!;
+    const headers = Object.fromEntries(head.headers);
+    const body = text.toString('utf8');
+    const refused = { host: this.#url.host, status: head.status, headers, body };
+    return storageError(refused, this.#job.path, this.#clock.now());
   }
 
   #take(body: Buffer): void {

@@ -1,21 +1,25 @@
 import { secureContextOf } from '../http/agents.ts';
+import { Dialer } from '../http/dialer.ts';
 import { type Contact, HostPolicy } from '../http/host-policy.ts';
 import type { NetworkSettings } from '../http/network.ts';
-import { networkError, stalledError } from '../http/network-error.ts';
+import { emptyAnswer, networkError, stalledError } from '../http/network-error.ts';
 import { formatRange } from '../http/range.ts';
 import { StallWatch } from '../http/request.ts';
-import { redactUrl } from '../http/url.ts';
+import { redactUrl, requestTarget } from '../http/url.ts';
+import { FetchError } from '../model/error.ts';
 import type { Clock } from '../system/clock.ts';
 import { PieceJoiner } from './piece-joiner.ts';
 import { Allowance, type RateLimiter } from './rate-limiter.ts';
 import { RawConnection } from './raw-connection.ts';
 import { OddAnswer, RawExchange } from './raw-exchange.ts';
-import type { RangeJob, RangeObserver, Transport } from './transport.ts';
+import { askedRange, type RangeJob, type RangeObserver, type Transport } from './transport.ts';
 
 /** Bytes per read: one system call and one write for each, instead of sixteen of each. */
 const READ_BYTES = 1024 * 1024;
 /** Idle connections beyond this are closed; servers close them after some seconds anyway. */
 const MAX_IDLE = 64;
+/** An address from which nothing came for so long when its request was given up is a slow one. */
+const SLOW_MS = 5000;
 
 export interface RawTransportOptions {
   readonly userAgent: string;
@@ -26,6 +30,8 @@ export interface RawTransportOptions {
   readonly trace: (message: string) => void;
   readonly network?: NetworkSettings | undefined;
   readonly onContact?: (contact: Contact) => void;
+  /** Makes the connections; shared by those who are to know the same of addresses. */
+  readonly dialer?: Dialer;
 }
 
 /**
@@ -39,9 +45,11 @@ export class RawTransport implements Transport {
   readonly #sessions = new Map<string, Buffer>();
   readonly #policy: HostPolicy;
   readonly #joiner = new PieceJoiner();
+  readonly #dialer: Dialer;
 
   constructor(options: RawTransportOptions) {
     this.#options = options;
+    this.#dialer = options.dialer ?? new Dialer({ clock: options.clock });
     this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
@@ -53,6 +61,7 @@ export class RawTransport implements Transport {
     const url = new URL(location.url);
     if (url.username !== '' || url.password !== '')
       throw new OddAnswer('an address with a password', { lasting: true });
+    if (location.ranges === 'none') throw new OddAnswer('a host without ranges', { lasting: false });
     this.#policy.admit(url);
     const { clock, limiter } = this.#options;
     const allowance = new Allowance(limiter, window.end - window.position);
@@ -72,7 +81,7 @@ export class RawTransport implements Transport {
     signal: AbortSignal,
     allowance: Allowance,
   ): Promise<void> {
-    const rangeText = formatRange({ start: job.window.position, end: job.window.end });
+    const rangeText = formatRange(askedRange(job));
     const request = this.#requestText(url, job, rangeText);
     if (request === undefined)
       return Promise.reject(new OddAnswer('a header that is no text', { lasting: true }));
@@ -81,12 +90,20 @@ export class RawTransport implements Transport {
       const started = clock.monotonic();
       const traced = (answer: string) =>
         trace(`GET ${redactUrl(url)} ${rangeText}: ${answer}, ${Math.round(clock.monotonic() - started)} ms`);
-      const watch = new StallWatch(clock, stallTimeoutMs, () =>
-        connection.destroy(stalledError(url, stallTimeoutMs)),
-      );
+      let heardAt = started;
+      const avoid = () => {
+        if (connection.address !== undefined) this.#dialer.failed(url.hostname, connection.address);
+      };
+      const watch = new StallWatch(clock, stallTimeoutMs, () => {
+        avoid();
+        connection.destroy(stalledError(url, stallTimeoutMs));
+      });
       const connection = this.#connect(url, () => watch.touch());
       const reused = connection.served > 0;
-      const onAbort = () => connection.destroy();
+      const onAbort = () => {
+        if (clock.monotonic() - heardAt >= SLOW_MS) avoid();
+        connection.destroy();
+      };
       let goOn = () => {};
       const end = (outcome: () => void) => {
         watch.stop();
@@ -100,6 +117,7 @@ export class RawTransport implements Transport {
         received: (bytes) => {
           const delay = allowance.received(bytes);
           watch.touch(delay);
+          heardAt = clock.monotonic() + delay;
           if (delay === 0) return;
           connection.pause();
           const cancel = clock.after(delay, () => connection.resume());
@@ -125,6 +143,11 @@ export class RawTransport implements Transport {
           // Before the first byte of an answer, the end of a kept connection is nobody's fault.
           const idleEnd = reused && exchange.silent && error === undefined;
           const named = idleEnd ? Object.assign(cause, { code: 'ECONNRESET' }) : cause;
+          if (exchange.empty || (exchange.silent && !reused && !signal.aborted)) avoid();
+          if (exchange.empty && !signal.aborted && !(error instanceof FetchError)) {
+            end(() => reject(emptyAnswer(url, connection.address)));
+            return;
+          }
           end(() =>
             reject(signal.aborted ? signal.reason : networkError(named, url, reused && exchange.silent)),
           );
@@ -132,6 +155,11 @@ export class RawTransport implements Transport {
       });
       connection.use(exchange, request);
     });
+  }
+
+  elsewhere(): void {
+    this.#dialer.elsewhere();
+    this.close();
   }
 
   /** Closes idle connections. */
@@ -143,9 +171,10 @@ export class RawTransport implements Transport {
   #connect(url: URL, onProgress: () => void): RawConnection {
     const idle = this.#idle.get(url.origin) ?? [];
     for (let connection = idle.pop(); connection !== undefined; connection = idle.pop()) {
-      if (connection.usable) return connection;
+      if (connection.usable && this.#favours(url.origin, connection)) return connection;
+      connection.destroy();
     }
-    return RawConnection.open(url, {
+    return RawConnection.open(url, this.#dialer, {
       readBytes: this.#options.limiter?.stepBytes ?? READ_BYTES,
       session: this.#sessions.get(url.origin),
       onSession: (session) => this.#sessions.set(url.origin, session),
@@ -158,14 +187,19 @@ export class RawTransport implements Transport {
     connection.release();
     const idle = this.#idle.get(origin) ?? [];
     this.#idle.set(origin, idle);
-    if (idle.length < MAX_IDLE && connection.usable) idle.push(connection);
+    const keep = idle.length < MAX_IDLE && connection.usable && this.#favours(origin, connection);
+    if (keep) idle.push(connection);
     else connection.destroy();
+  }
+
+  #favours(origin: string, { address }: RawConnection): boolean {
+    return address === undefined || this.#dialer.favours(new URL(origin).hostname, address);
   }
 
   /** Undefined if one of the values must not stand in a header. */
   #requestText(url: URL, { location }: RangeJob, range: string): string | undefined {
     const lines = [
-      `GET ${url.pathname}${url.search} HTTP/1.1`,
+      `GET ${requestTarget(location.url)} HTTP/1.1`,
       `Host: ${url.host}`,
       `User-Agent: ${this.#options.userAgent}`,
       'Accept: */*',

@@ -14,8 +14,12 @@ export interface RunContext {
   readonly transport: Transport;
   /** Upper bound of connections that carry file bytes. */
   readonly connections: number;
+  /** Files that may wait for their hash and their name before lanes wait for them: each holds descriptors. */
+  readonly waitingFiles: number;
   /** How many of them large files may have. */
   readonly largeConnections: number;
+  /** Bytes per second that the user allows; undefined for all there are. */
+  readonly bytesPerSecond: number | undefined;
   readonly retry: RetryPolicy;
   readonly clock: Clock;
   readonly random: Random;

@@ -3,7 +3,7 @@ import { type FetchError, toFetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { Plan, PlannedFile } from '../model/plan.ts';
 import { Background } from './background.ts';
-import { ConnectionBudget } from './connection-budget.ts';
+import { isDescriptorShortage, LaneRoom } from './descriptors.ts';
 import { FileTransfer } from './file-transfer.ts';
 import { Finisher } from './finisher.ts';
 import { laneLines } from './lane-lines.ts';
@@ -15,16 +15,14 @@ import type { FileFailure, RunResult } from './run-result.ts';
 import { Schedule } from './schedule.ts';
 import { SpanFetcher } from './span-fetcher.ts';
 import { SpanSignals } from './span-signals.ts';
+import { Steering } from './steering.ts';
 import { Wakeup } from './wakeup.ts';
 import type { Span } from './work.ts';
 
 /** Failures that concern one file; all others end the run. */
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
-/** How often an idle lane looks whether something has become worth stealing. */
+/** How often an idle lane looks: a slow span becomes worth stealing with time. */
 const IDLE_LOOK_MS = 250;
-/** How often throughput is looked at. */
-const OBSERVE_MS = 25;
-
 /**
  * Carries out a plan: lanes take spans from one schedule over all files; complete files are verified and
  * get their names behind the lanes' backs. Rejects with the first failure that concerns more than one
@@ -38,7 +36,7 @@ class PlanRun {
   readonly #plan: Plan;
   readonly #context: RunContext;
   readonly #schedule: Schedule;
-  readonly #budget: ConnectionBudget;
+  readonly #steering: Steering;
   readonly #fetcher: SpanFetcher;
   readonly #finisher: Finisher;
   readonly #lookAhead: LookAhead;
@@ -49,13 +47,16 @@ class PlanRun {
   /** A failure of it ends the run. */
   readonly #background: Background;
   readonly #signals = new SpanSignals();
+  readonly #room: LaneRoom;
   readonly #failures: FileFailure[] = [];
+  /** Of files that lack nothing but their hash, only so many are open. */
+  readonly #opening = pLimit(8);
   /** Files that are neither right nor given up. */
   #unsettled = 0;
   #fetchedBytes = 0;
   /** All that was written, also what was there before: what the connections bring. */
   #writtenBytes = 0;
-  #observedAt = 0;
+  #wroteAt = 0;
 
   constructor(plan: Plan, context: RunContext) {
     const { connections } = context;
@@ -65,7 +66,9 @@ class PlanRun {
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
     const cut = (bytes: number) => rangeSize(bytes, connections);
     this.#schedule = new Schedule({ rangeSize: cut, smallestRange: SMALLEST_RANGE, lanes: connections });
-    this.#budget = new ConnectionBudget(context.largeConnections, context.clock.monotonic());
+    this.#room = new LaneRoom(connections);
+    const hostOf = (file: number) => this.#files[file]?.host;
+    this.#steering = new Steering(context, this.#schedule, this.#signals, this.#wakeup, hostOf);
     this.#fetcher = new SpanFetcher(plan.revision, context);
     this.#finisher = new Finisher(context, this.#signal);
     this.#lookAhead = new LookAhead(this.#schedule, connections, (file) => {
@@ -85,12 +88,14 @@ class PlanRun {
     this.#context.onInspectable?.(() => this.#inspect());
     const { connections } = this.#context;
     const lanes = pLimit(connections);
+    const endSteering = this.#steering.start();
     try {
       this.#start();
       await Promise.all(Array.from({ length: connections }, () => lanes(() => this.#guardedLane())));
       await this.#background.settled();
       this.#signal.throwIfAborted();
     } finally {
+      endSteering();
       await this.#background.settled();
       for (const file of this.#files) await file[Symbol.asyncDispose]();
     }
@@ -134,7 +139,9 @@ class PlanRun {
     } else {
       // Empty, or all of it came in an earlier run: only the hash is left.
       this.#background.add(
-        this.#open(number, transfer).then(async () => {
+        this.#opening(async () => {
+          this.#signal.throwIfAborted();
+          await this.#open(number, transfer);
           if (transfer.complete) await this.#finish(number, transfer);
         }),
       );
@@ -163,11 +170,10 @@ class PlanRun {
   async #lane(): Promise<void> {
     while (this.#unsettled > 0) {
       this.#signal.throwIfAborted();
-      const assignment = this.#finisher.congested
-        ? undefined
-        : this.#schedule.take(this.#context.clock.monotonic(), this.#budget.limit);
+      const now = this.#context.clock.monotonic();
+      const full = this.#finisher.congested || this.#room.full(now);
+      const assignment = full ? undefined : this.#schedule.take(now, this.#steering.limit);
       if (assignment === undefined) {
-        // A slow span becomes worth stealing with time.
         await this.#wakeup.sleep(IDLE_LOOK_MS);
         continue;
       }
@@ -185,13 +191,14 @@ class PlanRun {
     const transfer = this.#files[span.file]!;
     const stop = this.#signals.begin(span);
     transfer.spans += 1;
+    this.#room.enter();
     const written = this.#writtenBytes;
     let own = 0;
     try {
       await this.#open(span.file, transfer);
       const observer = {
         asked: () => {
-          this.#schedule.ask(span);
+          this.#schedule.ask(span, this.#context.clock.monotonic());
           this.#lookAhead.asked(span.file);
         },
         wrote: (bytes: number, added: number) => {
@@ -202,16 +209,19 @@ class PlanRun {
         wholeFile: () => {
           if (!stop.aborted) this.#takeWhole(span, transfer);
         },
-        trouble: (kind: 'refused' | 'broke') => this.#trouble(kind),
+        trouble: (kind: 'refused' | 'broke') => this.#steering.trouble(kind),
       };
       await this.#fetcher.fetch(span, transfer, observer, stop, this.#signal);
+      this.#room.worked();
     } catch (error) {
       this.#signal.throwIfAborted();
       const failure = toFetchError(error);
-      const silentMs = this.#context.clock.monotonic() - this.#observedAt;
-      const others = this.#writtenBytes - written > own && mayLeave(failure, transfer, silentMs);
-      if (!stop.aborted && !others) this.#failed(span.file, transfer, failure);
+      const now = this.#context.clock.monotonic();
+      const others = this.#writtenBytes - written > own && mayLeave(failure, transfer, now - this.#wroteAt);
+      const short = isDescriptorShortage(failure) && this.#room.short(now);
+      if (!stop.aborted && !others && !short) this.#failed(span.file, transfer, failure);
     } finally {
+      this.#room.leave();
       transfer.spans -= 1;
       this.#signals.end(span);
       this.#schedule.release(span);
@@ -223,23 +233,13 @@ class PlanRun {
     else if (transfer.complete) this.#background.add(this.#finish(span.file, transfer));
   }
 
-  #trouble(kind: 'refused' | 'broke'): void {
-    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeLanes);
-  }
-
   #wrote(span: Span, written: number, added: number): void {
     const now = this.#context.clock.monotonic();
     this.#schedule.progress(span, written, now);
     this.#writtenBytes += written;
     this.#fetchedBytes += added;
-    // Looking through all lanes on every write would cost more than it tells.
-    if (now - this.#observedAt < OBSERVE_MS) return;
-    this.#observedAt = now;
-    const before = this.#budget.limit;
-    if (!this.#budget.observe(now, this.#writtenBytes, this.#schedule.delivering)) return;
-    const { limit } = this.#budget;
-    this.#context.emit({ type: 'trace', message: `connections for large files: ${before} → ${limit}` });
-    this.#wakeup.wake();
+    this.#wroteAt = now;
+    this.#steering.wrote(now, this.#writtenBytes);
   }
 
   /** The server sends everything to this lane: it takes the whole file, the others let go of it. */
@@ -269,7 +269,7 @@ class PlanRun {
 
   #inspect(): string[] {
     const lanes = this.#schedule.describe(this.#context.clock.monotonic());
-    const summary = `${lanes.length} connections at work, at most ${this.#budget.limit} for large files, ${this.#unsettled} files to go`;
+    const summary = `${lanes.length} connections at work, at most ${this.#steering.limit} for large files, ${this.#unsettled} files to go`;
     return [summary, ...laneLines(lanes, (file) => this.#files[file]?.file.path ?? '')];
   }
 

@@ -1,7 +1,8 @@
 import type { ByteRange } from '../model/byte-range.ts';
+import { LinkEstimate } from './link-estimate.ts';
 import { SharedTime } from './shared-time.ts';
 import { splitOf } from './split.ts';
-import { currentRate, isLost, makeWork, type Span, timeLeft, type Work } from './work.ts';
+import { currentRate, isLost, type LaneState, makeWork, type Span, timeLeft, type Work } from './work.ts';
 import { WorkQueue } from './work-queue.ts';
 
 const MIB = 1024 * 1024;
@@ -10,7 +11,7 @@ const MIB = 1024 * 1024;
 const SMALL_FILE_BYTES = 8 * MIB;
 /** A range is cut if it is larger than a lane's share by this factor. */
 const WORTH_CUTTING = 1.5;
-/** What will be there so soon is not worth stealing. */
+/** What will be there so soon is not worth stealing, however near the server is. */
 const SOON_MS = 1000;
 /** Of a span that has only just begun nobody can tell how long it takes. */
 const YOUNG_MS = 1500;
@@ -22,12 +23,6 @@ const WARM_MS = 500;
 export interface Assignment {
   readonly span: Span;
   readonly stolenFrom: Span | undefined;
-}
-
-export interface LaneState extends Readonly<Span> {
-  readonly rate: number;
-  /** Milliseconds since its last byte. */
-  readonly silentMs: number;
 }
 
 export interface ScheduleOptions {
@@ -49,6 +44,7 @@ export class Schedule {
   readonly #small = new WorkQueue<Work>();
   readonly #active = new Set<Work>();
   readonly #time = new SharedTime();
+  readonly #link = new LinkEstimate();
   #smallActive = 0;
   /** The most lanes that were at work on large files at once: so many connections are warm. */
   #warm = 0;
@@ -103,6 +99,15 @@ export class Schedule {
     return count;
   }
 
+  /** Spans of large files beyond so many, the slowest first: for lanes that are to let go of theirs. */
+  beyond(count: number, monotonic: number): Span[] {
+    const now = this.#timeAt(monotonic);
+    // What comes as one whole answer would have to come again from its start.
+    const large = [...this.#active].filter((work) => !work.small && !work.whole);
+    large.sort((left, right) => currentRate(left, now) - currentRate(right, now));
+    return large.slice(0, Math.max(0, large.length - count));
+  }
+
   /**
    * The next span for an idle lane; undefined if there is nothing to do for it now. At most `largeLimit`
    * lanes work on large files at the same time.
@@ -114,7 +119,13 @@ export class Schedule {
     if (relief !== undefined) return relief;
     const work = this.#next(allowed && !this.#soonTaken(now));
     if (work !== undefined) {
-      if (!work.small) this.#share(work, Math.min(this.#options.lanes, largeLimit));
+      if (!work.small) {
+        const lanes = Math.min(this.#options.lanes, largeLimit);
+        // Half of a lane's share at the most, so that all lanes stay busy to the end.
+        const half = (work.end - work.position + this.#large.bytes) / (2 * lanes);
+        this.#large.lengthen(work, Math.min(this.#link.requestBytes, half));
+        this.#share(work, lanes);
+      }
       this.#start(work, now);
       return { span: work, stolenFrom: undefined };
     }
@@ -138,6 +149,7 @@ export class Schedule {
     work.lastByteAt = now;
     if (work.windowStart === undefined) {
       work.windowStart = now;
+      if (!work.small && work.askedAt !== undefined) this.#link.firstByte(Math.max(0, now - work.askedAt));
       return;
     }
     work.windowBytes += bytes;
@@ -145,6 +157,7 @@ export class Schedule {
     if (elapsed < RATE_WINDOW_MS) return;
     const current = work.windowBytes / elapsed;
     work.rate = work.rate === 0 ? current : 0.6 * work.rate + 0.4 * current;
+    if (!work.small) this.#link.measured(current);
     work.windowStart = now;
     work.windowBytes = 0;
     this.#bestRate = Math.max(work.rate, this.#bestRate * 0.98);
@@ -161,8 +174,10 @@ export class Schedule {
   }
 
   /** A lane asks for its span, again or for the first time: the server may honour ranges now. */
-  ask(span: Span): void {
-    (span as Work).whole = false;
+  ask(span: Span, monotonic: number): void {
+    const work = span as Work;
+    work.whole = false;
+    work.askedAt = this.#timeAt(monotonic);
   }
 
   /**
@@ -210,7 +225,7 @@ export class Schedule {
     const { smallestRange } = this.#options;
     const size = work.end - work.position;
     if (this.#large.length >= lanes || size <= smallestRange) return;
-    const share = Math.max(smallestRange, (size + this.#waitingBytes()) / lanes);
+    const share = Math.max(smallestRange, (size + this.#large.bytes) / lanes);
     const cut = Math.ceil((work.position + share) / MIB) * MIB;
     if (size < WORTH_CUTTING * share || cut >= work.end) return;
     this.#large.giveBack(makeWork(work.file, cut, work.end, false));
@@ -229,7 +244,12 @@ export class Schedule {
   #relieve(now: number): Assignment | undefined {
     if (this.#large.length === 0 || this.#large.length > this.largeLanes) return undefined;
     const waitMs = this.#waitMs(now);
-    return waitMs === undefined ? undefined : this.#steal(now, waitMs + 2 * SOON_MS, true);
+    return waitMs === undefined ? undefined : this.#steal(now, waitMs + 2 * this.#soonMs, true);
+  }
+
+  /** What will be there within this time is not worth a request of its own. */
+  get #soonMs(): number {
+    return Math.max(SOON_MS, 2 * this.#link.waitMs);
   }
 
   /** Whether a lane would need a new connection for what the others will soon have taken. */
@@ -243,24 +263,20 @@ export class Schedule {
   #waitMs(now: number): number | undefined {
     let rate = 0;
     for (const work of this.#active) rate += currentRate(work, now);
-    return rate > 0 ? this.#waitingBytes() / rate : undefined;
-  }
-
-  /** Of large files. Looks at all that waits: to be asked where that is little. */
-  #waitingBytes(): number {
-    return this.#large.all().reduce((sum, { position, end }) => sum + end - position, 0);
+    return rate > 0 ? this.#large.bytes / rate : undefined;
   }
 
   /** From the span that takes longest, if longer than that. With `sure`, only if that was measured. */
-  #steal(now: number, least = SOON_MS, sure = false): Assignment | undefined {
+  #steal(now: number, least = this.#soonMs, sure = false): Assignment | undefined {
+    const young = Math.max(YOUNG_MS, 2 * this.#link.waitMs);
     let victim: Work | undefined;
     let cut = 0;
     let longest = least;
     for (const work of this.#active) {
-      if (work.whole || work.position >= work.end || now - work.startedAt < YOUNG_MS) continue;
+      if (work.whole || work.position >= work.end || now - work.startedAt < young) continue;
       const left = timeLeft(work, now);
       if (left <= longest || (sure && left === Number.POSITIVE_INFINITY)) continue;
-      const split = splitOf(work, this.#bestRate, now);
+      const split = splitOf(work, { bestRate: this.#bestRate, waitMs: this.#link.waitMs }, now);
       if (split === undefined) continue;
       victim = work;
       cut = split;

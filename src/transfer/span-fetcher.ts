@@ -1,12 +1,14 @@
-import { toFetchError } from '../model/error.ts';
+import { HostRanges } from '../http/host-ranges.ts';
+import { type FetchError, toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
-import { type Attempt, retrying } from '../system/retry.ts';
+import type { Location } from '../source/source.ts';
+import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
 import type { FileTransfer, Place } from './file-transfer.ts';
 import type { RunContext } from './run-context.ts';
 import type { Span } from './work.ts';
 
 /** Statuses by which a host says that this URL is no good, whatever it thinks of the file. */
-const REFUSALS = new Set([400, 401, 403, 404, 410, 416]);
+const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
 
 /** What a span's fetching means for the schedule, told while it happens. */
 export interface SpanObserver {
@@ -27,6 +29,7 @@ export interface SpanObserver {
 export class SpanFetcher {
   readonly #revision: Revision;
   readonly #context: RunContext;
+  readonly #hosts = new HostRanges();
 
   constructor(revision: Revision, context: RunContext) {
     this.#revision = revision;
@@ -59,7 +62,7 @@ export class SpanFetcher {
           span.tried = attempt - 1;
           if (status === undefined || !REFUSALS.has(status))
             observer.trouble(status === 429 || status === 503 ? 'refused' : 'broke');
-          emit({ type: 'retrying', what, attempt, delayMs, code, message });
+          emit({ type: 'retrying', what, attempt, delayMs, until: endOfWait(clock, delayMs), code, message });
         },
       },
     );
@@ -74,6 +77,29 @@ export class SpanFetcher {
     );
   }
 
+  /** The location in the way that its host has turned out to need. */
+  async #asAnswered(
+    found: Location,
+    transfer: FileTransfer,
+    span: Span,
+    runSignal: AbortSignal,
+  ): Promise<Location> {
+    const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(new URL(found.url).origin);
+    if (ranges !== 'exact') return { ...found, ranges };
+    const range = { start: span.position, end: span.end };
+    return await this.#context.source.locate(this.#revision, transfer.file, runSignal, range);
+  }
+
+  /** Whether the same bytes are worth asking for at once, in another way: of the host, or of this file alone. */
+  #knowsBetter(place: Place, { refusal }: FetchError, { ranges }: Location, transfer: FileTransfer): boolean {
+    if (this.#hosts.refused(new URL(place.location.url).origin, refusal, ranges)) return true;
+    if (refusal !== 'no-ranges') return false;
+    // The host serves ranges of other files. Refused at two addresses in a row, this one is asked for whole.
+    if (ranges === 'none') transfer.rangesServed();
+    else transfer.rangesRefused(place);
+    return transfer.wholeOnly;
+  }
+
   async #request(
     span: Span,
     transfer: FileTransfer,
@@ -85,15 +111,20 @@ export class SpanFetcher {
     const { transport, emit } = this.#context;
     const place = await this.locate(transfer, runSignal);
     signal.throwIfAborted();
+    const { origin } = new URL(place.location.url);
+    const location = await this.#asAnswered(place.location, transfer, span, runSignal);
+    signal.throwIfAborted();
     const { path, size: fileSize } = transfer.file;
     const { descriptor } = transfer.staged;
     observer.asked();
     try {
       await transport.bring(
-        { location: place.location, path, fileSize, window: span, descriptor },
+        { location, path, fileSize, window: span, descriptor },
         {
           wrote: (range) => {
             place.worked = true;
+            this.#hosts.worked(origin, location.ranges);
+            if (location.ranges !== 'none') transfer.rangesServed();
             attempt.progressed();
             span.tried = 0;
             const added = transfer.wrote(range);
@@ -108,11 +139,16 @@ export class SpanFetcher {
     } catch (thrown) {
       signal.throwIfAborted();
       const error = toFetchError(thrown);
-      if (error.status === undefined || !REFUSALS.has(error.status)) throw error;
+      if (error.refusal === undefined || !isOfAddress(error)) throw error;
       transfer.forgetPlace(place);
       // An address that has served and is refused now has expired: a new one is no retry.
-      if (!place.worked) throw error;
+      if (!place.worked && !this.#knowsBetter(place, error, location, transfer)) throw error;
       emit({ type: 'trace', message: `${error.message}: asking for a new address` });
     }
   }
+}
+
+/** Whether another address, or another way to ask for it, may help: not where the host is only busy. */
+function isOfAddress({ status }: FetchError): boolean {
+  return status !== undefined && REFUSALS.has(status);
 }

@@ -5,16 +5,19 @@ const MIB = 1024 * 1024;
 /** Less than this is not worth a request of its own, unless its lane would take `WORTH_MS` for it. */
 const SMALLEST_STEAL_BYTES = MIB;
 const WORTH_MS = 2000;
-/** What a request of a thief is believed to cost before its first byte. */
+/** What a request of a thief is believed to cost before its first byte, at the least. */
 const BEGIN_MS = 100;
 /** A lane that could keep no more than this is better off with other work. */
 const SMALLEST_KEPT_BYTES = MIB / 16;
 
-/**
- * Where to cut a span, so that both parts end at about the same time; undefined if it is not worth it. `bestRate`
- * is what a thief may hope for, in bytes per millisecond.
- */
-export function splitOf(victim: Work, bestRate: number, now: number): number | undefined {
+/** What a thief may hope for: bytes per millisecond, and milliseconds to its first byte. */
+export interface Prospect {
+  readonly bestRate: number;
+  readonly waitMs: number;
+}
+
+/** Where to cut a span, so that both parts end at about the same time; undefined if it is not worth it. */
+export function splitOf(victim: Work, { bestRate, waitMs }: Prospect, now: number): number | undefined {
   const { position, end } = victim;
   // A span that seems lost keeps nothing.
   if (isLost(victim, now)) return position;
@@ -23,7 +26,9 @@ export function splitOf(victim: Work, bestRate: number, now: number): number | u
   const hoped = Math.max(rate, bestRate);
   // Nothing has come yet and nothing is known: one half each.
   const kept =
-    rate === 0 ? remaining / 2 : ((rate * hoped) / (rate + hoped)) * (BEGIN_MS + remaining / hoped);
+    rate === 0
+      ? remaining / 2
+      : ((rate * hoped) / (rate + hoped)) * (Math.max(BEGIN_MS, waitMs) + remaining / hoped);
   const taken = remaining - kept;
   if (taken < SMALLEST_STEAL_BYTES && (rate === 0 || taken / rate < WORTH_MS)) return undefined;
   if (kept < SMALLEST_KEPT_BYTES) return position;

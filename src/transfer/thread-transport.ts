@@ -90,6 +90,10 @@ export class ThreadTransport implements Transport, AsyncDisposable {
     this.#send(pending.thread, { op: 'narrow', id, end: window.end });
   }
 
+  elsewhere(): void {
+    for (const thread of this.#threads) this.#send(thread, { op: 'elsewhere' });
+  }
+
   /** Starts the first thread, so that it is ready when the first range is. */
   warmUp(): void {
     if (this.#threads.length === 0) this.#start();

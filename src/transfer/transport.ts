@@ -33,6 +33,11 @@ export interface RangeObserver {
   movedTo(url: string): void;
 }
 
+/** The bytes to ask for: what the window wants, or the one range that the address is good for. */
+export function askedRange({ location, window }: RangeJob): ByteRange {
+  return location.range ?? { start: window.position, end: window.end };
+}
+
 /**
  * Brings the bytes of a window into a file: one attempt, one connection. Resolves when the window is
  * filled, or when the server sent less than asked but sent it properly: then the window is not empty.
@@ -43,4 +48,6 @@ export interface Transport {
   bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void>;
   /** Says that the end of a window under way was lowered, for transports that cannot see it. */
   narrowed?(window: RangeWindow): void;
+  /** New connections go to other addresses of their hosts than those in use; idle ones are closed. */
+  elsewhere?(): void;
 }

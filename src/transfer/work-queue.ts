@@ -1,16 +1,17 @@
 /** First in, first out, except for what is given back: that goes first. Every step is cheap at any length. */
-export class WorkQueue<Work extends { readonly file: number }> {
+export class WorkQueue<Work extends { readonly file: number; position: number; end: number }> {
   #waiting: Work[] = [];
   #head = 0;
   readonly #returned: Work[] = [];
+  #bytes = 0;
+
+  /** Sum of all that waits. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   get length(): number {
     return this.#waiting.length - this.#head + this.#returned.length;
-  }
-
-  /** All that waits, in no order that matters. */
-  all(): readonly Work[] {
-    return [...this.#returned, ...this.#waiting.slice(this.#head)];
   }
 
   /** What will be taken after `index` others; undefined if there is none. */
@@ -21,14 +22,22 @@ export class WorkQueue<Work extends { readonly file: number }> {
   }
 
   append(work: Work): void {
+    this.#bytes += work.end - work.position;
     this.#waiting.push(work);
   }
 
   giveBack(work: Work): void {
+    this.#bytes += work.end - work.position;
     this.#returned.push(work);
   }
 
   take(): Work | undefined {
+    const work = this.#next();
+    if (work !== undefined) this.#bytes -= work.end - work.position;
+    return work;
+  }
+
+  #next(): Work | undefined {
     const returned = this.#returned.pop();
     if (returned !== undefined) return returned;
     const work = this.#waiting[this.#head];
@@ -41,10 +50,21 @@ export class WorkQueue<Work extends { readonly file: number }> {
     return work;
   }
 
+  /** Adds to a piece that was taken those that follow it in its file, until it has so many bytes. */
+  lengthen(work: Work, bytes: number): void {
+    while (work.end - work.position < bytes) {
+      const next = this.at(0);
+      if (next?.file !== work.file || next.position !== work.end) return;
+      work.end = next.end;
+      this.take();
+    }
+  }
+
   remove(file: number): void {
     this.#waiting = this.#waiting.slice(this.#head).filter((work) => work.file !== file);
     this.#head = 0;
     const kept = this.#returned.filter((work) => work.file !== file);
     this.#returned.splice(0, this.#returned.length, ...kept);
+    this.#bytes = [...this.#waiting, ...kept].reduce((sum, { position, end }) => sum + end - position, 0);
   }
 }

@@ -21,6 +21,8 @@ export interface Work extends Span {
   /** A server that ignores ranges sends it all in one: nothing can be taken from it. */
   whole: boolean;
   startedAt: number;
+  /** When its request went out last; undefined before. */
+  askedAt: number | undefined;
   lastByteAt: number;
   /** Bytes per millisecond, smoothed; 0 until measured. */
   rate: number;
@@ -31,6 +33,12 @@ export interface Work extends Span {
   patienceMs: number;
 }
 
+export interface LaneState extends Readonly<Span> {
+  readonly rate: number;
+  /** Milliseconds since its last byte. */
+  readonly silentMs: number;
+}
+
 export function makeWork(file: number, position: number, end: number, small: boolean): Work {
   return {
     file,
@@ -39,6 +47,7 @@ export function makeWork(file: number, position: number, end: number, small: boo
     small,
     whole: false,
     startedAt: 0,
+    askedAt: undefined,
     lastByteAt: 0,
     rate: 0,
     windowStart: undefined,

@@ -12,23 +12,31 @@ let buffer = Buffer.alloc(0);
  * rule, what is known to be complete. Reading is synchronous: it belongs into a thread of its own.
  */
 export class HashSession {
-  readonly #descriptor: number;
+  readonly #path: string;
+  /** Undefined as long as this process has no descriptor left. */
+  #descriptor: number | undefined;
   readonly #size: number;
   readonly #git: boolean;
   #hash: ContentHash;
   #position = 0;
 
   constructor(path: string, size: number, git: boolean) {
+    this.#path = path;
     this.#size = size;
     this.#git = git;
     const needed = Math.min(size, READ_BYTES);
     if (buffer.length < needed) buffer = Buffer.allocUnsafeSlow(needed);
     this.#hash = new ContentHash(size, { git });
-    this.#descriptor = openSync(path, 'r');
+    this.#open();
   }
 
-  /** Hashes on to `end`; all bytes before it must be on disk for good. */
+  /** Hashes on to `end`; all bytes before it must be on disk for good. Without a descriptor, that is left to the next call. */
   advance(end: number): void {
+    if (this.#open()) this.#hashTo(end);
+  }
+
+  #hashTo(end: number): void {
+    this.#descriptor ??= openSync(this.#path, 'r');
     while (this.#position < end) {
       const wanted = Math.min(buffer.length, end - this.#position);
       const read = readSync(this.#descriptor, buffer, 0, wanted, this.#position);
@@ -45,11 +53,22 @@ export class HashSession {
 
   /** Hashes what is left. The session can only be restarted or closed afterwards. */
   finish(): ContentDigests {
-    this.advance(this.#size);
+    this.#hashTo(this.#size);
     return this.#hash.digests();
   }
 
   close(): void {
-    closeSync(this.#descriptor);
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+  }
+
+  #open(): boolean {
+    try {
+      this.#descriptor ??= openSync(this.#path, 'r');
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EMFILE' || code === 'ENFILE') return false;
+      throw error;
+    }
   }
 }

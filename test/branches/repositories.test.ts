@@ -212,7 +212,7 @@ describe('what cannot be read is named in its row', () => {
   test('one listing that fails is a row, all of them are an error', async () => {
     await using partly = await startHub({
       repositories: quantisedRepositories(),
-      faults: [{ on: 'tree', after: 2, times: 1, effect: { kind: 'status', status: 404 } }],
+      faults: [{ on: 'tree', after: 2, times: 1, effect: { kind: 'status', status: 403 } }],
     });
     const { rows } = await describeAt(partly, 'tests/exl2');
     expect(rows).toHaveLength(4);

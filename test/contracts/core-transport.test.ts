@@ -28,7 +28,12 @@ test('a limited rate that keeps a body quiet for longer than the stall limit is 
   const folder = mkdtempSync(join(tmpdir(), 'fetch-limit-'));
   const descriptor = openSync(join(folder, 'part'), 'w');
   const window = { position: 0, end: size };
-  const location = { url: server.origin, authorization: undefined, expiresAt: undefined };
+  const location = {
+    url: server.origin,
+    authorization: undefined,
+    expiresAt: undefined,
+    ranges: 'any' as const,
+  };
   const began = performance.now();
   await new CoreTransport(http, systemClock, limiter).bring(
     { location, path: 'a.bin', fileSize: size, window, descriptor },
@@ -48,7 +53,12 @@ test('a connection serves again after a redirect and a short refusal', async () 
     else response.writeHead(503).end('busy');
   });
   const http = new HttpClient({ userAgent: 'fetch-test/1', stallTimeoutMs: 500, clock: systemClock });
-  const location = { url: `${server.origin}/moved`, authorization: undefined, expiresAt: undefined };
+  const location = {
+    url: `${server.origin}/moved`,
+    authorization: undefined,
+    expiresAt: undefined,
+    ranges: 'any' as const,
+  };
   for (let round = 0; round < 5; round += 1) {
     const work = new CoreTransport(http, systemClock).bring(
       { location, path: 'a.bin', fileSize: 9, window: { position: 0, end: 9 }, descriptor: -1 },

@@ -8,7 +8,12 @@ const { ThreadTransport } = (await import(module)) as typeof import('../../src/t
 
 /** What is asked for nothing answers as soon as the thread runs. */
 function started(transport: Transport): Promise<void> {
-  const location = { url: 'http://127.0.0.1:1', authorization: undefined, expiresAt: undefined };
+  const location = {
+    url: 'http://127.0.0.1:1',
+    authorization: undefined,
+    expiresAt: undefined,
+    ranges: 'any' as const,
+  };
   return transport.bring(
     { location, path: 'none', fileSize: 0, window: { position: 0, end: 0 }, descriptor: -1 },
     { wrote: () => {}, wholeFile: () => {}, movedTo: () => {} },

@@ -188,7 +188,12 @@ export function transportContract(
       const answer = await fetch(resolveUrl(), { redirect: 'manual' });
       await answer.arrayBuffer();
       hub.log.clear();
-      return { url: answer.headers.get('location')!, authorization: undefined, expiresAt: undefined };
+      return {
+        url: answer.headers.get('location')!,
+        authorization: undefined,
+        expiresAt: undefined,
+        ranges: 'any',
+      };
     }
 
     const fault = (...effect: Effect[]) =>
@@ -262,7 +267,7 @@ export function transportContract(
           response.end(content.subarray(10, 5000));
         });
         using job = new Job(
-          { url: server.origin, authorization: undefined, expiresAt: undefined },
+          { url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
           { start: 10, end: 400 },
         );
         await bring(job);
@@ -276,7 +281,6 @@ export function transportContract(
         ['an earlier start', { kind: 'content-range', shift: -1000 }],
         ['another total', { kind: 'content-range', total: SIZE + 1 }],
         ['a smaller total', { kind: 'content-range', total: SIZE - 1 }],
-        ['no Content-Range', { kind: 'headers', drop: ['Content-Range'] }],
         ['a Content-Range of nonsense', { kind: 'headers', set: { 'Content-Range': 'bytes */*' } }],
         ['several ranges', { kind: 'headers', set: { 'Content-Range': 'bytes 0-1/9, bytes 3-4/9' } }],
       ])('%s: nothing is written', async (_, effect) => {
@@ -293,6 +297,59 @@ export function transportContract(
         // The next attempt is not disturbed by what is left of this one.
         await bring(job);
         job.expectOnly(content, ASKED);
+      });
+
+      coping('a 206 that does not say its range is taken by its length, where that is exact', async () => {
+        fault({ kind: 'headers', drop: ['Content-Range'] });
+        using job = new Job(await signed(), ASKED);
+        await bring(job);
+        job.expectOnly(content, ASKED);
+      });
+
+      coping.each<[string, Effect[]]>([
+        [
+          'another length',
+          [
+            { kind: 'short-range', bytes: 1000 },
+            { kind: 'headers', drop: ['Content-Range'] },
+          ],
+        ],
+        ['no length', [{ kind: 'chunked' }, { kind: 'headers', drop: ['Content-Range'] }]],
+      ])('a 206 that does not say its range, of %s, is a host without ranges', async (_, effects) => {
+        fault(...effects);
+        using job = new Job(await signed(), ASKED);
+        expect(await failure(job)).toMatchObject({ code: 'NETWORK', status: 206, refusal: 'no-ranges' });
+        job.expectOnly(content);
+      });
+
+      coping('a range that comes with 200 is a range, if it is exactly the one', async () => {
+        await using server = await serveHttp((_, response) => {
+          response.writeHead(200, { 'content-range': `bytes 10-399/${SIZE}`, 'content-length': 390 });
+          response.end(content.subarray(10, 400));
+        });
+        using job = new Job(
+          { url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
+          { start: 10, end: 400 },
+        );
+        await bring(job);
+        job.expectOnly(content, { start: 10, end: 400 });
+        expect(job.wholeFiles).toBe(0);
+      });
+
+      coping('without ranges, the whole file is asked for', async () => {
+        using job = new Job({ ...(await signed()), ranges: 'none' }, { start: 0, end: SIZE });
+        await bring(job);
+        expect(job.wholeFiles).toBe(1);
+        job.expectOnly(content, { start: 0, end: SIZE });
+        expect(hub.log.entries.filter(({ range }) => range !== undefined)).toEqual([]);
+      });
+
+      test('an address for one range is asked for just that, and written as far as it is wanted', async () => {
+        using job = new Job({ ...(await signed()), ranges: 'exact', range: ASKED }, ASKED);
+        job.window.end = ASKED.end - 1000;
+        await bring(job);
+        job.expectOnly(content, { start: ASKED.start, end: ASKED.end - 1000 });
+        expect(hub.log.entries.map(({ range }) => range)).toEqual([`bytes=${ASKED.start}-${ASKED.end - 1}`]);
       });
 
       coping('a total that the server does not know is none', async () => {
@@ -508,16 +565,16 @@ export function transportContract(
     });
 
     describe('redirects', () => {
-      coping('are followed, range and all, and the place is told', async () => {
+      coping('are followed, asked for without a range first, and the place is told', async () => {
         using job = new Job(
-          { url: resolveUrl(), authorization: authorization(), expiresAt: undefined },
+          { url: resolveUrl(), authorization: authorization(), expiresAt: undefined, ranges: 'any' },
           ASKED,
         );
         await bring(job);
         job.expectOnly(content, ASKED);
         expect(job.moves).toHaveLength(1);
         expect(job.moves[0]!.startsWith(hub.cdnOrigin)).toBe(true);
-        expect(hub.log.count({ origin: 'hub' })).toBe(requestsPerSurprise);
+        expect(hub.log.count({ origin: 'hub' })).toBe(requestsPerSurprise + 1);
         expect(hub.log.count({ origin: 'cdn' })).toBe(partsOf(ASKED).length);
         for (const { origin, authorization: sent } of hub.log.entries) {
           expect(sent).toBe(origin === 'hub' ? 'valid' : 'none');
@@ -531,17 +588,17 @@ export function transportContract(
           hub.settings.directAnswers = true;
           hub.faults.add({
             on: 'resolve',
-            times: requestsPerSurprise,
+            times: requestsPerSurprise + 1,
             effect: { kind: 'redirect', location: `/${REPOSITORY}/resolve/main/./${PATH}?again=1` },
           });
           using job = new Job(
-            { url: resolveUrl(), authorization: authorization(), expiresAt: undefined },
+            { url: resolveUrl(), authorization: authorization(), expiresAt: undefined, ranges: 'any' },
             ASKED,
           );
           await bring(job);
           job.expectOnly(content, ASKED);
           const sent = hub.log.entries.map((entry) => entry.authorization);
-          expect(sent).toEqual(Array(requestsPerSurprise + partsOf(ASKED).length).fill('valid'));
+          expect(sent).toEqual(Array(requestsPerSurprise + 1 + partsOf(ASKED).length).fill('valid'));
           hub.settings.directAnswers = false;
           const elsewhere = { origin: 'https://hub.example', value: 'Bearer x' };
           using other = new Job({ ...(await signed()), authorization: elsewhere }, ASKED);
@@ -553,7 +610,7 @@ export function transportContract(
       coping('to a place that refuses are no move', async () => {
         fault({ kind: 'expired' });
         using job = new Job(
-          { url: resolveUrl(), authorization: authorization(), expiresAt: undefined },
+          { url: resolveUrl(), authorization: authorization(), expiresAt: undefined, ranges: 'any' },
           ASKED,
         );
         expect(await failure(job)).toMatchObject({ status: 403 });
@@ -673,7 +730,10 @@ export function transportContract(
     test('nobody listening is a failure of the network', async () => {
       const server = await serveHttp(() => {});
       await server[Symbol.asyncDispose]();
-      using job = new Job({ url: server.origin, authorization: undefined, expiresAt: undefined }, ASKED);
+      using job = new Job(
+        { url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
+        ASKED,
+      );
       expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true });
     });
 
@@ -687,7 +747,10 @@ export function transportContract(
         response.writeHead(206, head).end(content.subarray(start, last + 1));
       });
       for (let round = 0; round < 6; round += 1) {
-        using job = new Job({ url: server.origin, authorization: undefined, expiresAt: undefined }, ASKED);
+        using job = new Job(
+          { url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
+          ASKED,
+        );
         await bring(job);
         job.expectOnly(content, ASKED);
         await sleep(2);

@@ -8,7 +8,7 @@ const FILES = 2000;
 const LATENCY_MS = 50;
 const CONNECTIONS = 32;
 
-test('2,000 files at 50 ms per request: the connections are used, the listing comes in pages, nothing is asked with HEAD', async () => {
+test('2,000 files at 50 ms per request: the connections are used, the listing comes in pages, each file is resolved once', async () => {
   const repository = manyFiles(FILES);
   await using hub = await startHub({ repositories: [repository], latencyMs: LATENCY_MS });
   await using workspace = await Workspace.open({ endpoint: hub.origin });
@@ -18,7 +18,8 @@ test('2,000 files at 50 ms per request: the connections are used, the listing co
 
   const requests = hub.log.entries.length;
   expect(hub.log.count({ kind: 'tree' })).toBe(2 + 1);
-  expect(hub.log.count({ method: 'HEAD' })).toBe(0);
+  expect(hub.log.count({ kind: 'resolve', method: 'HEAD' })).toBe(FILES);
+  expect(hub.log.where({ kind: 'resolve' }).every(({ range }) => range === undefined)).toBe(true);
   // One for where it is and one for the bytes, of every file.
   expect(requests).toBeLessThanOrEqual(2 * FILES + 4);
   const allowed = (2 * requests * LATENCY_MS) / CONNECTIONS;

@@ -45,6 +45,16 @@ export interface Row {
   readonly times: number | 'always';
   readonly cells: Readonly<Record<Column, Expectation>>;
   readonly hub?: Partial<HubOptions>;
+  /** Which of the requests of the column the fault meets. All unless told. */
+  readonly only?: Pick<Fault, 'path' | 'method' | 'ranged' | 'address'>;
+  /** No request may be such that the fault meets it. */
+  readonly mustNotMeet?: boolean;
+  /** The program talks to a mirror of the hub, which sends it on for the big files. */
+  readonly mirrored?: boolean;
+  /** The repository is gated. */
+  readonly gated?: boolean;
+  /** What the message of a run that fails has to say. */
+  readonly says?: RegExp;
   readonly patience?: Partial<Patience>;
   /** In front of the hub stands TLS, and the bytes come over TLS or not. */
   readonly secure?: boolean;

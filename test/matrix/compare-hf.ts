@@ -63,7 +63,7 @@ function commandOf(
 
 async function runOne(row: Row, column: Column, client: Client): Promise<Outcome> {
   const hub = await startHub({
-    repositories: [repository(column)],
+    repositories: [repository(row, column)],
     pageSize: pageSize(row, column),
     faults: faultsOf(row, column),
     ...row.hub,

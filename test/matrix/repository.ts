@@ -8,8 +8,9 @@ const MIB = 1 << 20;
 export const ID = 'tests/matrix';
 
 /** Four files on two pages. The big one is of three ranges where ranges are at stake. */
-export function repository(column: Column): RepositoryDescription {
-  return column === 'range' || column === 'locate' ? LARGE : SMALL;
+export function repository({ gated = false }: Row, column: Column): RepositoryDescription {
+  const whole = column === 'range' || column === 'locate' ? LARGE : SMALL;
+  return gated ? { ...whole, gated: 'auto' } : whole;
 }
 
 // Once for all cells: the hashes of contents are kept.
@@ -33,11 +34,11 @@ function withModel(size: number): RepositoryDescription {
 /** What the row does to the requests of the column. */
 export function faultsOf(row: Row, column: Column): Fault[] {
   const { path, ...target } = COLUMN_TARGETS[column];
-  const { effect, times } = row;
+  const { effect, times, only = {} } = row;
   const lies = [effect].flat().some(({ kind }) => kind === 'listing');
   // A file is on the page where it is: one page, or one for each entry.
   if (lies) return [{ on: 'tree', times, effect }];
-  return [{ ...target, ...(path === undefined ? {} : { path }), times, effect }];
+  return [{ ...target, ...(path === undefined ? {} : { path }), ...only, times, effect }];
 }
 
 /** A listing that lies about a file is one page, or a page for each entry. */

@@ -1,64 +1,25 @@
-import type { Effect } from '../support/hub/faults/effect.ts';
-import { type Column, type Expectation, ends, none, type Row, same } from './cell.ts';
+import { ends, none, type Row, same } from './cell.ts';
+import {
+  all,
+  api,
+  bytes,
+  type Cells,
+  LATER,
+  NEVER,
+  NEVER_RANGE,
+  NO_BODY,
+  NO_CDN,
+  NO_JSON,
+  NO_PAGES,
+  only,
+  row,
+  rows,
+  TWICE,
+} from './cells.ts';
+import { FIELD_ROWS } from './field-rows.ts';
 
-type Cells = Readonly<Record<Column, Expectation>>;
-type Extras = Omit<Row, 'name' | 'group' | 'effect' | 'times' | 'cells'>;
-
-/** The branches are asked for only to name the nearest one: whatever comes of it, the revision is not there. */
-const MISSING = ends(4, 12);
-const NO_RANGE = none('the request has no Range');
-const NO_BODY = none('what counts is the head: the body is thrown away');
-const NO_JSON = none('the answer is no JSON');
-const NO_PAGES = none('the answer has no pages');
-const NO_CDN = none('no signed address is used');
-const LATER = none('everything is known by then');
-
-/** The same for each kind of request, but for the branches. */
-function all(expectation: Expectation, but: Partial<Cells> = {}): Cells {
-  const { revision, tree1, tree2, locate, small, range } = {
-    revision: expectation,
-    tree1: expectation,
-    tree2: expectation,
-    locate: expectation,
-    small: expectation,
-    range: expectation,
-    ...but,
-  };
-  return { revision, refs: but.refs ?? MISSING, tree1, tree2, locate, small, range };
-}
-
-/** For answers that are JSON. */
-function api(expectation: Expectation, but: Partial<Cells> = {}): Cells {
-  return all(expectation, { locate: NO_JSON, small: NO_JSON, range: NO_JSON, ...but });
-}
-
-/** For answers that bring bytes of files. */
-function bytes(small: Expectation, range: Expectation, why: Expectation = NO_RANGE): Cells {
-  return { revision: why, refs: why, tree1: why, tree2: why, locate: why, small, range };
-}
-
-function only(column: Column, expectation: Expectation, why: Expectation): Cells {
-  return { ...bytes(why, why, why), [column]: expectation };
-}
-
-function rows(group: string, ...list: readonly Omit<Row, 'group'>[]): Row[] {
-  return list.map((row) => ({ ...row, group }));
-}
-
-function row(
-  name: string,
-  times: Row['times'],
-  effect: Effect | readonly Effect[],
-  cells: Cells,
-  extras: Extras = {},
-): Omit<Row, 'group'> {
-  return { name, times, effect, cells, ...extras };
-}
-
-const TWICE = same(14);
-const NEVER = ends(6, 14);
-/** For ever, on the way of three ranges and eight lanes: each of them tries. */
-const NEVER_RANGE = { range: ends(6, 50) };
+/** A redirect of the bytes is followed in each try, and a new address is asked for after it. */
+const NOWHERE = { small: ends(6, 20), range: ends(6, 70) };
 
 const CONTROL = rows('control', row('nothing happens', 1, { kind: 'delay', ms: 0 }, all(same(14))));
 
@@ -77,7 +38,7 @@ const CONNECTIONS = rows(
     'the name of the host is not known',
     'always',
     { kind: 'redirect', location: 'http://fetch-test.invalid/x' },
-    all(NEVER, NEVER_RANGE),
+    all(NEVER, NOWHERE),
   ),
   row('reset before the head, twice', 2, { kind: 'reset', at: 'before-head' }, all(TWICE)),
   row(
@@ -217,18 +178,22 @@ const STATUSES = rows(
 );
 
 /** What a refusal means of the hub, and that of the bytes it means: this address is no good, ask for another. */
-function refusal(exit: number): Cells {
-  return all(ends(exit, 3), { small: ends(6, 24), range: ends(6, 50) });
+function refusal(exit: number, but: Partial<Cells> = {}): Cells {
+  return all(ends(exit, 3), { small: ends(6, 24), range: ends(6, 50), ...but });
 }
+
+/** A hub that has no listings may have the names, sizes and hashes in its description. */
+const NO_TREE = { tree1: same(4) };
 
 const REFUSALS = rows(
   'refusals that stay',
-  row('400, for ever', 'always', { kind: 'status', status: 400 }, refusal(6)),
+  row('400, for ever', 'always', { kind: 'status', status: 400 }, refusal(6, NO_TREE)),
   row('401, for ever', 'always', { kind: 'status', status: 401 }, refusal(5)),
   row('403, for ever', 'always', { kind: 'status', status: 403 }, refusal(5)),
-  row('404, for ever', 'always', { kind: 'status', status: 404 }, refusal(4)),
+  row('404, for ever', 'always', { kind: 'status', status: 404 }, refusal(4, NO_TREE)),
   row('410, for ever', 'always', { kind: 'status', status: 410 }, refusal(4)),
-  row('416, for ever', 'always', { kind: 'status', status: 416 }, refusal(6)),
+  // Every try asks by HEAD and by GET: what is wrong may be the method.
+  row('416, for ever', 'always', { kind: 'status', status: 416 }, refusal(6, { locate: ends(6, 8) })),
   ...[400, 401, 403, 404, 410, 416].map((status) =>
     row(
       `${status}, once`,
@@ -335,12 +300,12 @@ const REDIRECTS = rows(
   'redirects',
   row('in circles', 'always', { kind: 'redirect-loop' }, all(ends(6, 140), { range: ends(6, 250) })),
   row('without saying where, twice', 2, { kind: 'redirect-nowhere' }, all(TWICE)),
-  row('without saying where, for ever', 'always', { kind: 'redirect-nowhere' }, all(NEVER, NEVER_RANGE)),
+  row('without saying where, for ever', 'always', { kind: 'redirect-nowhere' }, all(NEVER, NOWHERE)),
   row(
     'to a closed port',
     'always',
     { kind: 'redirect', location: 'http://127.0.0.1:1/x' },
-    all(NEVER, NEVER_RANGE),
+    all(NEVER, NOWHERE),
   ),
   row('to a file', 'always', { kind: 'redirect', location: 'file:///etc/passwd' }, all(ends(6, 30))),
   row(
@@ -426,4 +391,5 @@ export const ROWS: readonly Row[] = [
   ...ANSWERS,
   ...REDIRECTS,
   ...LIES,
+  ...FIELD_ROWS,
 ];

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { createEnvironment } from '../../src/api/create-environment.ts';
 import type { DownloadOptions } from '../../src/api/download.ts';
 import { EXIT_CODES } from '../../src/cli/explain.ts';
@@ -11,7 +12,8 @@ import type { Environment } from '../../src/library/environment.ts';
 import type { ErrorCode } from '../../src/model/error.ts';
 import { compiled } from '../support/compiled.ts';
 import { compareWithTruth, type Difference } from '../support/hub/compare.ts';
-import { type Hub, startHub } from '../support/hub/hub.ts';
+import { type Hub, type HubOptions, startHub } from '../support/hub/hub.ts';
+import type { LogEntry } from '../support/hub/log.ts';
 import { Workspace } from '../support/run-program.ts';
 import { serve, type TestServer } from '../support/server.ts';
 import { type Column, PATIENCE, type Patience, type Row } from './cell.ts';
@@ -31,33 +33,49 @@ export interface CellResult {
 }
 
 export interface CellHub extends AsyncDisposable {
-  readonly hub: Hub;
+  /** The one that the program is told of, and the one that it is sent on to, if there is one. */
+  readonly hubs: readonly Hub[];
   readonly endpoint: string;
-  /** Certificate that a client must believe. */
-  readonly ca: string | undefined;
+  /** What a client needs in its environment to get there; undefined: nothing. */
+  readonly environment: Readonly<Record<string, string>> | undefined;
 }
 
 /** The hub of one cell, with its faults. */
 export async function startCell(row: Row, column: Column): Promise<CellHub> {
-  const hub = await startHub({
-    repositories: [repository(column)],
+  const options: HubOptions = {
+    repositories: [repository(row, column)],
     pageSize: pageSize(row, column),
     tokens: [{ token: TOKEN, user: 'matrix', access: 'all' }],
     faults: faultsOf(row, column),
     ...row.hub,
-  });
+  };
+  const hub = await startHub(options);
+  if (row.mirrored === true) {
+    const mirror = await startHub({ ...options, mirrorOf: hub.origin });
+    const close = async (): Promise<void> => {
+      await Promise.all([hub.close(), mirror.close()]);
+    };
+    return {
+      hubs: [mirror, hub],
+      endpoint: mirror.endpoint,
+      environment: undefined,
+      [Symbol.asyncDispose]: close,
+    };
+  }
   if (row.secure !== true) {
     const close = () => hub.close();
-    return { hub, endpoint: hub.origin, ca: undefined, [Symbol.asyncDispose]: close };
+    const environment = namesOf(options);
+    return { hubs: [hub], endpoint: hub.endpoint, environment, [Symbol.asyncDispose]: close };
   }
-  const { ca, options, folder } = certificate();
-  const front = await tlsFront(hub.origin, options);
-  const cdnFront = await tlsFront(hub.cdnOrigin, options);
+  const { ca, options: keys, folder } = certificate();
+  const front = await tlsFront(hub.origin, keys);
+  const cdnFront = await tlsFront(hub.cdnOrigin, keys);
   hub.settings.cdnBase = cdnFront.origin;
   return {
-    hub,
+    hubs: [hub],
     endpoint: front.origin,
-    ca,
+    // Certificate that a client must believe.
+    environment: { NODE_EXTRA_CA_CERTS: ca },
     async [Symbol.asyncDispose]() {
       await front[Symbol.asyncDispose]();
       await cdnFront[Symbol.asyncDispose]();
@@ -65,6 +83,13 @@ export async function startCell(row: Row, column: Column): Promise<CellHub> {
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** For a CDN with a name: the threads of a program of its own look it up where this says. */
+function namesOf({ cdnName, cdnAddresses = [] }: HubOptions): CellHub['environment'] {
+  if (cdnName === undefined) return undefined;
+  const preload = fileURLToPath(new URL('../support/known-names.cjs', import.meta.url));
+  return { NODE_OPTIONS: `--require ${preload}`, KNOWN_NAMES: `${cdnName}=${cdnAddresses.join()}` };
 }
 
 interface Certificate {
@@ -123,26 +148,36 @@ export async function runCell(
 ): Promise<CellResult> {
   await using cell = await startCell(row, column);
   await using workspace = await Workspace.open({ endpoint: cell.endpoint });
-  const { hub } = cell;
-  const truth = await hub.truth(ID);
+  const [hub] = cell.hubs;
+  const truth = (await hub?.truth(ID)) ?? [];
   const directory = workspace.path('target');
   const began = performance.now();
   const { exit, message } =
-    cell.ca === undefined
+    cell.environment === undefined
       ? await inProcess(row, column, library, cell, directory, patienceMs)
-      : await asProgram(row, column, workspace, cell.ca, directory);
+      : await asProgram(row, column, workspace, cell.environment, directory);
   const seconds = (performance.now() - began) / 1000;
   const found = await compareWithTruth(directory, truth);
   return {
     exit,
     message,
     seconds,
-    requests: hub.log.entries.length,
+    requests: entriesOf(cell).length,
     // What is missing was not finished; a wrong file is wrong in every case.
     differences: exit === 0 ? found : found.filter(({ what }) => what !== 'missing'),
-    leaks: hub.log.tokenLeaks().length,
-    touched: hub.log.entries.filter(({ faults }) => faults.length > 0).length,
+    leaks: leaksOf(cell).length,
+    touched: entriesOf(cell).filter(({ faults }) => faults.length > 0).length,
   };
+}
+
+function entriesOf({ hubs }: CellHub): LogEntry[] {
+  return hubs.flatMap(({ log }) => log.entries);
+}
+
+/** The token belongs to the hub that the program was told of. */
+function leaksOf({ hubs: [own, ...others] }: CellHub): LogEntry[] {
+  const elsewhere = others.flatMap(({ log }) => log.entries);
+  return [...(own?.log.tokenLeaks() ?? []), ...elsewhere.filter((entry) => entry.authorization !== 'none')];
 }
 
 /** A failed look-up answers for all lanes for a fifth of a second: who asks again sooner has not asked. */
@@ -156,7 +191,7 @@ async function inProcess(
   row: Row,
   column: Column,
   { download, environment }: Library,
-  { hub, endpoint }: CellHub,
+  cell: CellHub,
   directory: string,
   patienceMs: number,
 ): Promise<Ending> {
@@ -164,11 +199,11 @@ async function inProcess(
   const { clock } = environment;
   const jumped = () => {
     const { clockJumpMs = 0 } = row;
-    return hub.log.entries.some(({ faults }) => faults.length > 0) ? clockJumpMs : 0;
+    return entriesOf(cell).some(({ faults }) => faults.length > 0) ? clockJumpMs : 0;
   };
   const jumping = { ...clock, now: () => clock.now() + jumped() };
   const request: DownloadOptions = {
-    endpoint,
+    endpoint: cell.endpoint,
     token: { value: TOKEN, origin: 'the test' },
     repo: ID,
     revision: revisionOf(column),
@@ -187,12 +222,12 @@ async function inProcess(
   }
 }
 
-/** The certificate of the TLS front is believed by a process of its own only. */
+/** Certificates are believed, and names known, by a process of its own only. */
 async function asProgram(
   row: Row,
   column: Column,
   workspace: Workspace,
-  ca: string,
+  environment: Readonly<Record<string, string>>,
   directory: string,
 ): Promise<Ending> {
   const { tries, stallTimeoutMs } = { ...PATIENCE, ...row.patience };
@@ -200,7 +235,7 @@ async function asProgram(
   const run = await workspace.run(
     [...words, '--stall-timeout', `${stallTimeoutMs / 1000}`, '--connections', '4'],
     {
-      env: { NODE_EXTRA_CA_CERTS: ca, HF_TOKEN: TOKEN },
+      env: { ...environment, HF_TOKEN: TOKEN },
     },
   );
   return { exit: run.exit ?? 130, message: run.stderr };

@@ -20,6 +20,8 @@ export interface Question {
   readonly body?: string;
   /** How long nothing may arrive. */
   readonly patienceMs?: number;
+  /** Own address to ask from, one of 127.0.0.0/8 for instance. */
+  readonly localAddress?: string;
 }
 
 /** One plain HTTP request on a connection of its own. Follows nothing, unpacks nothing, never rejects. */
@@ -34,7 +36,9 @@ export function ask(url: string | URL, question: Question = {}): Promise<Answer>
       const tookMs = performance.now() - began;
       resolve({ status, headers, body, text: body.toString('utf8'), complete, failure, tookMs });
     };
-    const options = { method: question.method ?? 'GET', headers: { ...question.headers }, agent: false };
+    const { method = 'GET', localAddress } = question;
+    const from = localAddress === undefined ? {} : { localAddress };
+    const options = { method, headers: { ...question.headers }, agent: false, ...from };
     const asking = request(url, options, (answer) => {
       status = answer.statusCode ?? 0;
       headers = answer.headers;

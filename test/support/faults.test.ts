@@ -61,6 +61,11 @@ describe('effects', () => {
     expect(Date.parse(date.headers['retry-after'] ?? '') - Date.now()).toBeGreaterThan(50_000);
     const silent = await once({ kind: 'rate-limited', seconds: 7, tell: 'nothing' });
     expect([silent.status, silent.headers['retry-after']]).toEqual([429, undefined]);
+    const page = await once({ kind: 'rate-limited', seconds: 7, tell: 'page' });
+    expect([page.status, page.headers['content-type']]).toEqual([429, 'text/html; charset=utf-8']);
+    expect(page.body.length).toBe(52_000);
+    for (const name of ['ratelimit', 'ratelimit-policy', 'retry-after'])
+      expect(page.headers[name]).toBeUndefined();
     hub.faults.add({
       on: 'revision',
       effect: { kind: 'rate-limited', seconds: 9, tell: 'rate-limit-header' },
@@ -128,6 +133,18 @@ describe('effects', () => {
     const answer = await once({ kind: 'ignore-range' });
     expect([answer.status, answer.headers['content-range']]).toEqual([200, undefined]);
     expect(answer.body.equals(truth)).toBe(true);
+  });
+
+  effectTest('part-as-200', async () => {
+    const answer = await once({ kind: 'part-as-200' });
+    expect([answer.status, answer.headers['content-range']]).toEqual([200, `bytes 1000000-1999999/${SIZE}`]);
+    expect(answer.headers['content-length']).toBe('1000000');
+    expect(answer.body.equals(part())).toBe(true);
+  });
+
+  effectTest('unsatisfiable', async () => {
+    const answer = await once({ kind: 'unsatisfiable' });
+    expect([answer.status, answer.headers['content-range']]).toEqual([416, `bytes */${SIZE}`]);
   });
 
   effectTest('content-range', async () => {
@@ -212,6 +229,11 @@ describe('effects', () => {
   effectTest('expired', async () => {
     const answer = await once({ kind: 'expired' });
     expect([answer.status, answer.headers['content-type']]).toEqual([403, 'application/xml']);
+  });
+
+  effectTest('auth-failed', async () => {
+    const answer = await once({ kind: 'auth-failed', why: 'SignatureError: invalid key pair id' });
+    expect([answer.status, answer.text]).toEqual([403, 'Auth failed: SignatureError: invalid key pair id']);
   });
 
   effectTest('close-connection', async () => {

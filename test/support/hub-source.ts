@@ -14,6 +14,7 @@ export interface HubSourceOptions {
   readonly token?: Token;
   readonly policy?: Partial<RetryPolicy>;
   readonly trace?: (request: HttpRequest) => void;
+  readonly onNote?: (message: string) => void;
 }
 
 export interface HubSourceSetup extends Disposable {
@@ -49,6 +50,7 @@ export function makeHubSource(options: HubSourceOptions): HubSourceSetup {
     token: options.token,
     http,
     clock,
+    ...(options.onNote === undefined ? {} : { onNote: options.onNote }),
     gate: new RateLimitGate(clock, (bucket, delay) => holds.push([bucket, delay])),
     retryContext: (_what, signal) => ({
       policy,

@@ -102,6 +102,7 @@ export function simulate(simulation: Simulation): SimulatedRun {
         const assignment = schedule.take(now);
         if (assignment === undefined) continue;
         lane.take(assignment.span, now);
+        schedule.ask(assignment.span, now);
         const { stolenFrom } = assignment;
         // Nothing was left to it: the engine stops its request.
         if (stolenFrom !== undefined && stolenFrom.position >= stolenFrom.end) letGo(stolenFrom);

@@ -1,4 +1,4 @@
-import { ConnectionBudget } from '../../src/transfer/connection-budget.ts';
+import { type BudgetChange, ConnectionBudget } from '../../src/transfer/connection-budget.ts';
 
 /** A link and the server behind it. Rates are bytes per millisecond. */
 export interface SimulatedLink {
@@ -21,6 +21,7 @@ export interface LinkRun {
   readonly limits: readonly number[];
   /** Bytes that had come by every millisecond. */
   readonly bytes: readonly number[];
+  readonly changes: readonly (BudgetChange & { readonly at: number })[];
 }
 
 /** Writes are reported so often: nobody knows more of them. */
@@ -31,11 +32,17 @@ const RANGE_BYTES = 8 * 1024 * 1024;
 /** Brings so many bytes over a link with as many connections as the budget says, or with a fixed number. */
 export function runLink(
   link: SimulatedLink,
-  { total, most, fixed }: { readonly total: number; readonly most: number; readonly fixed?: number },
+  {
+    total,
+    most,
+    fixed,
+    allowed,
+  }: { readonly total: number; readonly most: number; readonly fixed?: number; readonly allowed?: number },
 ): LinkRun {
   const { rate, latencyMs, noise = 0, refusesAbove, breaksEveryMs, random = Math.random } = link;
-  const budget = new ConnectionBudget(most, 0);
+  const budget = new ConnectionBudget(most, 0, allowed);
   const limits: number[] = [];
+  const changes: (BudgetChange & { at: number })[] = [];
   const bytes: number[] = [];
   /** When each connection brings its first byte, and how much it has of its range. */
   let connections: { asksAt: number; readyAt: number; brought: number }[] = [];
@@ -75,9 +82,14 @@ export function runLink(
       connection.asksAt = now + 1;
       if (connections.length > limit) connections = connections.filter((other) => other !== connection);
     }
-    if (now % REPORT_MS === 0) budget.observe(now, came, delivering.length);
+    if (now % REPORT_MS === 0) {
+      const change = budget.observe(now, came, delivering.length, connections.length);
+      if (change !== undefined) changes.push({ ...change, at: now });
+      if (change?.drop === 'all') connections = [];
+      else if (change?.drop === 'excess') connections = connections.slice(0, change.to);
+    }
     limits.push(fixed ?? budget.limit);
     bytes.push(came);
   }
-  return { endedAt: now, limits, bytes };
+  return { endedAt: now, limits, bytes, changes };
 }

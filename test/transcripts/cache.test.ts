@@ -148,7 +148,7 @@ describe('a download into the cache', () => {
     hub
       .repository(ID)
       .setBranch('main', [gitFile('config.json', '{"new":1}\n'), gitFile('more.txt', 'more\n')]);
-    hub.faults.add({ on: 'any', path: 'more.txt', effect: { kind: 'status', status: 404 } });
+    hub.faults.add({ on: 'any', path: 'more.txt', times: 'always', effect: { kind: 'status', status: 404 } });
     expect((await run(ID, '-q')).exit).not.toBe(0);
     expect(readFileSync(inCache(FOLDER, 'refs/main'), 'utf8')).toBe(before);
     hub.faults.clear();

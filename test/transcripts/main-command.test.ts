@@ -28,6 +28,7 @@ test('the command at the top of the README leaves exactly the files of the branc
     "fetch: TheBloke/Mistral-7B-Instruct-v0.1-GPTQ, gptq-8bit-32g-actorder_True at fb1dfe1
     fetch: 10 files, 25.6 MB; to fetch: 25.6 MB
     fetch: into /work/Mistral-7B-Instruct-v0.1-GPTQ_gptq-8bit-32g-actorder_True
+    fetch: the hub says: You are sending unauthenticated requests to the HF Hub. Please set a HF_TOKEN to enable higher rate limits and faster downloads.
     fetch: 10 files, 25.6 MB, all verified; fetched 25.6 MB in <time>
     "
   `);
@@ -36,7 +37,7 @@ test('the command at the top of the README leaves exactly the files of the branc
   // Every byte once; a lane that was relieved of a slow range may have had some megabytes on their way.
   expect(carried).toBeGreaterThanOrEqual(size);
   expect(carried).toBeLessThanOrEqual(size + 8 * 1024 * 1024);
-  expect(hub.log.count({ method: 'HEAD' })).toBe(0);
+  expect(hub.log.count({ method: 'HEAD' })).toBe(truth.length);
 
   const manifest = await readFile(`${directory}/.cache/fetch/manifest.json`, 'utf8');
   expect(manifest.endsWith('}\n')).toBe(true);

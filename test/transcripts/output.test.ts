@@ -208,7 +208,7 @@ describe('what is said where', () => {
     const run = await workspace.run([ID, '--progress', 'none']);
     expect(run.exit).toBe(0);
     expect(workspace.scrub(run.stderr)).toBe(
-      'fetch: 3 files, 3.15 MB, all verified; fetched 3.15 MB in <time>\n',
+      'fetch: the hub says: You are sending unauthenticated requests to the HF Hub. Please set a HF_TOKEN to enable higher rate limits and faster downloads.\nfetch: 3 files, 3.15 MB, all verified; fetched 3.15 MB in <time>\n',
     );
   });
 

@@ -12,9 +12,25 @@ export function resolveUrl(endpoint: string, repo: RepoRef, commit: string, path
   return new URL(`${endpoint}/${repoPath(repo)}/resolve/${encodeURIComponent(commit)}/${file}`);
 }
 
+/**
+ * An address on the endpoint's own host below its path: a proxy that serves a hub below a path may leave the hub's
+ * own redirects as they are. Other addresses stay as they are.
+ */
+export function underEndpoint(endpoint: string, address: string): string {
+  const { origin, pathname } = new URL(endpoint);
+  if (pathname === '/' || !address.startsWith(`${origin}/`)) return address;
+  const path = address.slice(origin.length);
+  return path.startsWith(`${pathname}/`) ? address : origin + pathname + path;
+}
+
 /** URL of the list of branches and tags. */
 export function refsUrl(endpoint: string, repo: RepoRef): URL {
   return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/refs`);
+}
+
+/** URL of the information about a revision, with the sizes and hashes of its files. */
+export function siblingsUrl(endpoint: string, repo: RepoRef, commit: string): URL {
+  return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/revision/${commit}?blobs=true`);
 }
 
 /** URL of what the scanners of the Hub say about a revision. */

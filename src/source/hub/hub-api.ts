@@ -22,6 +22,19 @@ export interface HubConnection {
   readonly gate: RateLimitGate;
   readonly clock: Clock;
   readonly retryContext: (what: string, signal: AbortSignal) => RetryContext;
+  /** The files are fetched to be used: the Hub counts such requests as downloads. */
+  readonly countsAsDownload?: boolean;
+  /** Told of the headers of every answer of a hub. */
+  readonly onAnswer?: (headers: HttpResponse['headers']) => void;
+  /** Told what people should know, in one sentence. */
+  readonly onNote?: (message: string) => void;
+}
+
+/** Headers of every request to a hub. Other hubs, to which a mirror leads, get no credential. */
+export function hubHeaders(hub: HubConnection, url: URL): Record<string, string> {
+  const counted: Record<string, string> =
+    hub.countsAsDownload === true ? { 'x-hf-download-counter': '1' } : {};
+  return { ...counted, ...authorizationFor(hub, url) };
 }
 
 /** The credential, for the endpoint's own origin and for no other. */
@@ -63,10 +76,11 @@ async function getFromHub(
   let url = start;
   for (let hops = 0; ; hops += 1) {
     await hub.gate.pass(bucket, signal);
-    const headers = { accept: 'application/json', ...authorizationFor(hub, url) };
+    const headers = { accept: 'application/json', ...hubHeaders(hub, url) };
     const response = await hub.http.get({ url, headers, signal });
     // Another host has quotas of its own, and no say in ours.
     if (url.origin === start.origin) hub.gate.observe(bucket, response.status, response.headers);
+    hub.onAnswer?.(response.headers);
     if (response.status >= 200 && response.status < 300) return response;
     if (response.status < 300 || response.status >= 400) throw await refusal(hub, asked, response, signal);
     discard(response);

@@ -1,3 +1,4 @@
+import { BLOCKING, isPage } from '../../http/refusal.ts';
 import { serverDelay } from '../../http/retry-after.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RepoRef } from '../../model/repo.ts';
@@ -23,8 +24,16 @@ export interface Refusal {
   readonly body: string;
 }
 
-const RETRYABLE = new Set([408, 425, 429]);
-
+const RETRYABLE = new Set([408, 416, 425, 429]);
+/** Headers by which an answer shows that a hub gave it. */
+const OF_A_HUB = [
+  'x-error-code',
+  'x-error-message',
+  'x-request-id',
+  'x-repo-commit',
+  'ratelimit',
+  'ratelimit-policy',
+];
 /** The error that a refusal means. The Hub's X-Error-Code decides first, then its status. */
 export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchError {
   const { status } = refusal;
@@ -44,6 +53,7 @@ export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchEr
     case 'RepoNotFound':
       return missing(asked, status);
   }
+  if (isBlockPage(refusal)) return blocked(asked, status);
   if (status === 401) return unauthorized(asked, said);
   if (status === 403 && said.startsWith('Access to this resource is disabled')) {
     return new FetchError('ACCESS', `${name} is disabled: the hub does not serve it any more`, {
@@ -105,13 +115,45 @@ function missing(asked: Asked, status: number): FetchError {
 
 function gated(asked: Asked, status: number): FetchError {
   const page = pageUrl(asked.endpoint, asked.repo);
-  return new FetchError('ACCESS', `${repoPath(asked.repo)} is gated: its terms must be accepted first`, {
+  const name = repoPath(asked.repo);
+  const { token } = asked;
+  if (token === undefined) {
+    return new FetchError('ACCESS', `${name} is gated: its terms must be accepted first`, {
+      status,
+      hint: `Accept the terms at ${page}, then set HF_TOKEN or use --token.`,
+    });
+  }
+  // A token that the Hub does not know is answered as none is: only 403 says that it knows the token.
+  if (status === 401) {
+    return new FetchError('ACCESS', `${name} is gated, and the token from ${token.origin} is not accepted`, {
+      status,
+      hint: `Check the token first: it may be mistyped, expired or revoked. Its owner must also have accepted the terms at ${page}.`,
+    });
+  }
+  return new FetchError('ACCESS', `${name} is gated: its terms must be accepted first`, {
     status,
-    hint:
-      asked.token === undefined
-        ? `Accept the terms at ${page}, then set HF_TOKEN or use --token.`
-        : `Accept the terms at ${page} as the owner of the token from ${asked.token.origin}.`,
+    hint: `Accept the terms at ${page} as the owner of the token from ${token.origin}.`,
   });
+}
+
+/** A page of HTML that no hub sent: a filter, a firewall or a login page stands in the way. */
+function isBlockPage(refusal: Refusal): boolean {
+  const page = isPage(refusal.body) || /\bhtml\b/i.test(header(refusal, 'content-type') ?? '');
+  return (
+    BLOCKING.has(refusal.status) && page && OF_A_HUB.every((name) => header(refusal, name) === undefined)
+  );
+}
+
+function blocked({ endpoint }: Asked, status: number): FetchError {
+  const { host } = new URL(endpoint);
+  return new FetchError(
+    'NETWORK',
+    `${host} answered ${status} with a page, not as a hub does: a filter may block it`,
+    {
+      status,
+      hint: `Open ${endpoint} in a browser to see who sends the page, try another network, or check the endpoint.`,
+    },
+  );
 }
 
 /** A 401 without a code: the Hub answers so for missing and for private repositories alike. */

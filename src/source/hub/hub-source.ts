@@ -9,9 +9,10 @@ import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { Asked } from './hub-error.ts';
 import * as library from './library.ts';
 import { toRemoteFile } from './listing.ts';
-import { type EndpointHabits, locateFile } from './locate.ts';
-import { readRange } from './read-range.ts';
+import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
+import { RangeReader } from './read-range.ts';
 import { scanFindings } from './scan-findings.ts';
+import { lacksListing, siblingEntries } from './siblings.ts';
 
 /** Far beyond the Hub's own advice of 100,000 files in a repository. */
 const MAX_FILES = 2_000_000;
@@ -28,10 +29,12 @@ const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
 export class HubSource implements Source {
   readonly name = 'hub';
   readonly #hub: HubConnection;
-  readonly #habits: EndpointHabits = { servesDirectly: false, assumed: new Set() };
+  readonly #traits = unknownTraits();
+  readonly #reader: RangeReader;
 
   constructor(hub: HubConnection) {
     this.#hub = hub;
+    this.#reader = new RangeReader(hub, this.#traits);
   }
 
   async resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision> {
@@ -78,19 +81,7 @@ export class HubSource implements Source {
       if (idlePages > MAX_IDLE_PAGES) throw endless(revision.repo, 'page after page brings no file');
       pages.add(next.href);
     };
-    for await (const entry of library.listFiles({
-      repo: { type: revision.repo.type, name: revision.repo.id },
-      recursive: true,
-      revision: revision.commit,
-      hubUrl: this.#hub.endpoint,
-      fetch: hubFetch(
-        this.#hub,
-        this.#asked('the listing', revision.repo, revision.name),
-        Array.isArray,
-        signal,
-        notePage,
-      ),
-    })) {
+    for await (const entry of this.#entries(revision, signal, notePage)) {
       const file = toRemoteFile(entry);
       if (file === undefined) continue;
       // Pages of a mirror may overlap. The same name with another content is for others to refuse.
@@ -106,9 +97,33 @@ export class HubSource implements Source {
     }
   }
 
-  locate(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<Location> {
-    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
-    return locateFile(this.#hub, asked, revision, file, this.#habits, signal);
+  /** Entries of the listing, not yet checked. */
+  async *#entries(
+    revision: Revision,
+    signal: AbortSignal,
+    onPage: (next: URL | undefined) => void,
+  ): AsyncGenerator<unknown> {
+    const asked = this.#asked('the listing', revision.repo, revision.name);
+    let began = false;
+    try {
+      for await (const entry of library.listFiles({
+        repo: { type: revision.repo.type, name: revision.repo.id },
+        recursive: true,
+        revision: revision.commit,
+        hubUrl: this.#hub.endpoint,
+        fetch: hubFetch(this.#hub, asked, Array.isArray, signal, onPage),
+      })) {
+        began = true;
+        yield entry;
+      }
+    } catch (error) {
+      if (began || !lacksListing(error)) throw error;
+      yield* await siblingEntries(this.#hub, asked, revision, error, signal);
+    }
+  }
+
+  locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location> {
+    return locateFile(this.#hub, { ...this.#request(revision, file), range }, this.#traits, signal);
   }
 
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
@@ -119,8 +134,7 @@ export class HubSource implements Source {
   }
 
   read(revision: Revision, file: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
-    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
-    return readRange(this.#hub, asked, revision, file, range, signal);
+    return this.#reader.read(this.#request(revision, file), range, signal);
   }
 
   async scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined> {
@@ -150,6 +164,11 @@ export class HubSource implements Source {
       status: thrown.status,
       hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${shown.join(', ')}.`,
     });
+  }
+
+  #request(revision: Revision, file: RemoteFile): FileRequest {
+    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
+    return { asked, revision, file };
   }
 
   #asked(what: string, repo: RepoRef, revision?: string): Asked {

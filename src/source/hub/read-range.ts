@@ -1,90 +1,147 @@
-import { formatRange, parseContentRange } from '../../http/range.ts';
-import { discard, type HttpResponse, readBody } from '../../http/request.ts';
-import { redirectsInCircles, redirectTarget } from '../../http/url.ts';
+import { HostRanges } from '../../http/host-ranges.ts';
+import { formatRange, rangeAnswer } from '../../http/range.ts';
+import { REFUSAL_BYTES, storageError } from '../../http/refusal.ts';
+import { discard, type HttpResponse, readBody, readStart } from '../../http/request.ts';
+import { redirectAddress, redirectsInCircles, requestTarget } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
-import type { Revision } from '../../model/repo.ts';
 import { retrying } from '../../system/retry.ts';
-import { resolveUrl } from './endpoints.ts';
-import { authorizationFor, type HubConnection, refusal } from './hub-api.ts';
-import type { Asked } from './hub-error.ts';
+import type { Location } from '../source.ts';
+import { type HubConnection, refusal } from './hub-api.ts';
+import { type EndpointTraits, type FileRequest, locateFile } from './locate.ts';
 
-const BUCKET = 'resolvers';
 const MAX_REDIRECTS = 10;
 const HINT = 'A cache or a proxy on the way may be broken: try again later, or over another network.';
 /** Reading into memory is for descriptions, not for weights. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
+/** Locations that are kept: of a file, several headers may be read. */
+const MAX_LOCATIONS = 256;
+/** A location that ends within this time, in milliseconds, is not used again. */
+const EXPIRY_MARGIN_MS = 5000;
 
-/** The bytes of a range of a file, with retries: two requests, one more per redirect of a rename. */
-export async function readRange(
-  hub: HubConnection,
-  asked: Asked,
-  revision: Revision,
-  file: RemoteFile,
-  range: ByteRange,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const wanted = { start: range.start, end: Math.min(range.end, file.size) };
-  const length = wanted.end - wanted.start;
-  if (length <= 0) return new Uint8Array();
-  if (length > MAX_READ_BYTES) throw new FetchError('BUG', `${length} bytes are too many to read at once`);
-  return await retrying(
-    async () => {
-      const response = await follow(hub, asked, revision, file, wanted, signal);
-      return await wantedBytes(response, file.path, wanted, signal);
-    },
-    hub.retryContext(asked.what, signal),
-  );
-}
+/** Reads ranges of files into memory: one request to find a file, then one for each range of it. */
+export class RangeReader {
+  readonly #hub: HubConnection;
+  readonly #traits: EndpointTraits;
+  readonly #hosts = new HostRanges();
+  readonly #locations = new Map<string, Location>();
 
-/** One attempt, with redirects by hand: the credential stays on the endpoint's origin. */
-async function follow(
-  hub: HubConnection,
-  asked: Asked,
-  revision: Revision,
-  file: RemoteFile,
-  range: ByteRange,
-  signal: AbortSignal,
-): Promise<HttpResponse> {
-  const start = resolveUrl(hub.endpoint, revision.repo, revision.commit, file.path);
-  let url = start;
-  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-    const ours = url.origin === start.origin;
-    if (ours) await hub.gate.pass(BUCKET, signal);
-    const headers = { ...authorizationFor(hub, url), range: formatRange(range) };
-    const response = await hub.http.get({ url, headers, signal });
-    if (ours) hub.gate.observe(BUCKET, response.status, response.headers);
-    const { status } = response;
-    if (status === 200 || status === 206) return response;
-    if (status < 300 || status >= 400) throw await refusal(hub, asked, response, signal);
-    discard(response);
-    url = redirectTarget(url, response.headers.location);
+  constructor(hub: HubConnection, traits: EndpointTraits) {
+    this.#hub = hub;
+    this.#traits = traits;
   }
-  throw redirectsInCircles(start, true);
+
+  /** The bytes of a range of a file, with retries. */
+  async read(request: FileRequest, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+    const { asked, file } = request;
+    const wanted = { start: range.start, end: Math.min(range.end, file.size) };
+    const length = wanted.end - wanted.start;
+    if (length <= 0) return new Uint8Array();
+    if (length > MAX_READ_BYTES) throw new FetchError('BUG', `${length} bytes are too many to read at once`);
+    return await retrying(
+      async () => {
+        for (;;) {
+          const bytes = await this.#attempt(request, wanted, signal);
+          if (bytes !== undefined) return bytes;
+        }
+      },
+      this.#hub.retryContext(asked.what, signal),
+    );
+  }
+
+  /** One attempt; undefined if it taught how to ask better. */
+  async #attempt(
+    request: FileRequest,
+    wanted: ByteRange,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | undefined> {
+    const found = await this.#locate(request, signal);
+    const { origin } = new URL(found.url);
+    const support = this.#hosts.of(origin);
+    const location: Location =
+      support === 'exact'
+        ? await locateFile(this.#hub, { ...request, range: wanted }, this.#traits, signal)
+        : { ...found, ranges: support };
+    const response = await this.#get(location, wanted, signal);
+    const { file, asked } = request;
+    if (response.status === 200 || response.status === 206) {
+      const bytes = await wantedBytes(response, file.path, wanted, file.size, signal);
+      if (bytes !== undefined) this.#hosts.worked(origin, location.ranges);
+      else if (!this.#hosts.refused(origin, 'no-ranges', location.ranges))
+        throw unusable(response, file.path);
+      return bytes;
+    }
+    this.#locations.delete(keyOf(request));
+    const error = await this.#refusal(response, asked, signal);
+    if (this.#hosts.refused(origin, error.refusal, location.ranges)) return undefined;
+    throw error;
+  }
+
+  async #locate(request: FileRequest, signal: AbortSignal): Promise<Location> {
+    const key = keyOf(request);
+    const kept = this.#locations.get(key);
+    const ends = kept?.expiresAt ?? Number.POSITIVE_INFINITY;
+    if (kept !== undefined && this.#hub.clock.now() < ends - EXPIRY_MARGIN_MS) return kept;
+    const found = await locateFile(this.#hub, request, this.#traits, signal);
+    if (this.#locations.size >= MAX_LOCATIONS) this.#locations.clear();
+    this.#locations.set(key, found);
+    return found;
+  }
+
+  /** Redirects are followed by hand: the credential stays on its own origin. */
+  async #get(location: Location, range: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
+    let address = location.url;
+    for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+      const url = new URL(address);
+      const headers: Record<string, string> = location.ranges === 'none' ? {} : { range: formatRange(range) };
+      if (location.authorization?.origin === url.origin)
+        headers['authorization'] = location.authorization.value;
+      const response = await this.#hub.http.get({ url, target: requestTarget(address), headers, signal });
+      if (response.status < 300 || response.status >= 400) return response;
+      discard(response);
+      address = redirectAddress(address, response.headers.location);
+    }
+    throw redirectsInCircles(location.url, true);
+  }
+
+  /** What the hub says of itself is believed; a storage speaks of an address only. */
+  async #refusal(
+    response: HttpResponse,
+    asked: FileRequest['asked'],
+    signal: AbortSignal,
+  ): Promise<FetchError> {
+    const { status, headers, url } = response;
+    if (url.origin === new URL(this.#hub.endpoint).origin)
+      return await refusal(this.#hub, asked, response, signal);
+    const body = await readStart(response, REFUSAL_BYTES, signal);
+    const refused = { host: url.host, status, headers, body };
+    return storageError(refused, asked.path ?? asked.what, this.#hub.clock.now());
+  }
 }
 
-/** A server may ignore the range and send all from the start; any other range than the asked one is nonsense. */
+function keyOf({ revision, file }: FileRequest): string {
+  return `${revision.repo.type}\n${revision.repo.id}\n${revision.commit}\n${file.path}`;
+}
+
+/**
+ * A server may ignore the range and send all from the start; any other range than the asked one is nonsense.
+ * Undefined where it does not say which bytes it sends.
+ */
 async function wantedBytes(
   response: HttpResponse,
   path: string,
   range: ByteRange,
+  size: number,
   signal: AbortSignal,
-): Promise<Uint8Array> {
+): Promise<Uint8Array | undefined> {
   const length = range.end - range.start;
-  const whole = response.status === 200;
-  const got = parseContentRange(response.headers['content-range'])?.range;
-  if (!whole && (got?.start !== range.start || got.end !== range.end)) {
+  const answer = rangeAnswer(response.status, response.headers, range, size);
+  if (answer.kind === 'unnamed') {
     response.body.destroy();
-    throw new FetchError(
-      'NETWORK',
-      `${response.url.host} answered with another range of ${path} than was asked for`,
-      {
-        retryable: true,
-        hint: HINT,
-      },
-    );
+    return undefined;
   }
+  if (answer.kind === 'other') throw unusable(response, path);
+  const whole = answer.kind === 'whole';
   const body = await readBody(response, whole ? range.end : length, signal, 'cut');
   const bytes = whole ? body.subarray(range.start, range.end) : body;
   if (bytes.length === length) return bytes;
@@ -92,4 +149,13 @@ async function wantedBytes(
     retryable: true,
     hint: HINT,
   });
+}
+
+function unusable(response: HttpResponse, path: string): FetchError {
+  response.body.destroy();
+  return new FetchError(
+    'NETWORK',
+    `${response.url.host} answered with another range of ${path} than was asked for`,
+    { retryable: true, hint: HINT },
+  );
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { sha1Text } from './content/digest.ts';
 import type { Repository } from './repositories/repository.ts';
 
 /** A token that this hub knows. */
@@ -25,4 +26,9 @@ export function opens(credential: Credential, repository: Repository): boolean {
   if (credential.state !== 'valid') return false;
   const { access } = credential.token;
   return access === 'all' || access.includes(repository.id);
+}
+
+/** 24 characters, as the Hub numbers its users. */
+export function userId(user: string): string {
+  return sha1Text(`user ${user}`).slice(0, 24);
 }

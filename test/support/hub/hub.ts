@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Credential, credentialOf, type Token } from './access.ts';
+import { type Credential, credentialOf, type Token, userId } from './access.ts';
 import { objectPath, Storage } from './answers/cdn.ts';
 import { hubReply } from './answers/dispatch.ts';
 import { overQuota } from './answers/hub-error.ts';
@@ -10,9 +10,11 @@ import { type Fault, FaultScript } from './faults/script.ts';
 import { type LogEntry, RequestLog } from './log.ts';
 import { bucketOf, type Quotas, RateLimiter } from './rate-limit.ts';
 import { Catalog } from './repositories/catalog.ts';
+import type { HubFile } from './repositories/file.ts';
 import type { Repository, RepositoryDescription, RepositoryType } from './repositories/repository.ts';
 import { DEFAULT_SETTINGS, type HubSettings } from './settings.ts';
 import { type TruthFile, truthOf } from './truth.ts';
+import { ContentNetwork } from './wire/content-network.ts';
 import { encoded, withJsonTag } from './wire/encoding.ts';
 import type { Exchange, Origin, RequestKind, Transmission } from './wire/exchange.ts';
 import { type Listener, listen } from './wire/listener.ts';
@@ -28,12 +30,16 @@ export interface HubOptions extends Partial<HubSettings> {
   readonly quotas?: Quotas;
   /** Of the hub; the CDN always gets any free one. */
   readonly port?: number;
-  /** Of the hub and of the CDN each: one connection more is closed as soon as it stands. */
+  /** Of the CDN, 127.0.0.1 unless told: the same port on each. `settings.cdnName` gives them one name. */
+  readonly cdnAddresses?: readonly string[];
+  /** Of the hub and of each address of the CDN: one connection more is closed as soon as it stands. */
   readonly connectionLimit?: number;
 }
 
 export interface Hub extends AsyncDisposable {
   readonly origin: string;
+  /** The origin with the prefix that `settings.pathPrefix` asks for: what a client is told. */
+  readonly endpoint: string;
   readonly cdnOrigin: string;
   readonly log: RequestLog;
   readonly faults: FaultScript;
@@ -73,7 +79,9 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     const entry = makeEntry(origin, request, about, performance.now() - started);
     log.entries.push(entry);
     const { kind, path } = about;
-    const vanish = (milliseconds: number): void => (origin === 'hub' ? hub : cdn).vanish(milliseconds);
+    const edge = origin === 'cdn' ? cdn.edge(request) : undefined;
+    const vanish = (milliseconds: number): void =>
+      origin === 'hub' ? hub.vanish(milliseconds) : cdn.vanish(request, milliseconds);
     const exchange: Exchange = {
       origin,
       kind,
@@ -88,8 +96,9 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     if (settings.latencyMs > 0) await sleep(settings.latencyMs);
     const transmission: Transmission = {
       reply: await reply(exchange),
-      delayMs: 0,
+      delayMs: edge?.firstByteMs(request.socket, settings) ?? 0,
       bytesPerSecond: settings.bytesPerSecond,
+      allowance: () => edge?.rate(settings),
       cut: undefined,
       flips: [],
       closeAfter: undefined,
@@ -98,28 +107,38 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     };
     const faulty = await faults.apply(transmission, exchange);
     const packed = origin === 'hub' ? await encoded(faulty.reply, request) : faulty.reply;
-    await transmit({ ...faulty, reply: packed }, exchange);
+    const send = (): Promise<void> => transmit({ ...faulty, reply: packed }, exchange);
+    await (edge === undefined ? send() : edge.during(send));
     entry.tookMs = performance.now() - started - entry.startedAt;
   }
 
   function onHub(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const route = parseRoute(request.url ?? '/', catalog);
+    const target = below(settings.pathPrefix, request.url ?? '/');
+    const route = target === undefined ? undefined : parseRoute(target, catalog);
     const credential = credentialOf(request, tokens);
     const kind = route?.kind ?? 'unknown';
     const path = route !== undefined && route.path !== '' ? route.path : urlPath(request);
     const reply = async (exchange: Exchange): Promise<Reply> => {
-      const signedUrl = (file: Parameters<typeof objectPath>[1], disposition: string): string => {
-        const object = objectPath(catalog.get(route?.id ?? '', route?.type), file);
-        return `${settings.cdnBase ?? cdn.origin}${storage.sign(object, file, disposition, settings.signedUrlSeconds)}`;
-      };
+      const signedUrl = (file: HubFile, disposition: string): string =>
+        storage.sign(file, {
+          origin: cdnOrigin(),
+          path: objectPath(catalog.get(route?.id ?? '', route?.type), file),
+          disposition,
+          user: credential.state === 'valid' ? userId(credential.token.user) : 'public',
+          client: request.socket.remoteAddress ?? '',
+          expires: Math.ceil(Date.now() / 1000 + settings.signedUrlSeconds),
+          range: settings.bindRanges ? request.headers.range : undefined,
+        });
       const bucket = bucketOf(kind);
       const { refused, headers } = limiter.count(bucket);
-      const origins = { hubOrigin: hub.origin, cdnOrigin: cdn.origin };
+      const asked = { route, target: target ?? '/', credential, settings, signedUrl };
+      const origins = { hubOrigin: hub.origin + settings.pathPrefix, cdnOrigin: cdn.origin };
       const plain = refused
         ? overQuota(limiter.quota(bucket))
-        : await hubReply({ exchange, route, credential, settings, signedUrl, ...origins }, catalog);
+        : await hubReply({ exchange, ...asked, ...origins }, catalog);
       return withHeaders(await tagged(plain), {
         ...headers,
+        ...(kind === 'resolve' && isRedirect(plain) && credential.state === 'none' ? ANONYMOUS : {}),
         'X-Powered-By': 'huggingface-moon',
         'X-Request-Id': `Root=${randomUUID()}`,
         'Access-Control-Expose-Headers': EXPOSED,
@@ -135,13 +154,21 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     return answer('cdn', request, response, reply, { kind: 'cdn', path, credential });
   }
 
-  const cdn: Listener = await listen(onCdn, 0, options.connectionLimit);
-  const hub: Listener = await listen(onHub, options.port, options.connectionLimit);
+  const { port, connectionLimit, cdnAddresses = ['127.0.0.1'] } = options;
+  const cdn: ContentNetwork = await ContentNetwork.open(onCdn, cdnAddresses, connectionLimit);
+  const hub: Listener = await listen(onHub, { port, connectionLimit });
+  const cdnOrigin = (): string => {
+    const { cdnBase, cdnName } = settings;
+    return cdnBase ?? (cdnName === undefined ? cdn.origin : `http://${cdnName}:${cdn.port}`);
+  };
   const close = async (): Promise<void> => {
     await Promise.all([hub.close(), cdn.close()]);
   };
   return {
     origin: hub.origin,
+    get endpoint() {
+      return hub.origin + settings.pathPrefix;
+    },
     cdnOrigin: cdn.origin,
     log,
     faults,
@@ -166,6 +193,22 @@ async function tagged(reply: Reply): Promise<Reply> {
   return isJson && reply.status === 200 ? withJsonTag(reply, await wholeContent(reply.content)) : reply;
 }
 
+/** What the Hub tells people without a token, on redirects to files (field facts 1.5). */
+const ANONYMOUS = {
+  'X-HF-Warning':
+    'unauthenticated; Warning: You are sending unauthenticated requests to the HF Hub. ' +
+    'Please set a HF_TOKEN to enable higher rate limits and faster downloads.',
+};
+
+function isRedirect({ status }: Reply): boolean {
+  return status === 302 || status === 307;
+}
+
+/** The target without the prefix; undefined where it stands elsewhere. */
+function below(prefix: string, target: string): string | undefined {
+  return target.startsWith(`${prefix}/`) ? target.slice(prefix.length) : undefined;
+}
+
 function urlPath(request: IncomingMessage): string {
   return (request.url ?? '/').split('?')[0] ?? '/';
 }
@@ -183,6 +226,7 @@ function makeEntry(
     url: urlPath(request),
     path,
     range: request.headers.range,
+    address: request.socket.localAddress,
     authorization: credential.state,
     acceptEncoding: request.headers['accept-encoding']?.toString(),
     userAgent: request.headers['user-agent'],

@@ -10,6 +10,8 @@ export interface LogEntry {
   /** Path inside the repository where the request names a file, else the path of the URL. */
   readonly path: string;
   readonly range: string | undefined;
+  /** Of this machine, where the request arrived. */
+  readonly address: string | undefined;
   /** Whether an `Authorization` header came, and whether its token is one that this hub knows. */
   readonly authorization: 'none' | 'valid' | 'invalid';
   readonly acceptEncoding: string | undefined;

@@ -1,6 +1,7 @@
 /**
  * Runs a hub until it is stopped, and prints one line of JSON that says where:
  * `node main.ts --fixture mistral --scale 0.01 --latency 20 --bandwidth 50000000 --port 8080`.
+ * The hub is as strict as the real one; `--mode lenient`, or another of modes.ts, several if need be, makes it another.
  */
 import { parseArgs } from 'node:util';
 import { mistralGguf } from './fixtures/gguf.ts';
@@ -10,6 +11,7 @@ import { bigFile, manyFiles, oddNames } from './fixtures/odd.ts';
 import { manyBranches, mistralGptqInFull, quantisedRepositories } from './fixtures/quantised.ts';
 import { demoSpace, gpt2, guarded, manyRevisions, squad } from './fixtures/various.ts';
 import { startHub } from './hub.ts';
+import { MODES, modesOf } from './modes.ts';
 import type { RepositoryDescription } from './repositories/repository.ts';
 
 interface Wishes {
@@ -54,6 +56,7 @@ const { values } = parseArgs({
     bandwidth: { type: 'string' },
     port: { type: 'string', default: '0' },
     token: { type: 'string' },
+    mode: { type: 'string', multiple: true, default: [] },
   },
 });
 
@@ -63,7 +66,14 @@ if (fixture === undefined) {
   process.exit(2);
 }
 
+const wrong = values.mode.find((name) => MODES[name] === undefined);
+if (wrong !== undefined) {
+  console.error(`no mode ${wrong}; there are ${Object.keys(MODES).join(', ')}`);
+  process.exit(2);
+}
+
 const hub = await startHub({
+  ...modesOf(values.mode),
   repositories: fixture({
     scale: Number(values.scale),
     size: Number(values.size),
@@ -74,7 +84,7 @@ const hub = await startHub({
   tokens: values.token === undefined ? [] : [{ token: values.token, user: 'local', access: 'all' }],
   ...(values.bandwidth === undefined ? {} : { bytesPerSecond: Number(values.bandwidth) }),
 });
-console.log(JSON.stringify({ origin: hub.origin, cdnOrigin: hub.cdnOrigin, pid: process.pid }));
+console.log(JSON.stringify({ origin: hub.endpoint, cdnOrigin: hub.cdnOrigin, pid: process.pid }));
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {

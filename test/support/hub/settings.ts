@@ -12,11 +12,27 @@ export interface HubSettings {
   latencyMs: number;
   /** Of every connection on its own; undefined is as fast as it goes. */
   bytesPerSecond: number | undefined;
-  /** Entries of the tree on one page. */
+  /** How long the CDN takes to its first byte, on a new connection and on one that it has answered on before. */
+  firstByteMs: { readonly cold: number; readonly warm: number };
+  /** With more streams than so many at one address of the CDN, each gets this rate only (field facts 2.6). */
+  collapse: { readonly above: number; readonly bytesPerSecond: number } | undefined;
+  /** Entries of the tree on one page; with `expand` never more than 100. */
   pageSize: number;
   signedUrlSeconds: number;
+  /** An address from a resolve that carried `Range` is good for exactly that range (field facts 1.1). */
+  bindRanges: boolean;
+  /** A signed address is good for the network address that resolved it only; nobody knows whether the Hub does it. */
+  bindAddresses: boolean;
   /** Files that its scanners warn of, said when it is asked with `securityStatus`; undefined: it says nothing. */
   scanFindings: readonly { readonly path: string; readonly level: string }[] | undefined;
+  /** What the description of a repository says of its files: with `names`, `?blobs=true` is not understood. */
+  siblings: 'all' | 'names' | 'none';
+  /** Origin of the hub that this one is a mirror of: big files are redirected there without a word on them. */
+  mirrorOf: string | undefined;
+  /** The hub stands below this path, and its redirects do not say so; begins with `/`. */
+  pathPrefix: string;
+  /** Host name of the CDN in signed addresses, for a test that says which addresses the name has. */
+  cdnName: string | undefined;
   /** Origin of another server that holds the storage's objects under their paths; undefined for our own CDN. */
   cdnBase: string | undefined;
 }
@@ -27,9 +43,17 @@ export const DEFAULT_SETTINGS: Readonly<HubSettings> = {
   cacheHeader: false,
   invalidTokenOnPublic: 'refuse',
   latencyMs: 0,
+  firstByteMs: { cold: 0, warm: 0 },
+  collapse: undefined,
   bytesPerSecond: undefined,
   pageSize: 1000,
   signedUrlSeconds: 3600,
+  bindRanges: true,
+  bindAddresses: true,
   scanFindings: undefined,
+  siblings: 'all',
+  mirrorOf: undefined,
+  pathPrefix: '',
+  cdnName: undefined,
   cdnBase: undefined,
 };

@@ -56,10 +56,17 @@ describe('RateLimit', () => {
     ['"api";r=0;t=1', { bucket: 'api', remaining: 0, resetMs: 1000 }],
     ['"api"; t=1; r=0', { bucket: 'api', remaining: 0, resetMs: 1000 }],
     ['r=0;t=9', { bucket: undefined, remaining: 0, resetMs: 9000 }],
-    ['"a";r=5;t=5, "b";r=0;t=9', { bucket: 'a', remaining: 5, resetMs: 5000 }],
+    ['"a";r=5;t=5, "b";r=2;t=9', { bucket: 'a', remaining: 5, resetMs: 5000 }],
+    // Whatever comes first: it is the exhausted one that holds us back, the one that lasts longest.
+    ['"a";r=5;t=5, "b";r=0;t=9, "c";r=0;t=99', { bucket: 'c', remaining: 0, resetMs: 99_000 }],
     ['"a";r=5, "b";r=0;t=9', { bucket: 'b', remaining: 0, resetMs: 9000 }],
   ])('%j', (header, expected) => {
     expect(parseRateLimit(header)).toEqual(expected);
+  });
+
+  test('of several, the one that the request counts in', () => {
+    const header = '"api";r=0;t=99, "resolvers";r=7;t=5';
+    expect(parseRateLimit(header, 'resolvers')).toEqual({ bucket: 'resolvers', remaining: 7, resetMs: 5000 });
   });
 
   test.each([

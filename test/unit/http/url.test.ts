@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { redactUrl, redirectTarget } from '../../../src/http/url.ts';
+import { redactUrl, redirectAddress, redirectTarget, requestTarget } from '../../../src/http/url.ts';
 
 describe('redactUrl', () => {
   test.each([
@@ -95,5 +95,27 @@ describe('redirectTarget', () => {
         }
       }),
     );
+  });
+});
+
+describe('an address as the server wrote it', () => {
+  const FROM = 'https://hub.example/o/m/resolve/main/f?x=1';
+  test.each([
+    ["https://cdn.example/a~b%7Ec?x=it's&Z=1&A=%2a*&b", "https://cdn.example/a~b%7Ec?x=it's&Z=1&A=%2a*&b"],
+    ['HTTPS://CDN.example:443/a|b?c=%2f', 'https://cdn.example/a|b?c=%2f'],
+    ['/api/resolve-cache/x?etag=%22a%22', 'https://hub.example/api/resolve-cache/x?etag=%22a%22'],
+    ["//cdn.example/it's?q='", "https://cdn.example/it's?q='"],
+    ['https://user:pw@cdn.example/a#part', 'https://cdn.example/a'],
+    // What only a parser can read, it reads.
+    ['../other', 'https://hub.example/o/m/resolve/other'],
+    ['?y=2', 'https://hub.example/o/m/resolve/main/f?y=2'],
+    ['https://cdn.example?y=2', 'https://cdn.example/?y=2'],
+    ['https://cdn.example/a/../b', 'https://cdn.example/b'],
+    ['https://cdn.example/a b', 'https://cdn.example/a%20b'],
+    ['/\\evil.example/x', 'https://evil.example/x'],
+  ])('%s', (location, expected) => {
+    const address = redirectAddress(FROM, location);
+    expect(address).toBe(expected);
+    expect(new URL(address).origin + requestTarget(address)).toBe(expected);
   });
 });

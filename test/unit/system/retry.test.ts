@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FetchError } from '../../../src/model/error.ts';
-import { nextDelay, type RetryContext, type RetryPolicy, retrying } from '../../../src/system/retry.ts';
+import {
+  DEFAULT_RETRY_POLICY,
+  nextDelay,
+  type RetryContext,
+  type RetryPolicy,
+  retrying,
+} from '../../../src/system/retry.ts';
 import { randomNumbers } from '../../support/hub/faults/script.ts';
 import { ImpatientClock, ManualClock } from '../../support/manual-clock.ts';
 
@@ -221,5 +227,36 @@ describe('the loop', () => {
         },
       ),
     );
+  });
+});
+
+describe('a server that limits requests without saying for how long', () => {
+  const limit = (retryAfterMs?: number) =>
+    new FetchError('NETWORK', 'too many requests', { retryable: true, status: 429, retryAfterMs });
+
+  async function waitsOf(policy: RetryPolicy, error: FetchError): Promise<readonly number[]> {
+    const clock = new ImpatientClock();
+    const waits: number[] = [];
+    const { signal } = new AbortController();
+    const onRetry = (_error: FetchError, _attempt: number, delayMs: number) => waits.push(delayMs);
+    const operation = () => Promise.reject(error);
+    await retrying(operation, { policy, clock, random: randomNumbers(1), signal, onRetry }).catch(() => {});
+    return waits;
+  }
+
+  test('is outlasted once: longer than its window of five minutes, then all tries again', async () => {
+    const waits = await waitsOf(DEFAULT_RETRY_POLICY, limit());
+    expect(waits.filter((wait) => wait > 300_000)).toHaveLength(1);
+    expect(waits).toHaveLength(2 * (DEFAULT_RETRY_POLICY.tries - 1) + 1);
+  });
+
+  test('is not, where it says how long, where one try was asked for, and for another refusal', async () => {
+    for (const [policy, error] of [
+      [DEFAULT_RETRY_POLICY, limit(2000)],
+      [{ ...DEFAULT_RETRY_POLICY, tries: 1 }, limit()],
+      [DEFAULT_RETRY_POLICY, failure()],
+    ] as const) {
+      expect((await waitsOf(policy, error)).filter((wait) => wait > 300_000)).toEqual([]);
+    }
   });
 });

@@ -46,7 +46,7 @@ async function bring(
   const descriptor = openSync(path, 'w');
   const [start, end] = range;
   const window = { position: start, end };
-  const location = { url, authorization: undefined, expiresAt: undefined };
+  const location = { url, authorization: undefined, expiresAt: undefined, ranges: 'any' as const };
   let told = start;
   try {
     await raw.bring(

@@ -10,8 +10,9 @@ export function expiredReply(): Reply {
   return bodyReply(403, bytes(text), XML);
 }
 
-export function badSignatureReply(): Reply {
-  return textReply(403, 'Auth failed: SignatureError: signature does not match');
+/** As recorded: `Auth failed: invalid range`, `Auth failed: SignatureError: invalid key pair id`. */
+export function authFailedReply(why: string): Reply {
+  return textReply(403, `Auth failed: ${why}`);
 }
 
 /** Storage hosts refuse a second kind of credential (protocol 2.5). */

@@ -1,4 +1,3 @@
-import { createHash, createHmac } from 'node:crypto';
 import { sha1Text, xetHash } from '../content/digest.ts';
 import type { HubFile } from '../repositories/file.ts';
 import type { Repository } from '../repositories/repository.ts';
@@ -7,12 +6,13 @@ import type { Exchange } from '../wire/exchange.ts';
 import { contentReply } from '../wire/range.ts';
 import type { Reply } from '../wire/reply.ts';
 import {
+  authFailedReply,
   authorizationReply,
-  badSignatureReply,
   expiredReply,
   noSuchObjectReply,
   rangeRequiredReply,
 } from './cdn-error.ts';
+import { type Grant, Signer } from './signature.ts';
 
 /** Where the storage keeps a file. Says nothing about its sha256: the Hub's does not either. */
 export function objectPath(repository: Repository, file: HubFile): string {
@@ -25,24 +25,11 @@ export function objectPath(repository: Repository, file: HubFile): string {
 export class Storage {
   /** By path and disposition: the same bytes may stand in a repository under several names. */
   readonly #objects = new Map<string, HubFile>();
-  readonly #secret: string = createHash('sha256').update(String(Math.random())).digest('hex');
+  readonly #signer = new Signer();
 
-  /** Query of protocol section 2.6, with the shortest policy that says the same. */
-  sign(path: string, file: HubFile, disposition: string, seconds: number): string {
-    this.#objects.set(`${path}\n${disposition}`, file);
-    const expires = Math.ceil(Date.now() / 1000 + seconds);
-    const policy = Buffer.from(
-      JSON.stringify({ Statement: [{ Condition: { DateLessThan: { 'AWS:EpochTime': expires } } }] }),
-    ).toString('base64');
-    const query = new URLSearchParams({
-      'X-Xet-Cas-Uid': 'public',
-      'response-content-disposition': disposition,
-      Expires: String(expires),
-      Policy: policy,
-      Signature: this.#signature(path, String(expires), disposition),
-      'Key-Pair-Id': 'LOCALHUB',
-    });
-    return `${path}?${query}`;
+  sign(file: HubFile, grant: Grant): string {
+    this.#objects.set(`${grant.path}\n${grant.disposition}`, file);
+    return `${grant.origin}${this.#signer.sign(grant)}`;
   }
 
   find(target: string): { readonly file: HubFile | undefined; readonly path: string } {
@@ -55,29 +42,25 @@ export class Storage {
     const { file } = this.find(target);
     const url = new URL(target, 'http://storage');
     if (request.headers.authorization !== undefined) return authorizationReply();
-    const expires = url.searchParams.get('Expires') ?? '';
-    const disposition = dispositionIn(url);
-    if (url.searchParams.get('Signature') !== this.#signature(url.pathname, expires, disposition)) {
-      return badSignatureReply();
-    }
+    const verdict = this.#signer.check(target, request.headers.host ?? '');
+    if ('refused' in verdict) return authFailedReply(`SignatureError: ${verdict.refused}`);
+    const { policy, xip } = verdict;
+    const here = this.#signer.xip(request.socket.remoteAddress ?? '');
+    if (settings.bindAddresses && xip !== here) return authFailedReply('invalid client address');
+    if (policy.range !== undefined && policy.range !== request.headers.range)
+      return authFailedReply('invalid range');
     // Checked when a request begins; a running answer is never cut.
-    if (Date.now() / 1000 >= Number(expires)) return expiredReply();
+    if (Date.now() / 1000 >= policy.expires) return expiredReply();
     if (file === undefined) return noSuchObjectReply();
     const { range } = request.headers;
     if (file.huge === true && range === undefined && request.method === 'GET') return rangeRequiredReply();
     return contentReply(file.content, range, {
       'Content-Type': 'application/octet-stream',
       ETag: `"${xetHash(file.content)}"`,
-      'Content-Disposition': disposition,
+      'Content-Disposition': dispositionIn(url),
       'X-Hf-Cdn-Pop': 'aws-us-east-1',
       ...(settings.cacheHeader ? { 'X-Cache': 'Hit from cloudfront' } : {}),
     });
-  }
-
-  #signature(path: string, expires: string, disposition: string): string {
-    return createHmac('sha256', this.#secret)
-      .update(`${path}\n${expires}\n${disposition}`)
-      .digest('base64url');
   }
 }
 

@@ -10,9 +10,12 @@ import type { Route } from '../wire/route.ts';
 export interface Asked {
   readonly exchange: Exchange;
   readonly route: Route;
+  /** Path and query as they came, without the prefix of the endpoint. */
+  readonly target: string;
   readonly repository: Repository;
   readonly credential: Credential;
   readonly settings: HubSettings;
+  /** With the prefix of the endpoint. */
   readonly hubOrigin: string;
   readonly cdnOrigin: string;
   /** The absolute URL under which the CDN serves a file for a while. */

@@ -1,5 +1,6 @@
 import { type Credential, opens } from '../access.ts';
 import type { Catalog } from '../repositories/catalog.ts';
+import type { Repository } from '../repositories/repository.ts';
 import type { RequestKind } from '../wire/exchange.ts';
 import { type Reply, textReply } from '../wire/reply.ts';
 import type { Route } from '../wire/route.ts';
@@ -45,9 +46,12 @@ export async function hubReply(request: Request, catalog: Catalog): Promise<Repl
   const voice: Voice = ['resolve', 'resolve-cache', 'raw'].includes(route.kind) ? 'text' : 'json';
   if (exchange.request.method === 'POST' && route.kind !== 'paths-info') return noSuchPage();
 
-  if (credential.state === 'invalid' && settings.invalidTokenOnPublic === 'refuse')
-    return invalidToken(voice);
   const found = catalog.find(route.type, route.id);
+  if (credential.state === 'invalid' && settings.invalidTokenOnPublic === 'refuse') {
+    // A gated file says the same with a bad token as with none (field facts 3.8).
+    const guarded = found !== undefined && 'repository' in found && isGated(route.kind, found.repository);
+    if (!guarded || found.repository.private) return invalidToken(voice);
+  }
   if (found === undefined) return repositoryMissing(voice, credential);
   const repository = 'repository' in found ? found.repository : found.renamedTo;
   if (repository.private && !opens(credential, repository)) return repositoryMissing(voice, credential);
@@ -68,10 +72,14 @@ export async function hubReply(request: Request, catalog: Catalog): Promise<Repl
 function guard(kind: RequestKind, asked: Asked, credential: Credential, voice: Voice): Reply | undefined {
   const { repository, hubOrigin } = asked;
   if (repository.disabled && kind !== 'info' && kind !== 'revision') return disabled(voice);
-  if (repository.gated !== false && CONTENTS.includes(kind) && !opens(credential, repository)) {
+  if (isGated(kind, repository) && !opens(credential, repository)) {
     return gated(repository, credential, hubOrigin);
   }
   return undefined;
+}
+
+function isGated(kind: RequestKind, repository: Repository): boolean {
+  return repository.gated !== false && CONTENTS.includes(kind);
 }
 
 /** Relative, without any metadata (protocol 2.4). */

@@ -10,7 +10,8 @@ export async function infoReply({ repository, commit, route, settings }: AskedAt
   const { query } = route;
   const asked = [...query.getAll('expand'), ...query.getAll('expand[]')];
   const blobs = query.get('blobs') === 'true' || query.get('blobs') === 'True';
-  const whole = await describe(repository, commit, blobs);
+  const { siblings, ...rest } = await describe(repository, commit, blobs && settings.siblings === 'all');
+  const whole: Record<string, unknown> = settings.siblings === 'none' ? rest : { ...rest, siblings };
   if (asked.length === 0 && query.get('securityStatus') === 'true' && settings.scanFindings !== undefined) {
     const securityRepoStatus = { scansDone: true, filesWithIssues: settings.scanFindings };
     return jsonReply(200, { ...whole, securityRepoStatus });

@@ -12,6 +12,7 @@ export async function resolveReply(asked: AskedAt): Promise<Reply> {
   const { commit, route, settings, exchange } = asked;
   const file = commit.files.get(route.path);
   if (file === undefined) return entryMissing('text', commit);
+  if (settings.mirrorOf !== undefined && file.storage !== 'git') return toOriginal(asked, settings.mirrorOf);
   const common = {
     'X-Repo-Commit': commit.id,
     'Accept-Ranges': 'bytes',
@@ -29,12 +30,18 @@ export async function resolveReply(asked: AskedAt): Promise<Reply> {
   return file.storage === 'git' ? toCache(asked, etag, common) : toStorage(asked, file, etag, common);
 }
 
+/** Absolute, bare: neither commit nor size nor hash (field facts 7, hf-mirror.com). */
+function toOriginal({ target }: AskedAt, original: string): Reply {
+  const location = `${original}${target}`;
+  return textReply(308, `Permanent Redirect. Redirecting to ${location}`, { Location: location });
+}
+
 function toCache(
-  { commit, repository, exchange, route }: AskedAt,
+  { commit, repository, target, route }: AskedAt,
   etag: string,
   common: Record<string, string>,
 ): Reply {
-  const [path = ''] = exchange.target.split('?');
+  const [path = ''] = target.split('?');
   const query = `${encodeURIComponent(path)}=&etag=${encodeURIComponent(etag)}`;
   const location = `/api/resolve-cache/${apiPath(repository)}/${commit.id}/${encodePath(route.path)}?${query}`;
   return textReply(307, `Temporary Redirect. Redirecting to ${location}`, {

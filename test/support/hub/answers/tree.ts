@@ -5,6 +5,10 @@ import { type AskedAt, apiPath } from './context.ts';
 import { expanded, fileEntry, folderEntry, type TreeEntry } from './entry.ts';
 import { badRequest, entryMissing } from './hub-error.ts';
 
+/** Entries of a page with `expand`, unless told and at most (field facts 3.1). */
+const USUAL_EXPANDED = 50;
+const MOST_EXPANDED = 100;
+
 /** `GET /api/TYPEs/REPO/tree/REVISION[/FOLDER]` (protocol 1.3). */
 export async function treeReply(asked: AskedAt): Promise<Reply> {
   const { commit, route, settings } = asked;
@@ -13,10 +17,12 @@ export async function treeReply(asked: AskedAt): Promise<Reply> {
 
   const expand = isTrue(route.query.get('expand'));
   const names = entriesBelow(commit, folder, isTrue(route.query.get('recursive')));
-  const most = Math.min(settings.pageSize, expand ? 50 : Number.POSITIVE_INFINITY);
-  const limit = Math.min(Number(route.query.get('limit') ?? most), most);
+  const most = Math.min(settings.pageSize, expand ? MOST_EXPANDED : Number.POSITIVE_INFINITY);
+  const usual = Math.min(most, expand ? USUAL_EXPANDED : most);
+  const limit = Math.min(Number(route.query.get('limit') ?? usual), most);
   if (!Number.isInteger(limit) || limit < 1) return badRequest('"limit" must be a positive number');
-  const from = startOf(names, route.query.get('cursor'));
+  const tree = commit.folders.get(folder) ?? commit.id;
+  const from = startOf(names, tree, route.query.get('cursor'));
   if (from === undefined) return badRequest('Invalid cursor');
 
   const page = names.slice(from, from + limit);
@@ -24,7 +30,7 @@ export async function treeReply(asked: AskedAt): Promise<Reply> {
   const body = expand ? entries.map((entry) => expanded(entry, commit)) : entries;
   const last = page.at(-1);
   const more = last !== undefined && from + limit < names.length;
-  return jsonReply(200, body, more ? { Link: nextLink(asked, last, limit) } : {});
+  return jsonReply(200, body, more ? { Link: nextLink(asked, cursorOf(last, tree, limit), limit) } : {});
 }
 
 /** The Hub promises no order; this one is stable for a commit and looks like none. */
@@ -42,14 +48,21 @@ function entryOf(commit: Commit, path: string): Promise<TreeEntry> | TreeEntry {
   return file === undefined ? folderEntry(path, commit.folders.get(path) ?? '') : fileEntry(file);
 }
 
-/** Past the end (a client that makes its own cursor) is an empty page; nonsense is an error. */
-function startOf(names: readonly string[], cursor: string | null): number | undefined {
+/** As recorded: base64 of base64 of JSON and the limit. It belongs to one tree (field facts 3.2). */
+function cursorOf(last: string, tree: string, limit: number): string {
+  const place = Buffer.from(JSON.stringify({ file_name: last, tree_oid: tree })).toString('base64');
+  return Buffer.from(`${place}:${limit}`).toString('base64');
+}
+
+/** Past the end is an empty page; nonsense, and the cursor of another tree, is an error. */
+function startOf(names: readonly string[], tree: string, cursor: string | null): number | undefined {
   if (cursor === null) return 0;
   try {
-    const { file_name: name } = JSON.parse(Buffer.from(cursor, 'base64').toString('utf8')) as Record<
-      string,
-      unknown
-    >;
+    const [place = ''] = Buffer.from(cursor, 'base64').toString('utf8').split(':');
+    const { file_name: name, tree_oid: of } = JSON.parse(
+      Buffer.from(place, 'base64').toString('utf8'),
+    ) as Record<string, unknown>;
+    if (of !== tree) return undefined;
     const index = names.indexOf(String(name));
     return index < 0 ? names.length : index + 1;
   } catch {
@@ -60,13 +73,13 @@ function startOf(names: readonly string[], cursor: string | null): number | unde
 /** Absolute, with every parameter of the request (protocol 1.3). */
 function nextLink(
   { repository, route, exchange, settings, hubOrigin }: AskedAt,
-  last: string,
+  cursor: string,
   limit: number,
 ): string {
   const [path = ''] = exchange.target.split('?');
   const parameters = new URLSearchParams(route.query);
   parameters.set('limit', String(limit));
-  parameters.set('cursor', Buffer.from(JSON.stringify({ file_name: last })).toString('base64'));
+  parameters.set('cursor', cursor);
   const origin = settings.leakLinks ? 'https://huggingface.co' : hubOrigin;
   const tail = path.slice(path.indexOf('/tree/'));
   return `<${origin}/api/${apiPath(repository)}${tail}?${parameters}>; rel="next"`;

@@ -1,9 +1,8 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { expiredReply } from '../answers/cdn-error.ts';
-import { overQuota } from '../answers/hub-error.ts';
+import { authFailedReply, expiredReply } from '../answers/cdn-error.ts';
 import { bytes, type Content, wholeContent } from '../content/content.ts';
-import { type Bucket, bucketOf } from '../rate-limit.ts';
+import { bucketOf } from '../rate-limit.ts';
 import type { CutPoint, Exchange, Transmission } from '../wire/exchange.ts';
 import { partReply } from '../wire/range.ts';
 import {
@@ -16,6 +15,7 @@ import {
   withHeaders,
   withoutHeaders,
 } from '../wire/reply.ts';
+import { rateLimited } from './pages.ts';
 
 const pack = promisify(gzip);
 /** As many are kept as a test has big files. */
@@ -57,6 +57,10 @@ export type Effect =
   | { readonly kind: 'slow'; readonly bytesPerSecond: number }
   | { readonly kind: 'flip'; readonly offset: number }
   | { readonly kind: 'ignore-range' }
+  /** A part of the file under status 200, its head otherwise right: ModelScope (field facts 7). */
+  | { readonly kind: 'part-as-200' }
+  /** 416 with the length of what is answered here: of a redirect's text on the hub (field facts 1.8). */
+  | { readonly kind: 'unsatisfiable' }
   | { readonly kind: 'content-range'; readonly shift?: number; readonly total?: number }
   | { readonly kind: 'shifted-bytes'; readonly shift: number }
   | { readonly kind: 'short-range'; readonly bytes: number }
@@ -71,6 +75,8 @@ export type Effect =
   | { readonly kind: 'json'; readonly shape: JsonShape }
   | { readonly kind: 'repeated-cursor' }
   | { readonly kind: 'expired' }
+  /** The CDN's refusal of a signature, in its words: `SignatureError: invalid key pair id` (field facts 2.9). */
+  | { readonly kind: 'auth-failed'; readonly why: string }
   /** An unannounced end hits the next request on that connection. */
   | { readonly kind: 'close-connection'; readonly announced?: boolean }
   /** A 1xx answer comes before the real one. */
@@ -89,8 +95,16 @@ export type Effect =
   /** Any bytes in place of an HTTP answer, then a clean end. */
   | { readonly kind: 'raw'; readonly text: string };
 
-/** How a 429 says how long to wait. The Hub itself says it in `RateLimit`; others use `Retry-After`. */
-export type RateLimitStyle = 'retry-after-seconds' | 'retry-after-date' | 'rate-limit-header' | 'nothing';
+/**
+ * How a 429 says how long to wait. The Hub itself says it in `RateLimit`; others use `Retry-After`; a page is what the
+ * Hub sends on some routes, and what is left of it behind a gateway that strips headers (field facts 4).
+ */
+export type RateLimitStyle =
+  | 'retry-after-seconds'
+  | 'retry-after-date'
+  | 'rate-limit-header'
+  | 'nothing'
+  | 'page';
 
 export type JsonShape = 'malformed' | 'truncated' | 'html' | 'empty' | 'wrong-type';
 
@@ -122,6 +136,11 @@ const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
       was.reply.content,
       withoutHeaders(was.reply, 'Content-Range', 'Content-Length').headers,
     ),
+  }),
+  'part-as-200': (was) => (was.reply.status === 206 ? { ...was, reply: { ...was.reply, status: 200 } } : was),
+  unsatisfiable: (was) => ({
+    ...was,
+    reply: textReply(416, '', { 'Content-Range': `bytes */${was.reply.content.size}` }),
   }),
   'content-range': (was, { shift = 0, total }) => {
     const { start, end, content } = was.reply;
@@ -174,6 +193,7 @@ const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
     return { ...was, reply: withHeaders(was.reply, { Link: next }) };
   },
   expired: (was) => ({ ...was, reply: expiredReply() }),
+  'auth-failed': (was, { why }) => ({ ...was, reply: authFailedReply(why) }),
   'close-connection': (was, { announced = true }) => ({
     ...was,
     closeAfter: announced ? 'announced' : 'silently',
@@ -198,16 +218,6 @@ export async function applyEffect<K extends Effect['kind']>(
 ): Promise<Transmission> {
   const change = EFFECTS[effect.kind as K];
   return change(transmission, effect, exchange);
-}
-
-function rateLimited(seconds: number, tell: RateLimitStyle, bucket: Bucket): Transmission['reply'] {
-  const headers: Record<RateLimitStyle, Record<string, string>> = {
-    'retry-after-seconds': { 'Retry-After': String(seconds) },
-    'retry-after-date': { 'Retry-After': new Date(Date.now() + seconds * 1000).toUTCString() },
-    'rate-limit-header': { RateLimit: `"${bucket}";r=0;t=${seconds}` },
-    nothing: {},
-  };
-  return withHeaders(overQuota(1000), headers[tell]);
 }
 
 /** The same place in the file, but another number of bytes, with a head that says so truthfully. */

@@ -8,6 +8,10 @@ export interface Fault {
   /** A glob (`*` matches `/` too) or a pattern on the path inside the repository. Without one: every path. */
   readonly path?: string | RegExp;
   readonly method?: string;
+  /** Only requests with a Range, or only those without. */
+  readonly ranged?: boolean;
+  /** Only requests that came to this address of the server. */
+  readonly address?: string;
   /** Only requests whose range covers this byte of the file. `flip` implies it. */
   readonly covers?: number;
   /** How many fitting requests pass before the rule acts. 0 unless told. */
@@ -59,6 +63,8 @@ export class FaultScript {
 function fits(fault: Fault, exchange: Exchange, transmission: Transmission): boolean {
   if (fault.on !== 'any' && ![fault.on].flat().includes(exchange.kind)) return false;
   if (fault.method !== undefined && fault.method !== exchange.request.method) return false;
+  if (fault.ranged !== undefined && fault.ranged !== (exchange.entry.range !== undefined)) return false;
+  if (fault.address !== undefined && fault.address !== exchange.entry.address) return false;
   if (fault.path !== undefined && !pathPattern(fault.path).test(exchange.path)) return false;
   const offset = fault.covers ?? flippedOffset(fault);
   return offset === undefined || covers(transmission, exchange, offset);

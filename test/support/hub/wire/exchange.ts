@@ -47,6 +47,8 @@ export interface Transmission {
   readonly reply: Reply;
   readonly delayMs: number;
   readonly bytesPerSecond: number | undefined;
+  /** The rate that the address of the server allows a stream at this moment, in bytes a second. */
+  readonly allowance: () => number | undefined;
   readonly cut: { readonly at: CutPoint; readonly ending: Ending } | undefined;
   /** Offsets in the content whose byte arrives with all bits inverted. */
   readonly flips: readonly number[];

@@ -42,26 +42,33 @@ export async function transmit(transmission: Transmission, exchange: Exchange): 
 
 /** False when the client has gone. */
 async function sendBody(transmission: Transmission, exchange: Exchange, limit: number): Promise<boolean> {
-  const { reply, flips, bytesPerSecond } = transmission;
+  const { reply, flips } = transmission;
   const began = performance.now();
   let sent = 0;
+  let due = 0;
   for await (const piece of reply.content.read(reply.start, reply.end)) {
     const offset = reply.start + sent;
     const whole = flipped(piece, offset, flips);
     const allowed = whole.subarray(0, Math.max(limit - sent, 0));
-    const step = bytesPerSecond === undefined ? allowed.length : stepOf(bytesPerSecond);
-    for (let at = 0; at < allowed.length; at += step) {
-      const slice = allowed.subarray(at, at + step);
+    for (let at = 0; at < allowed.length; ) {
+      const rate = rateOf(transmission);
+      const slice = rate === undefined ? allowed.subarray(at) : allowed.subarray(at, at + stepOf(rate));
       if (!(await write(exchange, slice))) return false;
+      at += slice.length;
       sent += slice.length;
-      if (bytesPerSecond !== undefined) {
-        const due = (sent / bytesPerSecond) * 1000 - (performance.now() - began);
-        if (due > 0) await sleep(due);
-      }
+      const passed = performance.now() - began;
+      due = rate === undefined ? passed : due + (slice.length / rate) * 1000;
+      if (due > passed) await sleep(due - passed);
     }
     if (sent >= limit) break;
   }
   return true;
+}
+
+/** It may change while the body is on its way. */
+function rateOf({ bytesPerSecond, allowance }: Transmission): number | undefined {
+  const rates = [bytesPerSecond, allowance()].filter((rate) => rate !== undefined);
+  return rates.length === 0 ? undefined : Math.min(...rates);
 }
 
 function stepOf(bytesPerSecond: number): number {

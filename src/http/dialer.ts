@@ -1,0 +1,180 @@
+import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../system/clock.ts';
+import { onAbort } from '../system/on-abort.ts';
+import { type Address, AddressBook, type Lookup } from './address-book.ts';
+
+/** RFC 8305 5: so long one address has for itself before the next is tried beside it. */
+const HEAD_START_MS = 250;
+
+export interface DialTarget {
+  /** A name or an address, without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface DialOptions {
+  /** Ends all attempts; the dial rejects with its reason. */
+  readonly signal: AbortSignal;
+  /** Told when the name is looked up. */
+  readonly onProgress?: () => void;
+  /** Begins a connection to one address, where it is to be more than plain TCP. */
+  readonly open?: (address: Address) => Socket;
+}
+
+export interface DialerOptions {
+  readonly clock: Clock;
+  readonly lookup?: Lookup | undefined;
+  /** Instead of that of node:net, for tests. */
+  readonly connect?: ((address: Address, port: number) => Socket) | undefined;
+}
+
+/**
+ * Connects to hosts as curl and browsers do: one address after the other, each with a head start, and none is
+ * given up because it is slow. The first that connects wins. (Node itself gives each address 250 ms and then
+ * abandons it, which makes hosts that are farther away unreachable.)
+ */
+export class Dialer {
+  readonly #clock: Clock;
+  readonly #book: AddressBook;
+  readonly #connect: (address: Address, port: number) => Socket;
+  /** Connections that are open. */
+  readonly #made = new Set<Socket>();
+  readonly #places = new WeakMap<Duplex, { readonly host: string; readonly address: string }>();
+
+  constructor({ clock, lookup, connect: own }: DialerOptions) {
+    this.#clock = clock;
+    this.#book = new AddressBook(clock, lookup);
+    this.#connect = own ?? (({ address, family }, port) => connect({ host: address, port, family }));
+  }
+
+  /**
+   * A socket that is connected. What `open` begins over TCP goes on by itself. Rejects with a system error: of
+   * the look-up, or of an attempt if all failed.
+   */
+  async dial({ host, port }: DialTarget, options: DialOptions): Promise<Socket> {
+    const { signal, onProgress, open = (address: Address) => this.#connect(address, port) } = options;
+    signal.throwIfAborted();
+    const addresses = await unlessAborted(this.#book.of(host), signal);
+    onProgress?.();
+    return await this.#race(host, addresses, open, signal);
+  }
+
+  /** This address of the host does not serve as it should: new connections prefer another. */
+  failed(host: string, address: string): void {
+    this.#book.failed(host, address);
+  }
+
+  /** False for an address that failed while the host has another that did not. */
+  favours(host: string, address: string): boolean {
+    return this.#book.favours(host, address);
+  }
+
+  /** New connections of every host prefer addresses to which none leads now. */
+  elsewhere(): void {
+    const used = new Map<string, { readonly host: string; readonly address: string }>();
+    for (const socket of this.#made) {
+      const place = this.#places.get(socket);
+      if (place !== undefined) used.set(`${place.host} ${place.address}`, place);
+    }
+    for (const { host, address } of used.values()) this.#book.failed(host, address);
+  }
+
+  /** Where a connection of this dialer leads, also when it is closed: the system may have forgotten it by then. */
+  addressOf(socket: Duplex): string | undefined {
+    return this.#places.get(socket)?.address;
+  }
+
+  #race(
+    host: string,
+    addresses: readonly Address[],
+    open: (address: Address) => Socket,
+    signal: AbortSignal,
+  ): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      const running = new Map<Socket, Address>();
+      const errors: NodeJS.ErrnoException[] = [];
+      let next = 0;
+      let cancel = () => {};
+      const end = (winner?: Socket) => {
+        cancel();
+        stopListening();
+        const begun = [...running.keys()];
+        running.clear();
+        for (const socket of begun) if (socket !== winner) socket.destroy();
+      };
+      const stopListening = onAbort(signal, () => {
+        end();
+        reject(signal.reason);
+      });
+      const fail = (socket: Socket, error: NodeJS.ErrnoException) => {
+        const address = running.get(socket);
+        if (address === undefined) return;
+        running.delete(socket);
+        errors.push(error);
+        if (!isShortage(error)) this.#book.failed(host, address.address);
+        // The next one has waited for nothing else.
+        if (next < addresses.length) begin();
+        else if (running.size === 0) {
+          end();
+          reject(telling(errors));
+        }
+      };
+      const won = (socket: Socket) => {
+        const address = running.get(socket);
+        if (address === undefined) return;
+        for (const [other, late] of running) {
+          if (other === socket) break;
+          this.#book.failed(host, late.address);
+          if (late.family !== address.family) this.#book.prefers(host, address.family);
+        }
+        end(socket);
+        this.#made.add(socket);
+        this.#places.set(socket, { host, address: address.address });
+        socket.once('close', () => this.#made.delete(socket));
+        resolve(socket);
+      };
+      const begin = () => {
+        cancel();
+        const address = addresses[next];
+        if (address === undefined) return;
+        next += 1;
+        let socket: Socket;
+        try {
+          socket = open(address);
+        } catch (error) {
+          end();
+          reject(error);
+          return;
+        }
+        running.set(socket, address);
+        // Stays to the end: between two owners, nobody else would listen.
+        socket.on('error', (error) => fail(socket, error));
+        socket.once('connect', () => won(socket));
+        socket.once('close', () => fail(socket, new Error('the connection was closed')));
+        if (next < addresses.length) cancel = this.#clock.after(HEAD_START_MS, begin);
+      };
+      if (addresses.length === 0) reject(Object.assign(new Error('no address'), { code: 'ENOTFOUND' }));
+      else begin();
+    });
+  }
+}
+
+/** It is this process that has no descriptor left, not the address that is bad. */
+function isShortage({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EMFILE' || code === 'ENFILE' || code === 'EAGAIN';
+}
+
+/** A family that the machine does not have says less than a server that refused. */
+function telling(errors: readonly NodeJS.ErrnoException[]): NodeJS.ErrnoException {
+  const noWay = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT']);
+  return errors.find(({ code }) => !noWay.has(code ?? '')) ?? errors.at(-1)!;
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stopListening = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stopListening = onAbort(signal, () => reject(signal.reason));
+  });
+  return await Promise.race([work, aborted]).finally(stopListening);
+}

@@ -1,0 +1,88 @@
+import { FetchError, type RefusalKind } from '../model/error.ts';
+import { serverDelay } from './retry-after.ts';
+
+/** So much of a refusal is read: enough for the sentence that says why. */
+export const REFUSAL_BYTES = 300;
+const MAX_WORDS = 200;
+/** Longer runs without a blank are signatures, policies or identifiers. */
+const SECRET_LOOKING = /[\w+/=~%-]{48,}/g;
+
+/** Statuses by which filters and login pages refuse. */
+export const BLOCKING: ReadonlySet<number> = new Set([401, 403, 407, 451]);
+
+/** Whether a body is a page for people: no hub and no storage explains a refusal so. */
+export function isPage(body: string): boolean {
+  return /^\s*<(?:!doctype\s+html|html|head|body)\b/i.test(body);
+}
+
+/** Classes a refusal of file bytes by its status and the first bytes of its body. */
+export function refusalKind(status: number, body: string): RefusalKind {
+  if (status >= 400 && status < 500) {
+    // The address is signed for the one range that its resolve request asked for.
+    if (/invalid range/i.test(body)) return 'bound';
+    if (isPage(body) && BLOCKING.has(status)) return 'page';
+    if (/signature|key.?pair|invalidaccesskey/i.test(body)) return 'signature';
+  }
+  if (status === 403 && /expired|access.?denied/i.test(body)) return 'expired';
+  return status === 400 || status === 416 || status === 501 ? 'no-ranges' : 'other';
+}
+
+/**
+ * What a refusal says, for people: XML by its code and message, markup removed, without control characters,
+ * addresses or anything that looks like a signature. Empty where it says nothing.
+ */
+export function refusalWords(body: string): string {
+  const text = body.slice(0, REFUSAL_BYTES);
+  const named = ['Code', 'Message'].map((tag) => new RegExp(`<${tag}>([^<]*)`, 'i').exec(text)?.[1] ?? '');
+  const plain = named.some((part) => part !== '') ? named.filter((part) => part !== '').join(': ') : text;
+  return plain
+    .replace(/<(style|script)\b.*?(?:<\/\1>|$)/gis, ' ')
+    .replace(/<[^>]*>?/g, ' ')
+    .replace(/https?:\/\/\S*/gi, '(address)')
+    .replace(/[\w-]*(?:signature|policy|key-pair-id|token|credential)[\w-]*=\S+/gi, '(signature)')
+    .replace(SECRET_LOOKING, '…')
+    .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd]+/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, MAX_WORDS);
+}
+
+const HINTS: Partial<Record<RefusalKind, string>> = {
+  page: 'This looks like the page of a filter, a firewall or a login, not like a storage: try another network, or ask whoever runs this one to let the host through.',
+  signature:
+    'The hub has signed this address with a key that its storage does not accept. Only the hub can mend that: try again later.',
+  bound: 'The address is signed for another range of bytes than the one that was asked for.',
+};
+
+/** The head and the first bytes of an answer by which a host of file bytes refuses. */
+export interface StorageRefusal {
+  readonly host: string;
+  readonly status: number;
+  readonly headers: { readonly [name: string]: string | string[] | undefined };
+  /** At most `REFUSAL_BYTES` of it are looked at. */
+  readonly body: string;
+}
+
+/**
+ * A host's refusal to send the bytes of a file (NETWORK). Every status may be the fault of the address rather
+ * than of the file, so all of them are retryable: whoever located it decides.
+ */
+export function storageError(
+  { host, status, headers, body }: StorageRefusal,
+  path: string,
+  nowMs: number,
+): FetchError {
+  const kind = refusalKind(status, body);
+  const words = refusalWords(body);
+  return new FetchError(
+    'NETWORK',
+    `${host} answered ${status} for ${path}${words === '' ? '' : `: ${words}`}`,
+    {
+      status,
+      refusal: kind,
+      retryable: true,
+      retryAfterMs: status === 429 || status === 503 ? serverDelay(headers, nowMs) : undefined,
+      hint: HINTS[kind] ?? `${host} serves the file's bytes. If it goes on like this, try again later.`,
+    },
+  );
+}

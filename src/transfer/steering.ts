@@ -1,0 +1,95 @@
+import { ConnectionBudget } from './connection-budget.ts';
+import type { RunContext } from './run-context.ts';
+import type { Schedule } from './schedule.ts';
+import type { SpanSignals } from './span-signals.ts';
+import type { Wakeup } from './wakeup.ts';
+
+/** How often throughput is looked at while bytes come. */
+const OBSERVE_MS = 25;
+/** And while none come. */
+const LOOK_MS = 250;
+
+/** Lets the budget see what comes, and does what it says: lanes let go of their spans, and people are told. */
+export class Steering {
+  readonly #context: RunContext;
+  readonly #schedule: Schedule;
+  readonly #signals: SpanSignals;
+  readonly #wakeup: Wakeup;
+  readonly #hostOf: (file: number) => string | undefined;
+  readonly #budget: ConnectionBudget;
+  #bytes = 0;
+  #observedAt = 0;
+  #cancel: () => void = () => {};
+
+  /** `hostOf` tells which host serves a file's bytes, as far as is known. */
+  constructor(
+    context: RunContext,
+    schedule: Schedule,
+    signals: SpanSignals,
+    wakeup: Wakeup,
+    hostOf: (file: number) => string | undefined,
+  ) {
+    const { clock, largeConnections, bytesPerSecond } = context;
+    this.#context = context;
+    this.#schedule = schedule;
+    this.#signals = signals;
+    this.#wakeup = wakeup;
+    this.#hostOf = hostOf;
+    const allowed = bytesPerSecond === undefined ? undefined : bytesPerSecond / 1000;
+    this.#budget = new ConnectionBudget(largeConnections, clock.monotonic(), allowed);
+  }
+
+  /** Connections that large files may have now. */
+  get limit(): number {
+    return this.#budget.limit;
+  }
+
+  /** Looks from time to time, so that silence is noticed too. The returned function ends it. */
+  start(): () => void {
+    const look = () => {
+      this.#observe(this.#context.clock.monotonic());
+      this.#cancel = this.#context.clock.after(LOOK_MS, look);
+    };
+    this.#cancel = this.#context.clock.after(LOOK_MS, look);
+    return () => this.#cancel();
+  }
+
+  /** `bytes` came in all. */
+  wrote(now: number, bytes: number): void {
+    this.#bytes = bytes;
+    // Looking through all lanes on every write would cost more than it tells.
+    if (now - this.#observedAt >= OBSERVE_MS) this.#observe(now);
+  }
+
+  /** The server refused for being busy, or a connection broke. */
+  trouble(kind: 'refused' | 'broke'): void {
+    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeLanes);
+  }
+
+  #observe(now: number): void {
+    this.#observedAt = now;
+    const schedule = this.#schedule;
+    const change = this.#budget.observe(now, this.#bytes, schedule.delivering, schedule.largeLanes);
+    if (change === undefined) return;
+    const { from, to, drop, insteadOf } = change;
+    const { emit } = this.#context;
+    if (from !== to) emit({ type: 'trace', message: `connections for large files: ${from} → ${to}` });
+    if (insteadOf !== undefined) {
+      const message = `${this.#hosts(now)} brings more with fewer connections: ${insteadOf} → ${to}`;
+      emit({ type: 'note', message });
+    }
+    if (drop !== 'none') this.#letGo(drop === 'all' ? 0 : to, now);
+    this.#wakeup.wake();
+  }
+
+  /** What is begun anew goes to another address, where there is one: one edge may starve us and the next not. */
+  #letGo(keep: number, now: number): void {
+    if (keep === 0) this.#context.transport.elsewhere?.();
+    for (const span of this.#schedule.beyond(keep, now)) this.#signals.stop(span);
+  }
+
+  #hosts(now: number): string {
+    const names = this.#schedule.describe(now).map(({ file }) => this.#hostOf(file));
+    return [...new Set(names)].filter((name) => name !== undefined).join(', ') || 'the server';
+  }
+}

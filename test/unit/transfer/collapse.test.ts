@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest';
+import { ConnectionBudget } from '../../../src/transfer/connection-budget.ts';
+import { type LinkRun, runLink, type SimulatedLink } from '../../support/simulated-link.ts';
+
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+const MOST = 32;
+
+/** Above some number of connections each gets a trickle, below it a good rate. Bytes per millisecond. */
+const starving =
+  (above: number, each: number, trickle: number, from = 0) =>
+  (connections: number, now: number) =>
+    connections * (now >= from && connections > above ? trickle : each);
+
+function notes({ changes }: LinkRun): string[] {
+  return changes.flatMap(({ insteadOf, to }) => (insteadOf === undefined ? [] : [`${insteadOf} → ${to}`]));
+}
+
+function rateOf({ bytes }: LinkRun, from: number, to: number): number {
+  return (bytes[to]! - bytes[from]!) / (to - from);
+}
+
+describe('a server that starves all when there are more than', () => {
+  test.each([
+    [4, 20, 10],
+    [4, 20, 50],
+    [4, 2, 300],
+    [8, 62, 50],
+    [5, 20, 100],
+    [1, 20, 50],
+    [2, 20, 50],
+    [11, 10, 50],
+  ])(
+    '%d, from the start: three times the time of so many, and 15 s (%d B/ms, %d ms)',
+    (above, trickle, latencyMs) => {
+      const link = { rate: starving(above, 10_000, trickle), latencyMs };
+      const total = 400 * MIB;
+      const best = runLink(link, { total, most: above, fixed: above });
+      const run = runLink(link, { total, most: MOST });
+      expect(run.endedAt).toBeLessThan(3 * best.endedAt + 15_000);
+      expect(notes(run).length).toBe(1);
+    },
+  );
+
+  test('4, after a good minute: the way down takes seconds', () => {
+    const link = { rate: starving(4, 10_000, 20, 60_000), latencyMs: 50 };
+    const run = runLink(link, { total: 40 * GIB, most: MOST });
+    expect(run.limits[59_000]).toBe(MOST);
+    expect(run.limits[70_000]).toBe(4);
+    expect(notes(run)).toEqual(['32 → 4']);
+    expect(rateOf(run, 70_000, 78_000)).toBeGreaterThan(0.95 * 40_000);
+    // Probing upwards costs less and less.
+    expect(rateOf(run, 85_000, 400_000)).toBeGreaterThan(0.85 * 40_000);
+  });
+
+  test('20: growing beyond it is taken back, and not tried again soon', () => {
+    const link = { rate: starving(20, 10_000, 20), latencyMs: 50 };
+    const run = runLink(link, { total: 30 * GIB, most: MOST });
+    expect(notes(run)).toEqual(['24 → 12']);
+    expect(rateOf(run, 10_000, run.endedAt - 1)).toBeGreaterThan(0.8 * 120_000);
+    const tries = run.limits.filter((limit, index) => limit > 20 && !(run.limits[index - 1]! > 20)).length;
+    expect(tries).toBeLessThan(6);
+  });
+
+  test('4, for a few minutes only: all connections are used again', () => {
+    const rate = (connections: number, now: number) =>
+      connections * (now > 20_000 && now < 120_000 && connections > 4 ? 20 : 1000);
+    const run = runLink({ rate, latencyMs: 50 }, { total: 12 * GIB, most: MOST });
+    expect(run.limits[30_000]).toBeLessThanOrEqual(4);
+    expect(run.limits.at(-1)).toBe(MOST);
+  });
+});
+
+describe('no collapse is', () => {
+  const quiet = (link: SimulatedLink, total: number, allowed?: number) => {
+    const run = runLink(link, { total, most: MOST, ...(allowed === undefined ? {} : { allowed }) });
+    expect(notes(run)).toEqual([]);
+    return run;
+  };
+
+  test('a slow line, which keeps its speed whatever is tried', () => {
+    const run = quiet({ rate: (connections) => Math.min(connections * 500, 600), latencyMs: 80 }, 30 * MIB);
+    expect(rateOf(run, 1000, run.endedAt - 1)).toBeGreaterThan(0.9 * 600);
+  });
+
+  test('a server that gives little to each connection: soon all are used', () => {
+    const run = quiet({ rate: (connections) => connections * 50, latencyMs: 50 }, 200 * MIB);
+    expect(run.limits[12_000]).toBeGreaterThanOrEqual(12);
+    expect(run.limits.at(-1)).toBe(MOST);
+  });
+
+  test('a link that becomes slower for all: the number returns', () => {
+    const rate = (connections: number, now: number) =>
+      Math.min(connections * 20_000, now < 30_000 ? 500_000 : 50_000);
+    const run = quiet({ rate, latencyMs: 30 }, 18 * GIB);
+    expect(rateOf(run, 32_000, run.endedAt - 1)).toBeGreaterThan(0.85 * 50_000);
+  });
+
+  test('a disk that takes what memory has swallowed', () => {
+    const rate = (_: number, now: number) => (now < 10_000 ? 900_000 : 150_000);
+    quiet({ rate, latencyMs: 5 }, 12 * GIB);
+  });
+
+  test('a link that is away for a while', () => {
+    for (const awayMs of [3000, 8000, 20_000]) {
+      const rate = (connections: number, now: number) =>
+        now > 20_000 && now < 20_000 + awayMs ? 0 : connections * 5000;
+      const run = quiet({ rate, latencyMs: 50 }, 10 * GIB);
+      expect(rateOf(run, 30_000 + awayMs, run.endedAt - 1)).toBeGreaterThan(0.9 * MOST * 5000);
+    }
+  });
+
+  test('a limit on the rate', () => {
+    const run = quiet({ rate: () => 100, latencyMs: 20 }, 6 * MIB, 100);
+    expect(run.changes.filter(({ drop }) => drop !== 'none')).toEqual([]);
+  });
+
+  test('the end of a run, when few connections are left', () => {
+    const budget = new ConnectionBudget(12, 0);
+    let came = 0;
+    for (let now = 0; now < 60_000; now += 40) {
+      const active = now < 20_000 ? 12 : Math.max(1, 12 - Math.floor((now - 20_000) / 1000));
+      came += active * 5000 * 40;
+      expect(budget.observe(now, came, active, active)?.drop ?? 'none').toBe('none');
+    }
+  });
+
+  test('a machine that slept', () => {
+    const budget = new ConnectionBudget(12, 0);
+    let came = 0;
+    for (let step = 0; step < 1000; step += 1) {
+      const now = step * 40 + (step > 500 ? 3_600_000 : 0);
+      came += 12 * 5000 * 40;
+      expect(budget.observe(now, came, 12, 12)?.drop ?? 'none').toBe('none');
+    }
+  });
+});
+
+test('two silences that end with fewer connections are a collapse', () => {
+  const rate = (connections: number, now: number) =>
+    now > 20_000 && connections > 8 ? 0 : connections * 5000;
+  const run = runLink({ rate, latencyMs: 50 }, { total: 4 * GIB, most: MOST });
+  expect(notes(run).length).toBe(1);
+  expect(run.limits[40_000]).toBe(8);
+});
