@@ -6,8 +6,17 @@ import { outputFailure, writeOut } from './standard-output.ts';
 import { readWords, type Words, wantsJson } from './words.ts';
 
 // Loaded by those who need more than help: for help and version, every file and every stream more would be felt.
-const mainCommand = () => import('./entry-download.ts');
-const otherCommands = () => import('./entry-others.ts');
+const mainCommand = () => prepared(import('./entry-download.ts'));
+const otherCommands = () => prepared(import('./entry-others.ts'));
+
+let isPrepared = false;
+
+/** Who has no stderr any more has none for a complaint about that either. */
+function prepared<Entry>(entry: Entry): Entry {
+  if (!isPrepared) process.stderr.on('error', () => {});
+  isPrepared = true;
+  return entry;
+}
 
 async function main({ words, loose }: Words): Promise<number> {
   let exit = 0;
@@ -58,8 +67,6 @@ async function main({ words, loose }: Words): Promise<number> {
 /** The whole program, up to its exit code. */
 export async function run(): Promise<void> {
   installNet();
-  // A reader that has gone away is no failure of ours, and who has no stderr has none for the complaint either.
-  process.stderr.on('error', () => {});
   const argv = process.argv.slice(2);
   const words = readWords(argv, COMMANDS);
   let exit: number;
