@@ -25,6 +25,8 @@ export interface DownloadOptions extends TargetOptions, TransferOptions, RunOpti
   readonly weights?: WeightsPolicy | undefined;
   /** Fetch even what is already right. */
   readonly forceDownload?: boolean | undefined;
+  /** Go on although the directory holds another repository, whose files may then be replaced. */
+  readonly replaceRepo?: boolean | undefined;
   /** Go on although the disk looks too small. */
   readonly ignoreSpace?: boolean | undefined;
   /** Where the same contents may stand on this machine; nowhere else is looked if left out. */
@@ -88,6 +90,7 @@ function requestOf(options: DownloadOptions, dryRun: boolean): DownloadRequest {
     prune: options.prune ?? false,
     forceDownload: options.forceDownload ?? false,
     ignoreSpace: options.ignoreSpace ?? false,
+    replaceRepo: options.replaceRepo ?? false,
     dryRun,
   };
 }

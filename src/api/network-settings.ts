@@ -61,9 +61,11 @@ function normalized(text: string, origin: string): string {
   const [, name = '', password] = /^([^:]*)(?::(.*))?$/s.exec(user ?? '') ?? [];
   const login = user === undefined ? '' : `${encoded(name)}:${encoded(password ?? '')}@`;
   const url = `${scheme.toLowerCase()}://${login}${host}`;
-  if (!URL.canParse(url)) throw usage(`${origin} is no address of a proxy.`, 'Write it as http://HOST:PORT.');
+  if (!URL.canParse(url))
+    throw usage(`${origin} is not the address of a proxy.`, 'Write it as http://HOST:PORT.');
   const { hostname } = new URL(url);
-  if (hostname === '') throw usage(`${origin} is no address of a proxy.`, 'Write it as http://HOST:PORT.');
+  if (hostname === '')
+    throw usage(`${origin} is not the address of a proxy.`, 'Write it as http://HOST:PORT.');
   return url;
 }
 

@@ -101,7 +101,8 @@ export function transferSettings(options: TransferOptions): TransferSettings {
 /** An address of a hub, without a slash at the end. `origin` is where it was written. Throws USAGE. */
 export function readEndpoint(origin: string, written: string): string {
   const text = written.trim();
-  if (!URL.canParse(text)) throw usage(`${origin}: "${text}" is no address.`, 'Write it as https://HOST.');
+  if (!URL.canParse(text))
+    throw usage(`${origin}: "${text}" is not an address.`, 'Write it as https://HOST.');
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
     throw usage(`${origin}: an endpoint begins with https:// or http://.`, 'Write it as https://HOST.');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { findToken } from '../source/hub/token.ts';
+import { homeFolder } from '../system/home-folder.ts';
 import { readNetwork } from './network-settings.ts';
 import type { HubOptions } from './options.ts';
 
@@ -14,7 +14,7 @@ import type { HubOptions } from './options.ts';
  */
 export function readVariables(
   variables: Readonly<Record<string, string | undefined>>,
-  home: string = homedir(),
+  home: string | undefined = homeFolder(),
 ): HubOptions {
   return {
     endpoint: variables['HF_ENDPOINT']?.trim() || undefined,

@@ -1,4 +1,7 @@
+import { resolve } from 'node:path';
 import { FetchError } from '../model/error.ts';
+import { hubCache } from '../system/hub-folders.ts';
+import { pathOption, surroundings } from './places.ts';
 import type { Setting } from './settings.ts';
 
 export interface CacheOptions {
@@ -11,9 +14,6 @@ type Variables = Readonly<Record<string, string | undefined>>;
 /** The central cache that a download was told to use; undefined if it goes to a directory. */
 export function chosenCache(
   options: CacheOptions & { readonly localDir?: string },
-  variables: Variables,
-  home: string,
-  join: (...parts: string[]) => string,
 ): Setting<string> | undefined {
   if (options.cache !== true && options.cacheDir === undefined) return undefined;
   if (options.localDir !== undefined) {
@@ -22,7 +22,7 @@ export function chosenCache(
       hint: 'Leave one of them out.',
     });
   }
-  return cachePlace(options, variables, home, join);
+  return cachePlace(options);
 }
 
 /** These go by what earlier runs left in one directory, which a cache of many revisions does not have. */
@@ -44,27 +44,14 @@ export function refuseWithCache({
   if (shard !== undefined) throw refused('--shard', 'Parts meet in a directory: use --local-dir.');
 }
 
-/** `--cache-dir`, else where the Hub's own clients have their cache. */
-export function cachePlace(
-  { cacheDir }: CacheOptions,
-  variables: Variables,
-  home: string,
-  join: (...parts: string[]) => string,
-): Setting<string> {
-  if (cacheDir !== undefined) {
-    if (cacheDir !== '') return { value: cacheDir, origin: '--cache-dir' };
-    throw new FetchError('USAGE', '--cache-dir needs the path of a folder.', { hint: 'See `fetch --help`.' });
-  }
-  const expand = (path: string) => (path === '~' || path.startsWith('~/') ? home + path.slice(1) : path);
-  for (const name of ['HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE']) {
-    const value = variables[name];
-    if (value) return { value: expand(value), origin: name };
-  }
-  const hfHome = variables['HF_HOME'];
-  if (hfHome) return { value: join(expand(hfHome), 'hub'), origin: 'HF_HOME' };
-  const xdg = variables['XDG_CACHE_HOME'];
-  const cache = xdg ? expand(xdg) : join(home, '.cache');
-  return { value: join(cache, 'huggingface', 'hub'), origin: xdg ? 'XDG_CACHE_HOME' : 'default' };
+/** `--cache-dir`, else where the Hub's own clients have their cache. Absolute. */
+export function cachePlace({ cacheDir }: CacheOptions): Setting<string> {
+  if (cacheDir !== undefined) return { value: pathOption('--cache-dir', cacheDir), origin: '--cache-dir' };
+  const found = hubCache(surroundings());
+  if (found !== undefined) return { value: resolve(found.path), origin: found.origin };
+  throw new FetchError('USAGE', 'no home directory is known here, so it is not known where the cache is.', {
+    hint: 'Name it with --cache-dir DIR, or set HF_HUB_CACHE, HF_HOME or HOME.',
+  });
 }
 
 /** What `hf` obeys as well: no links, also where they work. */

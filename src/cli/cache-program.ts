@@ -20,9 +20,9 @@ export type CacheAction =
 export function addCache(program: Command, act: (action: CacheAction) => Promise<void>): void {
   const cache = program
     .command('cache')
-    .description('look after the central cache, which fetch --cache shares with hf')
+    .description('manage the central cache, which fetch --cache shares with hf')
     .helpCommand(false);
-  addPlace(cache.command('ls'))
+  addPlace(cache.command('ls').alias('list'))
     .description('every revision that is there: size, refs, path')
     .option('--json', 'one JSON document on stdout')
     .action(async (options: CacheCommandOptions) => await act({ verb: 'ls', options }));
@@ -30,6 +30,7 @@ export function addCache(program: Command, act: (action: CacheAction) => Promise
     .description('remove a repository or a revision, and the blobs that no other snapshot uses')
     .option('-y, --yes', 'do not ask')
     .option('--dry-run', 'say what would be removed and stop')
+    .option('--json', 'one JSON document on stdout')
     .action(async (repo: string, options: CacheCommandOptions) => await act({ verb: 'rm', repo, options }));
   addRepo(cache.command('verify'))
     .description('read every blob again and compare it with its name')

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { readNetwork } from '../api/network-settings.ts';
 import { DEFAULTS } from '../api/options.ts';
 import { readIfThere } from '../api/read-variables.ts';
@@ -8,6 +7,8 @@ import { type NetworkSettings, UNCHECKED_TLS } from '../http/network.ts';
 import { isLoopback } from '../http/proxy.ts';
 import type { TransferSettings } from '../library/carry-out.ts';
 import { findToken, type Token } from '../source/hub/token.ts';
+import { folderFrom } from '../system/hub-folders.ts';
+import { surroundings, workingFolder } from './places.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 import { readSettingsFiles, type SettingsLayer } from './settings-file.ts';
 
@@ -27,13 +28,15 @@ export interface Access {
 
 /**
  * Reads the environment, settings files, the token file, and files of certificates; nothing else. Throws USAGE,
- * and ACCESS for a token that is none.
+ * and ACCESS for a token that is none. `usesDirectory`: files will go where the settings say.
  */
-export function composeAccess(options: DownloadOptions): Access {
+export function composeAccess(options: DownloadOptions, usesDirectory = false): Access {
+  const around = surroundings();
+  const { home } = around;
   const layers = readSettingsFiles({
-    cwd: process.cwd(),
-    home: homedir(),
-    configHome: process.env['XDG_CONFIG_HOME'],
+    cwd: workingFolder(),
+    home,
+    configHome: folderFrom('XDG_CONFIG_HOME', around)?.path,
     readFile: readIfThere,
     exists: existsSync,
   });
@@ -41,7 +44,7 @@ export function composeAccess(options: DownloadOptions): Access {
   const found = findToken({
     flag: options.token,
     environment: process.env,
-    home: homedir(),
+    home,
     readFile: readIfThere,
     join,
   });
@@ -56,6 +59,7 @@ export function composeAccess(options: DownloadOptions): Access {
     readFile: readIfThere,
   });
   const notes = [
+    ...projectNotes(settings, layers, usesDirectory),
     ...(withheld ? [`no token is sent to ${settings.endpoint.value}: ${WITHHELD}`] : []),
     ...securityNotes(settings.endpoint.value, token, network),
   ];
@@ -103,6 +107,27 @@ function retryPolicy({ value: tries, origin }: DownloadSettings['retries']): Tra
 
 const WITHHELD =
   'only the settings file of the project names it. Say --endpoint or HF_ENDPOINT if it is meant';
+
+/** What a project's file decides that whoever works there may not expect: another hub, or a place outside of the project. */
+function projectNotes(
+  { endpoint, directory }: DownloadSettings,
+  layers: readonly SettingsLayer[],
+  usesDirectory: boolean,
+): string[] {
+  const file = layers.find(({ kind }) => kind === 'project')?.path;
+  if (file === undefined) return [];
+  const path = relative(dirname(file), directory.value);
+  const isOutside = path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path);
+  const decided = [
+    ...(endpoint.origin === file && endpoint.value !== DEFAULTS.endpoint
+      ? [`the endpoint ${endpoint.value}`]
+      : []),
+    ...(usesDirectory && directory.origin === file && isOutside
+      ? [`the directory ${directory.value}, outside of the project`]
+      : []),
+  ];
+  return decided.length === 0 ? [] : [`the settings file ${file} says ${decided.join(', and ')}`];
+}
 
 /** A settings file comes with somebody's repository: it must not send the token of whoever works there elsewhere. */
 function isOnlyTheProjects(

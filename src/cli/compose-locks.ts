@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { hasQuantisation } from '../library/pick-revision.ts';
 import { FetchError } from '../model/error.ts';
 import { repoPath } from '../model/repo.ts';
 import type { Target } from '../model/target.ts';
 import { type Lock, readLocks } from '../store/lock-file.ts';
 import { type Composed, compose } from './compose.ts';
+import { pathOption } from './places.ts';
 import type { DownloadOptions } from './settings.ts';
 
 /** What one command line is to do: a download, or several if a lock file names several repositories. */
@@ -25,10 +25,13 @@ export function composeJobs(
   if (lock === undefined) {
     if (frozen) throw usage('--frozen needs --lock FILE.', 'Say which lock is to be obeyed.');
     if (repo === undefined)
-      throw usage('No repository is named.', 'Write it as OWNER/NAME. See `fetch --help`.');
+      throw usage(
+        'No repository is named.',
+        'For example: fetch OWNER/NAME, fetch OWNER/NAME --revision BRANCH --dry-run, or fetch branches OWNER/NAME for what there is. See `fetch --help`.',
+      );
     return { jobs: [compose(repo, names, options)], writeLock: undefined };
   }
-  const path = resolve(lock);
+  const path = pathOption('--lock', lock);
   if (options.fits !== undefined && (frozen || repo === undefined))
     throw usage('--fits and a lock that is to be obeyed both say what to fetch.', 'Leave one of them out.');
   if (repo === undefined) return { jobs: allOf(path, options), writeLock: undefined };
@@ -123,7 +126,7 @@ export function recordedEndpoint(text: string, holder: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '')
     return text;
-  throw new FetchError('INTEGRITY', `the endpoint in ${holder} is no address of a hub`, {
+  throw new FetchError('INTEGRITY', `the endpoint in ${holder} is not the address of a hub`, {
     hint: 'Say where to fetch from with --endpoint https://HOST.',
   });
 }

@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { DownloadOptions as LibraryOptions } from '../api/download.ts';
 import type { RunOptions } from '../api/options.ts';
@@ -14,10 +13,14 @@ import type { Output, ReportTime } from '../report/output.ts';
 import { createNotesReporter, joinReporters } from '../report/quiet-reporter.ts';
 import type { Reporter } from '../report/reporter.ts';
 import type { Token } from '../source/hub/token.ts';
+import { hubCache } from '../system/hub-folders.ts';
 import { chosenCache, linksAllowed, refuseWithCache } from './cache-place.ts';
 import { composeAccess } from './compose-access.ts';
+import { isForeground } from './job-control.ts';
+import { pathOption, surroundings } from './places.ts';
 import { readShard } from './read-shard.ts';
 import type { DownloadOptions, DownloadSettings } from './settings.ts';
+import { standardOutput } from './standard-output.ts';
 
 /** A command line, understood: what is to be done, and the settings that led to it. */
 export interface Composed {
@@ -38,30 +41,52 @@ export type ComposedRequest = Omit<LibraryOptions, keyof TargetOptions | keyof R
   };
 
 /** From words to values; throws USAGE. */
-export function compose(repo: string, names: readonly string[], options: DownloadOptions): Composed {
-  const { settings, token, notes, transfer } = composeAccess(options);
+export function compose(
+  repo: string,
+  names: readonly string[],
+  options: DownloadOptions,
+  usesDirectory = true,
+): Composed {
+  // Throws where the folder is gone. No thread could start there, whatever the options name.
+  process.cwd();
+  const { settings, token, notes, transfer } = composeAccess(
+    options,
+    usesDirectory &&
+      options.localDir === undefined &&
+      options.cache !== true &&
+      options.cacheDir === undefined,
+  );
   const target = parseTarget(repo, {
     endpoint: settings.endpoint.value,
     revision: options.revision,
     repoType: settings.repoType,
   });
-  const cache = chosenCache(options, process.env, homedir(), join);
+  const cache = chosenCache(options);
   if (cache !== undefined) refuseWithCache(options);
   const request: ComposedRequest = {
     ...transfer,
     files: names,
     include: options.include,
     exclude: options.exclude,
-    directory: resolve(cache?.value ?? options.localDir ?? defaultDirectory(settings, target)),
+    directory: targetFolder(options, cache) ?? resolve(defaultDirectory(settings, target)),
     cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
     weights: settings.weights,
     reuse: reusePlaces(options),
     forceDownload: options.forceDownload,
     ignoreSpace: options.ignoreSpace,
+    replaceRepo: options.replaceRepo,
     prune: options.prune,
     shard: options.shard === undefined ? undefined : readShard(options, process.env),
   };
   return { target, settings, token, notes, request, cacheOrigin: cache?.origin };
+}
+
+/** What the options say of where the files go; undefined if they leave it open. */
+function targetFolder(
+  { localDir }: DownloadOptions,
+  cache: { value: string } | undefined,
+): string | undefined {
+  return cache?.value ?? (localDir === undefined ? undefined : pathOption('--local-dir', localDir));
 }
 
 /** Where downloads go that are told no other place. */
@@ -72,10 +97,11 @@ export function defaultDirectory({ directory }: DownloadSettings, target: Target
 /** What stands beside the directory and in the cache of `hf`, unless told otherwise. */
 function reusePlaces({ reuse }: DownloadOptions): LibraryOptions['reuse'] {
   if (reuse === false) return undefined;
-  const named = Array.isArray(reuse) ? reuse.map((directory: string) => resolve(directory)) : [];
-  const home =
-    process.env['HF_HOME'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'huggingface');
-  return { named, siblings: true, hubCache: resolve(process.env['HF_HUB_CACHE'] || join(home, 'hub')) };
+  const named = Array.isArray(reuse)
+    ? reuse.map((directory: string) => pathOption('--reuse', directory))
+    : [];
+  const cache = hubCache(surroundings());
+  return { named, siblings: true, hubCache: cache && resolve(cache.path) };
 }
 
 /** Where each setting came from, for `--verbose`. The token's value is not among them. */
@@ -177,10 +203,26 @@ const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise
   },
   line: async ({ verbose }) => createLineReporter({ output: standardError(), time: reportTime, verbose }),
   notes: async ({ verbose }) => createNotesReporter({ output: standardError(), time: reportTime, verbose }),
-  json: async () => createJsonReporter({ output: process.stdout, time: reportTime }),
+  json: async () => createJsonReporter({ output: standardOutput, time: reportTime }),
 };
 
 /** As the reporters want it. */
 export function standardError(): Output {
-  return process.stderr;
+  const { stderr } = process;
+  return {
+    write: (text) => stderr.write(text),
+    isForeground,
+    get isTTY() {
+      return stderr.isTTY;
+    },
+    get columns() {
+      return stderr.columns;
+    },
+    get rows() {
+      return stderr.rows;
+    },
+    get writableNeedDrain() {
+      return stderr.writableNeedDrain;
+    },
+  };
 }

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { listBranches } from '../api/list-branches.ts';
 import { rankRows } from '../branches/fit.ts';
 import type { Environment } from '../library/environment.ts';
@@ -10,6 +9,7 @@ import { repoPath } from '../model/repo.ts';
 import type { Target } from '../model/target.ts';
 import { fitSentence } from '../report/fit-sentence.ts';
 import { formatBytes, printable } from '../report/format.ts';
+import { askYesNo, canAsk } from './ask.ts';
 import { branchesOptions } from './branches-options.ts';
 import { type Composed, defaultDirectory } from './compose.ts';
 import { readContext, readMemory } from './memory.ts';
@@ -28,6 +28,7 @@ export async function chooseFitting(
   environment: Environment,
   emit: Emit,
   signal: AbortSignal,
+  pause: () => () => void,
 ): Promise<Composed> {
   const memory = await readMemory(options.fits ?? '');
   const context = readContext(options.context);
@@ -38,10 +39,13 @@ export async function chooseFitting(
   const fitting = ranked.filter(({ fit }) => fit.fits);
   const others = fitting.slice(1, 1 + OTHERS).map((one) => `fetch:   else ${fitSentence(one)}\n`);
   const more = fitting.length - 1 - others.length;
+  // Nothing may be painted over what is said and asked here.
+  const goOn = pause();
   const say = (text: string) => (options.quiet ? true : process.stderr.write(text));
   say(`fetch: best of ${fitting.length} that fit: ${fitSentence(best)}\n${others.join('')}`);
   if (more > 0) say(`fetch:   and ${more} more: see fetch branches\n`);
   await confirm(best, options, signal);
+  goOn();
   const { revision, variant } = best.row;
   const { request, settings, target } = composed;
   const chosen: Target = { ...target, revision, revisionOrigin: 'option', quantisation: variant };
@@ -64,18 +68,13 @@ function nothingFits(nearest: RankedRow | undefined, memory: number, name: strin
 
 /** Nobody is asked where nobody can answer, in CI, and with `--yes`. */
 async function confirm(best: RankedRow, options: DownloadOptions, signal: AbortSignal): Promise<void> {
-  const canAnswer = process.stdin.isTTY === true && process.stderr.isTTY === true && !process.env['CI'];
-  if (options.yes || options.dryRun || !canAnswer) {
+  if (options.yes || options.dryRun || !canAsk() || process.env['CI']) {
     if (!options.dryRun && !options.quiet) process.stderr.write('fetch: taking the first\n');
     return;
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const question = `Download ${formatBytes(best.row.bytes)} of ${printable(best.row.variant ?? best.row.revision)}? [Y/n] `;
-    const answer = await terminal.question(question, { signal });
-    if (/^\s*(y|yes|)\s*$/i.test(answer)) return;
-  } finally {
-    terminal.close();
-  }
-  throw new FetchError('ABORTED', 'not downloaded, as you say');
+  const text = `Download ${formatBytes(best.row.bytes)} of ${printable(best.row.variant ?? best.row.revision)}?`;
+  if (await askYesNo({ text, otherwise: true, signal })) return;
+  throw new FetchError('ABORTED', 'nothing was downloaded', {
+    hint: 'name another branch with --revision, or less memory with --fits',
+  });
 }

@@ -4,4 +4,5 @@ import { run } from './run.ts';
 
 // From Node 22.1 on, what was compiled once is not compiled again. It helps what is loaded after this: all but help.
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
-await run();
+// Not awaited: the net under the program has to see a loop that runs dry, and end the process with a code of ours.
+void run();

@@ -1,29 +1,12 @@
 import { promisify } from 'node:util';
 import { FetchError } from '../model/error.ts';
+import { size } from './parse-values.ts';
 
-const POWERS: Readonly<Record<string, number>> = {
-  '': 1e9,
-  g: 1e9,
-  gb: 1e9,
-  m: 1e6,
-  mb: 1e6,
-  t: 1e12,
-  tb: 1e12,
-  gi: 2 ** 30,
-  gib: 2 ** 30,
-  mi: 2 ** 20,
-  mib: 2 ** 20,
-  ti: 2 ** 40,
-  tib: 2 ** 40,
-};
-
-/** `12GB` is 12,000,000,000 bytes, `12GiB` 12 × 2^30; `gpu` asks the first GPU. */
+/** `12GB` is 12,000,000,000 bytes, `12GiB` 12 × 2^30, and `12` is 12 GB; `gpu` asks the first GPU. */
 export async function readMemory(text: string): Promise<number> {
   if (text.trim().toLowerCase() === 'gpu') return await gpuMemory();
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
-  const bytes =
-    match === null ? Number.NaN : Number(match[1]) * (POWERS[match[2]!.toLowerCase()] ?? Number.NaN);
-  if (Number.isFinite(bytes) && bytes >= 1e6) return Math.floor(bytes);
+  const bytes = size(text, 1e9) ?? 0;
+  if (bytes >= 1e6) return Math.floor(bytes);
   throw new FetchError(
     'USAGE',
     `--fits takes an amount of memory such as 12GB or 24GiB, or gpu, not "${text}".`,

@@ -1,10 +1,16 @@
-import { Argument, Command, Option } from 'commander';
+import { Argument, Command, type CommanderError, Option } from 'commander';
 import { addCache, type CacheAction } from './cache-program.ts';
 import type { BranchesOptions, DownloadOptions, VerifyOptions } from './settings.ts';
 
 /** What the commands do. Loaded by the caller when one of them is really run. */
 export interface Actions {
-  download(repo: string | undefined, names: readonly string[], options: DownloadOptions): Promise<void>;
+  /** `isFirst`: no command word says that the first word is a repository. */
+  download(
+    repo: string | undefined,
+    names: readonly string[],
+    options: DownloadOptions,
+    isFirst: boolean,
+  ): Promise<void>;
   branches(repo: string, options: BranchesOptions): Promise<void>;
   cache(action: CacheAction): Promise<void>;
   lock(repos: readonly string[], options: DownloadOptions): Promise<void>;
@@ -18,6 +24,18 @@ export interface ProgramOutput {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
 }
+
+/** Every word that is a command. */
+export const COMMANDS: readonly string[] = [
+  'download',
+  'branches',
+  'cache',
+  'verify',
+  'lock',
+  'completion',
+  'doctor',
+  'config',
+];
 
 const EXAMPLES = `
 Examples:
@@ -44,9 +62,8 @@ export function createProgram(version: string, actions: Actions, output: Program
     .configureOutput({
       writeOut: output.out,
       writeErr: output.error,
-      outputError: (text, write) => write(`fetch: ${text}`),
     })
-    .showHelpAfterError('hint: See `fetch --help`.')
+    .showSuggestionAfterError(false)
     .addHelpText('after', EXAMPLES)
     .helpCommand(false);
   addDownload(program, actions);
@@ -66,7 +83,19 @@ export function createProgram(version: string, actions: Actions, output: Program
     .description('every setting, its value and where it came from')
     .option('--json', 'one JSON document')
     .action((options: DownloadOptions) => actions.config(options));
+  nameRefusals(program, 'fetch');
   return program;
+}
+
+/** An error of commander does not say which command it is about; its hint should name that one. */
+function nameRefusals(command: Command, commandPath: string): void {
+  command.exitOverride((error: CommanderError) => {
+    const visible = command.createHelp().visibleOptions(command);
+    const options = visible.flatMap(({ long }) => long ?? []);
+    const commands = command.parent === null ? [] : command.commands.map((one) => one.name());
+    throw Object.assign(error, { commandPath, options, commands });
+  });
+  for (const one of command.commands) nameRefusals(one, `${commandPath} ${one.name()}`);
 }
 
 function addDownload(command: Command, actions: Actions): void {
@@ -88,12 +117,16 @@ function addDownload(command: Command, actions: Actions): void {
     .option('--force-download', 'fetch even what is already right')
     .option('--prune', 'delete what an earlier run put there and the revision no longer has')
     .option('--shard <part>', 'only the I-th of N parts, written I/N; auto/N in an array of jobs')
+    .option('--replace-repo', 'go on although the directory holds another repository')
     .option('--ignore-space', 'go on although the disk looks too small')
     .option(
       '--fits <size>',
       'of all branches and quantisations, the best that fits into that much memory: 12GB, gpu',
     )
-    .option('--context <n>', "tokens to reckon with for --fits (default: the model's own, at most 4096)")
+    .option(
+      '--context <n>',
+      "context length assumed for --fits, in tokens (default: the model's own, at most 4096)",
+    )
     .option('-y, --yes', 'take what --fits finds without a question')
     .option('--weights <policy>', 'safetensors, gguf, auto or all of several formats (default: all)')
     .option('--reuse <dir>', 'take files of the same content from there; repeatable', collectDirectory)
@@ -106,7 +139,7 @@ function addDownload(command: Command, actions: Actions): void {
     .addOption(new Option('--local-dir-use-symlinks <value>').hideHelp())
     .addOption(new Option('--resume-download').hideHelp())
     .action(async (repo: string | undefined, names: string[], options: DownloadOptions) => {
-      await actions.download(repo, names, options);
+      await actions.download(repo, names, options, command.parent === null);
     });
 }
 
@@ -116,11 +149,15 @@ function addBranches(command: Command, actions: Actions): void {
     .argument('<repo>', 'OWNER/NAME, or one of its revisions in full: OWNER/NAME@REV, OWNER/NAME@REV:Q4_K_M')
     .option('--revision <rev>', 'everything about one branch, tag or commit')
     .option('--fits <size>', 'rank by what fits into that much memory: 12GB, 24GiB, gpu')
-    .option('--context <n>', "tokens to reckon with: 8192, 32k (default: the model's own, at most 4096)")
+    .option(
+      '--context <n>',
+      "context length assumed, in tokens: 8192, 32k (default: the model's own, at most 4096)",
+    )
     .option('--sort <order>', 'size, name, bits or hub (default: size)')
     .option('--json', 'one JSON document, with the origin of every fact')
     .option('--markdown', 'a table for a model card')
     .option('--repo-type <type>', 'model, dataset or space')
+    .option('-q, --quiet', 'nothing but the result and errors')
     .option('--verbose', 'requests, retries and hosts')
     .action(async (repo: string, options: BranchesOptions) => {
       await actions.branches(repo, options);
@@ -132,6 +169,7 @@ function addVerify(command: Command, actions: Actions): void {
     .description('re-hash a directory against its manifest, without the network')
     .argument('[dir]', 'the directory', '.')
     .option('--quick', 'read only what was touched since it was hashed')
+    .option('--allow-extra', 'files that do not belong to it are told, but are no difference')
     .option('--repair', 'fetch what is missing or changed, from the commit in the manifest')
     .option('--repo <repo>', 'compare with the hub instead: for directories that git or hf made')
     .option('--revision <rev>', 'with --repo: branch, tag or commit (default: main)')
@@ -152,6 +190,7 @@ function addLock(command: Command, actions: Actions): void {
     .option('--exclude <glob>', 'no paths that match; repeatable', collect)
     .option('--repo-type <type>', 'model, dataset or space')
     .option('--weights <policy>', 'safetensors, gguf, auto or all of several formats (default: all)')
+    .option('--json', 'one JSON document on stdout')
     .action(async (repos: string[], options: DownloadOptions) => {
       await actions.lock(repos, options);
     });
@@ -169,7 +208,7 @@ function addDoctor(command: Command, actions: Actions): void {
     .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
     .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
     .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
-    .option('--timeout <sec>', 'deadline of the whole run')
+    .option('--timeout <sec>', 'deadline of the whole run, in seconds or as 90s, 5m, 1h')
     .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c')
     .option('--record <file>', 'write every exchange there, without tokens and names, for a report')
     .option('--offline', 'look at this machine only')
@@ -195,17 +234,17 @@ function addRequestOptions(command: Command): Command {
   return command
     .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
     .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
-    .option('--retries <n>', 'tries in a row without any progress (default: 8)')
+    .option('--retries <n>', 'consecutive attempts without progress before giving up (default: 8)')
     .option('--stall-timeout <sec>', 'seconds without a byte before a connection is given up (default: 30)')
-    .option('--timeout <sec>', 'deadline of the whole run')
+    .option('--timeout <sec>', 'deadline of the whole run, in seconds or as 90s, 5m, 1h')
     .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c');
 }
 
 /** Of every command that may fetch bytes of files. */
 function addTransferOptions(command: Command): Command {
   return command
-    .option('--connections <n>', 'most connections that carry file bytes, all files together (default: 32)')
-    .option('--limit-rate <rate>', 'bytes per second, all connections together: 20M, 500k');
+    .option('--connections <n>', 'maximum number of parallel connections, all files together (default: 32)')
+    .option('--limit-rate <rate>', 'bytes per second, all connections together: 20M, 500k, 5MiB');
 }
 
 /** `--no-reuse` before it has left `false` behind. */

@@ -1,5 +1,4 @@
 import { arch, homedir, hostname, platform, userInfo } from 'node:os';
-import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { proxyFor } from '../http/proxy.ts';
 import type { Patient } from '../library/doctor/examine.ts';
@@ -12,6 +11,7 @@ import { VERSION } from '../model/version.ts';
 import { formatCount } from '../report/format.ts';
 import { systemClock } from '../system/clock.ts';
 import type { Access } from './compose-access.ts';
+import { pathOption } from './places.ts';
 
 /** What `fetch doctor --record` hears, and where it goes. */
 export interface Tape {
@@ -23,7 +23,7 @@ export interface Tape {
 
 /** USAGE if the file is one that must not be replaced: nothing was asked yet then. */
 export async function openTape(file: string, { asked, node }: Patient, access: Access): Promise<Tape> {
-  const path = resolve(file);
+  const path = pathOption('--record', file);
   const { endpoint, network } = access.transfer;
   await refuseOtherFile(path);
   const recorder = new Recorder(systemClock);

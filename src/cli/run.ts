@@ -1,33 +1,32 @@
 import { CommanderError } from 'commander';
 import { VERSION } from '../model/version.ts';
-import { createProgram } from './program.ts';
-
-/** As in the table of explain.ts. */
-const EXIT_USAGE = 2;
-
-/** A reader that has gone away (`fetch … | head -1`) is no failure of ours. */
-function patient(stream: NodeJS.WriteStream): NodeJS.WriteStream {
-  return stream.listenerCount('error') === 0 ? stream.on('error', () => {}) : stream;
-}
+import { installNet, settle } from './net.ts';
+import { COMMANDS, createProgram } from './program.ts';
+import { outputFailure, writeOut } from './standard-output.ts';
+import { readWords, type Words, wantsJson } from './words.ts';
 
 // Loaded by those who need more than help: for help and version, every file and every stream more would be felt.
 const mainCommand = () => prepared(import('./entry-download.ts'));
 const otherCommands = () => prepared(import('./entry-others.ts'));
 
+let isPrepared = false;
+
+/** Who has no stderr any more has none for a complaint about that either. */
 function prepared<Entry>(entry: Entry): Entry {
-  patient(process.stdout);
-  patient(process.stderr);
+  if (!isPrepared) process.stderr.on('error', () => {});
+  isPrepared = true;
   return entry;
 }
 
-async function main(): Promise<number> {
+async function main({ words, loose }: Words): Promise<number> {
   let exit = 0;
   const program = createProgram(
     VERSION,
     {
-      download: async (repo, names, options) => {
-        const { runDownload, withVerbosity } = await mainCommand();
-        exit = await runDownload({ repo, names, options: withVerbosity(options, process.env) });
+      download: async (repo, names, options, isFirst) => {
+        const { runDownload, withVerbosity, refuseWords } = await mainCommand();
+        refuseWords({ repo, names, isFirst, loose });
+        exit = await runDownload({ repo, names, options: withVerbosity(options, process.env), isFirst });
       },
       lock: async (repos, options) => {
         const { runLock, withVerbosity } = await otherCommands();
@@ -58,28 +57,43 @@ async function main(): Promise<number> {
         exit = await runCache(action);
       },
     },
-    {
-      out: (text) => patient(process.stdout).write(text),
-      error: (text) => patient(process.stderr).write(text),
-    },
+    // What commander says of a mistake is said by `fail`, with a hint that helps.
+    { out: writeOut, error: () => {} },
   );
-  await program.parseAsync(process.argv);
+  await program.parseAsync(words, { from: 'user' });
   return exit;
 }
 
 /** The whole program, up to its exit code. */
 export async function run(): Promise<void> {
+  installNet();
+  const argv = process.argv.slice(2);
+  const words = readWords(argv, COMMANDS);
+  let exit: number;
   try {
-    process.exitCode = await main();
+    exit = await main(words);
   } catch (thrown) {
-    if (thrown instanceof CommanderError) {
-      // Help and version come here as well, with 0; commander has printed what there is to say.
-      process.exitCode = thrown.exitCode === 0 ? 0 : EXIT_USAGE;
-    } else {
-      const { EXIT_CODES, explain, toFetchError } = await mainCommand();
-      const error = toFetchError(thrown);
-      process.stderr.write(explain(error, { verbose: false }));
-      process.exitCode = EXIT_CODES[error.code];
-    }
+    // Help and version come here as well, with 0; commander has printed what there is to say.
+    exit = isDone(thrown) ? 0 : await told(thrown, words);
   }
+  const lost = await outputFailure();
+  if (lost !== undefined && exit === 0) exit = await toldLost(lost);
+  settle(exit, argv.includes('--verbose'));
+}
+
+function isDone(thrown: unknown): boolean {
+  return thrown instanceof CommanderError && thrown.exitCode === 0;
+}
+
+async function told(thrown: unknown, { words }: Words): Promise<number> {
+  const { fail, usageError } = await mainCommand();
+  const error = thrown instanceof CommanderError ? usageError(thrown, words) : thrown;
+  const verbose = words.includes('--verbose');
+  return fail(error, { verbose, json: wantsJson(words) });
+}
+
+/** What was asked for is not where it was to go: on a full disk, for example. Nothing can be said on stdout. */
+async function toldLost(error: NodeJS.ErrnoException): Promise<number> {
+  const { fail, lostOutput } = await mainCommand();
+  return fail(lostOutput(error), { verbose: false });
 }

@@ -1,6 +1,7 @@
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { FetchError } from '../model/error.ts';
 import { nearest } from '../model/nearest.ts';
+import { expandHome } from '../system/expand-path.ts';
 
 /** What a settings file may say. The values are read like those of the options of that name. */
 export const FILE_KEYS = [
@@ -27,9 +28,10 @@ export interface SettingsLayer {
 }
 
 export interface SettingsPlaces {
-  /** Absolute. */
-  readonly cwd: string;
-  readonly home: string;
+  /** Absolute; undefined if that folder is gone. */
+  readonly cwd: string | undefined;
+  /** Undefined where none is known. */
+  readonly home: string | undefined;
   /** XDG_CONFIG_HOME; undefined or empty for `~/.config`. */
   readonly configHome: string | undefined;
   /** Undefined if there is no such file. */
@@ -45,7 +47,8 @@ const PROJECT_FILE = 'fetch.config.json';
  */
 export function readSettingsFiles(places: SettingsPlaces): readonly SettingsLayer[] {
   const { home, configHome, readFile } = places;
-  const user = join(configHome || join(home, '.config'), 'fetch', 'config.json');
+  const config = configHome || (home === undefined ? undefined : join(home, '.config'));
+  const user = config && join(config, 'fetch', 'config.json');
   return [
     { path: findProjectFile(places), kind: 'project' as const },
     { path: user, kind: 'user' as const },
@@ -56,24 +59,25 @@ export function readSettingsFiles(places: SettingsPlaces): readonly SettingsLaye
 }
 
 function findProjectFile({ cwd, exists }: SettingsPlaces): string | undefined {
+  if (cwd === undefined) return undefined;
   for (let folder = cwd; ; folder = dirname(folder)) {
     if (exists(join(folder, PROJECT_FILE))) return join(folder, PROJECT_FILE);
     if (exists(join(folder, '.git')) || dirname(folder) === folder) return undefined;
   }
 }
 
-function parse(text: string, path: string, home: string): Map<FileKey, string> {
+function parse(text: string, path: string, home: string | undefined): Map<FileKey, string> {
   let document: unknown;
   try {
     document = JSON.parse(text);
   } catch (cause) {
-    throw new FetchError('USAGE', `${path} is no JSON: ${(cause as Error).message}`, {
+    throw new FetchError('USAGE', `${path} is not JSON: ${(cause as Error).message}`, {
       cause,
       hint: 'Mend the file or move it away: it holds settings only.',
     });
   }
   if (document === null || typeof document !== 'object' || Array.isArray(document))
-    throw usage(path, 'is no JSON object');
+    throw usage(path, 'is not a JSON object');
   return new Map(
     Object.entries(document).map(([key, value]) => {
       const known = FILE_KEYS.find((candidate) => candidate === key);
@@ -91,9 +95,11 @@ function plain(path: string, key: string, value: unknown): string {
 }
 
 /** Relative to the file that names it, so that it means the same wherever a command is run. */
-function folder(path: string, home: string, value: unknown): string {
+function folder(path: string, home: string | undefined, value: unknown): string {
   const text = plain(path, 'directory', value);
-  if (text === '~' || text.startsWith('~/')) return join(home, text.slice(1));
+  if (text.trim() === '') throw usage(path, 'has an empty "directory"');
+  const expanded = expandHome(text, { home }, `"directory" in ${path}`);
+  if (expanded !== text) return expanded;
   return isAbsolute(text) ? text : resolve(dirname(path), text);
 }
 

@@ -28,6 +28,7 @@ export interface DownloadOptions {
   readonly dryRun?: boolean;
   readonly forceDownload?: boolean;
   readonly ignoreSpace?: boolean;
+  readonly replaceRepo?: boolean;
   readonly fits?: string;
   readonly context?: string;
   readonly yes?: boolean;
@@ -52,6 +53,7 @@ export interface DownloadOptions {
 /** Options of `verify`. */
 export interface VerifyOptions extends DownloadOptions {
   readonly quick?: boolean;
+  readonly allowExtra?: boolean;
   readonly repair?: boolean;
   readonly repo?: string;
 }
@@ -71,6 +73,7 @@ export interface BranchesOptions {
   readonly stallTimeout?: string;
   readonly timeout?: string;
   readonly onlyHosts?: string;
+  readonly quiet?: boolean;
   readonly verbose?: boolean;
 }
 

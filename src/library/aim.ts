@@ -9,6 +9,7 @@ import type { WeightsPolicy } from '../plan/weights-policy.ts';
 import type { Source } from '../source/source.ts';
 import type { Lock } from '../store/lock-file.ts';
 import { collectListing } from './hub-access.ts';
+import { explainNames } from './meant-revision.ts';
 import { narrow } from './narrow.ts';
 import { pickRevision } from './pick-revision.ts';
 
@@ -70,11 +71,19 @@ export async function aimAtHub(asked: Asked, { source, emit, signal }: Inquiry):
   );
   emit({ type: 'resolved', asked: repo, revision });
   const files = await collectListing(source, revision, emit, signal);
-  return {
-    revision,
-    selected: choose(files, { ...asked, quantisation }),
-    listing: async () => ({ files, complete: true }),
-  };
+  let selected: readonly RemoteFile[];
+  try {
+    selected = choose(files, { ...asked, quantisation });
+  } catch (thrown) {
+    const { names = [] } = asked.selection;
+    throw await explainNames(
+      thrown,
+      { repo: revision.repo, revision: asked.revision, names },
+      source,
+      signal,
+    );
+  }
+  return { revision, selected, listing: async () => ({ files, complete: true }) };
 }
 
 export interface LockAim {

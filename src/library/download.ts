@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Revision } from '../model/repo.ts';
@@ -13,6 +14,7 @@ import type { Store } from '../store/store.ts';
 import { onDisk } from '../system/disk-error.ts';
 import { type Aim, type Asked, aimAtHub, aimAtLock, type Listing, missingOffline } from './aim.ts';
 import { Crew, carryOut, type TransferSettings } from './carry-out.ts';
+import { claimDirectory, refuseForeign } from './directory-owner.ts';
 import type { Environment } from './environment.ts';
 import { openHttp, openHub } from './hub-access.ts';
 import { requireLockedHashes } from './lock.ts';
@@ -34,6 +36,8 @@ export interface DownloadRequest extends TransferSettings, Asked {
    */
   readonly cache?: CacheChoice | undefined;
   readonly forceDownload: boolean;
+  /** Go on although the directory holds another repository. */
+  readonly replaceRepo?: boolean | undefined;
   /** Go on although the disk looks too small. */
   readonly ignoreSpace: boolean;
   /** Decide everything, write nothing. */
@@ -79,6 +83,7 @@ export async function download(
     if (lacking) crew.warmUp();
     const aim = await takeAim(request, { source, emit, signal });
     const { revision } = aim;
+    refuseForeign(request, revision, aim.selected);
     const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
     if (lacking) crew.expect(selected);
     const note = (message: string) => emit({ type: 'note', message });
@@ -90,6 +95,7 @@ export async function download(
     const satisfied = recorded || (!request.dryRun && !(await openUnlessComplete(wanted, request)));
     const { plan, listing } = await decide(request, aim, wanted);
     const { directory } = store;
+    if (request.dryRun && revision.gated) await requireAccess(plan, { source, signal });
     emit({ type: 'planned', plan, directory });
     noteDuplicates(plan, emit);
     using advice = new ScanAdvice(plan, source, revision, signal);
@@ -101,7 +107,13 @@ export async function download(
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
-    const parties = { crew, source, store, environment, emit, signal, onInspectable };
+    const claim = await claimDirectory(request, revision);
+    await using _claim = { [Symbol.asyncDispose]: claim.release };
+    const told: Emit = (event) => {
+      claim.emit(event);
+      emit(event);
+    };
+    const parties = { crew, source, store, environment, emit: told, signal, onInspectable };
     const { fetchedBytes, failures } = await carryOut(plan, request, parties);
     const inCache = request.cache !== undefined;
     const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
@@ -118,6 +130,19 @@ export async function download(
   } finally {
     http.close();
   }
+}
+
+/** A gated repository lists its files to everybody: only a file itself tells whether this user gets them. */
+async function requireAccess(
+  plan: Plan,
+  { source, signal }: { source: Source; signal: AbortSignal },
+): Promise<void> {
+  const wanted = plan.files.find(({ action }) => action === 'transfer');
+  if (wanted === undefined) return;
+  await source.locate(plan.revision, wanted.file, signal).catch((error: unknown) => {
+    // Anything else may pass before somebody downloads.
+    if (signal.aborted || (error instanceof FetchError && error.code === 'ACCESS')) throw error;
+  });
 }
 
 /** Whether something is to be fetched in any case, if the hub has it. */

@@ -145,7 +145,7 @@ export function requireManifest(directory: string): { manifest: Manifest } {
 
 function requireDirectory(directory: string): void {
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
-  throw new FetchError('NOT_FOUND', `${directory} is no directory`, {
+  throw new FetchError('NOT_FOUND', `${directory} is not a directory`, {
     hint: 'Name the directory that holds the files: fetch verify DIR.',
   });
 }

@@ -44,6 +44,11 @@ export function requireRepoId(id: string, context: IdContext = {}): string {
 function meantInstead(id: string, { prefix = '', suffix = '' }: IdContext): string | undefined {
   const [owner, name, ...rest] = id.replace(/\/+$/, '').split('/');
   const repo = `${owner}/${name}`;
+  if (rest.length > 1 && repoIdProblem(repo) === undefined && /^(tree|blob|resolve|raw)$/.test(rest[0]!)) {
+    const [, revision, ...path] = rest;
+    const words = [`${prefix}${repo}`, ...(path.length > 0 ? [path.join('/')] : []), '--revision', revision!];
+    return `That is the end of an address: did you mean \`fetch ${words.map(quote).join(' ')}\`?`;
+  }
   if (rest.length > 0 && repoIdProblem(repo) === undefined) {
     const command = `fetch ${quote(`${prefix}${repo}${suffix}`)} ${quote(rest.join('/'))}`;
     return `A file or folder is an argument of its own: did you mean \`${command}\`?`;

@@ -45,8 +45,9 @@ class BarReporter implements Reporter {
   readonly #throughput = new Throughput();
   readonly #notices: Notices;
   readonly #view: BarView;
-  readonly #multi: MultiBar;
-  readonly #slots: SingleBar[] = [];
+  readonly #createMulti: () => MultiBar;
+  #multi: MultiBar;
+  #slots: SingleBar[] = [];
   readonly #stopTicking: () => void;
   /** What the library writes during one frame: it leaves as one piece, and so no half frame is ever seen. */
   #frame = '';
@@ -55,6 +56,8 @@ class BarReporter implements Reporter {
   #shownColumns = 0;
   #pending: string[] = [];
   #closed = false;
+  /** How many pauses have not ended. */
+  #pauses = 0;
 
   constructor(options: BarReporterOptions, createMulti: (settings: Options) => MultiBar) {
     const { output, time, colour, subject } = options;
@@ -63,7 +66,7 @@ class BarReporter implements Reporter {
     this.#colour = colour;
     this.#notices = new Notices(options);
     this.#view = new BarView({ tally: this.#tally, throughput: this.#throughput, subject, colour });
-    this.#multi = createMulti({
+    const settings: Options = {
       stream: this.#frameStream(),
       format: (_options, params, payload: { row: BarRow }) => payload.row.text(params.progress),
       fps: SLEEPER_FRAMES_PER_SECOND,
@@ -73,7 +76,9 @@ class BarReporter implements Reporter {
       linewrap: true,
       // Rows change places when notices push them down; the library would take them for unchanged.
       forceRedraw: true,
-    });
+    };
+    this.#createMulti = () => createMulti(settings);
+    this.#multi = this.#createMulti();
     this.#stopTicking = time.every(FRAME_MS, () => this.#draw());
   }
 
@@ -106,12 +111,36 @@ class BarReporter implements Reporter {
     this.#closed = true;
     this.#stopTicking();
     for (const notice of this.#notices.rest()) this.#say(notice);
+    this.#clear();
+  }
+
+  pause(): () => void {
+    if (this.#closed) return () => {};
+    this.#pauses += 1;
+    this.#clear();
+    let paused = true;
+    return () => {
+      if (paused) this.#pauses -= 1;
+      paused = false;
+    };
+  }
+
+  /** Takes the rows away and gives the cursor back; what was to be said stays. The next frame begins anew, where the cursor is. */
+  #clear(): void {
     if (this.#slots.length > 0) {
       this.#repairAfterResize();
       if (this.#pending.length > 0) this.#render(this.#rows());
       this.#multi.stop();
       this.#flush();
-    } else this.#output.write(this.#pending.join(''));
+      this.#slots = [];
+      this.#shown = [];
+      if (!this.#closed) this.#multi = this.#createMulti();
+    } else this.#sayPlainly();
+  }
+
+  #sayPlainly(): void {
+    if (this.#pending.length > 0) this.#output.write(this.#pending.join(''));
+    this.#pending = [];
   }
 
   #say(notice: Notice): void {
@@ -120,7 +149,12 @@ class BarReporter implements Reporter {
   }
 
   #draw(): void {
+    if (this.#pauses > 0) return;
     for (const notice of this.#notices.due(this.#time.now())) this.#say(notice);
+    if (this.#output.isForeground?.() === false) {
+      this.#sayPlainly();
+      return;
+    }
     // A terminal that cannot keep up gets fewer frames, not a growing queue of old ones.
     if (this.#output.writableNeedDrain === true) return;
     const rows = this.#rows();

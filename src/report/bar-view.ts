@@ -12,6 +12,7 @@ import {
 } from './format.ts';
 import type { FileProgress, Tally } from './tally.ts';
 import type { Throughput } from './throughput.ts';
+import { timeLeftOf } from './time-left.ts';
 
 /** One line of the display: how full its bar is, and its text for a share of 0 to 1. Never wider than asked. */
 export interface BarRow {
@@ -40,6 +41,9 @@ const ROWS_LEFT_ALONE = 4;
 /** A small file gets a row only when it takes this long: two thousand rows flashing by tell nobody anything. */
 const SETTLED_MS = 500;
 const BIG_FILE_BYTES = 32_000_000;
+/** What one packet brings has no progress to show: such a file gets a row only when something holds it up. */
+const TINY_FILE_BYTES = 1460;
+const TINY_SETTLED_MS = 3000;
 const NAME_COLUMNS_MOST = 64;
 /** Room for the longest form, `99.9 kB/99.9 GB`, so that the column does not jump. */
 const FIGURE_COLUMNS = 15;
@@ -82,7 +86,8 @@ export class BarView {
     for (const file of this.#options.tally.active) {
       const since = seenBefore.get(file) ?? now;
       this.#seenSince.set(file, since);
-      if (file.size >= BIG_FILE_BYTES || now - since >= SETTLED_MS) settled.push(file);
+      const settledMs = file.size < TINY_FILE_BYTES ? TINY_SETTLED_MS : SETTLED_MS;
+      if (file.size >= BIG_FILE_BYTES || now - since >= settledMs) settled.push(file);
     }
     return settled;
   }
@@ -143,7 +148,7 @@ export class BarView {
       { rank: 3, text: formatBytesOf(tally.doneBytes, tally.totalBytes) },
     ];
     if (tally.remainingBytes > 0) {
-      const timeLeft = throughput.timeLeft(tally.remainingBytes, now);
+      const timeLeft = timeLeftOf(tally, throughput, now);
       const waiting = tally.fetchedBytes === 0 ? 'starting' : 'no data';
       fields.push({ rank: 4, text: formatRate(throughput.rate(now)) });
       fields.push({ rank: 2, text: timeLeft === undefined ? waiting : `${formatDuration(timeLeft)} left` });

@@ -1,5 +1,6 @@
-import { displayWidth, formatBytes, formatCount, padEndColumns, printable } from './format.ts';
+import { formatBytes, formatCount, printable } from './format.ts';
 import { safeJson } from './json-reporter.ts';
+import { layOut, type TextColumn } from './text-table.ts';
 
 /** A repository in a cache, as the table shows it. */
 export interface CacheRow {
@@ -18,8 +19,17 @@ export interface CacheRow {
   }[];
 }
 
-/** `fetch cache ls`: a line for every revision. */
-export function renderCacheTable(repos: readonly CacheRow[]): string {
+const COLUMNS: readonly Omit<TextColumn, 'texts'>[] = [
+  { head: 'REPOSITORY', rank: 0, align: 'left' },
+  { head: 'COMMIT', rank: 3, align: 'left' },
+  { head: 'REFS', rank: 2, align: 'left', leastWidth: 8 },
+  { head: 'FILES', rank: 4, align: 'right' },
+  { head: 'SIZE', rank: 1, align: 'right' },
+  { head: 'PATH', rank: 5, align: 'left' },
+];
+
+/** `fetch cache ls`: a line for every revision, no wider than `columns`; without a width everything is there. */
+export function renderCacheTable(repos: readonly CacheRow[], columns?: number): string {
   const rows = repos.flatMap((row) => {
     const name = repoName(row);
     const lines = row.revisions.map((revision) => [
@@ -33,19 +43,11 @@ export function renderCacheTable(repos: readonly CacheRow[]): string {
     const unfinished = [name, '-', 'unfinished parts', '-', formatBytes(row.partBytes), row.path];
     return row.partBytes > 0 || lines.length === 0 ? [...lines, unfinished] : lines;
   });
-  const table = [['REPOSITORY', 'COMMIT', 'REFS', 'FILES', 'SIZE', 'PATH'], ...rows].map((cells) =>
-    cells.map(printable),
-  );
-  const widths = table[0]!.map((_, column) =>
-    Math.max(...table.map((cells) => displayWidth(cells[column]!))),
-  );
-  const lines = table.map((cells) =>
-    cells
-      .map((cell, column) => alignCell(cell, column, widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  );
-  return `${lines.join('\n')}\n`;
+  const table = COLUMNS.map((column, index) => ({
+    ...column,
+    texts: rows.map((cells) => printable(cells[index]!)),
+  }));
+  return `${layOut(table, columns).join('\n')}\n`;
 }
 
 /** What all of it takes on the disk: blobs that several revisions have count once. */
@@ -88,9 +90,4 @@ function refsOf({ refs, unfinished, broken }: CacheRow['revisions'][number]): st
   const remarks = [...(unfinished ? ['unfinished'] : []), ...(broken.length > 0 ? ['broken'] : [])];
   const shown = [...refs, ...remarks.map((remark) => `(${remark})`)].join(', ');
   return shown === '' ? '-' : shown;
-}
-
-/** Numbers end in one column, words begin in one. */
-function alignCell(cell: string, column: number, width: number): string {
-  return column === 3 || column === 4 ? cell.padStart(width) : padEndColumns(cell, width);
 }

@@ -6,6 +6,7 @@ import {
   formatRate,
   wholePercent,
 } from './format.ts';
+import { nextInterval } from './line-reporter.ts';
 import type { Output, ReportTime } from './output.ts';
 import { Throughput } from './throughput.ts';
 
@@ -33,6 +34,7 @@ const BAR_COLUMNS = 26;
 export function createCheckReporter({ output, time, kind }: CheckReporterOptions): CheckReporter {
   const throughput = new Throughput();
   const state = { files: 0, checked: 0, bytes: 0, read: 0 };
+  let startedAt = 0;
   let nextLineAt = Number.POSITIVE_INFINITY;
   let drawn = false;
   let closed = false;
@@ -41,11 +43,12 @@ export function createCheckReporter({ output, time, kind }: CheckReporterOptions
     if (state.files === 0) return;
     const now = time.now();
     if (kind === 'bar') {
+      if (output.isForeground?.() === false) return;
       const columns = Math.max(1, (output.columns || 80) - 1);
       output.write(`\r\x1b[K${barText(state, throughput, now).slice(0, columns)}`);
       drawn = true;
     } else if (now >= nextLineAt) {
-      nextLineAt = now + LINE_MS;
+      nextLineAt = now + nextInterval(now - startedAt, LINE_MS);
       output.write(`fetch: ${lineText(state, throughput, now)}\n`);
     }
   };
@@ -55,7 +58,8 @@ export function createCheckReporter({ output, time, kind }: CheckReporterOptions
     planned(files, bytes) {
       Object.assign(state, { files, bytes });
       throughput.start(time.now());
-      nextLineAt = time.now() + FIRST_LINE_MS;
+      startedAt = time.now();
+      nextLineAt = startedAt + FIRST_LINE_MS;
     },
     read(bytes) {
       state.read += bytes;

@@ -41,11 +41,18 @@ export function checkSentence(facts: CheckReport, elapsedMs: number): string {
 /**
  * `verify --json`: one document.
  *
- * `v` (1), `directory`, `endpoint`, `repo` (`type`, `id`), `revision`, `commit`, `quick`, `ok`, `files` and `bytes`
+ * `v` (1), `directory`, `endpoint`, `repo` (`type`, `id`), `revision`, `commit`, `quick`, `ok` (no difference; with
+ * `--allow-extra`, none but extra files), `files` and `bytes`
  * (of what should be there), `missing` and `extra` (each `path`, `size`), `changed` (each `path`, `why`, `expected` and
  * `found` with `size` and, where the content was read, `sha256` or `gitSha1`), `fetched` (bytes, with `--repair` only).
  */
-export function renderCheckJson(facts: CheckReport, fetchedBytes?: number): string {
+export function renderCheckJson(
+  facts: CheckReport,
+  {
+    fetchedBytes,
+    ok = facts.findings.length === 0,
+  }: { fetchedBytes?: number | undefined; ok?: boolean } = {},
+): string {
   const { directory, endpoint, repo, revision, commit, quick, files, bytes, findings } = facts;
   const plain = (kind: 'missing' | 'extra') =>
     findings.flatMap((finding) =>
@@ -73,7 +80,7 @@ export function renderCheckJson(facts: CheckReport, fetchedBytes?: number): stri
     revision,
     commit,
     quick,
-    ok: findings.length === 0,
+    ok,
     files,
     bytes,
     missing: plain('missing'),

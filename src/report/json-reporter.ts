@@ -116,7 +116,7 @@ export function createJsonReporter(options: JsonReporterOptions): Reporter {
     stopTicking();
   };
 
-  return { emit, close };
+  return { emit, pause: () => () => {}, close };
 }
 
 /** The last line of a run that succeeded. */

@@ -7,6 +7,7 @@ import { planSentence, revisionSentence } from './plan-sentence.ts';
 import type { Reporter } from './reporter.ts';
 import { Tally } from './tally.ts';
 import { Throughput } from './throughput.ts';
+import { timeLeftOf } from './time-left.ts';
 
 export interface LineReporterOptions {
   readonly output: Output;
@@ -14,6 +15,16 @@ export interface LineReporterOptions {
   readonly verbose: boolean;
   /** Between two lines of progress. */
   readonly intervalMs?: number;
+}
+
+/** The time between two lines is this part of the time that has passed. */
+const STRETCH = 12;
+const LONGEST_INTERVAL_MS = 60_000;
+
+/** Milliseconds to the next line of progress: short at first, a minute in runs of many hours. */
+export function nextInterval(elapsedMs: number, shortestMs: number): number {
+  const stretched = Math.min(LONGEST_INTERVAL_MS, elapsedMs / STRETCH);
+  return Math.max(shortestMs, stretched);
 }
 
 /** The first line comes early: it tells whoever started the job that bytes do move. */
@@ -36,8 +47,10 @@ export function createLineReporter(options: LineReporterOptions): Reporter {
   const notices = new Notices(options);
   const finished = new Burst(5, intervalMs);
   let nextLineAt: number | undefined;
+  let startedAt = 0;
   let lastLine = '';
   let closed = false;
+  let paused = false;
 
   const print = (text: string): void => {
     output.write(`fetch: ${text}\n`);
@@ -48,7 +61,7 @@ export function createLineReporter(options: LineReporterOptions): Reporter {
     // A line that says nothing new, such as that of a long stall, is left out.
     if (line !== lastLine) print(line);
     lastLine = line;
-    nextLineAt = now + intervalMs;
+    nextLineAt = now + nextInterval(now - startedAt, intervalMs);
   };
 
   const tick = (): void => {
@@ -56,7 +69,12 @@ export function createLineReporter(options: LineReporterOptions): Reporter {
     for (const notice of notices.due(now)) print(notice.text);
     // Files that found no room for a line of their own are in the count of files: only forget them here.
     finished.drain(now);
-    if (nextLineAt !== undefined && now >= nextLineAt && tally.remainingBytes + tally.activeFiles > 0) {
+    if (
+      !paused &&
+      nextLineAt !== undefined &&
+      now >= nextLineAt &&
+      tally.remainingBytes + tally.activeFiles > 0
+    ) {
       printProgress(now);
     }
   };
@@ -85,6 +103,7 @@ export function createLineReporter(options: LineReporterOptions): Reporter {
         print(planSentence(event.plan));
         print(`into ${printable(event.directory)}`);
         throughput.start(now);
+        startedAt = now;
         nextLineAt = now + Math.min(FIRST_LINE_MS, intervalMs);
         return;
       case 'file-finished':
@@ -104,7 +123,15 @@ export function createLineReporter(options: LineReporterOptions): Reporter {
     for (const notice of notices.rest()) print(notice.text);
   };
 
-  return { emit, close };
+  // Lines of progress would stand between a question and its answer.
+  const pause = () => {
+    paused = true;
+    return () => {
+      paused = false;
+    };
+  };
+
+  return { emit, pause, close };
 }
 
 /** `42% 3.40 GB of 8.17 GB, 112 MB/s, 41s left, 3 of 10 files`. */
@@ -112,7 +139,7 @@ function progressLine(tally: Tally, throughput: Throughput, now: number): string
   const bytes = `${formatBytes(tally.doneBytes)} of ${formatBytes(tally.totalBytes)}`;
   const parts = [`${wholePercent(tally.doneBytes, tally.totalBytes)}% ${bytes}`];
   if (tally.remainingBytes > 0) {
-    const timeLeft = throughput.timeLeft(tally.remainingBytes, now);
+    const timeLeft = timeLeftOf(tally, throughput, now);
     parts.push(formatRate(throughput.rate(now)));
     parts.push(timeLeft === undefined ? 'waiting for data' : `${formatDuration(timeLeft)} left`);
   } else parts.push('verifying');

@@ -14,6 +14,13 @@ const BURST_WINDOW_MS = 5000;
 /** Topics of the hub's own warnings that are shown. */
 const MAX_WARNINGS = 3;
 
+/** `retrying config.json in 1s (attempt 2): the connection was reset`: the same words in every command. */
+export function retrySentence(event: Extract<TransferEvent, { type: 'retrying' }>): string {
+  const when = event.delayMs > 0 ? ` in ${formatDuration(event.delayMs)}${endOf(event.until)}` : '';
+  const what = printable(event.what);
+  return `retrying ${what}${when} (attempt ${event.attempt}): ${printable(event.message)}`;
+}
+
 /**
  * Picks the events that deserve a line of their own and words them: retries, failures, notes and, when
  * verbose, traces. Bursts are collapsed, so that the number of lines is bounded by time and not by trouble.
@@ -34,10 +41,7 @@ export class Notices {
     switch (event.type) {
       case 'retrying': {
         if (!this.#retries.admit(now)) return undefined;
-        const when = event.delayMs > 0 ? ` in ${formatDuration(event.delayMs)}${endOf(event.until)}` : '';
-        const what = printable(event.what);
-        const text = `retrying ${what}${when} (attempt ${event.attempt}): ${printable(event.message)}`;
-        return { text, tone: 'warning' };
+        return { text: retrySentence(event), tone: 'warning' };
       }
       case 'file-failed':
         if (!this.#failures.admit(now)) return undefined;

@@ -20,12 +20,16 @@ export function renderPlanTable(plan: Plan, options: PlanTableOptions): string {
   const actionWidth = widest(rows.map((row) => row.action));
   const sizeWidth = widest(rows.map((row) => row.size));
   const heldWidth = widest(rows.map((row) => row.held));
-  const before = actionWidth + sizeWidth + heldWidth + 6;
-  const nameColumns =
-    options.columns === undefined ? undefined : Math.max(LEAST_NAME_COLUMNS, options.columns - before);
+  const { columns } = options;
+  const withoutHeld = actionWidth + sizeWidth + 4;
+  // What is here already can also be seen from the action.
+  const isNarrow = columns !== undefined && columns - withoutHeld - heldWidth - 2 < LEAST_NAME_COLUMNS;
+  const before = withoutHeld + (isNarrow ? 0 : heldWidth + 2);
+  const nameColumns = columns === undefined ? undefined : Math.max(LEAST_NAME_COLUMNS, columns - before);
   const lines = rows.map((row) => {
     const name = nameColumns === undefined ? row.path : truncateMiddle(row.path, nameColumns);
-    const figures = `${row.size.padStart(sizeWidth)}  ${row.held.padStart(heldWidth)}`;
+    const held = isNarrow ? '' : `  ${row.held.padStart(heldWidth)}`;
+    const figures = `${row.size.padStart(sizeWidth)}${held}`;
     return `${row.action.padEnd(actionWidth)}  ${figures}  ${name}`;
   });
   return [

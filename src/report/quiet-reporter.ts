@@ -4,7 +4,7 @@ import type { Reporter } from './reporter.ts';
 
 /** `--quiet`: says nothing, whatever happens. The final path and the error are the command line's to print. */
 export function createQuietReporter(): Reporter {
-  return { emit: () => undefined, close: () => undefined };
+  return { emit: () => undefined, pause: () => () => undefined, close: () => undefined };
 }
 
 export interface NotesReporterOptions {
@@ -30,6 +30,8 @@ export function createNotesReporter(options: NotesReporterOptions): Reporter {
       const notice = notices.of(event, time.now());
       if (notice !== undefined) print(notice.text);
     },
+    // Whole lines may stand between a question and its answer.
+    pause: () => () => {},
     close() {
       if (closed) return;
       closed = true;
@@ -46,6 +48,12 @@ export function joinReporters(reporters: readonly Reporter[]): Reporter {
   return {
     emit(event) {
       for (const reporter of reporters) reporter.emit(event);
+    },
+    pause() {
+      const goOn = reporters.map((reporter) => reporter.pause());
+      return () => {
+        for (const resume of goOn) resume();
+      };
     },
     close() {
       for (const reporter of reporters) reporter.close();

@@ -55,6 +55,11 @@ export class Throughput {
     return rate < 1 ? undefined : (remaining * 1000) / rate;
   }
 
+  /** Milliseconds since the first window began; undefined before that. */
+  elapsed(now: number): number | undefined {
+    return this.#startedAt === undefined ? undefined : now - this.#startedAt;
+  }
+
   #advance(now: number): void {
     const bucket = Math.floor(now / BUCKET_MS);
     // A clock that steps back writes into the newest bucket, rather than into the future of the ring.

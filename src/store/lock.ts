@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { constants, readFileSync, statSync } from 'node:fs';
+import { constants, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FetchError } from '../model/error.ts';
+import { atExit } from '../system/at-exit.ts';
 import type { Clock } from '../system/clock.ts';
 import { onDisk } from '../system/disk-error.ts';
 import { isLocalDisk } from './local-disk.ts';
@@ -41,30 +42,49 @@ export class DirectoryLock implements AsyncDisposable {
   readonly #content: string;
   readonly #clock: Clock;
   #cancelHeartbeat: () => void = () => {};
+  readonly #forget: () => void;
 
-  private constructor(path: string, content: string, clock: Clock) {
+  private constructor(path: string, content: string, clock: Clock, forget: () => void) {
     this.#path = path;
     this.#content = content;
     this.#clock = clock;
+    this.#forget = forget;
     this.#beat();
   }
 
   /** Takes the lock or throws LOCKED, after a minute at most. The folder must exist. */
   static async take(path: string, context: LockContext, options: LockOptions = {}): Promise<DirectoryLock> {
-    const { elsewhere = '--local-dir' } = options;
     const nonce = context.random().toString(36).slice(2);
     const content = `${JSON.stringify({ ...context.owner, since: context.clock.now(), nonce })}\n`;
+    // From now on it may be there: a process that crashes takes it along.
+    const forget = atExit(() => {
+      if (read(path)?.text === content) unlinkSync(path);
+    });
+    try {
+      await DirectoryLock.#take(path, content, context, options);
+    } catch (error) {
+      forget();
+      throw error;
+    }
+    return new DirectoryLock(path, content, context.clock, forget);
+  }
+
+  static async #take(
+    path: string,
+    content: string,
+    context: LockContext,
+    options: LockOptions,
+  ): Promise<void> {
+    const { elsewhere = '--local-dir' } = options;
     for (let tries = 0; tries < 3; tries += 1) {
-      if (await create(path, content)) return new DirectoryLock(path, content, context.clock);
+      if (await create(path, content)) return;
       const seen = read(path);
       if (seen === undefined) continue;
       const found = judge(seen, path, context);
       const holder =
         found.state === 'silent' ? await watch(path, seen, found.holder, context, options) : found.holder;
       if (holder !== undefined) throw locked(path, holder, elsewhere);
-      if (await takeOver(path, seen, content, context)) {
-        return new DirectoryLock(path, content, context.clock);
-      }
+      if (await takeOver(path, seen, content, context)) return;
     }
     throw locked(path, 'another run', elsewhere);
   }
@@ -106,6 +126,7 @@ export class DirectoryLock implements AsyncDisposable {
     this.#cancelHeartbeat();
     // Somebody who thought us dead may have taken it over.
     if (read(this.#path)?.text === this.#content) await unlink(this.#path).catch(() => {});
+    this.#forget();
   }
 }
 

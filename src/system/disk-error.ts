@@ -1,4 +1,6 @@
+import { lstatSync, readlinkSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import { FetchError } from '../model/error.ts';
 
 const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: string }>> = {
@@ -58,11 +60,35 @@ const UNKNOWN_HINT =
 export function diskError(thrown: unknown, path: string): unknown {
   const code = codeOf(thrown);
   if (thrown instanceof FetchError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return thrown;
+  const link = LINK_CODES.has(code) ? danglingLink(path) : undefined;
+  if (link !== undefined) {
+    return new FetchError('DISK', `${link.path} is a link to ${link.target}, which is not there`, {
+      cause: thrown,
+      hint: 'Make what it leads to, or remove the link, or use another --local-dir.',
+    });
+  }
   const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;
   return new FetchError('DISK', `${path}: ${meaning?.text ?? (thrown as Error).message}`, {
     cause: thrown,
     hint: meaning?.hint ?? UNKNOWN_HINT,
   });
+}
+
+/** What the system says where a folder is a link that leads nowhere. */
+const LINK_CODES: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'ENOENT']);
+
+/** The first of a path and the folders above it that is a link to nothing. */
+function danglingLink(path: string): { readonly path: string; readonly target: string } | undefined {
+  for (let place = path; ; place = dirname(place)) {
+    try {
+      if (statSync(place, { throwIfNoEntry: false }) !== undefined) return undefined;
+      if (lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true)
+        return { path: place, target: readlinkSync(place) };
+    } catch {
+      return undefined;
+    }
+    if (dirname(place) === place) return undefined;
+  }
 }
 
 /** Node has no name for a used up quota, for one: its code is then `UNKNOWN`, or `Unknown system error -122`. */

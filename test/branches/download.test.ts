@@ -10,6 +10,7 @@ import { quantisedRepositories } from '../support/hub/fixtures/quantised.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { gitFile, xetFile } from '../support/hub/repositories/file.ts';
 import { jsonLines, PROGRAM, type Run, Workspace } from '../support/run-program.ts';
+import { Screen } from '../support/screen.ts';
 
 const FORMATS = 'tests/formats';
 const SMALL_GGUF = 'tests/small-gguf';
@@ -257,7 +258,50 @@ describe.skipIf(!hasTerminal)('a question on a terminal', () => {
   test('no: nothing is downloaded', async () => {
     const { workspace, run } = await ask('n');
     await using _ = workspace;
-    expect(run.stdout).toContain('not downloaded, as you say');
+    expect(run.exit).toBe(130);
+    expect(run.stdout).toContain('fetch: nothing was downloaded; ');
+    expect(workspace.has('Mistral-7B-Instruct-v0.1-GPTQ_gptq-8bit-32g-actorder_True')).toBe(false);
+  });
+
+  const atQuestion = async (columns: number) => {
+    const workspace = await open();
+    const line = `stty cols ${columns} rows 24; exec '${process.execPath}' '${PROGRAM}' ${MISTRAL_GPTQ} --fits 2GB`;
+    const program = workspace.start(['-qec', line, '/dev/null'], {
+      command: ['script'],
+      env: { TERM: 'xterm', SHELL: '/bin/sh' },
+    });
+    await program.until('the question', () => program.stdout.includes('[Y/n] '));
+    // Bars are painted ten times a second: here there must be none.
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const screen = new Screen(columns);
+    screen.write(program.stdout.replaceAll('\x07', ''));
+    return { workspace, program, screen };
+  };
+
+  test.each([120, 80, 40])(
+    'at %i columns nothing is painted over it, and the cursor is there',
+    async (columns) => {
+      const { workspace, program, screen } = await atQuestion(columns);
+      await using _ = workspace;
+      expect(screen.lines.join('').endsWith('[Y/n]')).toBe(true);
+      expect(screen.lines.join('\n')).not.toContain('resolving');
+      expect(screen.cursorVisible).toBe(true);
+      program.type('n\r');
+      expect((await program.ended).exit).toBe(130);
+    },
+  );
+
+  test.each([
+    ['Ctrl-C', '\x03', 'fetch: interrupted by SIGINT; nothing was fetched yet'],
+    ['Ctrl-D', '\x04', 'fetch: nothing was downloaded; '],
+  ])('%s is no bug of ours', async (_name, key, said) => {
+    const { workspace, program } = await atQuestion(80);
+    await using _ = workspace;
+    program.type(key);
+    const run = await program.ended;
+    expect(run.exit).toBe(130);
+    expect(run.stdout).toContain(said);
+    expect(run.stdout).not.toContain('bug');
     expect(workspace.has('Mistral-7B-Instruct-v0.1-GPTQ_gptq-8bit-32g-actorder_True')).toBe(false);
   });
 

@@ -74,7 +74,7 @@ test('files that a filter leaves out, and those of another repository, are not p
   expect((await workspace.run([REPO, 'config.json', '--prune', '--quiet'])).exit).toBe(0);
   expect(workspace.has('shrinking/model.bin')).toBe(true);
   expect(workspace.has('shrinking/gone.txt')).toBe(false);
-  const words = ['tests/other', '--local-dir', 'shrinking', '--prune', '--quiet'];
+  const words = ['tests/other', '--local-dir', 'shrinking', '--prune', '--replace-repo', '--quiet'];
   expect((await workspace.run(words)).exit).toBe(0);
   expect(workspace.has('shrinking/model.bin')).toBe(true);
 });

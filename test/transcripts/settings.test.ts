@@ -98,8 +98,8 @@ test('what a settings file must not say', async () => {
     expect(exit).toBe(2);
     return workspace.scrub(stderr);
   };
-  expect(await refused('{')).toContain('/work/fetch.config.json is no JSON');
-  expect(await refused([])).toContain('is no JSON object');
+  expect(await refused('{')).toContain('/work/fetch.config.json is not JSON');
+  expect(await refused([])).toContain('is not a JSON object');
   expect(await refused({ conections: 3 })).toContain('Did you mean "connections"?');
   expect(await refused({ token: 'hf_secret' })).not.toContain('hf_secret');
   expect(await refused({ retries: { a: 1 } })).toContain('"retries"');

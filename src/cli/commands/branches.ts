@@ -1,7 +1,7 @@
 import { listBranches } from '../../api/list-branches.ts';
 import { rankRows } from '../../branches/fit.ts';
 import { SORT_ORDERS, type SortOrder, sortRows } from '../../branches/sort-rows.ts';
-import { FetchError, toFetchError } from '../../model/error.ts';
+import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { renderBranchInFull } from '../../report/branch-full.ts';
 import { renderBranchJson } from '../../report/branch-json.ts';
@@ -9,14 +9,16 @@ import { renderBranchMarkdown } from '../../report/branch-markdown.ts';
 import { renderBranchTable } from '../../report/branch-table.ts';
 import { renderFitTable } from '../../report/fit-table.ts';
 import { printable } from '../../report/format.ts';
+import { retrySentence } from '../../report/notice.ts';
 import { branchesOptions } from '../branches-options.ts';
 import { type Composed, compose } from '../compose.ts';
 import { Contacts } from '../contacts.ts';
-import { EXIT_CODES, explain } from '../explain.ts';
+import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
 import { readContext, readMemory } from '../memory.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { BranchesOptions } from '../settings.ts';
+import { tableColumns, writeOut } from '../standard-output.ts';
 
 /** `fetch branches`. Returns the exit code; everything that is to be said has been printed. */
 export async function runBranches(repo: string, options: BranchesOptions): Promise<number> {
@@ -24,17 +26,15 @@ export async function runBranches(repo: string, options: BranchesOptions): Promi
   const contacts = new Contacts();
   let interruption: Interruption | undefined;
   try {
-    const composed = compose(repo, [], downloadOptions(options));
+    const composed = compose(repo, [], downloadOptions(options), false);
     interruption = new Interruption(composed.settings.timeoutMs.value, () => {});
-    const emit = emitter(verbose, contacts);
+    const emit = emitter(options, contacts);
     for (const message of composed.notes) emit({ type: 'note', message });
     const text = await answer(composed, options, emit, interruption.signal);
-    process.stdout.write(text);
+    writeOut(text);
     return 0;
   } catch (thrown) {
-    const error = toFetchError(thrown);
-    process.stderr.write(explain(error, { verbose }));
-    return interruption?.exit ?? EXIT_CODES[error.code];
+    return fail(thrown, { verbose, json: options.json }, { exit: interruption?.exit, kept: undefined });
   } finally {
     contacts.print(verbose);
     interruption?.[Symbol.dispose]();
@@ -59,10 +59,9 @@ async function answer(
   const ranked = memory === undefined ? undefined : rankRows(rows, { memory, context });
   if (options.json) return renderBranchJson(sorted, ranked);
   if (options.markdown) return renderBranchMarkdown(sorted, ranked);
-  const { columns, isTTY } = process.stdout;
   const view = {
-    columns: isTTY ? columns : columnsVariable(),
-    colour: isTTY === true && !process.env['NO_COLOR'],
+    columns: tableColumns(),
+    colour: process.stdout.isTTY === true && !process.env['NO_COLOR'],
   };
   if (ranked !== undefined) return renderFitTable(sorted, ranked, view);
   return composed.target.revision === undefined
@@ -77,24 +76,16 @@ function downloadOptions(options: BranchesOptions) {
 }
 
 /** Notes and warnings for people; nothing else happens that would be worth a line. */
-function emitter(verbose: boolean, contacts: Contacts): Emit {
+function emitter({ verbose = false, quiet = false }: BranchesOptions, contacts: Contacts): Emit {
   return (event) => {
     contacts.emit(event);
+    if (quiet) return;
     if (event.type === 'note' || (verbose && event.type === 'trace')) {
       process.stderr.write(`fetch: ${printable(event.message)}\n`);
     } else if (event.type === 'retrying') {
-      const seconds = (event.delayMs / 1000).toFixed(1);
-      process.stderr.write(
-        `fetch: ${printable(event.what)}: ${printable(event.message)}; again in ${seconds} s\n`,
-      );
+      process.stderr.write(`fetch: ${retrySentence(event)}\n`);
     }
   };
-}
-
-/** A file or a pipe gets everything, unless somebody says how wide it is. */
-function columnsVariable(): number | undefined {
-  const columns = Number(process.env['COLUMNS']);
-  return Number.isSafeInteger(columns) && columns >= 20 ? columns : undefined;
 }
 
 function sortOrder(text: string | undefined): SortOrder {

@@ -1,5 +1,3 @@
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
 import {
   type CacheCheck,
   type CachedTarget,
@@ -9,7 +7,7 @@ import {
   removeFromCache,
   verifyCached,
 } from '../../library/cache.ts';
-import { FetchError, toFetchError } from '../../model/error.ts';
+import { FetchError } from '../../model/error.ts';
 import { parseTarget } from '../../model/target.ts';
 import { cacheSentence, renderCacheJson, renderCacheTable, repoName } from '../../report/cache-table.ts';
 import { createCheckReporter } from '../../report/check-reporter.ts';
@@ -19,21 +17,22 @@ import { askYesNo } from '../ask.ts';
 import { cachePlace } from '../cache-place.ts';
 import type { CacheAction, CacheCommandOptions } from '../cache-program.ts';
 import { checkKind, reportTime, standardError } from '../compose.ts';
-import { EXIT_CODES, explain } from '../explain.ts';
+import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
 import { processEnvironment } from '../process-environment.ts';
 import { type DownloadSettings, readSettings } from '../settings.ts';
+import { tableColumns, writeOut } from '../standard-output.ts';
 
 /** `fetch cache …`. Returns the exit code; everything that is to be said has been printed. */
 export async function runCache(action: CacheAction): Promise<number> {
   const { options } = action;
   using interruption = new Interruption(undefined, () => {});
   try {
-    const cache = resolve(cachePlace(options, process.env, homedir(), join).value);
+    const cache = cachePlace(options).value;
     if (action.verb === 'ls') return list(cache, options);
     const settings = settingsOf(options);
     const target = findTarget(cache, action.repo, options, settings);
-    if (action.verb === 'rm') return await remove(cache, target, options);
+    if (action.verb === 'rm') return await remove(cache, target, options, interruption.signal);
     const environment = processEnvironment();
     const watch = createCheckReporter({
       output: standardError(),
@@ -48,10 +47,18 @@ export async function runCache(action: CacheAction): Promise<number> {
       watch.close();
     }
   } catch (thrown) {
-    const error = toFetchError(thrown);
-    process.stderr.write(explain(error, { verbose: options.verbose ?? false }));
-    return interruption.exit ?? EXIT_CODES[error.code];
+    const { verbose, json } = options;
+    const kept = action.verb === 'rm' ? 'nothing was removed' : 'nothing was decided';
+    return fail(
+      thrown,
+      { verbose, json },
+      interrupted(thrown) ? { exit: interruption.exit, kept } : undefined,
+    );
   }
+}
+
+function interrupted(thrown: unknown): boolean {
+  return thrown instanceof FetchError && thrown.code === 'ABORTED';
 }
 
 function say(options: CacheCommandOptions, sentence: string): void {
@@ -82,13 +89,18 @@ function findTarget(
 
 function list(cache: string, options: CacheCommandOptions): number {
   const repos = listCache(cache);
-  if (options.json) process.stdout.write(renderCacheJson(repos, cache));
-  else if (repos.length > 0) process.stdout.write(renderCacheTable(repos));
+  if (options.json) writeOut(renderCacheJson(repos, cache));
+  else if (repos.length > 0) writeOut(renderCacheTable(repos, tableColumns()));
   say(options, cacheSentence(repos, cache));
   return 0;
 }
 
-async function remove(cache: string, target: CachedTarget, options: CacheCommandOptions): Promise<number> {
+async function remove(
+  cache: string,
+  target: CachedTarget,
+  options: CacheCommandOptions,
+  signal: AbortSignal,
+): Promise<number> {
   const { revisions, bytes, whole } = planCacheRemoval(target);
   const name = printable(repoName(target.found));
   for (const { commit, refs } of revisions) {
@@ -98,17 +110,24 @@ async function remove(cache: string, target: CachedTarget, options: CacheCommand
     );
   }
   const what = `${whole ? `all of ${name}` : formatCount(revisions.length, 'revision')}, ${formatBytes(bytes)}`;
+  const paths = whole ? [target.found.path] : revisions.map(({ path }) => path);
+  const tell = (removed: boolean) => {
+    if (options.json) writeOut(renderRemoval(target, { cache, paths, bytes, removed }));
+  };
   if (options.dryRun === true) {
-    const paths = whole ? [target.found.path] : revisions.map(({ path }) => path);
-    process.stdout.write(paths.map((path) => `${printable(path)}\n`).join(''));
+    tell(false);
+    if (!options.json) writeOut(paths.map((path) => `${printable(path)}\n`).join(''));
     say(options, `would remove ${what}`);
     return 0;
   }
-  if (options.yes !== true && !(await askYesNo(`Remove ${what} from ${cache}?`))) {
+  const text = `Remove ${what} from ${printable(cache)}?`;
+  if (options.yes !== true && !(await askYesNo({ text, otherwise: false, signal }))) {
+    tell(false);
     say(options, 'nothing was removed');
     return 0;
   }
   const theirs = await removeFromCache(cache, target, processEnvironment());
+  tell(true);
   say(options, `removed ${what}`);
   if (theirs.length > 0) {
     say(
@@ -121,9 +140,9 @@ async function remove(cache: string, target: CachedTarget, options: CacheCommand
 
 function report(check: CacheCheck, cache: string, options: CacheCommandOptions): number {
   const { findings, files, bytes, unknown, found } = check;
-  if (options.json) process.stdout.write(renderCheck(check, cache));
+  if (options.json) writeOut(renderCheck(check, cache));
   for (const { kind, name, used } of findings) {
-    if (!options.json) process.stdout.write(`${kind}  ${printable(name)}  (${printable(used.join(', '))})\n`);
+    if (!options.json) writeOut(`${kind}  ${printable(name)}  (${printable(used.join(', '))})\n`);
   }
   if (unknown.length > 0) {
     say(
@@ -133,16 +152,26 @@ function report(check: CacheCheck, cache: string, options: CacheCommandOptions):
   }
   say(options, `${repoName(found)}: ${formatCount(files, 'content')}, ${formatBytes(bytes)} read`);
   if (findings.length === 0) {
-    if (!options.json) process.stdout.write(`${found.path}\n`);
+    if (!options.json) writeOut(`${found.path}\n`);
     return 0;
   }
-  throw new FetchError(
+  // With --json the document has said it.
+  const error = new FetchError(
     'INTEGRITY',
     `${found.path} differs: ${formatCount(findings.length, 'content')} wrong`,
     {
       hint: `Fetch it again: fetch ${repoName(found)} --cache --force-download, with the --revision that has it.`,
     },
   );
+  return fail(error, { verbose: options.verbose });
+}
+
+/** `cache rm --json`: one document. */
+function renderRemoval(
+  { found: { repo } }: CachedTarget,
+  facts: { cache: string; paths: readonly string[]; bytes: number; removed: boolean },
+): string {
+  return `${safeJson({ v: 1, repo: { type: repo.type, id: repo.id }, ...facts }, 2)}\n`;
 }
 
 function renderCheck({ findings, files, bytes, unknown, found }: CacheCheck, cache: string): string {

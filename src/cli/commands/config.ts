@@ -1,10 +1,11 @@
 import { proxyName } from '../../http/proxy.ts';
-import { toFetchError } from '../../model/error.ts';
-import { displayWidth, padEndColumns, printable } from '../../report/format.ts';
+import { printable } from '../../report/format.ts';
 import { safeJson } from '../../report/json-reporter.ts';
+import { layOut } from '../../report/text-table.ts';
 import { type Access, composeAccess } from '../compose-access.ts';
 import { fail } from '../fail.ts';
 import type { DownloadOptions, Setting } from '../settings.ts';
+import { tableColumns, writeOut } from '../standard-output.ts';
 
 export interface ConfigCommand {
   readonly options: DownloadOptions;
@@ -20,26 +21,36 @@ export function runConfig({ options, written }: ConfigCommand): number {
   try {
     access = composeAccess(options);
   } catch (thrown) {
-    return fail(toFetchError(thrown), { verbose: false });
+    return fail(thrown, { verbose: false, json: options.json });
   }
   const rows = [...settingRows(access), ...networkRows(access), ...verbosityRows(options, written)];
   const files = access.layers.map((layer) => layer.path);
   if (options.json === true) {
     const settings = Object.fromEntries(rows.map(([name, value, origin]) => [name, { value, origin }]));
-    process.stdout.write(`${safeJson({ v: 1, files, settings }, 2)}\n`);
+    writeOut(`${safeJson({ v: 1, files, settings }, 2)}\n`);
     return 0;
   }
   for (const note of access.notes) process.stderr.write(`fetch: ${note}\n`);
-  const texts = rows.map(([name, value, origin]) => [
-    name,
-    printable(String(value ?? '-')),
-    printable(origin),
-  ]);
-  const widths = [0, 1].map((column) => Math.max(...texts.map((cells) => displayWidth(cells[column]!))));
-  for (const [name, value, origin] of texts) {
-    const cells = `${padEndColumns(name!, widths[0]!)}  ${padEndColumns(value!, widths[1]!)}`;
-    process.stdout.write(`${cells}  ${origin}\n`);
-  }
+  const column = (rank: number, texts: readonly string[], leastWidth?: number) =>
+    ({ head: '', rank, align: 'left', texts: texts.map(printable), leastWidth }) as const;
+  const table = [
+    column(
+      0,
+      rows.map(([name]) => name),
+    ),
+    column(
+      1,
+      rows.map(([, value]) => String(value ?? '-')),
+      20,
+    ),
+    column(
+      2,
+      rows.map(([, , origin]) => origin),
+      14,
+    ),
+  ];
+  const lines = layOut(table, tableColumns()).slice(1);
+  writeOut(lines.map((line) => `${line}\n`).join(''));
   return 0;
 }
 

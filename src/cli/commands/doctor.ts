@@ -3,18 +3,19 @@ import { DEFAULTS } from '../../api/options.ts';
 import { directoryName, targetOf } from '../../api/target-of.ts';
 import { examine, type Patient } from '../../library/doctor/examine.ts';
 import type { Check } from '../../model/check.ts';
-import { FetchError, toFetchError } from '../../model/error.ts';
+import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/diagnosis.ts';
 import { formatRate, printable } from '../../report/format.ts';
-import { stdoutColumns } from '../columns.ts';
 import { type Access, composeAccess } from '../compose-access.ts';
 import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
+import { pathOption } from '../places.ts';
 import { processEnvironment } from '../process-environment.ts';
 import { openTape } from '../recording.ts';
 import type { DownloadOptions } from '../settings.ts';
+import { tableColumns, writeOut } from '../standard-output.ts';
 
 /** Public, known for years, with files of every size: what is looked at on huggingface.co if nobody names another one. */
 const EXAMPLE = 'openai-community/gpt2';
@@ -33,7 +34,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
   const contacts = new Contacts();
   let exit: number | undefined;
   try {
-    const access = composeAccess(options);
+    const access = composeAccess(options, options.localDir === undefined);
     const patient = patientOf(repo, options, access);
     using interruption = new Interruption(access.settings.timeoutMs.value, () => {});
     const emit: Emit = (event) => {
@@ -44,10 +45,10 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
     for (const message of quiet ? [] : access.notes) emit({ type: 'note', message });
     const tape = options.record === undefined ? undefined : await openTape(options.record, patient, access);
     const recorder = tape?.recorder;
-    const columns = stdoutColumns();
+    const columns = tableColumns();
     const onCheck = (check: Check) => {
       tape?.checks.push(check);
-      if (!json) process.stdout.write(renderCheck(check, columns));
+      if (!json) writeOut(renderCheck(check, columns));
     };
     let checks: readonly Check[];
     try {
@@ -64,12 +65,12 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
       const recorded = await tape?.write();
       if (recorded !== undefined && !quiet) process.stderr.write(`fetch: ${printable(recorded)}\n`);
     }
-    if (json) process.stdout.write(renderDiagnosisJson(checks));
+    if (json) writeOut(renderDiagnosisJson(checks));
     if (!quiet) process.stderr.write(`fetch: ${diagnosisSentence(checks)}\n`);
     const failure = failureOf(checks);
     return failure === undefined ? 0 : fail(failure, { verbose: false });
   } catch (thrown) {
-    return fail(toFetchError(thrown), { verbose }, { exit, kept: 'not everything was looked at' });
+    return fail(thrown, { verbose, json }, { exit, kept: 'not everything was looked at' });
   }
 }
 
@@ -104,7 +105,10 @@ function patientOf(repo: string | undefined, options: DownloadOptions, access: A
             revision: target.revision ?? 'main',
             mayBeQuantisation: target.revisionOrigin === 'colon',
           },
-    directory: resolve(options.localDir ?? resolve(settings.directory.value, named)),
+    directory:
+      options.localDir === undefined
+        ? resolve(settings.directory.value, named)
+        : pathOption('--local-dir', options.localDir),
     node: process.versions.node,
     settings: settingsFinding(access),
   };

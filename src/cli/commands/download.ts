@@ -2,7 +2,7 @@ import { download, type PlanOutcome, plan } from '../../api/download.ts';
 import type { DownloadOutcome } from '../../library/download.ts';
 import { lockOfManifest } from '../../library/lock.ts';
 import { manifestPath } from '../../library/records.ts';
-import { toFetchError } from '../../model/error.ts';
+import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { repoPath } from '../../model/repo.ts';
 import { doneLine } from '../../report/json-reporter.ts';
@@ -19,8 +19,10 @@ import { chooseFitting } from '../fits.ts';
 import { keepHeapSmall } from '../heap.ts';
 import { Inspection } from '../inspection.ts';
 import { Interruption } from '../interruption.ts';
+import { JobControl } from '../job-control.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { DownloadOptions } from '../settings.ts';
+import { tableColumns, writeOut } from '../standard-output.ts';
 import { writeLock } from '../write-lock.ts';
 
 export interface DownloadCommand {
@@ -28,21 +30,24 @@ export interface DownloadCommand {
   readonly repo: string | undefined;
   readonly names: readonly string[];
   readonly options: DownloadOptions;
+  /** The repository is the first word of all: it may have been meant as a command. */
+  readonly isFirst?: boolean;
 }
 
 /** The default command. Returns the exit code; everything that is to be said has been printed. */
-export async function runDownload({ repo, names, options }: DownloadCommand): Promise<number> {
+export async function runDownload({ repo, names, options, isFirst }: DownloadCommand): Promise<number> {
   try {
     const { jobs, writeLock: path } = composeJobs(repo, names, options);
     const locks: Lock[] = [];
     for (const job of jobs) {
-      const exit = await runJob(job, repo ?? repoPath(job.target.repo), options, locks);
+      const word = isFirst === true && repo !== undefined && !/[/:@]/.test(repo) ? repo : undefined;
+      const exit = await runJob(job, repo ?? repoPath(job.target.repo), options, locks, word);
       if (exit !== 0) return exit;
     }
     if (path !== undefined && options.dryRun !== true) await writeLock(path, locks);
     return 0;
   } catch (thrown) {
-    return fail(toFetchError(thrown), options);
+    return fail(thrown, options);
   }
 }
 
@@ -51,6 +56,7 @@ async function runJob(
   subject: string,
   options: DownloadOptions,
   locks: Lock[],
+  word: string | undefined,
 ): Promise<number> {
   const verbose = options.verbose ?? false;
   let composed = job;
@@ -68,16 +74,21 @@ async function runJob(
     keepHeapSmall(event);
     tally.apply(event);
     contacts.emit(event);
-    reporter.emit(event);
+    // The plan on stdout says these two.
+    const isTwice = options.dryRun === true && (event.type === 'resolved' || event.type === 'planned');
+    if (!isTwice) reporter.emit(event);
   };
   using interruption = new Interruption(composed.settings.timeoutMs.value, () => reporter.close());
+  using _job = new JobControl(reporter);
   try {
     noteObsolete(options, emit);
     for (const message of composed.notes) emit({ type: 'note', message });
     if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
     const environment = processEnvironment();
     if (options.fits !== undefined) {
-      composed = await chooseFitting(composed, options, environment, emit, interruption.signal);
+      composed = await chooseFitting(composed, options, environment, emit, interruption.signal, () =>
+        reporter.pause(),
+      );
       // How long somebody thinks about the answer is no part of the download.
       started = reportTime.now();
     }
@@ -114,8 +125,17 @@ async function runJob(
     // Advice to run it again helps only where something can be continued.
     const resumable = tally.plan !== undefined && !options.dryRun && facts.doneBytes > 0;
     const kept = resumable ? interruptedSummary(facts) : undefined;
-    return fail(toFetchError(thrown), options, { exit: interruption.exit, kept });
+    return fail(perhapsCommand(thrown, word), options, { exit: interruption.exit, kept });
   }
+}
+
+/** A word without a slash that no hub knows may have been meant as a command. */
+function perhapsCommand(thrown: unknown, word: string | undefined): unknown {
+  const isUnknown = thrown instanceof FetchError && (thrown.code === 'NOT_FOUND' || thrown.code === 'ACCESS');
+  if (word === undefined || !isUnknown || !thrown.message.includes(word)) return thrown;
+  const { code, message, status } = thrown;
+  const hint = `${thrown.hint ?? ''} If ${word} was meant as a command: fetch --help lists them.`.trim();
+  return new FetchError(code, message, { hint, cause: thrown, status });
 }
 
 /** Words of older tools that have nothing to do any more. */
@@ -129,12 +149,11 @@ function noteObsolete(options: DownloadOptions, emit: Emit): void {
 }
 
 function printPlan({ plan: found, directory, leftovers }: PlanOutcome, options: DownloadOptions): void {
-  const { columns, isTTY } = process.stdout;
   const text = options.json
     ? renderPlanJson(found, directory, leftovers?.prunable)
-    : renderPlanTable(found, { directory, ...(isTTY ? { columns } : {}) }) +
+    : renderPlanTable(found, { directory, columns: tableColumns() }) +
       renderPrunable(leftovers?.prunable ?? []);
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  writeOut(text.endsWith('\n') ? text : `${text}\n`);
 }
 
 function printDone(
@@ -148,13 +167,13 @@ function printDone(
   const { totals } = outcome.plan;
   if (!options.quiet) process.stderr.write(`fetch: ${successSummary(runFacts(tally, elapsedMs))}\n`);
   if (!options.json) {
-    process.stdout.write(`${path}\n`);
+    writeOut(`${path}\n`);
     return;
   }
   const { files, bytes } = totals;
   const { commit } = outcome.revision;
   const line = doneLine({ path, commit, files, bytes, fetchedBytes: outcome.fetchedBytes, elapsedMs });
-  process.stdout.write(line.endsWith('\n') ? line : `${line}\n`);
+  writeOut(line);
 }
 
 /** The directory; the file, when exactly one was named. */

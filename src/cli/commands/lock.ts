@@ -1,18 +1,22 @@
 import { resolve } from 'node:path';
 import { lockRevisions } from '../../library/lock.ts';
-import { FetchError, toFetchError } from '../../model/error.ts';
+import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { repoPath } from '../../model/repo.ts';
 import { parseTarget } from '../../model/target.ts';
 import { formatBytes, formatCount, printable } from '../../report/format.ts';
+import { safeJson } from '../../report/json-reporter.ts';
+import type { Lock } from '../../store/lock-file.ts';
 import { openReporter } from '../compose.ts';
 import { composeAccess } from '../compose-access.ts';
 import { requireReplaceable } from '../compose-locks.ts';
 import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
+import { pathOption } from '../places.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { DownloadOptions } from '../settings.ts';
+import { writeOut } from '../standard-output.ts';
 import { writeLock } from '../write-lock.ts';
 
 const DEFAULT_FILE = 'models.lock';
@@ -24,7 +28,7 @@ export interface LockCommand {
 
 /** `fetch lock REPO…`: writes the lock file, and prints its path. */
 export async function runLock({ repos, options }: LockCommand): Promise<number> {
-  const errors = { verbose: options.verbose ?? false };
+  const errors = { verbose: options.verbose, json: options.json };
   try {
     const { settings, notes, transfer } = composeAccess(options);
     if (options.revision !== undefined && repos.length > 1) {
@@ -32,7 +36,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
         hint: 'Write each as OWNER/NAME:REV.',
       });
     }
-    const path = resolve(options.lock ?? DEFAULT_FILE);
+    const path = options.lock === undefined ? resolve(DEFAULT_FILE) : pathOption('--lock', options.lock);
     requireReplaceable(path);
     const targets = repos.map((text) => {
       const { endpoint } = transfer;
@@ -47,7 +51,9 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
         selection,
       };
     });
-    const reporter = await openReporter(options, settings, repos.join(', '));
+    // One document: events would not be part of it.
+    const { json: _one, ...plain } = options;
+    const reporter = await openReporter(plain, settings, repos.join(', '));
     using interruption = new Interruption(settings.timeoutMs.value, () => reporter.close());
     const contacts = new Contacts();
     const emit: Emit = (event) => {
@@ -61,19 +67,35 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
       reporter.close();
       contacts.print(options.verbose);
       await writeLock(path, locks);
-      for (const { repo, files } of options.quiet ? [] : locks) {
+      for (const { repo, files } of options.quiet === true ? [] : locks) {
         const bytes = files.reduce((sum, file) => sum + file.size, 0);
         const size = `${formatCount(files.length, 'file')}, ${formatBytes(bytes)}`;
         process.stderr.write(`fetch: locked ${printable(repoPath(repo))}: ${size}\n`);
       }
-      process.stdout.write(`${path}\n`);
+      writeOut(options.json ? renderLocksJson(path, locks) : `${path}\n`);
       return 0;
     } catch (thrown) {
       reporter.close();
       contacts.print(options.verbose);
-      return fail(toFetchError(thrown), errors, { exit: interruption.exit, kept: undefined });
+      return fail(thrown, errors, { exit: interruption.exit, kept: undefined });
     }
   } catch (thrown) {
-    return fail(toFetchError(thrown), errors);
+    return fail(thrown, errors);
   }
+}
+
+/** `lock --json`: one document. `v` (1), `path`, and of each lock `repo`, `revision`, `commit`, `files` and `bytes`. */
+function renderLocksJson(path: string, locks: readonly Lock[]): string {
+  const document = {
+    v: 1,
+    path,
+    locks: locks.map(({ repo, revision, commit, files }) => ({
+      repo: { type: repo.type, id: repo.id },
+      revision,
+      commit,
+      files: files.length,
+      bytes: files.reduce((sum, file) => sum + file.size, 0),
+    })),
+  };
+  return `${safeJson(document, 2)}\n`;
 }

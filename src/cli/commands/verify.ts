@@ -1,10 +1,10 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
 import { verify } from '../../api/verify.ts';
 import type { TransferSettings } from '../../library/carry-out.ts';
 import { repair } from '../../library/repair.ts';
 import { requireManifest } from '../../library/verify.ts';
 import type { CheckReport } from '../../model/check-report.ts';
-import { FetchError, toFetchError } from '../../model/error.ts';
+import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { createCheckReporter } from '../../report/check-reporter.ts';
 import { checkSentence, countFindings, renderCheckJson, renderFindings } from '../../report/findings.ts';
@@ -14,8 +14,10 @@ import { recordedEndpoint } from '../compose-locks.ts';
 import { Contacts } from '../contacts.ts';
 import { fail } from '../fail.ts';
 import { Interruption } from '../interruption.ts';
+import { pathOption } from '../places.ts';
 import { processEnvironment } from '../process-environment.ts';
 import type { VerifyOptions } from '../settings.ts';
+import { writeOut } from '../standard-output.ts';
 
 export interface VerifyCommand {
   readonly directory: string;
@@ -30,35 +32,34 @@ interface Outcome {
 
 /** `fetch verify`: exit code 7 for any difference that is left at the end. */
 export async function runVerify({ directory, options }: VerifyCommand): Promise<number> {
-  // One document, so that an error is not a second one on stdout.
-  const { json = false, quiet = false, ...forErrors } = options;
+  const { json = false, quiet = false, verbose = false } = options;
   const started = reportTime.now();
   let access: Access;
+  let folder: string;
   try {
+    folder = pathOption('DIR', directory);
     refuseContradictions(options);
     access = composeAccess(options);
   } catch (thrown) {
-    return fail(toFetchError(thrown), { verbose: options.verbose ?? false });
+    return fail(thrown, { verbose, json });
   }
   using interruption = new Interruption(access.settings.timeoutMs.value, () => {});
   let outcome: Outcome;
   try {
-    outcome = await carryOutVerify(resolve(directory), options, access, interruption.signal);
+    outcome = await carryOutVerify(folder, options, access, interruption.signal);
   } catch (thrown) {
+    // Instead of the document, which is told below with whatever differs.
+    const isAborted = interruption.exit !== undefined;
     const ending = { exit: interruption.exit, kept: 'nothing was decided' };
-    const error = toFetchError(thrown);
-    return fail(
-      error,
-      { verbose: forErrors.verbose ?? false },
-      error.code === 'ABORTED' ? ending : undefined,
-    );
+    return fail(perhapsRepository(thrown, directory), { verbose, json }, isAborted ? ending : undefined);
   }
   const { report, fetchedBytes } = outcome;
   if (!quiet) process.stderr.write(`fetch: ${checkSentence(report, reportTime.now() - started)}\n`);
-  const whole = report.findings.length === 0;
-  if (json) process.stdout.write(renderCheckJson(report, fetchedBytes));
-  else process.stdout.write(whole ? `${report.directory}\n` : renderFindings(report.findings));
-  return whole ? 0 : fail(different(report, options), { verbose: false });
+  const counts = report.findings.filter(({ kind }) => kind !== 'extra' || options.allowExtra !== true);
+  const whole = counts.length === 0;
+  if (json) writeOut(renderCheckJson(report, { fetchedBytes, ok: whole }));
+  else writeOut(renderFindings(report.findings) + (whole ? `${report.directory}\n` : ''));
+  return whole ? 0 : fail(different({ ...report, findings: counts }, options), { verbose: false });
 }
 
 async function carryOutVerify(
@@ -118,6 +119,17 @@ async function carryOutVerify(
   }
 }
 
+/** `fetch verify OWNER/NAME`, where a directory is asked for. */
+function perhapsRepository(thrown: unknown, written: string): unknown {
+  const [, name] = /^[\w.-]+\/([\w.-]+)$/.exec(written) ?? [];
+  if (name === undefined || !(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') return thrown;
+  if (existsSync(written)) return thrown;
+  const hint = existsSync(name)
+    ? `A directory is checked, not a repository, and ./${name} is here: fetch verify ${name}.`
+    : `A directory is checked, not a repository: fetch verify DIR, or fetch verify DIR --repo ${written}.`;
+  return new FetchError(thrown.code, thrown.message, { hint, cause: thrown });
+}
+
 function refuseContradictions({ repo, revision, repoType, repair: wanted }: VerifyOptions): void {
   if (repo === undefined && (revision !== undefined || repoType !== undefined)) {
     throw new FetchError('USAGE', '--revision and --repo-type belong to --repo.', {
@@ -147,7 +159,7 @@ function different(report: CheckReport, options: VerifyOptions): FetchError {
   const onlyExtra = findings.every((finding) => finding.kind === 'extra');
   return new FetchError('INTEGRITY', `${directory} differs: ${countFindings(findings)}`, {
     hint: onlyExtra
-      ? 'Extra files are left alone: remove them if they are not yours.'
+      ? 'Extra files are left alone. If they are yours: --allow-extra; else remove them.'
       : options.repo === undefined
         ? 'Fetch what is wrong again with --repair.'
         : 'Make it right with fetch REPO --revision REV --local-dir DIR.',

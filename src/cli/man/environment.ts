@@ -23,7 +23,7 @@ export const ENVIRONMENT: readonly (readonly [names: readonly string[], meaning:
     ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID', 'SLURM_ARRAY_TASK_MIN', 'SLURM_ARRAY_TASK_COUNT'],
     'which part --shard auto is',
   ],
-  [['COLUMNS'], 'width of the table of fetch branches where there is no terminal'],
+  [['COLUMNS'], 'width of tables where there is no terminal'],
   [['NO_COLOR', 'TERM', 'CI'], 'plain lines instead of bars: if set, if dumb, if set'],
   [['FETCH_TRANSPORT'], 'core or raw instead of auto: which code carries the bytes'],
 ];

@@ -76,11 +76,11 @@ const EXAMPLES: readonly (readonly [purpose: string, line: string])[] = [
 
 /** Does not compile if a code is missing here. */
 const EXIT_MEANINGS: Readonly<Record<Code, string>> = {
-  BUG: 'a mistake in this program',
+  BUG: 'an internal error',
   USAGE: 'wrong usage',
   NOT_FOUND: 'no such repository, revision or file; a filter that matches nothing; nothing that fits',
   ACCESS: 'a token is missing, wrong or not enough; a gated repository; a host that is not allowed',
-  NETWORK: 'gave up after the retries or the deadline, or the answers make no sense',
+  NETWORK: 'gave up after the retries or the deadline, or the responses are invalid',
   INTEGRITY: 'a hash or a size differs, a lock does not hold, a check found a difference',
   DISK: 'no space, no permission, or a name that cannot be written here',
   LOCKED: 'another run is working on this directory',

@@ -1,4 +1,5 @@
 import { FetchError } from '../../model/error.ts';
+import { tokenFile } from '../../system/hub-folders.ts';
 
 /** A credential and where it was found, so that a message about a bad one can name the place. */
 export interface Token {
@@ -10,8 +11,8 @@ export interface TokenPlaces {
   /** `--token`. */
   readonly flag: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Home directory, for the token file that `hf auth login` writes. */
-  readonly home: string;
+  /** Home directory, for the token file that `hf auth login` writes; undefined where the system knows none. */
+  readonly home: string | undefined;
   readonly readFile: (path: string) => string | undefined;
   readonly join: (...parts: string[]) => string;
 }
@@ -29,7 +30,9 @@ export function findToken(places: TokenPlaces): Token | undefined {
     const value = clean(environment[name]);
     if (value !== undefined) return sendable({ value, origin: name });
   }
-  const path = tokenPath(places);
+  const { home, join } = places;
+  const path = tokenFile({ home, join, variables: environment });
+  if (path === undefined) return undefined;
   const value = clean(places.readFile(path));
   if (value === undefined) return undefined;
   const name = storedName(places.readFile(path.replace(/[^/\\]+$/, 'stored_tokens')), value);
@@ -44,18 +47,6 @@ function storedName(text: string | undefined, value: string): string | undefined
     if (/^hf_token\s*[=:]\s*(.*?)\s*$/.exec(line)?.[1] === value) return section;
   }
   return undefined;
-}
-
-function tokenPath({ environment, home, join }: TokenPlaces): string {
-  const named = environment['HF_TOKEN_PATH'];
-  if (named) return expandHome(named, home);
-  const cache = environment['XDG_CACHE_HOME'] || join(home, '.cache');
-  const root = environment['HF_HOME'] || join(cache, 'huggingface');
-  return join(expandHome(root, home), 'token');
-}
-
-function expandHome(path: string, home: string): string {
-  return path === '~' || path.startsWith('~/') ? home + path.slice(1) : path;
 }
 
 /** Editors and shells leave line ends in tokens; a header must not have them. */

@@ -55,6 +55,52 @@ describe('bar reporter', () => {
     expect(screen.cursorVisible).toBe(true);
   });
 
+  test('paused, it paints nothing and the cursor is there; then it begins anew below what was written meanwhile', async () => {
+    const run = await start(80);
+    const { screen, time, reporter } = run;
+    begin(run);
+    move(run, 20, 1000);
+    const before = screen.lines.filter((line) => !/\d%/.test(line));
+    const goOn = reporter.pause();
+    expect(screen.lines).toEqual(before);
+    expect(screen.cursorVisible).toBe(true);
+    screen.write('Download 300 kB of main? [Y/n] ');
+    const { writes } = screen;
+    move(run, 20, 1000);
+    reporter.emit({ type: 'note', message: 'said meanwhile' });
+    time.advance(500);
+    expect(screen.writes).toBe(writes);
+    screen.write('y\n');
+    goOn();
+    time.advance(100);
+    expect(screen.lines.slice(0, before.length + 2)).toEqual([
+      ...before,
+      'Download 300 kB of main? [Y/n] y',
+      'said meanwhile',
+    ]);
+    expect(screen.lines.at(-1)).toMatch(/\d%/);
+    expect(screen.cursorVisible).toBe(false);
+    reporter.close();
+    expect(screen.lines).toEqual([...before, 'Download 300 kB of main? [Y/n] y', 'said meanwhile']);
+    expect(screen.cursorVisible).toBe(true);
+  });
+
+  test('in the background it says what is to be said, and paints no rows', async () => {
+    const run = await start(80);
+    const { screen, time, reporter } = run;
+    let isForeground = false;
+    Object.assign(screen, { isForeground: () => isForeground });
+    begin(run);
+    move(run, 20, 1000);
+    expect(screen.lines).toHaveLength(2);
+    expect(screen.cursorVisible).toBe(true);
+    expect(screen.raw).not.toContain('\x1b');
+    isForeground = true;
+    time.advance(100);
+    expect(screen.lines.at(-1)).toMatch(/\d%/);
+    reporter.close();
+  });
+
   test('at 80 columns', async () => {
     const run = await start(80);
     begin(run);

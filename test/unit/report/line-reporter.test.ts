@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { TransferEvent } from '../../../src/model/event.ts';
-import { createLineReporter } from '../../../src/report/line-reporter.ts';
+import { createLineReporter, nextInterval } from '../../../src/report/line-reporter.ts';
 import type { Reporter } from '../../../src/report/reporter.ts';
 import { ManualTime } from '../../support/manual-time.ts';
 import { Pipe, planned, planOf, REVISION } from './records.ts';
@@ -44,6 +44,24 @@ describe('line reporter', () => {
       'fetch: 100% 1.00 GB of 1.00 GB, verifying, 1 of 2 files',
       'fetch: a.safetensors verified, 1.00 GB',
     ]);
+  });
+
+  test('a long run gets fewer lines: five seconds apart at first, a minute in the end', () => {
+    expect([0, 30, 60, 120, 600, 720, 3600, 86_400].map((s) => nextInterval(s * 1000, 5000) / 1000)).toEqual([
+      5, 5, 5, 10, 50, 60, 60, 60,
+    ]);
+    const { output, time, reporter } = start();
+    const size = 8 * 3600 * 1e9 + 1;
+    reporter.emit({ type: 'planned', plan: planOf([planned('big', size)]), directory: '/d' });
+    reporter.emit({ type: 'file-started', path: 'big', size, held: 0 });
+    for (let second = 0; second < 8 * 3600; second += 1) {
+      time.advance(1000);
+      reporter.emit({ type: 'bytes', path: 'big', count: 1e9 });
+    }
+    const lines = output.lines.length - 2;
+    expect(lines).toBeGreaterThan(450);
+    expect(lines).toBeLessThan(550);
+    reporter.close();
   });
 
   test('collapses a burst of retries', () => {

@@ -94,3 +94,10 @@ test('the JSON document says the same', () => {
     space: { needed: 6_970_020_100, free: 120_000_000_000 },
   });
 });
+
+test.each([120, 80, 60, 40])('at %i columns every row of the table fits', (columns) => {
+  const rows = renderPlanTable(PLAN, { directory: '/models/x', columns }).split('\n\n')[1]!.split('\n');
+  expect(rows).toHaveLength(6);
+  for (const row of rows) expect(row.length).toBeLessThanOrEqual(columns);
+  expect(rows[3]).toContain('0002.safetensors');
+});
