@@ -1,7 +1,7 @@
 import type { BranchRow, FormatShare, Origin } from '../model/branch-facts.ts';
 import { parseGgufName } from '../model/gguf-name.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
-import { weightFormat } from '../model/weight-format.ts';
+import { WEIGHT_PREFERENCE, weightFormat } from '../model/weight-format.ts';
 import { setBytes, type WeightSet, weightSets } from '../model/weight-set.ts';
 import { readBranchName } from './branch-name.ts';
 import type { Card } from './card.ts';
@@ -14,9 +14,6 @@ import { attempt, readSmallFiles } from './small-files.ts';
 /** So many headers are read for one row of the table; a model in more parts is known by its index, a single request. */
 const MAX_PARTS = 8;
 const MAX_PARTS_WHOLE = 256;
-/** The set that counts when weights come in several formats: what programs prefer. */
-const PREFERENCE = ['safetensors', 'consolidated', 'gguf', 'pytorch', 'original', 'ggml', 'onnx'] as const;
-
 /** One commit, and all that is needed to describe what it holds. */
 export interface BranchSubject {
   readonly kind: BranchRow['kind'];
@@ -36,7 +33,7 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
   const { files, read, whole } = subject;
   const sets = weightSets(files);
   const main = mainSet(sets);
-  const indexed = (main?.files.length ?? 0) > MAX_PARTS;
+  const indexed = (main?.loaded.length ?? 0) > MAX_PARTS;
   const [small, tensors] = await Promise.all([
     readSmallFiles(files, read, { whole, indexed }),
     tensorsIn(main, subject),
@@ -51,6 +48,8 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
     ...implied,
   ];
   if (main === undefined) problems.push('no weights');
+  else if (main.format !== 'gguf' && main.missingParts > 0)
+    problems.push(`${main.missingParts} of its parts are missing`);
   const ggufs = sets.filter(({ format }) => format === 'gguf');
   const onlyGguf = main?.format === 'gguf';
   const card = await subject.card;
@@ -73,9 +72,11 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
     commit,
     date,
     variant: undefined,
-    files: files.map(({ path, size }) => ({ path, size })),
+    files: files.map(({ path, size, digest }) => ({ path, size, digest })),
     bytes: files.reduce((sum, { size }) => sum + size, 0),
     weightBytes: main === undefined ? 0 : setBytes(main),
+    missingParts: main?.missingParts ?? 0,
+    otherCopies: otherCopies(main),
     formats: base.formats,
     problems,
     ...merged,
@@ -84,16 +85,25 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
 }
 
 function mainSet(sets: readonly WeightSet<RemoteFile>[]): WeightSet<RemoteFile> | undefined {
-  for (const format of PREFERENCE) {
+  for (const format of WEIGHT_PREFERENCE) {
     const found = sets.find((set) => set.format === format);
     if (found !== undefined) return found;
   }
   return sets[0];
 }
 
+/** Files of the format that counts which are not loaded, because others hold the same weights. */
+function otherCopies(main: WeightSet<RemoteFile> | undefined): FormatShare | undefined {
+  const loaded = new Set(main?.loaded);
+  const rest = (main?.files ?? []).filter((file) => !loaded.has(file));
+  if (main === undefined || rest.length === 0) return undefined;
+  const bytes = rest.reduce((sum, { size }) => sum + size, 0);
+  return { format: main.format, files: rest.length, bytes };
+}
+
 async function tensorsIn(set: WeightSet<RemoteFile> | undefined, { read, whole }: BranchSubject) {
   const problems: string[] = [];
-  const parts = set?.files ?? [];
+  const parts = set?.loaded ?? [];
   const readable = set?.format === 'safetensors' || set?.format === 'consolidated';
   if (!readable || parts.length > (whole ? MAX_PARTS_WHOLE : MAX_PARTS)) return { problems, tensors: [] };
   const tensors = await attempt(parts[0]?.path ?? '', problems, () => readTensors(parts, read));

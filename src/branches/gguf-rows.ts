@@ -1,15 +1,15 @@
 import type { BranchRow, FormatShare } from '../model/branch-facts.ts';
-import { parseGgufName } from '../model/gguf-name.ts';
+import { bitsOfLabel, parseGgufName } from '../model/gguf-name.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
-import { weightFormat } from '../model/weight-format.ts';
-import { setBytes, type WeightSet } from '../model/weight-set.ts';
+import { filesOfSet, setBytes, type WeightSet } from '../model/weight-set.ts';
 import type { Card } from './card.ts';
 import type { BranchSubject } from './describe-branch.ts';
 import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
 import { readGgufHeader } from './gguf-header.ts';
 import { attempt } from './small-files.ts';
 
-/** Headers have megabytes because of the vocabulary, so the table reads one of them; all quantisations share its shape. */
+/** Headers have megabytes because of the vocabulary, so the table reads one per model; all quantisations share its shape. */
+const MAX_HEADERS = 4;
 const MAX_HEADERS_WHOLE = 16;
 
 interface Base {
@@ -26,17 +26,18 @@ export async function ggufRows(sets: Sets, base: Base, small: readonly Finding[]
   if (sets.length === 0) return [];
   const { subject } = base;
   const problems: string[] = [];
-  const chosen = subject.whole ? sets.slice(0, MAX_HEADERS_WHOLE) : [cheapest(sets)];
+  const chosen = subject.whole ? sets.slice(0, MAX_HEADERS_WHOLE) : samples(sets);
   const headers = new Map(
     await Promise.all(chosen.map(async (set) => [set, await headerOf(set, subject, problems)] as const)),
   );
-  const [sample, sampleSet] = firstKnown(headers);
   return sets.map((set) => {
     const own = headers.get(set);
+    const [sample, sampleSet] = firstKnown(headers, set.model);
     const problemsHere = [
       ...base.problems,
       ...problems.filter((problem) => set.files.some(({ path }) => problem.startsWith(path))),
       ...(set.missingParts > 0 ? [`${set.missingParts} of its parts are missing`] : []),
+      ...(set.joined ? [`its ${set.files.length} parts have to be joined with cat before use`] : []),
     ];
     return rowOf(set, base, problemsHere, [
       { origin: 'gguf header', facts: own ?? {} },
@@ -44,6 +45,14 @@ export async function ggufRows(sets: Sets, base: Base, small: readonly Finding[]
       ...small,
     ]);
   });
+}
+
+/** The cheapest file of each model; of many models the first few. */
+function samples(sets: Sets): WeightSet<RemoteFile>[] {
+  const models = new Set(sets.map(({ model }) => model));
+  return Array.from(models)
+    .slice(0, MAX_HEADERS)
+    .map((model) => cheapest(sets.filter((set) => set.model === model)));
 }
 
 function rowOf(set: WeightSet<RemoteFile>, base: Base, problems: string[], findings: Finding[]): BranchRow {
@@ -63,17 +72,17 @@ function rowOf(set: WeightSet<RemoteFile>, base: Base, problems: string[], findi
     { origin: 'card', facts: card.about },
     { origin: 'name', facts: { method: 'gguf', quantisation: label, bits: bitsOfLabel(label) } },
   ]);
-  const small = files.filter(({ path }) => weightFormat(path) === 'other');
-  const chosen = [...set.files, ...(set.projector === undefined ? [] : [set.projector]), ...small];
+  const chosen = filesOfSet(set, files);
   return {
     kind,
     revision,
     commit,
     date,
     variant: set.label,
-    files: chosen.map(({ path, size }) => ({ path, size })),
+    files: chosen.map(({ path, size, digest }) => ({ path, size, digest })),
     bytes: chosen.reduce((sum, { size }) => sum + size, 0),
     weightBytes,
+    missingParts: set.missingParts,
     formats: base.formats,
     problems,
     ...merged,
@@ -82,7 +91,7 @@ function rowOf(set: WeightSet<RemoteFile>, base: Base, problems: string[], findi
 
 /** The smallest file in one piece: only the header of a whole one counts all parameters. */
 function cheapest(sets: Sets): WeightSet<RemoteFile> {
-  const whole = sets.filter((set) => set.files.length === 1);
+  const whole = sets.filter((set) => set.files.length === 1 || set.joined);
   return (whole.length > 0 ? whole : sets).toSorted((left, right) => setBytes(left) - setBytes(right))[0]!;
 }
 
@@ -96,15 +105,20 @@ async function headerOf(
   const facts = await attempt(file.path, problems, () =>
     readGgufHeader(file.size, (start, end) => read(file, start, end)),
   );
-  // Each part has only its own tensors in its header.
-  return facts && (set.files.length > 1 ? { ...facts, parameters: undefined, mix: undefined } : facts);
+  // Each part that llama.cpp cut has only its own tensors in its header.
+  return (
+    facts &&
+    (set.files.length > 1 && !set.joined ? { ...facts, parameters: undefined, mix: undefined } : facts)
+  );
 }
 
 function firstKnown(
   headers: ReadonlyMap<WeightSet<RemoteFile>, PlainFacts | undefined>,
+  model: string,
 ): [PlainFacts, WeightSet<RemoteFile> | undefined] {
-  for (const [set, facts] of headers) if (facts?.parameters !== undefined) return [facts, set];
-  for (const [set, facts] of headers) if (facts !== undefined) return [facts, set];
+  const same = Array.from(headers).filter(([set]) => set.model === model);
+  for (const [set, facts] of same) if (facts?.parameters !== undefined) return [facts, set];
+  for (const [set, facts] of same) if (facts !== undefined) return [facts, set];
   return [{}, undefined];
 }
 
@@ -118,10 +132,4 @@ function bitsPerWeight(set: WeightSet<RemoteFile>, parameters: number | undefine
   if (parameters === undefined) return undefined;
   const bytes = set.files.reduce((sum, { size }) => sum + size, 0);
   return Math.round((800 * bytes) / parameters) / 100;
-}
-
-/** `Q4_K_M` → 4, `IQ2_XS` → 2, `F16` → 16. */
-function bitsOfLabel(label: string | undefined): number | undefined {
-  const digits = /^(?:UD-)?(?:IQ|Q|TQ|BF|F|MXFP|NVFP)(\d+)/.exec(label ?? '')?.[1];
-  return digits === undefined ? undefined : Number(digits);
 }

@@ -1,8 +1,8 @@
 import { FetchError } from '../model/error.ts';
+import { draftsNamed, findQuantisation } from '../model/find-quantisation.ts';
 import { nearest } from '../model/nearest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
-import { weightSets } from '../model/weight-set.ts';
 import type { Source } from '../source/source.ts';
 
 /** What stands behind a repository's name, before anybody has asked the hub. */
@@ -41,10 +41,14 @@ export async function pickRevision(
     const main = await source.resolve(repo, 'main', signal).catch(() => undefined);
     signal.throwIfAborted();
     if (main === undefined) throw error;
-    const labels = quantisationsOf(await list(main));
-    if (labels.some((label) => sameLabel(label, name))) return { revision: main, quantisation: name };
+    const files = await list(main);
+    const { matches, sets } = findQuantisation(files, name);
+    // What means several is for the choice of files to refuse: it knows how to name them.
+    if (matches.length > 0 || draftsNamed(files, name).length > 0)
+      return { revision: main, quantisation: name };
     // A repository without such files has no quantisations to suggest.
-    if (labels.length === 0) throw error;
+    if (sets.length === 0) throw error;
+    const labels = sets.flatMap(({ label }) => label ?? []);
     throw await neither(asked, labels, error, source, signal);
   }
 }
@@ -66,17 +70,7 @@ async function neither(
   });
 }
 
-/** How the GGUF files of a listing can be asked for. */
-export function quantisationsOf(files: readonly RemoteFile[]): string[] {
-  return weightSets(files).flatMap(({ format, label }) => (format === 'gguf' ? (label ?? []) : []));
-}
-
-/** Whether there are GGUF files of that quantisation. */
+/** Whether a name means GGUF files of a listing. */
 export function hasQuantisation(files: readonly RemoteFile[], name: string): boolean {
-  return quantisationsOf(files).some((label) => sameLabel(label, name));
-}
-
-/** Case does not matter: `q4_k_m` is how file names often write it. */
-export function sameLabel(left: string, right: string): boolean {
-  return left.toUpperCase() === right.toUpperCase();
+  return findQuantisation(files, name).matches.length > 0;
 }

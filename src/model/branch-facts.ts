@@ -1,3 +1,4 @@
+import type { Digest } from './remote-file.ts';
 import type { RepoRef } from './repo.ts';
 
 /**
@@ -94,6 +95,8 @@ export interface Conflict {
 export interface RowFile {
   readonly path: string;
   readonly size: number;
+  /** Undefined where the hub gives none. */
+  readonly digest: Digest | undefined;
 }
 
 /** What one command would download: a branch, or one quantisation of a branch with GGUF files. */
@@ -110,6 +113,10 @@ export interface BranchRow {
   readonly bytes: number;
   /** Bytes of those that hold weights that a program would load together. */
   readonly weightBytes: number;
+  /** Parts of the weights that the names announce and the branch lacks: such weights cannot be loaded. */
+  readonly missingParts?: number;
+  /** Files of the format that counts which are not in `weightBytes`: copies of the same weights. */
+  readonly otherCopies?: FormatShare | undefined;
   /** The kinds of weights that are there; more than one means that the same weights come more than once. */
   readonly formats: readonly FormatShare[];
   readonly facts: Facts;

@@ -1,4 +1,5 @@
 import type { BranchRow, BranchTable, Fit, RankedRow } from '../model/branch-facts.ts';
+import { digestJson } from './digest-json.ts';
 import { safeJson } from './json-reporter.ts';
 
 /**
@@ -7,7 +8,8 @@ import { safeJson } from './json-reporter.ts';
  * `v` (1), `repo` (`type`, `id`), `notes` (texts), `rows`; in each row
  * `kind` (`branch`, `tag`, `revision`), `revision`, `commit`, `date` (ISO or null),
  * `variant` (the quantisation that `REPO@REVISION:VARIANT` names, or null for the whole branch),
- * `bytes` (all files of the download), `weightBytes`, `files` (`path`, `size`), `formats` (`format`, `files`, `bytes`),
+ * `bytes` (all files of the download), `weightBytes`, `files` (`path`, `size`, and `sha256` or `gitSha1`, as the hub has it), `formats` (`format`, `files`, `bytes`),
+ * `missingParts` (of the weights) and `otherCopies` (`format`, `files`, `bytes`: copies that are not in `weightBytes`), where there are any,
  * `facts`: by name, each `{value, origin}`; names that are not known are left out,
  * `conflicts`: `field`, `believed` and `other`, both `{value, origin}`, `problems` (texts).
  * With `--fits`, rows are in the order of the ranking and have `fit`: `fits`, `weights`, `kvCache` (or null), `runtime`, `total`,
@@ -46,7 +48,9 @@ function rowJson(row: BranchRow, fit?: Fit): unknown {
     conflicts,
     problems,
     formats,
-    files,
+    ...(row.missingParts ? { missingParts: row.missingParts } : {}),
+    ...(row.otherCopies === undefined ? {} : { otherCopies: row.otherCopies }),
+    files: files.map(({ path, size, digest }) => ({ path, size, ...digestJson(digest) })),
     ...(fit === undefined ? {} : { fit: fitJson(fit) }),
   };
 }

@@ -25,6 +25,7 @@ export function renderBranchTable(table: BranchTable, options: BranchTableOption
   const remarks = [
     ...projectorNotes(rows),
     ...formatNotes(rows),
+    ...copyNotes(rows),
     ...remarksOf(rows),
     ...table.notes.map(printable),
   ];
@@ -106,6 +107,16 @@ function formatNotes(rows: readonly BranchRow[]): string[] {
       const shares = row.formats.map(({ format, bytes }) => `${format} ${formatBytes(bytes)}`);
       return `${rowName(row, false)} has its weights in several formats: ${shares.join(', ')}; see --weights`;
     });
+}
+
+/** Copies of the same weights in one format: what one of them takes. */
+function copyNotes(rows: readonly BranchRow[]): string[] {
+  return rows.flatMap((row) => {
+    const { otherCopies: other, weightBytes } = row;
+    if (other === undefined) return [];
+    const files = formatCount(other.files, 'file');
+    return `${rowName(row, false)}: one copy of the weights is loaded, ${formatBytes(weightBytes)}; ${files} of ${formatBytes(other.bytes)} hold others`;
+  });
 }
 
 /** Every quantisation comes with the encoder for pictures, so its size counts each time. */
