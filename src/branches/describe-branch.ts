@@ -136,7 +136,8 @@ function meanBits(findings: readonly Finding[]): number | undefined {
     findings.map(({ facts }) => facts[name]).find((value) => value !== undefined);
   const [bytes, parameters] = [first('tensorBytes'), first('parameters')];
   if (bytes === undefined || parameters === undefined) return undefined;
-  return Math.round((800 * bytes) / parameters) / 100;
+  const bits = Math.round((800 * bytes) / parameters) / 100;
+  return bits > 64 ? undefined : bits;
 }
 
 /** The card's word on ExLlama is of its day; today's rule stands beside it where they differ. */

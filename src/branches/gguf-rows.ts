@@ -131,5 +131,7 @@ function shared(sample: PlainFacts, other: boolean): PlainFacts {
 function bitsPerWeight(set: WeightSet<RemoteFile>, parameters: number | undefined): number | undefined {
   if (parameters === undefined) return undefined;
   const bytes = set.files.reduce((sum, { size }) => sum + size, 0);
-  return Math.round((800 * bytes) / parameters) / 100;
+  const bits = Math.round((800 * bytes) / parameters) / 100;
+  // More than a double for every weight: the header does not count what is in the file.
+  return bits > 64 ? undefined : bits;
 }

@@ -1,6 +1,6 @@
 import type { PlainFacts } from './fact-list.ts';
 import { isRecord, type JsonRecord, parseRecord } from './json.ts';
-import { exact } from './model-config.ts';
+import { exact } from './kv-cache.ts';
 
 /** The format's own limit; every reader of it refuses more. */
 export const MAX_HEADER_BYTES = 25_000_000;

@@ -93,7 +93,7 @@ function addDownload(command: Command, actions: Actions): void {
       '--fits <size>',
       'of all branches and quantisations, the best that fits into that much memory: 12GB, gpu',
     )
-    .option('--context <n>', "tokens to reckon with for --fits (default: the model's own, at most 4096)")
+    .option('--context <n>', "context length assumed for --fits (default: the model's own, at most 4096)")
     .option('-y, --yes', 'take what --fits finds without a question')
     .option('--weights <policy>', 'safetensors, gguf, auto or all of several formats (default: all)')
     .option('--reuse <dir>', 'take files of the same content from there; repeatable', collectDirectory)
@@ -116,7 +116,7 @@ function addBranches(command: Command, actions: Actions): void {
     .argument('<repo>', 'OWNER/NAME, or one of its revisions in full: OWNER/NAME@REV, OWNER/NAME@REV:Q4_K_M')
     .option('--revision <rev>', 'everything about one branch, tag or commit')
     .option('--fits <size>', 'rank by what fits into that much memory: 12GB, 24GiB, gpu')
-    .option('--context <n>', "tokens to reckon with: 8192, 32k (default: the model's own, at most 4096)")
+    .option('--context <n>', "context length assumed: 8192, 32k (default: the model's own, at most 4096)")
     .option('--sort <order>', 'size, name, bits or hub (default: size)')
     .option('--json', 'one JSON document, with the origin of every fact')
     .option('--markdown', 'a table for a model card')

@@ -72,12 +72,29 @@ export interface FactTypes {
   readonly headSize: number;
   /** Tokens. */
   readonly context: number;
-  /** Bytes that one token of context takes, with 16-bit keys and values. */
+  /** Bytes that one token of context takes, with 16-bit keys and values, before a window is full. */
   readonly kvBytesPerToken: number;
+  /** The same by kinds of layers. */
+  readonly kvGroups: readonly KvGroup[];
+  /** Bits in which vLLM keeps keys and values of such an export by itself, where they are not 16. */
+  readonly kvCacheBits: number;
   readonly chatTemplate: string;
   readonly stopTokens: readonly string[];
   readonly license: string;
   readonly baseModel: string;
+}
+
+/** Layers that keep keys and values alike. Layers that keep none are in no group. */
+export interface KvGroup {
+  readonly layers: number;
+  /** Bytes of one token in one layer, in 16 bits. */
+  readonly bytesPerToken: number;
+  /** Tokens that such a layer looks back on; all of them where it is not there. */
+  readonly window?: number;
+  /** The window begins anew at its end. */
+  readonly chunked?: boolean;
+  /** llama.cpp keeps the whole context all the same. */
+  readonly ignoredByLlama?: boolean;
 }
 
 export type FactName = keyof FactTypes;
@@ -142,6 +159,8 @@ export interface Fit {
   readonly weights: number;
   /** Keys and values of the whole context; undefined where the shape of the model is not known. */
   readonly kvCache: number | undefined;
+  /** What vLLM keeps in its place, where that differs by more than a tenth. */
+  readonly kvCacheVllm?: number | undefined;
   readonly runtime: number;
   readonly total: number;
   readonly context: number;

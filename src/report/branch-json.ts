@@ -12,7 +12,7 @@ import { safeJson } from './json-reporter.ts';
  * `missingParts` (of the weights) and `otherCopies` (`format`, `files`, `bytes`: copies that are not in `weightBytes`), where there are any,
  * `facts`: by name, each `{value, origin}`; names that are not known are left out,
  * `conflicts`: `field`, `believed` and `other`, both `{value, origin}`, `problems` (texts).
- * With `--fits`, rows are in the order of the ranking and have `fit`: `fits`, `weights`, `kvCache` (or null), `runtime`, `total`,
+ * With `--fits`, rows are in the order of the ranking and have `fit`: `fits`, `weights`, `kvCache` (as llama.cpp allocates it, or null), `kvCacheVllm` (where vLLM differs by more than a tenth), `runtime`, `total`,
  * `memory`, `context` (tokens), `reasons` (texts).
  */
 export function renderBranchJson(table: BranchTable, ranked?: readonly RankedRow[]): string {
@@ -55,6 +55,17 @@ function rowJson(row: BranchRow, fit?: Fit): unknown {
   };
 }
 
-function fitJson({ fits, weights, kvCache, runtime, total, memory, context, reasons }: Fit): unknown {
-  return { fits, weights, kvCache: kvCache ?? null, runtime, total, memory, context, reasons };
+function fitJson({
+  fits,
+  weights,
+  kvCache,
+  kvCacheVllm,
+  runtime,
+  total,
+  memory,
+  context,
+  reasons,
+}: Fit): unknown {
+  const vllm = kvCacheVllm === undefined ? {} : { kvCacheVllm };
+  return { fits, weights, kvCache: kvCache ?? null, ...vllm, runtime, total, memory, context, reasons };
 }
