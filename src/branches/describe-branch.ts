@@ -3,17 +3,20 @@ import { parseGgufName } from '../model/gguf-name.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { WEIGHT_PREFERENCE, weightFormat } from '../model/weight-format.ts';
 import { setBytes, type WeightSet, weightSets } from '../model/weight-set.ts';
+import { isAdapterMethod } from './adapter.ts';
 import { readBranchName } from './branch-name.ts';
 import type { Card } from './card.ts';
+import { countParameters } from './count-parameters.ts';
 import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
 import { ggufRows } from './gguf-rows.ts';
+import { withoutGaps } from './quantisation-methods.ts';
 import { methodOfTensors, plainWeights, type ReadFile, readTensors } from './read-weights.ts';
-import { summarise } from './safetensors-header.ts';
 import { attempt, readSmallFiles } from './small-files.ts';
 
 /** So many headers are read for one row of the table; a model in more parts is known by its index, a single request. */
 const MAX_PARTS = 8;
 const MAX_PARTS_WHOLE = 256;
+const INDEX: Origin = 'model.safetensors.index.json';
 /** One commit, and all that is needed to describe what it holds. */
 export interface BranchSubject {
   readonly kind: BranchRow['kind'];
@@ -24,6 +27,8 @@ export interface BranchSubject {
   readonly read: ReadFile;
   /** Of the whole repository, as a rule. Others may be reading it at the same time. */
   readonly card: Promise<Card>;
+  /** Of the repository without its owner, which old quantisations are only described by. */
+  readonly repoName?: string;
   /** Read everything there is to know, at the price of more requests. */
   readonly whole: boolean;
 }
@@ -35,15 +40,17 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
   const main = mainSet(sets);
   const indexed = (main?.loaded.length ?? 0) > MAX_PARTS;
   const [small, tensors] = await Promise.all([
-    readSmallFiles(files, read, { whole, indexed }),
+    readSmallFiles(files, read, { whole, indexed, adapter: isAdapter(main) }),
     tensorsIn(main, subject),
   ]);
   const problems = [...small.problems, ...tensors.problems];
   const quantised = small.findings.find(({ facts }) => facts.method !== undefined)?.facts;
   // A header counts, a shape only implies.
   const implied = small.findings.filter(({ origin }) => origin === 'computed');
+  const loadedBytes = main?.loaded.reduce((sum, { size }) => sum + size, 0) ?? 0;
+  const told = small.findings.filter(({ origin }) => origin !== 'computed');
   const findings: Finding[] = [
-    ...small.findings.filter(({ origin }) => origin !== 'computed'),
+    ...trueIndex(told, loadedBytes, tensors.tensors.length > 0),
     ...tensorFindings(tensors.tensors, quantised, subject),
     ...implied,
   ];
@@ -63,7 +70,7 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
     ...exllamaFindings(about, quantised),
     { origin: 'card', facts: { ...about, exllama: undefined } },
     { origin: 'card', facts: card.about },
-    { origin: 'name', facts: subject.revision === 'main' ? {} : readBranchName(subject.revision) },
+    ...nameFindings(subject, findings),
   ]);
   const { kind, revision, commit, date } = subject;
   const row: BranchRow = {
@@ -82,6 +89,24 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
     ...merged,
   };
   return [row, ...variants];
+}
+
+/** What the name of the branch says; where a quantised branch says nothing, also that of the repository. */
+function nameFindings({ revision, repoName }: BranchSubject, findings: readonly Finding[]): Finding[] {
+  const ofBranch = revision === 'main' ? {} : readBranchName(revision);
+  const method = findings.find(({ facts }) => facts.method !== undefined)?.facts.method;
+  const own: Finding = { origin: 'name', facts: ofBranch };
+  if (repoName === undefined || method === undefined || method === 'none' || isAdapterMethod(method))
+    return [own];
+  const known = new Set([...findings, own].flatMap(({ facts }) => Object.keys(withoutGaps(facts))));
+  const missing = Object.entries(readBranchName(repoName)).filter(([name]) => !known.has(name));
+  return [own, { origin: 'name', facts: Object.fromEntries(missing) }];
+}
+
+/** Weights that are added to those of another model. */
+function isAdapter(set: WeightSet<RemoteFile> | undefined): boolean {
+  const names = set?.loaded.map(({ path }) => path.slice(path.lastIndexOf('/') + 1)) ?? [];
+  return names.length > 0 && names.every((name) => name.startsWith('adapter_model'));
 }
 
 function mainSet(sets: readonly WeightSet<RemoteFile>[]): WeightSet<RemoteFile> | undefined {
@@ -119,15 +144,33 @@ function tensorFindings(
   if (tensors.length === 0) return [];
   const origin: Origin = 'safetensors header';
   const method = quantised?.method ?? methodOfTensors(tensors);
-  if (method === undefined) {
-    const facts = { method: 'none', ...plainWeights(tensors), ...summarise(tensors, undefined, 'none') };
-    return [{ origin, facts }];
-  }
-  const bits = quantised?.bits ?? readBranchName(revision).bits;
+  const plain = { method: 'none', bits: undefined, groupSize: undefined };
+  if (method === undefined)
+    return [
+      { origin, facts: { method: 'none', ...plainWeights(tensors), ...countParameters(tensors, plain) } },
+    ];
+  if (isAdapterMethod(method))
+    return [{ origin, facts: { ...plainWeights(tensors), ...countParameters(tensors, plain) } }];
   const mixed = quantised?.mixedBits !== undefined;
-  const facts = summarise(tensors, mixed ? undefined : bits, method);
+  const group = quantised?.groupSize;
   // Of words of several widths nobody can say how many values they hold.
-  return [{ origin, facts: { method, ...facts, ...(mixed ? { parameters: undefined } : {}) } }];
+  const bits = mixed ? undefined : (quantised?.bits ?? readBranchName(revision).bits);
+  const groupSize = typeof group === 'number' ? group : undefined;
+  return [{ origin, facts: { method, ...countParameters(tensors, { method, bits, groupSize }) } }];
+}
+
+/**
+ * An index that speaks of other bytes than the files have is that of the model before it was quantised: EXL2 copies every
+ * file. The listing counts in its place.
+ */
+function trueIndex(findings: readonly Finding[], loadedBytes: number, hasHeader: boolean): Finding[] {
+  return findings.map((finding) => {
+    const claimed = finding.facts.tensorBytes;
+    if (finding.origin !== INDEX || claimed === undefined) return finding;
+    if (claimed <= 1.25 * loadedBytes && claimed >= 0.1 * loadedBytes) return finding;
+    const tensorBytes = hasHeader || loadedBytes === 0 ? undefined : loadedBytes;
+    return { origin: 'tree', facts: { ...finding.facts, tensorBytes } };
+  });
 }
 
 /** All bytes of all tensors over all parameters: more than the bits of the matrices, because the rest is not quantised. */

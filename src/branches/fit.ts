@@ -1,4 +1,5 @@
 import type { BranchRow, Fit, RankedRow } from '../model/branch-facts.ts';
+import { isAdapterMethod } from './adapter.ts';
 import { llamaCacheBytes, vllmCacheBytes } from './kv-cache.ts';
 import { lossOf, measuredLoss, widthOf } from './quality.ts';
 
@@ -95,7 +96,7 @@ function reasonsFor(row: BranchRow, fit: Fit, first: boolean, asGood: boolean): 
   if (fit.weights === 0) return ['no weights'];
   if (missing > 0) return [`${missing} of its parts are missing`];
   const reasons = fit.fits ? rankReasons(row, first, asGood) : ['too large'];
-  if (facts.method?.value === 'lora')
+  if (isAdapterMethod(facts.method?.value))
     reasons.push('an adapter: the model that it belongs to is not in the sum');
   if (fit.kvCache === undefined) reasons.push('cache unknown: not in the sum');
   const own = facts.context?.value;

@@ -2,7 +2,7 @@ import type { BranchRow, FormatShare } from '../model/branch-facts.ts';
 import { bitsOfLabel, parseGgufName } from '../model/gguf-name.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { filesOfSet, setBytes, type WeightSet } from '../model/weight-set.ts';
-import type { Card } from './card.ts';
+import { type Card, cardRow } from './card.ts';
 import type { BranchSubject } from './describe-branch.ts';
 import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
 import { readGgufHeader } from './gguf-header.ts';
@@ -62,7 +62,7 @@ function rowOf(set: WeightSet<RemoteFile>, base: Base, problems: string[], findi
   const name = first === undefined ? undefined : parseGgufName(first.path);
   const label = name?.quantisation;
   const stem = name?.whole.slice(name.whole.lastIndexOf('/') + 1) ?? '';
-  const about = card.rows.get(stem) ?? {};
+  const about = cardRow(card, stem, label) ?? {};
   const weightBytes = setBytes(set);
   const parameters = findings.map(({ facts }) => facts.parameters).find((count) => count !== undefined);
   const merged = mergeFindings([

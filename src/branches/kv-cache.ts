@@ -4,6 +4,8 @@ import type { KvGroup } from '../model/branch-facts.ts';
 export const KV_BYTES = 2;
 /** No model has more; a list of layers in a file may be as long as its sender likes. */
 export const MAX_LAYERS = 10_000;
+/** Layers differ in a handful of ways at most; searched networks in some dozen. */
+const MAX_GROUPS = 100;
 /** llama.cpp: `--ubatch-size` of 512 beside the window, and caches of window layers in steps of 256. */
 const UBATCH = 512;
 const PADDING = 256;
@@ -39,7 +41,7 @@ export function groupLayers(
     const limits = limited ? { window, chunked: kind === 'chunk' } : {};
     groups.set(key, { layers: (known?.layers ?? 0) + 1, bytesPerToken, ...limits });
   }
-  return [...groups.values()];
+  return groups.size > MAX_GROUPS ? undefined : [...groups.values()];
 }
 
 /** Bytes that one token of context takes, before a window is full. */

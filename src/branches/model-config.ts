@@ -2,21 +2,33 @@ import type { PlainFacts } from './fact-list.ts';
 import { integerAt, isRecord, type JsonRecord, recordAt, senseless, textAt } from './json.ts';
 import { exact, kvPerToken } from './kv-cache.ts';
 import { configKvGroups } from './kv-config.ts';
-import { shapeOf } from './model-shape.ts';
-import { describesQuantisation, readQuantisation } from './quantisation.ts';
+import { partsOf, shapeOf } from './model-shape.ts';
+import { describesQuantisation, methodOf, readQuantisation } from './quantisation.ts';
 
 const MOST = 1e9;
 
 /** The quantisation that `config.json` describes, wherever in it; undefined when it describes none. */
 export function quantisationIn(config: JsonRecord): PlainFacts | undefined {
-  const text = recordAt(config, 'text_config') ?? {};
-  for (const holder of [config, text]) {
-    const block = recordAt(holder, 'quantization_config') ?? recordAt(holder, 'compression_config');
-    if (block !== undefined) return readQuantisation(block);
+  for (const part of partsOf(config)) {
+    const block = recordAt(part, 'quantization_config') ?? recordAt(part, 'compression_config');
+    // MLX writes its block under this name, and a copy under the other, both without a method. TensorRT-LLM has the name too.
+    const other = recordAt(part, 'quantization');
+    if (block !== undefined && methodOf(block) !== undefined) return readQuantisation(block);
+    const own = block ?? other;
+    if (own === undefined || !describesQuantisation(own)) continue;
+    if (Object.hasOwn(own, 'quant_algo')) {
+      if (own['quant_algo'] === null) continue;
+      return readQuantisation(own, block === undefined ? 'tensorrt-llm' : 'modelopt');
+    }
+    const isMlx = other !== undefined || isMlxBlock(own);
+    return readQuantisation(own, isMlx ? 'mlx' : undefined);
   }
-  // MLX writes the block under this name, without a method.
-  const mlx = recordAt(config, 'quantization');
-  return mlx !== undefined && describesQuantisation(mlx) ? readQuantisation(mlx, 'mlx') : undefined;
+  return undefined;
+}
+
+/** Bits and groups, and nothing beside them but modules. */
+function isMlxBlock(block: JsonRecord): boolean {
+  return ['bits', 'group_size'].every((name) => typeof block[name] === 'number');
 }
 
 /** The shape of the model, of its text part where it has several. */

@@ -182,6 +182,7 @@ async function describe(
   return await describeBranch({
     ...subject,
     files: await listing,
+    repoName: revision.repo.id.slice(revision.repo.id.indexOf('/') + 1),
     card,
     read: (file, start, end) => reader.read(revision, file, start, end),
   });

@@ -10,6 +10,9 @@ export type Origin =
   | 'quantize_config.json'
   | 'config.json'
   | 'quant_config.json'
+  | 'hf_quant_config.json'
+  | 'adapter_config.json'
+  | 'chat_template.json'
   | 'generation_config.json'
   | 'tokenizer_config.json'
   | 'model.safetensors.index.json'
@@ -29,7 +32,7 @@ export interface Fact<T> {
 
 /** What can be known of the weights in a branch. Everything is optional: only what was found is there. */
 export interface FactTypes {
-  /** `gptq`, `awq`, `exl2`, `exl3`, `bitsandbytes`, `fp8`, `compressed-tensors`, `mxfp4`, `mlx`, `gguf`, `none`. */
+  /** As the quantiser calls itself: `gptq`, `awq`, `exl2`, `modelopt`, `mlx`; `gguf`; `lora` for an adapter; `none`. */
   readonly method: string;
   /** Per weight; EXL2 has fractions. */
   readonly bits: number;
@@ -38,6 +41,8 @@ export interface FactTypes {
   /** Weights that share a scale; `none` for one scale per column. */
   readonly groupSize: number | 'none';
   readonly actOrder: boolean;
+  /** Whether columns were ordered within groups, which needs no act order when it runs (GPTQModel). */
+  readonly actGroupAware: boolean;
   /** The fraction that GPTQ adds to the diagonal. */
   readonly damp: number;
   readonly symmetric: boolean;
@@ -82,6 +87,8 @@ export interface FactTypes {
   readonly stopTokens: readonly string[];
   readonly license: string;
   readonly baseModel: string;
+  /** Of an adapter: the size of its matrices between. */
+  readonly adapterRank: number;
 }
 
 /** Layers that keep keys and values alike. Layers that keep none are in no group. */

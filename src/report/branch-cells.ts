@@ -65,6 +65,7 @@ const METHOD_NAMES: ReadonlyMap<string, string> = new Map(
     gguf: 'GGUF',
     fp8: 'FP8',
     mxfp4: 'MXFP4',
+    lora: 'LoRA adapter',
   }),
 );
 

@@ -76,11 +76,19 @@ export function titleOf({ repo, rows }: BranchTable): string {
     const [text] = texts;
     if (texts.size !== 1 || text === undefined || text === '') return [];
     if (name === 'method' && text === 'none') return ['not quantised'];
+    if (name === 'method' && text.endsWith('adapter')) return [adapterText(text, rows)];
     return [
       name === 'parameters' ? `${text} parameters` : name === 'context' ? `made for ${text} tokens` : text,
     ];
   });
   return `${printable(repoPath(repo))}: ${[count, ...common].join(', ')}`;
+}
+
+/** `LoRA adapter of OWNER/NAME`. */
+function adapterText(text: string, rows: readonly BranchRow[]): string {
+  const models = new Set(rows.map((row) => factCell(row, 'baseModel').text));
+  const [model] = models;
+  return models.size === 1 && model ? `${text} of ${model}` : text;
 }
 
 /** What is doubtful about rows; what is the same for several is said once. */
@@ -140,8 +148,11 @@ const FIELD_NAMES: Partial<Record<FactName, string>> = {
 export function conflictText({ field, believed, other }: Conflict): string {
   const said = `${FIELD_NAMES[field] ?? field}: ${valueText(field, believed.value)} (${believed.origin})`;
   const differs = valueText(field, other.value);
-  if (other.origin === 'rule') return `${said}; ${differs} by what ExLlama loads today`;
-  if (other.origin === 'computed') return `${said}, although it should be ${differs}`;
+  if (other.origin === 'rule') {
+    const loads = other.value === true ? 'supported by current versions' : 'not loaded by current versions';
+    return `ExLlama: ${believed.origin} says ${valueText(field, believed.value)}; ${loads}`;
+  }
+  if (other.origin === 'computed') return `${said} (expected ${differs} from config.json)`;
   return `${said}, although the ${other.origin} says ${differs}`;
 }
 
