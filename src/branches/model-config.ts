@@ -28,7 +28,9 @@ export function quantisationIn(config: JsonRecord): PlainFacts | undefined {
 
 /** Bits and groups, and nothing beside them but modules. */
 function isMlxBlock(block: JsonRecord): boolean {
-  return ['bits', 'group_size'].every((name) => typeof block[name] === 'number');
+  return (
+    integerAt(block, 'bits', 1, 16) !== undefined && integerAt(block, 'group_size', 1, 4096) !== undefined
+  );
 }
 
 /** The shape of the model, of its text part where it has several. */

@@ -1,5 +1,6 @@
 import { FetchError } from '../model/error.ts';
 import { draftsNamed, findQuantisation } from '../model/find-quantisation.ts';
+import { lastLabel } from '../model/gguf-name.ts';
 import { nearest } from '../model/nearest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
@@ -37,12 +38,15 @@ export async function pickRevision(
     return { revision: await source.resolve(repo, name, signal), quantisation };
   } catch (error) {
     const missing = error instanceof FetchError && error.code === 'NOT_FOUND';
-    if (!missing || !asked.mayBeQuantisation) throw error;
+    if (!missing) throw error;
+    // A name that is no quantisation is not worth two more requests.
+    if (!asked.mayBeQuantisation && lastLabel(name) === undefined) throw error;
     const main = await source.resolve(repo, 'main', signal).catch(() => undefined);
     signal.throwIfAborted();
     if (main === undefined) throw error;
     const files = await list(main);
     const { matches, sets } = findQuantisation(files, name);
+    if (!asked.mayBeQuantisation) throw matches.length > 0 ? isQuantisation(asked, error) : error;
     // What means several is for the choice of files to refuse: it knows how to name them.
     if (matches.length > 0 || draftsNamed(files, name).length > 0)
       return { revision: main, quantisation: name };
@@ -51,6 +55,14 @@ export async function pickRevision(
     const labels = sets.flatMap(({ label }) => label ?? []);
     throw await neither(asked, labels, error, source, signal);
   }
+}
+
+/** A quantisation where a branch was asked for: how it is named. */
+function isQuantisation({ repo, revision }: AskedRevision, cause: FetchError): FetchError {
+  return new FetchError('NOT_FOUND', cause.message, {
+    cause,
+    hint: `${revision} is a quantisation of main: write ${repo.id}:${revision} in place of --revision.`,
+  });
 }
 
 async function neither(

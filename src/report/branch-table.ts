@@ -65,12 +65,7 @@ const COMMON: readonly FactName[] = ['method', 'architecture', 'parameters', 'co
 /** The repository, how many rows, and what they have in common. */
 export function titleOf({ repo, rows }: BranchTable): string {
   const variants = rows.every((row) => row.variant !== undefined) && rows.length > 0;
-  const branches = new Set(rows.map((row) => row.revision)).size;
-  const count = variants
-    ? formatCount(rows.length, 'quantisation')
-    : branches === 1
-      ? '1 branch'
-      : `${groupDigits(branches)} branches`;
+  const count = variants ? formatCount(rows.length, 'quantisation') : revisionCount(rows);
   const common = COMMON.flatMap((name) => {
     const texts = new Set(rows.map((row) => factCell(row, name).text));
     const [text] = texts;
@@ -82,6 +77,16 @@ export function titleOf({ repo, rows }: BranchTable): string {
     ];
   });
   return `${printable(repoPath(repo))}: ${[count, ...common].join(', ')}`;
+}
+
+/** `5 branches and 1 tag`. */
+function revisionCount(rows: readonly BranchRow[]): string {
+  const named = (isTag: boolean) =>
+    new Set(rows.filter(({ kind }) => (kind === 'tag') === isTag).map(({ revision }) => revision)).size;
+  const [branches, tags] = [named(false), named(true)];
+  const counted = branches === 1 ? '1 branch' : `${groupDigits(branches)} branches`;
+  if (tags === 0) return counted;
+  return branches === 0 ? formatCount(tags, 'tag') : `${counted} and ${formatCount(tags, 'tag')}`;
 }
 
 /** `LoRA adapter of OWNER/NAME`. */
@@ -123,7 +128,7 @@ function copyNotes(rows: readonly BranchRow[]): string[] {
     const { otherCopies: other, weightBytes } = row;
     if (other === undefined) return [];
     const files = formatCount(other.files, 'file');
-    return `${rowName(row, false)}: one copy of the weights is loaded, ${formatBytes(weightBytes)}; ${files} of ${formatBytes(other.bytes)} hold others`;
+    return `${rowName(row, false)}: one copy of the weights is loaded, ${formatBytes(weightBytes)}; ${files} of ${formatBytes(other.bytes)} ${other.files === 1 ? 'holds' : 'hold'} others`;
   });
 }
 
@@ -152,7 +157,10 @@ export function conflictText({ field, believed, other }: Conflict): string {
     const loads = other.value === true ? 'supported by current versions' : 'not loaded by current versions';
     return `ExLlama: ${believed.origin} says ${valueText(field, believed.value)}; ${loads}`;
   }
-  if (other.origin === 'computed') return `${said} (expected ${differs} from config.json)`;
+  if (other.origin === 'computed') {
+    const value = `${FIELD_NAMES[field] ?? field}: ${valueText(field, believed.value)} in ${believed.origin}`;
+    return `${value} (expected ${differs} from config.json)`;
+  }
   return `${said}, although the ${other.origin} says ${differs}`;
 }
 
