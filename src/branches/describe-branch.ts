@@ -2,7 +2,7 @@ import type { BranchRow, FormatShare, Origin } from '../model/branch-facts.ts';
 import { parseGgufName } from '../model/gguf-name.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { WEIGHT_PREFERENCE, weightFormat } from '../model/weight-format.ts';
-import { setBytes, type WeightSet, weightSets } from '../model/weight-set.ts';
+import { missingText, setBytes, type WeightSet, weightSets } from '../model/weight-set.ts';
 import { isAdapterMethod } from './adapter.ts';
 import { readBranchName } from './branch-name.ts';
 import type { Card } from './card.ts';
@@ -55,8 +55,7 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
     ...implied,
   ];
   if (main === undefined) problems.push('no weights');
-  else if (main.format !== 'gguf' && main.missingParts > 0)
-    problems.push(`${main.missingParts} of its parts are missing`);
+  else if (main.format !== 'gguf' && main.missingParts > 0) problems.push(missingText(main.missingParts));
   const ggufs = sets.filter(({ format }) => format === 'gguf');
   const onlyGguf = main?.format === 'gguf';
   const card = await subject.card;

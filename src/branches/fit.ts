@@ -1,4 +1,5 @@
 import type { BranchRow, Fit, RankedRow } from '../model/branch-facts.ts';
+import { missingText } from '../model/weight-set.ts';
 import { isAdapterMethod } from './adapter.ts';
 import { llamaCacheBytes, vllmCacheBytes } from './kv-cache.ts';
 import { lossOf, measuredLoss, widthOf } from './quality.ts';
@@ -94,7 +95,7 @@ function reasonsFor(row: BranchRow, fit: Fit, first: boolean, asGood: boolean): 
   const { facts } = row;
   const missing = row.missingParts ?? 0;
   if (fit.weights === 0) return ['no weights'];
-  if (missing > 0) return [`${missing} of its parts are missing`];
+  if (missing > 0) return [missingText(missing)];
   const reasons = fit.fits ? rankReasons(row, first, asGood) : ['too large'];
   if (isAdapterMethod(facts.method?.value))
     reasons.push('an adapter: the model that it belongs to is not in the sum');

@@ -1,7 +1,8 @@
 import type { BranchRow, FormatShare } from '../model/branch-facts.ts';
 import { bitsOfLabel, parseGgufName } from '../model/gguf-name.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
-import { filesOfSet, setBytes, type WeightSet } from '../model/weight-set.ts';
+import { goesWith, weightFormat } from '../model/weight-format.ts';
+import { missingText, setBytes, type WeightSet } from '../model/weight-set.ts';
 import { type Card, cardRow } from './card.ts';
 import type { BranchSubject } from './describe-branch.ts';
 import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
@@ -30,16 +31,17 @@ export async function ggufRows(sets: Sets, base: Base, small: readonly Finding[]
   const headers = new Map(
     await Promise.all(chosen.map(async (set) => [set, await headerOf(set, subject, problems)] as const)),
   );
+  const others = subject.files.filter(({ path }) => weightFormat(path) === 'other');
   return sets.map((set) => {
     const own = headers.get(set);
     const [sample, sampleSet] = firstKnown(headers, set.model);
     const problemsHere = [
       ...base.problems,
       ...problems.filter((problem) => set.files.some(({ path }) => problem.startsWith(path))),
-      ...(set.missingParts > 0 ? [`${set.missingParts} of its parts are missing`] : []),
+      ...(set.missingParts > 0 ? [missingText(set.missingParts)] : []),
       ...(set.joined ? [`its ${set.files.length} parts have to be joined with cat before use`] : []),
     ];
-    return rowOf(set, base, problemsHere, [
+    return rowOf(set, base, others, problemsHere, [
       { origin: 'gguf header', facts: own ?? {} },
       { origin: 'gguf header', facts: shared(sample, own === undefined && set !== sampleSet) },
       ...small,
@@ -55,9 +57,15 @@ function samples(sets: Sets): WeightSet<RemoteFile>[] {
     .map((model) => cheapest(sets.filter((set) => set.model === model)));
 }
 
-function rowOf(set: WeightSet<RemoteFile>, base: Base, problems: string[], findings: Finding[]): BranchRow {
+function rowOf(
+  set: WeightSet<RemoteFile>,
+  base: Base,
+  others: readonly RemoteFile[],
+  problems: string[],
+  findings: Finding[],
+): BranchRow {
   const { card } = base;
-  const { kind, revision, commit, date, files } = base.subject;
+  const { kind, revision, commit, date } = base.subject;
   const [first] = set.files;
   const name = first === undefined ? undefined : parseGgufName(first.path);
   const label = name?.quantisation;
@@ -72,7 +80,11 @@ function rowOf(set: WeightSet<RemoteFile>, base: Base, problems: string[], findi
     { origin: 'card', facts: card.about },
     { origin: 'name', facts: { method: 'gguf', quantisation: label, bits: bitsOfLabel(label) } },
   ]);
-  const chosen = filesOfSet(set, files);
+  const chosen = [
+    ...set.files,
+    ...(set.projector === undefined ? [] : [set.projector]),
+    ...others.filter(({ path }) => goesWith(path, set.quantisation)),
+  ];
   return {
     kind,
     revision,

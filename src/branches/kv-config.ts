@@ -20,7 +20,7 @@ const WINDOW_IGNORED = /^(mistral|ministral.*|phi3|phimoe|starcoder2)$/;
 /** Keys and values that llama.cpp would keep for a model, by its `config.json`; undefined where that is not enough. */
 export function configKvGroups(shape: Shape): readonly KvGroup[] | undefined {
   const { family, layers, text } = shape;
-  if (keepsNothing(family)) return [];
+  if (keepsNothing(family) || keepsNothing(shape.outerFamily)) return [];
   if (ENCODER_DECODERS.test(family) || shape.value('is_encoder_decoder') === true) return undefined;
   const blocks = blockWidths(shape);
   if (blocks !== undefined) {

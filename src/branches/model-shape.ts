@@ -7,6 +7,8 @@ const MOST = 1e9;
 export interface Shape {
   /** `model_type` of the part that writes text. */
   readonly family: string;
+  /** `model_type` of the whole. */
+  readonly outerFamily: string;
   /** The part that writes text. */
   readonly text: JsonRecord;
   readonly holders: readonly JsonRecord[];
@@ -89,7 +91,8 @@ const CLASS_DEFAULTS: ReadonlyMap<string, JsonRecord> = new Map<string, JsonReco
 export function shapeOf(config: JsonRecord): Shape {
   const parts = partsOf(config);
   const text = parts.at(-1)!;
-  const family = textAt(text, 'model_type', 60) ?? textAt(config, 'model_type', 60) ?? '';
+  const outerFamily = textAt(config, 'model_type', 60) ?? '';
+  const family = textAt(text, 'model_type', 60) ?? outerFamily;
   const defaults =
     parts.length > 1 && Object.hasOwn(text, 'model_type') ? CLASS_DEFAULTS.get(family) : undefined;
   const holders = defaults === undefined ? parts : [defaults, ...parts];
@@ -114,7 +117,7 @@ export function shapeOf(config: JsonRecord): Shape {
   const headSize =
     whole('head_dim', 'attention_head_dim', 'kv_channels') ?? (derived === 0 ? undefined : derived);
   const kvHeads = kvHeadsOf(family, whole, value) ?? heads;
-  return { family, text, holders, layers, heads, kvHeads, headSize, whole, list, value };
+  return { family, outerFamily, text, holders, layers, heads, kvHeads, headSize, whole, list, value };
 }
 
 /** Heads that keys and values have; one where all queries share them. */

@@ -74,6 +74,9 @@ function letterNumber(letters: string): number {
 const LABEL =
   /(?:^|[-._/])((?:(?:UD|smol|pure|mainline)-)?(?:[A-Z]{0,2}Q[1-9]\d?(?:_[A-Z0-9_]*[A-Z0-9])?|(?:MX|NV)?FP[468](?:_[A-Z0-9_]*[A-Z0-9])?|BF16|FP?16|FP?32|FP?64))(?=$|[-./])/gi;
 
+/** So much of a name is looked at; no file system takes longer ones. */
+const MAX_NAME = 1000;
+
 /** Heads that guess tokens for a model beside them. llama.cpp knows them by these words, in lower case: `-MTP-` is often the whole model. */
 const DRAFT = /(?:mtp|eagle3|dflash|dspark)-/;
 
@@ -88,13 +91,14 @@ export function parseGgufName(path: string): GgufName {
 
 function roleOf(name: string): GgufName['role'] {
   if (/mmproj/i.test(name)) return 'projector';
-  if (/imatrix/i.test(name)) return 'matrix';
+  // llama.cpp looks for the word in lower case; `-Imatrix-Q4_K_M` is a model that was made with one.
+  if (/imatrix/.test(name) || (/imatrix/i.test(name) && lastLabel(name) === undefined)) return 'matrix';
   return DRAFT.test(name) ? 'draft' : 'model';
 }
 
 /** The quantisation that a text names last. */
 export function lastLabel(text: string): string | undefined {
-  const label = Array.from(text.slice(-1000).matchAll(LABEL), ([, found]) => found).at(-1);
+  const label = Array.from(text.slice(-MAX_NAME).matchAll(LABEL), ([, found]) => found).at(-1);
   return label === undefined ? undefined : spell(label);
 }
 
@@ -114,5 +118,5 @@ export function bitsOfLabel(label: string | undefined): number | undefined {
 /** The name of the model without its quantisation: files that share it hold the same model. */
 export function modelKey({ whole }: GgufName): string {
   const name = whole.slice(whole.lastIndexOf('/') + 1).replace(/\.gguf$/i, '');
-  return name.replace(LABEL, '').toLowerCase();
+  return name.slice(-MAX_NAME).replace(LABEL, '').toLowerCase();
 }

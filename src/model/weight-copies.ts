@@ -86,6 +86,12 @@ function groupsOf<F extends Sized>(format: WeightFormat, files: readonly F[]): G
   return [...groups.values()];
 }
 
+function addTo<T>(lists: Map<string, T[]>, key: string, value: T): void {
+  const known = lists.get(key);
+  if (known === undefined) lists.set(key, [value]);
+  else known.push(value);
+}
+
 function bytesOf<F extends Sized>(group: Group<F>): number {
   return group.files.reduce((sum, { size }) => sum + size, 0);
 }
@@ -97,7 +103,7 @@ function largest<F extends Sized>(groups: readonly Group<F>[]): Group<F>[] {
 /** One copy per folder, as pipelines load their parts. */
 function inFolders<F extends Sized>(groups: readonly Group<F>[]): Group<F>[] {
   const folders = new Map<string, Group<F>[]>();
-  for (const group of groups) folders.set(group.folder, [...(folders.get(group.folder) ?? []), group]);
+  for (const group of groups) addTo(folders, group.folder, group);
   // `vae_1_0` beside `vae` is another release of it.
   const known = Array.from(folders).filter(([folder]) => !isOlder(folder, folders));
   return known.flatMap(([, here]) => {
@@ -122,8 +128,9 @@ function inOneModel<F extends Sized>(format: WeightFormat, groups: readonly Grou
     const areCopies = format === 'onnx' || [...folders].every((folder) => PRECISION.test(folder));
     if (!areCopies) return inFolders(top);
     const half = [...folders].find((folder) => /(fp|bf|float)16/i.test(folder));
-    const sums = [...folders].map((folder) => top.filter((group) => group.folder === folder));
-    const chosen = half === undefined ? mostBytes(sums) : sums[[...folders].indexOf(half)]!;
+    const byFolder = new Map<string, Group<F>[]>();
+    for (const group of top) addTo(byFolder, group.folder, group);
+    const chosen = half === undefined ? mostBytes([...byFolder.values()]) : byFolder.get(half)!;
     return oneCopy(chosen, false);
   }
   const merged = top.some(({ base }) => base === 'decoder_model_merged');
@@ -147,7 +154,7 @@ function mostBytes<F extends Sized>(sets: readonly Group<F>[][]): Group<F>[] {
 /** Of every name one variant; `halfFirst` where half precision is what is run. */
 function oneCopy<F extends Sized>(groups: readonly Group<F>[], halfFirst: boolean): Group<F>[] {
   const bases = new Map<string, Group<F>[]>();
-  for (const group of groups) bases.set(group.base, [...(bases.get(group.base) ?? []), group]);
+  for (const group of groups) addTo(bases, group.base, group);
   const rank = ({ variant }: Group<F>) => (HALF.test(variant) ? (halfFirst ? 0 : 2) : variant === '' ? 1 : 3);
   return Array.from(
     bases.values(),

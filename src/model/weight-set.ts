@@ -7,6 +7,10 @@ interface Sized {
   readonly size: number;
 }
 
+/** Projectors of one folder, and folders above a file, that are looked at: a listing comes from a server. */
+const MAX_PROJECTORS = 50;
+const MAX_DEPTH = 16;
+
 /** Files that hold one copy of the weights together. */
 export interface WeightSet<F extends Sized> {
   readonly format: WeightFormat;
@@ -69,16 +73,16 @@ interface Named<F> {
 
 function ggufSets<F extends Sized>(files: readonly F[]): WeightSet<F>[] {
   const named = files.map((file) => ({ file, name: parseGgufName(file.path) }));
-  const projectors = sortedByPath(files)
-    .map((file) => ({ file, name: parseGgufName(file.path) }))
-    .filter(({ name }) => name.role === 'projector');
+  const projectors = projectorsByFolder(files);
   const groups = new Map<string, Named<F>[]>();
   for (const entry of named) {
     if (entry.name.role !== 'model') continue;
     const { whole, parts, joined, part } = entry.name;
     // The same model may be there in one piece, in two parts, and in three.
     const key = JSON.stringify([whole.toLowerCase(), parts ?? (part === undefined ? 0 : -1), joined]);
-    groups.set(key, [...(groups.get(key) ?? []), entry]);
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, [entry]);
+    else known.push(entry);
   }
   const sets = Array.from(groups.values(), (group): WeightSet<F> => {
     const sorted = group.toSorted(
@@ -122,15 +126,19 @@ function namesOf<F extends Sized>({ quantisation, files }: WeightSet<F>): string
 /** For every set the first of its names that no other set has in the same place. */
 function distinctLabels<F extends Sized>(sets: readonly WeightSet<F>[]): string[] {
   const names = sets.map((set) => namesOf(set));
-  const chosen = names.map((own, index) => {
-    const level = own.findIndex((name, at) =>
-      names.every((other, where) => where === index || !sameLabel(other[at]!, name)),
-    );
-    return own[level < 0 ? own.length - 1 : level]!;
+  const counts = [0, 1, 2, 3].map((level) => countNames(names.map((own) => own[level]!)));
+  const chosen = names.map((own) => {
+    const level = own.findIndex((name, at) => counts[at]!.get(name.toUpperCase()) === 1);
+    return own.at(level)!;
   });
-  return chosen.map((name, index) =>
-    chosen.some((other, where) => where !== index && sameLabel(other, name)) ? names[index]!.at(-1)! : name,
-  );
+  const taken = countNames(chosen);
+  return chosen.map((name, index) => (taken.get(name.toUpperCase()) === 1 ? name : names[index]!.at(-1)!));
+}
+
+function countNames(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name.toUpperCase(), (counts.get(name.toUpperCase()) ?? 0) + 1);
+  return counts;
 }
 
 function baseName(path: string): string {
@@ -146,22 +154,41 @@ export function sameLabel(left: string, right: string): boolean {
  * The projector of a model, as llama.cpp chooses it: from the model's folder or above, the deepest first, then of the
  * nearest width. One that bears the model's name comes before those of other models in the folder.
  */
-function projectorFor<F extends Sized>(model: GgufName, projectors: readonly Named<F>[]): F | undefined {
-  const folder = folderOf(model.whole);
+function projectorFor<F extends Sized>(
+  model: GgufName,
+  projectors: ReadonlyMap<string, readonly Named<F>[]>,
+): F | undefined {
+  const near = foldersAbove(model.whole).flatMap((folder) => projectors.get(folder) ?? []);
   const wanted = bitsOfLabel(model.quantisation) ?? 0;
   const key = modelKey(model);
-  const rank = ({ name }: Named<F>) => {
-    const bits = bitsOfLabel(name.quantisation) ?? 0;
-    return [
-      -folderOf(name.whole).length,
-      key !== '' && baseName(name.whole).toLowerCase().includes(key) ? 0 : 1,
-      Math.abs(bits - wanted),
-      // Both have 16 bits; half precision is what every program runs.
-      ['F16', 'BF16'].indexOf(name.quantisation ?? '') >>> 0,
-    ];
-  };
-  const near = projectors.filter(({ name }) => folder.startsWith(folderOf(name.whole)));
+  const rank = ({ name }: Named<F>) => [
+    -folderOf(name.whole).length,
+    key !== '' && baseName(name.whole).toLowerCase().includes(key) ? 0 : 1,
+    Math.abs((bitsOfLabel(name.quantisation) ?? 0) - wanted),
+    // Both have 16 bits; half precision is what every program runs.
+    ['F16', 'BF16'].indexOf(name.quantisation ?? '') >>> 0,
+  ];
   return near.toSorted((left, right) => compareLists(rank(left), rank(right)))[0]?.file;
+}
+
+/** Projectors by their folder. Nobody has more than a few for one model. */
+function projectorsByFolder<F extends Sized>(files: readonly F[]): Map<string, Named<F>[]> {
+  const folders = new Map<string, Named<F>[]>();
+  for (const file of sortedByPath(files)) {
+    const name = parseGgufName(file.path);
+    if (name.role !== 'projector') continue;
+    const folder = folderOf(name.whole);
+    const known = folders.get(folder);
+    if (known === undefined) folders.set(folder, [{ file, name }]);
+    else if (known.length < MAX_PROJECTORS) known.push({ file, name });
+  }
+  return folders;
+}
+
+/** `a/b/`, `a/` and the root of `a/b/c`. */
+function foldersAbove(path: string): string[] {
+  const segments = path.split('/').slice(0, -1).slice(0, MAX_DEPTH);
+  return [...segments.map((_, index) => `${segments.slice(0, index + 1).join('/')}/`), ''];
 }
 
 /** `a/b/` of `a/b/c`; empty at the root. */
@@ -187,4 +214,9 @@ export function setBytes(set: WeightSet<Sized>): number {
 export function filesOfSet<F extends Sized>(set: WeightSet<F>, files: readonly F[]): F[] {
   const kept = new Set([...set.files, ...(set.projector === undefined ? [] : [set.projector])]);
   return files.filter((file) => kept.has(file) || goesWith(file.path, set.quantisation));
+}
+
+/** `2 of its parts are missing`. */
+export function missingText(count: number): string {
+  return `${count} of its parts ${count === 1 ? 'is' : 'are'} missing`;
 }

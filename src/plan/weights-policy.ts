@@ -3,7 +3,7 @@ import { draftsNamed, findQuantisation } from '../model/find-quantisation.ts';
 import { nearest } from '../model/nearest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { isCalibration, PICKLE_FORMATS, WEIGHT_PREFERENCE, weightFormat } from '../model/weight-format.ts';
-import { filesOfSet, type WeightSet } from '../model/weight-set.ts';
+import { filesOfSet, missingText, type WeightSet } from '../model/weight-set.ts';
 
 /** Which of several copies of the same weights is wanted. */
 export type WeightsPolicy = 'safetensors' | 'gguf' | 'all' | 'auto';
@@ -37,13 +37,9 @@ export function selectQuantisation(files: readonly RemoteFile[], name: string): 
   if (set === undefined) throw noQuantisation(files, sets, name);
   if (matches.length > 1) throw severalQuantisations(matches, name);
   if (set.missingParts > 0) {
-    throw new FetchError(
-      'NOT_FOUND',
-      `${name}: ${set.missingParts} of its parts are missing in this revision.`,
-      {
-        hint: 'Ask the owner of the repository, or choose another quantisation.',
-      },
-    );
+    throw new FetchError('NOT_FOUND', `${name}: ${missingText(set.missingParts)} in this revision.`, {
+      hint: 'Ask the owner of the repository, or choose another quantisation.',
+    });
   }
   return filesOfSet(set, files);
 }

@@ -132,13 +132,24 @@ function copyNotes(rows: readonly BranchRow[]): string[] {
   });
 }
 
-/** Every quantisation comes with the encoder for pictures, so its size counts each time. */
+/** A quantisation comes with the encoder for pictures, so its size counts each time. */
 function projectorNotes(rows: readonly BranchRow[]): string[] {
-  const files = rows
-    .filter(({ variant }) => variant !== undefined)
-    .flatMap(({ files: all }) => all.filter(({ path }) => /mmproj/i.test(path)));
-  const sizes = new Map(files.map(({ path, size }) => [path, size]));
-  return Array.from(sizes, ([path, size]) => `every size includes ${printable(path)}, ${formatBytes(size)}`);
+  const variants = rows.filter(({ variant }) => variant !== undefined);
+  const oneRevision = isOneRevision(rows);
+  const found = new Map<string, { size: number; names: string[] }>();
+  for (const row of variants) {
+    for (const { path, size } of row.files.filter((file) => /mmproj/i.test(file.path))) {
+      const known = found.get(path);
+      if (known === undefined) found.set(path, { size, names: [rowName(row, oneRevision)] });
+      else known.names.push(rowName(row, oneRevision));
+    }
+  }
+  return Array.from(found, ([path, { size, names }]) => {
+    const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+    const whose =
+      names.length === variants.length ? 'every size' : `the size of ${names.slice(0, 3).join(', ')}${more}`;
+    return `${whose} includes ${printable(path)}, ${formatBytes(size)}`;
+  });
 }
 
 const FIELD_NAMES: Partial<Record<FactName, string>> = {

@@ -188,7 +188,7 @@ describe('quality', () => {
     const ranked = rankRows([lacking, quantised('Q2_K', 90e9, 3)], { memory: 4e9, context: 4096 });
     expect(ranked.map(({ row: { variant }, fit }) => [variant, fit.fits, fit.reasons[0]])).toEqual([
       ['Q2_K', false, 'too large'],
-      ['Q8_0', false, '1 of its parts are missing'],
+      ['Q8_0', false, '1 of its parts is missing'],
     ]);
   });
 });

@@ -331,6 +331,11 @@ describe('config.json', () => {
       { model_type: 'modernbert', ...shape(22, 12, 12, 64), global_attn_every_n_layers: 3 },
       [0, 0, 0],
     ],
+    [
+      'CLIP',
+      { model_type: 'clip', text_config: { model_type: 'clip_text_model', ...shape(12, 8, 8, 64) } },
+      [0, 0, 0],
+    ],
     ['Mamba', { model_type: 'mamba', num_hidden_layers: 48, hidden_size: 2048 }, [0, 0, 0]],
   ])('%s', (_name, config, expected) => {
     expect(mib(readModelConfig(config as Record<string, unknown>).kvGroups)).toEqual(expected);

@@ -44,7 +44,7 @@ describe('pieces that are joined with cat', () => {
 
   test('letters have no gaps', () => {
     expect(weightSets(listing('m.Q6_K.gguf.a', 'm.Q6_K.gguf.c'))[0]?.missingParts).toBe(1);
-    expect(() => chosen(listing('m.Q6_K.gguf-split-b'), 'Q6_K')).toThrow('parts are missing');
+    expect(() => chosen(listing('m.Q6_K.gguf-split-b'), 'Q6_K')).toThrow('parts is missing');
   });
 
   test.each(['m.gguf.json', 'm.gguf.md', 'm.gguf.sha256', 'm.gguf.txt'])('%s is no piece', (path) => {
@@ -290,4 +290,19 @@ describe('copies of the same weights', () => {
     expect(weightSets(listing('model-00001-of-00004.safetensors'))[0]?.missingParts).toBe(3);
     expect(weightSets(listing('model-00000-of-00001.safetensors'))[0]?.missingParts).toBe(0);
   });
+});
+
+test('a listing of nothing but quantisations and projectors takes a moment, not minutes', () => {
+  const models = Array.from({ length: 20_000 }, (_, index) => `a/m${index % 100}-Q4_K_M-${index}.gguf`);
+  const projectors = Array.from({ length: 5000 }, (_, index) => `a/mmproj-${index}-F16.gguf`);
+  const pieces = Array.from({ length: 20_000 }, (_, index) => `x-Q8_0.gguf.part${index + 1}of99999`);
+  const long = `${'_Q4'.repeat(50_000)}.gguf`;
+  const sets = weightSets(listing(...models, ...projectors, ...pieces, long));
+  expect(new Set(sets.map(({ label }) => label?.toUpperCase())).size).toBe(sets.length);
+});
+
+test('a model that was made with a matrix is no matrix', () => {
+  expect(labels(listing('M-Imatrix-Q4_K_M.gguf', 'M-imatrix.gguf', 'imatrix_unsloth.gguf'))).toEqual([
+    'Q4_K_M',
+  ]);
 });

@@ -43,6 +43,17 @@ describe('tags', () => {
 });
 
 describe('remarks', () => {
+  test('a projector counts where it comes along', () => {
+    const file = (path: string) => ({ path, size: 9e8, digest: undefined });
+    const one = row('branch', 'main', {
+      variant: 'Q4_0',
+      files: [file('x-Q4_0.gguf'), file('mmproj-F16.gguf')],
+    });
+    const two = row('branch', 'main', { variant: 'Q8_0', files: [file('x-Q8_0.gguf')] });
+    expect(table(one, two)).toContain('the size of Q4_0 includes mmproj-F16.gguf, 900 MB');
+    expect(table(one)).toContain('every size includes mmproj-F16.gguf, 900 MB');
+  });
+
   test('what a shape implies stands beside what was counted', () => {
     const believed = fact(7.34e6, 'safetensors header');
     const other = fact(7.24e9, 'computed');
