@@ -67,18 +67,22 @@ const byTag: Rule = (sets, name) => {
   });
 };
 
-/** The same model in one piece and in parts is one answer: the first, as llama.cpp takes it. */
+/**
+ * Several files of one quantisation are one answer where they are one model: in one piece and in parts the first that is
+ * complete, as llama.cpp takes it; `x-Q8_0` before `x-MTP-Q8_0`. Of two models nobody can say which is meant.
+ */
 function oneForm<F extends Sized>(matches: readonly WeightSet<F>[]): readonly WeightSet<F>[] {
-  const [first, ...rest] = matches;
-  if (first === undefined) return matches;
-  const same = rest.every(
-    ({ model, quantisation }) => model === first.model && quantisation === first.quantisation,
+  const shortest = matches.toSorted((left, right) => left.model.length - right.model.length)[0];
+  if (matches.length < 2 || shortest === undefined || shortest.model === '') return matches;
+  const isPlain = matches.every(
+    ({ model, quantisation }) =>
+      quantisation === shortest.quantisation &&
+      (model === shortest.model || /^[-._]/.test(model.slice(shortest.model.length))) &&
+      model.startsWith(shortest.model),
   );
-  if (!same || first.model === '') return matches;
-  return matches
-    .filter(({ missingParts }) => missingParts === 0)
-    .concat(first)
-    .slice(0, 1);
+  if (!isPlain) return matches;
+  const same = matches.filter(({ model }) => model === shortest.model);
+  return [same.find(({ missingParts }) => missingParts === 0) ?? shortest];
 }
 
 /** Heads that guess tokens, by the quantisation that a name means; they cannot answer alone. */

@@ -115,6 +115,14 @@ describe('what llama.cpp and the Hub take for a tag', () => {
     expect(findQuantisation(twice, 'Q8_0').matches).toHaveLength(1);
   });
 
+  test('the plain model comes before the one with something in its name', () => {
+    const files = listing('x-MTP-Q8_0.gguf', 'x-Q8_0.gguf', 'x-v2-Q8_0.gguf');
+    expect(chosen(files, 'Q8_0')).toEqual(['x-Q8_0.gguf']);
+    expect(chosen(files, 'x-MTP-Q8_0')).toEqual(['x-MTP-Q8_0.gguf']);
+    expect(() => chosen(listing('x-7b-Q8_0.gguf', 'x-70b-Q8_0.gguf'), 'Q8_0')).toThrow('several');
+    expect(() => chosen(listing('x-7-Q8_0.gguf', 'x-70-Q8_0.gguf'), 'Q8_0')).toThrow('several');
+  });
+
   test('names differ whatever the files are called', () => {
     const files = listing(
       'x-Q8_0-00001-of-00002.gguf',
