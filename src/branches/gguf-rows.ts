@@ -42,7 +42,7 @@ export async function ggufRows(sets: Sets, base: Base, small: readonly Finding[]
       ...(set.joined ? [`its ${set.files.length} parts have to be joined with cat before use`] : []),
     ];
     return rowOf(set, base, others, problemsHere, [
-      { origin: 'gguf header', facts: own ?? {} },
+      { origin: 'gguf header', facts: withLabel(own ?? {}, set.quantisation) },
       { origin: 'gguf header', facts: shared(sample, own === undefined && set !== sampleSet) },
       ...small,
     ]);
@@ -132,6 +132,15 @@ function firstKnown(
   for (const [set, facts] of same) if (facts?.parameters !== undefined) return [facts, set];
   for (const [set, facts] of same) if (facts !== undefined) return [facts, set];
   return [{}, undefined];
+}
+
+/** Headers know the types of llama.cpp only: `Q6_K` of a file whose name says `Q6_K_P`, `Q4_K_M` of most that are `UD-`. */
+function withLabel(facts: PlainFacts, label: string | undefined): PlainFacts {
+  const type = facts.quantisation;
+  if (type === undefined || label === undefined || type === label) return facts;
+  return label.startsWith('UD-') || label.startsWith(`${type}_`)
+    ? { ...facts, quantisation: undefined }
+    : facts;
 }
 
 /** What does not depend on the quantisation. */

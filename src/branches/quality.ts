@@ -71,9 +71,20 @@ export function measuredLoss({ facts, variant }: BranchRow): number | undefined 
   return ADDED_PERPLEXITY.get(plainLabel(label));
 }
 
-/** The same for whatever a row holds: as measured, else by its bits. Rows of unknown bits come last. */
+/** The same for whatever a row holds: as measured, as its family, else by its bits. Rows of unknown bits come last. */
 export function lossOf(row: BranchRow): number {
-  return measuredLoss(row) ?? lossOfBits(widthOf(row));
+  return measuredLoss(row) ?? familyLoss(row) ?? lossOfBits(widthOf(row));
+}
+
+/** `Q3_K_XL` is `Q3_K_L` with wider tables of words: at least as good, by no measurable bit. */
+function familyLoss({ facts, variant }: BranchRow): number | undefined {
+  const label = facts.quantisation?.value ?? '';
+  if (variant === undefined || facts.method?.value !== 'gguf') return undefined;
+  const family = /^(Q[2-6]_K)_(?:L|XL|XXL|P)$/.exec(label)?.[1];
+  if (family === undefined) return undefined;
+  return (
+    ADDED_PERPLEXITY.get(`${family}_L`) ?? ADDED_PERPLEXITY.get(`${family}_M`) ?? ADDED_PERPLEXITY.get(family)
+  );
 }
 
 /** Between two sizes that were measured the logarithm of the loss is taken to be a line. */

@@ -91,8 +91,9 @@ export function parseGgufName(path: string): GgufName {
 
 function roleOf(name: string): GgufName['role'] {
   if (/mmproj/i.test(name)) return 'projector';
-  // llama.cpp looks for the word in lower case; `-Imatrix-Q4_K_M` is a model that was made with one.
-  if (/imatrix/.test(name) || (/imatrix/i.test(name) && lastLabel(name) === undefined)) return 'matrix';
+  // `imatrix_unsloth`, `NAME-imatrix`; in the middle of a name it says how a model was made.
+  const isMatrix = /^imatrix(?![a-z])|(?<![a-z])imatrix$/i.test(name);
+  if (isMatrix || (/imatrix/i.test(name) && lastLabel(name) === undefined)) return 'matrix';
   return DRAFT.test(name) ? 'draft' : 'model';
 }
 

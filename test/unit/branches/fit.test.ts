@@ -177,6 +177,13 @@ describe('quality', () => {
     ]);
   });
 
+  test('wider tables of words make no other type', () => {
+    expect(
+      order([quantised('Q4_0', 4e9, 4.6), quantised('Q3_K_XL', 4e9, 4.4), quantised('Q3_K_L', 4e9, 4.3)]),
+    ).toEqual(['Q4_0', 'Q3_K_XL', 'Q3_K_L']);
+    expect(order([quantised('Q4_K_M', 4e9, 4.9), quantised('Q4_K_L', 4e9, 5)])).toEqual(['Q4_K_L', 'Q4_K_M']);
+  });
+
   test('a row whose bits are unknown says so', () => {
     const blank = { ...row('blank', 1e9), facts: {} };
     const [only] = rankRows([blank], { memory: 12e9, context: 4096 });

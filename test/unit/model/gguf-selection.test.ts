@@ -310,7 +310,15 @@ test('a listing of nothing but quantisations and projectors takes a moment, not 
 });
 
 test('a model that was made with a matrix is no matrix', () => {
-  expect(labels(listing('M-Imatrix-Q4_K_M.gguf', 'M-imatrix.gguf', 'imatrix_unsloth.gguf'))).toEqual([
-    'Q4_K_M',
-  ]);
+  const matrices = [
+    'imatrix_unsloth.gguf',
+    'imatrix.gguf',
+    'IMATRIX_X.GGUF',
+    'q/imatrix_unsloth.gguf',
+    'M-imatrix.gguf',
+    'M-BF16-imatrix.gguf',
+  ];
+  for (const path of matrices) expect(labels(listing(path)), path).toEqual([]);
+  const models = ['M-Imatrix-Tuned-Q4_K_M.gguf', 'imatrixed-model-Q8_0.gguf', 'M-imatrix-Q5_0.gguf'];
+  expect(labels(listing(...models))).toEqual(['Q4_K_M', 'Q8_0', 'Q5_0']);
 });
