@@ -5,34 +5,18 @@ import { WEIGHT_PREFERENCE, weightFormat } from '../model/weight-format.ts';
 import { missingText, setBytes, type WeightSet, weightSets } from '../model/weight-set.ts';
 import { isAdapterMethod } from './adapter.ts';
 import { readBranchName } from './branch-name.ts';
-import type { Card } from './card.ts';
+import type { BranchSubject } from './branch-subject.ts';
 import { countParameters } from './count-parameters.ts';
 import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
 import { ggufRows } from './gguf-rows.ts';
 import { withoutGaps } from './quantisation-methods.ts';
-import { methodOfTensors, plainWeights, type ReadFile, readTensors } from './read-weights.ts';
+import { methodOfTensors, plainWeights, readTensors } from './read-weights.ts';
 import { attempt, readSmallFiles } from './small-files.ts';
 
 /** So many headers are read for one row of the table; a model in more parts is known by its index, a single request. */
 const MAX_PARTS = 8;
 const MAX_PARTS_WHOLE = 256;
 const INDEX: Origin = 'model.safetensors.index.json';
-/** One commit, and all that is needed to describe what it holds. */
-export interface BranchSubject {
-  readonly kind: BranchRow['kind'];
-  readonly revision: string;
-  readonly commit: string;
-  readonly date: string | undefined;
-  readonly files: readonly RemoteFile[];
-  readonly read: ReadFile;
-  /** Of the whole repository, as a rule. Others may be reading it at the same time. */
-  readonly card: Promise<Card>;
-  /** Of the repository without its owner, which old quantisations are only described by. */
-  readonly repoName?: string;
-  /** Read everything there is to know, at the price of more requests. */
-  readonly whole: boolean;
-}
-
 /** The rows of one branch: itself, and every quantisation in it that can be downloaded alone. */
 export async function describeBranch(subject: BranchSubject): Promise<BranchRow[]> {
   const { files, read, whole } = subject;

@@ -1,5 +1,6 @@
+import type { BranchSubject } from '../branches/branch-subject.ts';
 import { type Card, readCard } from '../branches/card.ts';
-import { type BranchSubject, describeBranch } from '../branches/describe-branch.ts';
+import { describeBranch } from '../branches/describe-branch.ts';
 import { readCardText } from '../branches/small-files.ts';
 import type { BranchRow, BranchTable } from '../model/branch-facts.ts';
 import { FetchError } from '../model/error.ts';
