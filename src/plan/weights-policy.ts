@@ -3,7 +3,7 @@ import { draftsNamed, findQuantisation } from '../model/find-quantisation.ts';
 import { nearest } from '../model/nearest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { isCalibration, PICKLE_FORMATS, WEIGHT_PREFERENCE, weightFormat } from '../model/weight-format.ts';
-import { filesOfSet, missingText, type WeightSet } from '../model/weight-set.ts';
+import { filesOfSet, type WeightSet } from '../model/weight-set.ts';
 
 /** Which of several copies of the same weights is wanted. */
 export type WeightsPolicy = 'safetensors' | 'gguf' | 'all' | 'auto';
@@ -37,7 +37,7 @@ export function selectQuantisation(files: readonly RemoteFile[], name: string): 
   if (set === undefined) throw noQuantisation(files, sets, name);
   if (matches.length > 1) throw severalQuantisations(matches, name);
   if (set.missingParts > 0) {
-    throw new FetchError('NOT_FOUND', `${name}: ${missingText(set.missingParts)} in this revision.`, {
+    throw new FetchError('NOT_FOUND', `${name} lacks ${set.missingParts} of its parts in this revision.`, {
       hint: 'Ask the owner of the repository, or choose another quantisation.',
     });
   }
@@ -56,17 +56,20 @@ function noQuantisation(
   sets: readonly WeightSet<RemoteFile>[],
   name: string,
 ): FetchError {
-  const message = `This revision has no quantisation "${name}".`;
   const [draft] = draftsNamed(files, name);
   if (draft !== undefined) {
-    return new FetchError('NOT_FOUND', `${message} ${draft} only guesses tokens for another model.`, {
-      hint: `To get that file alone, leave ":${name}" out and name the file behind the repository.`,
-    });
+    return new FetchError(
+      'NOT_FOUND',
+      `This revision has no quantisation "${name}": ${draft} only guesses tokens for another model.`,
+      {
+        hint: `To get that file alone, leave ":${name}" out and name the file behind the repository.`,
+      },
+    );
   }
   const labels = sets.flatMap(({ label }) => label ?? []);
   const close = nearest(name, labels, 5);
   const shown = close.length > 0 ? close : labels.slice(0, 5);
-  return new FetchError('NOT_FOUND', message, {
+  return new FetchError('NOT_FOUND', `This revision has no quantisation "${name}".`, {
     hint:
       shown.length > 0
         ? `There are ${shown.join(', ')}.`

@@ -44,7 +44,7 @@ describe('pieces that are joined with cat', () => {
 
   test('letters have no gaps', () => {
     expect(weightSets(listing('m.Q6_K.gguf.a', 'm.Q6_K.gguf.c'))[0]?.missingParts).toBe(1);
-    expect(() => chosen(listing('m.Q6_K.gguf-split-b'), 'Q6_K')).toThrow('parts is missing');
+    expect(() => chosen(listing('m.Q6_K.gguf-split-b'), 'Q6_K')).toThrow('of its parts');
   });
 
   test.each(['m.gguf.json', 'm.gguf.md', 'm.gguf.sha256', 'm.gguf.txt'])('%s is no piece', (path) => {

@@ -70,9 +70,7 @@ describe('a quantisation', () => {
   });
 
   test('with a missing part is refused', () => {
-    expect(() => selectQuantisation([file('m.Q8_0-00001-of-00002.gguf')], 'Q8_0')).toThrow(
-      'parts is missing',
-    );
+    expect(() => selectQuantisation([file('m.Q8_0-00001-of-00002.gguf')], 'Q8_0')).toThrow('of its parts');
   });
 });
 
