@@ -29,6 +29,9 @@ const UNTOLD: ReadonlySet<string> = new Set([
 const TABLES =
   /(\.(g_idx|qzeros|scales|biases|q_scale|q_scale_max|q_groups|q_perm|q_invperm|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*|weight_scale(_inv|_2)?|weight_scales|weight_zero_point|weight_shape|weight_g_idx|weight_global_scale|(input|output|pre_quant|k|v|q|prob_output)_scale|input_global_scale|activation_scaling_factor|prequant_scaling_factor|weights_scaling_factor(_2)?|SCB|weight_format)|_scales|_scale_inv)$/;
 
+/** Positions, masks and the like, which models keep beside their weights. */
+const COUNTERS = /(ids|index|indexes|mask|\.bias|masked_bias|num_batches_tracked)$/;
+
 /**
  * Parameters and bytes of all tensors of a model. Packed weights count for what they hold: GPTQ and AWQ put
  * 32/bits values into an I32, MLX into a U32, bitsandbytes 8/bits into a U8, 4-bit floats two into a U8; their scales and
@@ -74,7 +77,8 @@ function parametersOf(
   if (isPacked)
     return bits === undefined || width === undefined ? undefined : Math.round((elements * width) / bits);
   // Whole numbers under a name that no method here is known for: something is packed into them.
-  return method !== 'none' && /^([IU](16|32|64)|U8)$/.test(dtype) && shape.length > 1 ? undefined : elements;
+  const isOdd = /^([IU](16|32)|U8)$/.test(dtype) && shape.length > 1 && !COUNTERS.test(name);
+  return method !== 'none' && isOdd ? undefined : elements;
 }
 
 function elementsOf(shape: readonly number[]): number {

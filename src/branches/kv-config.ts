@@ -21,6 +21,9 @@ const WINDOW_IGNORED = /^(mistral|ministral.*|phi3|phimoe|starcoder2)$/;
 export function configKvGroups(shape: Shape): readonly KvGroup[] | undefined {
   const { family, layers, text } = shape;
   if (keepsNothing(family) || keepsNothing(shape.outerFamily)) return [];
+  // The encoder of a T5 alone, as pipelines for pictures have it.
+  const classes = shape.list('architectures') ?? [];
+  if (classes.some((name) => typeof name === 'string' && name.endsWith('EncoderModel'))) return [];
   if (ENCODER_DECODERS.test(family) || shape.value('is_encoder_decoder') === true) return undefined;
   const blocks = blockWidths(shape);
   if (blocks !== undefined) {

@@ -1,4 +1,4 @@
-import { isGguf, lastLabel } from './gguf-name.ts';
+import { isGguf, lastLabel, parseGgufName } from './gguf-name.ts';
 
 /** Kinds of files that hold the weights of a model. `other` is everything else. */
 export type WeightFormat =
@@ -103,6 +103,7 @@ const TEXT = /\.(md|txt|json|jsonl|ya?ml|toml|csv|log|py|sh|cfg|ini|jinja|html|s
 
 /** What quantisers measured before they quantised. No program that runs the model reads it. */
 export function isCalibration(path: string): boolean {
+  if (isGguf(path)) return parseGgufName(path).role === 'matrix';
   const name = path.slice(path.lastIndexOf('/') + 1);
   return /imatrix/i.test(name) && !TEXT.test(name);
 }

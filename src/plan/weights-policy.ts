@@ -25,9 +25,10 @@ export function applyWeights(files: readonly RemoteFile[], policy: WeightsPolicy
           : 'It has no weights at all: leave --weights out to get its other files.',
     });
   }
-  return files.filter(
-    ({ path }) => weightFormat(path) === wanted || (weightFormat(path) === 'other' && !isCalibration(path)),
-  );
+  return files.filter(({ path }) => {
+    const format = weightFormat(path);
+    return (format === wanted || format === 'other') && !isCalibration(path);
+  });
 }
 
 /** The files of one GGUF quantisation, its projector, and everything that holds no weights. */

@@ -332,6 +332,11 @@ describe('config.json', () => {
       [0, 0, 0],
     ],
     [
+      'the encoder of T5',
+      { model_type: 't5', architectures: ['T5EncoderModel'], num_layers: 24, d_model: 4096, num_heads: 64 },
+      [0, 0, 0],
+    ],
+    [
       'CLIP',
       { model_type: 'clip', text_config: { model_type: 'clip_text_model', ...shape(12, 8, 8, 64) } },
       [0, 0, 0],

@@ -386,6 +386,16 @@ describe('parameters of packed tensors', () => {
       32 * 180 * 90 * 32,
     ],
     [
+      'AWQ beside the positions of a picture encoder',
+      { quantization_config: { quant_method: 'awq', bits: 4, group_size: 128 } },
+      {
+        [`${UP}.qweight`]: ['I32', [4096, 1792]],
+        [`${UP}.qzeros`]: ['I32', [32, 1792]],
+        'vision.position_ids': ['I32', [1, 500]],
+      },
+      PARAMETERS + 500,
+    ],
+    [
       'hqq',
       { quantization_config: { quant_method: 'hqq' } },
       { [`${UP}.W_q`]: ['U8', [7168, 4096]] },

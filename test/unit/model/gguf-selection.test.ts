@@ -207,6 +207,22 @@ describe('what comes along', () => {
 });
 
 describe('weights of other formats', () => {
+  test('calibration data is none of them', () => {
+    const files = listing(
+      'm-Q4_0.gguf',
+      'M-Imatrix-Q8_0.gguf',
+      'imatrix_x.gguf',
+      'imatrix.dat',
+      'model.safetensors',
+    );
+    expect(applyWeights(files, 'gguf').map(({ path }) => path)).toEqual([
+      'm-Q4_0.gguf',
+      'M-Imatrix-Q8_0.gguf',
+    ]);
+    expect(applyWeights(files, 'safetensors').map(({ path }) => path)).toEqual(['model.safetensors']);
+    expect(applyWeights(files, 'all')).toBe(files);
+  });
+
   test.each([
     'rust_model.ot',
     'm.nemo',
