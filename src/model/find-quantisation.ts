@@ -32,7 +32,8 @@ export function findQuantisation<F extends Sized>(files: readonly F[], name: str
     const [first] = [...byLabel(sets, usual), ...byTag(sets, usual)];
     if (first !== undefined) return { matches: [first], sets };
   }
-  return { matches: sets.slice(0, 1), sets };
+  const first = sets.find(({ missingParts }) => missingParts === 0) ?? sets[0];
+  return { matches: first === undefined ? [] : [first], sets };
 }
 
 type Rule = <F extends Sized>(sets: readonly WeightSet<F>[], name: string) => WeightSet<F>[];

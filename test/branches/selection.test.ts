@@ -80,6 +80,16 @@ describe('one quantisation of many', () => {
     expect(run.stderr).toContain(`write ${MIXED}:Q4_0 in place of --revision`);
   });
 
+  test('a lock of what a tag meant holds for that tag', async () => {
+    await using workspace = await Workspace.open({ endpoint: hub.origin });
+    const name = `${MIXED}:Q4_K_M`;
+    expect((await workspace.run(['lock', name])).exit).toBe(0);
+    const run = await workspace.run([name, '--frozen', '--lock', 'models.lock']);
+    expect(run.exit, run.stderr).toBe(0);
+    expect(workspace.has('mixed-GGUF_Q4_K_M', 'M-UD-Q4_K_M.gguf')).toBe(true);
+    expect(workspace.has('mixed-GGUF_Q4_K_M', 'M-Q4_0.gguf')).toBe(false);
+  });
+
   test('what lacks parts is not chosen by --fits', async () => {
     await using workspace = await Workspace.open({ endpoint: hub.origin });
     const run = await workspace.run(['tests/lacking-GGUF', '--fits', '4GB', '--dry-run', '--json']);

@@ -100,6 +100,8 @@ describe('what llama.cpp and the Hub take for a tag', () => {
   test('latest is Q8_0 or the first where there is no Q4_K_M', () => {
     expect(chosen(listing('a-F16.gguf', 'a-Q8_0.gguf'), 'latest')).toEqual(['a-Q8_0.gguf']);
     expect(chosen(listing('a-F16.gguf', 'a-Q6_K.gguf'), 'latest')).toEqual(['a-F16.gguf']);
+    expect(chosen(listing('a-F16-00001-of-00002.gguf', 'a-Q6_K.gguf'), 'latest')).toEqual(['a-Q6_K.gguf']);
+    expect(findQuantisation(listing('README.md'), 'latest').matches).toEqual([]);
   });
 
   test('one quantisation of two models is no answer, one model in two forms is', () => {
