@@ -18,21 +18,24 @@ export function readCard(text: string): Card {
   for (let index = 0; index + 1 < lines.length; index += 1) {
     if (!isTableRow(lines[index]!) || !isRule(lines[index + 1]!)) continue;
     const columns = cellsOf(lines[index]!).map(columnOf);
-    const first = columns.indexOf('key');
+    const named = columns.indexOf('key');
+    // Of mradermacher's cards the first column is a link; the type is what tells the rows apart.
+    const first = named >= 0 ? named : columns.indexOf('label');
     if (first < 0) continue;
     for (index += 2; index < lines.length && isTableRow(lines[index]!); index += 1) {
       const cells = cellsOf(lines[index]!);
-      const key = plain(cells[first] ?? '');
+      const key = plain(cells[first] ?? '').replace(named >= 0 ? /(?!)/ : /^i1-/, '');
       if (key !== '' && !rows.has(key)) rows.set(key, factsOf(columns, cells));
     }
   }
   return { rows, about: frontMatter(lines) };
 }
 
-type Column = keyof typeof READERS | 'key' | 'unknown';
+type Column = keyof typeof READERS | 'key' | 'label' | 'unknown';
 
 const TITLES: readonly (readonly [RegExp, Column])[] = [
   [/^(branch|revision|name|filename|file)$/, 'key'],
+  [/^(quant )?type$/, 'label'],
   [/^bits?$|^bpw$/, 'bits'],
   [/^(gs|group ?size)$/, 'groupSize'],
   [/^(act[ -]?order|desc_act)$/, 'actOrder'],
@@ -63,7 +66,9 @@ const READERS = {
 
 function factsOf(columns: readonly Column[], cells: readonly string[]): PlainFacts {
   const facts: PlainFacts[] = columns.map((column, index) =>
-    column === 'key' || column === 'unknown' ? {} : READERS[column](plain(cells[index] ?? '')),
+    column === 'key' || column === 'label' || column === 'unknown'
+      ? {}
+      : READERS[column](plain(cells[index] ?? '')),
   );
   return Object.assign({}, ...facts) as PlainFacts;
 }
@@ -112,13 +117,52 @@ function frontMatter(lines: readonly string[]): PlainFacts {
   const end = lines.indexOf('---', 1);
   const block = lines.slice(1, end < 0 ? 1 : Math.min(end, 500));
   const value = (name: string) => {
-    const line = block.find((one) => one.startsWith(`${name}:`));
-    const text = line
-      ?.slice(name.length + 1)
-      .trim()
-      .replace(/^(["'])(.*)\1$/, '$2')
-      .slice(0, 200);
-    return text === '' ? undefined : text;
+    const at = block.findIndex((one) => one.startsWith(`${name}:`));
+    if (at < 0) return undefined;
+    const text = block[at]!.slice(name.length + 1).trim();
+    const items = text === '' ? listBelow(block, at + 1) : listIn(text);
+    return (
+      items
+        .map(unquoted)
+        .filter((item) => item !== '')
+        .join(', ')
+        .slice(0, 200) || undefined
+    );
   };
   return { license: value('license_name') ?? value('license'), baseModel: value('base_model') };
+}
+
+/** `- a` in the lines that follow, however far they are moved in. */
+function listBelow(block: readonly string[], start: number): string[] {
+  const items: string[] = [];
+  for (const line of block.slice(start, start + 20)) {
+    const item = /^\s*- +(.*)$/.exec(line.slice(0, 400))?.[1];
+    if (item === undefined) break;
+    items.push(item);
+  }
+  return items;
+}
+
+/** `[a, b]`, or the text itself. */
+function listIn(text: string): string[] {
+  return text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1).split(',', 20) : [text];
+}
+
+function unquoted(text: string): string {
+  return text
+    .trim()
+    .slice(0, 200)
+    .replace(/^(["'])(.*)\1$/, '$2')
+    .trim();
+}
+
+/** The row about a GGUF file: by its name, with and without the ending and the owner that some put in front of it, or by its type. */
+export function cardRow(card: Card, file: string, label: string | undefined): PlainFacts | undefined {
+  const stem = file.replace(/\.gguf$/i, '');
+  const bare = stem.replace(/^[^_]+_/, '');
+  for (const name of [file, stem, bare, `${bare}.gguf`, ...(label === undefined ? [] : [label])]) {
+    const row = card.rows.get(name);
+    if (row !== undefined) return row;
+  }
+  return undefined;
 }

@@ -1,56 +1,45 @@
 import type { BranchRow, FormatShare, Origin } from '../model/branch-facts.ts';
 import { parseGgufName } from '../model/gguf-name.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
-import { weightFormat } from '../model/weight-format.ts';
-import { setBytes, type WeightSet, weightSets } from '../model/weight-set.ts';
+import { WEIGHT_PREFERENCE, weightFormat } from '../model/weight-format.ts';
+import { missingText, setBytes, type WeightSet, weightSets } from '../model/weight-set.ts';
+import { isAdapterMethod } from './adapter.ts';
 import { readBranchName } from './branch-name.ts';
-import type { Card } from './card.ts';
+import type { BranchSubject } from './branch-subject.ts';
+import { countParameters } from './count-parameters.ts';
 import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
 import { ggufRows } from './gguf-rows.ts';
-import { methodOfTensors, plainWeights, type ReadFile, readTensors } from './read-weights.ts';
-import { summarise } from './safetensors-header.ts';
+import { withoutGaps } from './quantisation-methods.ts';
+import { methodOfTensors, plainWeights, readTensors } from './read-weights.ts';
 import { attempt, readSmallFiles } from './small-files.ts';
 
 /** So many headers are read for one row of the table; a model in more parts is known by its index, a single request. */
 const MAX_PARTS = 8;
 const MAX_PARTS_WHOLE = 256;
-/** The set that counts when weights come in several formats: what programs prefer. */
-const PREFERENCE = ['safetensors', 'consolidated', 'gguf', 'pytorch', 'original', 'ggml', 'onnx'] as const;
-
-/** One commit, and all that is needed to describe what it holds. */
-export interface BranchSubject {
-  readonly kind: BranchRow['kind'];
-  readonly revision: string;
-  readonly commit: string;
-  readonly date: string | undefined;
-  readonly files: readonly RemoteFile[];
-  readonly read: ReadFile;
-  /** Of the whole repository, as a rule. Others may be reading it at the same time. */
-  readonly card: Promise<Card>;
-  /** Read everything there is to know, at the price of more requests. */
-  readonly whole: boolean;
-}
-
+const INDEX: Origin = 'model.safetensors.index.json';
 /** The rows of one branch: itself, and every quantisation in it that can be downloaded alone. */
 export async function describeBranch(subject: BranchSubject): Promise<BranchRow[]> {
   const { files, read, whole } = subject;
   const sets = weightSets(files);
   const main = mainSet(sets);
-  const indexed = (main?.files.length ?? 0) > MAX_PARTS;
+  const indexed = (main?.loaded.length ?? 0) > MAX_PARTS;
   const [small, tensors] = await Promise.all([
-    readSmallFiles(files, read, { whole, indexed }),
+    readSmallFiles(files, read, { whole, indexed, adapter: isAdapter(main) }),
     tensorsIn(main, subject),
   ]);
   const problems = [...small.problems, ...tensors.problems];
   const quantised = small.findings.find(({ facts }) => facts.method !== undefined)?.facts;
   // A header counts, a shape only implies.
   const implied = small.findings.filter(({ origin }) => origin === 'computed');
+  const loadedBytes = main?.loaded.reduce((sum, { size }) => sum + size, 0) ?? 0;
+  const told = small.findings.filter(({ origin }) => origin !== 'computed');
   const findings: Finding[] = [
-    ...small.findings.filter(({ origin }) => origin !== 'computed'),
+    ...trueIndex(told, loadedBytes, tensors.tensors.length > 0),
     ...tensorFindings(tensors.tensors, quantised, subject),
     ...implied,
   ];
   if (main === undefined) problems.push('no weights');
+  else if (main.format !== 'gguf' && main.missingParts > 0) problems.push(missingText(main.missingParts));
   const ggufs = sets.filter(({ format }) => format === 'gguf');
   const onlyGguf = main?.format === 'gguf';
   const card = await subject.card;
@@ -64,7 +53,7 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
     ...exllamaFindings(about, quantised),
     { origin: 'card', facts: { ...about, exllama: undefined } },
     { origin: 'card', facts: card.about },
-    { origin: 'name', facts: subject.revision === 'main' ? {} : readBranchName(subject.revision) },
+    ...nameFindings(subject, findings),
   ]);
   const { kind, revision, commit, date } = subject;
   const row: BranchRow = {
@@ -73,9 +62,11 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
     commit,
     date,
     variant: undefined,
-    files: files.map(({ path, size }) => ({ path, size })),
+    files: files.map(({ path, size, digest }) => ({ path, size, digest })),
     bytes: files.reduce((sum, { size }) => sum + size, 0),
     weightBytes: main === undefined ? 0 : setBytes(main),
+    missingParts: main?.missingParts ?? 0,
+    otherCopies: otherCopies(main),
     formats: base.formats,
     problems,
     ...merged,
@@ -83,17 +74,44 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
   return [row, ...variants];
 }
 
+/** What the name of the branch says; where a quantised branch says nothing, also that of the repository. */
+function nameFindings({ revision, repoName }: BranchSubject, findings: readonly Finding[]): Finding[] {
+  const ofBranch = revision === 'main' ? {} : readBranchName(revision);
+  const method = findings.find(({ facts }) => facts.method !== undefined)?.facts.method;
+  const own: Finding = { origin: 'name', facts: ofBranch };
+  if (repoName === undefined || method === undefined || method === 'none' || isAdapterMethod(method))
+    return [own];
+  const known = new Set([...findings, own].flatMap(({ facts }) => Object.keys(withoutGaps(facts))));
+  const missing = Object.entries(readBranchName(repoName)).filter(([name]) => !known.has(name));
+  return [own, { origin: 'name', facts: Object.fromEntries(missing) }];
+}
+
+/** Weights that are added to those of another model. */
+function isAdapter(set: WeightSet<RemoteFile> | undefined): boolean {
+  const names = set?.loaded.map(({ path }) => path.slice(path.lastIndexOf('/') + 1)) ?? [];
+  return names.length > 0 && names.every((name) => name.startsWith('adapter_model'));
+}
+
 function mainSet(sets: readonly WeightSet<RemoteFile>[]): WeightSet<RemoteFile> | undefined {
-  for (const format of PREFERENCE) {
+  for (const format of WEIGHT_PREFERENCE) {
     const found = sets.find((set) => set.format === format);
     if (found !== undefined) return found;
   }
   return sets[0];
 }
 
+/** Files of the format that counts which are not loaded, because others hold the same weights. */
+function otherCopies(main: WeightSet<RemoteFile> | undefined): FormatShare | undefined {
+  const loaded = new Set(main?.loaded);
+  const rest = (main?.files ?? []).filter((file) => !loaded.has(file));
+  if (main === undefined || rest.length === 0) return undefined;
+  const bytes = rest.reduce((sum, { size }) => sum + size, 0);
+  return { format: main.format, files: rest.length, bytes };
+}
+
 async function tensorsIn(set: WeightSet<RemoteFile> | undefined, { read, whole }: BranchSubject) {
   const problems: string[] = [];
-  const parts = set?.files ?? [];
+  const parts = set?.loaded ?? [];
   const readable = set?.format === 'safetensors' || set?.format === 'consolidated';
   if (!readable || parts.length > (whole ? MAX_PARTS_WHOLE : MAX_PARTS)) return { problems, tensors: [] };
   const tensors = await attempt(parts[0]?.path ?? '', problems, () => readTensors(parts, read));
@@ -109,15 +127,33 @@ function tensorFindings(
   if (tensors.length === 0) return [];
   const origin: Origin = 'safetensors header';
   const method = quantised?.method ?? methodOfTensors(tensors);
-  if (method === undefined) {
-    const facts = { method: 'none', ...plainWeights(tensors), ...summarise(tensors, undefined, 'none') };
-    return [{ origin, facts }];
-  }
-  const bits = quantised?.bits ?? readBranchName(revision).bits;
+  const plain = { method: 'none', bits: undefined, groupSize: undefined };
+  if (method === undefined)
+    return [
+      { origin, facts: { method: 'none', ...plainWeights(tensors), ...countParameters(tensors, plain) } },
+    ];
+  if (isAdapterMethod(method))
+    return [{ origin, facts: { ...plainWeights(tensors), ...countParameters(tensors, plain) } }];
   const mixed = quantised?.mixedBits !== undefined;
-  const facts = summarise(tensors, mixed ? undefined : bits, method);
+  const group = quantised?.groupSize;
   // Of words of several widths nobody can say how many values they hold.
-  return [{ origin, facts: { method, ...facts, ...(mixed ? { parameters: undefined } : {}) } }];
+  const bits = mixed ? undefined : (quantised?.bits ?? readBranchName(revision).bits);
+  const groupSize = typeof group === 'number' ? group : undefined;
+  return [{ origin, facts: { method, ...countParameters(tensors, { method, bits, groupSize }) } }];
+}
+
+/**
+ * An index that speaks of other bytes than the files have is that of the model before it was quantised: EXL2 copies every
+ * file. The listing counts in its place.
+ */
+function trueIndex(findings: readonly Finding[], loadedBytes: number, hasHeader: boolean): Finding[] {
+  return findings.map((finding) => {
+    const claimed = finding.facts.tensorBytes;
+    if (finding.origin !== INDEX || claimed === undefined) return finding;
+    if (claimed <= 1.25 * loadedBytes && claimed >= 0.1 * loadedBytes) return finding;
+    const tensorBytes = hasHeader || loadedBytes === 0 ? undefined : loadedBytes;
+    return { origin: 'tree', facts: { ...finding.facts, tensorBytes } };
+  });
 }
 
 /** All bytes of all tensors over all parameters: more than the bits of the matrices, because the rest is not quantised. */
@@ -126,7 +162,8 @@ function meanBits(findings: readonly Finding[]): number | undefined {
     findings.map(({ facts }) => facts[name]).find((value) => value !== undefined);
   const [bytes, parameters] = [first('tensorBytes'), first('parameters')];
   if (bytes === undefined || parameters === undefined) return undefined;
-  return Math.round((800 * bytes) / parameters) / 100;
+  const bits = Math.round((800 * bytes) / parameters) / 100;
+  return bits > 64 ? undefined : bits;
 }
 
 /** The card's word on ExLlama is of its day; today's rule stands beside it where they differ. */

@@ -21,6 +21,7 @@ const NEVER_IN_CONFLICT: ReadonlySet<FactName> = new Set([
   'baseModel',
   'context',
   'dtype',
+  'kvGroups',
 ]);
 
 /** The facts of several places, the most trusted first. The first word counts; later ones that differ are shown. */

@@ -1,9 +1,15 @@
 import type { BranchRow, Fit, RankedRow } from '../model/branch-facts.ts';
+import { missingText } from '../model/weight-set.ts';
+import { isAdapterMethod } from './adapter.ts';
+import { llamaCacheBytes, vllmCacheBytes } from './kv-cache.ts';
+import { lossOf, measuredLoss, widthOf } from './quality.ts';
 
 /** What a program takes beside weights and cache: its own context on the GPU, activations, buffers. A rule of thumb. */
 export const RUNTIME_BYTES = 800_000_000;
-/** Tokens that are reckoned with unless told otherwise, if the model has as many. */
+/** Context length that is assumed unless told otherwise, if the model has as much. */
 export const DEFAULT_CONTEXT = 4096;
+/** From here on the difference between the caches of vLLM and llama.cpp is worth a word. */
+const WORTH_A_WORD = 0.1;
 
 export interface MemoryQuestion {
   /** Bytes that there are. */
@@ -17,40 +23,55 @@ export function fitOf(row: BranchRow, { memory, context: asked }: MemoryQuestion
   const { facts } = row;
   const own = facts.context?.value;
   const context = asked ?? Math.min(own ?? DEFAULT_CONTEXT, DEFAULT_CONTEXT);
-  const perToken = facts.kvBytesPerToken?.value;
-  const kvCache = perToken === undefined ? undefined : perToken * context;
+  const groups = facts.kvGroups?.value;
+  const kvCache = groups === undefined ? undefined : llamaCacheBytes(groups, context);
   const weights = row.weightBytes;
+  const complete = (row.missingParts ?? 0) === 0;
   const total = weights + (kvCache ?? 0) + RUNTIME_BYTES;
   return {
     weights,
     kvCache,
+    kvCacheVllm: vllmCache(row, context, kvCache),
     runtime: RUNTIME_BYTES,
     total,
     context,
     memory,
-    fits: weights > 0 && total <= memory,
+    fits: weights > 0 && complete && total <= memory,
     reasons: [],
   };
 }
 
+/** What vLLM keeps for the same context, where that is another figure. */
+function vllmCache({ facts }: BranchRow, context: number, kvCache: number | undefined): number | undefined {
+  const groups = facts.kvGroups?.value;
+  if (groups === undefined || kvCache === undefined) return undefined;
+  const bytes = (vllmCacheBytes(groups, context) * (facts.kvCacheBits?.value ?? 16)) / 16;
+  return Math.abs(bytes - kvCache) > WORTH_A_WORD * kvCache ? bytes : undefined;
+}
+
 /**
- * Rows from the best to the worst choice, each with the reasons. What fits comes before what does not; among what fits,
- * more bits per weight lose less of the model, then smaller groups, then act order; what does not fit is ordered by how little is missing.
+ * Rows from the best to the worst choice, each with the reasons. What fits comes before what does not; among what fits, what
+ * loses least of the model, then more bits, smaller groups, act order; what does not fit is ordered by how little is missing.
  */
 export function rankRows(rows: readonly BranchRow[], question: MemoryQuestion): RankedRow[] {
   const measured = rows.map((row) => ({ row, fit: fitOf(row, question) }));
   const ranked = measured.toSorted((left, right) => compare(left, right));
-  const bestBits = Math.max(0, ...ranked.filter(({ fit }) => fit.fits).map(({ row }) => widthOf(row)));
+  const best = ranked[0]?.row;
   return ranked.map(({ row, fit }, index) => ({
     row,
-    fit: { ...fit, reasons: reasonsFor(row, fit, index === 0, widthOf(row) === bestBits) },
+    fit: { ...fit, reasons: reasonsFor(row, fit, index === 0, best !== undefined && isAsGood(row, best)) },
   }));
+}
+
+function isAsGood(row: BranchRow, best: BranchRow): boolean {
+  return lossOf(row) === lossOf(best) && (measuredLoss(best) === undefined || widthOf(row) === widthOf(best));
 }
 
 function compare(left: RankedRow, right: RankedRow): number {
   if (left.fit.fits !== right.fit.fits) return left.fit.fits ? -1 : 1;
-  if (!left.fit.fits) return emptyLast(left) - emptyLast(right) || left.fit.total - right.fit.total;
+  if (!left.fit.fits) return useless(left) - useless(right) || left.fit.total - right.fit.total;
   return (
+    lossOf(left.row) - lossOf(right.row) ||
     widthOf(right.row) - widthOf(left.row) ||
     groupOf(left.row) - groupOf(right.row) ||
     Number(right.row.facts.actOrder?.value ?? false) - Number(left.row.facts.actOrder?.value ?? false) ||
@@ -60,36 +81,24 @@ function compare(left: RankedRow, right: RankedRow): number {
   );
 }
 
-/** Bits that a weight really gets; whole formats count with their width. */
-export function widthOf({ facts }: BranchRow): number {
-  const { bitsPerWeight, bits, method, dtype } = facts;
-  if (method?.value === 'gguf' || bits === undefined) {
-    if (bitsPerWeight !== undefined) return bitsPerWeight.value;
-    if (bits === undefined) return dtype?.value === 'float32' ? 32 : dtype === undefined ? 0 : 16;
-  }
-  return bits?.value ?? 0;
-}
-
 function groupOf({ facts }: BranchRow): number {
   const group = facts.groupSize?.value;
   return typeof group === 'number' ? group : Number.MAX_SAFE_INTEGER;
 }
 
-function emptyLast({ fit }: RankedRow): number {
-  return fit.weights > 0 ? 0 : 1;
+/** Nothing to load: no weights, or parts of them. */
+function useless({ row, fit }: RankedRow): number {
+  return fit.weights > 0 && (row.missingParts ?? 0) === 0 ? 0 : 1;
 }
 
-function reasonsFor(row: BranchRow, fit: Fit, first: boolean, widest: boolean): string[] {
+function reasonsFor(row: BranchRow, fit: Fit, first: boolean, asGood: boolean): string[] {
   const { facts } = row;
-  const reasons: string[] = [];
+  const missing = row.missingParts ?? 0;
   if (fit.weights === 0) return ['no weights'];
-  if (!fit.fits) reasons.push('too large');
-  else if (widest && widthOf(row) > 0) {
-    const group = facts.groupSize?.value;
-    reasons.push(first ? 'most bits that fit' : 'fits as well');
-    if (typeof group === 'number') reasons.push(`groups of ${group}`);
-    if (facts.actOrder?.value === true) reasons.push('act order');
-  } else reasons.push('fits, with fewer bits');
+  if (missing > 0) return [missingText(missing)];
+  const reasons = fit.fits ? rankReasons(row, first, asGood) : ['too large'];
+  if (isAdapterMethod(facts.method?.value))
+    reasons.push('an adapter: the model that it belongs to is not in the sum');
   if (fit.kvCache === undefined) reasons.push('cache unknown: not in the sum');
   const own = facts.context?.value;
   if (own !== undefined && fit.context > own) reasons.push(`made for ${own} tokens`);
@@ -97,4 +106,22 @@ function reasonsFor(row: BranchRow, fit: Fit, first: boolean, widest: boolean): 
   if (fit.fits && facts.method?.value === 'gptq' && bits !== undefined)
     reasons.push(bits === 4 ? 'ExLlama has kernels for it' : 'ExLlama kernels are 4-bit only');
   return reasons;
+}
+
+/** Why a row that fits stands where it stands. */
+function rankReasons(row: BranchRow, first: boolean, asGood: boolean): string[] {
+  const loss = measuredLoss(row);
+  if (loss !== undefined) {
+    const said = `+${Number(loss.toPrecision(3))} ppl`;
+    if (first) return [`least loss that fits (${said})`];
+    return [asGood ? `fits as well (${said})` : `fits, loses more (${said})`];
+  }
+  if (widthOf(row) === 0) return ['fits; bits unknown'];
+  if (!asGood) return ['fits, with fewer bits'];
+  const group = row.facts.groupSize?.value;
+  return [
+    first ? 'most bits that fit' : 'fits as well',
+    ...(typeof group === 'number' ? [`groups of ${group}`] : []),
+    ...(row.facts.actOrder?.value === true ? ['act order'] : []),
+  ];
 }

@@ -1,9 +1,9 @@
 import type { PlainFacts } from './fact-list.ts';
-import { exact, kvBytesPerToken } from './model-config.ts';
+import { exact, kvPerToken } from './kv-cache.ts';
+import { ggufKvGroups, largest, whole } from './kv-gguf.ts';
 
 /** Bytes of one file that are read for its header: vocabularies of 250,000 words have some 10 MB. */
 export const MAX_GGUF_BYTES = 24_000_000;
-const KV_BYTES = 2;
 
 /** Reads bytes `[start, end)` of one file; less at its end. */
 export type ReadBytes = (start: number, end: number) => Promise<Uint8Array>;
@@ -40,6 +40,7 @@ export async function readGgufHeader(size: number, read: ReadBytes): Promise<Pla
   const derived = heads !== undefined && hidden !== undefined ? Math.floor(hidden / heads) : undefined;
   const headSize = whole(field('attention.key_length')) ?? derived;
   const kvHeads = Array.isArray(perLayer) ? largest(perLayer) : (whole(perLayer) ?? heads);
+  const kvGroups = ggufKvGroups(architecture, field);
   const fileType = whole(values['general.file_type']) ?? (values['general.file_type'] === 0 ? 0 : undefined);
   return {
     method: 'gguf',
@@ -52,9 +53,8 @@ export async function readGgufHeader(size: number, read: ReadBytes): Promise<Pla
     kvHeads,
     headSize,
     context: whole(field('context_length')),
-    kvBytesPerToken: Array.isArray(perLayer)
-      ? perLayerKv(perLayer, headSize)
-      : kvBytesPerToken(layers, kvHeads, headSize),
+    kvGroups,
+    kvBytesPerToken: kvGroups && kvPerToken(kvGroups),
     chatTemplate: text(values['tokenizer.chat_template'], 20_000),
     stopTokens: stopToken(values),
     license: text(values['general.license'], 200),
@@ -72,24 +72,6 @@ function stopToken(values: Readonly<Record<string, unknown>>): string[] | undefi
   const tokens = values['tokenizer.ggml.tokens'];
   const token = id !== undefined && Array.isArray(tokens) ? text((tokens as unknown[])[id], 200) : undefined;
   return token === undefined ? undefined : [token];
-}
-
-function perLayerKv(heads: readonly unknown[], headSize: number | undefined): number | undefined {
-  if (headSize === undefined) return undefined;
-  return exact(heads.reduce<number>((sum, one) => sum + 2 * (whole(one) ?? 0) * headSize * KV_BYTES, 0));
-}
-
-function largest(values: readonly unknown[]): number | undefined {
-  return values
-    .map(whole)
-    .reduce((most, one) => (one !== undefined && one > (most ?? 0) ? one : most), undefined);
-}
-
-function whole(value: unknown): number | undefined {
-  const number = typeof value === 'bigint' ? Number(value) : value;
-  return typeof number === 'number' && Number.isSafeInteger(number) && number > 0 && number < 1e12
-    ? number
-    : undefined;
 }
 
 function text(value: unknown, most: number): string | undefined {

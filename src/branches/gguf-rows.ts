@@ -1,15 +1,16 @@
 import type { BranchRow, FormatShare } from '../model/branch-facts.ts';
-import { parseGgufName } from '../model/gguf-name.ts';
+import { bitsOfLabel, parseGgufName } from '../model/gguf-name.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
-import { weightFormat } from '../model/weight-format.ts';
-import { setBytes, type WeightSet } from '../model/weight-set.ts';
-import type { Card } from './card.ts';
-import type { BranchSubject } from './describe-branch.ts';
+import { goesWith, weightFormat } from '../model/weight-format.ts';
+import { missingText, setBytes, type WeightSet } from '../model/weight-set.ts';
+import type { BranchSubject } from './branch-subject.ts';
+import { type Card, cardRow } from './card.ts';
 import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
 import { readGgufHeader } from './gguf-header.ts';
 import { attempt } from './small-files.ts';
 
-/** Headers have megabytes because of the vocabulary, so the table reads one of them; all quantisations share its shape. */
+/** Headers have megabytes because of the vocabulary, so the table reads one per model; all quantisations share its shape. */
+const MAX_HEADERS = 4;
 const MAX_HEADERS_WHOLE = 16;
 
 interface Base {
@@ -26,34 +27,50 @@ export async function ggufRows(sets: Sets, base: Base, small: readonly Finding[]
   if (sets.length === 0) return [];
   const { subject } = base;
   const problems: string[] = [];
-  const chosen = subject.whole ? sets.slice(0, MAX_HEADERS_WHOLE) : [cheapest(sets)];
+  const chosen = subject.whole ? sets.slice(0, MAX_HEADERS_WHOLE) : samples(sets);
   const headers = new Map(
     await Promise.all(chosen.map(async (set) => [set, await headerOf(set, subject, problems)] as const)),
   );
-  const [sample, sampleSet] = firstKnown(headers);
+  const others = subject.files.filter(({ path }) => weightFormat(path) === 'other');
   return sets.map((set) => {
     const own = headers.get(set);
+    const [sample, sampleSet] = firstKnown(headers, set.model);
     const problemsHere = [
       ...base.problems,
       ...problems.filter((problem) => set.files.some(({ path }) => problem.startsWith(path))),
-      ...(set.missingParts > 0 ? [`${set.missingParts} of its parts are missing`] : []),
+      ...(set.missingParts > 0 ? [missingText(set.missingParts)] : []),
+      ...(set.joined ? [`its ${set.files.length} parts have to be joined with cat before use`] : []),
     ];
-    return rowOf(set, base, problemsHere, [
-      { origin: 'gguf header', facts: own ?? {} },
+    return rowOf(set, base, others, problemsHere, [
+      { origin: 'gguf header', facts: withLabel(own ?? {}, set.quantisation) },
       { origin: 'gguf header', facts: shared(sample, own === undefined && set !== sampleSet) },
       ...small,
     ]);
   });
 }
 
-function rowOf(set: WeightSet<RemoteFile>, base: Base, problems: string[], findings: Finding[]): BranchRow {
+/** The cheapest file of each model; of many models the first few. */
+function samples(sets: Sets): WeightSet<RemoteFile>[] {
+  const models = new Set(sets.map(({ model }) => model));
+  return Array.from(models)
+    .slice(0, MAX_HEADERS)
+    .map((model) => cheapest(sets.filter((set) => set.model === model)));
+}
+
+function rowOf(
+  set: WeightSet<RemoteFile>,
+  base: Base,
+  others: readonly RemoteFile[],
+  problems: string[],
+  findings: Finding[],
+): BranchRow {
   const { card } = base;
-  const { kind, revision, commit, date, files } = base.subject;
+  const { kind, revision, commit, date } = base.subject;
   const [first] = set.files;
   const name = first === undefined ? undefined : parseGgufName(first.path);
   const label = name?.quantisation;
   const stem = name?.whole.slice(name.whole.lastIndexOf('/') + 1) ?? '';
-  const about = card.rows.get(stem) ?? {};
+  const about = cardRow(card, stem, label) ?? {};
   const weightBytes = setBytes(set);
   const parameters = findings.map(({ facts }) => facts.parameters).find((count) => count !== undefined);
   const merged = mergeFindings([
@@ -63,17 +80,21 @@ function rowOf(set: WeightSet<RemoteFile>, base: Base, problems: string[], findi
     { origin: 'card', facts: card.about },
     { origin: 'name', facts: { method: 'gguf', quantisation: label, bits: bitsOfLabel(label) } },
   ]);
-  const small = files.filter(({ path }) => weightFormat(path) === 'other');
-  const chosen = [...set.files, ...(set.projector === undefined ? [] : [set.projector]), ...small];
+  const chosen = [
+    ...set.files,
+    ...(set.projector === undefined ? [] : [set.projector]),
+    ...others.filter(({ path }) => goesWith(path, set.quantisation)),
+  ];
   return {
     kind,
     revision,
     commit,
     date,
     variant: set.label,
-    files: chosen.map(({ path, size }) => ({ path, size })),
+    files: chosen.map(({ path, size, digest }) => ({ path, size, digest })),
     bytes: chosen.reduce((sum, { size }) => sum + size, 0),
     weightBytes,
+    missingParts: set.missingParts,
     formats: base.formats,
     problems,
     ...merged,
@@ -82,7 +103,7 @@ function rowOf(set: WeightSet<RemoteFile>, base: Base, problems: string[], findi
 
 /** The smallest file in one piece: only the header of a whole one counts all parameters. */
 function cheapest(sets: Sets): WeightSet<RemoteFile> {
-  const whole = sets.filter((set) => set.files.length === 1);
+  const whole = sets.filter((set) => set.files.length === 1 || set.joined);
   return (whole.length > 0 ? whole : sets).toSorted((left, right) => setBytes(left) - setBytes(right))[0]!;
 }
 
@@ -96,16 +117,30 @@ async function headerOf(
   const facts = await attempt(file.path, problems, () =>
     readGgufHeader(file.size, (start, end) => read(file, start, end)),
   );
-  // Each part has only its own tensors in its header.
-  return facts && (set.files.length > 1 ? { ...facts, parameters: undefined, mix: undefined } : facts);
+  // Each part that llama.cpp cut has only its own tensors in its header.
+  return (
+    facts &&
+    (set.files.length > 1 && !set.joined ? { ...facts, parameters: undefined, mix: undefined } : facts)
+  );
 }
 
 function firstKnown(
   headers: ReadonlyMap<WeightSet<RemoteFile>, PlainFacts | undefined>,
+  model: string,
 ): [PlainFacts, WeightSet<RemoteFile> | undefined] {
-  for (const [set, facts] of headers) if (facts?.parameters !== undefined) return [facts, set];
-  for (const [set, facts] of headers) if (facts !== undefined) return [facts, set];
+  const same = Array.from(headers).filter(([set]) => set.model === model);
+  for (const [set, facts] of same) if (facts?.parameters !== undefined) return [facts, set];
+  for (const [set, facts] of same) if (facts !== undefined) return [facts, set];
   return [{}, undefined];
+}
+
+/** Headers know the types of llama.cpp only: `Q6_K` of a file whose name says `Q6_K_P`, `Q4_K_M` of most that are `UD-`. */
+function withLabel(facts: PlainFacts, label: string | undefined): PlainFacts {
+  const type = facts.quantisation;
+  if (type === undefined || label === undefined || type === label) return facts;
+  return label.startsWith('UD-') || label.startsWith(`${type}_`)
+    ? { ...facts, quantisation: undefined }
+    : facts;
 }
 
 /** What does not depend on the quantisation. */
@@ -117,11 +152,7 @@ function shared(sample: PlainFacts, other: boolean): PlainFacts {
 function bitsPerWeight(set: WeightSet<RemoteFile>, parameters: number | undefined): number | undefined {
   if (parameters === undefined) return undefined;
   const bytes = set.files.reduce((sum, { size }) => sum + size, 0);
-  return Math.round((800 * bytes) / parameters) / 100;
-}
-
-/** `Q4_K_M` → 4, `IQ2_XS` → 2, `F16` → 16. */
-function bitsOfLabel(label: string | undefined): number | undefined {
-  const digits = /^(?:UD-)?(?:IQ|Q|TQ|BF|F|MXFP|NVFP)(\d+)/.exec(label ?? '')?.[1];
-  return digits === undefined ? undefined : Number(digits);
+  const bits = Math.round((800 * bytes) / parameters) / 100;
+  // More than a double for every weight: the header does not count what is in the file.
+  return bits > 64 ? undefined : bits;
 }

@@ -1,47 +1,44 @@
 import type { PlainFacts } from './fact-list.ts';
 import { integerAt, isRecord, type JsonRecord, recordAt, senseless, textAt } from './json.ts';
-import { describesQuantisation, readQuantisation } from './quantisation.ts';
+import { exact, kvPerToken } from './kv-cache.ts';
+import { configKvGroups } from './kv-config.ts';
+import { partsOf, shapeOf } from './model-shape.ts';
+import { describesQuantisation, methodOf, readQuantisation } from './quantisation.ts';
 
 const MOST = 1e9;
-/** Bytes of one key or value: caches are kept in 16 bits unless a program is told otherwise. */
-const KV_BYTES = 2;
 
 /** The quantisation that `config.json` describes, wherever in it; undefined when it describes none. */
 export function quantisationIn(config: JsonRecord): PlainFacts | undefined {
-  const text = recordAt(config, 'text_config') ?? {};
-  for (const holder of [config, text]) {
-    const block = recordAt(holder, 'quantization_config') ?? recordAt(holder, 'compression_config');
-    if (block !== undefined) return readQuantisation(block);
+  for (const part of partsOf(config)) {
+    const block = recordAt(part, 'quantization_config') ?? recordAt(part, 'compression_config');
+    // MLX writes its block under this name, and a copy under the other, both without a method. TensorRT-LLM has the name too.
+    const other = recordAt(part, 'quantization');
+    if (block !== undefined && methodOf(block) !== undefined) return readQuantisation(block);
+    const own = block ?? other;
+    if (own === undefined || !describesQuantisation(own)) continue;
+    if (Object.hasOwn(own, 'quant_algo')) {
+      if (own['quant_algo'] === null) continue;
+      return readQuantisation(own, block === undefined ? 'tensorrt-llm' : 'modelopt');
+    }
+    const isMlx = other !== undefined || isMlxBlock(own);
+    return readQuantisation(own, isMlx ? 'mlx' : undefined);
   }
-  // MLX writes the block under this name, without a method.
-  const mlx = recordAt(config, 'quantization');
-  return mlx !== undefined && describesQuantisation(mlx) ? readQuantisation(mlx, 'mlx') : undefined;
+  return undefined;
+}
+
+/** Bits and groups, and nothing beside them but modules. */
+function isMlxBlock(block: JsonRecord): boolean {
+  return (
+    integerAt(block, 'bits', 1, 16) !== undefined && integerAt(block, 'group_size', 1, 4096) !== undefined
+  );
 }
 
 /** The shape of the model, of its text part where it has several. */
 export function readModelConfig(config: JsonRecord): PlainFacts {
-  const parts = [
-    config,
-    ...['text_config', 'llm_config', 'language_config'].map((name) => recordAt(config, name)),
-  ];
-  const holders = parts.filter((part) => part !== undefined);
-  // The older families have names of their own for the same things.
-  const whole = (...names: string[]) => {
-    for (const holder of holders.toReversed()) {
-      for (const name of names) {
-        const value = integerAt(holder, name, 1, MOST);
-        if (value !== undefined) return value;
-      }
-    }
-    return undefined;
-  };
-  const layers = whole('num_hidden_layers', 'n_layer', 'num_layers', 'n_layers');
-  const heads = whole('num_attention_heads', 'n_head', 'n_heads');
-  const hidden = whole('hidden_size', 'n_embd', 'd_model');
-  const kvHeads = whole('num_key_value_heads', 'multi_query_group_num', 'n_head_kv', 'num_kv_heads') ?? heads;
-  const derived = heads !== undefined && hidden !== undefined ? Math.floor(hidden / heads) : undefined;
-  const headSize = whole('head_dim', 'kv_channels') ?? (derived === 0 ? undefined : derived);
+  const shape = shapeOf(config);
+  const { whole, holders, layers, heads, kvHeads, headSize } = shape;
   const dtype = holders.map((part) => textAt(part, 'torch_dtype', 20) ?? textAt(part, 'dtype', 20));
+  const kvGroups = configKvGroups(shape);
   return {
     architecture: textAt(config, 'model_type', 60),
     layers,
@@ -57,34 +54,9 @@ export function readModelConfig(config: JsonRecord): PlainFacts {
       'max_sequence_length',
     ),
     dtype: dtype.find((value) => value !== undefined),
-    kvBytesPerToken: latentKv(holders, layers) ?? kvBytesPerToken(layers, kvHeads, headSize),
+    kvGroups,
+    kvBytesPerToken: kvGroups && kvPerToken(kvGroups),
   };
-}
-
-/** Keys and values of every layer and head. Undefined when a number is missing. */
-export function kvBytesPerToken(
-  layers: number | undefined,
-  kvHeads: number | undefined,
-  headSize: number | undefined,
-): number | undefined {
-  if (layers === undefined || kvHeads === undefined || headSize === undefined) return undefined;
-  return exact(2 * layers * kvHeads * headSize * KV_BYTES);
-}
-
-/** Of numbers that multiply to more than can be counted none was honest. */
-export function exact(product: number): number | undefined {
-  return Number.isSafeInteger(product) ? product : undefined;
-}
-
-/** Latent attention (DeepSeek) keeps one compressed vector and one rotary key per layer instead. */
-function latentKv(holders: readonly JsonRecord[], layers: number | undefined): number | undefined {
-  if (layers === undefined) return undefined;
-  for (const holder of holders) {
-    const rank = integerAt(holder, 'kv_lora_rank', 1, MOST);
-    const rotary = integerAt(holder, 'qk_rope_head_dim', 0, MOST);
-    if (rank !== undefined && rotary !== undefined) return exact(layers * (rank + rotary) * KV_BYTES);
-  }
-  return undefined;
 }
 
 /** Families whose blocks are four matrices of attention and three of a gated network, and nothing else of weight. */

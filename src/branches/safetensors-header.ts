@@ -1,12 +1,10 @@
-import type { PlainFacts } from './fact-list.ts';
 import { isRecord, type JsonRecord, parseRecord } from './json.ts';
-import { exact } from './model-config.ts';
 
 /** The format's own limit; every reader of it refuses more. */
 export const MAX_HEADER_BYTES = 25_000_000;
 const MOST_TENSORS = 1_000_000;
 /** Bits of one element. */
-const BITS: Readonly<Record<string, number>> = {
+export const ELEMENT_BITS: Readonly<Record<string, number>> = {
   F64: 64,
   I64: 64,
   U64: 64,
@@ -66,7 +64,7 @@ function readTensor(name: string, entry: unknown): Tensor | undefined {
   if (typeof dtype !== 'string' || !isSizes(shape) || !isSizes(offsets)) return undefined;
   const [start, end] = offsets;
   if (offsets.length !== 2 || start! > end!) return undefined;
-  const width = BITS[dtype];
+  const width = ELEMENT_BITS[dtype];
   const bits = shape.reduce((product, one) => product * one, width ?? 0);
   if (width !== undefined && Math.ceil(bits / 8) !== end! - start!) return undefined;
   return { name, dtype, shape, bytes: end! - start! };
@@ -76,47 +74,4 @@ function isSizes(value: unknown): value is number[] {
   return (
     Array.isArray(value) && value.length <= 16 && value.every((one) => Number.isSafeInteger(one) && one >= 0)
   );
-}
-
-/**
- * Parameters and bytes of all tensors of a model. Packed weights count for what they hold: GPTQ and AWQ put
- * 32/bits values into an I32, MLX into a U32, bitsandbytes 8/bits into a U8; their scales and tables hold no parameters.
- */
-export function summarise(
-  tensors: readonly Tensor[],
-  bits: number | undefined,
-  method: string | undefined,
-): PlainFacts {
-  let parameters = 0;
-  let tensorBytes = 0;
-  for (const tensor of tensors) {
-    tensorBytes += tensor.bytes;
-    parameters += parametersOf(tensor, bits, method);
-  }
-  // Trellis and mixed-width formats do not tell how many values a word holds.
-  const known = Number.isSafeInteger(parameters) && parameters > 0 && method !== 'exl2' && method !== 'exl3';
-  return {
-    tensorBytes: tensorBytes > 0 ? exact(tensorBytes) : undefined,
-    parameters: known ? parameters : undefined,
-  };
-}
-
-/** What quantisers store beside the weights. */
-const TABLES =
-  /\.(g_idx|qzeros|scales|biases|q_scale|q_scale_max|q_groups|q_perm|q_invperm|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*|weight_scale(_inv)?|weight_zero_point|weight_shape|weight_g_idx|input_scale|SCB|weight_format)$/;
-
-function parametersOf(
-  { name, dtype, shape }: Tensor,
-  bits: number | undefined,
-  method: string | undefined,
-): number {
-  if (TABLES.test(name)) return 0;
-  const elements = shape.reduce((product, one) => product * one, 1);
-  if (bits === undefined) return elements;
-  const width = BITS[dtype];
-  const isPacked =
-    /\.(qweight|weight_packed|.*_blocks)$/.test(name) ||
-    (method === 'mlx' && dtype === 'U32') ||
-    (method === 'bitsandbytes' && dtype === 'U8');
-  return isPacked && width !== undefined ? Math.round((elements * width) / bits) : elements;
 }

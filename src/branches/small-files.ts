@@ -1,5 +1,6 @@
 import { FetchError } from '../model/error.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
+import { readAdapterConfig } from './adapter.ts';
 import type { Finding, PlainFacts } from './fact-list.ts';
 import { type JsonRecord, parseRecord, recordAt, textAt } from './json.ts';
 import {
@@ -23,6 +24,16 @@ export interface SmallFiles {
   readonly problems: readonly string[];
 }
 
+interface Wanted {
+  readonly whole: boolean;
+  readonly indexed: boolean;
+  /** The weights are those of an adapter. */
+  readonly adapter: boolean;
+}
+
+/** What transformers.js says of its ONNX files under the name of GPTQ's description. */
+const ONNX_SETTINGS = ['per_channel', 'reduce_range', 'per_model_config', 'modes'];
+
 /**
  * `whole` also reads what only matters when one branch is looked at: the template, the stop tokens, the index.
  * `indexed` reads the index alone: the weights are in too many parts for their headers.
@@ -30,7 +41,7 @@ export interface SmallFiles {
 export async function readSmallFiles(
   files: readonly RemoteFile[],
   read: ReadFile,
-  { whole, indexed }: { readonly whole: boolean; readonly indexed: boolean },
+  { whole, indexed, adapter }: Wanted,
 ): Promise<SmallFiles> {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const problems: string[] = [];
@@ -45,23 +56,32 @@ export async function readSmallFiles(
     return typeof parsed === 'string' ? undefined : parsed;
   };
   const hasNewer = byPath.has('quantize_config.json');
-  const [quantize, config, older, generation, tokenizer, template, index] = await Promise.all([
-    record('quantize_config.json'),
-    record('config.json'),
-    hasNewer ? undefined : record('quant_config.json'),
-    whole ? record('generation_config.json') : undefined,
-    whole ? record('tokenizer_config.json') : undefined,
-    whole ? readTemplate(byPath.get('chat_template.jinja'), read, problems) : undefined,
-    whole || indexed ? record('model.safetensors.index.json') : undefined,
-  ]);
+  const hasTemplate = byPath.has('chat_template.jinja');
+  const [quantize, config, older, generation, tokenizer, template, index, exported, base, oldTemplate] =
+    await Promise.all([
+      record('quantize_config.json'),
+      record('config.json'),
+      hasNewer ? undefined : record('quant_config.json'),
+      whole ? record('generation_config.json') : undefined,
+      whole ? record('tokenizer_config.json') : undefined,
+      whole ? readTemplate(byPath.get('chat_template.jinja'), read, problems) : undefined,
+      whole || indexed ? record('model.safetensors.index.json') : undefined,
+      record('hf_quant_config.json'),
+      adapter ? record('adapter_config.json') : undefined,
+      whole && !hasTemplate ? record('chat_template.json') : undefined,
+    ]);
   const findings: Finding[] = [];
   const add = (origin: Finding['origin'], facts: PlainFacts | undefined) => {
     if (facts !== undefined) findings.push({ origin, facts });
   };
   const described = quantize !== undefined && describesQuantisation(quantize);
-  if (quantize !== undefined && !described) problems.push('quantize_config.json: describes no quantisation');
+  const isOnnx = quantize !== undefined && ONNX_SETTINGS.some((name) => Object.hasOwn(quantize, name));
+  add('adapter_config.json', base && readAdapterConfig(base));
+  if (quantize !== undefined && !described && !isOnnx)
+    problems.push('quantize_config.json: describes no quantisation');
   add('quantize_config.json', described ? readQuantisation(quantize, 'gptq') : undefined);
   add('config.json', config && quantisationIn(config));
+  add('hf_quant_config.json', exported && exportOf(exported));
   const odd = config === undefined ? [] : senselessIn(config);
   if (odd.length > 0) problems.push(`config.json: no sensible value of ${odd.join(', ')}`);
   // AWQ wrote this file before transformers had a place for it.
@@ -73,10 +93,18 @@ export async function readSmallFiles(
   add('config.json', config && readModelConfig(config));
   add('computed', config && { parameters: impliedParameters(config) });
   add('tokenizer_config.json', template === undefined ? undefined : { chatTemplate: template });
+  add('chat_template.json', oldTemplate && readTokenizerConfig(oldTemplate));
   add('tokenizer_config.json', tokenizer && readTokenizerConfig(tokenizer));
   add('generation_config.json', generation && stopStrings(generation));
   add('model.safetensors.index.json', index && readIndex(index));
   return { findings, problems };
+}
+
+/** What NVIDIA's tools write beside a model, for programs that look there and not in its configuration. */
+function exportOf(exported: JsonRecord): PlainFacts | undefined {
+  const block = recordAt(exported, 'quantization');
+  if (block === undefined || textAt(block, 'quant_algo') === undefined) return undefined;
+  return readQuantisation(block, 'modelopt');
 }
 
 /** The README as text; empty when there is none. Problems go where the caller collects them. */

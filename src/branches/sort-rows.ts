@@ -1,5 +1,5 @@
 import type { BranchRow } from '../model/branch-facts.ts';
-import { widthOf } from './fit.ts';
+import { widthOf } from './quality.ts';
 
 export type SortOrder = 'size' | 'name' | 'bits' | 'hub';
 export const SORT_ORDERS: readonly SortOrder[] = ['size', 'name', 'bits', 'hub'];

@@ -1,9 +1,11 @@
+import type { BranchSubject } from '../branches/branch-subject.ts';
 import { type Card, readCard } from '../branches/card.ts';
-import { type BranchSubject, describeBranch } from '../branches/describe-branch.ts';
+import { describeBranch } from '../branches/describe-branch.ts';
 import { readCardText } from '../branches/small-files.ts';
 import type { BranchRow, BranchTable } from '../model/branch-facts.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
+import { findQuantisation } from '../model/find-quantisation.ts';
 import { nearest } from '../model/nearest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
@@ -12,7 +14,7 @@ import { AnswerCache } from '../store/answer-cache.ts';
 import { CachedReader } from './cached-reader.ts';
 import type { Environment } from './environment.ts';
 import { type HubAccess, openHttp, openHub } from './hub-access.ts';
-import { pickRevision, sameLabel } from './pick-revision.ts';
+import { pickRevision } from './pick-revision.ts';
 
 /** Which branches of which repository are to be described. */
 export interface BranchesRequest extends HubAccess {
@@ -144,8 +146,20 @@ async function oneInFull(
   signal.throwIfAborted();
   const notes = [...problems, ...scanNotes(scan)];
   if (variant === undefined) return { repo: revision.repo, rows, notes };
-  const chosen = rows.filter((row) => sameLabel(row.variant ?? '', variant));
-  if (chosen.length > 0) return { repo: revision.repo, rows: chosen, notes };
+  return { repo: revision.repo, rows: rowsOf(variant, rows, await listing, repo, revision), notes };
+}
+
+/** The row of one quantisation; NOT_FOUND with the nearest where a name means none. */
+function rowsOf(
+  variant: string,
+  rows: readonly BranchRow[],
+  files: readonly RemoteFile[],
+  repo: RepoRef,
+  revision: Revision,
+): BranchRow[] {
+  const labels = new Set(findQuantisation(files, variant).matches.map(({ label }) => label));
+  const chosen = rows.filter((row) => row.variant !== undefined && labels.has(row.variant));
+  if (chosen.length > 0) return chosen;
   const names = rows.flatMap((row) => row.variant ?? []);
   const close = nearest(variant, names, 5);
   const hints = close.length > 0 ? close : names.slice(0, 5);
@@ -169,6 +183,7 @@ async function describe(
   return await describeBranch({
     ...subject,
     files: await listing,
+    repoName: revision.repo.id.slice(revision.repo.id.indexOf('/') + 1),
     card,
     read: (file, start, end) => reader.read(revision, file, start, end),
   });

@@ -1,4 +1,5 @@
 import type { Emit } from '../model/event.ts';
+import { parseGgufName } from '../model/gguf-name.ts';
 import type { Plan } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
@@ -23,10 +24,21 @@ export function narrow(
   return applyWeights(listing, policy);
 }
 
-/** One line when the same weights come in several formats: how much less would do. */
+/** What to know of the files: pieces that have to be joined, and how much less would do where the same weights come in several formats. */
 export function noteDuplicates(plan: Plan, emit: Emit): void {
   if (plan.totals.fetchBytes === 0) return;
   const files = plan.files.map(({ file }) => file);
+  const pieces = new Set(
+    files
+      .map(({ path }) => parseGgufName(path))
+      .filter(({ joined }) => joined)
+      .map(({ whole }) => whole),
+  );
+  for (const whole of Array.from(pieces).slice(0, 5))
+    emit({
+      type: 'note',
+      message: `${whole} comes in pieces: join them with cat, in their order, before use`,
+    });
   const saved = savedBySafetensors(files);
   if (saved === 0) return;
   const formats = new Set(files.map(({ path }) => weightFormat(path)));

@@ -1,8 +1,9 @@
 import { FetchError } from '../model/error.ts';
+import { draftsNamed, findQuantisation } from '../model/find-quantisation.ts';
+import { lastLabel } from '../model/gguf-name.ts';
 import { nearest } from '../model/nearest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
-import { weightSets } from '../model/weight-set.ts';
 import type { Source } from '../source/source.ts';
 
 /** What stands behind a repository's name, before anybody has asked the hub. */
@@ -37,16 +38,31 @@ export async function pickRevision(
     return { revision: await source.resolve(repo, name, signal), quantisation };
   } catch (error) {
     const missing = error instanceof FetchError && error.code === 'NOT_FOUND';
-    if (!missing || !asked.mayBeQuantisation) throw error;
+    if (!missing) throw error;
+    // A name that is no quantisation is not worth two more requests.
+    if (!asked.mayBeQuantisation && lastLabel(name) === undefined) throw error;
     const main = await source.resolve(repo, 'main', signal).catch(() => undefined);
     signal.throwIfAborted();
     if (main === undefined) throw error;
-    const labels = quantisationsOf(await list(main));
-    if (labels.some((label) => sameLabel(label, name))) return { revision: main, quantisation: name };
+    const files = await list(main);
+    const { matches, sets } = findQuantisation(files, name);
+    if (!asked.mayBeQuantisation) throw matches.length > 0 ? isQuantisation(asked, error) : error;
+    // What means several is for the choice of files to refuse: it knows how to name them.
+    if (matches.length > 0 || draftsNamed(files, name).length > 0)
+      return { revision: main, quantisation: name };
     // A repository without such files has no quantisations to suggest.
-    if (labels.length === 0) throw error;
+    if (sets.length === 0) throw error;
+    const labels = sets.flatMap(({ label }) => label ?? []);
     throw await neither(asked, labels, error, source, signal);
   }
+}
+
+/** A quantisation where a branch was asked for: how it is named. */
+function isQuantisation({ repo, revision }: AskedRevision, cause: FetchError): FetchError {
+  return new FetchError('NOT_FOUND', cause.message, {
+    cause,
+    hint: `${revision} is a quantisation of main: write ${repo.id}:${revision} in place of --revision.`,
+  });
 }
 
 async function neither(
@@ -66,17 +82,7 @@ async function neither(
   });
 }
 
-/** How the GGUF files of a listing can be asked for. */
-export function quantisationsOf(files: readonly RemoteFile[]): string[] {
-  return weightSets(files).flatMap(({ format, label }) => (format === 'gguf' ? (label ?? []) : []));
-}
-
-/** Whether there are GGUF files of that quantisation. */
+/** Whether a name means GGUF files of a listing. */
 export function hasQuantisation(files: readonly RemoteFile[], name: string): boolean {
-  return quantisationsOf(files).some((label) => sameLabel(label, name));
-}
-
-/** Case does not matter: `q4_k_m` is how file names often write it. */
-export function sameLabel(left: string, right: string): boolean {
-  return left.toUpperCase() === right.toUpperCase();
+  return findQuantisation(files, name).matches.length > 0;
 }

@@ -1,3 +1,4 @@
+import type { Digest } from './remote-file.ts';
 import type { RepoRef } from './repo.ts';
 
 /**
@@ -9,6 +10,9 @@ export type Origin =
   | 'quantize_config.json'
   | 'config.json'
   | 'quant_config.json'
+  | 'hf_quant_config.json'
+  | 'adapter_config.json'
+  | 'chat_template.json'
   | 'generation_config.json'
   | 'tokenizer_config.json'
   | 'model.safetensors.index.json'
@@ -28,7 +32,7 @@ export interface Fact<T> {
 
 /** What can be known of the weights in a branch. Everything is optional: only what was found is there. */
 export interface FactTypes {
-  /** `gptq`, `awq`, `exl2`, `exl3`, `bitsandbytes`, `fp8`, `compressed-tensors`, `mxfp4`, `mlx`, `gguf`, `none`. */
+  /** As the quantiser calls itself: `gptq`, `awq`, `exl2`, `modelopt`, `mlx`; `gguf`; `lora` for an adapter; `none`. */
   readonly method: string;
   /** Per weight; EXL2 has fractions. */
   readonly bits: number;
@@ -37,6 +41,8 @@ export interface FactTypes {
   /** Weights that share a scale; `none` for one scale per column. */
   readonly groupSize: number | 'none';
   readonly actOrder: boolean;
+  /** Whether columns were ordered within groups, which needs no act order when it runs (GPTQModel). */
+  readonly actGroupAware: boolean;
   /** The fraction that GPTQ adds to the diagonal. */
   readonly damp: number;
   readonly symmetric: boolean;
@@ -71,12 +77,31 @@ export interface FactTypes {
   readonly headSize: number;
   /** Tokens. */
   readonly context: number;
-  /** Bytes that one token of context takes, with 16-bit keys and values. */
+  /** Bytes that one token of context takes, with 16-bit keys and values, before a window is full. */
   readonly kvBytesPerToken: number;
+  /** The same by kinds of layers. */
+  readonly kvGroups: readonly KvGroup[];
+  /** Bits in which vLLM keeps keys and values of such an export by itself, where they are not 16. */
+  readonly kvCacheBits: number;
   readonly chatTemplate: string;
   readonly stopTokens: readonly string[];
   readonly license: string;
   readonly baseModel: string;
+  /** Of an adapter: the size of its matrices between. */
+  readonly adapterRank: number;
+}
+
+/** Layers that keep keys and values alike. Layers that keep none are in no group. */
+export interface KvGroup {
+  readonly layers: number;
+  /** Bytes of one token in one layer, in 16 bits. */
+  readonly bytesPerToken: number;
+  /** Tokens that such a layer looks back on; all of them where it is not there. */
+  readonly window?: number;
+  /** The window begins anew at its end. */
+  readonly chunked?: boolean;
+  /** llama.cpp keeps the whole context all the same. */
+  readonly ignoredByLlama?: boolean;
 }
 
 export type FactName = keyof FactTypes;
@@ -94,6 +119,8 @@ export interface Conflict {
 export interface RowFile {
   readonly path: string;
   readonly size: number;
+  /** Undefined where the hub gives none. */
+  readonly digest: Digest | undefined;
 }
 
 /** What one command would download: a branch, or one quantisation of a branch with GGUF files. */
@@ -110,6 +137,10 @@ export interface BranchRow {
   readonly bytes: number;
   /** Bytes of those that hold weights that a program would load together. */
   readonly weightBytes: number;
+  /** Parts of the weights that the names announce and the branch lacks: such weights cannot be loaded. */
+  readonly missingParts?: number;
+  /** Files of the format that counts which are not in `weightBytes`: copies of the same weights. */
+  readonly otherCopies?: FormatShare | undefined;
   /** The kinds of weights that are there; more than one means that the same weights come more than once. */
   readonly formats: readonly FormatShare[];
   readonly facts: Facts;
@@ -135,6 +166,8 @@ export interface Fit {
   readonly weights: number;
   /** Keys and values of the whole context; undefined where the shape of the model is not known. */
   readonly kvCache: number | undefined;
+  /** What vLLM keeps in its place, where that differs by more than a tenth. */
+  readonly kvCacheVllm?: number | undefined;
   readonly runtime: number;
   readonly total: number;
   readonly context: number;

@@ -1,24 +1,38 @@
-import { parseGgufName } from './gguf-name.ts';
-import { type WeightFormat, weightFormat } from './weight-format.ts';
+import { bitsOfLabel, type GgufName, modelKey, parseGgufName } from './gguf-name.ts';
+import { copiesOf } from './weight-copies.ts';
+import { goesWith, type WeightFormat, weightFormat } from './weight-format.ts';
 
 interface Sized {
   readonly path: string;
   readonly size: number;
 }
 
+/** Projectors of one folder, and folders above a file, that are looked at: a listing comes from a server. */
+const MAX_PROJECTORS = 50;
+const MAX_DEPTH = 16;
+
 /** Files that hold one copy of the weights together. */
 export interface WeightSet<F extends Sized> {
   readonly format: WeightFormat;
-  /** Of a GGUF file: what `REPO:QUANTISATION` selects it by. */
+  /** Of a GGUF file: what `REPO:QUANTISATION` selects it by. No two sets of a listing have the same. */
   readonly label: string | undefined;
+  /** What the names say of the quantisation, which several sets may share. */
+  readonly quantisation: string | undefined;
+  /** In the order of their parts. */
   readonly files: readonly F[];
-  /** Image or audio encoders that go with every GGUF file of the revision; the one that is taken with this set. */
+  /** Those that a program loads together; the rest are copies of the same weights. */
+  readonly loaded: readonly F[];
+  /** Image or audio encoders that go with GGUF files; the one that is taken with this set. */
   readonly projector: F | undefined;
   /** Parts that the names announce and the listing lacks. */
   readonly missingParts: number;
+  /** The files are pieces, to be joined with `cat` before use. */
+  readonly joined: boolean;
+  /** Sets that share it hold the same model in other quantisations. */
+  readonly model: string;
 }
 
-/** The copies of the weights in a listing: one per format, and for GGUF one per quantisation. */
+/** The copies of the weights in a listing: one set per format, and for GGUF one per quantisation. */
 export function weightSets<F extends Sized>(files: readonly F[]): WeightSet<F>[] {
   const byFormat = new Map<WeightFormat, F[]>();
   for (const file of files) {
@@ -29,51 +43,180 @@ export function weightSets<F extends Sized>(files: readonly F[]): WeightSet<F>[]
     else known.push(file);
   }
   return Array.from(byFormat, ([format, members]) =>
-    format === 'gguf' ? ggufSets(members) : [plainSet(format, members)],
+    format === 'gguf' ? ggufSets(members) : [plainSet(format, members, files)],
   ).flat();
 }
 
-function plainSet<F extends Sized>(format: WeightFormat, files: readonly F[]): WeightSet<F> {
-  return { format, label: undefined, files: sortedByPath(files), projector: undefined, missingParts: 0 };
+function plainSet<F extends Sized>(
+  format: WeightFormat,
+  files: readonly F[],
+  all: readonly F[],
+): WeightSet<F> {
+  const { loaded, missingParts } = copiesOf(format, sortedByPath(files), all);
+  return {
+    format,
+    label: undefined,
+    quantisation: undefined,
+    files: sortedByPath(files),
+    loaded,
+    projector: undefined,
+    missingParts,
+    joined: false,
+    model: '',
+  };
+}
+
+interface Named<F> {
+  readonly file: F;
+  readonly name: GgufName;
 }
 
 function ggufSets<F extends Sized>(files: readonly F[]): WeightSet<F>[] {
   const named = files.map((file) => ({ file, name: parseGgufName(file.path) }));
-  const projectors = named.filter(({ name }) => name.role === 'projector');
-  const projector = preferredProjector(projectors.map(({ file }) => file));
-  const groups = new Map<string, typeof named>();
+  const projectors = projectorsByFolder(files);
+  const groups = new Map<string, Named<F>[]>();
   for (const entry of named) {
     if (entry.name.role !== 'model') continue;
-    const group = groups.get(entry.name.whole);
-    if (group === undefined) groups.set(entry.name.whole, [entry]);
-    else group.push(entry);
+    const { whole, parts, joined, part } = entry.name;
+    // The same model may be there in one piece, in two parts, and in three.
+    const key = JSON.stringify([whole.toLowerCase(), parts ?? (part === undefined ? 0 : -1), joined]);
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, [entry]);
+    else known.push(entry);
   }
-  const labels = Array.from(groups.values(), ([first]) => first!.name.quantisation);
-  return Array.from(groups, ([whole, group]) => {
-    const { quantisation, parts } = group[0]!.name;
-    const unique =
-      quantisation !== undefined && labels.filter((label) => label === quantisation).length === 1;
+  const sets = Array.from(groups.values(), (group): WeightSet<F> => {
+    const sorted = group.toSorted(
+      (left, right) =>
+        (left.name.part ?? 0) - (right.name.part ?? 0) || (left.file.path < right.file.path ? -1 : 1),
+    );
+    const members = sorted.map(({ file }) => file);
+    const { name } = sorted[0]!;
     return {
       format: 'gguf',
-      // Two models of one quantisation are told apart by their names.
-      label: unique ? quantisation : whole.slice(whole.lastIndexOf('/') + 1).replace(/\.gguf$/i, ''),
-      files: sortedByPath(group.map(({ file }) => file)),
-      projector,
-      missingParts: parts === undefined ? 0 : Math.max(0, parts - group.length),
+      label: undefined,
+      quantisation: name.quantisation,
+      files: members,
+      loaded: members,
+      projector: projectorFor(name, projectors),
+      missingParts: missingOf(sorted.map(({ name: one }) => one)),
+      joined: name.joined,
+      model: modelKey(name),
     };
   });
+  const labels = distinctLabels(sets);
+  return sets.map((set, index) => ({ ...set, label: labels[index] }));
 }
 
-/** Half precision is what the encoders are meant to run in; the largest of the others otherwise. */
-function preferredProjector<F extends Sized>(files: readonly F[]): F | undefined {
-  const rank = (file: F) => ['F16', 'BF16'].indexOf(parseGgufName(file.path).quantisation ?? '') >>> 0;
-  return files.toSorted((left, right) => rank(left) - rank(right) || right.size - left.size)[0];
+/** Where the names say how many there are, what lacks of them; else the gaps between the first and the last that is there. */
+function missingOf(names: readonly GgufName[]): number {
+  const numbers = names.flatMap(({ part }) => part ?? []);
+  if (numbers.length === 0) return 0;
+  const total = names[0]?.parts ?? Math.max(...numbers) + (Math.min(...numbers) === 0 ? 1 : 0);
+  return Math.max(0, total - new Set(numbers).size);
+}
+
+/** The names by which sets can be asked for, from the shortest to the one that is certainly its own. */
+function namesOf<F extends Sized>({ quantisation, files }: WeightSet<F>): string[] {
+  const path = files[0]?.path ?? '';
+  const { whole } = parseGgufName(path);
+  const stem = whole.replace(/\.gguf$/i, '');
+  return [quantisation ?? baseName(stem), baseName(stem), stem, path];
+}
+
+/** For every set the first of its names that no other set has in the same place. */
+function distinctLabels<F extends Sized>(sets: readonly WeightSet<F>[]): string[] {
+  const names = sets.map((set) => namesOf(set));
+  const counts = [0, 1, 2, 3].map((level) => countNames(names.map((own) => own[level]!)));
+  const chosen = names.map((own) => {
+    const level = own.findIndex((name, at) => counts[at]!.get(name.toUpperCase()) === 1);
+    return own.at(level)!;
+  });
+  const taken = countNames(chosen);
+  return chosen.map((name, index) => (taken.get(name.toUpperCase()) === 1 ? name : names[index]!.at(-1)!));
+}
+
+function countNames(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name.toUpperCase(), (counts.get(name.toUpperCase()) ?? 0) + 1);
+  return counts;
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Case does not matter: `q4_k_m` is how file names often write it. */
+export function sameLabel(left: string, right: string): boolean {
+  return left.toUpperCase() === right.toUpperCase();
+}
+
+/**
+ * The projector of a model, as llama.cpp chooses it: from the model's folder or above, the deepest first, then of the
+ * nearest width. One that bears the model's name comes before those of other models in the folder.
+ */
+function projectorFor<F extends Sized>(
+  model: GgufName,
+  projectors: ReadonlyMap<string, readonly Named<F>[]>,
+): F | undefined {
+  const near = foldersAbove(model.whole).flatMap((folder) => projectors.get(folder) ?? []);
+  const wanted = bitsOfLabel(model.quantisation) ?? 0;
+  const key = modelKey(model);
+  const rank = ({ name }: Named<F>) => [
+    -folderOf(name.whole).length,
+    key !== '' && baseName(name.whole).toLowerCase().includes(key) ? 0 : 1,
+    Math.abs((bitsOfLabel(name.quantisation) ?? 0) - wanted),
+    // Both have 16 bits; half precision is what every program runs.
+    ['F16', 'BF16'].indexOf(name.quantisation ?? '') >>> 0,
+  ];
+  return near.toSorted((left, right) => compareLists(rank(left), rank(right)))[0]?.file;
+}
+
+/** Projectors by their folder. Nobody has more than a few for one model. */
+function projectorsByFolder<F extends Sized>(files: readonly F[]): Map<string, Named<F>[]> {
+  const folders = new Map<string, Named<F>[]>();
+  for (const file of sortedByPath(files)) {
+    const name = parseGgufName(file.path);
+    if (name.role !== 'projector') continue;
+    const folder = folderOf(name.whole);
+    const known = folders.get(folder);
+    if (known === undefined) folders.set(folder, [{ file, name }]);
+    else if (known.length < MAX_PROJECTORS) known.push({ file, name });
+  }
+  return folders;
+}
+
+/** `a/b/`, `a/` and the root of `a/b/c`. */
+function foldersAbove(path: string): string[] {
+  const segments = path.split('/').slice(0, -1).slice(0, MAX_DEPTH);
+  return [...segments.map((_, index) => `${segments.slice(0, index + 1).join('/')}/`), ''];
+}
+
+/** `a/b/` of `a/b/c`; empty at the root. */
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/') + 1);
+}
+
+function compareLists(left: readonly number[], right: readonly number[]): number {
+  const index = left.findIndex((value, at) => value !== right[at]);
+  return index < 0 ? 0 : left[index]! - right[index]!;
 }
 
 function sortedByPath<F extends Sized>(files: readonly F[]): F[] {
   return files.toSorted((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0));
 }
 
+/** Bytes of what is loaded: one copy of the weights, and the projector. */
 export function setBytes(set: WeightSet<Sized>): number {
-  return set.files.reduce((sum, { size }) => sum + size, set.projector?.size ?? 0);
+  return set.loaded.reduce((sum, { size }) => sum + size, set.projector?.size ?? 0);
+}
+
+/** All that belongs to one GGUF quantisation: its parts, its projector, and the small files of the revision. */
+export function filesOfSet<F extends Sized>(set: WeightSet<F>, files: readonly F[]): F[] {
+  const kept = new Set([...set.files, ...(set.projector === undefined ? [] : [set.projector])]);
+  return files.filter((file) => kept.has(file) || goesWith(file.path, set.quantisation));
+}
+
+/** `2 of its parts are missing`. */
+export function missingText(count: number): string {
+  return `${count} of its parts ${count === 1 ? 'is' : 'are'} missing`;
 }

@@ -1,30 +1,20 @@
 import { FetchError } from '../model/error.ts';
+import { draftsNamed, findQuantisation } from '../model/find-quantisation.ts';
 import { nearest } from '../model/nearest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
-import { PICKLE_FORMATS, type WeightFormat, weightFormat } from '../model/weight-format.ts';
-import { type WeightSet, weightSets } from '../model/weight-set.ts';
+import { isCalibration, PICKLE_FORMATS, WEIGHT_PREFERENCE, weightFormat } from '../model/weight-format.ts';
+import { filesOfSet, type WeightSet } from '../model/weight-set.ts';
 
 /** Which of several copies of the same weights is wanted. */
 export type WeightsPolicy = 'safetensors' | 'gguf' | 'all' | 'auto';
 
 export const WEIGHTS_POLICIES: readonly WeightsPolicy[] = ['safetensors', 'gguf', 'all', 'auto'];
 
-/** What `auto` takes, the best first: loaded without unpickling, in the fewest conversions. */
-const AUTO: readonly WeightFormat[] = [
-  'safetensors',
-  'consolidated',
-  'gguf',
-  'pytorch',
-  'original',
-  'ggml',
-  'onnx',
-];
-
 /** The files of a listing without the weights that the policy does not want. What holds no weights always stays. */
 export function applyWeights(files: readonly RemoteFile[], policy: WeightsPolicy): readonly RemoteFile[] {
   if (policy === 'all') return files;
   const present = new Set(files.map(({ path }) => weightFormat(path)));
-  const wanted = policy === 'auto' ? AUTO.find((format) => present.has(format)) : policy;
+  const wanted = policy === 'auto' ? WEIGHT_PREFERENCE.find((format) => present.has(format)) : policy;
   if (wanted === undefined) return files;
   if (!present.has(wanted)) {
     const others = Array.from(present).filter((format) => format !== 'other');
@@ -35,29 +25,48 @@ export function applyWeights(files: readonly RemoteFile[], policy: WeightsPolicy
           : 'It has no weights at all: leave --weights out to get its other files.',
     });
   }
-  return files.filter(({ path }) => [wanted, 'other'].includes(weightFormat(path)));
+  return files.filter(({ path }) => {
+    const format = weightFormat(path);
+    return (format === wanted || format === 'other') && !isCalibration(path);
+  });
 }
 
 /** The files of one GGUF quantisation, its projector, and everything that holds no weights. */
 export function selectQuantisation(files: readonly RemoteFile[], name: string): readonly RemoteFile[] {
-  const sets = weightSets(files).filter(({ format }) => format === 'gguf');
-  const wanted = sets.filter(({ label }) => label?.toUpperCase() === name.toUpperCase());
-  const [set] = wanted;
-  if (set === undefined) throw noQuantisation(sets, name);
+  const { matches, sets } = findQuantisation(files, name);
+  const [set] = matches;
+  if (set === undefined) throw noQuantisation(files, sets, name);
+  if (matches.length > 1) throw severalQuantisations(matches, name);
   if (set.missingParts > 0) {
-    throw new FetchError(
+    throw new FetchError('NOT_FOUND', `${name} lacks ${set.missingParts} of its parts in this revision.`, {
+      hint: 'Ask the owner of the repository, or choose another quantisation.',
+    });
+  }
+  return filesOfSet(set, files);
+}
+
+function severalQuantisations(matches: readonly WeightSet<RemoteFile>[], name: string): FetchError {
+  const labels = matches.flatMap(({ label }) => label ?? []);
+  return new FetchError('NOT_FOUND', `"${name}" means several files of this revision.`, {
+    hint: `Name one of ${labels.slice(0, 6).join(', ')}.`,
+  });
+}
+
+function noQuantisation(
+  files: readonly RemoteFile[],
+  sets: readonly WeightSet<RemoteFile>[],
+  name: string,
+): FetchError {
+  const [draft] = draftsNamed(files, name);
+  if (draft !== undefined) {
+    return new FetchError(
       'NOT_FOUND',
-      `${name}: ${set.missingParts} of its parts are missing in this revision.`,
+      `This revision has no quantisation "${name}": ${draft} only guesses tokens for another model.`,
       {
-        hint: 'Ask the owner of the repository, or choose another quantisation.',
+        hint: `To get that file alone, leave ":${name}" out and name the file behind the repository.`,
       },
     );
   }
-  const kept = new Set([...set.files, ...(set.projector === undefined ? [] : [set.projector])]);
-  return files.filter((file) => kept.has(file) || weightFormat(file.path) === 'other');
-}
-
-function noQuantisation(sets: readonly WeightSet<RemoteFile>[], name: string): FetchError {
   const labels = sets.flatMap(({ label }) => label ?? []);
   const close = nearest(name, labels, 5);
   const shown = close.length > 0 ? close : labels.slice(0, 5);

@@ -65,6 +65,7 @@ const METHOD_NAMES: ReadonlyMap<string, string> = new Map(
     gguf: 'GGUF',
     fp8: 'FP8',
     mxfp4: 'MXFP4',
+    lora: 'LoRA adapter',
   }),
 );
 
@@ -76,9 +77,9 @@ export function formatParameters(count: number): string {
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${unit}`;
 }
 
-/** `gptq-4bit-32g-actorder_True`; `main:Q4_K_M`, or `Q4_K_M` alone where all rows are of one branch. */
+/** `gptq-4bit-32g-actorder_True`; `v1.0 (tag)`; `main:Q4_K_M`, or `Q4_K_M` alone where all rows are of one branch. */
 export function rowName(row: BranchRow, oneRevision: boolean): string {
-  const revision = printable(row.revision);
+  const revision = printable(row.revision) + (row.kind === 'tag' ? ' (tag)' : '');
   if (row.variant === undefined) return revision;
   return oneRevision ? printable(row.variant) : `${revision}:${printable(row.variant)}`;
 }

@@ -91,10 +91,11 @@ export function columnsFor(rows: readonly BranchRow[]): Column[] {
 }
 
 /** Files in several parts: how many. */
-function partsCell({ variant, files, formats }: BranchRow): Cell {
+function partsCell({ variant, files, formats, otherCopies: other }: BranchRow): Cell {
+  const counted = formats.find(({ format }) => other === undefined || format === other.format);
   const parts =
     variant === undefined
-      ? (formats[0]?.files ?? 0)
+      ? (counted?.files ?? 0) - (other?.files ?? 0)
       : files.filter(({ path }) => /\.gguf/i.test(path) && !/mmproj/i.test(path)).length;
   return parts > 1 ? { text: String(parts), mark: '' } : EMPTY;
 }

@@ -15,6 +15,7 @@ const LABELS: readonly (readonly [FactName, string])[] = [
   ['mix', 'tensors'],
   ['groupSize', 'group size'],
   ['actOrder', 'act order'],
+  ['actGroupAware', 'order in groups'],
   ['damp', 'damp'],
   ['symmetric', 'symmetric'],
   ['packing', 'packing'],
@@ -33,9 +34,11 @@ const LABELS: readonly (readonly [FactName, string])[] = [
   ['headSize', 'head size'],
   ['context', 'context'],
   ['kvBytesPerToken', 'cache per token'],
+  ['kvCacheBits', 'bits of the cache'],
   ['stopTokens', 'stop tokens'],
   ['license', 'licence'],
   ['baseModel', 'base model'],
+  ['adapterRank', 'adapter rank'],
 ];
 const LABEL_COLUMNS = 17;
 const MOST_FILES = 100;

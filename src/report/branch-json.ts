@@ -1,4 +1,5 @@
 import type { BranchRow, BranchTable, Fit, RankedRow } from '../model/branch-facts.ts';
+import { digestJson } from './digest-json.ts';
 import { safeJson } from './json-reporter.ts';
 
 /**
@@ -7,10 +8,11 @@ import { safeJson } from './json-reporter.ts';
  * `v` (1), `repo` (`type`, `id`), `notes` (texts), `rows`; in each row
  * `kind` (`branch`, `tag`, `revision`), `revision`, `commit`, `date` (ISO or null),
  * `variant` (the quantisation that `REPO@REVISION:VARIANT` names, or null for the whole branch),
- * `bytes` (all files of the download), `weightBytes`, `files` (`path`, `size`), `formats` (`format`, `files`, `bytes`),
+ * `bytes` (all files of the download), `weightBytes`, `files` (`path`, `size`, and `sha256` or `gitSha1`, as the hub has it), `formats` (`format`, `files`, `bytes`),
+ * `missingParts` (of the weights) and `otherCopies` (`format`, `files`, `bytes`: copies that are not in `weightBytes`), where there are any,
  * `facts`: by name, each `{value, origin}`; names that are not known are left out,
  * `conflicts`: `field`, `believed` and `other`, both `{value, origin}`, `problems` (texts).
- * With `--fits`, rows are in the order of the ranking and have `fit`: `fits`, `weights`, `kvCache` (or null), `runtime`, `total`,
+ * With `--fits`, rows are in the order of the ranking and have `fit`: `fits`, `weights`, `kvCache` (as llama.cpp allocates it, or null), `kvCacheVllm` (where vLLM differs by more than a tenth), `runtime`, `total`,
  * `memory`, `context` (tokens), `reasons` (texts).
  */
 export function renderBranchJson(table: BranchTable, ranked?: readonly RankedRow[]): string {
@@ -46,11 +48,24 @@ function rowJson(row: BranchRow, fit?: Fit): unknown {
     conflicts,
     problems,
     formats,
-    files,
+    ...(row.missingParts ? { missingParts: row.missingParts } : {}),
+    ...(row.otherCopies === undefined ? {} : { otherCopies: row.otherCopies }),
+    files: files.map(({ path, size, digest }) => ({ path, size, ...digestJson(digest) })),
     ...(fit === undefined ? {} : { fit: fitJson(fit) }),
   };
 }
 
-function fitJson({ fits, weights, kvCache, runtime, total, memory, context, reasons }: Fit): unknown {
-  return { fits, weights, kvCache: kvCache ?? null, runtime, total, memory, context, reasons };
+function fitJson({
+  fits,
+  weights,
+  kvCache,
+  kvCacheVllm,
+  runtime,
+  total,
+  memory,
+  context,
+  reasons,
+}: Fit): unknown {
+  const vllm = kvCacheVllm === undefined ? {} : { kvCacheVllm };
+  return { fits, weights, kvCache: kvCache ?? null, ...vllm, runtime, total, memory, context, reasons };
 }

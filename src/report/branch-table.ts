@@ -25,6 +25,7 @@ export function renderBranchTable(table: BranchTable, options: BranchTableOption
   const remarks = [
     ...projectorNotes(rows),
     ...formatNotes(rows),
+    ...copyNotes(rows),
     ...remarksOf(rows),
     ...table.notes.map(printable),
   ];
@@ -64,22 +65,35 @@ const COMMON: readonly FactName[] = ['method', 'architecture', 'parameters', 'co
 /** The repository, how many rows, and what they have in common. */
 export function titleOf({ repo, rows }: BranchTable): string {
   const variants = rows.every((row) => row.variant !== undefined) && rows.length > 0;
-  const branches = new Set(rows.map((row) => row.revision)).size;
-  const count = variants
-    ? formatCount(rows.length, 'quantisation')
-    : branches === 1
-      ? '1 branch'
-      : `${groupDigits(branches)} branches`;
+  const count = variants ? formatCount(rows.length, 'quantisation') : revisionCount(rows);
   const common = COMMON.flatMap((name) => {
     const texts = new Set(rows.map((row) => factCell(row, name).text));
     const [text] = texts;
     if (texts.size !== 1 || text === undefined || text === '') return [];
     if (name === 'method' && text === 'none') return ['not quantised'];
+    if (name === 'method' && text.endsWith('adapter')) return [adapterText(text, rows)];
     return [
       name === 'parameters' ? `${text} parameters` : name === 'context' ? `made for ${text} tokens` : text,
     ];
   });
   return `${printable(repoPath(repo))}: ${[count, ...common].join(', ')}`;
+}
+
+/** `5 branches and 1 tag`. */
+function revisionCount(rows: readonly BranchRow[]): string {
+  const named = (isTag: boolean) =>
+    new Set(rows.filter(({ kind }) => (kind === 'tag') === isTag).map(({ revision }) => revision)).size;
+  const [branches, tags] = [named(false), named(true)];
+  const counted = branches === 1 ? '1 branch' : `${groupDigits(branches)} branches`;
+  if (tags === 0) return counted;
+  return branches === 0 ? formatCount(tags, 'tag') : `${counted} and ${formatCount(tags, 'tag')}`;
+}
+
+/** `LoRA adapter of OWNER/NAME`. */
+function adapterText(text: string, rows: readonly BranchRow[]): string {
+  const models = new Set(rows.map((row) => factCell(row, 'baseModel').text));
+  const [model] = models;
+  return models.size === 1 && model ? `${text} of ${model}` : text;
 }
 
 /** What is doubtful about rows; what is the same for several is said once. */
@@ -108,13 +122,34 @@ function formatNotes(rows: readonly BranchRow[]): string[] {
     });
 }
 
-/** Every quantisation comes with the encoder for pictures, so its size counts each time. */
+/** Copies of the same weights in one format: what one of them takes. */
+function copyNotes(rows: readonly BranchRow[]): string[] {
+  return rows.flatMap((row) => {
+    const { otherCopies: other, weightBytes } = row;
+    if (other === undefined) return [];
+    const files = formatCount(other.files, 'file');
+    return `${rowName(row, false)}: one copy of the weights is loaded, ${formatBytes(weightBytes)}; ${files} of ${formatBytes(other.bytes)} ${other.files === 1 ? 'holds' : 'hold'} others`;
+  });
+}
+
+/** A quantisation comes with the encoder for pictures, so its size counts each time. */
 function projectorNotes(rows: readonly BranchRow[]): string[] {
-  const files = rows
-    .filter(({ variant }) => variant !== undefined)
-    .flatMap(({ files: all }) => all.filter(({ path }) => /mmproj/i.test(path)));
-  const sizes = new Map(files.map(({ path, size }) => [path, size]));
-  return Array.from(sizes, ([path, size]) => `every size includes ${printable(path)}, ${formatBytes(size)}`);
+  const variants = rows.filter(({ variant }) => variant !== undefined);
+  const oneRevision = isOneRevision(rows);
+  const found = new Map<string, { size: number; names: string[] }>();
+  for (const row of variants) {
+    for (const { path, size } of row.files.filter((file) => /mmproj/i.test(file.path))) {
+      const known = found.get(path);
+      if (known === undefined) found.set(path, { size, names: [rowName(row, oneRevision)] });
+      else known.names.push(rowName(row, oneRevision));
+    }
+  }
+  return Array.from(found, ([path, { size, names }]) => {
+    const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+    const whose =
+      names.length === variants.length ? 'every size' : `the size of ${names.slice(0, 3).join(', ')}${more}`;
+    return `${whose} includes ${printable(path)}, ${formatBytes(size)}`;
+  });
 }
 
 const FIELD_NAMES: Partial<Record<FactName, string>> = {
@@ -129,8 +164,14 @@ const FIELD_NAMES: Partial<Record<FactName, string>> = {
 export function conflictText({ field, believed, other }: Conflict): string {
   const said = `${FIELD_NAMES[field] ?? field}: ${valueText(field, believed.value)} (${believed.origin})`;
   const differs = valueText(field, other.value);
-  if (other.origin === 'rule') return `${said}; ${differs} by what ExLlama loads today`;
-  if (other.origin === 'computed') return `${said}, although it should be ${differs}`;
+  if (other.origin === 'rule') {
+    const loads = other.value === true ? 'supported by current versions' : 'not loaded by current versions';
+    return `ExLlama: ${believed.origin} says ${valueText(field, believed.value)}; ${loads}`;
+  }
+  if (other.origin === 'computed') {
+    const value = `${FIELD_NAMES[field] ?? field}: ${valueText(field, believed.value)} in ${believed.origin}`;
+    return `${value} (expected ${differs} from config.json)`;
+  }
   return `${said}, although the ${other.origin} says ${differs}`;
 }
 

@@ -1,12 +1,15 @@
 import type { BranchTable, RankedRow } from '../model/branch-facts.ts';
 import { bitsCell, rowName } from './branch-cells.ts';
 import { type BranchTableOptions, isOneRevision, prose, remarkLines, titleOf } from './branch-table.ts';
+import { fitReasons } from './fit-sentence.ts';
 import { displayWidth, formatBytes, groupDigits, printable } from './format.ts';
 import { layOut, type TextColumn, wrap } from './text-table.ts';
 
 const PROSE_COLUMNS = 100;
 /** With less than this beside the name, the sum goes into one column. */
 const SUM_COLUMNS = 48;
+const PERPLEXITY =
+  'Ranked by the perplexity (ppl) that a type added to Llama 3 8B in the measurements of llama.cpp; types that were not measured by their bits per weight.';
 
 /** `fetch branches REPO --fits SIZE`: the sum of every row, then the ranking with its reasons. */
 export function renderFitTable(
@@ -29,7 +32,7 @@ export function renderFitTable(
   ];
   const lines = layOut(columns, options.columns);
   const reasons = ranked.map(
-    ({ row, fit }, index) => `${index + 1}. ${rowName(row, oneRevision)}: ${fit.reasons.join('; ')}`,
+    ({ row, fit }, index) => `${index + 1}. ${rowName(row, oneRevision)}: ${fitReasons(fit).join('; ')}`,
   );
   const width = Math.min(options.columns ?? PROSE_COLUMNS, PROSE_COLUMNS);
   const question =
@@ -39,9 +42,12 @@ export function renderFitTable(
   return [
     ...prose(titleOf(table), options),
     ...prose(
-      `${question}: weights + keys and values in 16 bits + ${formatBytes(first?.fit.runtime ?? 0)} for the program itself, a rule of thumb.`,
+      `${question}: weights + KV cache in fp16 as llama.cpp allocates it + ${formatBytes(first?.fit.runtime ?? 0)} for the program itself, a rule of thumb.`,
       options,
     ),
+    ...(ranked.some(({ fit }) => fit.reasons.some((reason) => reason.includes(' ppl')))
+      ? prose(PERPLEXITY, options)
+      : []),
     '',
     ...lines.map((line, index) =>
       paint(line, index === 0 ? undefined : ranked[index - 1]?.fit.fits, options),

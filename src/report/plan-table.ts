@@ -1,4 +1,5 @@
 import type { Plan, PlannedFile } from '../model/plan.ts';
+import { digestJson } from './digest-json.ts';
 import { formatBytes, printable, truncateMiddle } from './format.ts';
 import { safeJson } from './json-reporter.ts';
 import { planSentence, revisionSentence } from './plan-sentence.ts';
@@ -84,7 +85,7 @@ function spaceSentence(plan: Plan): string {
  * `--dry-run --json`: the same facts as one JSON document.
  *
  * `v` (1), `repo` (`type`, `id`), `revision`, `commit`, `directory`;
- * `files`: for each `path`, `size`, `held` (bytes here), `action` (`keep`, `check`, `transfer`), `replaces` (true
+ * `files`: for each `path`, `size`, `sha256` (of small files in git `gitSha1`, the id of the blob), `held` (bytes here), `action` (`keep`, `check`, `transfer`), `replaces` (true
  * when a file of another content stands there now), `reuse` (path of the file that will be copied instead, if there is one);
  * `totals`: `files`, `bytes`, `held`, `fetch` and, if files are copied, `reuse` (bytes), `keepFiles`, `checkFiles`, `fetchFiles`;
  * `space`: `needed` and `free` bytes (`free` is null where the system does not say);
@@ -102,6 +103,7 @@ export function renderPlanJson(plan: Plan, directory: string, prunable?: readonl
     files: plan.files.map((planned) => ({
       path: planned.file.path,
       size: planned.file.size,
+      ...digestJson(planned.file.digest),
       held: heldOf(planned),
       action: planned.action,
       replaces: planned.replaces,

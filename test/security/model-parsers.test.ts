@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readCard } from '../../src/branches/card.ts';
+import { countParameters } from '../../src/branches/count-parameters.ts';
 import type { PlainFacts } from '../../src/branches/fact-list.ts';
 import { MAX_GGUF_BYTES, readGgufHeader } from '../../src/branches/gguf-header.ts';
 import { parseRecord } from '../../src/branches/json.ts';
@@ -14,7 +15,7 @@ import {
 } from '../../src/branches/model-config.ts';
 import { describesQuantisation, readQuantisation } from '../../src/branches/quantisation.ts';
 import { plainWeights, readTensors } from '../../src/branches/read-weights.ts';
-import { readHeader, summarise } from '../../src/branches/safetensors-header.ts';
+import { readHeader } from '../../src/branches/safetensors-header.ts';
 import { ggufHeader } from '../support/hub/fixtures/gguf.ts';
 import { cpuMs } from '../support/machine.ts';
 
@@ -33,7 +34,8 @@ function expectSober(facts: PlainFacts): void {
       else if (typeof part === 'number') {
         expect(part, name).toBeGreaterThanOrEqual(0);
         expect(part, name).toBeLessThanOrEqual(Number.MAX_SAFE_INTEGER);
-      } else expect(typeof part, name).toBe('boolean');
+      } else if (name === 'kvGroups') expectSober(part as PlainFacts);
+      else expect(typeof part, name).toBe('boolean');
     }
   }
 }
@@ -58,6 +60,64 @@ const CONFIG_NAMES = [
   ...['eos_token', 'chat_template', 'metadata', 'total_size', 'name', 'template', 'content', '__proto__'],
   ...['quant_method', 'bits', 'w_bit', 'group_size', 'q_group_size', 'desc_act', 'damp_percent', 'sym'],
   ...['load_in_4bit', 'load_in_8bit', 'config_groups', 'weights', 'num_bits', 'actorder', 'dynamic'],
+  ...[
+    'layer_types',
+    'sliding_window',
+    'sliding_window_pattern',
+    'block_configs',
+    'attention',
+    'num_kv_heads',
+  ],
+  ...[
+    'no_rope_layers',
+    'attention_chunk_size',
+    'full_attention_interval',
+    'attn_layer_period',
+    'global_head_dim',
+  ],
+  ...[
+    'hybrid_override_pattern',
+    'linear_attn_config',
+    'full_attn_layers',
+    'num_kv_shared_layers',
+    'block_types',
+  ],
+  ...[
+    'quant_algo',
+    'quantized_layers',
+    'kv_cache_quant_algo',
+    'kv_cache_scheme',
+    'quant_config',
+    'quant_type',
+  ],
+  ...[
+    'weight_quant_params',
+    'nbits',
+    '_type',
+    '_data',
+    'global_quant_config',
+    'weight',
+    'dtype',
+    'block_structure',
+  ],
+  ...[
+    'num_codebooks',
+    'nbits_per_codebook',
+    'in_group_size',
+    'out_group_size',
+    'config_for_layers',
+    'vector_lens',
+  ],
+  ...[
+    'num_centroids',
+    'num_res_centroids',
+    'extra_config',
+    'forward_dtype',
+    'meta',
+    'beta1',
+    'mode',
+    'codebook',
+  ],
   ...['calibration', 'dataset', 'length', 'weight_block_size', 'fmt', 'version', 'head_bits', 'constructor'],
 ];
 const METHODS = [
@@ -69,6 +129,18 @@ const METHODS = [
   'fp8',
   'mxfp4',
   'compressed-tensors',
+  'modelopt',
+  'tensorrt-llm',
+  'hqq',
+  'aqlm',
+  'vptq',
+  'quark',
+  'quanto',
+  'torchao',
+  'mlx',
+  'auto-round',
+  'fp_quant',
+  'spqr',
   'toString',
 ];
 
@@ -154,7 +226,7 @@ describe('the header of a safetensors file', () => {
             expect(tensors.length).toBeLessThan(200);
             return;
           }
-          expectSober(summarise(tensors, bits, by));
+          expectSober(countParameters(tensors, { method: by ?? 'none', bits, groupSize: 32 }));
           expectSober(plainWeights(tensors));
         },
       ),

@@ -153,6 +153,9 @@ describe('--dry-run', () => {
   test('is one JSON document with --json', async () => {
     const run = await workspace.run([ID, '--dry-run', '--json', 'config.json', 'model.safetensors']);
     expect(run.exit).toBe(0);
+    const truth = await hub.truth(ID);
+    const sha256 = truth.find(({ path }) => path === 'model.safetensors')?.sha256;
+    const gitSha1 = expect.stringMatching(/^[0-9a-f]{40}$/) as string;
     expect(JSON.parse(run.stdout)).toEqual({
       v: 1,
       repo: { type: 'model', id: ID },
@@ -160,8 +163,8 @@ describe('--dry-run', () => {
       commit: hub.repository(ID).commitOf('main').id,
       directory: workspace.path('output'),
       files: [
-        { path: 'config.json', size: 3, held: 0, action: 'transfer', replaces: false },
-        { path: 'model.safetensors', size: SIZE, held: 0, action: 'transfer', replaces: false },
+        { path: 'config.json', size: 3, gitSha1, held: 0, action: 'transfer', replaces: false },
+        { path: 'model.safetensors', size: SIZE, sha256, held: 0, action: 'transfer', replaces: false },
       ],
       totals: {
         files: 2,

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readBranchName } from '../../../src/branches/branch-name.ts';
 import { readCard } from '../../../src/branches/card.ts';
+import { countParameters } from '../../../src/branches/count-parameters.ts';
 import { readTensors } from '../../../src/branches/read-weights.ts';
-import { headerLength, readHeader, summarise } from '../../../src/branches/safetensors-header.ts';
+import { headerLength, readHeader } from '../../../src/branches/safetensors-header.ts';
 import { cpuMs } from '../../support/machine.ts';
 
 describe('a card', () => {
@@ -67,7 +68,11 @@ describe('the header of a safetensors file', () => {
       fc.property(fc.json(), (text) => {
         const tensors = readHeader(new TextEncoder().encode(text));
         if (typeof tensors === 'string') return;
-        const { parameters = 1, tensorBytes = 1 } = summarise(tensors, 4, 'gptq');
+        const { parameters = 1, tensorBytes = 1 } = countParameters(tensors, {
+          method: 'gptq',
+          bits: 4,
+          groupSize: 128,
+        });
         expect(Number.isSafeInteger(parameters) && Number.isSafeInteger(tensorBytes)).toBe(true);
       }),
     );
@@ -94,7 +99,9 @@ describe('the header of a safetensors file', () => {
       [0, 196_608],
       [196_608, 8 + json.length],
     ]);
-    expect(summarise(found as never, undefined, 'none')).toEqual({
+    expect(
+      countParameters(found as never, { method: 'none', bits: undefined, groupSize: undefined }),
+    ).toEqual({
       parameters: 160_000,
       tensorBytes: 320_000,
     });

@@ -136,6 +136,7 @@ describe('the shape of a model', () => {
       headSize: 128,
       context: 32768,
       dtype: 'bfloat16',
+      kvGroups: [{ layers: 32, bytesPerToken: 4096 }],
       kvBytesPerToken: 128 * 1024,
     });
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { describeBranch } from '../../../src/branches/describe-branch.ts';
 import type { RemoteFile } from '../../../src/model/remote-file.ts';
 import { applyWeights, savedBySafetensors, selectQuantisation } from '../../../src/plan/weights-policy.ts';
 
@@ -69,8 +70,37 @@ describe('a quantisation', () => {
   });
 
   test('with a missing part is refused', () => {
-    expect(() => selectQuantisation([file('m.Q8_0-00001-of-00002.gguf')], 'Q8_0')).toThrow(
-      'parts are missing',
-    );
+    expect(() => selectQuantisation([file('m.Q8_0-00001-of-00002.gguf')], 'Q8_0')).toThrow('of its parts');
   });
+});
+
+test('auto takes the format whose weights the table counts', async () => {
+  const paths = [
+    'model.safetensors',
+    'consolidated.safetensors',
+    'pytorch_model.bin',
+    'original/consolidated.00.pth',
+    'ggml-model.bin',
+    'onnx/model.onnx',
+    'tf_model.h5',
+  ];
+  const sized = paths.map((path, index) => file(path, 1000 + index));
+  for (const first of sized) {
+    for (const second of sized) {
+      if (first === second) continue;
+      const [row] = await describeBranch({
+        kind: 'branch',
+        revision: 'main',
+        commit: 'a'.repeat(40),
+        date: undefined,
+        files: [first, second],
+        read: async () => new Uint8Array(),
+        card: Promise.resolve({ rows: new Map(), about: {} }),
+        whole: false,
+      });
+      const taken = applyWeights([first, second], 'auto');
+      // TensorFlow alone is nobody's preference: auto then takes it with the other.
+      if (taken.length === 1) expect(taken[0]?.size, `${first.path} ${second.path}`).toBe(row?.weightBytes);
+    }
+  }
 });

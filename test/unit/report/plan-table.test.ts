@@ -101,3 +101,25 @@ test.each([120, 80, 60, 40])('at %i columns every row of the table fits', (colum
   for (const row of rows) expect(row.length).toBeLessThanOrEqual(columns);
   expect(rows[3]).toContain('0002.safetensors');
 });
+
+test('the JSON document has the digest of every file, as far as the hub says it', () => {
+  const [small, big, other] = [planned('a', 1), planned('b', 2), planned('c', 3)].map((one) => ({ ...one }));
+  const withDigest = (
+    one: typeof small,
+    digest: { algorithm: 'sha256' | 'git-sha1'; hex: string } | undefined,
+  ) => ({
+    ...one!,
+    file: { ...one!.file, digest },
+  });
+  const plan = planOf([
+    withDigest(small, { algorithm: 'git-sha1', hex: '1'.repeat(40) }),
+    withDigest(big, { algorithm: 'sha256', hex: '2'.repeat(64) }),
+    withDigest(other, undefined),
+  ]);
+  const { files } = JSON.parse(renderPlanJson(plan, '/d')) as { files: Record<string, unknown>[] };
+  expect(files.map(({ sha256, gitSha1 }) => [sha256, gitSha1])).toEqual([
+    [undefined, '1'.repeat(40)],
+    ['2'.repeat(64), undefined],
+    [undefined, undefined],
+  ]);
+});

@@ -1,0 +1,86 @@
+import type { PlainFacts } from './fact-list.ts';
+import { exact } from './kv-cache.ts';
+import { ELEMENT_BITS, type Tensor } from './safetensors-header.ts';
+
+/** What is known of the quantisation before the tensors are counted. */
+export interface Packing {
+  readonly method: string;
+  /** Of all packed words; undefined where modules differ or nobody says it. */
+  readonly bits: number | undefined;
+  /** Weights that share a scale. */
+  readonly groupSize: number | undefined;
+}
+
+/** Trellises, codebooks and the like: their tensors do not tell how many weights they hold. */
+const UNTOLD: ReadonlySet<string> = new Set([
+  'exl2',
+  'exl3',
+  'aqlm',
+  'bitnet',
+  'fp_quant',
+  'hqq',
+  'quip',
+  'sinq',
+  'spqr',
+  'vptq',
+]);
+
+/** What quantisers store beside the weights. */
+const TABLES =
+  /(\.(g_idx|qzeros|scales|biases|q_scale|q_scale_max|q_groups|q_perm|q_invperm|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*|weight_scale(_inv|_2)?|weight_scales|weight_zero_point|weight_shape|weight_g_idx|weight_global_scale|(input|output|pre_quant|k|v|q|prob_output)_scale|input_global_scale|activation_scaling_factor|prequant_scaling_factor|weights_scaling_factor(_2)?|SCB|weight_format)|_scales|_scale_inv)$/;
+
+/** Positions, masks and the like, which models keep beside their weights. */
+const COUNTERS = /(ids|index|indexes|mask|\.bias|masked_bias|num_batches_tracked)$/;
+
+/**
+ * Parameters and bytes of all tensors of a model. Packed weights count for what they hold: GPTQ and AWQ put
+ * 32/bits values into an I32, MLX into a U32, bitsandbytes 8/bits into a U8, 4-bit floats two into a U8; their scales and
+ * tables hold no parameters. Unknown where words hold what nobody says.
+ */
+export function countParameters(tensors: readonly Tensor[], packing: Packing): PlainFacts {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  let parameters: number | undefined = UNTOLD.has(packing.method) ? undefined : 0;
+  let tensorBytes = 0;
+  for (const tensor of tensors) {
+    tensorBytes += tensor.bytes;
+    const held = TABLES.test(tensor.name) ? 0 : parametersOf(tensor, packing, byName);
+    parameters = parameters === undefined || held === undefined ? undefined : parameters + held;
+  }
+  const isKnown = parameters !== undefined && Number.isSafeInteger(parameters) && parameters > 0;
+  return {
+    tensorBytes: tensorBytes > 0 ? exact(tensorBytes) : undefined,
+    parameters: isKnown ? parameters : undefined,
+  };
+}
+
+function parametersOf(
+  { name, dtype, shape }: Tensor,
+  { method, bits, groupSize }: Packing,
+  byName: ReadonlyMap<string, Tensor>,
+): number | undefined {
+  const elements = elementsOf(shape);
+  const sibling = (ending: string) => byName.get(name.replace(/\.[^.]*$/, ending));
+  // Two 4-bit floats in a byte, with a scale for every few; 8-bit floats have a type of their own.
+  const isByte = dtype === 'U8';
+  if (isByte && /\.weight(_packed)?$/.test(name) && sibling('.weight_scale') !== undefined)
+    return 2 * elements;
+  if (isByte && name.endsWith('_blocks')) return 2 * elements;
+  if (method === 'mlx' && dtype === 'U32') {
+    const scales = sibling('.scales');
+    if (scales !== undefined && groupSize !== undefined) return elementsOf(scales.shape) * groupSize;
+  }
+  const isPacked =
+    /\.(qweight|weight_packed)$/.test(name) ||
+    (method === 'mlx' && dtype === 'U32') ||
+    (method === 'bitsandbytes' && isByte);
+  const width = ELEMENT_BITS[dtype];
+  if (isPacked)
+    return bits === undefined || width === undefined ? undefined : Math.round((elements * width) / bits);
+  // Whole numbers under a name that no method here is known for: something is packed into them.
+  const isOdd = /^([IU](16|32)|U8)$/.test(dtype) && shape.length > 1 && !COUNTERS.test(name);
+  return method !== 'none' && isOdd ? undefined : elements;
+}
+
+function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, one) => product * one, 1);
+}

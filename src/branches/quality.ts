@@ -1,0 +1,110 @@
+import type { BranchRow } from '../model/branch-facts.ts';
+
+/**
+ * What a quantisation adds to the perplexity of Llama 3 8B on Wikitext: the scoreboard in llama.cpp's
+ * `tools/perplexity/README.md`, whose numbers `llama-quantize --help` repeats. Without an importance matrix where that was measured.
+ */
+const ADDED_PERPLEXITY: ReadonlyMap<string, number> = new Map([
+  ['F32', 0],
+  ['BF16', 0],
+  ['F16', 0.0015],
+  ['Q8_0', 0.0026],
+  ['Q6_K', 0.0217],
+  ['Q5_K_M', 0.0569],
+  ['Q5_K_S', 0.1049],
+  ['Q5_1', 0.1062],
+  ['Q5_0', 0.1316],
+  ['Q4_K_M', 0.1754],
+  ['IQ4_NL', 0.224],
+  ['IQ4_XS', 0.2281],
+  ['Q4_K_S', 0.2689],
+  ['Q4_1', 0.4511],
+  ['Q4_0', 0.4685],
+  ['Q3_K_L', 0.5562],
+  ['Q3_K_M', 0.6569],
+  ['IQ3_M', 0.6667],
+  ['IQ3_S', 0.7339],
+  ['IQ3_XS', 0.9314],
+  ['IQ3_XXS', 1.2268],
+  ['Q3_K_S', 1.6321],
+  ['IQ2_M', 2.3692],
+  ['Q2_K_S', 3.1836],
+  ['IQ2_S', 3.4191],
+  ['Q2_K', 3.5199],
+  ['IQ2_XS', 4.5298],
+  ['IQ2_XXS', 7.8601],
+  ['IQ1_M', 19.2621],
+  ['IQ1_S', 54.463],
+]);
+
+/** The best of those by bits per weight, for types that nobody measured: size of the file over 8.03 billion weights. */
+const BY_BITS: readonly (readonly [bits: number, loss: number])[] = [
+  [2.01, 54.463],
+  [2.15, 19.2621],
+  [2.4, 7.8601],
+  [2.6, 4.5298],
+  [2.93, 2.3692],
+  [3.26, 1.2268],
+  [3.78, 0.6667],
+  [4.43, 0.2281],
+  [4.9, 0.1754],
+  [5.7, 0.0569],
+  [6.57, 0.0217],
+  [8.51, 0.0026],
+  [16, 0.0015],
+  [32, 0.0001],
+];
+
+/** Names for the same: `Q4_K` is `Q4_K_M`, files that were repacked for a processor are what they were. */
+function plainLabel(label: string): string {
+  const bare = label
+    .replace(/^UD-/, '')
+    .replace(/_R\d+$/, '')
+    .replace(/^(Q4_0)(_\d+){2}$/, '$1');
+  return /^Q[345]_K$/.test(bare) ? `${bare}_M` : bare;
+}
+
+/** What llama.cpp measured of the quantisation of a row; undefined for anything else. */
+export function measuredLoss({ facts, variant }: BranchRow): number | undefined {
+  const label = facts.quantisation?.value;
+  if (variant === undefined || facts.method?.value !== 'gguf' || label === undefined) return undefined;
+  return ADDED_PERPLEXITY.get(plainLabel(label));
+}
+
+/** The same for whatever a row holds: as measured, as its family, else by its bits. Rows of unknown bits come last. */
+export function lossOf(row: BranchRow): number {
+  return measuredLoss(row) ?? familyLoss(row) ?? lossOfBits(widthOf(row));
+}
+
+/** `Q3_K_XL` is `Q3_K_L` with wider tables of words: at least as good, by no measurable bit. */
+function familyLoss({ facts, variant }: BranchRow): number | undefined {
+  const label = facts.quantisation?.value ?? '';
+  if (variant === undefined || facts.method?.value !== 'gguf') return undefined;
+  const family = /^(Q[2-6]_K)_(?:L|XL|XXL|P)$/.exec(label)?.[1];
+  if (family === undefined) return undefined;
+  return (
+    ADDED_PERPLEXITY.get(`${family}_L`) ?? ADDED_PERPLEXITY.get(`${family}_M`) ?? ADDED_PERPLEXITY.get(family)
+  );
+}
+
+/** Between two sizes that were measured the logarithm of the loss is taken to be a line. */
+function lossOfBits(bits: number): number {
+  if (bits <= 0) return Number.MAX_VALUE;
+  const [first, last] = [BY_BITS[0]!, BY_BITS.at(-1)!];
+  if (bits <= first[0]) return first[1] * (first[0] / bits) ** 10;
+  if (bits >= last[0]) return last[1] * (last[0] / bits);
+  const above = BY_BITS.findIndex(([known]) => known >= bits);
+  const [[lowBits, low], [highBits, high]] = [BY_BITS[above - 1]!, BY_BITS[above]!];
+  const share = (bits - lowBits) / (highBits - lowBits);
+  return Math.exp(Math.log(low) + share * (Math.log(high) - Math.log(low)));
+}
+
+/** Bits that a weight really gets; whole formats count with their width. */
+export function widthOf({ facts }: BranchRow): number {
+  const { bitsPerWeight, bits, method, dtype } = facts;
+  if (method?.value === 'gguf' || bits === undefined) {
+    if (bitsPerWeight !== undefined) return bitsPerWeight.value;
+    if (bits === undefined) return dtype?.value === 'float32' ? 32 : dtype === undefined ? 0 : 16;
+  }
+  return bits?.value ?? 0;
+}
