@@ -2,6 +2,7 @@ import { lstatSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FetchError } from '../model/error.ts';
+import { diskError } from '../system/disk-error.ts';
 
 /** Another run may remove its own empty folders while we make ours; so often we begin again. */
 const TRIES = 5;
@@ -47,9 +48,7 @@ async function isFolder(path: string): Promise<boolean> {
     const found = lstatSync(path, { throwIfNoEntry: false });
     // Another run may have made it just now.
     if (found === undefined || found.isDirectory()) return found !== undefined;
-    throw new FetchError('DISK', `${path} is a link that leads to nothing`, {
-      hint: 'Make the folder that it leads to (a disk may not be mounted), remove the link, or use --local-dir.',
-    });
+    throw diskError(error, path);
   }
   throw Object.assign(new Error(`EEXIST: ${path}`), { code: 'EEXIST' });
 }

@@ -124,6 +124,6 @@ test.each([
 test.each(['http://', 'http://user:pass@', 'http://ho st:1', 'http://host:port'])(
   '%j is no proxy',
   (address) => {
-    expect(() => read({ HTTPS_PROXY: address })).toThrow('HTTPS_PROXY is no address of a proxy.');
+    expect(() => read({ HTTPS_PROXY: address })).toThrow('HTTPS_PROXY is not the address of a proxy.');
   },
 );
