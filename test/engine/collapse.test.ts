@@ -1,10 +1,10 @@
-import { writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { generated } from '../support/hub/content/content.ts';
 import { startHub } from '../support/hub/hub.ts';
 import { xetFile } from '../support/hub/repositories/file.ts';
+import { knownName } from '../support/known-names.ts';
 import { Workspace } from '../support/run-program.ts';
 import { serveStarving } from '../support/starving-server.ts';
 
@@ -13,16 +13,8 @@ const MB = 1_000_000;
 const SIZE = 200 * MB;
 const EACH = 10 * MB;
 
-/** Names of the field, on addresses of this machine, in every thread of the program. */
-const LOOKUP = `
-import dns from 'node:dns';
-const before = dns.lookup;
-dns.lookup = (host, options, done) =>
-  host === 'cdn.example'
-    ? done(null, [{ address: '127.0.0.2', family: 4 }, { address: '127.0.0.1', family: 4 }])
-    : before(host, options, done);
-`;
-
+/** The first is the one with the trouble. */
+const EDGES = knownName('cdn.example', ['127.0.0.2', '127.0.0.1']);
 test.each([
   ['from the start', 0],
   ['after 60 MB', 60 * MB],
@@ -74,9 +66,7 @@ test.skipIf(process.platform === 'darwin')(
     });
     await new Promise<void>((resolve) => edge.listen(good.port, '127.0.0.2', resolve));
     await using workspace = await Workspace.open({ endpoint: hub.origin });
-    const preload = workspace.path('lookup.mjs');
-    writeFileSync(preload, LOOKUP);
-    const run = await workspace.run([ID], { env: { NODE_OPTIONS: `--import=${preload}` } });
+    const run = await workspace.run([ID], { env: EDGES });
     for (const socket of sockets) socket.destroy();
     edge.close();
     expect(run).toMatchObject({ exit: 0 });

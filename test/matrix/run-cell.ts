@@ -4,7 +4,6 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { createEnvironment } from '../../src/api/create-environment.ts';
 import type { DownloadOptions } from '../../src/api/download.ts';
 import { EXIT_CODES } from '../../src/cli/explain.ts';
@@ -14,6 +13,7 @@ import { compiled } from '../support/compiled.ts';
 import { compareWithTruth, type Difference } from '../support/hub/compare.ts';
 import { type Hub, type HubOptions, startHub } from '../support/hub/hub.ts';
 import type { LogEntry } from '../support/hub/log.ts';
+import { knownName } from '../support/known-names.ts';
 import { Workspace } from '../support/run-program.ts';
 import { serve, type TestServer } from '../support/server.ts';
 import { type Column, PATIENCE, type Patience, type Row } from './cell.ts';
@@ -87,9 +87,7 @@ export async function startCell(row: Row, column: Column): Promise<CellHub> {
 
 /** For a CDN with a name: the threads of a program of its own look it up where this says. */
 function namesOf({ cdnName, cdnAddresses = [] }: HubOptions): CellHub['environment'] {
-  if (cdnName === undefined) return undefined;
-  const preload = fileURLToPath(new URL('../support/known-names.cjs', import.meta.url));
-  return { NODE_OPTIONS: `--require ${preload}`, KNOWN_NAMES: `${cdnName}=${cdnAddresses.join()}` };
+  return cdnName === undefined ? undefined : knownName(cdnName, cdnAddresses);
 }
 
 interface Certificate {

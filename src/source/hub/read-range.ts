@@ -1,7 +1,7 @@
 import { discard, readBody, readStart } from '../../http/body.ts';
 import { HostRanges } from '../../http/host-ranges.ts';
 import { formatRange, rangeAnswer } from '../../http/range.ts';
-import { REFUSAL_BYTES, storageError } from '../../http/refusal.ts';
+import { REFUSAL_BYTES, refusalKind, storageError } from '../../http/refusal.ts';
 import type { HttpResponse } from '../../http/request.ts';
 import { redirectAddress, redirectsInCircles, requestTarget } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
@@ -74,7 +74,9 @@ export class RangeReader {
     }
     this.#locations.delete(keyOf(request));
     const error = await this.#refusal(response, asked, signal);
-    if (this.#hosts.refused(origin, error.refusal, location.ranges)) return undefined;
+    // A hub that serves small files itself may refuse their ranges too.
+    const kind = error.refusal ?? refusalKind(response.status, '');
+    if (this.#hosts.refused(origin, kind, location.ranges)) return undefined;
     throw error;
   }
 

@@ -248,3 +248,48 @@ describe('an endpoint without a listing', () => {
     },
   );
 });
+
+describe('a range that is read into memory', () => {
+  const CONTENT = Buffer.from('0123456789'.repeat(100));
+  const PLACE = `/api/resolve-cache/models/o/m/${COMMIT}/model.bin`;
+
+  /** What a storage answers to a request with that range; undefined for one without. */
+  const readFrom = async (
+    storage: (range: string | undefined) => [number, Record<string, string>, Buffer],
+  ) => {
+    await using hub = await serveSeen((request, response) => {
+      if (request.url !== PLACE) {
+        response.writeHead(307, { location: PLACE, 'x-repo-commit': COMMIT }).end();
+        return;
+      }
+      const [status, headers, body] = storage(request.headers.range);
+      response.writeHead(status, headers).end(body);
+    });
+    using setup = makeHubSource({ endpoint: hub.origin });
+    const read = (start: number, end: number) => setup.source.read(REVISION, FILE, { start, end }, signal);
+    const first = Buffer.from(await read(5, 15)).toString();
+    const second = Buffer.from(await read(990, 2000)).toString();
+    return {
+      first,
+      second,
+      seen: hub.seen.map(({ method, headers }) => `${method} ${headers.range ?? '-'}`),
+    };
+  };
+
+  test('is found once and asked for by its range', async () => {
+    const { first, second, seen } = await readFrom((range) => {
+      const [, start = 0, last = 0] = (/(\d+)-(\d+)/.exec(range ?? '') ?? []).map(Number);
+      return [206, { 'content-range': `bytes ${start}-${last}/1000` }, CONTENT.subarray(start, last + 1)];
+    });
+    expect([first, second]).toEqual(['5678901234', '0123456789']);
+    expect(seen).toEqual(['HEAD -', 'GET bytes=5-14', 'GET bytes=990-999']);
+  });
+
+  test.each([400, 416, 501])('is cut out of the whole where ranges are refused with %d', async (status) => {
+    const { first, second, seen } = await readFrom((range) => {
+      return range === undefined ? [200, {}, CONTENT] : [status, {}, Buffer.from('no ranges')];
+    });
+    expect([first, second]).toEqual(['5678901234', '0123456789']);
+    expect(seen).toEqual(['HEAD -', 'GET bytes=5-14', 'HEAD -', 'GET -', 'GET -']);
+  });
+});
