@@ -101,7 +101,10 @@ function write(descriptor: number, text: string): void {
     try {
       done += writeSync(descriptor, bytes, done);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      const { code } = error as NodeJS.ErrnoException;
+      // Under wine only the stream knows where the descriptor leads.
+      if (code === 'EBADF') (descriptor === 1 ? process.stdout : process.stderr).write(text);
+      if (code !== 'EAGAIN') return;
       // A pipe whose reader is slow.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }

@@ -9,13 +9,22 @@ let listens = false;
 export function writeOut(text: string): boolean {
   if (failure !== undefined || text === '') return true;
   try {
-    isFile ??= fstatSync(1).isFile();
+    isFile ??= isRegularFile(1);
     if (isFile) writeAll(text);
     else return stream().write(text);
   } catch (error) {
     failure ??= error as NodeJS.ErrnoException;
   }
   return true;
+}
+
+/** Where the system does not tell, as wine does not of a file, the stream is written to. */
+function isRegularFile(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** A disk that is nearly full takes a part of a text without complaint: only the next write fails. */
