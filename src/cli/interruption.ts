@@ -37,7 +37,7 @@ export class Interruption {
     if (timeoutMs === undefined) return;
     this.#deadline = setTimeout(() => {
       const error = new FetchError('NETWORK', `the deadline of ${timeoutMs / 1000} s has passed`, {
-        hint: 'What was fetched is kept: run the same command again, or give it more time with --timeout.',
+        hint: 'Run the same command again, or give it more time with --timeout. What has come is not fetched again.',
       });
       this.#controller.abort(error);
     }, timeoutMs);

@@ -35,7 +35,8 @@ export class RateLimitGate {
     if (refused || delay === undefined) this.#inARow.delete(bucket);
     if (delay === undefined || delay <= 0) return;
     const now = this.#clock.monotonic();
-    const until = now + Math.min(delay, LONGEST_HOLD_MS);
+    const hold = Math.min(delay, LONGEST_HOLD_MS);
+    const until = now + hold;
     const before = this.#closedUntil.get(bucket) ?? 0;
     if (until <= before) return;
     // While it is closed, those who had passed before still bring their answers: they are one hold together.
@@ -43,7 +44,7 @@ export class RateLimitGate {
     if (holds > MAX_HOLDS_IN_A_ROW) return;
     if (!refused) this.#inARow.set(bucket, holds);
     this.#closedUntil.set(bucket, until);
-    if (before <= now) this.#onHold(bucket, until - now);
+    if (before <= now) this.#onHold(bucket, hold);
   }
 
   /** Waits until the bucket has room again. */

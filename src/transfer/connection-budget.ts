@@ -188,7 +188,10 @@ export class ConnectionBudget {
     const clear = gain >= CLEAR || gain <= 1 / CLEAR;
     if (!clear && elapsed < LONG_MS) return false;
     if (before.limit < this.#limit) {
-      if (gain >= WORTHWHILE) return this.#tryMore(now, rate);
+      if (gain >= WORTHWHILE) {
+        this.#holdMs = HOLD_MS;
+        return this.#tryMore(now, rate);
+      }
       // So much less is a collapse, if it lasts longer than requests wait for their first bytes.
       if (gain <= COLLAPSED_GAIN && elapsed < COLLAPSED_MS) return false;
       if (gain <= COLLAPSED_GAIN) {
@@ -221,7 +224,6 @@ export class ConnectionBudget {
   }
 
   #tryMore(now: number, rate: number): boolean {
-    if (this.#before !== undefined) this.#holdMs = HOLD_MS;
     const more = Math.min(
       this.#most,
       this.#limit * 2,

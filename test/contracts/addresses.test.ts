@@ -73,9 +73,7 @@ async function scene(ill: string, secure: boolean): Promise<Scene> {
   });
   const sockets = new Set<Socket>();
   for (const server of [good, bad]) server.on('connection', (socket: Socket) => sockets.add(socket));
-  await new Promise<void>((resolve) => good.listen(0, GOOD, resolve));
-  const { port } = good.address() as AddressInfo;
-  await new Promise<void>((resolve) => bad.listen(port, BAD, resolve));
+  const port = await listenOnBoth(good, bad);
   const lookup = async () => [BAD, GOOD].map((address) => ({ address, family: 4 }));
   return {
     url: `${secure ? 'https' : 'http'}://${HOST}:${port}/a.bin`,
@@ -86,6 +84,29 @@ async function scene(ill: string, secure: boolean): Promise<Scene> {
       await Promise.all([good, bad].map((server) => new Promise((resolve) => server.close(resolve))));
     },
   };
+}
+
+/** On the same port of both addresses; another program may have it at one of them. */
+async function listenOnBoth(good: Server, bad: Server): Promise<number> {
+  const listen = (server: Server, port: number, address: string) =>
+    new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, address, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  for (;;) {
+    await listen(good, 0, GOOD);
+    const { port } = good.address() as AddressInfo;
+    try {
+      await listen(bad, port, BAD);
+      return port;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      await new Promise((resolve) => good.close(resolve));
+    }
+  }
 }
 
 function options(dialer: Dialer, secure: boolean) {
