@@ -23,6 +23,8 @@ export function installNet(): void {
     process.on(name, () => {
       // A run that is under way ends in order by itself: see interruption.ts.
       if (process.listenerCount(name) > 1) return;
+      // And one that has told how it ended ends with just that.
+      if (told || settled) return;
       lastWords({ code: 'ABORTED', exit, message: `interrupted by ${name}`, hint: NOTHING_YET });
       process.exit(exit);
     });

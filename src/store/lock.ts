@@ -1,11 +1,20 @@
 import { createHash } from 'node:crypto';
-import { constants, readFileSync, statSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FetchError } from '../model/error.ts';
 import { atExit } from '../system/at-exit.ts';
 import type { Clock } from '../system/clock.ts';
-import { onDisk } from '../system/disk-error.ts';
+import { onDisk, onDiskSync } from '../system/disk-error.ts';
 import { isLocalDisk } from './local-disk.ts';
 import { bootOf, isHere, type LockContext, parseOwner } from './lock-owner.ts';
 
@@ -77,7 +86,7 @@ export class DirectoryLock implements AsyncDisposable {
   ): Promise<void> {
     const { elsewhere = '--local-dir' } = options;
     for (let tries = 0; tries < 3; tries += 1) {
-      if (await create(path, content)) return;
+      if (create(path, content)) return;
       const seen = read(path);
       if (seen === undefined) continue;
       const found = judge(seen, path, context);
@@ -158,18 +167,19 @@ async function watch(
   return undefined;
 }
 
-async function create(path: string, content: string): Promise<boolean> {
-  return await onDisk(path, async () => {
+/** In one go: a signal that ends the process must not find a lock without its owner, which nobody would take for ours. */
+function create(path: string, content: string): boolean {
+  return onDiskSync(path, () => {
     try {
-      const file = await open(path, 'wx');
+      const descriptor = openSync(path, 'wx');
       try {
-        await file.writeFile(content);
+        writeSync(descriptor, content);
       } catch (error) {
         // On a full disk. Nobody shall wait for a run that never began.
-        await unlink(path).catch(() => {});
+        rmSync(path, { force: true });
         throw error;
       } finally {
-        await file.close();
+        closeSync(descriptor);
       }
       return true;
     } catch (error) {
@@ -234,7 +244,7 @@ function judge(seen: Seen, path: string, context: LockContext): Judgement {
  */
 async function takeOver(path: string, stale: Seen, content: string, context: LockContext): Promise<boolean> {
   const claim = `${path}.${createHash('sha256').update(stale.text).digest('hex').slice(0, 16)}`;
-  if (!(await create(claim, content))) {
+  if (!create(claim, content)) {
     const rival = read(claim);
     // Killed between the two steps.
     if (rival !== undefined && livingHolder(rival, claim, context) === undefined)
