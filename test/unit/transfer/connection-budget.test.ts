@@ -78,8 +78,10 @@ describe('the number of connections', () => {
           expect(Math.max(...run.limits)).toBeLessThanOrEqual(most);
           expect(Math.min(...run.limits)).toBeGreaterThanOrEqual(1);
           const reached = rateOf(run, 8000, run.endedAt - 1);
-          // Where every look is wrong by a third, a gain of a sixth may be missed.
-          expect(reached / best(link, most)).toBeGreaterThan(noise > 0.2 ? 0.83 : 0.9);
+          // A gain of a tenth is worth having; where looks are wrong by a tenth, one of an eighth may be missed for
+          // that, and one of a sixth where they are wrong by a third.
+          const missed = { 0: 0.9, 0.1: 0.87, 0.3: 0.83 }[noise];
+          expect(reached / best(link, most)).toBeGreaterThan(missed!);
         },
       ),
       { numRuns: 150 },
