@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../system/clock.ts';
-import { onAbort } from '../system/on-abort.ts';
+import { onAbort, unlessAborted } from '../system/on-abort.ts';
 import { type Address, AddressBook, type Lookup } from './address-book.ts';
 
 /** RFC 8305 5: so long one address has for itself before the next is tried beside it. */
@@ -169,12 +169,4 @@ function isShortage({ code }: NodeJS.ErrnoException): boolean {
 function telling(errors: readonly NodeJS.ErrnoException[]): NodeJS.ErrnoException {
   const noWay = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT']);
   return errors.find(({ code }) => !noWay.has(code ?? '')) ?? errors.at(-1)!;
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stopListening = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stopListening = onAbort(signal, () => reject(signal.reason));
-  });
-  return await Promise.race([work, aborted]).finally(stopListening);
 }

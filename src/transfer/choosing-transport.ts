@@ -1,5 +1,5 @@
 import type { Clock } from '../system/clock.ts';
-import { onAbort } from '../system/on-abort.ts';
+import { unlessAborted } from '../system/on-abort.ts';
 import type { CoreTransport } from './core-transport.ts';
 import { OddAnswer } from './raw-exchange.ts';
 import type { RawTransport } from './raw-transport.ts';
@@ -138,13 +138,4 @@ class Beginning implements RangeWindow {
   get end(): number {
     return this.all ? this.#window.end : Math.min(this.#window.end, this.#limit);
   }
-}
-
-async function unlessAborted(moment: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  let stopListening = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    stopListening = onAbort(signal, () => reject(signal.reason));
-  });
-  await Promise.race([moment, aborted]).finally(stopListening);
 }
