@@ -1,4 +1,12 @@
-import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Flush } from './flush.ts';
 import type { ContentDigests } from './store.ts';
@@ -62,7 +70,7 @@ export class HashRecords {
       const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
       const descriptor = openSync(this.#file, flags, 0o666);
       try {
-        writeSync(descriptor, text);
+        writeFileSync(descriptor, text);
       } finally {
         closeSync(descriptor);
       }

@@ -7,7 +7,7 @@ import {
   rmSync,
   statSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -173,7 +173,8 @@ function create(path: string, content: string): boolean {
     try {
       const descriptor = openSync(path, 'wx');
       try {
-        writeSync(descriptor, content);
+        // Not writeSync, which calls it done when a part of it fits.
+        writeFileSync(descriptor, content);
       } catch (error) {
         // On a full disk. Nobody shall wait for a run that never began.
         rmSync(path, { force: true });
