@@ -1,4 +1,4 @@
-import { RateLimitGate } from '../../http/gate.ts';
+import { RateLimitGate } from '../../http/rate-limit-gate.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
@@ -8,7 +8,7 @@ import type { Location, ScanFinding, Source } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { Asked } from './hub-error.ts';
-import * as library from './library.ts';
+import * as library from './hub-package.ts';
 import { toRemoteFile } from './listing.ts';
 import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
 import { RangeReader } from './read-range.ts';

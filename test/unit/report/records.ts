@@ -1,6 +1,6 @@
 import type { Plan, PlannedFile } from '../../../src/model/plan.ts';
 import type { Revision } from '../../../src/model/repo.ts';
-import { heldOf } from '../../../src/report/tally.ts';
+import { heldOf } from '../../../src/report/progress/tally.ts';
 
 export const REVISION: Revision = {
   repo: { type: 'model', id: 'TheBloke/Mistral-7B-GPTQ' },
