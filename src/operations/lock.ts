@@ -23,7 +23,7 @@ export async function lockRevisions(
     const locks: Lockfile[] = [];
     for (const target of targets) {
       const { revision, selected } = await resolveFromHub(target, { source, emit, signal });
-      const { repo, name, commit } = revision;
+      const { repo, name, id: commit } = revision;
       const files = selected.map(({ path, size, digest }) => {
         if (digest === undefined) throw withoutHash(repo, path);
         const sha256 = digest.algorithm === 'sha256' ? { sha256: digest.hex } : {};

@@ -15,7 +15,7 @@ import { failureOf } from '../support/store-kit.ts';
 const REVISION = {
   repo: { type: 'model', id: 'owner/name' },
   name: 'main',
-  commit: 'a'.repeat(40),
+  id: 'a'.repeat(40),
   gated: false,
 } as const;
 const never = new AbortController().signal;

@@ -18,7 +18,7 @@ export const COMMIT_A: string = 'a'.repeat(40);
 export const COMMIT_B: string = 'b'.repeat(40);
 
 export function revision(commit: string = COMMIT_A, name = 'main'): Revision {
-  return { repo: { type: 'model', id: 'owner/name' }, name, commit, gated: false };
+  return { repo: { type: 'model', id: 'owner/name' }, name, id: commit, gated: false };
 }
 
 /** Bytes that differ from place to place and from seed to seed, the same every time. */

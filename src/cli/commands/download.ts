@@ -111,7 +111,7 @@ async function runJob(
       const paths = outcome.plan.files.map((planned) => planned.file.path);
       locks.push(
         lockOfManifest(
-          manifestPath({ ...parsed.request, repo: parsed.target.repo }, outcome.revision.commit),
+          manifestPath({ ...parsed.request, repo: parsed.target.repo }, outcome.revision.id),
           paths,
         ),
       );
@@ -171,7 +171,7 @@ function printDone(
     return;
   }
   const { files, bytes } = totals;
-  const { commit } = outcome.revision;
+  const { id: commit } = outcome.revision;
   const line = doneLine({ path, commit, files, bytes, fetchedBytes: outcome.fetchedBytes, elapsedMs });
   writeOut(line);
 }

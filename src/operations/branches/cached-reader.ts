@@ -38,16 +38,16 @@ export class CachedReader {
 
   /** Branches that point to one commit share its listing. */
   list(revision: Revision): Promise<readonly RemoteFile[]> {
-    let listing = this.#listings.get(revision.commit);
+    let listing = this.#listings.get(revision.id);
     if (listing === undefined) {
       listing = this.#listOnce(revision);
-      this.#listings.set(revision.commit, listing);
+      this.#listings.set(revision.id, listing);
     }
     return listing;
   }
 
   async #listOnce(revision: Revision): Promise<readonly RemoteFile[]> {
-    const key = `tree 1 ${this.#scope} ${revision.repo.type} ${revision.repo.id} ${revision.commit}`;
+    const key = `tree 1 ${this.#scope} ${revision.repo.type} ${revision.repo.id} ${revision.id}`;
     const known = parseListing(this.#cache?.get(key));
     if (known !== undefined) return known;
     const files = await this.#limit(async () => {
@@ -61,7 +61,7 @@ export class CachedReader {
 
   /** Bytes `[start, end)` of a file. */
   read(revision: Revision, file: RemoteFile, start: number, end: number): Promise<Uint8Array> {
-    const content = file.digest?.hex ?? `${revision.commit} ${file.path}`;
+    const content = file.digest?.hex ?? `${revision.id} ${file.path}`;
     const key = `piece 1 ${this.#scope} ${content} ${start} ${end}`;
     let piece = this.#pieces.get(key);
     if (piece === undefined) {

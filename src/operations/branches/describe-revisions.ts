@@ -82,7 +82,7 @@ async function tableOf(
   if (shown.length < all.length) notes.push(`${all.length - shown.length} more branches are not shown`);
   const pinned = shown.map((ref): [NamedRef, Revision] => [
     ref,
-    { repo, name: ref.name, commit: ref.commit, gated: false },
+    { repo, name: ref.name, id: ref.commit, gated: false },
   ]);
   const listings = pinned.map(([, revision]) => reader.list(revision));
   const first = Math.max(
@@ -132,7 +132,7 @@ async function oneInFull(
       {
         kind: 'revision',
         revision: revision.name,
-        commit: revision.commit,
+        commit: revision.id,
         date: revision.date,
         whole: true,
       },

@@ -61,7 +61,7 @@ export async function checkFiles(
     const picked = await pickRevision({ quantisation: undefined, ...asked }, source, list, signal);
     revision = picked.revision;
     files = await list(revision);
-    const name = `${repoPath(revision.repo)}, ${revision.name} at ${revision.commit.slice(0, 7)}`;
+    const name = `${repoPath(revision.repo)}, ${revision.name} at ${revision.id.slice(0, 7)}`;
     const gated = revision.gated ? ', gated' : '';
     return { message: `${name}: ${formatCount(files.length, 'file')}, ${formatBytes(total())}${gated}` };
   });

@@ -121,7 +121,7 @@ async function askResolve(
   range?: ByteRange,
 ): Promise<ResolveAnswer> {
   const { http, endpoint, clock, signal } = parties;
-  let address = resolveUrl(endpoint, revision.repo, revision.commit, file.path).href;
+  let address = resolveUrl(endpoint, revision.repo, revision.id, file.path).href;
   const sentOnBy: string[] = [];
   const started = clock.monotonic();
   for (;;) {

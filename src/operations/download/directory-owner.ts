@@ -58,7 +58,7 @@ export function refuseForeign(target: Target, revision: Revision, files: readonl
 /** Every new repository gets this one from a template. */
 const TEMPLATE = '.gitattributes';
 
-function isMirrored(owner: Owner, { commit }: Revision, files: readonly RemoteFile[]): boolean {
+function isMirrored(owner: Owner, { id: commit }: Revision, files: readonly RemoteFile[]): boolean {
   if (owner.commit === commit) return true;
   const known = new Map(owner.files?.map(({ path, oid }) => [path, oid]));
   return files.some(
@@ -76,7 +76,7 @@ export async function claimDirectory(
 ): Promise<{ readonly emit: Emit; release(): Promise<void> }> {
   if (cache !== undefined) return { emit: () => {}, release: async () => {} };
   const path = inside(directory, OWNER_FILE);
-  const { repo, name, commit } = revision;
+  const { repo, name, id: commit } = revision;
   const owner: Owner = { endpoint, repo: { type: repo.type, id: repo.id }, revision: name, commit };
   await onDisk(path, () => writeAtomically(path, `${JSON.stringify(owner)}\n`));
   let hasFiles = false;

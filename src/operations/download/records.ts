@@ -41,7 +41,7 @@ function recordedFile({ path, size, oid }: { path: string; size: number; oid: st
 }
 
 /** Whether others find that commit in the cache by the name that was asked for. A directory has no such names. */
-export function isNamed({ directory, cache, repo }: Place, { name, commit }: Revision): boolean {
+export function isNamed({ directory, cache, repo }: Place, { name, id: commit }: Revision): boolean {
   if (cache === undefined || name === commit) return true;
   const places = new CachePaths(directory, repo);
   return readRef(places.ref(name)) === commit;
@@ -108,7 +108,7 @@ function mayMean({ mayBeQuantisation, revision }: Asked, { files }: Listing): bo
 }
 
 function pinned(repo: RepoRef, name: string, commit: string): Revision {
-  return { repo, name, commit, gated: false };
+  return { repo, name, id: commit, gated: false };
 }
 
 function isShortCommit(name: string): boolean {

@@ -120,7 +120,7 @@ export function resolveFromLockfile(
   { choice, known, mustList }: LockfileContext,
   { source, emit, signal }: ResolveContext,
 ): Resolution {
-  const revision: Revision = { repo: lock.repo, name: lock.revision, commit: lock.commit, gated: false };
+  const revision: Revision = { repo: lock.repo, name: lock.revision, id: lock.commit, gated: false };
   emit({ type: 'resolved', asked: lock.repo, revision });
   const locked = lock.files.map(lockedFile);
   assertNoDrift(lock, selectionDrift(locked, select(lock, locked, choice)));

@@ -132,7 +132,7 @@ export async function download(
     const first = failures[0];
     if (first !== undefined) throw someFailed(first, failures.length, fetchedBytes > 0);
     if (request.lock !== undefined)
-      requireLockedHashes(request.lock, manifestPath(request, revision.commit), selected);
+      requireLockedHashes(request.lock, manifestPath(request, revision.id), selected);
     if (staleFiles.staleFiles !== undefined) await prune(directory, staleFiles.staleFiles, emit, signal);
     return { revision, directory, plan, fetchedBytes, ...staleFiles };
   } finally {
@@ -217,7 +217,7 @@ async function staleFilesOf(
 /** For runs without the network, and so that a later `--prune` knows what was ours. */
 async function keepRecord(
   directory: string,
-  { commit }: Revision,
+  { id: commit }: Revision,
   listing: Listing,
   left: readonly ManifestFile[],
 ): Promise<void> {
@@ -233,8 +233,8 @@ async function isSatisfied(
 ): Promise<boolean> {
   if (request.forceDownload || request.prune === true) return false;
   if (!isNamed(request, aim.revision)) return false;
-  const manifest = readManifest(manifestPath(request, aim.revision.commit));
-  if (manifest?.commit !== aim.revision.commit || manifest.repo.id !== aim.revision.repo.id) return false;
+  const manifest = readManifest(manifestPath(request, aim.revision.id));
+  if (manifest?.commit !== aim.revision.id || manifest.repo.id !== aim.revision.repo.id) return false;
   const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
   const { holdings } = await store.survey(aim.selected, signal);
   const whole = aim.selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');

@@ -28,7 +28,7 @@ export async function repair(
 ): Promise<number> {
   const { manifest } = requireManifest(directory);
   const { repo, revision: name, commit } = manifest;
-  const revision: Revision = { repo, name, commit, gated: false };
+  const revision: Revision = { repo, name, id: commit, gated: false };
   const all = manifest.files.map(
     ({ path, size, oid }): RemoteFile => ({ path, size, digest: digestOfOid(oid) }),
   );

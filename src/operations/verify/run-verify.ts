@@ -70,7 +70,7 @@ export async function verifyAgainstHub(
     http.close();
   }
   const expected = listing.map(({ path, size, digest }): ExpectedFile => ({ path, size, digest }));
-  const { repo, name, commit } = revision;
+  const { repo, name, id: commit } = revision;
   const about = { directory, endpoint: comparison.endpoint, repo, revision: name, commit, quick };
   return { ...about, ...(await check(directory, expected, environment, options)) };
 }

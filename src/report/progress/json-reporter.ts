@@ -83,7 +83,7 @@ export function createJsonReporter(options: JsonReporterOptions): Reporter {
         throughput.record(event.count, time.now());
         return;
       case 'resolved': {
-        const { repo, name, commit } = event.revision;
+        const { repo, name, id: commit } = event.revision;
         print('resolved', { repo: repoPath(repo), revision: name, commit });
         return;
       }

@@ -92,7 +92,7 @@ function spaceSentence(plan: Plan): string {
  * `prune`: with `--prune`, each `path` and `size` that would be deleted.
  */
 export function renderPlanJson(plan: Plan, directory: string, prunable?: readonly Prunable[]): string {
-  const { repo, name, commit } = plan.revision;
+  const { repo, name, id: commit } = plan.revision;
   const { totals } = plan;
   const document = {
     v: 1,

@@ -55,7 +55,7 @@ export async function locateFile(
   traits: EndpointTraits,
   signal: AbortSignal,
 ): Promise<Location> {
-  const start = resolveUrl(hub.endpoint, revision.repo, revision.commit, file.path).href;
+  const start = resolveUrl(hub.endpoint, revision.repo, revision.id, file.path).href;
   if (range === undefined && traits.servesDirectly && !traits.assumed.has(file.path)) {
     traits.assumed.add(file.path);
     return location(hub, start, range);

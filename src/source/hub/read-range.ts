@@ -123,7 +123,7 @@ export class RangeReader {
 }
 
 function keyOf({ revision, file }: FileRequest): string {
-  return `${revision.repo.type}\n${revision.repo.id}\n${revision.commit}\n${file.path}`;
+  return `${revision.repo.type}\n${revision.repo.id}\n${revision.id}\n${file.path}`;
 }
 
 /**

@@ -139,7 +139,7 @@ export class DirectoryStore implements Store {
     this.#surveyedMs = this.#options.lock.clock.now();
     const { directory } = this;
     const manifest = readManifest(this.#manifestPath);
-    const { commit } = this.#options.revision;
+    const { id: commit } = this.#options.revision;
     const options = { directory, commit, parts: this.#parts, manifest, records: this.#records };
     const found = new Holdings(options);
     const holdings = new Map<string, Holding>();
@@ -189,7 +189,7 @@ export class DirectoryStore implements Store {
     this.#know(path, digests, found?.stamp === before ? before : undefined);
     // What `hf` has recorded need not be written again.
     const told = readHubMetadata(this.directory, path);
-    const stands = told?.etag === digest?.hex && told?.commit === this.#options.revision.commit;
+    const stands = told?.etag === digest?.hex && told?.commit === this.#options.revision.id;
     if (stands && told.recordedMs >= (found?.modifiedMs ?? Number.POSITIVE_INFINITY)) return;
     await this.#recordForHub(file, this.#surveyedMs);
   }
@@ -220,7 +220,7 @@ export class DirectoryStore implements Store {
         endpoint: this.#options.endpoint,
         repo: { type, id },
         revision: revision.name,
-        commit: revision.commit,
+        commit: revision.id,
         files,
       } as const;
       await writeManifest(this.#manifestPath, manifest, flush);
@@ -260,7 +260,7 @@ export class DirectoryStore implements Store {
   async #recordForHub(file: RemoteFile, recordedMs: number): Promise<void> {
     const { path, digest } = file;
     if (digest === undefined) return;
-    const { commit } = this.#options.revision;
+    const { id: commit } = this.#options.revision;
     await onDisk(this.finalPath(file), () => {
       return writeHubMetadata(this.directory, path, { commit, etag: digest.hex, recordedMs });
     });
@@ -269,7 +269,7 @@ export class DirectoryStore implements Store {
   /** Kept files still bear the record of the commit that they came with. It gets no younger by this. */
   async #renewRecords(
     earlier: Manifest | undefined,
-    { commit }: Revision,
+    { id: commit }: Revision,
     selected: readonly RemoteFile[],
   ): Promise<void> {
     if (earlier?.commit === commit) return;

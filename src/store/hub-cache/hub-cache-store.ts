@@ -76,7 +76,7 @@ export class HubCacheStore implements Store {
     const { cache, repo, revision, lock } = options;
     this.#options = options;
     this.#places = new CachePaths(cache, repo);
-    this.directory = this.#places.snapshot(revision.commit);
+    this.directory = this.#places.snapshot(revision.id);
     this.#parts = new PartsDirectory(this.#places.parts, revision, lock);
     this.#place = new FinalPlace(this.#places.repo);
     this.#records = new HashRecords(this.#places.state);
@@ -114,7 +114,7 @@ export class HubCacheStore implements Store {
   }
 
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
-    const { commit } = this.#options.revision;
+    const { id: commit } = this.#options.revision;
     const found = new CachedHoldings({
       places: this.#places,
       commit,
@@ -137,7 +137,7 @@ export class HubCacheStore implements Store {
   }
 
   candidatePath(file: RemoteFile): string {
-    const content = findContent(this.#places, this.#options.revision.commit, file);
+    const content = findContent(this.#places, this.#options.revision.id, file);
     return typeof content === 'object' ? content.path : this.finalPath(file);
   }
 
@@ -170,7 +170,7 @@ export class HubCacheStore implements Store {
   }
 
   async adopt(file: RemoteFile, digests: ContentDigests): Promise<void> {
-    const content = findContent(this.#places, this.#options.revision.commit, file);
+    const content = findContent(this.#places, this.#options.revision.id, file);
     const name = this.finalPath(file);
     let path = typeof content === 'object' ? content.path : name;
     const before = this.#candidates.get(file.path);
@@ -245,7 +245,7 @@ export class HubCacheStore implements Store {
 
   /** Once something is finished, others must not take it for something that nobody needs. */
   #mark(): Promise<void> {
-    const { commit } = this.#options.revision;
+    const { id: commit } = this.#options.revision;
     this.#marked ??= writeRef(this.#places, unfinishedRef(commit), commit);
     return this.#marked;
   }

@@ -26,7 +26,7 @@ export function cacheNameProblems(
 /** What stands in the way of these files in a snapshot, or of the revision among the refs. Only looks. */
 export function cachePathConflicts(
   places: CachePaths,
-  { commit, name }: Revision,
+  { id: commit, name }: Revision,
   paths: readonly string[],
 ): readonly NameProblem[] {
   // What was linked on purpose is the cache, or one repository; nothing below it.

@@ -37,7 +37,7 @@ export async function publishSnapshot(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { revision, endpoint, listing, isWholeListing, complete } = publication;
-  const { commit, name, repo } = revision;
+  const { id: commit, name, repo } = revision;
   await tagCache(places.cache);
   await ensureDirectory(dirname(places.manifest(commit)));
   const files = await allContents(places, publication, signal);
@@ -61,7 +61,7 @@ async function allContents(
   { revision, contents, listing }: Publication,
   signal: AbortSignal | undefined,
 ): Promise<ManifestFile[]> {
-  const { commit } = revision;
+  const { id: commit } = revision;
   const written = readManifest(places.manifest(commit));
   const earlier = await retainedEntries(places.snapshot(commit), written, revision, listing, signal);
   return [...new Map([...earlier, ...contents].map((entry) => [entry.path, entry])).values()];

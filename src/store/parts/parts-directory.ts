@@ -156,7 +156,7 @@ export class PartsDirectory {
   }
 
   #identity(file: RemoteFile): PartIdentity {
-    const { repo, commit } = this.#revision;
+    const { repo, id: commit } = this.#revision;
     const { path, size, digest } = file;
     const content = digest === undefined ? `commit:${commit}` : `${digest.algorithm}:${digest.hex}`;
     return { repo: repoPath(repo), path, size, content };

@@ -14,7 +14,7 @@ export async function retainedEntries(
   signal?: AbortSignal,
 ): Promise<ManifestFile[]> {
   const upstream = new Map(listing.map((file) => [file.path, file]));
-  const sameCommit = earlier?.commit === revision.commit;
+  const sameCommit = earlier?.commit === revision.id;
   const remaining: ManifestFile[] = [];
   const look = (entry: ManifestFile): boolean => {
     const file = upstream.get(entry.path);

@@ -19,7 +19,7 @@ const TOKEN = { value: 'hf_probe', origin: 'HF_TOKEN' };
 const revision: Revision = {
   repo: { type: 'model', id: 'a/b' },
   name: 'main',
-  commit: 'c'.repeat(40),
+  id: 'c'.repeat(40),
   gated: false,
 };
 const file: RemoteFile = { path: 'model.bin', size: SIZE, digest: undefined } as never;
@@ -63,7 +63,7 @@ function strictHub(headStatus = 302) {
   return serveHttp((request, response) => {
     const url = new URL(request.url ?? '/', 'http://hub');
     if (url.pathname.includes('/resolve/')) {
-      const metadata = { 'x-repo-commit': revision.commit, 'X-HF-Warning': 'unauthenticated; set a token' };
+      const metadata = { 'x-repo-commit': revision.id, 'X-HF-Warning': 'unauthenticated; set a token' };
       if (request.method === 'HEAD' && headStatus !== 302) response.writeHead(headStatus, metadata);
       else response.writeHead(302, { ...metadata, location: `/cdn?range=${request.headers.range ?? ''}` });
       response.end();
@@ -94,7 +94,7 @@ test('resolve: a mirror that sends on to the Hub is named, and the token stays w
   const tokens: (string | undefined)[] = [];
   await using hub = await serveHttp((request, response) => {
     tokens.push(request.headers.authorization);
-    response.writeHead(302, { location: 'http://cdn.invalid/x', 'x-repo-commit': revision.commit });
+    response.writeHead(302, { location: 'http://cdn.invalid/x', 'x-repo-commit': revision.id });
     response.end();
   });
   await using mirror = await serveHttp((request, response) => {

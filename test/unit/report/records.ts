@@ -5,7 +5,7 @@ import { heldOf } from '../../../src/report/progress/tally.ts';
 export const REVISION: Revision = {
   repo: { type: 'model', id: 'TheBloke/Mistral-7B-GPTQ' },
   name: 'gptq-8bit',
-  commit: '0123456789abcdef0123456789abcdef01234567',
+  id: '0123456789abcdef0123456789abcdef01234567',
   gated: false,
 };
 

@@ -34,7 +34,7 @@ describe('JSON reporter', () => {
     reporter.close();
     reporter.emit({ type: 'file-finished', path: 'new', size: 2000, how: 'transferred' });
     expect(output.text).toBe(
-      `{"event":"resolved","v":1,"repo":"TheBloke/Mistral-7B-GPTQ","revision":"gptq-8bit","commit":"${REVISION.commit}"}
+      `{"event":"resolved","v":1,"repo":"TheBloke/Mistral-7B-GPTQ","revision":"gptq-8bit","commit":"${REVISION.id}"}
 {"event":"planned","v":1,"files":2,"bytes":2100,"held":100}
 {"event":"file","v":1,"path":"kept","bytes":100,"how":"kept"}
 {"event":"progress","v":1,"bytes":600,"total":2100,"rate":500}

@@ -43,7 +43,7 @@ test('says when there is too little room, or nothing is known of it', () => {
 
 test('nothing to fetch, names with control codes, and a commit asked for by its number', () => {
   const plan = planOf([planned('a\x1b[2J.bin', 5, { action: 'keep' })], {
-    revision: { ...REVISION, name: REVISION.commit.slice(0, 8) },
+    revision: { ...REVISION, name: REVISION.id.slice(0, 8) },
   });
   const text = renderPlanTable(plan, { directory: '/d' });
   expect(text).toContain('keep     5 B   5 B  a.bin\n');
@@ -61,7 +61,7 @@ test('the JSON document says the same', () => {
     v: 1,
     repo: { type: 'model', id: 'TheBloke/Mistral-7B-GPTQ' },
     revision: 'gptq-8bit',
-    commit: REVISION.commit,
+    commit: REVISION.id,
     directory: '/models/x',
     files: [
       { path: 'config.json', size: 839, held: 839, action: 'keep', replaces: false },
