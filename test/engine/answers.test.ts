@@ -125,15 +125,23 @@ describe('a host', () => {
     expect(world.source.locates('model.bin')).toBe(1);
   });
 
-  test('that lets in fewer connections than we have gets fewer', async () => {
-    const world = new World({
-      files: { 'model.bin': 400 * MIB },
-      hosts: { cdn: { refusesAbove: 3 } },
-      retry: DEFAULT_RETRY_POLICY,
-    });
-    const run = await world.run();
-    expect(run.done, String(run)).toBe(true);
-    expect(run.fetchedBytes).toBe(400 * MIB);
+  // A slow range outlasts all tries of the connections that are not let in.
+  test.each([20_000, 1000, 200])(
+    'that lets in fewer connections than we have gets fewer, at %i bytes per millisecond',
+    async (rate) => {
+      const files = { 'model.bin': 200 * MIB };
+      const hosts = { cdn: { rate, refusesAbove: 3 } };
+      const run = await new World({ files, hosts, retry: DEFAULT_RETRY_POLICY }).run();
+      expect(run.done, String(run)).toBe(true);
+      expect(run.fetchedBytes).toBe(200 * MIB);
+    },
+  );
+
+  test('that is busy and names a wait each time is believed, though others bring bytes', async () => {
+    const faults = [{ kind: 'status', status: 503, retryAfterMs: 60_000, request: 2 }] as const;
+    const run = await new World({ files: MODEL, hosts: { cdn: { rate: 1000 } }, faults }).run();
+    expect(run.codes).toEqual(['NETWORK']);
+    expect(run.failures[0]?.message).toContain('which is too long');
   });
 
   test('that collapses under many connections is noticed, and brings more with fewer', async () => {
