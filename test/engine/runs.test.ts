@@ -55,6 +55,16 @@ describe('a run that is cut off', () => {
     expect(world.complete).toBe(true);
   });
 
+  test('by a kill, and whose part is touched after the plan was made, brings what is missing then', async () => {
+    const world = new World({ files: MODEL });
+    await world.run({ after: 30, by: 'kill' });
+    world.at(1, () => world.disk.parts.get('model.bin')?.journal.clear());
+    const again = await world.run();
+    expect(again.events('file-started').map(({ held }) => held)).toEqual([0]);
+    expect(again.fetchedBytes).toBe(40 * MIB);
+    expect(again.events('bytes-lost')).toEqual([]);
+  });
+
   test('by a power cut brings anew what the journal named in vain', async () => {
     const world = new World({ files: MODEL });
     await world.run({ after: 30, by: 'kill' });

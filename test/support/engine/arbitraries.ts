@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { MIB } from '../store-kit.ts';
 import type { Fault } from './fault.ts';
 import type { HostTraits } from './host.ts';
-import type { Crash } from './memory-disk.ts';
 import type { CutOff, WorldOptions } from './world.ts';
 
 const PATHS = ['model.bin', 'second.bin', 'config.json', 'empty'] as const;
@@ -30,7 +29,7 @@ const trouble: fc.Arbitrary<Fault> = fc.oneof(
   ),
 ) as fc.Arbitrary<Fault>;
 
-export const fault: fc.Arbitrary<Fault> = fc
+const fault: fc.Arbitrary<Fault> = fc
   .tuple(
     trouble,
     fc.integer({ min: 1, max: 12 }),
@@ -50,7 +49,7 @@ const host: fc.Arbitrary<Partial<HostTraits>> = fc.record(
   { requiredKeys: [] },
 );
 
-export const hosts: fc.Arbitrary<Record<string, Partial<HostTraits>>> = fc.oneof(
+const hosts: fc.Arbitrary<Record<string, Partial<HostTraits>>> = fc.oneof(
   { weight: 3, arbitrary: fc.constant({ cdn: {} }) },
   { weight: 2, arbitrary: fc.record({ cdn: host }) },
   { weight: 1, arbitrary: fc.record({ east: host, west: host }) },
@@ -71,8 +70,6 @@ export const troubledWorld: fc.Arbitrary<WorldOptions> = fc
     faults,
     largeConnections: Math.min(calm.connections ?? 6, largeConnections),
   }));
-
-export const crash: fc.Arbitrary<Crash> = fc.constantFrom('kill', 'power cut');
 
 export const cutOff: fc.Arbitrary<CutOff> = fc.record({
   after: fc.integer({ min: 0, max: 120 }),

@@ -63,7 +63,7 @@ export class MemoryStore implements Store {
   }
 
   async #moment(): Promise<void> {
-    await this.#clock.sleep(DISK_MS, new AbortController().signal);
+    await new Promise<void>((resolve) => void this.#clock.after(DISK_MS, resolve));
   }
 }
 

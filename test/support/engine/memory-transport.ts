@@ -2,6 +2,7 @@ import { storageError } from '../../../src/http/refusal.ts';
 import type { ByteRange } from '../../../src/model/byte-range.ts';
 import { FetchError } from '../../../src/model/error.ts';
 import type { Clock, Random } from '../../../src/system/clock.ts';
+import { onAbort } from '../../../src/system/on-abort.ts';
 import {
   askedRange,
   type RangeJob,
@@ -21,7 +22,7 @@ const SMALL_FILE_BYTES = 8 * MIB;
 /** A write waits no longer for more bytes. */
 const MAX_WRITE_MS = 250;
 /** Silence for so long is an error. */
-const STALL_MS = 6000;
+const STALL_MS = 10_000;
 
 /** What a connection writes. */
 interface Write extends ByteRange {
@@ -48,7 +49,10 @@ export class MemoryTransport implements Transport {
   mostOpen = 0;
   #openLarge = 0;
   mostOpenLarge = 0;
+  /** How often connections were told to use other addresses of their hosts. */
   elsewheres = 0;
+  /** Writes after the connection was told to stop. */
+  lateWrites = 0;
 
   constructor(network: Network, disk: MemoryDisk) {
     this.#network = network;
@@ -66,6 +70,10 @@ export class MemoryTransport implements Transport {
     const large = fileSize > SMALL_FILE_BYTES ? 1 : 0;
     this.open += 1;
     this.#openLarge += large;
+    // Another may begin as soon as this one is told to stop.
+    const stopListening = onAbort(signal, () => {
+      this.#openLarge -= large;
+    });
     this.mostOpen = Math.max(this.mostOpen, this.open);
     this.mostOpenLarge = Math.max(this.mostOpenLarge, this.#openLarge);
     this.requests.push({ path, start: window.position, end: window.end });
@@ -73,7 +81,8 @@ export class MemoryTransport implements Transport {
       await this.#follow(job, observer, signal);
     } finally {
       this.open -= 1;
-      this.#openLarge -= large;
+      stopListening();
+      if (!signal.aborted) this.#openLarge -= large;
     }
   }
 
@@ -175,10 +184,11 @@ export class MemoryTransport implements Transport {
         await clock.sleep(STALL_MS, signal);
       } catch (reason) {
         if (trouble.kind === 'late write') {
-          await clock.sleep(20 + random() * 60, new AbortController().signal);
+          await new Promise<void>((resolve) => void clock.after(20 + random() * 60, resolve));
           const write = { start: from, end: late };
           // What is closed by now cannot be written to any more.
           if (this.#disk.descriptors.has(job.descriptor)) {
+            this.lateWrites += 1;
             this.#write(job, write, trouble.bytes === 'right' ? 'right' : 'wrong late');
             observer.wrote(write);
           }
