@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_RETRY_POLICY } from '../../src/system/retry.ts';
 import type { Fault } from '../support/engine/fault.ts';
-import { World } from '../support/engine/world.ts';
+import { STALL_MS } from '../support/engine/memory-transport.ts';
+import { RETRY, World } from '../support/engine/world.ts';
 import { MIB } from '../support/store-kit.ts';
 
 const MODEL = { 'model.bin': 40 * MIB };
@@ -25,6 +26,14 @@ describe('an answer', () => {
     expect(world.complete).toBe(true);
     expect(run.fetchedBytes).toBe(40 * MIB);
     expect(run.events('bytes-lost')).toEqual([]);
+  });
+
+  test('that falls silent is taken over by another connection before the server is given up', async () => {
+    const world = new World({ files: MODEL, faults: [{ kind: 'silence', at: 100_000, request: 2 }] });
+    const run = await world.run();
+    expect(run.done, String(run)).toBe(true);
+    expect(run.events('retrying')).toEqual([]);
+    expect(run.ms).toBeLessThan(STALL_MS);
   });
 
   test('that names a wait is not followed by a request before its end', async () => {
@@ -68,6 +77,8 @@ describe('an answer', () => {
     const run = await world.run();
     expect(run.events('file-finished').map(({ how }) => how)).toEqual(['repaired']);
     expect(run.events('bytes-lost').map(({ count }) => count)).toEqual([40 * MIB]);
+    // It is read twice before it is called wrong, and once when it is right.
+    expect(run.events('note')).toHaveLength(1);
     expect(world.complete).toBe(true);
   });
 
@@ -82,10 +93,12 @@ describe('an answer', () => {
   });
 
   test('with the whole file is taken by one connection, and the others let go', async () => {
-    const world = new World({ files: MODEL, faults: [{ kind: 'whole file', times: 1000 }] });
-    const run = await world.run();
+    const files = { 'model.bin': 200 * MIB };
+    const run = await new World({ files, faults: [{ kind: 'whole file', times: 1000 }] }).run();
     expect(run.done, String(run)).toBe(true);
-    expect(run.fetchedBytes).toBe(40 * MIB);
+    expect(run.fetchedBytes).toBe(200 * MIB);
+    // Those that ask before the first answer; all but one of them let go.
+    expect(run.transport.wholeAnswers).toBeLessThanOrEqual(6);
   });
 });
 
@@ -100,6 +113,12 @@ describe('a host', () => {
       expect(run.events('retrying')).toEqual([]);
     },
   );
+
+  test('whose addresses are bound to a range is asked for one per range, and for no whole file', async () => {
+    const run = await new World({ files: MODEL, hosts: { cdn: { ranges: 'exact' } } }).run();
+    expect(run.done, String(run)).toBe(true);
+    expect(run.transport.wholeAnswers).toBe(0);
+  });
 
   test('that refuses the ranges of one file sends that one whole', async () => {
     const files = { ...MODEL, 'second.bin': 20 * MIB };
@@ -118,11 +137,13 @@ describe('a host', () => {
   });
 
   test('behind a redirect is asked directly from then on', async () => {
-    const world = new World({ files: MODEL, hosts: { east: {}, west: {} } });
+    const world = new World({ files: { 'model.bin': 200 * MIB }, hosts: { east: {}, west: {} } });
     world.source.redirects = true;
     const run = await world.run();
     expect(run.done, String(run)).toBe(true);
     expect(world.source.locates('model.bin')).toBe(1);
+    // Those that ask before the first answer.
+    expect(run.transport.redirected).toBe(6);
   });
 
   // A slow range outlasts all tries of the connections that are not let in.
@@ -167,6 +188,15 @@ describe('an address', () => {
     expect(run.events('retrying')).toEqual([]);
   });
 
+  test('that dies is asked for once more also where refusals of the old one come after the new one', async () => {
+    const files = { 'model.bin': 200 * MIB };
+    const world = new World({ files, connections: 12, hosts: { cdn: { firstByteMs: 400 } } });
+    world.at(700, () => world.addresses.dieNow());
+    const run = await world.run();
+    expect(run.done, String(run)).toBe(true);
+    expect(world.source.locates('model.bin')).toBe(2);
+  });
+
   test.each([true, false])('with a short life is asked for once in each; it says so: %s', async (tells) => {
     const world = new World({ files: { 'model.bin': 400 * MIB }, hosts: { cdn: { rate: 2000 } } });
     world.addresses.lifetimeMs = 10_000;
@@ -200,8 +230,16 @@ describe('an address', () => {
     world.source.failures = 2;
     const run = await world.run();
     expect(run.done, String(run)).toBe(true);
-    expect(world.source.locates('model.bin')).toBeLessThanOrEqual(4);
+    expect(world.source.locates('model.bin')).toBe(3);
   });
+});
+
+test('a hub that never says where a file is, is asked no more often by many connections than by one', async () => {
+  const world = new World({ files: { 'model.bin': 400 * MIB }, connections: 12 });
+  world.source.failures = 1000;
+  const run = await world.run();
+  expect(run.codes).toEqual(['NETWORK']);
+  expect(world.source.locates('model.bin')).toBeLessThanOrEqual(RETRY.tries);
 });
 
 describe('a write that comes late, over what others have brought', () => {

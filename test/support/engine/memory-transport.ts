@@ -22,7 +22,7 @@ const SMALL_FILE_BYTES = 8 * MIB;
 /** A write waits no longer for more bytes. */
 const MAX_WRITE_MS = 250;
 /** Silence for so long is an error. */
-const STALL_MS = 10_000;
+export const STALL_MS: number = 10_000;
 
 /** What a connection writes. */
 interface Write extends ByteRange {
@@ -51,6 +51,10 @@ export class MemoryTransport implements Transport {
   mostOpenLarge = 0;
   /** How often connections were told to use other addresses of their hosts. */
   elsewheres = 0;
+  /** Requests that went to the hub, which sent them on. */
+  redirected = 0;
+  /** Answers with the whole file. */
+  wholeAnswers = 0;
   /** Writes after the connection was told to stop. */
   lateWrites = 0;
 
@@ -90,6 +94,7 @@ export class MemoryTransport implements Transport {
   async #follow(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     const { source, hosts } = this.#network;
     const isHub = new URL(job.location.url).host === 'hub';
+    if (isHub) this.redirected += 1;
     const url = isHub ? source.address(job.path) : job.location.url;
     const host = hosts.get(new URL(url).host);
     if (host === undefined) throw new Error(`a request to ${url}, which is none of ours`);
@@ -129,7 +134,10 @@ export class MemoryTransport implements Transport {
     if (trouble?.kind === 'other range') throw otherRange(url);
     if (url !== job.location.url) observer.movedTo(url);
     const whole = plain || trouble?.kind === 'whole file';
-    if (whole) await observer.wholeFile();
+    if (whole) {
+      this.wholeAnswers += 1;
+      await observer.wholeFile();
+    }
     const extent = whole ? { start: 0, end: job.fileSize } : asked;
     await this.#receive(job, extent, host, trouble, observer, signal);
   }
