@@ -44,7 +44,7 @@ test('without faults every byte comes once, and nothing fails', async () => {
       expect(written).toBe(size);
       expect(run.fetchedBytes).toBe(size);
       // And is read once: what was hashed on the way was right.
-      expect(run.events('note')).toEqual([]);
+      expect(run.hashedBytes).toBe(size);
     }),
     { numRuns: 200 },
   );

@@ -15,6 +15,7 @@ interface Outcome {
   readonly events: readonly TransferEvent[];
   readonly transport: MemoryTransport;
   readonly disk: MemoryDisk;
+  readonly hashedBytes: number;
   /** Virtual. */
   readonly ms: number;
 }
@@ -56,6 +57,11 @@ export class EngineRun {
 
   get fetchedBytes(): number {
     return this.#outcome.result?.fetchedBytes ?? 0;
+  }
+
+  /** Bytes that were read to be hashed, of files that were brought. */
+  get hashedBytes(): number {
+    return this.#outcome.hashedBytes;
   }
 
   /** Why the run, or a file of it, failed. */

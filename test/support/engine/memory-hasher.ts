@@ -13,6 +13,8 @@ const READ_MS = 40;
  * there later is not in the hash.
  */
 export class MemoryHasher implements Hasher {
+  /** By all who follow a file. */
+  bytesRead = 0;
   readonly #disk: MemoryDisk;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -24,7 +26,9 @@ export class MemoryHasher implements Hasher {
   }
 
   follow(path: string): HashFollower {
-    return new MemoryFollower(contentAt(this.#disk, path), this.#clock, this.#random);
+    return new MemoryFollower(contentAt(this.#disk, path), this.#clock, this.#random, (bytes) => {
+      this.bytesRead += bytes;
+    });
   }
 
   async check(path: string, _size: number, _options: unknown, signal: AbortSignal): Promise<ContentDigests> {
@@ -39,12 +43,14 @@ class MemoryFollower implements HashFollower {
   readonly #content: Content;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #onRead: (bytes: number) => void;
   #read: Content;
   #readTo = 0;
   #toldTo = 0;
   #cancel: (() => void) | undefined;
 
-  constructor(content: Content, clock: Clock, random: Random) {
+  constructor(content: Content, clock: Clock, random: Random, onRead: (bytes: number) => void) {
+    this.#onRead = onRead;
     this.#content = content;
     this.#clock = clock;
     this.#random = random;
@@ -81,6 +87,7 @@ class MemoryFollower implements HashFollower {
   #readUpTo(end: number): void {
     if (end <= this.#readTo) return;
     for (const run of this.#content.read({ start: this.#readTo, end })) this.#read.write(run, run.bytes);
+    this.#onRead(end - this.#readTo);
     this.#readTo = end;
   }
 }

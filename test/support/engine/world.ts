@@ -104,6 +104,7 @@ export class World {
     const transport = new MemoryTransport(network, disk);
     const store = new MemoryStore(disk, clock);
     const plan = makePlan(revision(), this.files, await store.survey(this.files));
+    const hasher = new MemoryHasher(disk, clock, this.#random);
     const events: TransferEvent[] = [];
     const stop = new AbortController();
     const began = clock.monotonic();
@@ -112,7 +113,7 @@ export class World {
     const work = runPlan(plan, {
       source,
       store,
-      hasher: new MemoryHasher(disk, clock, this.#random),
+      hasher,
       transport,
       connections,
       largeConnections,
@@ -152,6 +153,7 @@ export class World {
       events,
       transport,
       disk: this.disk,
+      hashedBytes: hasher.bytesRead,
       ms: clock.monotonic() - began,
     });
     run.check({ connections, largeConnections, timers: clock.timers });
