@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ByteRange } from '../../../src/model/byte-range.ts';
-import type { ContentDigests } from '../../../src/store/store.ts';
+import type { ContentDigests } from '../../../src/model/digest.ts';
 
 /** What a byte is: the one that the revision has there, none at all, or a wrong one; wrong ones have names. */
 export type Bytes = 'right' | 'hole' | `wrong ${string}`;

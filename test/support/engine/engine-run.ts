@@ -1,7 +1,7 @@
 import { FetchError } from '../../../src/model/error.ts';
 import type { TransferEvent } from '../../../src/model/event.ts';
 import type { Plan } from '../../../src/model/plan.ts';
-import type { RunResult } from '../../../src/transfer/run-result.ts';
+import type { RunResult } from '../../../src/transfer/transfer-result.ts';
 import type { ClockEnd } from '../manual-clock.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 import type { MemoryTransport } from './memory-transport.ts';

@@ -1,6 +1,6 @@
-import type { ContentDigests } from '../../../src/store/store.ts';
+import type { Hasher, IncrementalHash } from '../../../src/hash/hasher.ts';
+import type { ContentDigests } from '../../../src/model/digest.ts';
 import type { Clock, Random } from '../../../src/system/clock.ts';
-import type { Hasher, HashFollower } from '../../../src/transfer/hasher.ts';
 import { Content } from './content.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 import { contentAt } from './memory-store.ts';
@@ -25,7 +25,7 @@ export class MemoryHasher implements Hasher {
     this.#random = random;
   }
 
-  follow(path: string): HashFollower {
+  follow(path: string): IncrementalHash {
     return new MemoryFollower(contentAt(this.#disk, path), this.#clock, this.#random, (bytes) => {
       this.bytesRead += bytes;
     });
@@ -39,7 +39,7 @@ export class MemoryHasher implements Hasher {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-class MemoryFollower implements HashFollower {
+class MemoryFollower implements IncrementalHash {
   readonly #content: Content;
   readonly #clock: Clock;
   readonly #random: Random;

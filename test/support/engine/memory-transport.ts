@@ -8,7 +8,7 @@ import {
   type RangeJob,
   type RangeObserver,
   type Transport,
-} from '../../../src/transfer/transport.ts';
+} from '../../../src/transfer/transport/transport.ts';
 import type { Addresses } from './addresses.ts';
 import type { Bytes } from './content.ts';
 import type { FaultScript, Trouble } from './fault.ts';
