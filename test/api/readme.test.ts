@@ -28,9 +28,9 @@ async function project(program: string): Promise<Workspace> {
   return workspace;
 }
 
-test('the example of README.md runs as it stands there', async () => {
-  const readme = await readFile(join(root, 'README.md'), 'utf8');
-  const [, section = ''] = readme.split(/^## As a library$/m);
+test('the example of docs/library.md runs as it stands there', async () => {
+  const page = await readFile(join(root, 'docs/library.md'), 'utf8');
+  const [, section = ''] = page.split(/^## Example$/m);
   const [, example = ''] = /```js\n([\s\S]+?)```/.exec(section) ?? [];
   await using workspace = await project(example);
   const { exit, stdout, stderr } = await workspace.run(['program.mjs'], node);
