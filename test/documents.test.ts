@@ -68,7 +68,8 @@ test('docs/cli.md names every command', () => {
     .flatMap((command): Command[] => (command.commands.length === 0 ? [command] : [...command.commands]))
     .map((command) => [command.parent, command].map((one) => one?.name()).join(' '));
   const page = textOf('docs/cli.md');
-  for (const path of paths) expect(page).toContain(path.startsWith('fetch ') ? `\`${path}` : `\`fetch ${path}`);
+  for (const path of paths)
+    expect(page).toContain(path.startsWith('fetch ') ? `\`${path}` : `\`fetch ${path}`);
 });
 
 /** Without blocks of code: what looks like a link there is none. */

@@ -56,7 +56,9 @@ describe('README.md and docs/cli.md', () => {
     expect(section('Exit codes')).toContain(`${SIGTERM_EXIT} by SIGTERM`);
     expect(firstCells('Exit codes')).toContain('0');
     const [, short = ''] = readme.split('\n## Exit codes\n');
-    const inShort = Array.from(short.split('\n## ')[0]!.matchAll(/\| (\d+)(?=[ ,])/g), ([, exit]) => Number(exit));
+    const inShort = Array.from(short.split('\n## ')[0]!.matchAll(/\| (\d+)(?=[ ,])/g), ([, exit]) =>
+      Number(exit),
+    );
     const all = [0, ...Object.values(EXIT_CODES)];
     expect(inShort.toSorted((one, other) => one - other)).toEqual(all.toSorted((one, other) => one - other));
   });

@@ -105,7 +105,10 @@ describe('docs/output.md', () => {
     const page = readFileSync(PAGE, 'utf8');
     if (process.env['UPDATE_DOCS'] !== undefined) {
       const mark = new RegExp(`<!-- example: ${name} -->\\n(\\n\`\`\`json\\n[\\s\\S]*?\`\`\`\\n)?`);
-      writeFileSync(PAGE, page.replace(mark, () => block));
+      writeFileSync(
+        PAGE,
+        page.replace(mark, () => block),
+      );
       return;
     }
     expect(page).toContain(block);
@@ -121,7 +124,9 @@ describe('docs/output.md', () => {
     // Names of settings are those of the settings file; that of a fact is in the table of facts.
     const settings = Object.keys((JSON.parse(printed.get('config')!) as { settings: object }).settings);
     expect(fields.length).toBeGreaterThan(60);
-    expect([...new Set(fields)].filter((field) => !known.has(field) && !settings.includes(field))).toEqual([]);
+    expect([...new Set(fields)].filter((field) => !known.has(field) && !settings.includes(field))).toEqual(
+      [],
+    );
   });
 });
 

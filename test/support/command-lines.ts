@@ -13,7 +13,7 @@ export function commandLines(markdown: string): CommandLine[] {
   const blocks = Array.from(markdown.matchAll(/^```.*\n([\s\S]*?)^```/gm), ([, text = '']) => text);
   const inBlocks = blocks.flatMap((text) =>
     Array.from(
-      text.replaceAll('\\\n', ' ').matchAll(/^(?:\$ |  +|.*[$<]\()?fetch (?![\d.]+\b|\S+:)([^\n]*)/gm),
+      text.replaceAll('\\\n', ' ').matchAll(/^(?:\$ | {2,}|.*[$<]\()?fetch (?![\d.]+\b)([^\n]*)/gm),
       ([, line = '']) => line,
     ),
   );
