@@ -37,8 +37,11 @@ export function terminalSvg(frames: readonly Frame[], { columns, title }: SvgOpt
     '#b{fill:#f6f8fa;stroke:#d1d9e0}',
     '.f{visibility:hidden}',
     '@media (prefers-color-scheme:dark){text{fill:#e6edf3}.p{fill:#7ee787}#b{fill:#0d1117;stroke:#3d444d}}',
+    '@media (prefers-reduced-motion:no-preference){',
     ...rules,
-    `@media (prefers-reduced-motion:reduce){.f{animation:none!important}#f${frames.length - 1}{visibility:visible}}`,
+    '}',
+    // Whoever wants nothing to move sees the end.
+    `@media (prefers-reduced-motion:reduce){#f${frames.length - 1}{visibility:visible}}`,
     '</style>',
     `<rect id="b" x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8"/>`,
     ...frames.map(({ lines }, index) =>
