@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXIT_CODES } from '../../src/cli/explain.ts';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { MISTRAL_GPTQ, mistralGptq } from '../support/hub/fixtures/mistral-gptq.ts';
+import { mistralGptqInFull } from '../support/hub/fixtures/quantised.ts';
 import { gpt2, manyRevisions } from '../support/hub/fixtures/various.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { PROGRAM, type Run, Workspace } from '../support/run-program.ts';
@@ -107,6 +108,32 @@ test('lock files, and the table of branches', async () => {
   expect(workspace.has('models.lock')).toBe(true);
   expect(workspace.has('all.lock')).toBe(true);
 });
+
+test('the tables of branches are shown as they are printed', async () => {
+  await using full = await startHub({ repositories: [mistralGptqInFull()] });
+  await using workspace = await Workspace.open({ endpoint: full.origin });
+  const print = async (words: string) => {
+    const { exit, stdout } = await workspace.run(words.split(' '), { env: { COLUMNS: '80' } });
+    expect(exit).toBe(0);
+    return stdout;
+  };
+  const blocks = Array.from(
+    (pages.get('branches.md') ?? '').matchAll(/```\n\$ fetch (branches [^\n]+)\n([\s\S]+?)```/g),
+    ([, words = '', shown = '']) => [words, shown] as const,
+  );
+  const [, fourth = ''] = (pages.get('README.md') ?? '').split('The last one prints:\n\n```\n');
+  const last = `branches ${MISTRAL_GPTQ} --fits 10GB`;
+  expect(snippets('README.md', 'Four commands')[0]).toContain(last);
+  expect(blocks).toHaveLength(2);
+  expect(`${fourth.split('\n```')[0]}\n`).toBe(head(await print(last), fourth));
+  for (const [words, shown] of blocks) expect(shown).toBe(await print(words));
+});
+
+/** The README shows the table without the reasons below it. */
+function head(printed: string, shown: string): string {
+  const lines = shown.split('\n```')[0]!.split('\n').length;
+  return `${printed.split('\n').slice(0, lines).join('\n')}\n`;
+}
 
 test('every block of shell is shell', async () => {
   await using workspace = await Workspace.open();
