@@ -75,9 +75,9 @@ const results = await Promise.all([
   build({
     ...common,
     entryPoints: {
-      'hash-worker': 'src/verify/hash-worker.ts',
-      'check-worker': 'src/verify/check-worker.ts',
-      'io-worker': 'src/transfer/io-worker.ts',
+      'hash-worker': 'src/hash/hash-worker.ts',
+      'check-worker': 'src/hash/check-worker.ts',
+      'io-worker': 'src/transfer/transport/worker/io-worker.ts',
     },
   }),
 ]);

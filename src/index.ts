@@ -2,19 +2,8 @@
  * The public API of hub-fetch: what the command line does, for programs. Nothing of it prints, keeps state between calls,
  * or looks at environment variables unless it is told to; every rejection is a `FetchError`.
  */
-export { createEnvironment, type EnvironmentOptions } from './api/create-environment.ts';
-export { type DownloadOptions, download, type PlanOutcome, plan } from './api/download.ts';
-export { type ListBranchesOptions, listBranches } from './api/list-branches.ts';
-export type { HubOptions, RunOptions, TransferOptions } from './api/options.ts';
-export { readVariables } from './api/read-variables.ts';
-export type { TargetOptions } from './api/target-of.ts';
-export { type VerifyOptions, verify } from './api/verify.ts';
-export type { NetworkSettings, ProxyAddress } from './http/network.ts';
-export type { DownloadOutcome } from './library/download.ts';
-export type { Environment } from './library/environment.ts';
-export type { CacheChoice } from './library/open-store.ts';
-export type { Leftovers } from './library/prune.ts';
-export type { CheckWatch } from './library/verify.ts';
+
+export type { NetworkSettings, ProxyAddress } from './http/network-settings.ts';
 export type {
   BranchRow,
   BranchTable,
@@ -27,18 +16,31 @@ export type {
   RowFile,
 } from './model/branch-facts.ts';
 export type { ByteRange } from './model/byte-range.ts';
-export type { CheckReport, Finding } from './model/check-report.ts';
+export type { Digest } from './model/digest.ts';
 export { type ErrorCode, type ErrorSide, FetchError } from './model/error.ts';
 export type { Emit, FileOutcome, TransferEvent } from './model/event.ts';
 export type { Plan, PlannedFile, PlanTotals } from './model/plan.ts';
-export type { Digest, RemoteFile } from './model/remote-file.ts';
+export type { RemoteFile } from './model/remote-file.ts';
 export type { RepoRef, RepoType, Revision } from './model/repo.ts';
 export { parseTarget, type Target, type TargetPath } from './model/target.ts';
+export type { CheckReport, Finding } from './model/verify-report.ts';
+export { type ListBranchesOptions, listBranches } from './operations/branches/list-branches.ts';
+export { createEnvironment, type EnvironmentOptions } from './operations/create-environment.ts';
+export { type DownloadOptions, download, type PlanOutcome, plan } from './operations/download/download.ts';
+export type { StaleFiles } from './operations/download/prune.ts';
+export type { DownloadOutcome } from './operations/download/run-download.ts';
+export { readVariables } from './operations/environment-variables.ts';
+export type { CacheChoice } from './operations/open-store.ts';
+export type { HubOptions, RunOptions, TransferOptions } from './operations/options.ts';
+export type { TargetOptions } from './operations/target.ts';
+export type { VerifyProgress } from './operations/verify/run-verify.ts';
+export { type VerifyOptions, verify } from './operations/verify/verify.ts';
 export type { Shard } from './plan/shard.ts';
 export type { WeightsPolicy } from './plan/weights-policy.ts';
 export type { Token } from './source/hub/token.ts';
-export type { LockContext, LockOwner } from './store/lock.ts';
-export { type Lock, type LockedFile, readLocks } from './store/lock-file.ts';
+export { type Lockfile, type LockfileEntry, readLocks } from './store/records/lockfile.ts';
 export type { Clock, Random } from './system/clock.ts';
+export type { Environment } from './system/environment.ts';
+export type { ProcessContext, ProcessIdentity } from './system/process-identity.ts';
 export type { RetryPolicy } from './system/retry.ts';
-export type { TransportChoice } from './transfer/io-messages.ts';
+export type { TransportChoice } from './transfer/transport/worker/transport-messages.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { manPage } from '../src/cli/man/page.ts';
-import { createProgram } from '../src/cli/program.ts';
+import { createProgram } from '../src/cli/options/program.ts';
 
 const root = join(import.meta.dirname, '..');
 const file = join(root, 'fetch.1');

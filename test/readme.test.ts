@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { EXIT_CODES, SIGTERM_EXIT } from '../src/cli/explain.ts';
-import { createProgram } from '../src/cli/program.ts';
+import { createProgram } from '../src/cli/options/program.ts';
+import { EXIT_CODES, SIGTERM_EXIT } from '../src/cli/process/exit-codes.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');

@@ -5,7 +5,7 @@ import { configKvGroups } from './kv-config.ts';
 import { partsOf, shapeOf } from './model-shape.ts';
 import { describesQuantisation, methodOf, readQuantisation } from './quantisation.ts';
 
-const MOST = 1e9;
+const MAX = 1e9;
 
 /** The quantisation that `config.json` describes, wherever in it; undefined when it describes none. */
 export function quantisationIn(config: JsonRecord): PlainFacts | undefined {
@@ -66,9 +66,9 @@ const DENSE_FAMILIES: ReadonlySet<string> = new Set(['llama', 'mistral', 'qwen2'
 export function impliedParameters(config: JsonRecord): number | undefined {
   const facts = readModelConfig(config);
   const { architecture, layers, heads, kvHeads, headSize } = facts;
-  const hidden = integerAt(config, 'hidden_size', 1, MOST);
-  const inner = integerAt(config, 'intermediate_size', 1, MOST);
-  const words = integerAt(config, 'vocab_size', 1, MOST);
+  const hidden = integerAt(config, 'hidden_size', 1, MAX);
+  const inner = integerAt(config, 'intermediate_size', 1, MAX);
+  const words = integerAt(config, 'vocab_size', 1, MAX);
   if (!DENSE_FAMILIES.has(architecture ?? '') || !layers || !heads || !kvHeads || !headSize) return undefined;
   if (hidden === undefined || inner === undefined || words === undefined) return undefined;
   const attention = 2 * hidden * headSize * (heads + kvHeads);

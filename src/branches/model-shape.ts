@@ -1,7 +1,7 @@
 import { integerAt, isRecord, type JsonRecord, recordAt, textAt } from './json.ts';
 import { MAX_LAYERS } from './kv-cache.ts';
 
-const MOST = 1e9;
+const MAX = 1e9;
 
 /** The numbers of a `config.json` under the many names that families have for them. */
 export interface Shape {
@@ -106,7 +106,7 @@ export function shapeOf(config: JsonRecord): Shape {
     }
     return undefined;
   };
-  const whole = (...names: string[]) => first(names, (holder, name) => integerAt(holder, name, 1, MOST));
+  const whole = (...names: string[]) => first(names, (holder, name) => integerAt(holder, name, 1, MAX));
   const list = (...names: string[]) => first(names, (holder, name) => listAt(holder, name));
   const value = (name: string) =>
     first([name], (holder) => (Object.hasOwn(holder, name) ? (holder[name] as object | null) : undefined));
@@ -124,7 +124,7 @@ export function shapeOf(config: JsonRecord): Shape {
 function kvHeadsOf(family: string, whole: Shape['whole'], value: Shape['value']): number | undefined {
   const attention = value('attn_config');
   if (isRecord(attention)) {
-    const own = integerAt(attention, 'kv_n_heads', 1, MOST);
+    const own = integerAt(attention, 'kv_n_heads', 1, MAX);
     if (own !== undefined) return own;
     if (attention['attn_type'] === 'multiquery_attention') return 1;
   }

@@ -1,6 +1,6 @@
 import type { PlainFacts } from './fact-list.ts';
 import { isRecord, type JsonRecord, recordAt, textAt } from './json.ts';
-import { bitsOf, groupSize, MOST_BITS, MOST_MODULES } from './quantisation-parts.ts';
+import { bitsOf, groupSize, MAX_BITS, MAX_MODULES } from './quantisation-parts.ts';
 
 /**
  * `quant_algo` as NVIDIA's tools write it, in `hf_quant_config.json`, in the configurations of modelopt and of TensorRT-LLM:
@@ -11,13 +11,13 @@ export function quantAlgorithm(block: JsonRecord): PlainFacts {
   const cache = textAt(block, 'kv_cache_quant_algo', 20);
   const kvCacheBits = cache === undefined ? undefined : bitsOfAlgorithm(cache);
   const layers = Object.values(recordAt(block, 'quantized_layers') ?? {})
-    .slice(0, MOST_MODULES)
+    .slice(0, MAX_MODULES)
     .filter(isRecord);
   const widths = layers.map((layer) => bitsOfAlgorithm(textAt(layer, 'quant_algo', 60) ?? ''));
-  const narrow = layers.find((layer) => groupOf(layer) !== undefined);
+  const applyWeightsPolicy = layers.find((layer) => groupOf(layer) !== undefined);
   return {
     ...bitsOf(layers.length > 0 ? widths : [bitsOfAlgorithm(name ?? '')]),
-    groupSize: groupOf(block) ?? (narrow && groupOf(narrow)),
+    groupSize: groupOf(block) ?? (applyWeightsPolicy && groupOf(applyWeightsPolicy)),
     packing: name,
     kvCacheBits,
   };
@@ -27,7 +27,7 @@ export function quantAlgorithm(block: JsonRecord): PlainFacts {
 function bitsOfAlgorithm(name: string): number | undefined {
   const digits = /W(\d+)A\d+/i.exec(name)?.[1] ?? /(?:FP|INT)(\d+)/i.exec(name)?.[1];
   const bits = Number(digits ?? Number.NaN);
-  return bits >= 1 && bits <= MOST_BITS ? bits : undefined;
+  return bits >= 1 && bits <= MAX_BITS ? bits : undefined;
 }
 
 /** Plain FP8 has one scale for a whole matrix, whatever the file says of groups. */

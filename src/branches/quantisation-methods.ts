@@ -1,7 +1,7 @@
 import type { PlainFacts } from './fact-list.ts';
 import { booleanAt, integerAt, isRecord, type JsonRecord, numberAt, recordAt, textAt } from './json.ts';
 import { quantAlgorithm } from './quant-algorithm.ts';
-import { bitsOf, groupSize, LEAST_BITS, MOST_BITS, MOST_GROUP, MOST_MODULES } from './quantisation-parts.ts';
+import { bitsOf, groupSize, MAX_BITS, MAX_GROUP, MAX_MODULES, MIN_BITS } from './quantisation-parts.ts';
 import { torchao } from './torchao.ts';
 
 type Reader = (config: JsonRecord) => PlainFacts;
@@ -39,7 +39,7 @@ const fp8: Reader = (config) => {
 function blockWidth(config: JsonRecord, name: string): number | undefined {
   const block = Object.hasOwn(config, name) ? config[name] : undefined;
   const [, width] = Array.isArray(block) ? (block as unknown[]) : [];
-  return typeof width === 'number' && Number.isSafeInteger(width) && width > 0 && width <= MOST_GROUP
+  return typeof width === 'number' && Number.isSafeInteger(width) && width > 0 && width <= MAX_GROUP
     ? width
     : undefined;
 }
@@ -50,7 +50,7 @@ const compressedTensors: Reader = (config) => {
     .slice(0, 1000)
     .map((group) => (isRecord(group) ? recordAt(group, 'weights') : undefined))
     .filter((weights) => weights !== undefined);
-  const widths = groups.map((weights) => numberAt(weights, 'num_bits', LEAST_BITS, MOST_BITS));
+  const widths = groups.map((weights) => numberAt(weights, 'num_bits', MIN_BITS, MAX_BITS));
   const [first] = groups;
   if (first === undefined) return { packing: textAt(config, 'format', 40) };
   const actOrder = textAt(first, 'actorder') ?? booleanAt(first, 'actorder');
@@ -76,13 +76,13 @@ const modelopt: Reader = (config) => {
 const hqq: Reader = (config) => {
   const settings = recordAt(config, 'quant_config') ?? {};
   const own = recordAt(settings, 'weight_quant_params');
-  const modules = Object.values(settings).slice(0, MOST_MODULES).filter(isRecord);
+  const modules = Object.values(settings).slice(0, MAX_MODULES).filter(isRecord);
   const nested = modules
     .map((one) => recordAt(one, 'weight_quant_params'))
     .filter((one) => one !== undefined);
   const all: JsonRecord[] = own === undefined ? nested : [own];
   return {
-    ...bitsOf(all.map((one) => numberAt(one, 'nbits', LEAST_BITS, MOST_BITS))),
+    ...bitsOf(all.map((one) => numberAt(one, 'nbits', MIN_BITS, MAX_BITS))),
     groupSize: all[0] && groupSize(all[0]),
   };
 };
@@ -91,19 +91,19 @@ const hqq: Reader = (config) => {
 const aqlm: Reader = (config) => {
   const [books, bits] = ['num_codebooks', 'nbits_per_codebook'].map((name) => integerAt(config, name, 1, 64));
   const [inputs, outputs] = ['in_group_size', 'out_group_size'].map((name) =>
-    integerAt(config, name, 1, MOST_GROUP),
+    integerAt(config, name, 1, MAX_GROUP),
   );
   if (books === undefined || bits === undefined) return {};
   const width = (books * bits) / ((inputs ?? 8) * (outputs ?? 1));
   return {
-    bits: width >= LEAST_BITS && width <= MOST_BITS ? rounded(width) : undefined,
+    bits: width >= MIN_BITS && width <= MAX_BITS ? rounded(width) : undefined,
     packing: `${books}x${bits}`,
   };
 };
 
 /** Indices into codebooks, of a main and a residual vector; the last number of each pair is that of ordinary weights. */
 const vptq: Reader = (config) => {
-  const layers = Object.values(recordAt(config, 'config_for_layers') ?? {}).slice(0, MOST_MODULES);
+  const layers = Object.values(recordAt(config, 'config_for_layers') ?? {}).slice(0, MAX_MODULES);
   const shared = recordAt(config, 'shared_layer_config');
   const widths = [...(shared === undefined ? [] : [shared, ...Object.values(shared)]), ...layers]
     .filter(isRecord)
@@ -115,7 +115,7 @@ const vptq: Reader = (config) => {
       });
       if (length === undefined || entries === undefined) return undefined;
       const width = (Math.log2(entries) + (rest === undefined ? 0 : Math.log2(rest))) / length;
-      return width >= LEAST_BITS && width <= MOST_BITS ? rounded(width) : undefined;
+      return width >= MIN_BITS && width <= MAX_BITS ? rounded(width) : undefined;
     });
   return bitsOf(widths);
 };
@@ -133,9 +133,9 @@ const quark: Reader = (config) => {
       .toSorted((left, right) => left.bits! - right.bits!)[0];
   const main = narrowest(recordAt(config, 'global_quant_config'));
   const others = ['layer_quant_config', 'layer_type_quant_config'].flatMap((name) =>
-    Object.values(recordAt(config, name) ?? {}).slice(0, MOST_MODULES),
+    Object.values(recordAt(config, name) ?? {}).slice(0, MAX_MODULES),
   );
-  const cache = Object.values(recordAt(config, 'kv_cache_quant_config') ?? {}).slice(0, MOST_MODULES);
+  const cache = Object.values(recordAt(config, 'kv_cache_quant_config') ?? {}).slice(0, MAX_MODULES);
   const cacheBits = cache.map((one) => {
     const output = isRecord(one) ? recordAt(one, 'output_tensors') : undefined;
     return output === undefined ? undefined : digitsOf(textAt(output, 'dtype', 20) ?? '');
@@ -160,11 +160,9 @@ const quanto: Reader = (config) => {
 };
 
 const autoRound: Reader = (config) => {
-  const extra = Object.values(recordAt(config, 'extra_config') ?? {}).slice(0, MOST_MODULES);
-  const widths = extra.map((one) =>
-    isRecord(one) ? numberAt(one, 'bits', LEAST_BITS, MOST_BITS) : undefined,
-  );
-  const bits = numberAt(config, 'bits', LEAST_BITS, MOST_BITS);
+  const extra = Object.values(recordAt(config, 'extra_config') ?? {}).slice(0, MAX_MODULES);
+  const widths = extra.map((one) => (isRecord(one) ? numberAt(one, 'bits', MIN_BITS, MAX_BITS) : undefined));
+  const bits = numberAt(config, 'bits', MIN_BITS, MAX_BITS);
   const type = textAt(config, 'data_type', 20);
   return {
     ...bitsOf([bits, ...widths.filter((width) => width !== undefined && width < 16)]),
@@ -175,9 +173,9 @@ const autoRound: Reader = (config) => {
 
 /** `mode` says how groups are scaled; modules with settings of their own stand beside the common ones. */
 const mlx: Reader = (config) => {
-  const modules = Object.values(config).slice(0, MOST_MODULES).filter(isRecord);
-  const bits = numberAt(config, 'bits', LEAST_BITS, MOST_BITS);
-  const { mixedBits } = bitsOf([bits, ...modules.map((one) => numberAt(one, 'bits', LEAST_BITS, MOST_BITS))]);
+  const modules = Object.values(config).slice(0, MAX_MODULES).filter(isRecord);
+  const bits = numberAt(config, 'bits', MIN_BITS, MAX_BITS);
+  const { mixedBits } = bitsOf([bits, ...modules.map((one) => numberAt(one, 'bits', MIN_BITS, MAX_BITS))]);
   return { bits, mixedBits, packing: textAt(config, 'mode', 20) };
 };
 
@@ -193,7 +191,7 @@ const fpQuant: Reader = (config) => {
 /** `int4`, `fp8_e4m3`, `mxfp4`: the first number in the name of a type. */
 function digitsOf(type: string): number | undefined {
   const bits = Number(/\d+/.exec(type)?.[0] ?? Number.NaN);
-  return bits >= 1 && bits <= MOST_BITS ? bits : undefined;
+  return bits >= 1 && bits <= MAX_BITS ? bits : undefined;
 }
 
 function rounded(width: number): number {
@@ -224,7 +222,7 @@ export const METHODS: ReadonlyMap<string, Reader> = new Map(
     fbgemm_fp8: () => ({ bits: 8, packing: 'e4m3' }),
     // Three values for every weight, in two bits: log2(3).
     bitnet: () => ({ bits: 1.58 }),
-    spqr: (config: JsonRecord) => ({ groupSize: integerAt(config, 'beta1', 1, MOST_GROUP) }),
+    spqr: (config: JsonRecord) => ({ groupSize: integerAt(config, 'beta1', 1, MAX_GROUP) }),
   } satisfies Record<string, Reader>),
 );
 

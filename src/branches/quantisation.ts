@@ -1,7 +1,7 @@
 import type { PlainFacts } from './fact-list.ts';
 import { booleanAt, integerAt, isRecord, type JsonRecord, numberAt, recordAt, textAt } from './json.ts';
 import { METHODS, withoutGaps } from './quantisation-methods.ts';
-import { bitsOf, groupSize, LEAST_BITS, MOST_BITS, MOST_MODULES } from './quantisation-parts.ts';
+import { bitsOf, groupSize, MAX_BITS, MAX_MODULES, MIN_BITS } from './quantisation-parts.ts';
 
 /**
  * What a description of a quantisation says: `quantize_config.json`, the older `quant_config.json`, or
@@ -12,7 +12,7 @@ export function readQuantisation(config: JsonRecord, assumed?: string): PlainFac
   const calibration = recordAt(config, 'calibration') ?? {};
   // GPTQModel keeps what it did under this name since its second version.
   const meta = recordAt(config, 'meta') ?? {};
-  const bits = numberAt(config, 'bits', LEAST_BITS, MOST_BITS) ?? numberAt(config, 'w_bit', 1, MOST_BITS);
+  const bits = numberAt(config, 'bits', MIN_BITS, MAX_BITS) ?? numberAt(config, 'w_bit', 1, MAX_BITS);
   const version = textAt(config, 'version');
   const cache = recordAt(config, 'kv_cache_scheme');
   const common: PlainFacts = {
@@ -25,7 +25,7 @@ export function readQuantisation(config: JsonRecord, assumed?: string): PlainFac
     symmetric: booleanAt(config, 'sym') ?? negated(booleanAt(config, 'zero_point')),
     // Of AWQ the way to pack, of most others the number of the tool.
     packing: textAt(config, 'checkpoint_format') ?? (/^v?\d/.test(version ?? '') ? undefined : version),
-    headBits: numberAt(config, 'head_bits', LEAST_BITS, MOST_BITS),
+    headBits: numberAt(config, 'head_bits', MIN_BITS, MAX_BITS),
     dataset: textAt(calibration, 'dataset') ?? textAt(config, 'dataset'),
     sequenceLength:
       integerAt(calibration, 'length', 1, 1e9) ??
@@ -78,9 +78,9 @@ function dynamicBits(config: JsonRecord, bits: number | undefined): PlainFacts {
   const dynamic = recordAt(config, 'dynamic');
   if (dynamic === undefined) return {};
   const widths = Object.entries(dynamic)
-    .slice(0, MOST_MODULES)
+    .slice(0, MAX_MODULES)
     .filter(([pattern]) => !pattern.startsWith('-:'))
-    .map(([, module]) => (isRecord(module) ? numberAt(module, 'bits', LEAST_BITS, MOST_BITS) : undefined));
+    .map(([, module]) => (isRecord(module) ? numberAt(module, 'bits', MIN_BITS, MAX_BITS) : undefined));
   const { mixedBits } = bitsOf([bits, ...widths]);
   return mixedBits === undefined ? {} : { mixedBits };
 }

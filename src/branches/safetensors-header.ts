@@ -2,7 +2,7 @@ import { isRecord, type JsonRecord, parseRecord } from './json.ts';
 
 /** The format's own limit; every reader of it refuses more. */
 export const MAX_HEADER_BYTES = 25_000_000;
-const MOST_TENSORS = 1_000_000;
+const MAX_TENSORS = 1_000_000;
 /** Bits of one element. */
 export const ELEMENT_BITS: Readonly<Record<string, number>> = {
   F64: 64,
@@ -48,7 +48,7 @@ export function readHeader(json: Uint8Array): readonly Tensor[] | string {
   const header = parseRecord(new TextDecoder().decode(json));
   if (typeof header === 'string') return header;
   const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
-  if (entries.length > MOST_TENSORS) return `${entries.length} tensors`;
+  if (entries.length > MAX_TENSORS) return `${entries.length} tensors`;
   const tensors: Tensor[] = [];
   for (const [name, entry] of entries) {
     const tensor = readTensor(name, entry);

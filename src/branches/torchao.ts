@@ -1,6 +1,6 @@
 import type { PlainFacts } from './fact-list.ts';
 import { isRecord, type JsonRecord, recordAt, textAt } from './json.ts';
-import { bitsOf, groupSize, MOST_BITS, MOST_MODULES } from './quantisation-parts.ts';
+import { bitsOf, groupSize, MAX_BITS, MAX_MODULES } from './quantisation-parts.ts';
 
 /** So deep are the settings of modules nested. */
 const MAX_DEPTH = 4;
@@ -38,7 +38,7 @@ function settingsIn(holder: JsonRecord, depth: number): Setting[] {
   )
     return [{ name, values }];
   return Object.values(values ?? holder)
-    .slice(0, MOST_MODULES)
+    .slice(0, MAX_MODULES)
     .filter(isRecord)
     .flatMap((inner) => settingsIn(inner, depth - 1));
 }
@@ -56,7 +56,7 @@ function bitsOfSetting({ name, values }: Setting): number | undefined {
     /(?:int|float|fp)(\d+)/i.exec(type ?? '')?.[1] ??
     /(?:int|float|fp)(\d+)/i.exec(name)?.[1];
   const bits = Number(digits ?? Number.NaN);
-  return bits >= 1 && bits <= MOST_BITS ? bits : undefined;
+  return bits >= 1 && bits <= MAX_BITS ? bits : undefined;
 }
 
 function typeIn(values: JsonRecord, name: string): string | undefined {

@@ -3,7 +3,7 @@
  * with entry-others.ts, this is all that is loaded behind the words of the command line.
  */
 export { runDownload } from './commands/download.ts';
-export { fail, lostOutput } from './fail.ts';
-export { refuseWords } from './refuse-words.ts';
-export { withVerbosity } from './settings.ts';
-export { usageError } from './usage-error.ts';
+export { refuseWords } from './options/refuse-words.ts';
+export { withVerbosity } from './options/settings.ts';
+export { usageError } from './options/usage-error.ts';
+export { fail, lostOutput } from './process/fail.ts';

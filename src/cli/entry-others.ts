@@ -6,4 +6,4 @@ export { runConfig } from './commands/config.ts';
 export { runDoctor } from './commands/doctor.ts';
 export { runLock } from './commands/lock.ts';
 export { runVerify } from './commands/verify.ts';
-export { withVerbosity } from './settings.ts';
+export { withVerbosity } from './options/settings.ts';

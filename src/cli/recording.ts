@@ -1,17 +1,17 @@
 import { arch, homedir, hostname, platform, userInfo } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { proxyFor } from '../http/proxy.ts';
-import type { Patient } from '../library/doctor/examine.ts';
-import { isKnown } from '../library/doctor/recording/known-words.ts';
-import { Recorder } from '../library/doctor/recording/recorder.ts';
-import { accountTexts, toRecording } from '../library/doctor/recording/recording.ts';
-import { refuseOtherFile, writeRecording } from '../library/doctor/recording/write-recording.ts';
-import type { Check } from '../model/check.ts';
+import type { Check } from '../model/diagnostic.ts';
+import { formatCount } from '../model/format.ts';
 import { VERSION } from '../model/version.ts';
-import { formatCount } from '../report/format.ts';
+import type { DiagnosticsInput } from '../operations/doctor/diagnose.ts';
+import { isKnown } from '../operations/doctor/recording/known-words.ts';
+import { Recorder } from '../operations/doctor/recording/recorder.ts';
+import { accountTexts, toRecording } from '../operations/doctor/recording/recording.ts';
+import { refuseOtherFile, writeRecording } from '../operations/doctor/recording/write-recording.ts';
 import { systemClock } from '../system/clock.ts';
-import type { Access } from './compose-access.ts';
-import { pathOption } from './places.ts';
+import { pathOption } from './options/places.ts';
+import type { Access } from './options/read-access.ts';
 
 /** What `fetch doctor --record` hears, and where it goes. */
 export interface Tape {
@@ -22,7 +22,11 @@ export interface Tape {
 }
 
 /** USAGE if the file is one that must not be replaced: nothing was asked yet then. */
-export async function openTape(file: string, { asked, node }: Patient, access: Access): Promise<Tape> {
+export async function openTape(
+  file: string,
+  { asked, node }: DiagnosticsInput,
+  access: Access,
+): Promise<Tape> {
   const path = pathOption('--record', file);
   const { endpoint, network } = access.transfer;
   await refuseOtherFile(path);

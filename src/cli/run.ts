@@ -1,9 +1,9 @@
 import { CommanderError } from 'commander';
 import { VERSION } from '../model/version.ts';
-import { installNet, settle } from './net.ts';
-import { COMMANDS, createProgram } from './program.ts';
-import { outputFailure, writeOut } from './standard-output.ts';
-import { readWords, type Words, wantsJson } from './words.ts';
+import { COMMANDS, createProgram } from './options/program.ts';
+import { readWords, type Words, wantsJson } from './options/words.ts';
+import { installNet, settle } from './process/net.ts';
+import { outputFailure, writeOut } from './process/standard-output.ts';
 
 // Loaded by those who need more than help: for help and version, every file and every stream more would be felt.
 const mainCommand = () => prepared(import('./entry-download.ts'));

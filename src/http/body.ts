@@ -1,7 +1,7 @@
 import { createBrotliDecompress, createUnzip } from 'node:zlib';
 import { FetchError } from '../model/error.ts';
+import type { HttpResponse } from './client.ts';
 import { networkError } from './network-error.ts';
-import type { HttpResponse } from './request.ts';
 
 /** Reads a whole small body as text; NETWORK if it is larger than `limit` bytes or breaks off. */
 export async function readText(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {

@@ -2,9 +2,9 @@ import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { onAbort } from '../system/on-abort.ts';
 import type { Dialer } from './dialer.ts';
-import { RawHeadParser } from './head-parser.ts';
-import type { NetworkSettings, ProxyAddress } from './network.ts';
+import { ResponseHeadParser } from './head-parser.ts';
 import { networkError, noProxyThere, type Phase, proxyRefusal } from './network-error.ts';
+import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
 import { proxyCredentials, proxyFor } from './proxy.ts';
 import { secureContextOf } from './secure-context.ts';
 
@@ -132,7 +132,7 @@ function askForTunnel(socket: Socket, url: URL, proxy: ProxyAddress, signal: Abo
   const lines = [`CONNECT ${target} HTTP/1.1`, `Host: ${target}`, 'Proxy-Connection: keep-alive'];
   const credentials = proxyCredentials(proxy);
   if (credentials !== undefined) lines.push(`Proxy-Authorization: ${credentials}`);
-  const parser = new RawHeadParser({ toConnect: true });
+  const parser = new ResponseHeadParser({ toConnect: true });
   const answered = new Promise<void>((resolve, reject) => {
     const onData = (chunk: Buffer) => {
       const progress = parser.push(chunk);

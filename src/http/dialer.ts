@@ -92,15 +92,15 @@ export class Dialer {
     signal: AbortSignal,
   ): Promise<Socket> {
     return new Promise((resolve, reject) => {
-      const running = new Map<Socket, Address>();
+      const withRunContext = new Map<Socket, Address>();
       const errors: NodeJS.ErrnoException[] = [];
       let next = 0;
       let cancel = () => {};
       const end = (winner?: Socket) => {
         cancel();
         stopListening();
-        const begun = [...running.keys()];
-        running.clear();
+        const begun = [...withRunContext.keys()];
+        withRunContext.clear();
         for (const socket of begun) if (socket !== winner) socket.destroy();
       };
       const stopListening = onAbort(signal, () => {
@@ -108,22 +108,22 @@ export class Dialer {
         reject(signal.reason);
       });
       const fail = (socket: Socket, error: NodeJS.ErrnoException) => {
-        const address = running.get(socket);
+        const address = withRunContext.get(socket);
         if (address === undefined) return;
-        running.delete(socket);
+        withRunContext.delete(socket);
         errors.push(error);
         if (!isShortage(error)) this.#book.failed(host, address.address);
         // The next one has waited for nothing else.
         if (next < addresses.length) begin();
-        else if (running.size === 0) {
+        else if (withRunContext.size === 0) {
           end();
           reject(telling(errors));
         }
       };
       const won = (socket: Socket) => {
-        const address = running.get(socket);
+        const address = withRunContext.get(socket);
         if (address === undefined) return;
-        for (const [other, late] of running) {
+        for (const [other, late] of withRunContext) {
           if (other === socket) break;
           this.#book.failed(host, late.address);
           if (late.family !== address.family) this.#book.prefers(host, address.family);
@@ -147,7 +147,7 @@ export class Dialer {
           reject(error);
           return;
         }
-        running.set(socket, address);
+        withRunContext.set(socket, address);
         // Stays to the end: between two owners, nobody else would listen.
         socket.on('error', (error) => fail(socket, error));
         socket.once('connect', () => won(socket));

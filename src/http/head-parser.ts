@@ -1,5 +1,5 @@
 /** The head of an HTTP/1.1 answer, read strictly. Names are lower case. */
-export interface RawHead {
+export interface ResponseHead {
   readonly status: number;
   /** Headers that came several times are joined with commas. */
   readonly headers: ReadonlyMap<string, string>;
@@ -8,7 +8,7 @@ export interface RawHead {
 /** What a parser made of the bytes so far. `bodyStart` is the offset in the last chunk where the body begins. */
 export type HeadProgress =
   | { readonly kind: 'more' }
-  | { readonly kind: 'head'; readonly head: RawHead; readonly bodyStart: number }
+  | { readonly kind: 'head'; readonly head: ResponseHead; readonly bodyStart: number }
   /** Not a plain answer. A more lenient reader may cope. */
   | { readonly kind: 'odd'; readonly why: string };
 
@@ -24,7 +24,7 @@ const OLD_BEGINNING = Buffer.from('HTTP/1.0 ', 'latin1');
  * servers (bare line feeds, folded lines, spaces before the colon, repeated lengths) is `odd`. Holds at
  * most 32 KiB, and looks at every byte a fixed number of times however small the chunks are.
  */
-export class RawHeadParser {
+export class ResponseHeadParser {
   /** Answers to CONNECT: only their first line means anything (RFC 9110 9.3.6), and it may be HTTP/1.0. */
   readonly #toConnect: boolean;
   /** Only there for a head that comes in pieces. */
@@ -76,13 +76,13 @@ const ANY_STATUS_LINE = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |$)/;
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-function parseFirstLine(text: string): RawHead | string {
+function parseFirstLine(text: string): ResponseHead | string {
   const match = ANY_STATUS_LINE.exec(text.split('\r\n', 1)[0] ?? '');
   return match === null ? 'no HTTP/1.1 status line' : { status: Number(match[1]), headers: new Map() };
 }
 
 /** A head without its empty line; a text says why it is not accepted. */
-function parseHead(text: string): RawHead | string {
+function parseHead(text: string): ResponseHead | string {
   const lines = text.split('\r\n');
   const match = STATUS_LINE.exec(lines[0] ?? '');
   if (match === null) return 'no HTTP/1.1 status line';

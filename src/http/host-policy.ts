@@ -1,9 +1,9 @@
 import { FetchError } from '../model/error.ts';
-import type { NetworkSettings } from './network.ts';
+import type { NetworkSettings } from './network-settings.ts';
 import { plainHost, proxyFor, proxyName, splitPort } from './proxy.ts';
 
 /** A host that was contacted, and the proxy between here and there. */
-export interface Contact {
+export interface ContactedHost {
   /** With a port where it is not the usual one. */
   readonly host: string;
   /** Without user and password; undefined for a direct connection. */
@@ -13,10 +13,10 @@ export interface Contact {
 /** Decides which hosts may be contacted, and remembers which were. */
 export class HostPolicy {
   readonly #network: NetworkSettings | undefined;
-  readonly #onContact: ((contact: Contact) => void) | undefined;
+  readonly #onContact: ((contact: ContactedHost) => void) | undefined;
   readonly #contacted = new Set<string>();
 
-  constructor(network?: NetworkSettings, onContact?: (contact: Contact) => void) {
+  constructor(network?: NetworkSettings, onContact?: (contact: ContactedHost) => void) {
     this.#network = network;
     this.#onContact = onContact;
   }

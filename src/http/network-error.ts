@@ -1,5 +1,5 @@
 import { FetchError } from '../model/error.ts';
-import type { ProxyAddress } from './network.ts';
+import type { ProxyAddress } from './network-settings.ts';
 import { proxyName } from './proxy.ts';
 
 /** What a request waits for, one after the other; those of a proxy only where there is one. */
@@ -180,7 +180,7 @@ function hintOf(proxy: ProxyAddress | undefined): string {
 }
 
 /** A header or an address that no request can have: our side of the connection, before anything was sent. */
-export function unsendable(error: NodeJS.ErrnoException, url: URL): FetchError {
+export function invalidRequest(error: NodeJS.ErrnoException, url: URL): FetchError {
   return new FetchError('NETWORK', `${url.host}: such a request cannot be sent (${error.code ?? ''})`, {
     cause: error,
     hint: 'Check the endpoint and the token for characters that do not belong there.',

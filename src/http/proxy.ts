@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { FetchError } from '../model/error.ts';
-import type { NetworkSettings, ProxyAddress } from './network.ts';
+import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
 
 /**
  * The proxy that a request goes through; undefined if it goes straight to the host. USAGE if it is of a kind that is

@@ -1,5 +1,5 @@
 import tls, { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
-import type { NetworkSettings } from './network.ts';
+import type { NetworkSettings } from './network-settings.ts';
 
 const contexts = new WeakMap<NetworkSettings, SecureContext>();
 

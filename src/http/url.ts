@@ -4,7 +4,7 @@ const HINT_REDIRECT =
   'The server, or a proxy or login page on the way, answers nonsense. Check the endpoint.';
 
 /** Followed too many redirects from one address. */
-export function redirectsInCircles(start: URL | string, retryable: boolean): FetchError {
+export function tooManyRedirects(start: URL | string, retryable: boolean): FetchError {
   return new FetchError('NETWORK', `${redactUrl(start)} redirects in circles`, {
     retryable,
     hint: HINT_REDIRECT,

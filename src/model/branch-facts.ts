@@ -1,4 +1,4 @@
-import type { Digest } from './remote-file.ts';
+import type { Digest } from './digest.ts';
 import type { RepoRef } from './repo.ts';
 
 /**

@@ -33,7 +33,7 @@ export function isGguf(path: string): boolean {
   return /\.gguf$/i.test(path) || PIECE_BEHIND.test(path);
 }
 
-function splitOf(path: string): Split {
+function splitPoint(path: string): Split {
   const split = SPLIT.exec(path);
   if (split !== null)
     return { whole: path.replace(SPLIT, ''), part: Number(split[1]), parts: Number(split[2]), joined: false };
@@ -82,7 +82,7 @@ const DRAFT = /(?:mtp|eagle3|dflash|dspark)-/;
 
 /** Reads the quantisation, the split and the role out of a path; the file name counts before its folder. */
 export function parseGgufName(path: string): GgufName {
-  const { whole, part, parts, joined } = splitOf(path);
+  const { whole, part, parts, joined } = splitPoint(path);
   const slash = whole.lastIndexOf('/');
   const name = whole.slice(slash + 1).replace(/\.gguf$/i, '');
   const label = lastLabel(name) ?? (slash < 0 ? undefined : lastLabel(whole.slice(0, slash)));

@@ -1,9 +1,4 @@
-/** A hash of a file's content as the Hub names it. `hex` is lower case. */
-export interface Digest {
-  /** `sha256` of the content for LFS and Xet files; `git-sha1` is the id of the git blob, for small files. */
-  readonly algorithm: 'sha256' | 'git-sha1';
-  readonly hex: string;
-}
+import type { Digest } from './digest.ts';
 
 /** One file of a pinned revision, as its listing describes it. */
 export interface RemoteFile {
@@ -23,10 +18,4 @@ export interface RemoteFile {
 export interface Pointer {
   readonly oid: string;
   readonly xetHash: string | undefined;
-}
-
-/** What the Hub's name for a content says: 64 hex digits are a sha256, 40 the id of a git blob. */
-export function digestOfOid(oid: string): Digest | undefined {
-  if (/^[0-9a-f]{64}$/.test(oid)) return { algorithm: 'sha256', hex: oid };
-  return /^[0-9a-f]{40}$/.test(oid) ? { algorithm: 'git-sha1', hex: oid } : undefined;
 }

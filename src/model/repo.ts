@@ -14,7 +14,7 @@ export interface Revision {
   /** What was asked for: `main`, `gptq-8bit-32g-actorder_True`, `refs/pr/1`, a commit. */
   readonly name: string;
   /** 40 lower-case hex digits. */
-  readonly commit: string;
+  readonly id: string;
   /** True when the hub says that file contents need an accepted licence: a listing proves nothing then. */
   readonly gated: boolean;
   /** ISO date of the commit, where the hub says it. */

@@ -1,4 +1,5 @@
-import type { Digest, RemoteFile } from '../model/remote-file.ts';
+import type { Digest } from '../model/digest.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
 
 /**
  * What a revision has otherwise than a lock says, a phrase for each file: gone, another size, another hash. Files

@@ -71,8 +71,10 @@ function decide(file: RemoteFile, holding: Holding, begun: readonly ByteRange[])
 
 /** A copy within this machine is never slower than the network. */
 function withReuse(planned: PlannedFile, reuse: PlanOptions['reuse']): PlannedFile {
-  const donor = reuse?.get(planned.file.path);
-  return donor === undefined || planned.action !== 'transfer' ? planned : { ...planned, reuse: donor };
+  const localCopy = reuse?.get(planned.file.path);
+  return localCopy === undefined || planned.action !== 'transfer'
+    ? planned
+    : { ...planned, reuse: localCopy };
 }
 
 /** Nothing of what is there is used. A candidate might hold another content, so it counts as replaced. */

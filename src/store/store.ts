@@ -1,15 +1,9 @@
 import type { ByteRange } from '../model/byte-range.ts';
+import type { ContentDigests } from '../model/digest.ts';
 import type { IntervalSet } from '../model/interval-set.ts';
 import type { Holding } from '../model/plan.ts';
-import type { Digest, RemoteFile } from '../model/remote-file.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
-
-/** What the content of a file hashed to. */
-export interface ContentDigests {
-  readonly sha256: string;
-  /** Known where the Hub names the file by its git blob; undefined otherwise. */
-  readonly gitSha1: string | undefined;
-}
 
 export interface Survey {
   readonly holdings: ReadonlyMap<string, Holding>;
@@ -73,17 +67,4 @@ export interface Store extends AsyncDisposable {
     complete?: boolean,
     isWholeListing?: boolean,
   ): Promise<void>;
-}
-
-/** Compares with every hash that is known of a file, also with the one that only a lock file names. */
-export function contentMatches(
-  digests: ContentDigests,
-  { digest, sha256 }: Pick<RemoteFile, 'digest' | 'sha256'>,
-): boolean {
-  return digestMatches(digests, digest) && (sha256 === undefined || digests.sha256 === sha256);
-}
-
-export function digestMatches(digests: ContentDigests, expected: Digest | undefined): boolean {
-  if (expected === undefined) return true;
-  return (expected.algorithm === 'sha256' ? digests.sha256 : digests.gitSha1) === expected.hex;
 }

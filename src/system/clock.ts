@@ -16,7 +16,7 @@ export interface Clock {
 export type Random = () => number;
 
 /** A timer of Node that is set for longer fires at once instead (a day is 86 million). */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -51,7 +51,7 @@ function startTimer(
 ): () => void {
   let timer: NodeJS.Timeout;
   const arm = (leftMs: number): void => {
-    const step = Math.min(leftMs, LONGEST_TIMER_MS);
+    const step = Math.min(leftMs, MAX_TIMER_MS);
     timer = setTimeout(() => (leftMs > step ? arm(leftMs - step) : callback()), step);
     onTimer(timer);
   };

@@ -38,7 +38,7 @@ const MAX_UNREACHED_MS = 3000;
 /**
  * Milliseconds to wait before the next attempt, or undefined to give up. `failures` counts the attempts
  * in a row, this one included, that brought nothing. What the server asked for is a lower bound and is
- * never shortened; half of our own wait is random, so that many lanes do not come back at once. A wait of
+ * never shortened; half of our own wait is random, so that many connections do not come back at once. A wait of
  * nothing is believed once: whoever fails again after it would use up all tries within milliseconds.
  */
 export function nextDelay(
@@ -54,7 +54,7 @@ export function nextDelay(
   // The exponent is bounded, because nothing times infinity is no number.
   const full = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.min(Math.max(0, failures - 1), 60));
   const own = full * (0.5 + random() / 2);
-  // Lanes that were told the same do not come back in the same moment.
+  // Connections that were told the same do not come back in the same moment.
   return asked > own ? asked + random() * Math.min(asked / 10, policy.baseDelayMs) : own;
 }
 

@@ -1,11 +1,12 @@
+import type { Hasher, IncrementalHash } from '../hash/hasher.ts';
 import type { ByteRange } from '../model/byte-range.ts';
+import { type ContentDigests, digestMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { PlannedFile } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Location } from '../source/source.ts';
-import { type ContentDigests, digestMatches, type StagedFile } from '../store/store.ts';
-import type { Hasher, HashFollower } from './hasher.ts';
+import type { StagedFile } from '../store/store.ts';
 
 /** How far the hash may lag behind the writes before it is told to go on. */
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
@@ -13,7 +14,7 @@ const HASH_STEP_BYTES = 4 * 1024 * 1024;
 const EXPIRY_MARGIN_MS = 60_000;
 /** Of a short life, no more than this part of it is given away: each new address counts against a quota. */
 const MARGIN_PART = 20;
-/** How long a failed look-up answers for all lanes, in milliseconds. */
+/** How long a failed look-up answers for all connections, in milliseconds. */
 const REFUSAL_MS = 200;
 /** How often a file whose hash is wrong is fetched again. */
 const MAX_REPAIRS = 2;
@@ -53,7 +54,7 @@ export class FileTransfer implements AsyncDisposable {
   readonly #hasher: Hasher;
   #opening: Promise<void> | undefined;
   #staged: StagedFile | undefined;
-  #follower: HashFollower | undefined;
+  #hash: IncrementalHash | undefined;
   #hashedTo = 0;
   /** Bytes were written again that the hash may have passed: it must begin anew. */
   #overwritten = false;
@@ -62,9 +63,9 @@ export class FileTransfer implements AsyncDisposable {
   #refusal: { readonly error: unknown; readonly until: number } | undefined;
   #repairs = 0;
   readonly #refusedAt = new Set<Place>();
-  /** Lanes that may write to it at this moment. It is closed and renamed only when there is none. */
-  spans = 0;
-  /** How often a lane could not go on and left its part of it to the others. */
+  /** Connections that may write to it at this moment. It is closed and renamed only when there is none. */
+  segments = 0;
+  /** How often a connection could not go on and left its part of it to the others. */
   returns = 0;
   /** Set when the file is finished or given up. */
   settled = false;
@@ -119,7 +120,7 @@ export class FileTransfer implements AsyncDisposable {
     // The plan does not count on an earlier part: --force-download.
     if (held.length === 0) staged.restart();
     const git = file.digest?.algorithm === 'git-sha1';
-    this.#follower = this.#hasher.follow(staged.partPath, file.size, { git });
+    this.#hash = this.#hasher.follow(staged.partPath, file.size, { git });
     const expected = new IntervalSet([...staged.received.ranges, ...new IntervalSet(held).gaps(file.size)]);
     onOpen(staged.received.size, expected.gaps(file.size));
     this.#follow();
@@ -158,12 +159,12 @@ export class FileTransfer implements AsyncDisposable {
     const end = this.staged.received.prefix();
     if (end - this.#hashedTo < HASH_STEP_BYTES && end < this.file.size) return;
     this.#hashedTo = end;
-    this.#follower?.advance(end);
+    this.#hash?.advance(end);
   }
 
   /**
-   * Where the bytes are. Asked once for all lanes, and again after `forgetPlace` or shortly before it
-   * expires. A failed look-up is the answer for a moment: lanes that come just behind it wait by their own
+   * Where the bytes are. Asked once for all connections, and again after `forgetPlace` or shortly before it
+   * expires. A failed look-up is the answer for a moment: connections that come just behind it wait by their own
    * clocks, they do not all ask again at once.
    */
   async place(locate: () => Promise<Location>, now: () => number): Promise<Place> {
@@ -195,15 +196,15 @@ export class FileTransfer implements AsyncDisposable {
    * before it is called wrong: the bytes on the disk decide, not what was hashed on the way.
    */
   async verify(onSecondLook: () => void, signal: AbortSignal): Promise<ContentDigests | undefined> {
-    const follower = this.#follower;
-    if (follower === undefined) throw new FetchError('BUG', `${this.file.path} is not open`);
-    if (this.#overwritten) follower.restart();
+    const hash = this.#hash;
+    if (hash === undefined) throw new FetchError('BUG', `${this.file.path} is not open`);
+    if (this.#overwritten) hash.restart();
     this.#overwritten = false;
-    const first = await follower.digests(signal);
+    const first = await hash.digests(signal);
     if (digestMatches(first, this.file.digest)) return first;
     onSecondLook();
-    follower.restart();
-    const second = await follower.digests(signal);
+    hash.restart();
+    const second = await hash.digests(signal);
     return digestMatches(second, this.file.digest) ? second : undefined;
   }
 
@@ -213,7 +214,7 @@ export class FileTransfer implements AsyncDisposable {
     if (this.#repairs >= MAX_REPAIRS || this.file.size === 0) return false;
     this.#repairs += 1;
     this.staged.restart();
-    this.#follower?.restart();
+    this.#hash?.restart();
     this.#hashedTo = 0;
     this.#overwritten = false;
     this.#place = undefined;
@@ -221,8 +222,8 @@ export class FileTransfer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#follower?.close();
-    this.#follower = undefined;
+    this.#hash?.close();
+    this.#hash = undefined;
     await this.#opening?.catch(() => {});
     const staged = this.#staged;
     // Of ten thousand files that are done, nothing is to be left but that they are.

@@ -1,22 +1,22 @@
-import { ConnectionBudget } from './connection-budget.ts';
-import type { RunContext } from './run-context.ts';
-import type { Schedule } from './schedule.ts';
-import type { SpanSignals } from './span-signals.ts';
-import type { Wakeup } from './wakeup.ts';
+import type { Notifier } from '../system/notifier.ts';
+import { AdaptiveConcurrency } from './scheduling/adaptive-concurrency.ts';
+import type { Schedule } from './scheduling/schedule.ts';
+import type { SegmentSignals } from './segment-signals.ts';
+import type { RunContext } from './transfer-context.ts';
 
 /** How often throughput is looked at while bytes come. */
 const OBSERVE_MS = 25;
 /** And while none come. */
 const LOOK_MS = 250;
 
-/** Lets the budget see what comes, and does what it says: lanes let go of their spans, and people are told. */
+/** Lets the budget see what comes, and does what it says: connections let go of their segments, and people are told. */
 export class Steering {
   readonly #context: RunContext;
   readonly #schedule: Schedule;
-  readonly #signals: SpanSignals;
-  readonly #wakeup: Wakeup;
+  readonly #signals: SegmentSignals;
+  readonly #wakeup: Notifier;
   readonly #hostOf: (file: number) => string | undefined;
-  readonly #budget: ConnectionBudget;
+  readonly #budget: AdaptiveConcurrency;
   #bytes = 0;
   #observedAt = 0;
   #cancel: () => void = () => {};
@@ -25,8 +25,8 @@ export class Steering {
   constructor(
     context: RunContext,
     schedule: Schedule,
-    signals: SpanSignals,
-    wakeup: Wakeup,
+    signals: SegmentSignals,
+    wakeup: Notifier,
     hostOf: (file: number) => string | undefined,
   ) {
     const { clock, largeConnections, bytesPerSecond } = context;
@@ -36,7 +36,7 @@ export class Steering {
     this.#wakeup = wakeup;
     this.#hostOf = hostOf;
     const allowed = bytesPerSecond === undefined ? undefined : bytesPerSecond / 1000;
-    this.#budget = new ConnectionBudget(largeConnections, clock.monotonic(), allowed);
+    this.#budget = new AdaptiveConcurrency(largeConnections, clock.monotonic(), allowed);
   }
 
   /** Connections that large files may have now. */
@@ -57,19 +57,19 @@ export class Steering {
   /** `bytes` came in all. */
   wrote(now: number, bytes: number): void {
     this.#bytes = bytes;
-    // Looking through all lanes on every write would cost more than it tells.
+    // Looking through all connections on every write would cost more than it tells.
     if (now - this.#observedAt >= OBSERVE_MS) this.#observe(now);
   }
 
   /** The server refused for being busy, or a connection broke. */
   trouble(kind: 'refused' | 'broke'): void {
-    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeLanes);
+    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeConnections);
   }
 
   #observe(now: number): void {
     this.#observedAt = now;
     const schedule = this.#schedule;
-    const change = this.#budget.observe(now, this.#bytes, schedule.delivering, schedule.largeLanes);
+    const change = this.#budget.observe(now, this.#bytes, schedule.delivering, schedule.largeConnections);
     if (change === undefined) return;
     const { from, to, drop, insteadOf } = change;
     const { emit } = this.#context;
@@ -85,7 +85,7 @@ export class Steering {
   /** What is begun anew goes to another address, where there is one: one edge may starve us and the next not. */
   #letGo(keep: number, now: number): void {
     if (keep === 0) this.#context.transport.elsewhere?.();
-    for (const span of this.#schedule.beyond(keep, now)) this.#signals.stop(span);
+    for (const segment of this.#schedule.beyond(keep, now)) this.#signals.stop(segment);
   }
 
   #hosts(now: number): string {

@@ -182,7 +182,7 @@ test('plan says what a download would do, and writes nothing', async () => {
   const directory = place('planned');
   const { plan: found, revision, ...rest } = await plan({ repo: REPO, endpoint, directory });
   expect(found.totals).toMatchObject({ files: 2, fetchFiles: 2, keepFiles: 0 });
-  expect(revision.commit).toMatch(/^[0-9a-f]{40}$/);
+  expect(revision.id).toMatch(/^[0-9a-f]{40}$/);
   expect(rest).toEqual({ directory });
   await expect(readdir(directory)).rejects.toMatchObject({ code: 'ENOENT' });
   await download({ repo: REPO, endpoint, directory });

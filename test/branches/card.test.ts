@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { formatBytes } from '../../src/report/format.ts';
+import { formatBytes } from '../../src/model/format.ts';
 import { type Described, describeAt, rowOf } from '../support/describe.ts';
 import { MISTRAL_GPTQ } from '../support/hub/fixtures/mistral-gptq.ts';
 import { gptqFiles, mistralGptqInFull } from '../support/hub/fixtures/quantised.ts';

@@ -200,10 +200,10 @@ describe('--reuse', () => {
   test('a copy that was changed is not taken', async () => {
     await using workspace = await open();
     expect(await workspace.run([MISTRAL_GPTQ, '--local-dir', 'first'])).toMatchObject({ exit: 0 });
-    const donor = workspace.path('first', 'model.safetensors');
-    const content = await readFile(donor);
+    const localCopy = workspace.path('first', 'model.safetensors');
+    const content = await readFile(localCopy);
     content[1_000_000]! ^= 1;
-    await writeFile(donor, content);
+    await writeFile(localCopy, content);
     const run = await workspace.run([MISTRAL_GPTQ, '--local-dir', 'second']);
     expect(run.exit).toBe(0);
     expect(run.stderr).toContain('its content is another one');

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rankRows } from '../../src/branches/fit.ts';
-import { renderBranchInFull } from '../../src/report/branch-full.ts';
-import { renderBranchJson } from '../../src/report/branch-json.ts';
-import { renderBranchMarkdown } from '../../src/report/branch-markdown.ts';
-import { renderBranchTable } from '../../src/report/branch-table.ts';
-import { renderFitTable } from '../../src/report/fit-table.ts';
+import { renderBranchInFull } from '../../src/report/tables/branch-full.ts';
+import { renderBranchJson } from '../../src/report/tables/branch-json.ts';
+import { renderBranchMarkdown } from '../../src/report/tables/branch-markdown.ts';
+import { renderBranchTable } from '../../src/report/tables/branch-table.ts';
+import { renderFitTable } from '../../src/report/tables/fit-table.ts';
 import { describeAt, factsOf, rowOf } from '../support/describe.ts';
 import { MISTRAL_GGUFS, mistralGguf } from '../support/hub/fixtures/gguf.ts';
 import { hostileFacts } from '../support/hub/fixtures/hostile.ts';

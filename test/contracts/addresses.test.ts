@@ -8,13 +8,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readText } from '../../src/http/body.ts';
+import { HttpClient } from '../../src/http/client.ts';
 import { Dialer } from '../../src/http/dialer.ts';
-import { HttpClient } from '../../src/http/request.ts';
 import { FetchError } from '../../src/model/error.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { CoreTransport } from '../../src/transfer/core-transport.ts';
-import { RawTransport } from '../../src/transfer/raw-transport.ts';
-import type { RangeObserver, Transport } from '../../src/transfer/transport.ts';
+import { NodeHttpTransport } from '../../src/transfer/transport/node-http-transport.ts';
+import { SocketTransport } from '../../src/transfer/transport/socket/socket-transport.ts';
+import type { RangeObserver, Transport } from '../../src/transfer/transport/transport.ts';
 import { makeCertificates } from '../support/certificates.ts';
 
 const CONTENT = Buffer.from(Array.from({ length: 50_000 }, (_, index) => (index * 31) % 251));
@@ -166,8 +166,8 @@ describe.skipIf(alone)('an address with', () => {
     });
     const transport: Transport =
       kind === 'core'
-        ? new CoreTransport(http, systemClock)
-        : new RawTransport({ ...all, limiter: undefined, trace: () => {} });
+        ? new NodeHttpTransport(http, systemClock)
+        : new SocketTransport({ ...all, limiter: undefined, trace: () => {} });
     const error = await bring(transport, url).then(
       () => undefined,
       (thrown: unknown) => thrown,
@@ -180,7 +180,7 @@ describe.skipIf(alone)('an address with', () => {
       );
     for (const _ of [1, 2]) await bring(transport, url);
     expect(came).toEqual({ bad: 1, good: 1 });
-    if (transport instanceof RawTransport) transport.close();
+    if (transport instanceof SocketTransport) transport.close();
   });
 });
 
@@ -216,7 +216,7 @@ test.skipIf(alone)(
     const { url, dialer, came } = here;
     let skipped = 0;
     const clock = { ...systemClock, monotonic: () => performance.now() + skipped };
-    const raw = new RawTransport({
+    const raw = new SocketTransport({
       userAgent: 'test/1',
       stallTimeoutMs: 60_000,
       clock,

@@ -1,7 +1,7 @@
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Hasher } from '../../src/transfer/hasher.ts';
+import type { Hasher } from '../../src/hash/hasher.ts';
 import { bytes, digestsOf, MIB } from '../support/store-kit.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -34,27 +34,27 @@ export function hasherContract(name: string, make: () => Hasher): void {
       await using hasher = make();
       const content = bytes(2 * MIB + 5);
       const path = file(Buffer.alloc(0));
-      const follower = hasher.follow(path, content.length, { git: true });
+      const hash = hasher.follow(path, content.length, { git: true });
       for (let at = 0; at < content.length; at += 300_000) {
         appendFileSync(path, content.subarray(at, at + 300_000));
-        follower.advance(Math.min(content.length, at + 300_000));
-        follower.advance(at);
+        hash.advance(Math.min(content.length, at + 300_000));
+        hash.advance(at);
       }
-      expect(await follower.digests()).toEqual(digestsOf(content));
-      follower.close();
+      expect(await hash.digests()).toEqual(digestsOf(content));
+      hash.close();
     });
 
     test.each([few, many])('starts anew when told to, as often as one likes: %i bytes', async (size) => {
       await using hasher = make();
       const path = file(bytes(size, 1));
-      const follower = hasher.follow(path, size, { git: true });
+      const hash = hasher.follow(path, size, { git: true });
       for (const seed of [1, 2, 3]) {
         writeFileSync(path, bytes(size, seed));
-        follower.restart();
-        follower.advance(size / 2);
-        expect(await follower.digests()).toEqual(digestsOf(bytes(size, seed)));
+        hash.restart();
+        hash.advance(size / 2);
+        expect(await hash.digests()).toEqual(digestsOf(bytes(size, seed)));
       }
-      follower.close();
+      hash.close();
     });
 
     test.each([few, many])(
@@ -64,16 +64,16 @@ export function hasherContract(name: string, make: () => Hasher): void {
         const content = bytes(size);
         const path = file(content);
         truncateSync(path, 600);
-        const follower = hasher.follow(path, size, { git: false });
-        follower.advance(800);
-        const failure = await follower.digests().catch((error) => error);
+        const hash = hasher.follow(path, size, { git: false });
+        hash.advance(800);
+        const failure = await hash.digests().catch((error) => error);
         expect(failure).toMatchObject({ code: 'DISK', side: 'store' });
         expect(failure.message).toContain(path);
         expect(failure.message).toContain('600');
         writeFileSync(path, content);
-        follower.restart();
-        expect((await follower.digests()).sha256).toBe(digestsOf(content).sha256);
-        follower.close();
+        hash.restart();
+        expect((await hash.digests()).sha256).toBe(digestsOf(content).sha256);
+        hash.close();
       },
     );
 
@@ -86,19 +86,19 @@ export function hasherContract(name: string, make: () => Hasher): void {
       await using hasher = make();
       const folder = temporaryFolder();
       const path = which === 'a folder' ? folder : join(folder, 'none');
-      const follower = hasher.follow(path, size, { git: false });
-      follower.advance(5);
+      const hash = hasher.follow(path, size, { git: false });
+      hash.advance(5);
       for (let time = 0; time < 2; time += 1) {
-        await expect(follower.digests()).rejects.toMatchObject({
+        await expect(hash.digests()).rejects.toMatchObject({
           code: 'DISK',
           message: expect.stringContaining(path),
         });
-        follower.restart();
+        hash.restart();
       }
-      await expect(follower.digests()).rejects.toMatchObject({
+      await expect(hash.digests()).rejects.toMatchObject({
         message: expect.stringMatching(/ENOENT|EISDIR/),
       });
-      follower.close();
+      hash.close();
     });
 
     test('hashes many files at once, and is not disturbed by bad ones', async () => {
@@ -108,10 +108,10 @@ export function hasherContract(name: string, make: () => Hasher): void {
         const content = bytes(index * 2001, index);
         const path = join(folder, `${index}`);
         if (index % 10 !== 3) writeFileSync(path, content);
-        const follower = hasher.follow(path, content.length, { git: index % 2 === 0 });
-        follower.advance(Math.floor(content.length / 2));
-        const { sha256 } = await follower.digests().catch(() => ({ sha256: 'failed' }));
-        follower.close();
+        const hash = hasher.follow(path, content.length, { git: index % 2 === 0 });
+        hash.advance(Math.floor(content.length / 2));
+        const { sha256 } = await hash.digests().catch(() => ({ sha256: 'failed' }));
+        hash.close();
         expect(sha256).toBe(index % 10 === 3 ? 'failed' : digestsOf(content).sha256);
       });
       await Promise.all(results);
@@ -152,9 +152,9 @@ export function hasherContract(name: string, make: () => Hasher): void {
       truncateSync(path, size);
       const controller = new AbortController();
       const { signal } = controller;
-      const follower = hasher.follow(path, size, { git: true });
+      const hash = hasher.follow(path, size, { git: true });
       const waiting = [
-        follower.digests(signal),
+        hash.digests(signal),
         ...[1, 2, 3].map(() => hasher.check(path, size, { git: false }, signal)),
       ];
       setTimeout(() => controller.abort(new Error('enough')), 50);
@@ -162,7 +162,7 @@ export function hasherContract(name: string, make: () => Hasher): void {
         expect(one).toMatchObject({ status: 'rejected', reason: { message: 'enough' } });
       }
       await expect(hasher.check(path, few, { git: false }, signal)).rejects.toThrow('enough');
-      follower.close();
+      hash.close();
     });
 
     test('lets go of everything within a second, even of the largest file', async () => {
@@ -170,8 +170,8 @@ export function hasherContract(name: string, make: () => Hasher): void {
       const path = file(Buffer.alloc(0));
       // A hole of 64 GiB: half a minute of hashing, and no room on the disk.
       truncateSync(path, 64 * 1024 * MIB);
-      const follower = hasher.follow(path, 64 * 1024 * MIB, { git: true });
-      const asked = [follower.digests(), hasher.follow(path, many, { git: false }).digests()];
+      const hash = hasher.follow(path, 64 * 1024 * MIB, { git: true });
+      const asked = [hash.digests(), hasher.follow(path, many, { git: false }).digests()];
       asked.forEach((one) => {
         one.catch(never);
       });
@@ -179,17 +179,17 @@ export function hasherContract(name: string, make: () => Hasher): void {
       await hasher[Symbol.asyncDispose]();
       // Given up, and not hashed to the end.
       for (const one of asked) await expect(one).rejects.toMatchObject({ code: 'ABORTED' });
-      await expect(follower.digests()).rejects.toMatchObject({ code: 'ABORTED' });
-      follower.advance(10);
-      follower.close();
+      await expect(hash.digests()).rejects.toMatchObject({ code: 'ABORTED' });
+      hash.advance(10);
+      hash.close();
       await hasher[Symbol.asyncDispose]();
     });
 
     test.each([few, many])('can be let go without having been used: %i bytes', async (size) => {
       const hasher = make();
       await hasher[Symbol.asyncDispose]();
-      const follower = hasher.follow(file(bytes(size)), size, { git: false });
-      await expect(follower.digests()).rejects.toMatchObject({ code: 'ABORTED' });
+      const hash = hasher.follow(file(bytes(size)), size, { git: false });
+      await expect(hash.digests()).rejects.toMatchObject({ code: 'ABORTED' });
     });
   });
 }

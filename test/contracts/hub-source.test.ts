@@ -221,7 +221,7 @@ describe('list', () => {
   const pin = (id: string, revision = 'main'): Revision => ({
     repo: model(id),
     name: revision,
-    commit: hub.repository(id).commitOf(revision).id,
+    id: hub.repository(id).commitOf(revision).id,
     gated: false,
   });
 
@@ -343,7 +343,7 @@ describe('refusals are told apart', () => {
     const revision: Revision = {
       repo: model(id),
       name: 'main',
-      commit: hub.repository(id).commitOf('main').id,
+      id: hub.repository(id).commitOf('main').id,
       gated: false,
     };
     const file: RemoteFile = { path: 'config.json', size: 3, digest: undefined };
@@ -590,7 +590,7 @@ describe('locate', () => {
   const pinned = (): Revision => ({
     repo: model('tests/everything'),
     name: 'main',
-    commit: hub.repository('tests/everything').commitOf('main').id,
+    id: hub.repository('tests/everything').commitOf('main').id,
     gated: false,
   });
 
@@ -648,7 +648,7 @@ describe('locate', () => {
     const revision: Revision = {
       ...pinned(),
       repo: model('tests/odd-names'),
-      commit: hub.repository('tests/odd-names').commitOf('main').id,
+      id: hub.repository('tests/odd-names').commitOf('main').id,
     };
     await setup.source.locate(revision, file, signal);
     expect(hub.log.bytesSent()).toBeLessThan(8 << 20);
@@ -657,7 +657,7 @@ describe('locate', () => {
   test('a renamed repository is followed without metadata, the file is then found', async () => {
     using setup = setUp({ token: READER });
     const commit = hub.repository('gpt2').commitOf('main').id;
-    const revision: Revision = { repo: model('gpt2'), name: 'main', commit, gated: false };
+    const revision: Revision = { repo: model('gpt2'), name: 'main', id: commit, gated: false };
     const file: RemoteFile = { path: 'model.safetensors', size: 300_000, digest: undefined };
     expect((await setup.source.locate(revision, file, signal)).url.startsWith(hub.cdnOrigin)).toBe(true);
     expect(hub.log.count()).toBe(2);

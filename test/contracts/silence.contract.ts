@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Lookup } from '../../src/http/address-book.ts';
-import type { NetworkSettings, ProxyAddress } from '../../src/http/network.ts';
-import type { Transport } from '../../src/transfer/transport.ts';
+import type { NetworkSettings, ProxyAddress } from '../../src/http/network-settings.ts';
+import type { Transport } from '../../src/transfer/transport/transport.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { serve } from '../support/server.ts';
 import {

@@ -1,15 +1,17 @@
 import { readBody } from '../../src/http/body.ts';
+import { HttpClient } from '../../src/http/client.ts';
 import { Dialer } from '../../src/http/dialer.ts';
-import { HttpClient } from '../../src/http/request.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { CoreTransport } from '../../src/transfer/core-transport.ts';
-import { RawTransport } from '../../src/transfer/raw-transport.ts';
+import { NodeHttpTransport } from '../../src/transfer/transport/node-http-transport.ts';
+import { SocketTransport } from '../../src/transfer/transport/socket/socket-transport.ts';
 import { compiled } from '../support/compiled.ts';
 import { askWith, type Surroundings, silenceContract } from './silence.contract.ts';
 
-const module = new URL('transfer/thread-transport.js', compiled()).href;
+const module = new URL('transfer/transport/worker/worker-transport.js', compiled()).href;
 // Compiled, because its thread needs a compiled file beside it.
-const { ThreadTransport } = (await import(module)) as typeof import('../../src/transfer/thread-transport.ts');
+const { WorkerTransport } = (await import(
+  module
+)) as typeof import('../../src/transfer/transport/worker/worker-transport.ts');
 
 function optionsOf({ stallTimeoutMs, network, lookup }: Surroundings) {
   const clock = systemClock;
@@ -26,9 +28,9 @@ silenceContract('HttpClient', async (surroundings) => {
   };
 });
 
-silenceContract('CoreTransport', async (surroundings) => {
+silenceContract('NodeHttpTransport', async (surroundings) => {
   const http = new HttpClient(optionsOf(surroundings));
-  const transport = new CoreTransport(http, systemClock);
+  const transport = new NodeHttpTransport(http, systemClock);
   return {
     ask: (url, signal) => askWith(transport, url, signal),
     async [Symbol.asyncDispose]() {
@@ -37,9 +39,9 @@ silenceContract('CoreTransport', async (surroundings) => {
   };
 });
 
-silenceContract('RawTransport', async (surroundings) => {
+silenceContract('SocketTransport', async (surroundings) => {
   const options = optionsOf(surroundings);
-  const transport = new RawTransport({ ...options, limiter: undefined, trace: () => {} });
+  const transport = new SocketTransport({ ...options, limiter: undefined, trace: () => {} });
   return {
     ask: (url, signal) => askWith(transport, url, signal),
     async [Symbol.asyncDispose]() {
@@ -50,9 +52,9 @@ silenceContract('RawTransport', async (surroundings) => {
 
 for (const choice of ['core', 'raw'] as const) {
   silenceContract(
-    `ThreadTransport with ${choice}`,
+    `WorkerTransport with ${choice}`,
     async ({ stallTimeoutMs, network }) => {
-      const transport = new ThreadTransport({
+      const transport = new WorkerTransport({
         userAgent: 'test/1',
         stallTimeoutMs,
         network,

@@ -199,10 +199,10 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
         await expect(work(AbortSignal.abort(reason))).rejects.toBe(reason);
         world.stallNext();
         const controller = new AbortController();
-        const running = work(controller.signal);
+        const withRunContext = work(controller.signal);
         setTimeout(() => controller.abort(reason), 30);
         // Its own reason, and not the end of the stall that it met.
-        await expect(running).rejects.toBe(reason);
+        await expect(withRunContext).rejects.toBe(reason);
       }
     });
   });

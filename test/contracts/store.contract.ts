@@ -10,8 +10,8 @@ import {
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Revision } from '../../src/model/repo.ts';
-import type { LockContext } from '../../src/store/lock.ts';
 import type { StagedFile, Store } from '../../src/store/store.ts';
+import type { ProcessContext } from '../../src/system/process-identity.ts';
 import {
   bring,
   bytes,
@@ -35,7 +35,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 export interface StoreOptions {
   readonly directory: string;
   readonly revision: Revision;
-  readonly lock: LockContext;
+  readonly lock: ProcessContext;
 }
 
 /** What every layout of a store must do. `make` gives one that was not opened, for a directory that need not exist. */

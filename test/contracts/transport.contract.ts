@@ -7,7 +7,7 @@ import type { ByteRange } from '../../src/model/byte-range.ts';
 import type { FetchError } from '../../src/model/error.ts';
 import { IntervalSet } from '../../src/model/interval-set.ts';
 import type { Location } from '../../src/source/source.ts';
-import type { RangeJob, RangeObserver, Transport } from '../../src/transfer/transport.ts';
+import type { RangeJob, RangeObserver, Transport } from '../../src/transfer/transport/transport.ts';
 import { wholeContent } from '../support/hub/content/content.ts';
 import type { Effect } from '../support/hub/faults/effect.ts';
 import { bigFile } from '../support/hub/fixtures/odd.ts';
@@ -661,11 +661,11 @@ export function transportContract(
       test('before the answer is honoured too', async () => {
         fault({ kind: 'delay', ms: 500 });
         using job = new Job(await signed(), ASKED);
-        const running = bring(job);
+        const withRunContext = bring(job);
         while (hub.log.count({ kind: 'cdn' }) === 0) await sleep(2);
         job.window.end = ASKED.start + 10;
         setup.transport.narrowed?.(job.window);
-        await running;
+        await withRunContext;
         job.expectOnly(content, { start: ASKED.start, end: ASKED.start + 10 });
       });
     });
@@ -680,10 +680,10 @@ export function transportContract(
         fault(effect);
         using job = new Job(await signed(), ASKED);
         const controller = new AbortController();
-        const running = bring(job, controller.signal);
+        const withRunContext = bring(job, controller.signal);
         const reason = new Error('stop');
         setTimeout(() => controller.abort(reason), 60);
-        await expect(running).rejects.toBe(reason);
+        await expect(withRunContext).rejects.toBe(reason);
         const { size } = job.written;
         await sleep(30);
         expect(job.written.size).toBe(size);

@@ -85,10 +85,10 @@ describe('SIGINT is answered while', () => {
 
   test('a file is copied from elsewhere on the disk, and what was copied goes', async () => {
     const size = 6 * GIB;
-    const donor = recorded('donor', [{ ...huge, size }]);
-    hole(join(donor, huge.path), size);
+    const localCopy = recorded('localCopy', [{ ...huge, size }]);
+    hole(join(localCopy, huge.path), size);
     const directory = recorded('target', [{ ...huge, size }]);
-    const words = [ID, '--local-dir', directory, '--reuse', donor, '--offline', '--ignore-space'];
+    const words = [ID, '--local-dir', directory, '--reuse', localCopy, '--offline', '--ignore-space'];
     const program = workspace.start(words);
     const parts = join(directory, '.cache/fetch/parts');
     const copied = () => readNames(parts).reduce((sum, name) => sum + sizeOf(join(parts, name)), 0);

@@ -34,7 +34,7 @@ describe.skipIf(!canLimit)('few descriptors', () => {
     expect(await compareWithTruth(workspace.path('descriptors'), await hub.truth(ID))).toEqual([]);
   });
 
-  test('in the middle of a run: lanes wait for what others give back', async () => {
+  test('in the middle of a run: connections wait for what others give back', async () => {
     const files = Array.from({ length: 60 }, (_, index) =>
       xetFile(`data/${index}.bin`, generated(`midway ${index}`, 9_000_000)),
     );

@@ -13,7 +13,7 @@ const MIB = 1 << 20;
 const ID = 'tests/faults';
 const SIZE = 40 * MIB + 12_345;
 /** What the program does by itself with a file of that size. */
-const LANES = 12;
+const CONNECTIONS = 12;
 /** The strict transport leaves an odd answer to the other, which asks again; after the first, `auto` asks no more. */
 const ASKED = process.env['FETCH_TRANSPORT'] === 'raw' ? 2 : 1;
 const RANGE = 4 * MIB;
@@ -264,7 +264,7 @@ describe('answers that are not what was asked for', () => {
     console.log(
       `a server that ignores Range: ${whole.length} answers, ${(wasted / 1e6).toFixed(1)} MB too many`,
     );
-    expect(wasted).toBeLessThan(ASKED * LANES * MIB);
+    expect(wasted).toBeLessThan(ASKED * CONNECTIONS * MIB);
   });
 
   test('one that ignores Range once', async () => {
@@ -295,7 +295,7 @@ describe('answers that are not what was asked for', () => {
     const { sent, size, retries } = await survive([{ on: CARRIERS, times: 'always', effect }]);
     expect(retries).toBe(0);
     // Until it is known that the host is like that, every connection may have asked once for nothing.
-    expect(sent).toBeLessThanOrEqual(size + (LANES + 1) * RANGE);
+    expect(sent).toBeLessThanOrEqual(size + (CONNECTIONS + 1) * RANGE);
   });
 
   test('a longer range than was asked for: what is not wanted is left', async () => {

@@ -57,5 +57,5 @@ export function row(
 
 export const TWICE: Expectation = same(14);
 export const NEVER: Expectation = ends(6, 14);
-/** For ever, on the way of three ranges and eight lanes: each of them tries. */
+/** For ever, on the way of three ranges and eight connections: each of them tries. */
 export const NEVER_RANGE: Partial<Cells> = { range: ends(6, 50) };

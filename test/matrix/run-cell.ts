@@ -4,11 +4,11 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
-import { createEnvironment } from '../../src/api/create-environment.ts';
-import type { DownloadOptions } from '../../src/api/download.ts';
-import { EXIT_CODES } from '../../src/cli/explain.ts';
-import type { Environment } from '../../src/library/environment.ts';
+import { EXIT_CODES } from '../../src/cli/process/exit-codes.ts';
 import type { ErrorCode } from '../../src/model/error.ts';
+import { createEnvironment } from '../../src/operations/create-environment.ts';
+import type { DownloadOptions } from '../../src/operations/download/download.ts';
+import type { Environment } from '../../src/system/environment.ts';
 import { compiled } from '../support/compiled.ts';
 import { compareWithTruth, type Difference } from '../support/hub/compare.ts';
 import { type Hub, type HubOptions, startHub } from '../support/hub/hub.ts';
@@ -142,7 +142,7 @@ export async function runCell(
   row: Row,
   column: Column,
   library: Library,
-  patienceMs: number,
+  stallLimitMs: number,
 ): Promise<CellResult> {
   await using cell = await startCell(row, column);
   await using workspace = await Workspace.open({ endpoint: cell.endpoint });
@@ -152,7 +152,7 @@ export async function runCell(
   const began = performance.now();
   const { exit, message } =
     cell.environment === undefined
-      ? await inProcess(row, column, library, cell, directory, patienceMs)
+      ? await inProcess(row, column, library, cell, directory, stallLimitMs)
       : await asProgram(row, column, workspace, cell.environment, directory);
   const seconds = (performance.now() - began) / 1000;
   const found = await compareWithTruth(directory, truth);
@@ -178,7 +178,7 @@ function leaksOf({ hubs: [own, ...others] }: CellHub): LogEntry[] {
   return [...(own?.log.tokenLeaks() ?? []), ...elsewhere.filter((entry) => entry.authorization !== 'none')];
 }
 
-/** A failed look-up answers for all lanes for a fifth of a second: who asks again sooner has not asked. */
+/** A failed look-up answers for all connections for a fifth of a second: who asks again sooner has not asked. */
 const PATIENCE_FOR: Partial<Record<Column, Partial<Patience>>> = {
   locate: { baseDelayMs: 420, maxDelayMs: 420 },
 };
@@ -191,7 +191,7 @@ async function inProcess(
   { download, environment }: Library,
   cell: CellHub,
   directory: string,
-  patienceMs: number,
+  stallLimitMs: number,
 ): Promise<Ending> {
   const { stallTimeoutMs, ...retry } = { ...PATIENCE, ...PATIENCE_FOR[column], ...row.patience };
   const { clock } = environment;
@@ -212,7 +212,7 @@ async function inProcess(
   };
   const world = { ...environment, clock: jumping, processors: 1 };
   try {
-    await download({ ...request, environment: world, signal: AbortSignal.timeout(patienceMs) });
+    await download({ ...request, environment: world, signal: AbortSignal.timeout(stallLimitMs) });
     return { exit: 0, message: '' };
   } catch (error) {
     const { code, message, hint } = error as { code: ErrorCode; message: string; hint?: string };

@@ -161,9 +161,9 @@ test('a lock that does not hold, one that is not there, a revision of nothing', 
   lock.commit = 'f'.repeat(40);
   await rename(workspace.path('models.lock'), workspace.path('true.lock'));
   await writeFile(workspace.path('models.lock'), JSON.stringify(lock));
-  const drifted = await cache.run({ repo: REPO });
-  expect(drifted).toMatchObject({ exit: 7 });
-  expect(drifted.said).toContain('does not hold');
+  const lockfileMismatch = await cache.run({ repo: REPO });
+  expect(lockfileMismatch).toMatchObject({ exit: 7 });
+  expect(lockfileMismatch.said).toContain('does not hold');
 });
 
 test('words of an input are words, not shell', async () => {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EXIT_CODES } from '../../src/cli/explain.ts';
+import { EXIT_CODES } from '../../src/cli/process/exit-codes.ts';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { MISTRAL_GPTQ, mistralGptq } from '../support/hub/fixtures/mistral-gptq.ts';
 import { mistralGptqInFull } from '../support/hub/fixtures/quantised.ts';

@@ -17,7 +17,7 @@ const MIB = 1 << 20;
 /** Exits that say what happened. 1 is a bug, and so is being ended by anything but our own kill. */
 const NAMED = new Set([0, 4, 5, 6, 7, 130, 143]);
 /** A run that takes longer has hung. */
-const LONGEST_MS = 60_000;
+const MAX_GAP_MS = 60_000;
 
 const REPOSITORY: RepositoryDescription = {
   id: ID,
@@ -221,9 +221,9 @@ export async function runCase(one: Case): Promise<CaseOutcome> {
     const unlocking = blind ? setInterval(() => removeLock(directory), 1) : undefined;
     const program = workspace.start(words);
     const late = setTimeout(() => {
-      problems.push(`no end after ${LONGEST_MS / 1000} s`);
+      problems.push(`no end after ${MAX_GAP_MS / 1000} s`);
       program.kill('SIGKILL');
-    }, LONGEST_MS);
+    }, MAX_GAP_MS);
     if (kill !== undefined) {
       while (!program.hasEnded && hub.log.bytesSent() - before < kill.atBytes) await sleep(2);
       await sleep(kill.laterMs);

@@ -5,9 +5,9 @@ import { parseContentRange } from '../../src/http/range.ts';
 import { parseRateLimit, parseRetryAfter, serverDelay } from '../../src/http/retry-after.ts';
 import { FetchError } from '../../src/model/error.ts';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
-import { nextPage } from '../../src/source/hub/link.ts';
 import { toRemoteFile } from '../../src/source/hub/listing.ts';
-import { checkNames } from '../../src/store/safe-path.ts';
+import { nextPage } from '../../src/source/hub/pagination.ts';
+import { checkNames } from '../../src/store/paths/safe-path.ts';
 import { makeHubSource } from '../support/hub-source.ts';
 import { serveHttp } from '../support/server.ts';
 import { failureOf } from '../support/store-kit.ts';
@@ -15,7 +15,7 @@ import { failureOf } from '../support/store-kit.ts';
 const REVISION = {
   repo: { type: 'model', id: 'owner/name' },
   name: 'main',
-  commit: 'a'.repeat(40),
+  id: 'a'.repeat(40),
   gated: false,
 } as const;
 const never = new AbortController().signal;

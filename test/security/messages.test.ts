@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { networkError } from '../../src/http/network-error.ts';
 import type { FetchError } from '../../src/model/error.ts';
-import { diskError } from '../../src/system/disk-error.ts';
+import { diskError } from '../../src/system/disk/disk-error.ts';
 import { type Message, messagesOfSources } from '../support/messages.ts';
 
 const messages = messagesOfSources();
@@ -60,7 +60,11 @@ function tables(): string[] {
   const url = new URL('https://huggingface.co/x');
   const failed = (code: string) => Object.assign(new Error(`${code}: as the system says it`), { code });
   return [
-    table('the disk', 'system/disk-error.ts', (code) => diskError(failed(code), '/models/x') as FetchError),
+    table(
+      'the disk',
+      'system/disk/disk-error.ts',
+      (code) => diskError(failed(code), '/models/x') as FetchError,
+    ),
     table('the network', 'http/network-error.ts', (code) => networkError(failed(code), url, false)),
   ];
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import type { RawExchange } from '../../src/library/doctor/recording/recorder.ts';
-import { toRecording } from '../../src/library/doctor/recording/recording.ts';
+import type { SocketExchange } from '../../src/operations/doctor/recording/recorder.ts';
+import { toRecording } from '../../src/operations/doctor/recording/recording.ts';
 import { Workspace } from '../support/run-program.ts';
 import { serveHttp } from '../support/server.ts';
 
@@ -99,7 +99,7 @@ const recorded = (endpoint: string, id = `${MARK}/${MARK}`) => ({
   secrets: ['hf_RecordedToken', MARK],
 });
 
-function raw(address: string, more: Partial<RawExchange> = {}): RawExchange {
+function raw(address: string, more: Partial<SocketExchange> = {}): SocketExchange {
   const rawHeaders = Object.entries({ ...PLANTED, 'content-type': `application/${MARK}` }).flat();
   return {
     startedMs: 1,

@@ -19,7 +19,7 @@ export interface Question {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   /** How long nothing may arrive. */
-  readonly patienceMs?: number;
+  readonly stallLimitMs?: number;
   /** Own address to ask from, one of 127.0.0.0/8 for instance. */
   readonly localAddress?: string;
 }
@@ -47,8 +47,8 @@ export function ask(url: string | URL, question: Question = {}): Promise<Answer>
       answer.on('error', (failure: NodeJS.ErrnoException) => finish(false, failure.code));
     });
     asking.on('error', (failure: NodeJS.ErrnoException) => finish(false, failure.code));
-    if (question.patienceMs !== undefined) {
-      asking.setTimeout(question.patienceMs, () => {
+    if (question.stallLimitMs !== undefined) {
+      asking.setTimeout(question.stallLimitMs, () => {
         finish(false, 'TIMEOUT');
         asking.destroy();
       });

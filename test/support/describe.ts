@@ -1,7 +1,7 @@
-import { createEnvironment } from '../../src/api/create-environment.ts';
-import { type BranchesRequest, describeBranches } from '../../src/library/branches.ts';
 import type { BranchRow, BranchTable } from '../../src/model/branch-facts.ts';
 import type { TransferEvent } from '../../src/model/event.ts';
+import { type BranchesRequest, describeBranches } from '../../src/operations/branches/describe-revisions.ts';
+import { createEnvironment } from '../../src/operations/create-environment.ts';
 import { DEFAULT_RETRY_POLICY } from '../../src/system/retry.ts';
 import type { Hub } from './hub/hub.ts';
 

@@ -1,13 +1,13 @@
 import type { Revision } from '../../src/model/repo.ts';
 import { DirectoryStore } from '../../src/store/directory/directory-store.ts';
-import { Flush } from '../../src/store/flush.ts';
-import type { LockContext } from '../../src/store/lock.ts';
+import { Flush } from '../../src/system/disk/flush.ts';
+import type { ProcessContext } from '../../src/system/process-identity.ts';
 import { lockContext, revision } from './store-kit.ts';
 
 export interface DirectoryStoreSettings {
   readonly directory: string;
   readonly revision?: Revision;
-  readonly lock?: LockContext;
+  readonly lock?: ProcessContext;
   readonly flush?: Flush;
 }
 

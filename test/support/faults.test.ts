@@ -28,9 +28,9 @@ afterAll(() => hub.close());
 const part = (): Buffer => truth.subarray(1_000_000, 2_000_000);
 
 /** The effect acts on the first of two equal requests; the second shows that it has gone. */
-async function once(effect: Effect, patienceMs?: number): Promise<Answer> {
+async function once(effect: Effect, stallLimitMs?: number): Promise<Answer> {
   hub.faults.add({ on: 'cdn', path: 'model.bin', effect });
-  const answer = await ask(file, { headers: RANGE, ...(patienceMs === undefined ? {} : { patienceMs }) });
+  const answer = await ask(file, { headers: RANGE, ...(stallLimitMs === undefined ? {} : { stallLimitMs }) });
   const next = await ask(file, { headers: RANGE });
   expect([next.status, next.complete, next.body.equals(part())]).toEqual([206, true, true]);
   return answer;

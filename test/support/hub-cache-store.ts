@@ -1,14 +1,14 @@
 import type { Revision } from '../../src/model/repo.ts';
-import { Flush } from '../../src/store/flush.ts';
 import { HubCacheStore } from '../../src/store/hub-cache/hub-cache-store.ts';
-import type { LockContext } from '../../src/store/lock.ts';
+import { Flush } from '../../src/system/disk/flush.ts';
+import type { ProcessContext } from '../../src/system/process-identity.ts';
 import { lockContext, revision } from './store-kit.ts';
 
 export interface HubCacheStoreSettings {
   /** The root of the cache. */
   readonly directory: string;
   readonly revision?: Revision;
-  readonly lock?: LockContext;
+  readonly lock?: ProcessContext;
   readonly flush?: Flush;
   readonly links?: boolean;
 }

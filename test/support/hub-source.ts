@@ -1,6 +1,6 @@
 import { createServer, request as httpRequest } from 'node:http';
-import { RateLimitGate } from '../../src/http/gate.ts';
-import { HttpClient, type HttpRequest } from '../../src/http/request.ts';
+import { HttpClient, type HttpRequest } from '../../src/http/client.ts';
+import { RateLimitGate } from '../../src/http/rate-limit-gate.ts';
 import type { FetchError } from '../../src/model/error.ts';
 import { HubSource } from '../../src/source/hub/hub-source.ts';
 import type { Token } from '../../src/source/hub/token.ts';

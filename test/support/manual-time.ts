@@ -1,4 +1,4 @@
-import type { ReportTime } from '../../src/report/output.ts';
+import type { ReportTime } from '../../src/report/progress/output.ts';
 
 /** A clock that only moves when a test says so, and calls what is due on the way, in the order of time. */
 export class ManualTime implements ReportTime {

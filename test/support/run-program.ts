@@ -78,10 +78,10 @@ export class RunningProgram {
   }
 
   /** Until something is so; an error if the program ends, or patience does, before that. */
-  async until(what: string, isSo: () => boolean, patienceMs = 60_000): Promise<void> {
+  async until(what: string, isSo: () => boolean, stallLimitMs = 60_000): Promise<void> {
     const began = performance.now();
     while (!isSo()) {
-      const late = performance.now() - began > patienceMs;
+      const late = performance.now() - began > stallLimitMs;
       if (this.hasEnded || late) {
         const why = late ? 'patience' : 'the program';
         throw new Error(`${why} ended before ${what}\n${this.stdout}\n${this.stderr}`);
@@ -97,7 +97,7 @@ export class Workspace implements AsyncDisposable {
   readonly home: string;
   readonly folder: string;
   readonly #endpoint: string | undefined;
-  readonly #running = new Set<RunningProgram>();
+  readonly #withRunContext = new Set<RunningProgram>();
 
   private constructor(root: string, endpoint: string | undefined) {
     this.root = root;
@@ -141,7 +141,7 @@ export class Workspace implements AsyncDisposable {
       stdio: [command === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
     const program = new RunningProgram(child);
-    this.#running.add(program);
+    this.#withRunContext.add(program);
     return program;
   }
 
@@ -164,8 +164,8 @@ export class Workspace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const program of this.#running) if (!program.hasEnded) program.kill('SIGKILL');
-    await Promise.allSettled([...this.#running].map((program) => program.ended));
+    for (const program of this.#withRunContext) if (!program.hasEnded) program.kill('SIGKILL');
+    await Promise.allSettled([...this.#withRunContext].map((program) => program.ended));
     await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
   }
 }

@@ -1,5 +1,5 @@
-import { displayWidth } from '../../src/report/format.ts';
-import type { Output } from '../../src/report/output.ts';
+import { displayWidth } from '../../src/model/format.ts';
+import type { Output } from '../../src/report/progress/output.ts';
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 const TOKEN = /\x1b\[(\??)([\d;]*)([A-Za-z])|([\n\r])|([^\x1b\n\r]+)/gy;

@@ -1,4 +1,7 @@
-import { type BudgetChange, ConnectionBudget } from '../../src/transfer/connection-budget.ts';
+import {
+  AdaptiveConcurrency,
+  type ConcurrencyChange,
+} from '../../src/transfer/scheduling/adaptive-concurrency.ts';
 
 /** A link and the server behind it. Rates are bytes per millisecond. */
 export interface SimulatedLink {
@@ -21,7 +24,7 @@ export interface LinkRun {
   readonly limits: readonly number[];
   /** Bytes that had come by every millisecond. */
   readonly bytes: readonly number[];
-  readonly changes: readonly (BudgetChange & { readonly at: number })[];
+  readonly changes: readonly (ConcurrencyChange & { readonly at: number })[];
 }
 
 /** Writes are reported so often: nobody knows more of them. */
@@ -40,9 +43,9 @@ export function runLink(
   }: { readonly total: number; readonly most: number; readonly fixed?: number; readonly allowed?: number },
 ): LinkRun {
   const { rate, latencyMs, noise = 0, refusesAbove, breaksEveryMs, random = Math.random } = link;
-  const budget = new ConnectionBudget(most, 0, allowed);
+  const budget = new AdaptiveConcurrency(most, 0, allowed);
   const limits: number[] = [];
-  const changes: (BudgetChange & { at: number })[] = [];
+  const changes: (ConcurrencyChange & { at: number })[] = [];
   const bytes: number[] = [];
   /** When each connection brings its first byte, and how much it has of its range. */
   let connections: { asksAt: number; readyAt: number; brought: number }[] = [];

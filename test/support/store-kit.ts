@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import type { ContentDigests } from '../../src/model/digest.ts';
 import { FetchError } from '../../src/model/error.ts';
 import type { Holding } from '../../src/model/plan.ts';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
 import type { Revision } from '../../src/model/repo.ts';
-import type { LockContext } from '../../src/store/lock.ts';
-import type { ContentDigests, StagedFile, Store } from '../../src/store/store.ts';
+import type { StagedFile, Store } from '../../src/store/store.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
+import type { ProcessContext } from '../../src/system/process-identity.ts';
 
 export const never: AbortSignal = new AbortController().signal;
 
@@ -17,7 +18,7 @@ export const COMMIT_A: string = 'a'.repeat(40);
 export const COMMIT_B: string = 'b'.repeat(40);
 
 export function revision(commit: string = COMMIT_A, name = 'main'): Revision {
-  return { repo: { type: 'model', id: 'owner/name' }, name, commit, gated: false };
+  return { repo: { type: 'model', id: 'owner/name' }, name, id: commit, gated: false };
 }
 
 /** Bytes that differ from place to place and from seed to seed, the same every time. */
@@ -56,7 +57,7 @@ export function named(path: string): RemoteFile {
   return lfsFile(path, Buffer.from('x'));
 }
 
-export function lockContext(pid: number = process.pid, clock: Clock = systemClock): LockContext {
+export function lockContext(pid: number = process.pid, clock: Clock = systemClock): ProcessContext {
   return {
     owner: { pid, host: 'here', startedAt: `start of ${pid}` },
     processStart: (asked) => (asked === pid ? `start of ${pid}` : undefined),
@@ -88,11 +89,11 @@ export async function finishRun(
   contents: readonly (readonly [RemoteFile, Buffer])[],
   of: Revision = revision(),
 ): Promise<void> {
-  await using running = store;
-  await running.open();
-  for (const [file, content] of contents) await bring(running, file, content);
+  await using withRunContext = store;
+  await withRunContext.open();
+  for (const [file, content] of contents) await bring(withRunContext, file, content);
   const files = contents.map(([file]) => file);
-  await running.publish(of, files, files);
+  await withRunContext.publish(of, files, files);
 }
 
 /** What a store says that it has of one file. */

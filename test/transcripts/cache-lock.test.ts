@@ -83,9 +83,9 @@ describe('--offline', () => {
 
   test('what is missing is exit code 4, and says so', async () => {
     await bring('--include', '*.json');
-    const lacking = await run(ID, '--offline');
-    expect([lacking.exit, lacking.stdout]).toEqual([4, '']);
-    expect(lacking.stderr).toContain('lacks sub/model.safetensors, tokenizer.model');
+    const isFresh = await run(ID, '--offline');
+    expect([isFresh.exit, isFresh.stdout]).toEqual([4, '']);
+    expect(isFresh.stderr).toContain('lacks sub/model.safetensors, tokenizer.model');
     expect((await run(ID, '--offline', '--include', '*.json', '-q')).exit).toBe(0);
     expect((await run(ID, 'no-such.json', '--offline')).exit).toBe(4);
     const other = await run(`${ID}:gptq/8bit`, '--offline');
@@ -186,9 +186,9 @@ describe('--lock', () => {
     lock.files[0]!.oid = 'a'.repeat(40);
     writeFileSync(workspace.path('models.lock'), JSON.stringify(lock));
     hub.log.clear();
-    const drifted = await run(ID, '--lock', 'models.lock', '--frozen', '-q');
-    expect(drifted.exit).toBe(7);
-    expect(drifted.stderr).toContain('config.json');
+    const lockfileMismatch = await run(ID, '--lock', 'models.lock', '--frozen', '-q');
+    expect(lockfileMismatch.exit).toBe(7);
+    expect(lockfileMismatch.stderr).toContain('config.json');
     expect(hub.log.bytesSent('cdn')).toBe(0);
     // A sha256 that the content does not have, under the right name of git.
     const wrong = JSON.parse(readFileSync(workspace.path('true.lock'), 'utf8')) as typeof lock;

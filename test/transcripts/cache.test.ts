@@ -284,7 +284,7 @@ describe('fetch cache rm', () => {
 
   test('waits for no run of ours', async () => {
     await bring('main');
-    const running = workspace.start([
+    const withRunContext = workspace.start([
       ID,
       '--revision',
       'gptq/8bit',
@@ -293,12 +293,12 @@ describe('fetch cache rm', () => {
       '--cache-dir',
       'cache',
     ]);
-    await running.until('it has the lock', () => existsSync(inCache('.locks/fetch', FOLDER, 'lock')));
+    await withRunContext.until('it has the lock', () => existsSync(inCache('.locks/fetch', FOLDER, 'lock')));
     const { exit, stderr } = await run('cache', 'rm', ID, '--yes');
     expect(exit).toBe(9);
     expect(stderr).toContain('is working on this repository in the cache');
-    running.kill('SIGINT');
-    await running.ended;
+    withRunContext.kill('SIGINT');
+    await withRunContext.ended;
   });
 });
 
@@ -398,9 +398,9 @@ describe('fetch cache verify of a big content', () => {
       // Long enough to be interrupted in the middle.
       truncateSync(blob, 20_000_000_000);
       const words = ['cache', 'verify', ID, '--cache-dir', 'cache', '--progress', 'bar', '--verbose'];
-      const running = workspace.start(words);
-      const files = `/proc/${running.pid}/fd`;
-      await running.until('it reads the content', () => {
+      const withRunContext = workspace.start(words);
+      const files = `/proc/${withRunContext.pid}/fd`;
+      await withRunContext.until('it reads the content', () => {
         return readdirSync(files).some((file) => {
           try {
             return readlinkSync(join(files, file)) === blob;
@@ -409,8 +409,8 @@ describe('fetch cache verify of a big content', () => {
           }
         });
       });
-      running.kill('SIGINT');
-      const { exit, stdout, stderr } = await running.ended;
+      withRunContext.kill('SIGINT');
+      const { exit, stdout, stderr } = await withRunContext.ended;
       expect(exit).toBe(130);
       expect(stdout + stderr).not.toContain('\x1b');
     },

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CHECK_NAMES } from '../../src/model/check.ts';
+import { CHECK_NAMES } from '../../src/model/diagnostic.ts';
 import { makeAuthority, serveTls } from '../support/authority.ts';
 import type { Fault } from '../support/hub/faults/script.ts';
 import { MISTRAL_GPTQ, mistralGptq } from '../support/hub/fixtures/mistral-gptq.ts';
@@ -368,10 +368,10 @@ test('the deadline and Ctrl-C end it', async () => {
     const late = await workspace.run(['doctor', REPO, '--timeout', '0.5', '--quiet']);
     expect(late.exit).toBe(6);
     expect(late.stderr).toContain('the deadline of 0.5 s has passed');
-    const running = workspace.start(['doctor', REPO]);
-    await running.until('the first checks', () => running.stdout.includes('names'));
-    running.kill('SIGINT');
-    expect(await running.ended).toMatchObject({
+    const withRunContext = workspace.start(['doctor', REPO]);
+    await withRunContext.until('the first checks', () => withRunContext.stdout.includes('names'));
+    withRunContext.kill('SIGINT');
+    expect(await withRunContext.ended).toMatchObject({
       exit: 130,
       stderr: 'fetch: interrupted by SIGINT; not everything was looked at\n',
     });

@@ -34,7 +34,7 @@ test('the command at the top of the README leaves exactly the files of the branc
   `);
   const size = truth.reduce((sum, file) => sum + file.size, 0);
   const carried = hub.log.bytesSent({ kind: ['cdn', 'resolve-cache'] });
-  // Every byte once; a lane that was relieved of a slow range may have had some megabytes on their way.
+  // Every byte once; a connection that was relieved of a slow range may have had some megabytes on their way.
   expect(carried).toBeGreaterThanOrEqual(size);
   expect(carried).toBeLessThanOrEqual(size + 8 * 1024 * 1024);
   expect(hub.log.count({ method: 'HEAD' })).toBe(truth.length);

@@ -1,36 +1,36 @@
-import { listBranches } from '../../api/list-branches.ts';
 import { rankRows } from '../../branches/fit.ts';
 import { SORT_ORDERS, type SortOrder, sortRows } from '../../branches/sort-rows.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
-import { renderBranchInFull } from '../../report/branch-full.ts';
-import { renderBranchJson } from '../../report/branch-json.ts';
-import { renderBranchMarkdown } from '../../report/branch-markdown.ts';
-import { renderBranchTable } from '../../report/branch-table.ts';
-import { renderFitTable } from '../../report/fit-table.ts';
-import { printable } from '../../report/format.ts';
-import { retrySentence } from '../../report/notice.ts';
-import { branchesOptions } from '../branches-options.ts';
-import { type Composed, compose } from '../compose.ts';
-import { Contacts } from '../contacts.ts';
-import { fail } from '../fail.ts';
-import { Interruption } from '../interruption.ts';
-import { readContext, readMemory } from '../memory.ts';
-import { processEnvironment } from '../process-environment.ts';
-import type { BranchesOptions } from '../settings.ts';
-import { tableColumns, writeOut } from '../standard-output.ts';
+import { printable } from '../../model/format.ts';
+import { listBranches } from '../../operations/branches/list-branches.ts';
+import { retrySentence } from '../../report/progress/notice.ts';
+import { renderBranchInFull } from '../../report/tables/branch-full.ts';
+import { renderBranchJson } from '../../report/tables/branch-json.ts';
+import { renderBranchMarkdown } from '../../report/tables/branch-markdown.ts';
+import { renderBranchTable } from '../../report/tables/branch-table.ts';
+import { renderFitTable } from '../../report/tables/fit-table.ts';
+import { branchesOptions } from '../options/branches-options.ts';
+import { readContext, readMemory } from '../options/memory.ts';
+import { type ParsedCommand, parseCommand } from '../options/read-command.ts';
+import type { BranchesOptions } from '../options/settings.ts';
+import { ContactedHosts } from '../process/contacted-hosts.ts';
+import { fail } from '../process/fail.ts';
+import { processEnvironment } from '../process/process-environment.ts';
+import { ShutdownSignals } from '../process/signals.ts';
+import { tableColumns, writeOut } from '../process/standard-output.ts';
 
 /** `fetch branches`. Returns the exit code; everything that is to be said has been printed. */
 export async function runBranches(repo: string, options: BranchesOptions): Promise<number> {
   const verbose = options.verbose ?? false;
-  const contacts = new Contacts();
-  let interruption: Interruption | undefined;
+  const contacts = new ContactedHosts();
+  let interruption: ShutdownSignals | undefined;
   try {
-    const composed = compose(repo, [], downloadOptions(options), false);
-    interruption = new Interruption(composed.settings.timeoutMs.value, () => {});
+    const parsed = parseCommand(repo, [], downloadOptions(options), false);
+    interruption = new ShutdownSignals(parsed.settings.timeoutMs.value, () => {});
     const emit = emitter(options, contacts);
-    for (const message of composed.notes) emit({ type: 'note', message });
-    const text = await answer(composed, options, emit, interruption.signal);
+    for (const message of parsed.notes) emit({ type: 'note', message });
+    const text = await answer(parsed, options, emit, interruption.signal);
     writeOut(text);
     return 0;
   } catch (thrown) {
@@ -42,7 +42,7 @@ export async function runBranches(repo: string, options: BranchesOptions): Promi
 }
 
 async function answer(
-  composed: Composed,
+  parsed: ParsedCommand,
   options: BranchesOptions,
   emit: Emit,
   signal: AbortSignal,
@@ -53,7 +53,7 @@ async function answer(
   const context = readContext(options.context);
   const memory = options.fits === undefined ? undefined : await readMemory(options.fits);
   const run = { environment: processEnvironment(), onEvent: emit, signal };
-  const table = await listBranches({ ...branchesOptions(composed), ...run });
+  const table = await listBranches({ ...branchesOptions(parsed), ...run });
   const rows = sortRows(table.rows, order);
   const sorted = { ...table, rows };
   const ranked = memory === undefined ? undefined : rankRows(rows, { memory, context });
@@ -64,7 +64,7 @@ async function answer(
     colour: process.stdout.isTTY === true && !process.env['NO_COLOR'],
   };
   if (ranked !== undefined) return renderFitTable(sorted, ranked, view);
-  return composed.target.revision === undefined
+  return parsed.target.revision === undefined
     ? renderBranchTable(sorted, view)
     : renderBranchInFull(sorted, view);
 }
@@ -76,7 +76,7 @@ function downloadOptions(options: BranchesOptions) {
 }
 
 /** Notes and warnings for people; nothing else happens that would be worth a line. */
-function emitter({ verbose = false, quiet = false }: BranchesOptions, contacts: Contacts): Emit {
+function emitter({ verbose = false, quiet = false }: BranchesOptions, contacts: ContactedHosts): Emit {
   return (event) => {
     contacts.emit(event);
     if (quiet) return;

@@ -1,3 +1,6 @@
+import { FetchError } from '../../model/error.ts';
+import { formatBytes, formatCount, printable } from '../../model/format.ts';
+import { parseTarget } from '../../model/target.ts';
 import {
   type CacheCheck,
   type CachedTarget,
@@ -6,27 +9,29 @@ import {
   planCacheRemoval,
   removeFromCache,
   verifyCached,
-} from '../../library/cache.ts';
-import { FetchError } from '../../model/error.ts';
-import { parseTarget } from '../../model/target.ts';
-import { cacheSentence, renderCacheJson, renderCacheTable, repoName } from '../../report/cache-table.ts';
-import { createCheckReporter } from '../../report/check-reporter.ts';
-import { formatBytes, formatCount, printable } from '../../report/format.ts';
-import { safeJson } from '../../report/json-reporter.ts';
-import { askYesNo } from '../ask.ts';
-import { cachePlace } from '../cache-place.ts';
-import type { CacheAction, CacheCommandOptions } from '../cache-program.ts';
-import { checkKind, reportTime, standardError } from '../compose.ts';
-import { fail } from '../fail.ts';
-import { Interruption } from '../interruption.ts';
-import { processEnvironment } from '../process-environment.ts';
-import { type DownloadSettings, readSettings } from '../settings.ts';
-import { tableColumns, writeOut } from '../standard-output.ts';
+} from '../../operations/cache/cache.ts';
+import { createCheckReporter } from '../../report/progress/check-reporter.ts';
+import { safeJson } from '../../report/progress/json-reporter.ts';
+import {
+  cacheSentence,
+  renderCacheJson,
+  renderCacheTable,
+  repoName,
+} from '../../report/tables/cache-table.ts';
+import { cachePlace } from '../options/cache-location.ts';
+import type { CacheAction, CacheCommandOptions } from '../options/cache-program.ts';
+import { checkKind, reportTime, standardError } from '../options/read-command.ts';
+import { type DownloadSettings, readSettings } from '../options/settings.ts';
+import { fail } from '../process/fail.ts';
+import { processEnvironment } from '../process/process-environment.ts';
+import { askYesNo } from '../process/prompt.ts';
+import { ShutdownSignals } from '../process/signals.ts';
+import { tableColumns, writeOut } from '../process/standard-output.ts';
 
 /** `fetch cache …`. Returns the exit code; everything that is to be said has been printed. */
 export async function runCache(action: CacheAction): Promise<number> {
   const { options } = action;
-  using interruption = new Interruption(undefined, () => {});
+  using interruption = new ShutdownSignals(undefined, () => {});
   try {
     const cache = cachePlace(options).value;
     if (action.verb === 'ls') return list(cache, options);

@@ -3,7 +3,7 @@ import { bashCompletion } from '../completion/bash.ts';
 import { fishCompletion } from '../completion/fish.ts';
 import { completionTable } from '../completion/table.ts';
 import { zshCompletion } from '../completion/zsh.ts';
-import { writeOut } from '../standard-output.ts';
+import { writeOut } from '../process/standard-output.ts';
 
 /** `fetch completion SHELL`: the script on stdout. The parser lets no other shell through. */
 export function runCompletion(shell: string, program: Command): number {

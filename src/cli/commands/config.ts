@@ -1,11 +1,11 @@
 import { proxyName } from '../../http/proxy.ts';
-import { printable } from '../../report/format.ts';
-import { safeJson } from '../../report/json-reporter.ts';
-import { layOut } from '../../report/text-table.ts';
-import { type Access, composeAccess } from '../compose-access.ts';
-import { fail } from '../fail.ts';
-import type { DownloadOptions, Setting } from '../settings.ts';
-import { tableColumns, writeOut } from '../standard-output.ts';
+import { printable } from '../../model/format.ts';
+import { safeJson } from '../../report/progress/json-reporter.ts';
+import { layOut } from '../../report/tables/text-table.ts';
+import { type Access, parseAccess } from '../options/read-access.ts';
+import type { DownloadOptions, Setting } from '../options/settings.ts';
+import { fail } from '../process/fail.ts';
+import { tableColumns, writeOut } from '../process/standard-output.ts';
 
 export interface ConfigCommand {
   readonly options: DownloadOptions;
@@ -19,7 +19,7 @@ type Row = readonly [name: string, value: string | number | boolean | null, orig
 export function runConfig({ options, written }: ConfigCommand): number {
   let access: Access;
   try {
-    access = composeAccess(options);
+    access = parseAccess(options);
   } catch (thrown) {
     return fail(thrown, { verbose: false, json: options.json });
   }

@@ -1,21 +1,21 @@
 import { resolve } from 'node:path';
-import { DEFAULTS } from '../../api/options.ts';
-import { directoryName, targetOf } from '../../api/target-of.ts';
-import { examine, type Patient } from '../../library/doctor/examine.ts';
-import type { Check } from '../../model/check.ts';
+import type { Check } from '../../model/diagnostic.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
-import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/diagnosis.ts';
-import { formatRate, printable } from '../../report/format.ts';
-import { type Access, composeAccess } from '../compose-access.ts';
-import { Contacts } from '../contacts.ts';
-import { fail } from '../fail.ts';
-import { Interruption } from '../interruption.ts';
-import { pathOption } from '../places.ts';
-import { processEnvironment } from '../process-environment.ts';
+import { formatRate, printable } from '../../model/format.ts';
+import { type DiagnosticsInput, runDiagnostics } from '../../operations/doctor/diagnose.ts';
+import { DEFAULTS } from '../../operations/options.ts';
+import { directoryName, targetOf } from '../../operations/target.ts';
+import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/tables/diagnosis.ts';
+import { pathOption } from '../options/places.ts';
+import { type Access, parseAccess } from '../options/read-access.ts';
+import type { DownloadOptions } from '../options/settings.ts';
+import { ContactedHosts } from '../process/contacted-hosts.ts';
+import { fail } from '../process/fail.ts';
+import { processEnvironment } from '../process/process-environment.ts';
+import { ShutdownSignals } from '../process/signals.ts';
+import { tableColumns, writeOut } from '../process/standard-output.ts';
 import { openTape } from '../recording.ts';
-import type { DownloadOptions } from '../settings.ts';
-import { tableColumns, writeOut } from '../standard-output.ts';
 
 /** Public, known for years, with files of every size: what is looked at on huggingface.co if nobody names another one. */
 const EXAMPLE = 'openai-community/gpt2';
@@ -31,12 +31,12 @@ export interface DoctorCommand {
 /** `fetch doctor`: the exit code is that of the first check that failed, what a download would have ended with. */
 export async function runDoctor({ repo, options }: DoctorCommand): Promise<number> {
   const { json = false, quiet = false, verbose = false } = options;
-  const contacts = new Contacts();
+  const contacts = new ContactedHosts();
   let exit: number | undefined;
   try {
-    const access = composeAccess(options, options.localDir === undefined);
+    const access = parseAccess(options, options.localDir === undefined);
     const patient = patientOf(repo, options, access);
-    using interruption = new Interruption(access.settings.timeoutMs.value, () => {});
+    using interruption = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
     const emit: Emit = (event) => {
       contacts.emit(event);
       const isHeard = event.type === 'note' || (event.type === 'trace' && verbose);
@@ -52,7 +52,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
     };
     let checks: readonly Check[];
     try {
-      checks = await examine(
+      checks = await runDiagnostics(
         { ...patient, recorder },
         processEnvironment(),
         emit,
@@ -74,7 +74,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
   }
 }
 
-function patientOf(repo: string | undefined, options: DownloadOptions, access: Access): Patient {
+function patientOf(repo: string | undefined, options: DownloadOptions, access: Access): DiagnosticsInput {
   const { settings, transfer } = access;
   const { endpoint } = transfer;
   const { revision } = options;
@@ -115,7 +115,7 @@ function patientOf(repo: string | undefined, options: DownloadOptions, access: A
 }
 
 /** Those that can stop or slow a download without anybody remembering them. */
-function settingsFinding({ settings }: Access): Patient['settings'] {
+function settingsFinding({ settings }: Access): DiagnosticsInput['settings'] {
   const { endpoint, offline, onlyHosts, bytesPerSecond, connections } = settings;
   const told = [`endpoint ${endpoint.value} (${endpoint.origin})`];
   const unusual: string[] = [];

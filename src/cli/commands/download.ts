@@ -1,29 +1,29 @@
-import { download, type PlanOutcome, plan } from '../../api/download.ts';
-import type { DownloadOutcome } from '../../library/download.ts';
-import { lockOfManifest } from '../../library/lock.ts';
-import { manifestPath } from '../../library/records.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { repoPath } from '../../model/repo.ts';
-import { doneLine } from '../../report/json-reporter.ts';
-import { renderPlanJson, renderPlanTable, renderPrunable } from '../../report/plan-table.ts';
-import { interruptedSummary, runFacts, successSummary } from '../../report/summary.ts';
-import { Tally } from '../../report/tally.ts';
-import type { Lock } from '../../store/lock-file.ts';
-import { localPath } from '../../store/safe-path.ts';
-import { type Composed, openReporter, reportTime, settingLines } from '../compose.ts';
-import { composeJobs } from '../compose-locks.ts';
-import { Contacts } from '../contacts.ts';
-import { fail } from '../fail.ts';
-import { chooseFitting } from '../fits.ts';
-import { keepHeapSmall } from '../heap.ts';
-import { Inspection } from '../inspection.ts';
-import { Interruption } from '../interruption.ts';
-import { JobControl } from '../job-control.ts';
-import { processEnvironment } from '../process-environment.ts';
-import type { DownloadOptions } from '../settings.ts';
-import { tableColumns, writeOut } from '../standard-output.ts';
-import { writeLock } from '../write-lock.ts';
+import { download, type PlanOutcome, plan } from '../../operations/download/download.ts';
+import { manifestPath } from '../../operations/download/records.ts';
+import type { DownloadOutcome } from '../../operations/download/run-download.ts';
+import { lockOfManifest } from '../../operations/lock.ts';
+import { doneLine } from '../../report/progress/json-reporter.ts';
+import { interruptedSummary, runFacts, successSummary } from '../../report/progress/summary.ts';
+import { Tally } from '../../report/progress/tally.ts';
+import { renderPlanJson, renderPlanTable, renderPrunable } from '../../report/tables/plan-table.ts';
+import { localPath } from '../../store/paths/safe-path.ts';
+import type { Lockfile } from '../../store/records/lockfile.ts';
+import { openReporter, type ParsedCommand, reportTime, settingLines } from '../options/read-command.ts';
+import { parseJobs } from '../options/read-lockfiles.ts';
+import type { DownloadOptions } from '../options/settings.ts';
+import { writeLock } from '../options/write-lockfile.ts';
+import { ContactedHosts } from '../process/contacted-hosts.ts';
+import { fail } from '../process/fail.ts';
+import { limitYoungGeneration } from '../process/heap.ts';
+import { JobControl } from '../process/job-control.ts';
+import { processEnvironment } from '../process/process-environment.ts';
+import { ShutdownSignals } from '../process/signals.ts';
+import { tableColumns, writeOut } from '../process/standard-output.ts';
+import { StatusDump } from '../process/status-dump.ts';
+import { chooseFitting } from './choose-fitting.ts';
 
 export interface DownloadCommand {
   /** Undefined if a lock file says what to fetch. */
@@ -37,8 +37,8 @@ export interface DownloadCommand {
 /** The default command. Returns the exit code; everything that is to be said has been printed. */
 export async function runDownload({ repo, names, options, isFirst }: DownloadCommand): Promise<number> {
   try {
-    const { jobs, writeLock: path } = composeJobs(repo, names, options);
-    const locks: Lock[] = [];
+    const { jobs, writeLock: path } = parseJobs(repo, names, options);
+    const locks: Lockfile[] = [];
     for (const job of jobs) {
       const word = isFirst === true && repo !== undefined && !/[/:@]/.test(repo) ? repo : undefined;
       const exit = await runJob(job, repo ?? repoPath(job.target.repo), options, locks, word);
@@ -52,51 +52,51 @@ export async function runDownload({ repo, names, options, isFirst }: DownloadCom
 }
 
 async function runJob(
-  job: Composed,
+  job: ParsedCommand,
   subject: string,
   options: DownloadOptions,
-  locks: Lock[],
+  locks: Lockfile[],
   word: string | undefined,
 ): Promise<number> {
   const verbose = options.verbose ?? false;
-  let composed = job;
+  let parsed = job;
   // A dry run with --json is one document: events would not be part of it.
   const json = options.json === true && options.dryRun === true ? false : options.json;
   const reporter = await openReporter(
     { ...options, ...(json === undefined ? {} : { json }) },
-    composed.settings,
+    parsed.settings,
     subject,
   );
   const tally = new Tally();
-  const contacts = new Contacts();
+  const contacts = new ContactedHosts();
   let started = reportTime.now();
   const emit: Emit = (event) => {
-    keepHeapSmall(event);
+    limitYoungGeneration(event);
     tally.apply(event);
     contacts.emit(event);
     // The plan on stdout says these two.
     const isTwice = options.dryRun === true && (event.type === 'resolved' || event.type === 'planned');
     if (!isTwice) reporter.emit(event);
   };
-  using interruption = new Interruption(composed.settings.timeoutMs.value, () => reporter.close());
+  using interruption = new ShutdownSignals(parsed.settings.timeoutMs.value, () => reporter.close());
   using _job = new JobControl(reporter);
   try {
     noteObsolete(options, emit);
-    for (const message of composed.notes) emit({ type: 'note', message });
-    if (verbose) for (const line of settingLines(composed)) emit({ type: 'trace', message: line });
+    for (const message of parsed.notes) emit({ type: 'note', message });
+    if (verbose) for (const line of settingLines(parsed)) emit({ type: 'trace', message: line });
     const environment = processEnvironment();
     if (options.fits !== undefined) {
-      composed = await chooseFitting(composed, options, environment, emit, interruption.signal, () =>
+      parsed = await chooseFitting(parsed, options, environment, emit, interruption.signal, () =>
         reporter.pause(),
       );
       // How long somebody thinks about the answer is no part of the download.
       started = reportTime.now();
     }
-    using inspection = new Inspection(verbose, (message) => emit({ type: 'note', message }));
-    const { request, target } = composed;
+    using inspection = new StatusDump(verbose, (message) => emit({ type: 'note', message }));
+    const { request, target } = parsed;
     const { signal } = interruption;
-    const onInspectable = (inspect: () => string[]) => inspection.begin(inspect);
-    const asked = { ...request, repo: target, environment, signal, onEvent: emit, onInspectable };
+    const onStatus = (inspect: () => string[]) => inspection.begin(inspect);
+    const asked = { ...request, repo: target, environment, signal, onEvent: emit, onStatus };
     if (options.dryRun) {
       const found = await plan(asked);
       reporter.close();
@@ -111,12 +111,12 @@ async function runJob(
       const paths = outcome.plan.files.map((planned) => planned.file.path);
       locks.push(
         lockOfManifest(
-          manifestPath({ ...composed.request, repo: composed.target.repo }, outcome.revision.commit),
+          manifestPath({ ...parsed.request, repo: parsed.target.repo }, outcome.revision.id),
           paths,
         ),
       );
     }
-    printDone(outcome, composed, options, tally, reportTime.now() - started);
+    printDone(outcome, parsed, options, tally, reportTime.now() - started);
     return 0;
   } catch (thrown) {
     reporter.close();
@@ -148,22 +148,22 @@ function noteObsolete(options: DownloadOptions, emit: Emit): void {
   }
 }
 
-function printPlan({ plan: found, directory, leftovers }: PlanOutcome, options: DownloadOptions): void {
+function printPlan({ plan: found, directory, staleFiles }: PlanOutcome, options: DownloadOptions): void {
   const text = options.json
-    ? renderPlanJson(found, directory, leftovers?.prunable)
+    ? renderPlanJson(found, directory, staleFiles?.prunable)
     : renderPlanTable(found, { directory, columns: tableColumns() }) +
-      renderPrunable(leftovers?.prunable ?? []);
+      renderPrunable(staleFiles?.prunable ?? []);
   writeOut(text.endsWith('\n') ? text : `${text}\n`);
 }
 
 function printDone(
   outcome: DownloadOutcome,
-  composed: Composed,
+  parsed: ParsedCommand,
   options: DownloadOptions,
   tally: Tally,
   elapsedMs: number,
 ): void {
-  const path = resultPath(outcome, composed);
+  const path = resultPath(outcome, parsed);
   const { totals } = outcome.plan;
   if (!options.quiet) process.stderr.write(`fetch: ${successSummary(runFacts(tally, elapsedMs))}\n`);
   if (!options.json) {
@@ -171,13 +171,16 @@ function printDone(
     return;
   }
   const { files, bytes } = totals;
-  const { commit } = outcome.revision;
+  const { id: commit } = outcome.revision;
   const line = doneLine({ path, commit, files, bytes, fetchedBytes: outcome.fetchedBytes, elapsedMs });
   writeOut(line);
 }
 
 /** The directory; the file, when exactly one was named. */
-function resultPath({ plan: { files }, directory }: DownloadOutcome, { request, target }: Composed): string {
+function resultPath(
+  { plan: { files }, directory }: DownloadOutcome,
+  { request, target }: ParsedCommand,
+): string {
   const { files: names = [], include = [], exclude = [] } = request;
   const named = [...names, ...(target.path === undefined ? [] : [target.path.path])];
   const only = files.length === 1 ? files[0]?.file.path : undefined;

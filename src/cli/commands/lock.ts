@@ -1,23 +1,23 @@
 import { resolve } from 'node:path';
-import { lockRevisions } from '../../library/lock.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
+import { formatBytes, formatCount, printable } from '../../model/format.ts';
 import { repoPath } from '../../model/repo.ts';
 import { parseTarget } from '../../model/target.ts';
-import { formatBytes, formatCount, printable } from '../../report/format.ts';
-import { safeJson } from '../../report/json-reporter.ts';
-import type { Lock } from '../../store/lock-file.ts';
-import { openReporter } from '../compose.ts';
-import { composeAccess } from '../compose-access.ts';
-import { requireReplaceable } from '../compose-locks.ts';
-import { Contacts } from '../contacts.ts';
-import { fail } from '../fail.ts';
-import { Interruption } from '../interruption.ts';
-import { pathOption } from '../places.ts';
-import { processEnvironment } from '../process-environment.ts';
-import type { DownloadOptions } from '../settings.ts';
-import { writeOut } from '../standard-output.ts';
-import { writeLock } from '../write-lock.ts';
+import { lockRevisions } from '../../operations/lock.ts';
+import { safeJson } from '../../report/progress/json-reporter.ts';
+import type { Lockfile } from '../../store/records/lockfile.ts';
+import { pathOption } from '../options/places.ts';
+import { parseAccess } from '../options/read-access.ts';
+import { openReporter } from '../options/read-command.ts';
+import { requireReplaceable } from '../options/read-lockfiles.ts';
+import type { DownloadOptions } from '../options/settings.ts';
+import { writeLock } from '../options/write-lockfile.ts';
+import { ContactedHosts } from '../process/contacted-hosts.ts';
+import { fail } from '../process/fail.ts';
+import { processEnvironment } from '../process/process-environment.ts';
+import { ShutdownSignals } from '../process/signals.ts';
+import { writeOut } from '../process/standard-output.ts';
 
 const DEFAULT_FILE = 'models.lock';
 
@@ -30,7 +30,7 @@ export interface LockCommand {
 export async function runLock({ repos, options }: LockCommand): Promise<number> {
   const errors = { verbose: options.verbose, json: options.json };
   try {
-    const { settings, notes, transfer } = composeAccess(options);
+    const { settings, notes, transfer } = parseAccess(options);
     if (options.revision !== undefined && repos.length > 1) {
       throw new FetchError('USAGE', '--revision fits one repository only.', {
         hint: 'Write each as OWNER/NAME:REV.',
@@ -54,8 +54,8 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
     // One document: events would not be part of it.
     const { json: _one, ...plain } = options;
     const reporter = await openReporter(plain, settings, repos.join(', '));
-    using interruption = new Interruption(settings.timeoutMs.value, () => reporter.close());
-    const contacts = new Contacts();
+    using interruption = new ShutdownSignals(settings.timeoutMs.value, () => reporter.close());
+    const contacts = new ContactedHosts();
     const emit: Emit = (event) => {
       contacts.emit(event);
       reporter.emit(event);
@@ -85,7 +85,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
 }
 
 /** `lock --json`: one document. `v` (1), `path`, and of each lock `repo`, `revision`, `commit`, `files` and `bytes`. */
-function renderLocksJson(path: string, locks: readonly Lock[]): string {
+function renderLocksJson(path: string, locks: readonly Lockfile[]): string {
   const document = {
     v: 1,
     path,

@@ -1,23 +1,28 @@
 import { existsSync } from 'node:fs';
-import { verify } from '../../api/verify.ts';
-import type { TransferSettings } from '../../library/carry-out.ts';
-import { repair } from '../../library/repair.ts';
-import { requireManifest } from '../../library/verify.ts';
-import type { CheckReport } from '../../model/check-report.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
-import { createCheckReporter } from '../../report/check-reporter.ts';
-import { checkSentence, countFindings, renderCheckJson, renderFindings } from '../../report/findings.ts';
-import { checkKind, openReporter, reportTime, standardError } from '../compose.ts';
-import { type Access, composeAccess } from '../compose-access.ts';
-import { recordedEndpoint } from '../compose-locks.ts';
-import { Contacts } from '../contacts.ts';
-import { fail } from '../fail.ts';
-import { Interruption } from '../interruption.ts';
-import { pathOption } from '../places.ts';
-import { processEnvironment } from '../process-environment.ts';
-import type { VerifyOptions } from '../settings.ts';
-import { writeOut } from '../standard-output.ts';
+import type { CheckReport } from '../../model/verify-report.ts';
+import type { TransferSettings } from '../../operations/download/execute.ts';
+import { repair } from '../../operations/verify/repair.ts';
+import { requireManifest } from '../../operations/verify/run-verify.ts';
+import { verify } from '../../operations/verify/verify.ts';
+import { createCheckReporter } from '../../report/progress/check-reporter.ts';
+import {
+  checkSentence,
+  countFindings,
+  renderCheckJson,
+  renderFindings,
+} from '../../report/tables/findings.ts';
+import { pathOption } from '../options/places.ts';
+import { type Access, parseAccess } from '../options/read-access.ts';
+import { checkKind, openReporter, reportTime, standardError } from '../options/read-command.ts';
+import { recordedEndpoint } from '../options/read-lockfiles.ts';
+import type { VerifyOptions } from '../options/settings.ts';
+import { ContactedHosts } from '../process/contacted-hosts.ts';
+import { fail } from '../process/fail.ts';
+import { processEnvironment } from '../process/process-environment.ts';
+import { ShutdownSignals } from '../process/signals.ts';
+import { writeOut } from '../process/standard-output.ts';
 
 export interface VerifyCommand {
   readonly directory: string;
@@ -39,14 +44,14 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   try {
     folder = pathOption('DIR', directory);
     refuseContradictions(options);
-    access = composeAccess(options);
+    access = parseAccess(options);
   } catch (thrown) {
     return fail(thrown, { verbose, json });
   }
-  using interruption = new Interruption(access.settings.timeoutMs.value, () => {});
+  using interruption = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
   let outcome: Outcome;
   try {
-    outcome = await carryOutVerify(folder, options, access, interruption.signal);
+    outcome = await executeVerify(folder, options, access, interruption.signal);
   } catch (thrown) {
     // Instead of the document, which is told below with whatever differs.
     const isAborted = interruption.exit !== undefined;
@@ -62,7 +67,7 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   return whole ? 0 : fail(different({ ...report, findings: counts }, options), { verbose: false });
 }
 
-async function carryOutVerify(
+async function executeVerify(
   directory: string,
   options: VerifyOptions,
   access: Access,
@@ -70,7 +75,7 @@ async function carryOutVerify(
 ): Promise<Outcome> {
   for (const note of options.quiet === true ? [] : access.notes) process.stderr.write(`fetch: ${note}\n`);
   const environment = processEnvironment();
-  const contacts = new Contacts();
+  const contacts = new ContactedHosts();
   const look = async (quick: boolean): Promise<CheckReport> => {
     const watch = createCheckReporter({
       output: standardError(),

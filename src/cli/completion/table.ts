@@ -1,7 +1,7 @@
 import type { Command, Option } from 'commander';
 import { SORT_ORDERS } from '../../branches/sort-rows.ts';
 import { WEIGHTS_POLICIES } from '../../plan/weights-policy.ts';
-import { PROGRESS, REPO_TYPES } from '../settings.ts';
+import { PROGRESS, REPO_TYPES } from '../options/settings.ts';
 
 /** What can stand behind an option or as an argument. `text` is anything: nothing is offered. */
 export type Values =

@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from 'commander';
-import { EXIT_CODES, SIGHUP_EXIT, SIGTERM_EXIT } from '../explain.ts';
+import { EXIT_CODES, SIGHUP_EXIT, SIGTERM_EXIT } from '../process/exit-codes.ts';
 import { ENVIRONMENT } from './environment.ts';
 
 type Code = keyof typeof EXIT_CODES;

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createProgram } from '../program.ts';
+import { createProgram } from '../options/program.ts';
 import { manPage } from './page.ts';
 
 /** `npm run man`, in the folder of the package: nothing that is published runs this. */

@@ -1,12 +1,12 @@
 import { discard, readText } from '../../http/body.ts';
-import type { RateLimitGate } from '../../http/gate.ts';
-import type { HttpClient, HttpResponse } from '../../http/request.ts';
-import { redactUrl, redirectsInCircles, redirectTarget } from '../../http/url.ts';
+import type { HttpClient, HttpResponse } from '../../http/client.ts';
+import type { RateLimitGate } from '../../http/rate-limit-gate.ts';
+import { redactUrl, redirectTarget, tooManyRedirects } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type RetryContext, retrying } from '../../system/retry.ts';
 import { type Asked, hubError } from './hub-error.ts';
-import { nextPage } from './link.ts';
+import { nextPage } from './pagination.ts';
 import type { Token } from './token.ts';
 
 /** No honest answer of the API is larger: a page of 1,000 files has about 400 kB. */
@@ -86,7 +86,7 @@ async function getFromHub(
     if (response.status < 300 || response.status >= 400) throw await refusal(hub, asked, response, signal);
     discard(response);
     url = redirectTarget(url, response.headers.location);
-    if (hops >= MAX_REDIRECTS) throw redirectsInCircles(start, false);
+    if (hops >= MAX_REDIRECTS) throw tooManyRedirects(start, false);
   }
 }
 
@@ -108,9 +108,13 @@ function parse(text: string, response: HttpResponse, shape: Shape): unknown {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw nonsense(response, text.trimStart().startsWith('<') ? 'a page of HTML' : 'broken JSON', cause);
+    throw malformedResponse(
+      response,
+      text.trimStart().startsWith('<') ? 'a page of HTML' : 'broken JSON',
+      cause,
+    );
   }
-  if (!shape(json)) throw nonsense(response, 'JSON of another kind');
+  if (!shape(json)) throw malformedResponse(response, 'JSON of another kind');
   return json;
 }
 
@@ -119,7 +123,7 @@ function linkHeader(response: HttpResponse): string | undefined {
   return Array.isArray(link) ? link.join(', ') : link;
 }
 
-function nonsense(response: HttpResponse, what: string, cause?: unknown): FetchError {
+function malformedResponse(response: HttpResponse, what: string, cause?: unknown): FetchError {
   return new FetchError('NETWORK', `${redactUrl(response.url)} answered with ${what}`, {
     retryable: true,
     cause,

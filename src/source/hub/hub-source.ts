@@ -1,4 +1,4 @@
-import { RateLimitGate } from '../../http/gate.ts';
+import { RateLimitGate } from '../../http/rate-limit-gate.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
@@ -8,7 +8,7 @@ import type { Location, ScanFinding, Source } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { Asked } from './hub-error.ts';
-import * as library from './library.ts';
+import * as library from './hub-package.ts';
 import { toRemoteFile } from './listing.ts';
 import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
 import { RangeReader } from './read-range.ts';
@@ -66,7 +66,7 @@ export class HubSource implements Source {
     const id = typeof answer.name === 'string' && REPOSITORY.test(answer.name) ? answer.name : repo.id;
     const gated = answer.gated === 'auto' || answer.gated === 'manual' || answer.gated === true;
     const date = dateOf(answer.updatedAt);
-    return { repo: { type: repo.type, id }, name: revision, commit, gated, ...(date ? { date } : {}) };
+    return { repo: { type: repo.type, id }, name: revision, id: commit, gated, ...(date ? { date } : {}) };
   }
 
   async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
@@ -112,7 +112,7 @@ export class HubSource implements Source {
       for await (const entry of library.listFiles({
         repo: { type: revision.repo.type, name: revision.repo.id },
         recursive: true,
-        revision: revision.commit,
+        revision: revision.id,
         hubUrl: this.#hub.endpoint,
         fetch: hubFetch(this.#hub, asked, Array.isArray, signal, onPage),
       })) {
@@ -141,7 +141,7 @@ export class HubSource implements Source {
   }
 
   async scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined> {
-    const url = securityUrl(this.#hub.endpoint, revision.repo, revision.commit);
+    const url = securityUrl(this.#hub.endpoint, revision.repo, revision.id);
     const asked = this.#asked('scan results', revision.repo, revision.name);
     const { clock } = this.#hub;
     const late = new AbortController();

@@ -1,19 +1,20 @@
+import type { Digest } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
-import type { Digest, Pointer, RemoteFile } from '../../model/remote-file.ts';
+import type { Pointer, RemoteFile } from '../../model/remote-file.ts';
 
 /**
  * One entry of the Hub's tree as a file, or undefined for folders and other things without content.
  * The shape is checked: an entry comes from a server. Throws NETWORK for one that makes no sense.
  */
 export function toRemoteFile(entry: unknown): RemoteFile | undefined {
-  if (entry === null || typeof entry !== 'object') throw nonsense('an entry that is no object');
+  if (entry === null || typeof entry !== 'object') throw malformedResponse('an entry that is no object');
   const { type, path, size, oid, lfs, xetHash } = entry as Record<string, unknown>;
   if (type !== 'file') return undefined;
-  if (typeof path !== 'string' || path === '') throw nonsense('a file without a path');
+  if (typeof path !== 'string' || path === '') throw malformedResponse('a file without a path');
   const pointer = lfs !== null && typeof lfs === 'object' ? (lfs as Record<string, unknown>) : undefined;
   const bytes = pointer?.['size'] ?? size;
   if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) {
-    throw nonsense(`no usable size for ${path.slice(0, 200)}`);
+    throw malformedResponse(`no usable size for ${path.slice(0, 200)}`);
   }
   // The oid of an LFS entry is the hash of its pointer, not of its content.
   const digest = pointer === undefined ? gitDigest(oid) : sha256Digest(pointer['oid'] ?? pointer['sha256']);
@@ -39,7 +40,7 @@ function sha256Digest(oid: unknown): Digest | undefined {
   return match === null ? undefined : { algorithm: 'sha256', hex: match[1]!.toLowerCase() };
 }
 
-function nonsense(what: string): FetchError {
+function malformedResponse(what: string): FetchError {
   return new FetchError('NETWORK', `the hub lists ${what}`, {
     hint: 'This does not look like a Hugging Face Hub. Check the endpoint.',
   });

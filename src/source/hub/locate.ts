@@ -1,7 +1,7 @@
 import { discard } from '../../http/body.ts';
+import type { HttpResponse } from '../../http/client.ts';
 import { formatRange } from '../../http/range.ts';
-import type { HttpResponse } from '../../http/request.ts';
-import { redirectAddress, redirectsInCircles, requestTarget } from '../../http/url.ts';
+import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
@@ -55,7 +55,7 @@ export async function locateFile(
   traits: EndpointTraits,
   signal: AbortSignal,
 ): Promise<Location> {
-  const start = resolveUrl(hub.endpoint, revision.repo, revision.commit, file.path).href;
+  const start = resolveUrl(hub.endpoint, revision.repo, revision.id, file.path).href;
   if (range === undefined && traits.servesDirectly && !traits.assumed.has(file.path)) {
     traits.assumed.add(file.path);
     return location(hub, start, range);
@@ -77,7 +77,7 @@ export async function locateFile(
     noteOtherHub(hub, traits, next);
     address = next;
   }
-  throw redirectsInCircles(start, true);
+  throw tooManyRedirects(start, true);
 }
 
 /** Whether a redirect leads to another hub's answer instead of to the bytes. */

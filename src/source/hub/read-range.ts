@@ -1,9 +1,9 @@
 import { discard, readBody, readStart } from '../../http/body.ts';
+import type { HttpResponse } from '../../http/client.ts';
 import { HostRanges } from '../../http/host-ranges.ts';
 import { formatRange, rangeAnswer } from '../../http/range.ts';
 import { REFUSAL_BYTES, refusalKind, storageError } from '../../http/refusal.ts';
-import type { HttpResponse } from '../../http/request.ts';
-import { redirectAddress, redirectsInCircles, requestTarget } from '../../http/url.ts';
+import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { retrying } from '../../system/retry.ts';
@@ -104,7 +104,7 @@ export class RangeReader {
       discard(response);
       address = redirectAddress(address, response.headers.location);
     }
-    throw redirectsInCircles(location.url, true);
+    throw tooManyRedirects(location.url, true);
   }
 
   /** What the hub says of itself is believed; a storage speaks of an address only. */
@@ -123,7 +123,7 @@ export class RangeReader {
 }
 
 function keyOf({ revision, file }: FileRequest): string {
-  return `${revision.repo.type}\n${revision.repo.id}\n${revision.commit}\n${file.path}`;
+  return `${revision.repo.type}\n${revision.repo.id}\n${revision.id}\n${file.path}`;
 }
 
 /**

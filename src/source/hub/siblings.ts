@@ -23,7 +23,7 @@ export async function siblingEntries(
   refused: FetchError,
   signal: AbortSignal,
 ): Promise<readonly unknown[]> {
-  const url = siblingsUrl(hub.endpoint, revision.repo, revision.commit);
+  const url = siblingsUrl(hub.endpoint, revision.repo, revision.id);
   let json: unknown;
   try {
     ({ json } = await getJson(

@@ -1,26 +1,28 @@
 import { statfs } from 'node:fs/promises';
+import type { ContentDigests } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
-import { onDisk, onDiskSync } from '../../system/disk-error.ts';
-import { remainingContents } from '../contents.ts';
-import { findDistantFiles } from '../distant-files.ts';
-import { FinalPlace } from '../final-place.ts';
-import { Flush } from '../flush.ts';
-import { HashRecords } from '../hash-records.ts';
+import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
+import { Flush } from '../../system/disk/flush.ts';
+import type { ProcessContext } from '../../system/process-identity.ts';
+import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
-import { lookOnceMore } from '../last-look.ts';
-import { DirectoryLock, type LockContext } from '../lock.ts';
-import { type Manifest, type ManifestFile, readManifest, writeManifest } from '../manifest.ts';
-import { probeFolding } from '../name-folding.ts';
-import { existingAncestor, findObstacles, ignoresCase } from '../obstacles.ts';
-import { PartsFolder } from '../parts-folder.ts';
-import { refuseNames } from '../refuse-names.ts';
-import { checkNames, localPath, mayFallTogether, type NameProblem } from '../safe-path.ts';
-import { StagedPart } from '../staged-part.ts';
-import { stampedFile } from '../stamp.ts';
-import type { ContentDigests, StagedFile, Store, Survey } from '../store.ts';
+import { PartsDirectory } from '../parts/parts-directory.ts';
+import { StagedPart } from '../parts/staged-part.ts';
+import { findCrossDeviceFiles } from '../paths/cross-device.ts';
+import { FinalPlace } from '../paths/final-place.ts';
+import { lookOnceMore } from '../paths/last-look.ts';
+import { probeFolding } from '../paths/name-folding.ts';
+import { existingAncestor, findPathConflicts, ignoresCase } from '../paths/path-conflicts.ts';
+import { refuseNames } from '../paths/refuse-names.ts';
+import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
+import { retainedEntries } from '../records/contents.ts';
+import { HashRecords } from '../records/hash-records.ts';
+import { type Manifest, type ManifestFile, readManifest, writeManifest } from '../records/manifest.ts';
+import { stampedFile } from '../records/stamp.ts';
+import type { StagedFile, Store, Survey } from '../store.ts';
 import { Holdings } from './holdings.ts';
 import { readHubMetadata, writeHubMetadata } from './hub-metadata.ts';
 import {
@@ -31,7 +33,7 @@ import {
   PARTS_FOLDER,
   STATE_FOLDER,
 } from './layout.ts';
-import { StateFolder } from './state-folder.ts';
+import { StateDirectory } from './state-folder.ts';
 
 export interface DirectoryStoreOptions {
   /** Absolute. Need not exist. */
@@ -41,7 +43,7 @@ export interface DirectoryStoreOptions {
   readonly platform: 'posix' | 'win32';
   /** What to believe of the case of names where the file system does not tell. */
   readonly ignoresCase: boolean;
-  readonly lock: LockContext;
+  readonly lock: ProcessContext;
   /** How content and names are made durable; as the system does it unless told otherwise. */
   readonly flush?: Flush;
   /** Told what people should know: a wait for another run. */
@@ -59,7 +61,7 @@ const OWN_FOLDERS = [STATE_FOLDER, PARTS_FOLDER, HUB_FOLDER, HUB_METADATA_FOLDER
 export class DirectoryStore implements Store {
   readonly directory: string;
   readonly #options: DirectoryStoreOptions;
-  readonly #parts: PartsFolder;
+  readonly #parts: PartsDirectory;
   readonly #place: FinalPlace;
   readonly #flush: Flush;
   readonly #records: HashRecords;
@@ -73,7 +75,7 @@ export class DirectoryStore implements Store {
   #names: readonly string[] = [];
   #signal: AbortSignal | undefined;
   #surveyedMs: number;
-  #state: StateFolder | undefined;
+  #state: StateDirectory | undefined;
   #lock: DirectoryLock | undefined;
   /** The lock of a run that is alone, while one of several writes what all of them read. */
   #turn: DirectoryLock | undefined;
@@ -81,7 +83,7 @@ export class DirectoryStore implements Store {
   constructor(options: DirectoryStoreOptions) {
     this.directory = options.directory;
     this.#options = options;
-    this.#parts = new PartsFolder(inside(options.directory, PARTS_FOLDER), options.revision, options.lock);
+    this.#parts = new PartsDirectory(inside(options.directory, PARTS_FOLDER), options.revision, options.lock);
     this.#place = new FinalPlace(options.directory);
     this.#flush = options.flush ?? new Flush();
     this.#records = new HashRecords(inside(options.directory, STATE_FOLDER), options.share);
@@ -99,8 +101,8 @@ export class DirectoryStore implements Store {
     );
     this.#refuse(checkNames(this.#names, this.#options.platform, { caseInsensitive }));
     const { directory } = this;
-    await this.#refuseWhere((paths) => findObstacles(directory, paths, OWN_FOLDERS), signal);
-    await this.#refuseWhere((paths) => findDistantFiles(directory, paths, PARTS_FOLDER), signal);
+    await this.#refuseWhere((paths) => findPathConflicts(directory, paths, OWN_FOLDERS), signal);
+    await this.#refuseWhere((paths) => findCrossDeviceFiles(directory, paths, PARTS_FOLDER), signal);
   }
 
   async #refuseWhere(
@@ -123,7 +125,7 @@ export class DirectoryStore implements Store {
   async open(signal?: AbortSignal): Promise<void> {
     this.#signal = signal;
     const state = inside(this.directory, STATE_FOLDER);
-    this.#state = await onDisk(this.directory, () => StateFolder.make(this.directory));
+    this.#state = await onDisk(this.directory, () => StateDirectory.make(this.directory));
     const { share, lock, note, platform } = this.#options;
     const name = share === undefined ? 'lock' : `lock-${share}`;
     this.#lock = await DirectoryLock.take(inside(state, name), lock, { signal, note });
@@ -137,7 +139,7 @@ export class DirectoryStore implements Store {
     this.#surveyedMs = this.#options.lock.clock.now();
     const { directory } = this;
     const manifest = readManifest(this.#manifestPath);
-    const { commit } = this.#options.revision;
+    const { id: commit } = this.#options.revision;
     const options = { directory, commit, parts: this.#parts, manifest, records: this.#records };
     const found = new Holdings(options);
     const holdings = new Map<string, Holding>();
@@ -187,7 +189,7 @@ export class DirectoryStore implements Store {
     this.#know(path, digests, found?.stamp === before ? before : undefined);
     // What `hf` has recorded need not be written again.
     const told = readHubMetadata(this.directory, path);
-    const stands = told?.etag === digest?.hex && told?.commit === this.#options.revision.commit;
+    const stands = told?.etag === digest?.hex && told?.commit === this.#options.revision.id;
     if (stands && told.recordedMs >= (found?.modifiedMs ?? Number.POSITIVE_INFINITY)) return;
     await this.#recordForHub(file, this.#surveyedMs);
   }
@@ -207,7 +209,7 @@ export class DirectoryStore implements Store {
     const files = await this.#contents(earlier, revision, selected, listing);
     await onDisk(this.directory, async () => {
       // Our own folders as well may have been replaced by links meanwhile.
-      this.#refuse(findObstacles(this.directory, [], OWN_FOLDERS));
+      this.#refuse(findPathConflicts(this.directory, [], OWN_FOLDERS));
       await lookOnceMore(files, (path) => localPath(this.directory, path), signal);
       await this.#renewRecords(earlier, revision, selected);
       await this.#state?.markHubFolder();
@@ -218,7 +220,7 @@ export class DirectoryStore implements Store {
         endpoint: this.#options.endpoint,
         repo: { type, id },
         revision: revision.name,
-        commit: revision.commit,
+        commit: revision.id,
         files,
       } as const;
       await writeManifest(this.#manifestPath, manifest, flush);
@@ -258,7 +260,7 @@ export class DirectoryStore implements Store {
   async #recordForHub(file: RemoteFile, recordedMs: number): Promise<void> {
     const { path, digest } = file;
     if (digest === undefined) return;
-    const { commit } = this.#options.revision;
+    const { id: commit } = this.#options.revision;
     await onDisk(this.finalPath(file), () => {
       return writeHubMetadata(this.directory, path, { commit, etag: digest.hex, recordedMs });
     });
@@ -267,7 +269,7 @@ export class DirectoryStore implements Store {
   /** Kept files still bear the record of the commit that they came with. It gets no younger by this. */
   async #renewRecords(
     earlier: Manifest | undefined,
-    { commit }: Revision,
+    { id: commit }: Revision,
     selected: readonly RemoteFile[],
   ): Promise<void> {
     if (earlier?.commit === commit) return;
@@ -286,7 +288,7 @@ export class DirectoryStore implements Store {
     selected: readonly RemoteFile[],
     listing: readonly RemoteFile[],
   ): Promise<ManifestFile[]> {
-    const remaining = await remainingContents(this.directory, earlier, revision, listing, this.#signal);
+    const remaining = await retainedEntries(this.directory, earlier, revision, listing, this.#signal);
     const files = new Map(remaining.map((entry) => [entry.path, entry]));
     for (const { path, size, digest } of selected) {
       const sha256 = this.#known.get(path)?.sha256;

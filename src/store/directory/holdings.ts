@@ -1,16 +1,16 @@
+import { type ContentDigests, contentMatches } from '../../model/digest.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { HashRecords } from '../hash-records.ts';
-import type { Manifest, ManifestFile } from '../manifest.ts';
-import type { PartsFolder } from '../parts-folder.ts';
-import { localPath } from '../safe-path.ts';
-import { stampedFile } from '../stamp.ts';
-import { type ContentDigests, contentMatches } from '../store.ts';
+import type { PartsDirectory } from '../parts/parts-directory.ts';
+import { localPath } from '../paths/safe-path.ts';
+import type { HashRecords } from '../records/hash-records.ts';
+import type { Manifest, ManifestFile } from '../records/manifest.ts';
+import { stampedFile } from '../records/stamp.ts';
 
 export interface HoldingsOptions {
   readonly directory: string;
   readonly commit: string;
-  readonly parts: PartsFolder;
+  readonly parts: PartsDirectory;
   readonly manifest: Manifest | undefined;
   readonly records: HashRecords;
 }
@@ -65,7 +65,7 @@ export class Holdings {
     return contentMatches(known, file) ? known : 'another content';
   }
 
-  #part(file: RemoteFile): ReturnType<PartsFolder['held']> {
+  #part(file: RemoteFile): ReturnType<PartsDirectory['held']> {
     return this.#options.parts.held(file, this.#partNames);
   }
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { unlink, writeFile } from 'node:fs/promises';
 import { dirname, posix } from 'node:path';
-import { makeFolder } from '../make-folder.ts';
-import { findObstacles } from '../obstacles.ts';
+import { ensureDirectory } from '../../system/disk/make-directory.ts';
+import { findPathConflicts } from '../paths/path-conflicts.ts';
 import { HUB_METADATA_FOLDER, inside } from './layout.ts';
 
 /**
@@ -49,7 +49,7 @@ export async function writeHubMetadata(
 ): Promise<void> {
   const target = hubMetadataPath(directory, path);
   const folder = posix.join(HUB_METADATA_FOLDER, posix.dirname(path));
-  if (findObstacles(directory, [], [folder]).length > 0) return;
+  if (findPathConflicts(directory, [], [folder]).length > 0) return;
   const lines = [metadata.commit, metadata.etag, (metadata.recordedMs / 1000).toFixed(6)];
   try {
     await replace(target, `${lines.join('\n')}\n`);
@@ -65,7 +65,7 @@ async function replace(target: string, text: string): Promise<void> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') await unlink(target);
-    else if (code === 'ENOENT') await makeFolder(dirname(target));
+    else if (code === 'ENOENT') await ensureDirectory(dirname(target));
     else throw error;
     await writeFile(target, text, { flag: 'wx' });
   }

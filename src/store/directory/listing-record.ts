@@ -1,11 +1,11 @@
 import { lstatSync, readFileSync } from 'node:fs';
+import { digestOfOid } from '../../model/digest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import { digestOfOid } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
-import { type ManifestFile, readManifest } from '../manifest.ts';
-import { findObstacles } from '../obstacles.ts';
-import { isLocalName, localPath } from '../safe-path.ts';
-import { writeAtomically } from '../write-atomically.ts';
+import { writeAtomically } from '../../system/disk/write-atomically.ts';
+import { findPathConflicts } from '../paths/path-conflicts.ts';
+import { isLocalName, localPath } from '../paths/safe-path.ts';
+import { type ManifestFile, readManifest } from '../records/manifest.ts';
 import { inside, LISTING_FILE, MANIFEST_FILE } from './layout.ts';
 
 /**
@@ -66,7 +66,7 @@ export function filesLeftBehind(
   const left = new Map(ours.filter((file) => !wanted.has(file.path)).map((file) => [file.path, file]));
   return [...left.values()].filter(({ path }) => {
     // Not through links, of files or of folders: what they lead to is not ours.
-    if (!isLocalName(path) || findObstacles(directory, [path], []).length > 0) return false;
+    if (!isLocalName(path) || findPathConflicts(directory, [path], []).length > 0) return false;
     return lstatSync(localPath(directory, path), { throwIfNoEntry: false })?.isFile() === true;
   });
 }

@@ -1,7 +1,7 @@
 import { rmdir, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { removeIfThere } from '../remove-if-there.ts';
-import { localPath } from '../safe-path.ts';
+import { removeIfThere } from '../../system/disk/remove-if-there.ts';
+import { localPath } from '../paths/safe-path.ts';
 import { hubMetadataPath } from './hub-metadata.ts';
 
 /** Removes a file of a directory, its record, and the folders that are empty without it; never the directory itself. */

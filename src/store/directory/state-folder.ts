@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { rmdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeFolder } from '../make-folder.ts';
-import { removeIfThere } from '../remove-if-there.ts';
+import { ensureDirectory } from '../../system/disk/make-directory.ts';
+import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import { HUB_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
 
 const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
@@ -11,7 +11,7 @@ const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
 `;
 
 /** The folders that a run keeps its state in, and the directory around them. */
-export class StateFolder {
+export class StateDirectory {
   readonly #directory: string;
   /** The topmost folder that was not there before. */
   readonly #made: string | undefined;
@@ -21,15 +21,15 @@ export class StateFolder {
     this.#made = made;
   }
 
-  static async make(directory: string): Promise<StateFolder> {
-    const made = await makeFolder(inside(directory, PARTS_FOLDER));
+  static async make(directory: string): Promise<StateDirectory> {
+    const made = await ensureDirectory(inside(directory, PARTS_FOLDER));
     await writeOnce(inside(directory, `${STATE_FOLDER}/.gitignore`), '*\n');
-    return new StateFolder(directory, made);
+    return new StateDirectory(directory, made);
   }
 
   /** What `hf` puts beside its own records, for git and for backup programs. */
   async markHubFolder(): Promise<void> {
-    await makeFolder(inside(this.#directory, HUB_FOLDER));
+    await ensureDirectory(inside(this.#directory, HUB_FOLDER));
     await writeOnce(inside(this.#directory, `${HUB_FOLDER}/.gitignore`), '*');
     await writeOnce(inside(this.#directory, `${HUB_FOLDER}/CACHEDIR.TAG`), CACHE_TAG);
   }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { Digest } from '../../model/remote-file.ts';
-import { readManifest } from '../manifest.ts';
-import type { CachePlaces } from './cache-places.ts';
+import type { Digest } from '../../model/digest.ts';
+import { readManifest } from '../records/manifest.ts';
+import type { CachePaths } from './cache-paths.ts';
 import type { CachedRevision } from './scan-cache.ts';
 
 /** A content of the cache, and what it must hash to. */
@@ -24,7 +24,7 @@ export interface CachedContents {
 }
 
 /** Every content of these revisions, once. */
-export function cachedContents(places: CachePlaces, revisions: readonly CachedRevision[]): CachedContents {
+export function cachedContents(places: CachePaths, revisions: readonly CachedRevision[]): CachedContents {
   const contents = new Map<string, CachedContent>();
   for (const { commit, files, path: snapshot } of revisions) {
     const manifest = readManifest(places.manifest(commit));

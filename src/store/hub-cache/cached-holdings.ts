@@ -1,18 +1,18 @@
+import { type ContentDigests, contentMatches } from '../../model/digest.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { HashRecords } from '../hash-records.ts';
-import type { Manifest, ManifestFile } from '../manifest.ts';
-import type { PartsFolder } from '../parts-folder.ts';
-import { localPath } from '../safe-path.ts';
-import { stampOf } from '../stamp.ts';
-import { type ContentDigests, contentMatches } from '../store.ts';
-import type { CachePlaces } from './cache-places.ts';
+import type { PartsDirectory } from '../parts/parts-directory.ts';
+import { localPath } from '../paths/safe-path.ts';
+import type { HashRecords } from '../records/hash-records.ts';
+import type { Manifest, ManifestFile } from '../records/manifest.ts';
+import { stampOf } from '../records/stamp.ts';
+import type { CachePaths } from './cache-paths.ts';
 import { blobFile, snapshotEntry } from './snapshot-entry.ts';
 
 export interface CachedHoldingsOptions {
-  readonly places: CachePlaces;
+  readonly places: CachePaths;
   readonly commit: string;
-  readonly parts: PartsFolder;
+  readonly parts: PartsDirectory;
   readonly manifest: Manifest | undefined;
   readonly records: HashRecords;
 }
@@ -80,7 +80,7 @@ export class CachedHoldings {
  * cannot be the content.
  */
 export function findContent(
-  places: CachePlaces,
+  places: CachePaths,
   commit: string,
   { path, size, digest }: RemoteFile,
 ): Content | 'another' | undefined {

@@ -1,29 +1,31 @@
 import { statfs } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
+import type { ContentDigests } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
-import { onDisk, onDiskSync } from '../../system/disk-error.ts';
-import { FinalPlace } from '../final-place.ts';
-import { Flush } from '../flush.ts';
-import { HashRecords } from '../hash-records.ts';
+import { CreatedDirectories } from '../../system/disk/created-directories.ts';
+import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
+import { Flush } from '../../system/disk/flush.ts';
+import type { ProcessContext } from '../../system/process-identity.ts';
+import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
-import { lookOnceMore } from '../last-look.ts';
-import { DirectoryLock, type LockContext } from '../lock.ts';
-import { MadeFolders } from '../made-folders.ts';
-import { readManifest } from '../manifest.ts';
-import { probeFolding } from '../name-folding.ts';
-import { existingAncestor } from '../obstacles.ts';
-import { PartsFolder } from '../parts-folder.ts';
-import { refuseNames } from '../refuse-names.ts';
-import { checkNames, localPath, mayFallTogether, type NameProblem } from '../safe-path.ts';
-import { StagedPart } from '../staged-part.ts';
-import { stampedFile } from '../stamp.ts';
-import type { ContentDigests, StagedFile, Store, Survey } from '../store.ts';
-import { CachePlaces } from './cache-places.ts';
+import { PartsDirectory } from '../parts/parts-directory.ts';
+import { StagedPart } from '../parts/staged-part.ts';
+import { FinalPlace } from '../paths/final-place.ts';
+import { lookOnceMore } from '../paths/last-look.ts';
+import { probeFolding } from '../paths/name-folding.ts';
+import { existingAncestor } from '../paths/path-conflicts.ts';
+import { refuseNames } from '../paths/refuse-names.ts';
+import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
+import { HashRecords } from '../records/hash-records.ts';
+import { readManifest } from '../records/manifest.ts';
+import { stampedFile } from '../records/stamp.ts';
+import type { StagedFile, Store, Survey } from '../store.ts';
+import { CachePaths } from './cache-paths.ts';
 import { CachedHoldings, findContent } from './cached-holdings.ts';
-import { cacheNameProblems, cacheObstacles } from './name-problems.ts';
+import { cacheNameProblems, cachePathConflicts } from './name-problems.ts';
 import { publishSnapshot } from './publish-snapshot.ts';
 import { unfinishedRef, writeRef } from './refs.ts';
 import { type CopyMeans, canLink, copyOfBlob, linkToBlob } from './snapshot-links.ts';
@@ -38,7 +40,7 @@ export interface HubCacheStoreOptions {
   readonly platform: 'posix' | 'win32';
   /** What to believe of the case of names where the file system does not tell. */
   readonly ignoresCase: boolean;
-  readonly lock: LockContext;
+  readonly lock: ProcessContext;
   /** How content and names are made durable; as the system does it unless told otherwise. */
   readonly flush?: Flush;
   /** Told what people should know: a wait for another run. */
@@ -54,9 +56,9 @@ export interface HubCacheStoreOptions {
 export class HubCacheStore implements Store {
   readonly directory: string;
   readonly #options: HubCacheStoreOptions;
-  readonly #places: CachePlaces;
-  readonly #parts: PartsFolder;
-  readonly #folders = new MadeFolders();
+  readonly #places: CachePaths;
+  readonly #parts: PartsDirectory;
+  readonly #folders = new CreatedDirectories();
   readonly #place: FinalPlace;
   readonly #records: HashRecords;
   readonly #flush: Flush;
@@ -73,9 +75,9 @@ export class HubCacheStore implements Store {
   constructor(options: HubCacheStoreOptions) {
     const { cache, repo, revision, lock } = options;
     this.#options = options;
-    this.#places = new CachePlaces(cache, repo);
-    this.directory = this.#places.snapshot(revision.commit);
-    this.#parts = new PartsFolder(this.#places.parts, revision, lock);
+    this.#places = new CachePaths(cache, repo);
+    this.directory = this.#places.snapshot(revision.id);
+    this.#parts = new PartsDirectory(this.#places.parts, revision, lock);
     this.#place = new FinalPlace(this.#places.repo);
     this.#records = new HashRecords(this.#places.state);
     this.#flush = options.flush ?? new Flush();
@@ -87,7 +89,7 @@ export class HubCacheStore implements Store {
     // All at once, because names are compared with each other; then a few at a time, because the disk may be slow.
     this.#refuse(() => cacheNameProblems(this.#places, revision, this.#names, this.#options));
     const look = (paths: readonly string[]): void =>
-      this.#refuse(() => cacheObstacles(this.#places, revision, paths));
+      this.#refuse(() => cachePathConflicts(this.#places, revision, paths));
     await inSlices(this.#names, look, signal);
   }
 
@@ -112,7 +114,7 @@ export class HubCacheStore implements Store {
   }
 
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
-    const { commit } = this.#options.revision;
+    const { id: commit } = this.#options.revision;
     const found = new CachedHoldings({
       places: this.#places,
       commit,
@@ -135,7 +137,7 @@ export class HubCacheStore implements Store {
   }
 
   candidatePath(file: RemoteFile): string {
-    const content = findContent(this.#places, this.#options.revision.commit, file);
+    const content = findContent(this.#places, this.#options.revision.id, file);
     return typeof content === 'object' ? content.path : this.finalPath(file);
   }
 
@@ -168,7 +170,7 @@ export class HubCacheStore implements Store {
   }
 
   async adopt(file: RemoteFile, digests: ContentDigests): Promise<void> {
-    const content = findContent(this.#places, this.#options.revision.commit, file);
+    const content = findContent(this.#places, this.#options.revision.id, file);
     const name = this.finalPath(file);
     let path = typeof content === 'object' ? content.path : name;
     const before = this.#candidates.get(file.path);
@@ -243,7 +245,7 @@ export class HubCacheStore implements Store {
 
   /** Once something is finished, others must not take it for something that nobody needs. */
   #mark(): Promise<void> {
-    const { commit } = this.#options.revision;
+    const { id: commit } = this.#options.revision;
     this.#marked ??= writeRef(this.#places, unfinishedRef(commit), commit);
     return this.#marked;
   }
@@ -259,6 +261,6 @@ export class HubCacheStore implements Store {
 }
 
 /** How a content is called in our records: by its place in the repository's folder, with `/`. */
-function contentName(places: CachePlaces, path: string): string {
+function contentName(places: CachePaths, path: string): string {
   return relative(places.repo, path).split(sep).join('/');
 }

@@ -1,20 +1,20 @@
 import type { Revision } from '../../model/repo.ts';
-import { findObstacles, ignoresCase } from '../obstacles.ts';
-import { checkNames, type NamePlatform, type NameProblem, nameProblem } from '../safe-path.ts';
-import type { CachePlaces } from './cache-places.ts';
+import { findPathConflicts, ignoresCase } from '../paths/path-conflicts.ts';
+import { checkNames, type NamePlatform, type NameProblem, nameProblem } from '../paths/safe-path.ts';
+import type { CachePaths } from './cache-paths.ts';
 import { unfinishedRef } from './refs.ts';
 
-export interface CacheHabits {
+export interface NameRules {
   readonly platform: NamePlatform;
   readonly ignoresCase: boolean;
 }
 
 /** Which of these names, or that of the revision, cannot be written to a cache. Only looks. */
 export function cacheNameProblems(
-  places: CachePlaces,
+  places: CachePaths,
   { name }: Revision,
   paths: readonly string[],
-  habits: CacheHabits,
+  habits: NameRules,
 ): readonly NameProblem[] {
   const caseInsensitive = ignoresCase(places.repo, habits.ignoresCase);
   const refused = checkNames(paths, habits.platform, { caseInsensitive });
@@ -24,19 +24,19 @@ export function cacheNameProblems(
 }
 
 /** What stands in the way of these files in a snapshot, or of the revision among the refs. Only looks. */
-export function cacheObstacles(
-  places: CachePlaces,
-  { commit, name }: Revision,
+export function cachePathConflicts(
+  places: CachePaths,
+  { id: commit, name }: Revision,
   paths: readonly string[],
 ): readonly NameProblem[] {
   // What was linked on purpose is the cache, or one repository; nothing below it.
   const folders = ['blobs', 'snapshots', `snapshots/${commit}`, 'refs', 'trees'];
   const refs = name === commit ? [] : [`refs/${name}`];
   return [
-    ...findObstacles(places.repo, [...refs, `refs/${unfinishedRef(commit)}`], folders),
-    ...findObstacles(places.stateRoot, [], foldersOf(`${places.stateFolder}/parts`)),
-    ...findObstacles(places.stateRoot, [], [`${places.stateFolder}/manifests`]),
-    ...findObstacles(places.snapshot(commit), paths, []),
+    ...findPathConflicts(places.repo, [...refs, `refs/${unfinishedRef(commit)}`], folders),
+    ...findPathConflicts(places.stateRoot, [], foldersOf(`${places.stateFolder}/parts`)),
+    ...findPathConflicts(places.stateRoot, [], [`${places.stateFolder}/manifests`]),
+    ...findPathConflicts(places.snapshot(commit), paths, []),
   ];
 }
 

@@ -2,13 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
-import { remainingContents } from '../contents.ts';
-import type { Flush } from '../flush.ts';
-import { makeFolder } from '../make-folder.ts';
-import { type ManifestFile, readManifest, writeManifest } from '../manifest.ts';
-import { regularFile } from '../regular-file.ts';
-import { writeAtomically } from '../write-atomically.ts';
-import type { CachePlaces } from './cache-places.ts';
+import type { Flush } from '../../system/disk/flush.ts';
+import { ensureDirectory } from '../../system/disk/make-directory.ts';
+import { regularFile } from '../../system/disk/regular-file.ts';
+import { writeAtomically } from '../../system/disk/write-atomically.ts';
+import { retainedEntries } from '../records/contents.ts';
+import { type ManifestFile, readManifest, writeManifest } from '../records/manifest.ts';
+import type { CachePaths } from './cache-paths.ts';
 import { removeRef, unfinishedRef, writeRef } from './refs.ts';
 import { treeListing } from './tree-listing.ts';
 
@@ -31,15 +31,15 @@ export interface Publication {
 
 /** Writes down what a snapshot has. The ref comes last: whoever finds it finds all the rest. */
 export async function publishSnapshot(
-  places: CachePlaces,
+  places: CachePaths,
   publication: Publication,
   flush: Flush,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { revision, endpoint, listing, isWholeListing, complete } = publication;
-  const { commit, name, repo } = revision;
+  const { id: commit, name, repo } = revision;
   await tagCache(places.cache);
-  await makeFolder(dirname(places.manifest(commit)));
+  await ensureDirectory(dirname(places.manifest(commit)));
   const files = await allContents(places, publication, signal);
   const { type, id } = repo;
   const manifest = { version: 1, endpoint, repo: { type, id }, revision: name, commit, files } as const;
@@ -47,7 +47,7 @@ export async function publishSnapshot(
   await flush.folder(dirname(places.manifest(commit)));
   const tree = isWholeListing ? treeListing(listing) : undefined;
   if (tree !== undefined && regularFile(places.tree(commit)) === undefined) {
-    await makeFolder(dirname(places.tree(commit)));
+    await ensureDirectory(dirname(places.tree(commit)));
     await writeAtomically(places.tree(commit), tree, { temporary: join(places.parts, 'tree.new'), flush });
   }
   if (!complete) return;
@@ -57,13 +57,13 @@ export async function publishSnapshot(
 
 /** With what earlier runs brought of this commit. */
 async function allContents(
-  places: CachePlaces,
+  places: CachePaths,
   { revision, contents, listing }: Publication,
   signal: AbortSignal | undefined,
 ): Promise<ManifestFile[]> {
-  const { commit } = revision;
+  const { id: commit } = revision;
   const written = readManifest(places.manifest(commit));
-  const earlier = await remainingContents(places.snapshot(commit), written, revision, listing, signal);
+  const earlier = await retainedEntries(places.snapshot(commit), written, revision, listing, signal);
   return [...new Map([...earlier, ...contents].map((entry) => [entry.path, entry])).values()];
 }
 

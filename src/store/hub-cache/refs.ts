@@ -1,32 +1,32 @@
 import { readFileSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Flush } from '../flush.ts';
-import { makeFolder } from '../make-folder.ts';
-import { removeIfThere } from '../remove-if-there.ts';
-import { writeAtomically } from '../write-atomically.ts';
-import type { CachePlaces } from './cache-places.ts';
+import type { Flush } from '../../system/disk/flush.ts';
+import { ensureDirectory } from '../../system/disk/make-directory.ts';
+import { removeIfThere } from '../../system/disk/remove-if-there.ts';
+import { writeAtomically } from '../../system/disk/write-atomically.ts';
+import type { CachePaths } from './cache-paths.ts';
 
 /**
  * Says which commit a revision is on, without a newline: others compare what they read as it is. The snapshot must be
  * there before, or `hf cache` takes the repository for damaged.
  */
 export async function writeRef(
-  places: CachePlaces,
+  places: CachePaths,
   revision: string,
   commit: string,
   flush?: Flush,
 ): Promise<void> {
   const path = places.ref(revision);
   if (readRef(path) === commit) return;
-  await makeFolder(dirname(path));
+  await ensureDirectory(dirname(path));
   // Not beside it: all that is in that folder is a ref.
   const temporary = join(places.parts, 'ref.new');
   await writeAtomically(path, commit, flush === undefined ? { temporary } : { temporary, flush });
 }
 
 /** Removes a ref and the folders that only it needed. */
-export async function removeRef(places: CachePlaces, revision: string): Promise<void> {
+export async function removeRef(places: CachePaths, revision: string): Promise<void> {
   const path = places.ref(revision);
   await removeIfThere(path);
   for (let folder = dirname(path); folder.length > places.refs.length; folder = dirname(folder)) {

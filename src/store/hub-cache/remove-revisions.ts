@@ -2,11 +2,12 @@ import { readdirSync } from 'node:fs';
 import { rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RepoRef } from '../../model/repo.ts';
-import { onDisk } from '../../system/disk-error.ts';
-import { DirectoryLock, type LockContext } from '../lock.ts';
-import { MadeFolders } from '../made-folders.ts';
-import { removeIfThere } from '../remove-if-there.ts';
-import { CachePlaces } from './cache-places.ts';
+import { CreatedDirectories } from '../../system/disk/created-directories.ts';
+import { onDisk } from '../../system/disk/disk-error.ts';
+import { removeIfThere } from '../../system/disk/remove-if-there.ts';
+import type { ProcessContext } from '../../system/process-identity.ts';
+import { DirectoryLock } from '../directory-lock.ts';
+import { CachePaths } from './cache-paths.ts';
 import { removeRef, unfinishedRef } from './refs.ts';
 import { type CachedRepo, type CachedRevision, scanRepo } from './scan-cache.ts';
 
@@ -45,10 +46,10 @@ export async function removeRevisions(
   cache: string,
   repo: RepoRef,
   commits: ReadonlySet<string>,
-  lock: LockContext,
+  lock: ProcessContext,
 ): Promise<string[]> {
-  const places = new CachePlaces(cache, repo);
-  const folders = new MadeFolders();
+  const places = new CachePaths(cache, repo);
+  const folders = new CreatedDirectories();
   await onDisk(places.state, () => folders.make(places.state));
   try {
     await using _held = await DirectoryLock.take(places.lock, lock, { elsewhere: '--cache-dir' });
@@ -59,11 +60,7 @@ export async function removeRevisions(
   }
 }
 
-async function removeAll(
-  places: CachePlaces,
-  repo: RepoRef,
-  commits: ReadonlySet<string>,
-): Promise<string[]> {
+async function removeAll(places: CachePaths, repo: RepoRef, commits: ReadonlySet<string>): Promise<string[]> {
   // As it is now: somebody else may have brought another revision since it was looked at.
   const found = scanRepo(places, repo);
   const { revisions, blobs, whole } = planRemoval(found, commits);
@@ -94,7 +91,7 @@ function isTheirs(blob: string): boolean {
   return blob.endsWith('.incomplete');
 }
 
-function blobNames(places: CachePlaces): string[] {
+function blobNames(places: CachePaths): string[] {
   try {
     return readdirSync(places.blobs);
   } catch {

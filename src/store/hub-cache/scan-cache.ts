@@ -1,8 +1,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { RepoRef, RepoType } from '../../model/repo.ts';
-import { onDiskSync } from '../../system/disk-error.ts';
-import { CachePlaces, repoFolderName, STATE_FOLDER } from './cache-places.ts';
+import { onDiskSync } from '../../system/disk/disk-error.ts';
+import { CachePaths, repoFolderName, STATE_FOLDER } from './cache-paths.ts';
 import { readRef, UNFINISHED_REFS } from './refs.ts';
 import { snapshotEntry } from './snapshot-entry.ts';
 
@@ -52,7 +52,7 @@ export function scanCache(cache: string): CachedRepo[] {
     const begun = names(join(cache, ...STATE_FOLDER.split('/')));
     const found = [...new Set([...names(cache), ...begun])].toSorted().flatMap((name) => {
       const repo = repoOf(name);
-      return repo === undefined ? [] : [scanRepo(new CachePlaces(cache, repo), repo)];
+      return repo === undefined ? [] : [scanRepo(new CachePaths(cache, repo), repo)];
     });
     return found.filter(({ revisions, partBytes, danglingRefs }) => {
       return revisions.length > 0 || partBytes > 0 || danglingRefs.length > 0;
@@ -60,7 +60,7 @@ export function scanCache(cache: string): CachedRepo[] {
   });
 }
 
-export function scanRepo(places: CachePlaces, repo: RepoRef): CachedRepo {
+export function scanRepo(places: CachePaths, repo: RepoRef): CachedRepo {
   const commits = names(places.snapshots).filter((name) => isFolder(places.snapshot(name)));
   const refs = readRefs(places);
   const revisions = commits.map((commit) => scanSnapshot(places, commit, refs));
@@ -84,11 +84,7 @@ function repoOf(folder: string): RepoRef | undefined {
   return repoFolderName(repo) === folder ? repo : undefined;
 }
 
-function scanSnapshot(
-  places: CachePlaces,
-  commit: string,
-  refs: ReadonlyMap<string, string>,
-): CachedRevision {
+function scanSnapshot(places: CachePaths, commit: string, refs: ReadonlyMap<string, string>): CachedRevision {
   const root = places.snapshot(commit);
   const files: CachedFile[] = [];
   const broken: string[] = [];
@@ -121,7 +117,7 @@ function bytesOf(files: readonly (CachedFile & { readonly commit?: string })[]):
 }
 
 /** The commit of every ref, by its name. */
-function readRefs(places: CachePlaces): Map<string, string> {
+function readRefs(places: CachePaths): Map<string, string> {
   const refs = new Map<string, string>();
   for (const path of filesBelow(places.refs)) {
     const commit = readRef(path);

@@ -1,7 +1,7 @@
 import { type BigIntStats, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { diskError } from '../../system/disk-error.ts';
-import type { CachePlaces } from './cache-places.ts';
+import { diskError } from '../../system/disk/disk-error.ts';
+import type { CachePaths } from './cache-paths.ts';
 
 /** What stands under a name of a snapshot. */
 export type SnapshotEntry =
@@ -14,7 +14,7 @@ export type SnapshotEntry =
   | { readonly kind: 'other' };
 
 /** Follows a link for one step only: to where `hf` and we let it lead, and nowhere else. */
-export function snapshotEntry(places: CachePlaces, path: string): SnapshotEntry {
+export function snapshotEntry(places: CachePaths, path: string): SnapshotEntry {
   const entry = look(path);
   if (entry === undefined) return { kind: 'nothing' };
   if (entry.isFile()) return { kind: 'file', found: entry };
@@ -26,7 +26,7 @@ export function snapshotEntry(places: CachePlaces, path: string): SnapshotEntry 
 }
 
 /** A blob if it is a file, or a link into the store that newer versions of `hf` share among repositories. */
-export function blobFile(places: CachePlaces, name: string): BigIntStats | undefined {
+export function blobFile(places: CachePaths, name: string): BigIntStats | undefined {
   const path = places.blob(name);
   const found = look(path);
   if (found === undefined || found.isFile()) return found;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { digestOfOid, type RemoteFile } from '../../model/remote-file.ts';
-import type { CachePlaces } from './cache-places.ts';
+import { digestOfOid } from '../../model/digest.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import type { CachePaths } from './cache-paths.ts';
 
 /** What the file of `treeListing` says of a file; whoever wrote it. */
 interface TreeEntry {
@@ -11,7 +12,7 @@ interface TreeEntry {
 }
 
 /** Every file of a commit, as huggingface_hub or we wrote it down; undefined if nobody did, or in another format. */
-export function recordedTree(places: CachePlaces, commit: string): readonly RemoteFile[] | undefined {
+export function recordedTree(places: CachePaths, commit: string): readonly RemoteFile[] | undefined {
   try {
     const document = JSON.parse(readFileSync(places.tree(commit), 'utf8')) as {
       format_version?: unknown;

@@ -191,8 +191,8 @@ describe('quality', () => {
   });
 
   test('what lacks parts never fits and is never first', () => {
-    const lacking = { ...quantised('Q8_0', 2e9, 8.5), missingParts: 1 };
-    const ranked = rankRows([lacking, quantised('Q2_K', 90e9, 3)], { memory: 4e9, context: 4096 });
+    const isFresh = { ...quantised('Q8_0', 2e9, 8.5), missingParts: 1 };
+    const ranked = rankRows([isFresh, quantised('Q2_K', 90e9, 3)], { memory: 4e9, context: 4096 });
     expect(ranked.map(({ row: { variant }, fit }) => [variant, fit.fits, fit.reasons[0]])).toEqual([
       ['Q2_K', false, 'too large'],
       ['Q8_0', false, '1 of its parts is missing'],

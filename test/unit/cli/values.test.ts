@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { readMemory } from '../../../src/cli/memory.ts';
-import { rate, seconds, size } from '../../../src/cli/parse-values.ts';
+import { readMemory } from '../../../src/cli/options/memory.ts';
+import { rate, seconds, size } from '../../../src/cli/options/parse-values.ts';
 
 test.each([
   ['20M', 20_000_000],

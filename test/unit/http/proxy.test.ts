@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { readNetwork } from '../../../src/api/network-settings.ts';
 import { HostPolicy } from '../../../src/http/host-policy.ts';
-import type { NetworkSettings } from '../../../src/http/network.ts';
+import type { NetworkSettings } from '../../../src/http/network-settings.ts';
 import { proxyCredentials, proxyFor } from '../../../src/http/proxy.ts';
+import { readNetwork } from '../../../src/operations/network-settings.ts';
 
 const network = (changes: Partial<NetworkSettings>): NetworkSettings => ({
   httpsProxy: { url: 'http://proxy:1', origin: 'HTTPS_PROXY' },

@@ -8,7 +8,7 @@ import { checkSpace, makePlan } from '../../../src/plan/make-plan.ts';
 const revision: Revision = {
   repo: { type: 'model', id: 'o/n' },
   name: 'main',
-  commit: '607a30d783dfa663caf39e06633721c8d4cfcd7e',
+  id: '607a30d783dfa663caf39e06633721c8d4cfcd7e',
   gated: false,
 };
 

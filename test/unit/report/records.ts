@@ -1,11 +1,11 @@
 import type { Plan, PlannedFile } from '../../../src/model/plan.ts';
 import type { Revision } from '../../../src/model/repo.ts';
-import { heldOf } from '../../../src/report/tally.ts';
+import { heldOf } from '../../../src/report/progress/tally.ts';
 
 export const REVISION: Revision = {
   repo: { type: 'model', id: 'TheBloke/Mistral-7B-GPTQ' },
   name: 'gptq-8bit',
-  commit: '0123456789abcdef0123456789abcdef01234567',
+  id: '0123456789abcdef0123456789abcdef01234567',
   gated: false,
 };
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { type CacheRow, renderCacheTable } from '../../../src/report/cache-table.ts';
-import { renderCheck } from '../../../src/report/diagnosis.ts';
-import { displayWidth } from '../../../src/report/format.ts';
+import { displayWidth } from '../../../src/model/format.ts';
+import { type CacheRow, renderCacheTable } from '../../../src/report/tables/cache-table.ts';
+import { renderCheck } from '../../../src/report/tables/diagnosis.ts';
 
 const REVISION = {
   commit: '0123456789abcdef0123456789abcdef01234567',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readEndpoint } from '../../../src/api/options.ts';
+import { readEndpoint } from '../../../src/operations/options.ts';
 import { underEndpoint } from '../../../src/source/hub/endpoints.ts';
 
 test.each([

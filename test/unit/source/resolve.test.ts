@@ -7,7 +7,7 @@ import { makeHubSource } from '../../support/hub-source.ts';
 import { serveHttp, type TestServer } from '../../support/server.ts';
 
 const COMMIT = 'a'.repeat(40);
-const REVISION: Revision = { repo: { type: 'model', id: 'o/m' }, name: 'main', commit: COMMIT, gated: false };
+const REVISION: Revision = { repo: { type: 'model', id: 'o/m' }, name: 'main', id: COMMIT, gated: false };
 const FILE: RemoteFile = { path: 'model.bin', size: 1000, digest: undefined };
 const { signal } = new AbortController();
 const TOKEN = { value: 'hf_topsecret', origin: '--token' };

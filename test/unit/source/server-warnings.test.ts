@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Notices } from '../../../src/report/notice.ts';
+import { Notices } from '../../../src/report/progress/notice.ts';
 import { serverWarnings } from '../../../src/source/hub/server-warnings.ts';
 
 test.each([

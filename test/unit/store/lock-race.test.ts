@@ -15,7 +15,7 @@ interface Message {
 
 test('of threads that all have seen the same stale lock exactly one gets it', async () => {
   const path = join(temporaryFolder(), 'lock');
-  const lockModule = new URL('store/lock.js', compiled()).href;
+  const lockModule = new URL('store/directory-lock.js', compiled()).href;
   const shared = new SharedArrayBuffer(8);
   const workers = Array.from({ length: COUNT }, (_, number) => {
     const workerData = { lockModule, path, number, count: COUNT, rounds: ROUNDS, shared };

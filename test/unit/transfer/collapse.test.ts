@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { ConnectionBudget } from '../../../src/transfer/connection-budget.ts';
+import { AdaptiveConcurrency } from '../../../src/transfer/scheduling/adaptive-concurrency.ts';
 import { type LinkRun, runLink, type SimulatedLink } from '../../support/simulated-link.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
-const MOST = 32;
+const MAX = 32;
 
 /** Above some number of connections each gets a trickle, below it a good rate. Bytes per millisecond. */
 const starving =
@@ -36,7 +36,7 @@ describe('a server that starves all when there are more than', () => {
       const link = { rate: starving(above, 10_000, trickle), latencyMs };
       const total = 400 * MIB;
       const best = runLink(link, { total, most: above, fixed: above });
-      const run = runLink(link, { total, most: MOST });
+      const run = runLink(link, { total, most: MAX });
       expect(run.endedAt).toBeLessThan(3 * best.endedAt + 15_000);
       expect(notes(run).length).toBe(1);
     },
@@ -44,8 +44,8 @@ describe('a server that starves all when there are more than', () => {
 
   test('4, after a good minute: the way down takes seconds', () => {
     const link = { rate: starving(4, 10_000, 20, 60_000), latencyMs: 50 };
-    const run = runLink(link, { total: 40 * GIB, most: MOST });
-    expect(run.limits[59_000]).toBe(MOST);
+    const run = runLink(link, { total: 40 * GIB, most: MAX });
+    expect(run.limits[59_000]).toBe(MAX);
     expect(run.limits[70_000]).toBe(4);
     expect(notes(run)).toEqual(['32 → 4']);
     expect(rateOf(run, 70_000, 78_000)).toBeGreaterThan(0.95 * 40_000);
@@ -55,7 +55,7 @@ describe('a server that starves all when there are more than', () => {
 
   test('20: growing beyond it is taken back, and not tried again soon', () => {
     const link = { rate: starving(20, 10_000, 20), latencyMs: 50 };
-    const run = runLink(link, { total: 30 * GIB, most: MOST });
+    const run = runLink(link, { total: 30 * GIB, most: MAX });
     expect(notes(run)).toEqual(['24 → 12']);
     expect(rateOf(run, 10_000, run.endedAt - 1)).toBeGreaterThan(0.8 * 120_000);
     const tries = run.limits.filter((limit, index) => limit > 20 && !(run.limits[index - 1]! > 20)).length;
@@ -65,15 +65,15 @@ describe('a server that starves all when there are more than', () => {
   test('4, for a few minutes only: all connections are used again', () => {
     const rate = (connections: number, now: number) =>
       connections * (now > 20_000 && now < 120_000 && connections > 4 ? 20 : 1000);
-    const run = runLink({ rate, latencyMs: 50 }, { total: 12 * GIB, most: MOST });
+    const run = runLink({ rate, latencyMs: 50 }, { total: 12 * GIB, most: MAX });
     expect(run.limits[30_000]).toBeLessThanOrEqual(4);
-    expect(run.limits.at(-1)).toBe(MOST);
+    expect(run.limits.at(-1)).toBe(MAX);
   });
 });
 
 describe('no collapse is', () => {
   const quiet = (link: SimulatedLink, total: number, allowed?: number) => {
-    const run = runLink(link, { total, most: MOST, ...(allowed === undefined ? {} : { allowed }) });
+    const run = runLink(link, { total, most: MAX, ...(allowed === undefined ? {} : { allowed }) });
     expect(notes(run)).toEqual([]);
     return run;
   };
@@ -86,7 +86,7 @@ describe('no collapse is', () => {
   test('a server that gives little to each connection: soon all are used', () => {
     const run = quiet({ rate: (connections) => connections * 50, latencyMs: 50 }, 200 * MIB);
     expect(run.limits[12_000]).toBeGreaterThanOrEqual(12);
-    expect(run.limits.at(-1)).toBe(MOST);
+    expect(run.limits.at(-1)).toBe(MAX);
   });
 
   test('a link that becomes slower for all: the number returns', () => {
@@ -106,7 +106,7 @@ describe('no collapse is', () => {
       const rate = (connections: number, now: number) =>
         now > 20_000 && now < 20_000 + awayMs ? 0 : connections * 5000;
       const run = quiet({ rate, latencyMs: 50 }, 10 * GIB);
-      expect(rateOf(run, 30_000 + awayMs, run.endedAt - 1)).toBeGreaterThan(0.9 * MOST * 5000);
+      expect(rateOf(run, 30_000 + awayMs, run.endedAt - 1)).toBeGreaterThan(0.9 * MAX * 5000);
     }
   });
 
@@ -116,7 +116,7 @@ describe('no collapse is', () => {
   });
 
   test('the end of a run, when few connections are left', () => {
-    const budget = new ConnectionBudget(12, 0);
+    const budget = new AdaptiveConcurrency(12, 0);
     let came = 0;
     for (let now = 0; now < 60_000; now += 40) {
       const active = now < 20_000 ? 12 : Math.max(1, 12 - Math.floor((now - 20_000) / 1000));
@@ -126,7 +126,7 @@ describe('no collapse is', () => {
   });
 
   test('a machine that slept', () => {
-    const budget = new ConnectionBudget(12, 0);
+    const budget = new AdaptiveConcurrency(12, 0);
     let came = 0;
     for (let step = 0; step < 1000; step += 1) {
       const now = step * 40 + (step > 500 ? 3_600_000 : 0);
@@ -139,7 +139,7 @@ describe('no collapse is', () => {
 test('two silences that end with fewer connections are a collapse', () => {
   const rate = (connections: number, now: number) =>
     now > 20_000 && connections > 8 ? 0 : connections * 5000;
-  const run = runLink({ rate, latencyMs: 50 }, { total: 4 * GIB, most: MOST });
+  const run = runLink({ rate, latencyMs: 50 }, { total: 4 * GIB, most: MAX });
   expect(notes(run).length).toBe(1);
   expect(run.limits[40_000]).toBe(8);
 });

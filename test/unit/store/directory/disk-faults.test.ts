@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { FetchError } from '../../../../src/model/error.ts';
-import { diskError } from '../../../../src/system/disk-error.ts';
+import { diskError } from '../../../../src/system/disk/disk-error.ts';
 import { directoryStore } from '../../../support/directory-store.ts';
 import { canMount, makeReadOnly, smallDisk } from '../../../support/small-disk.ts';
 import {

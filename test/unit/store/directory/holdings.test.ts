@@ -16,7 +16,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Holding } from '../../../../src/model/plan.ts';
 import type { RemoteFile } from '../../../../src/model/remote-file.ts';
 import { hubMetadataPath } from '../../../../src/store/directory/hub-metadata.ts';
-import type { LockContext } from '../../../../src/store/lock.ts';
+import type { ProcessContext } from '../../../../src/system/process-identity.ts';
 import { directoryStore } from '../../../support/directory-store.ts';
 import {
   bring,
@@ -380,7 +380,7 @@ describe('a part', () => {
   };
 
   /** A run that ends like a killed one: nothing is put back. */
-  async function killedPart(lock: LockContext): Promise<string> {
+  async function killedPart(lock: ProcessContext): Promise<string> {
     await using store = directoryStore({ directory, lock });
     await store.open();
     const staged = await store.stage(file);

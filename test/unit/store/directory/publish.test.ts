@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RemoteFile } from '../../../../src/model/remote-file.ts';
 import { readHubMetadata } from '../../../../src/store/directory/hub-metadata.ts';
-import { type Manifest, readManifest } from '../../../../src/store/manifest.ts';
+import { type Manifest, readManifest } from '../../../../src/store/records/manifest.ts';
 import { directoryStore } from '../../../support/directory-store.ts';
 import {
   bring,

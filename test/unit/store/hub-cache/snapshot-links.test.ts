@@ -2,14 +2,14 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFil
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { FinalPlace } from '../../../../src/store/final-place.ts';
-import { Flush } from '../../../../src/store/flush.ts';
 import {
   type CopyMeans,
   canLink,
   linkToBlob,
   type MakeLink,
 } from '../../../../src/store/hub-cache/snapshot-links.ts';
+import { FinalPlace } from '../../../../src/store/paths/final-place.ts';
+import { Flush } from '../../../../src/system/disk/flush.ts';
 import { temporaryFolder } from '../../../support/temporary-folder.ts';
 
 /** As under wine: no error, and nothing is made. */

@@ -1,0 +1,60 @@
+import { resolve } from 'node:path';
+import { FetchError } from '../../model/error.ts';
+import { hubCache } from '../../system/hub-folders.ts';
+import { pathOption, surroundings } from './places.ts';
+import type { Setting } from './settings.ts';
+
+export interface CacheOptions {
+  readonly cache?: boolean;
+  readonly cacheDir?: string;
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** The central cache that a download was told to use; undefined if it goes to a directory. */
+export function chosenCache(
+  options: CacheOptions & { readonly localDir?: string },
+): Setting<string> | undefined {
+  if (options.cache !== true && options.cacheDir === undefined) return undefined;
+  if (options.localDir !== undefined) {
+    const option = options.cacheDir === undefined ? '--cache' : '--cache-dir';
+    throw new FetchError('USAGE', `--local-dir and ${option} name two places for the same files.`, {
+      hint: 'Leave one of them out.',
+    });
+  }
+  return cachePlace(options);
+}
+
+/** These go by what earlier runs left in one directory, which a cache of many revisions does not have. */
+export function refuseWithCache({
+  prune,
+  shard,
+}: {
+  readonly prune?: boolean;
+  readonly shard?: string;
+}): void {
+  const refused = (option: string, hint: string) =>
+    new FetchError('USAGE', `The central cache and ${option} do not go together.`, { hint });
+  if (prune === true) {
+    throw refused(
+      '--prune',
+      'A snapshot only has what its commit has. An old one is removed with `fetch cache rm REPO@REV`.',
+    );
+  }
+  if (shard !== undefined) throw refused('--shard', 'Parts meet in a directory: use --local-dir.');
+}
+
+/** `--cache-dir`, else where the Hub's own clients have their cache. Absolute. */
+export function cachePlace({ cacheDir }: CacheOptions): Setting<string> {
+  if (cacheDir !== undefined) return { value: pathOption('--cache-dir', cacheDir), origin: '--cache-dir' };
+  const found = hubCache(surroundings());
+  if (found !== undefined) return { value: resolve(found.path), origin: found.origin };
+  throw new FetchError('USAGE', 'no home directory is known here, so it is not known where the cache is.', {
+    hint: 'Name it with --cache-dir DIR, or set HF_HUB_CACHE, HF_HOME or HOME.',
+  });
+}
+
+/** What `hf` obeys as well: no links, also where they work. */
+export function linksAllowed(variables: Variables): boolean {
+  return !/^(1|on|yes|true)$/i.test(variables['HF_HUB_DISABLE_SYMLINKS'] ?? '');
+}

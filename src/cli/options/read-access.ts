@@ -1,0 +1,143 @@
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
+import { type NetworkSettings, UNCHECKED_TLS } from '../../http/network-settings.ts';
+import { isLoopback } from '../../http/proxy.ts';
+import type { TransferSettings } from '../../operations/download/execute.ts';
+import { readIfThere } from '../../operations/environment-variables.ts';
+import { readNetwork } from '../../operations/network-settings.ts';
+import { DEFAULTS } from '../../operations/options.ts';
+import { findToken, type Token } from '../../source/hub/token.ts';
+import { folderFrom } from '../../system/hub-folders.ts';
+import { surroundings, workingFolder } from './places.ts';
+import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
+import { readSettingsFiles, type SettingsLayer } from './settings-file.ts';
+
+/** Value of NODE_TLS_REJECT_UNAUTHORIZED when the program started. */
+let uncheckedTls: string | undefined;
+
+/** What every command that may speak to a hub needs: the settings, the credential, and both as the library wants them. */
+export interface Access {
+  readonly settings: DownloadSettings;
+  /** The settings files that were read. */
+  readonly layers: readonly SettingsLayer[];
+  readonly token: Token | undefined;
+  /** What people should hear before anything happens. */
+  readonly notes: readonly string[];
+  readonly transfer: TransferSettings;
+}
+
+/**
+ * Reads the environment, settings files, the token file, and files of certificates; nothing else. Throws USAGE,
+ * and ACCESS for a token that is none. `usesDirectory`: files will go where the settings say.
+ */
+export function parseAccess(options: DownloadOptions, usesDirectory = false): Access {
+  const around = surroundings();
+  const { home } = around;
+  const layers = readSettingsFiles({
+    cwd: workingFolder(),
+    home,
+    configHome: folderFrom('XDG_CONFIG_HOME', around)?.path,
+    readFile: readIfThere,
+    exists: existsSync,
+  });
+  const settings = readSettings(options, process.env, layers);
+  const found = findToken({
+    flag: options.token,
+    environment: process.env,
+    home,
+    readFile: readIfThere,
+    join,
+  });
+  const withheld = found !== undefined && isOnlyTheProjects(settings, layers, found);
+  const token = withheld ? undefined : found;
+  // Node would warn by itself, in its own words and once for each thread: the settings say the same to all of them.
+  uncheckedTls ??= process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+  delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+  const network = readNetwork({
+    variables: { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: uncheckedTls },
+    onlyHosts: settings.onlyHosts.value,
+    readFile: readIfThere,
+  });
+  const notes = [
+    ...projectNotes(settings, layers, usesDirectory),
+    ...(withheld ? [`no token is sent to ${settings.endpoint.value}: ${WITHHELD}`] : []),
+    ...securityNotes(settings.endpoint.value, token, network),
+  ];
+  const transfer: TransferSettings = {
+    endpoint: settings.endpoint.value,
+    token,
+    connections: settings.connections.value,
+    retry: retryPolicy(settings.retries),
+    stallTimeoutMs: settings.stallTimeoutMs.value,
+    hubTimeoutMs: settings.hubTimeoutMs.value,
+    bytesPerSecond: settings.bytesPerSecond.value,
+    transport: settings.transport.value,
+    offline: settings.offline.value,
+    network,
+  };
+  return { settings, layers, token, notes, transfer };
+}
+
+/** What people should know who believe that nobody listens. */
+function securityNotes(
+  endpoint: string,
+  token: Token | undefined,
+  network: NetworkSettings | undefined,
+): string[] {
+  const url = new URL(endpoint);
+  const open = token !== undefined && url.protocol === 'http:' && !isLoopback(url);
+  return [
+    ...(network?.insecure === true
+      ? [
+          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read and change all`,
+        ]
+      : []),
+    ...(open
+      ? [
+          `the token from ${token.origin} goes to ${url.host} over plain http: whoever is on the way can read it`,
+        ]
+      : []),
+  ];
+}
+
+/** A number of tries that somebody has named holds for a hub that is not reached, too. */
+function retryPolicy({ value: tries, origin }: DownloadSettings['retries']): TransferSettings['retry'] {
+  return { ...DEFAULTS.retry, tries, ...(origin === 'default' ? {} : { unreachedTries: tries }) };
+}
+
+const WITHHELD =
+  'only the settings file of the project names it. Say --endpoint or HF_ENDPOINT if it is meant';
+
+/** What a project's file decides that whoever works there may not expect: another hub, or a place outside of the project. */
+function projectNotes(
+  { endpoint, directory }: DownloadSettings,
+  layers: readonly SettingsLayer[],
+  usesDirectory: boolean,
+): string[] {
+  const file = layers.find(({ kind }) => kind === 'project')?.path;
+  if (file === undefined) return [];
+  const path = relative(dirname(file), directory.value);
+  const isOutside = path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path);
+  const decided = [
+    ...(endpoint.origin === file && endpoint.value !== DEFAULTS.endpoint
+      ? [`the endpoint ${endpoint.value}`]
+      : []),
+    ...(usesDirectory && directory.origin === file && isOutside
+      ? [`the directory ${directory.value}, outside of the project`]
+      : []),
+  ];
+  return decided.length === 0 ? [] : [`the settings file ${file} says ${decided.join(', and ')}`];
+}
+
+/** A settings file comes with somebody's repository: it must not send the token of whoever works there elsewhere. */
+function isOnlyTheProjects(
+  { endpoint }: DownloadSettings,
+  layers: readonly SettingsLayer[],
+  token: Token,
+): boolean {
+  const project = layers.some(({ kind, path }) => kind === 'project' && path === endpoint.origin);
+  const own = layers.find(({ kind }) => kind === 'user')?.values.get('endpoint');
+  return (
+    project && token.origin !== '--token' && endpoint.value !== DEFAULTS.endpoint && own !== endpoint.value
+  );
+}

@@ -1,0 +1,225 @@
+import { join, resolve } from 'node:path';
+import { proxyName } from '../../http/proxy.ts';
+import { parseTarget, type Target } from '../../model/target.ts';
+import type { DownloadOptions as LibraryOptions } from '../../operations/download/download.ts';
+import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { RunOptions } from '../../operations/options.ts';
+import { directoryName, type TargetOptions } from '../../operations/target.ts';
+import { createBarReporter } from '../../report/progress/bar-reporter.ts';
+import { chooseReporters, type ReporterKind } from '../../report/progress/choose-reporter.ts';
+import { createJsonReporter } from '../../report/progress/json-reporter.ts';
+import { createLineReporter } from '../../report/progress/line-reporter.ts';
+import { createNotesReporter, joinReporters } from '../../report/progress/notes-reporter.ts';
+import type { Output, ReportTime } from '../../report/progress/output.ts';
+import type { Reporter } from '../../report/progress/reporter.ts';
+import type { Token } from '../../source/hub/token.ts';
+import { hubCache } from '../../system/hub-folders.ts';
+import { isForeground } from '../process/job-control.ts';
+import { standardOutput } from '../process/standard-output.ts';
+import { chosenCache, linksAllowed, refuseWithCache } from './cache-location.ts';
+import { readShard } from './parse-shard.ts';
+import { pathOption, surroundings } from './places.ts';
+import { parseAccess } from './read-access.ts';
+import type { DownloadOptions, DownloadSettings } from './settings.ts';
+
+/** A command line, understood: what is to be done, and the settings that led to it. */
+export interface ParsedCommand {
+  readonly target: Target;
+  readonly settings: DownloadSettings;
+  readonly token: Token | undefined;
+  readonly notes: readonly string[];
+  readonly request: ParsedRequest;
+  /** Where the path of the cache came from, if the files go to one. */
+  readonly cacheOrigin: string | undefined;
+}
+
+/** What the library is asked for, but for the repository, which is the target, and for who runs it. */
+export type ParsedRequest = Omit<LibraryOptions, keyof TargetOptions | keyof RunOptions> &
+  TransferSettings & {
+    /** Absolute. */
+    readonly directory: string;
+  };
+
+/** From words to values; throws USAGE. */
+export function parseCommand(
+  repo: string,
+  names: readonly string[],
+  options: DownloadOptions,
+  usesDirectory = true,
+): ParsedCommand {
+  // Throws where the folder is gone. No thread could start there, whatever the options name.
+  process.cwd();
+  const { settings, token, notes, transfer } = parseAccess(
+    options,
+    usesDirectory &&
+      options.localDir === undefined &&
+      options.cache !== true &&
+      options.cacheDir === undefined,
+  );
+  const target = parseTarget(repo, {
+    endpoint: settings.endpoint.value,
+    revision: options.revision,
+    repoType: settings.repoType,
+  });
+  const cache = chosenCache(options);
+  if (cache !== undefined) refuseWithCache(options);
+  const request: ParsedRequest = {
+    ...transfer,
+    files: names,
+    include: options.include,
+    exclude: options.exclude,
+    directory: targetFolder(options, cache) ?? resolve(defaultDirectory(settings, target)),
+    cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
+    weights: settings.weights,
+    reuse: reusePlaces(options),
+    forceDownload: options.forceDownload,
+    ignoreSpace: options.ignoreSpace,
+    replaceRepo: options.replaceRepo,
+    prune: options.prune,
+    shard: options.shard === undefined ? undefined : readShard(options, process.env),
+  };
+  return { target, settings, token, notes, request, cacheOrigin: cache?.origin };
+}
+
+/** What the options say of where the files go; undefined if they leave it open. */
+function targetFolder(
+  { localDir }: DownloadOptions,
+  cache: { value: string } | undefined,
+): string | undefined {
+  return cache?.value ?? (localDir === undefined ? undefined : pathOption('--local-dir', localDir));
+}
+
+/** Where downloads go that are told no other place. */
+export function defaultDirectory({ directory }: DownloadSettings, target: Target): string {
+  return join(directory.value, directoryName(target));
+}
+
+/** What stands beside the directory and in the cache of `hf`, unless told otherwise. */
+function reusePlaces({ reuse }: DownloadOptions): LibraryOptions['reuse'] {
+  if (reuse === false) return undefined;
+  const named = Array.isArray(reuse)
+    ? reuse.map((directory: string) => pathOption('--reuse', directory))
+    : [];
+  const cache = hubCache(surroundings());
+  return { named, siblings: true, hubCache: cache && resolve(cache.path) };
+}
+
+/** Where each setting came from, for `--verbose`. The token's value is not among them. */
+export function settingLines({ settings, token, request, cacheOrigin }: ParsedCommand): string[] {
+  const { endpoint, connections, retries, stallTimeoutMs, timeoutMs, bytesPerSecond, transport } = settings;
+  return [
+    `endpoint ${endpoint.value} (${endpoint.origin})`,
+    `token ${token === undefined ? 'none' : `from ${token.origin}`}`,
+    cacheOrigin === undefined
+      ? `directory ${request.directory}`
+      : `cache ${request.directory} (${cacheOrigin})`,
+    `connections ${connections.value} (${connections.origin})`,
+    `retries ${retries.value} (${retries.origin})`,
+    `stall timeout ${stallTimeoutMs.value / 1000} s (${stallTimeoutMs.origin})`,
+    `timeout ${timeoutMs.value === undefined ? 'none' : `${timeoutMs.value / 1000} s`} (${timeoutMs.origin})`,
+    `rate limit ${bytesPerSecond.value === undefined ? 'none' : `${bytesPerSecond.value} bytes/s`} (${bytesPerSecond.origin})`,
+    `transport ${transport.value} (${transport.origin})`,
+    ...unusualLines(settings, request),
+  ];
+}
+
+/** What most runs do not have. */
+function unusualLines({ offline, onlyHosts }: DownloadSettings, { network, shard }: ParsedRequest): string[] {
+  const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
+  return [
+    ...(offline.value ? [`offline (${offline.origin})`] : []),
+    ...(onlyHosts.value === undefined ? [] : [`only hosts ${onlyHosts.value} (${onlyHosts.origin})`]),
+    ...proxies.map((proxy) => `proxy ${proxyName(proxy)} (${proxy.origin})`),
+    ...(network !== undefined && network.certificates.length > 0
+      ? [`${network.certificates.length} further certificates of authorities`]
+      : []),
+    ...(shard === undefined ? [] : [`shard ${shard.index} of ${shard.count}`]),
+  ];
+}
+
+export const reportTime: ReportTime = {
+  now: () => performance.now(),
+  every: (intervalMs, tick) => {
+    const timer = setInterval(tick, intervalMs);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};
+
+/** What is to be shown in this terminal, pipe or CI, as the options ask for it. */
+export function reporterKinds(
+  options: Pick<DownloadOptions, 'quiet' | 'json'>,
+  settings: Pick<DownloadSettings, 'progress'>,
+): readonly ReporterKind[] {
+  return chooseReporters({
+    progress: settings.progress.value,
+    quiet: options.quiet ?? false,
+    json: options.json ?? false,
+    isTTY: process.stderr.isTTY ?? false,
+    TERM: process.env['TERM'],
+    NO_COLOR: process.env['NO_COLOR'],
+    CI: process.env['CI'],
+  });
+}
+
+/** The same for a check of what is on the disk, which has one account of its progress. */
+export function checkKind(
+  options: Pick<DownloadOptions, 'quiet' | 'json'>,
+  settings: Pick<DownloadSettings, 'progress'>,
+): 'bar' | 'line' | 'none' {
+  const kinds = reporterKinds(options, settings);
+  if (kinds.includes('bar')) return 'bar';
+  return kinds.includes('line') ? 'line' : 'none';
+}
+
+/** The reporters that this run gets. Those that are not needed are not loaded. */
+export async function openReporter(
+  options: DownloadOptions,
+  settings: DownloadSettings,
+  subject: string,
+): Promise<Reporter> {
+  const kinds = reporterKinds(options, settings);
+  const verbose = options.verbose ?? false;
+  return joinReporters(await Promise.all(kinds.map((kind) => REPORTERS[kind]({ verbose, subject }))));
+}
+
+interface ReporterFacts {
+  readonly verbose: boolean;
+  readonly subject: string;
+}
+
+const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise<Reporter>>> = {
+  bar: async ({ verbose, subject }) => {
+    return await createBarReporter({
+      output: standardError(),
+      time: reportTime,
+      verbose,
+      colour: true,
+      subject,
+    });
+  },
+  line: async ({ verbose }) => createLineReporter({ output: standardError(), time: reportTime, verbose }),
+  notes: async ({ verbose }) => createNotesReporter({ output: standardError(), time: reportTime, verbose }),
+  json: async () => createJsonReporter({ output: standardOutput, time: reportTime }),
+};
+
+/** As the reporters want it. */
+export function standardError(): Output {
+  const { stderr } = process;
+  return {
+    write: (text) => stderr.write(text),
+    isForeground,
+    get isTTY() {
+      return stderr.isTTY;
+    },
+    get columns() {
+      return stderr.columns;
+    },
+    get rows() {
+      return stderr.rows;
+    },
+    get writableNeedDrain() {
+      return stderr.writableNeedDrain;
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { FetchError } from '../../model/error.ts';
+import { nearest } from '../../model/nearest.ts';
+import { expandHome } from '../../system/expand-path.ts';
+
+/** What a settings file may say. The values are read like those of the options of that name. */
+export const FILE_KEYS = [
+  'endpoint',
+  'connections',
+  'limitRate',
+  'retries',
+  'stallTimeout',
+  'timeout',
+  'progress',
+  'onlyHosts',
+  'directory',
+] as const;
+
+export type FileKey = (typeof FILE_KEYS)[number];
+
+/** A settings file that was found. */
+export interface SettingsLayer {
+  /** Absolute path. */
+  readonly path: string;
+  /** A project's file came with somebody's repository; the user's own was written here. */
+  readonly kind: 'project' | 'user';
+  readonly values: ReadonlyMap<FileKey, string>;
+}
+
+export interface SettingsPlaces {
+  /** Absolute; undefined if that folder is gone. */
+  readonly cwd: string | undefined;
+  /** Undefined where none is known. */
+  readonly home: string | undefined;
+  /** XDG_CONFIG_HOME; undefined or empty for `~/.config`. */
+  readonly configHome: string | undefined;
+  /** Undefined if there is no such file. */
+  readonly readFile: (path: string) => string | undefined;
+  readonly exists: (path: string) => boolean;
+}
+
+const PROJECT_FILE = 'fetch.config.json';
+
+/**
+ * The project's file before the user's: `fetch.config.json` here or in a folder above, up to the root of the git
+ * repository; `~/.config/fetch/config.json`. Throws USAGE for what cannot be understood.
+ */
+export function readSettingsFiles(places: SettingsPlaces): readonly SettingsLayer[] {
+  const { home, configHome, readFile } = places;
+  const config = configHome || (home === undefined ? undefined : join(home, '.config'));
+  const user = config && join(config, 'fetch', 'config.json');
+  return [
+    { path: findProjectFile(places), kind: 'project' as const },
+    { path: user, kind: 'user' as const },
+  ].flatMap(({ path, kind }) => {
+    const text = path === undefined ? undefined : readFile(path);
+    return path === undefined || text === undefined ? [] : [{ path, kind, values: parse(text, path, home) }];
+  });
+}
+
+function findProjectFile({ cwd, exists }: SettingsPlaces): string | undefined {
+  if (cwd === undefined) return undefined;
+  for (let folder = cwd; ; folder = dirname(folder)) {
+    if (exists(join(folder, PROJECT_FILE))) return join(folder, PROJECT_FILE);
+    if (exists(join(folder, '.git')) || dirname(folder) === folder) return undefined;
+  }
+}
+
+function parse(text: string, path: string, home: string | undefined): Map<FileKey, string> {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (cause) {
+    throw new FetchError('USAGE', `${path} is not JSON: ${(cause as Error).message}`, {
+      cause,
+      hint: 'Mend the file or move it away: it holds settings only.',
+    });
+  }
+  if (document === null || typeof document !== 'object' || Array.isArray(document))
+    throw usage(path, 'is not a JSON object');
+  return new Map(
+    Object.entries(document).map(([key, value]) => {
+      const known = FILE_KEYS.find((candidate) => candidate === key);
+      if (known === undefined) throw unknownKey(path, key);
+      return [known, known === 'directory' ? folder(path, home, value) : plain(path, key, value)];
+    }),
+  );
+}
+
+function plain(path: string, key: string, value: unknown): string {
+  if (typeof value === 'string' || typeof value === 'number') return String(value);
+  const isList = Array.isArray(value) && value.every((entry) => typeof entry === 'string');
+  if (key === 'onlyHosts' && isList) return value.join(',');
+  throw usage(path, `has a value for "${key}" that is neither a text nor a number`);
+}
+
+/** Relative to the file that names it, so that it means the same wherever a command is run. */
+function folder(path: string, home: string | undefined, value: unknown): string {
+  const text = plain(path, 'directory', value);
+  if (text.trim() === '') throw usage(path, 'has an empty "directory"');
+  const expanded = expandHome(text, { home }, `"directory" in ${path}`);
+  if (expanded !== text) return expanded;
+  return isAbsolute(text) ? text : resolve(dirname(path), text);
+}
+
+function unknownKey(path: string, key: string): FetchError {
+  if (key === 'token') {
+    return new FetchError('USAGE', `${path} holds a token, which does not belong into a settings file.`, {
+      hint: 'Use HF_TOKEN, or `hf auth login`, which keeps it in a file of its own.',
+    });
+  }
+  const close = nearest(key, FILE_KEYS, 1);
+  const hint = close.length > 0 ? `Did you mean "${close[0]}"?` : `Known are ${FILE_KEYS.join(', ')}.`;
+  return new FetchError('USAGE', `${path} has an unknown setting "${key}".`, { hint });
+}
+
+function usage(path: string, what: string): FetchError {
+  return new FetchError('USAGE', `${path} ${what}.`, {
+    hint: `See "Settings files" in docs/cli.md for ${basename(path)}.`,
+  });
+}

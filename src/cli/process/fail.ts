@@ -1,0 +1,66 @@
+import { FetchError, toFetchError } from '../../model/error.ts';
+import { printable } from '../../model/format.ts';
+import { errorLine } from '../../report/progress/json-reporter.ts';
+import { diskError } from '../../system/disk/disk-error.ts';
+import { EXIT_CODES, explain } from './exit-codes.ts';
+import { markTold } from './net.ts';
+import { writeOut } from './standard-output.ts';
+
+export interface Ending {
+  /** Exit code of the signal that ended the run, if one did. */
+  readonly exit: number | undefined;
+  /** What is on disk, and how to go on. */
+  readonly kept: string | undefined;
+}
+
+/** Says what went wrong, in the way that the options ask for; returns the exit code. */
+export function fail(
+  thrown: unknown,
+  options: { readonly verbose?: boolean | undefined; readonly json?: boolean | undefined },
+  ending?: Ending,
+): number {
+  const error = nameError(thrown);
+  const exit = ending?.exit ?? EXIT_CODES[error.code];
+  markTold();
+  if (error.code === 'ABORTED') {
+    const kept = ending?.kept ?? error.hint ?? 'nothing was fetched yet; run the same command again';
+    process.stderr.write(`fetch: ${printable(error.message)}; ${printable(kept)}\n`);
+  } else {
+    process.stderr.write(explain(withoutKept(error), { verbose: options.verbose ?? false }));
+    if (ending?.kept !== undefined && error.code !== 'LOCKED')
+      process.stderr.write(`fetch: ${ending.kept}\n`);
+  }
+  if (options.json) {
+    const { code, message, hint } = error;
+    writeOut(errorLine({ code, exit, message, hint }));
+  }
+  return exit;
+}
+
+/** How much is kept stands below the error, if anything is: the general word for it would be a second one, or wrong. */
+function withoutKept(error: FetchError): FetchError {
+  const hint = error.hint?.replace(/ ?What was fetched is kept: the same command resumes\./, '');
+  if (hint === undefined || hint === '' || hint === error.hint) return error;
+  const { code, message, cause } = error;
+  return Object.assign(new FetchError(code, message, { hint, cause }), { stack: error.stack });
+}
+
+/** Names what the system says where nobody nearer to it did: a folder that is gone is no bug of ours. */
+function nameError(thrown: unknown): FetchError {
+  const { syscall, code, path } = (thrown ?? {}) as NodeJS.ErrnoException;
+  if (syscall === 'uv_cwd') {
+    return new FetchError('DISK', `the folder that this command was started in is gone (${code})`, {
+      cause: thrown,
+      hint: 'Change to a folder that exists, with cd, and run the same command again.',
+    });
+  }
+  return toFetchError(path === undefined ? thrown : diskError(thrown, path));
+}
+
+/** A result that did not get out. */
+export function lostOutput(error: NodeJS.ErrnoException): FetchError {
+  return new FetchError('DISK', `the result could not be written to stdout: ${error.message}`, {
+    cause: error,
+    hint: 'Free some space where stdout goes, or send it elsewhere, and run the same command again.',
+  });
+}

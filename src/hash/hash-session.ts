@@ -1,0 +1,74 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import type { ContentDigests } from '../model/digest.ts';
+import { ContentHash } from './content-hash.ts';
+
+/** Reads of this size; a small file needs no larger buffer than itself. */
+const READ_BYTES = 1024 * 1024;
+/** One per thread: sessions take turns. */
+let buffer = Buffer.alloc(0);
+
+/**
+ * Hashes a file that is still being written, behind the writes: it reads back, from the page cache as a
+ * rule, what is known to be complete. Reading is synchronous: it belongs into a thread of its own.
+ */
+export class HashSession {
+  readonly #path: string;
+  /** Undefined as long as this process has no descriptor left. */
+  #descriptor: number | undefined;
+  readonly #size: number;
+  readonly #git: boolean;
+  #hash: ContentHash;
+  #position = 0;
+
+  constructor(path: string, size: number, git: boolean) {
+    this.#path = path;
+    this.#size = size;
+    this.#git = git;
+    const needed = Math.min(size, READ_BYTES);
+    if (buffer.length < needed) buffer = Buffer.allocUnsafeSlow(needed);
+    this.#hash = new ContentHash(size, { git });
+    this.#open();
+  }
+
+  /** Hashes on to `end`; all bytes before it must be on disk for good. Without a descriptor, that is left to the next call. */
+  advance(end: number): void {
+    if (this.#open()) this.#hashTo(end);
+  }
+
+  #hashTo(end: number): void {
+    this.#descriptor ??= openSync(this.#path, 'r');
+    while (this.#position < end) {
+      const wanted = Math.min(buffer.length, end - this.#position);
+      const read = readSync(this.#descriptor, buffer, 0, wanted, this.#position);
+      if (read === 0) throw new Error(`it ends at ${this.#position}, before ${end}`);
+      this.#hash.update(buffer.subarray(0, read));
+      this.#position += read;
+    }
+  }
+
+  restart(): void {
+    this.#hash = new ContentHash(this.#size, { git: this.#git });
+    this.#position = 0;
+  }
+
+  /** Hashes what is left. The session can only be restarted or closed afterwards. */
+  finish(): ContentDigests {
+    this.#hashTo(this.#size);
+    return this.#hash.digests();
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+  }
+
+  #open(): boolean {
+    try {
+      this.#descriptor ??= openSync(this.#path, 'r');
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EMFILE' || code === 'ENFILE') return false;
+      throw error;
+    }
+  }
+}

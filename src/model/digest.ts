@@ -1,0 +1,32 @@
+/** A hash of a file's content as the Hub names it. `hex` is lower case. */
+export interface Digest {
+  /** `sha256` of the content for LFS and Xet files; `git-sha1` is the id of the git blob, for small files. */
+  readonly algorithm: 'sha256' | 'git-sha1';
+  readonly hex: string;
+}
+
+/** What the content of a file hashed to. */
+export interface ContentDigests {
+  readonly sha256: string;
+  /** Known where the Hub names the file by its git blob; undefined otherwise. */
+  readonly gitSha1: string | undefined;
+}
+
+/** What the Hub's name for a content says: 64 hex digits are a sha256, 40 the id of a git blob. */
+export function digestOfOid(oid: string): Digest | undefined {
+  if (/^[0-9a-f]{64}$/.test(oid)) return { algorithm: 'sha256', hex: oid };
+  return /^[0-9a-f]{40}$/.test(oid) ? { algorithm: 'git-sha1', hex: oid } : undefined;
+}
+
+/** Compares with every hash that is known of a file, also with the one that only a lock file names. */
+export function contentMatches(
+  digests: ContentDigests,
+  { digest, sha256 }: { readonly digest: Digest | undefined; readonly sha256?: string | undefined },
+): boolean {
+  return digestMatches(digests, digest) && (sha256 === undefined || digests.sha256 === sha256);
+}
+
+export function digestMatches(digests: ContentDigests, expected: Digest | undefined): boolean {
+  if (expected === undefined) return true;
+  return (expected.algorithm === 'sha256' ? digests.sha256 : digests.gitSha1) === expected.hex;
+}

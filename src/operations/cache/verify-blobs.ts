@@ -1,0 +1,61 @@
+import type { ContentChecker } from '../../hash/content-checker.ts';
+import { digestMatches } from '../../model/digest.ts';
+import type { CachedContent } from '../../store/hub-cache/cached-contents.ts';
+
+export interface BlobFinding {
+  readonly kind: 'changed' | 'missing';
+  /** Relative to the repository's folder in the cache. */
+  readonly name: string;
+  /** Files that are wrong by it. */
+  readonly used: readonly string[];
+}
+
+export interface CheckedContents {
+  readonly findings: readonly BlobFinding[];
+  readonly files: number;
+  readonly bytes: number;
+  /** Contents whose name is no hash, and of which there is no record either. */
+  readonly unknown: readonly string[];
+}
+
+/** Told what a check does, for bars. Sizes are bytes. */
+export interface BlobProgress {
+  planned(files: number, bytes: number): void;
+  read(bytes: number): void;
+  checked(): void;
+}
+
+/** Hashes every content, as many at a time as the checker has threads. Stops with the reason of the signal. */
+export async function checkBlobs(
+  contents: readonly CachedContent[],
+  checker: ContentChecker,
+  watch: BlobProgress,
+  signal: AbortSignal,
+): Promise<CheckedContents> {
+  signal.throwIfAborted();
+  const known = contents.flatMap(({ digest, ...content }) =>
+    digest === undefined ? [] : [{ ...content, digest }],
+  );
+  const bytes = known.reduce((sum, { size }) => sum + size, 0);
+  watch.planned(known.length, bytes);
+  const stop = () => void checker[Symbol.asyncDispose]();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const found = await Promise.all(
+      known.map(async ({ name, path, size, digest, used }): Promise<BlobFinding | undefined> => {
+        const git = digest.algorithm === 'git-sha1';
+        const digests = await checker.check(path, size, { git, onRead: watch.read });
+        watch.checked();
+        return digestMatches(digests, digest) ? undefined : { kind: 'changed', name, used };
+      }),
+    );
+    const unknown = contents.filter(({ digest }) => digest === undefined).map(({ name }) => name);
+    const findings = found.filter((finding) => finding !== undefined);
+    return { findings, files: known.length, bytes, unknown };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

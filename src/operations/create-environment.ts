@@ -1,0 +1,80 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { availableParallelism, hostname } from 'node:os';
+import { VERSION } from '../model/version.ts';
+import { systemClock, systemRandom } from '../system/clock.ts';
+import { bootId } from '../system/disk/boot-id.ts';
+import type { Environment } from '../system/environment.ts';
+
+export interface EnvironmentOptions {
+  /** What uses the library, `my-program/1.2`: stands at the end of the user agent. */
+  readonly client?: string | undefined;
+}
+
+/**
+ * The real world as this process sees it: its clock, its random numbers, its id for locks, the platform. Reads no
+ * environment variable and keeps nothing; one may serve any number of runs. Whoever tests replaces single fields.
+ */
+export function createEnvironment({ client }: EnvironmentOptions = {}): Environment {
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    lock: {
+      owner: {
+        pid: process.pid,
+        host: hostname(),
+        machine: machine(),
+        startedAt: processStart(process.pid) ?? '',
+      },
+      processStart,
+      clock: systemClock,
+      random: systemRandom,
+    },
+    platform: process.platform === 'win32' ? 'win32' : 'posix',
+    ignoresCase: process.platform === 'win32' || process.platform === 'darwin',
+    userAgent: `fetch/${VERSION}; node/${process.versions.node}${client ? `; ${client}` : ''}`,
+    freeDescriptors,
+    processors: availableParallelism(),
+  };
+}
+
+/** The start of this machine and the space of process ids that we see; empty where the system names neither. */
+function machine(): string {
+  const boot = bootId();
+  try {
+    return `${boot}/${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return boot;
+  }
+}
+
+/**
+ * When a living process started, in whatever the system counts; empty where it does not tell, undefined
+ * if no such process lives. Linux: field 22 of /proc/PID/stat, behind the name in parentheses.
+ */
+function processStart(pid: number): string | undefined {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it lives, and belongs to somebody else.
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie has ended; its parent has only not looked yet.
+    return fields[0] === 'Z' ? undefined : (fields[19] ?? '');
+  } catch {
+    return '';
+  }
+}
+
+/** Linux tells: the limit of this process (Node has raised it as far as it may), less what is open. */
+function freeDescriptors(): number | undefined {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8');
+    const limit = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.NaN);
+    return Number.isNaN(limit) ? undefined : limit - readdirSync('/proc/self/fd').length;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,81 @@
+import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FetchError } from '../../model/error.ts';
+import { formatBytes, formatRate } from '../../model/format.ts';
+import { inside, STATE_FOLDER } from '../../store/directory/layout.ts';
+import { lockHolder } from '../../store/directory-lock.ts';
+import { existingAncestor } from '../../store/paths/path-conflicts.ts';
+import { onDisk } from '../../system/disk/disk-error.ts';
+import type { Environment } from '../../system/environment.ts';
+import type { CheckRunner } from './check-runner.ts';
+
+const BLOCK: Buffer = Buffer.alloc(2 ** 20, 'fetch doctor\n');
+const BLOCKS = 32;
+/** So long one waits for a slow disk. */
+const MAX_GAP_MS = 5000;
+/** Bytes per second below which the disk is slower than most lines. */
+const SLOW = 20_000_000;
+
+/** Whether a download could be written there. `bytes` is what it would need, if that is known. */
+export async function checkDisk(
+  examination: CheckRunner,
+  directory: string,
+  bytes: number | undefined,
+  { clock, lock }: Environment,
+): Promise<void> {
+  const there = existingAncestor(directory);
+  await examination.look('directory', async () => {
+    const { written, elapsedMs } = await tryWriting(there, clock);
+    const rate = written / Math.max(elapsedMs / 1000, 0.001);
+    const where = there === directory ? directory : `${directory} (to be made)`;
+    const message = `${where} can be written, at ${formatRate(rate)}`;
+    if (rate >= SLOW) return { message };
+    const hint = 'The disk may be slower than the network: use --local-dir on a faster one.';
+    return { state: 'warning', message, hint };
+  });
+  await examination.look('space', async () => {
+    const { bavail, bsize } = await onDisk(there, () => statfs(there));
+    const free = bavail * bsize;
+    const message = `${formatBytes(free)} free`;
+    if (bytes === undefined) return { message };
+    const needed = `${message}; the whole revision has ${formatBytes(bytes)}`;
+    if (free > bytes) return { message: needed };
+    const hint = 'Free some, use --local-dir on another disk, or fetch fewer files with --include.';
+    return { state: 'warning', message: needed, hint };
+  });
+  await examination.look('lock', () => {
+    const path = inside(directory, `${STATE_FOLDER}/lock`);
+    const holder = lockHolder(path, lock);
+    if (holder === undefined) return { message: 'no other run works on this directory' };
+    throw new FetchError('LOCKED', `${holder} is working on this directory`, {
+      hint: `Wait for it to end, or use another --local-dir. If nothing is running, remove ${path}.`,
+    });
+  });
+}
+
+/** A file that is gone again at the end, in a folder of its own. */
+async function tryWriting(
+  folder: string,
+  clock: Environment['clock'],
+): Promise<{ readonly written: number; readonly elapsedMs: number }> {
+  return await onDisk(folder, async () => {
+    const scratch = await mkdtemp(join(folder, '.fetch-doctor-'));
+    try {
+      const file = await open(join(scratch, 'written'), 'wx');
+      const started = clock.monotonic();
+      let written = 0;
+      try {
+        while (written < BLOCKS * BLOCK.length && clock.monotonic() - started < MAX_GAP_MS) {
+          await file.write(BLOCK);
+          written += BLOCK.length;
+        }
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      return { written, elapsedMs: clock.monotonic() - started };
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  });
+}

@@ -1,0 +1,232 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { readText } from '../../http/body.ts';
+import type { HttpClient } from '../../http/client.ts';
+import { networkError } from '../../http/network-error.ts';
+import { UNCHECKED_TLS } from '../../http/network-settings.ts';
+import { isLoopback, plainHost, proxyFor, proxyName } from '../../http/proxy.ts';
+import { parseRateLimit } from '../../http/retry-after.ts';
+import { redirectTarget } from '../../http/url.ts';
+import { FetchError } from '../../model/error.ts';
+import { formatCount } from '../../model/format.ts';
+import type { Token } from '../../source/hub/token.ts';
+import type { Environment } from '../../system/environment.ts';
+import { onAbort } from '../../system/on-abort.ts';
+import type { HubAccess } from '../open-source.ts';
+import type { Finding } from './check-runner.ts';
+
+const DAY_MS = 86_400_000;
+/** So early one is told of a certificate that ends: those of servers are renewed weeks before. */
+const CERTIFICATE_DAYS = 7;
+/** The Date header has whole seconds, and answers take their time. */
+const SKEW_MS = 60_000;
+/** Fewer requests than a download of one file takes, with some to spare. */
+const MIN_REQUESTS_LEFT = 20;
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** One answer of the hub, which says a lot at once. */
+export interface Probe {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  readonly elapsedMs: number;
+  /** What our clock said when the answer came, in Unix milliseconds. */
+  readonly arrivedMs: number;
+  /** Undefined without TLS. */
+  readonly secured: Secured | undefined;
+}
+
+interface Secured {
+  readonly protocol: string;
+  readonly issuer: string;
+  /** Unix milliseconds; undefined where it does not say. */
+  readonly endsMs: number | undefined;
+}
+
+/** Asks whose the token is: the cheapest question that every hub understands, with a token and without. */
+export async function probeHub(
+  { endpoint, token }: HubAccess,
+  http: HttpClient,
+  { clock }: Environment,
+  signal: AbortSignal,
+): Promise<Probe> {
+  const url = new URL(`${endpoint}/api/whoami-v2`);
+  const headers = {
+    accept: 'application/json',
+    ...(token === undefined ? {} : { authorization: `Bearer ${token.value}` }),
+  };
+  const started = clock.monotonic();
+  const response = await http.get({ url, headers, signal });
+  const [elapsedMs, arrivedMs] = [clock.monotonic() - started, clock.now()];
+  const secured = securedBy(response.body.socket as Partial<TLSSocket> | null);
+  // What it says counts; how it is said may be too much or break off.
+  const text = await readText(response, MAX_ANSWER_BYTES, signal).catch(() => '');
+  const { status, headers: answered } = response;
+  return { status, headers: answered, text, elapsedMs, arrivedMs, secured };
+}
+
+function securedBy(socket: Partial<TLSSocket> | null): Secured | undefined {
+  if (socket?.getProtocol === undefined || socket.getPeerCertificate === undefined) return undefined;
+  const { issuer, valid_to: end } = socket.getPeerCertificate();
+  const name = [issuer?.O, issuer?.CN].flat().find((text) => text !== undefined) ?? 'an unnamed authority';
+  const endsMs = Date.parse(end ?? '');
+  return {
+    protocol: socket.getProtocol() ?? 'TLS',
+    issuer: name,
+    endsMs: Number.isNaN(endsMs) ? undefined : endsMs,
+  };
+}
+
+/** Through a proxy only the proxy's own name is looked up here. */
+export async function checkNames({ endpoint, network }: HubAccess, signal: AbortSignal): Promise<Finding> {
+  const url = new URL(endpoint);
+  const proxy = network === undefined ? undefined : proxyFor(network, url);
+  const asked = proxy === undefined ? url : new URL(proxy.url);
+  const host = plainHost(asked);
+  const whose = proxy === undefined ? host : `the proxy ${host}`;
+  if (isIP(host) !== 0) return { message: `${whose} is an address: no name to look up` };
+  try {
+    const found = await Promise.race([lookup(host, { all: true }), ended(signal)]);
+    const addresses = found.map(({ address }) => address);
+    const more = addresses.length > 3 ? ` and ${addresses.length - 3} more` : '';
+    return { message: `${whose} is ${addresses.slice(0, 3).join(', ')}${more}` };
+  } catch (thrown) {
+    const { message } = networkError(thrown as NodeJS.ErrnoException, asked, false);
+    throw new FetchError('NETWORK', message, {
+      cause: thrown,
+      hint: `Check the spelling in ${proxy?.origin ?? 'the endpoint'}, and the name servers of this machine. Behind a company proxy, set HTTPS_PROXY.`,
+    });
+  }
+}
+
+/** A look-up cannot be taken back: it is left to itself. */
+function ended(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => onAbort(signal, () => reject(signal.reason)));
+}
+
+export function checkConnection({ endpoint }: HubAccess, probe: Probe): Finding {
+  const { status, headers, elapsedMs } = probe;
+  const took = `${Math.round(elapsedMs)} ms`;
+  const { host } = new URL(endpoint);
+  if (status >= 300 && status < 400) {
+    const { location } = headers;
+    const to = redirectTarget(new URL(endpoint), Array.isArray(location) ? location[0] : location);
+    return {
+      state: 'warning',
+      message: `${host} redirects to ${to.host} (${status}, ${took})`,
+      hint: 'A login page may stand between here and the hub, or the endpoint has moved: check --endpoint.',
+    };
+  }
+  if (status >= 500) {
+    return {
+      state: 'warning',
+      message: `${host} answers, but with ${status} (${took})`,
+      hint: 'The hub, or a proxy on the way, has trouble of its own: try again later.',
+    };
+  }
+  return { message: `${host} answers in ${took}` };
+}
+
+export function checkCertificate({ endpoint, network }: HubAccess, probe: Probe, nowMs: number): Finding {
+  const url = new URL(endpoint);
+  if (url.protocol === 'http:') {
+    if (isLoopback(url)) return { message: 'not needed: the endpoint is this machine' };
+    return {
+      state: 'warning',
+      message: 'the endpoint is http: whoever is on the way can read the token',
+      hint: 'Use the https address of that hub if it has one.',
+    };
+  }
+  if (network?.insecure === true) {
+    return {
+      state: 'warning',
+      message: `not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read the token and change files`,
+      hint: 'Unset it. If your own authority signs, name its certificate in NODE_EXTRA_CA_CERTS.',
+    };
+  }
+  const { secured } = probe;
+  if (secured === undefined) return { message: 'accepted' };
+  const { protocol, issuer, endsMs } = secured;
+  const own = network?.certificates.length ?? 0;
+  const beside = own === 0 ? '' : `; ${formatCount(own, 'further certificate')}`;
+  const until = endsMs === undefined ? '' : `, until ${new Date(endsMs).toISOString().slice(0, 10)}`;
+  const message = `${protocol}, signed by ${issuer}${until}${beside}`;
+  if (endsMs === undefined || endsMs - nowMs > CERTIFICATE_DAYS * DAY_MS) return { message };
+  return { state: 'warning', message, hint: 'It ends within days: tell whoever runs that hub.' };
+}
+
+export function checkClock({ headers, arrivedMs }: Probe): Finding {
+  const { date } = headers;
+  const theirs = Date.parse(Array.isArray(date) ? (date[0] ?? '') : (date ?? ''));
+  if (Number.isNaN(theirs)) return { state: 'skipped', message: 'the hub does not say what time it is' };
+  const skewMs = arrivedMs - theirs;
+  if (Math.abs(skewMs) <= SKEW_MS) return { message: 'within a minute of that of the hub' };
+  const seconds = Math.round(Math.abs(skewMs) / 1000);
+  return {
+    state: 'warning',
+    message: `this machine is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} the hub`,
+    hint: 'Set the clock (NTP): by a wrong one, certificates and signed addresses look expired when they are not.',
+  };
+}
+
+/** Whose it is and from where; never what it is. */
+export function checkToken(token: Token | undefined, { status, text }: Probe): Finding {
+  if (token === undefined) return { message: 'none: enough for public repositories' };
+  const { origin } = token;
+  if (status === 401 || status === 403) {
+    throw new FetchError('ACCESS', `the hub does not accept the token from ${origin}`, {
+      hint: 'Make a new one in the settings of your account, or remove it: public repositories need none.',
+    });
+  }
+  const { name, role } = status === 200 ? accountIn(text) : {};
+  if (name !== undefined) {
+    return { message: `of ${name}, from ${origin}${role === undefined ? '' : ` (${role})`}` };
+  }
+  return {
+    state: 'warning',
+    message: `from ${origin}; the endpoint does not say whose it is (${status})`,
+    hint: 'Mirrors do not always know. Whether it is enough shows with a repository: fetch doctor OWNER/NAME.',
+  };
+}
+
+function accountIn(text: string): { readonly name?: string; readonly role?: string } {
+  try {
+    const { name, auth } = JSON.parse(text) as {
+      name?: unknown;
+      auth?: { accessToken?: { role?: unknown } };
+    };
+    const role = auth?.accessToken?.role;
+    return {
+      ...(typeof name === 'string' ? { name: name.slice(0, 100) } : {}),
+      ...(typeof role === 'string' ? { role: role.slice(0, 40) } : {}),
+    };
+  } catch {
+    return {};
+  }
+}
+
+export function checkLimits({ status, headers }: Probe, token: Token | undefined): Finding {
+  const { ratelimit } = headers;
+  const limit = parseRateLimit(Array.isArray(ratelimit) ? ratelimit[0] : ratelimit);
+  const more = token === undefined ? 'Requests with a token have a larger quota: set HF_TOKEN.' : undefined;
+  const wait = 'Wait until then, and ask for fewer repositories at once.';
+  if (limit === undefined) {
+    if (status !== 429) return { message: 'the hub names none' };
+    return { state: 'warning', message: 'too many requests already (429)', hint: more ?? wait };
+  }
+  const { bucket, remaining, resetMs } = limit;
+  const seconds = Math.ceil(resetMs / 1000);
+  const message = `${remaining} requests left${bucket === undefined ? '' : ` (${bucket})`}, all of them again in ${seconds} s`;
+  return remaining >= MIN_REQUESTS_LEFT ? { message } : { state: 'warning', message, hint: more ?? wait };
+}
+
+/** The proxy of the endpoint. */
+export function checkProxy({ endpoint, network }: HubAccess): Finding {
+  const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
+  if (network === undefined || proxies.length === 0) return { message: 'none' };
+  const proxy = proxyFor(network, new URL(endpoint));
+  if (proxy !== undefined) return { message: `${proxyName(proxy)}, from ${proxy.origin}` };
+  const names = [...new Set(proxies.map((one) => `${proxyName(one)} from ${one.origin}`))].join(', ');
+  return { message: `not for the endpoint (there is ${names}; NO_PROXY or another scheme)` };
+}

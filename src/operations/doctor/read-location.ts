@@ -1,0 +1,148 @@
+import { discard, readBody, readStart } from '../../http/body.ts';
+import type { HttpClient, HttpResponse } from '../../http/client.ts';
+import { formatRange, rangeAnswer } from '../../http/range.ts';
+import { REFUSAL_BYTES, storageError } from '../../http/refusal.ts';
+import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url.ts';
+import type { ByteRange } from '../../model/byte-range.ts';
+import { FetchError } from '../../model/error.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Location } from '../../source/source.ts';
+import type { Clock } from '../../system/clock.ts';
+
+const MAX_REDIRECTS = 5;
+const HINT = 'A cache, a virus scanner or a proxy on the way may do this: try another network or endpoint.';
+
+/** What came of asking for a range. */
+export interface RangeAnswer {
+  /** Where the bytes came from in the end. */
+  readonly url: URL;
+  /** The location with what was learned of it: `ranges` is `none` where they are refused. */
+  readonly location: Location;
+  /** False where the server sent the file from its start instead. */
+  readonly honoured: boolean;
+  /** The status by which ranges were refused. */
+  readonly refused: number | undefined;
+  readonly bytes: Buffer;
+  readonly elapsedMs: number;
+}
+
+/**
+ * One attempt, held to what a download needs: exactly the range, from exactly where it was said to be. As a download
+ * does, it asks without a range where ranges are refused.
+ */
+export async function readLocation(
+  http: HttpClient,
+  location: Location,
+  { range, file }: { readonly range: ByteRange; readonly file: RemoteFile },
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<RangeAnswer> {
+  const started = clock.monotonic();
+  const whole: Location = { ...location, ranges: 'none' };
+  let used = location;
+  let refused: number | undefined;
+  let response: HttpResponse;
+  try {
+    response = await openLocation(http, used, range, clock, signal, file.path);
+  } catch (thrown) {
+    if (!(thrown instanceof FetchError) || thrown.refusal !== 'no-ranges' || location.ranges === 'none')
+      throw thrown;
+    refused = thrown.status;
+    used = whole;
+    response = await openLocation(http, used, range, clock, signal, file.path);
+  }
+  let answer = rangeAnswer(response.status, response.headers, range, file.size);
+  if (answer.kind === 'unnamed' && used.ranges !== 'none') {
+    response.body.destroy();
+    refused = response.status;
+    used = whole;
+    response = await openLocation(http, used, range, clock, signal, file.path);
+    answer = rangeAnswer(response.status, response.headers, range, file.size);
+  }
+  const { url } = response;
+  if (answer.kind === 'other' || answer.kind === 'unnamed') {
+    response.body.destroy();
+    throw new FetchError('NETWORK', `${url.host} answers with another range than it was asked for`, {
+      hint: HINT,
+    });
+  }
+  const honoured = answer.kind === 'range';
+  const length = range.end - range.start;
+  const bytes = await readBody(response, length, signal, 'cut');
+  if (honoured && bytes.length < length) {
+    throw new FetchError('NETWORK', `${url.host} sent ${bytes.length} of ${length} bytes`, { hint: HINT });
+  }
+  return { url, location: used, honoured, refused, bytes, elapsedMs: clock.monotonic() - started };
+}
+
+/** How long the bytes of an answer took. */
+export interface TimedBytes {
+  readonly bytes: number;
+  /** Milliseconds on the monotonic clock: when it was asked, when its head came, when its last byte came. */
+  readonly askedMs: number;
+  readonly headMs: number;
+  readonly endMs: number;
+  readonly response: HttpResponse;
+}
+
+/** How many bytes come in so long a time, at most those of the range. NETWORK where not a single one comes. */
+export async function timeLocation(
+  http: HttpClient,
+  location: Location,
+  range: ByteRange,
+  longestMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<TimedBytes> {
+  const askedMs = clock.monotonic();
+  const response = await openLocation(http, location, range, clock, signal);
+  const headMs = clock.monotonic();
+  const isPart = response.status === 206 || response.headers['content-range'] !== undefined;
+  const length = range.end - range.start;
+  let bytes = 0;
+  try {
+    for await (const chunk of response.body) {
+      bytes += (chunk as Buffer).length;
+      // What was asked for is read to its end: only then can the connection be kept.
+      const enough = isPart ? bytes > length : bytes >= length;
+      if (enough || clock.monotonic() - headMs > longestMs) break;
+    }
+  } finally {
+    if (!response.body.complete) response.body.destroy();
+  }
+  if (bytes === 0) {
+    const { url, status } = response;
+    throw new FetchError('NETWORK', `${url.host} answers ${status} and sends no byte`, { hint: HINT });
+  }
+  return { bytes: Math.min(bytes, length), askedMs, headMs, endMs: clock.monotonic(), response };
+}
+
+/** Redirects by hand: what authorises stays on the origin that it is for, and addresses stay as they came. */
+async function openLocation(
+  http: HttpClient,
+  { url: start, authorization, ranges }: Location,
+  range: ByteRange,
+  clock: Clock,
+  signal: AbortSignal,
+  path = 'a range of the file',
+): Promise<HttpResponse> {
+  let address = start;
+  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+    const url = new URL(address);
+    const mine = authorization !== undefined && authorization.origin === url.origin;
+    const headers = {
+      ...(ranges === 'none' ? {} : { range: formatRange(range) }),
+      ...(mine ? { authorization: authorization.value } : {}),
+    };
+    const response = await http.get({ url, target: requestTarget(address), headers, signal });
+    const { status } = response;
+    if (status === 200 || status === 206) return response;
+    if (status < 300 || status >= 400) {
+      const body = await readStart(response, REFUSAL_BYTES, signal);
+      throw storageError({ host: url.host, status, headers: response.headers, body }, path, clock.now());
+    }
+    discard(response);
+    address = redirectAddress(address, response.headers.location);
+  }
+  throw tooManyRedirects(start, false);
+}

@@ -1,0 +1,43 @@
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FetchError } from '../../../model/error.ts';
+import { onDisk } from '../../../system/disk/disk-error.ts';
+import { ensureDirectory } from '../../../system/disk/make-directory.ts';
+import { writeAtomically } from '../../../system/disk/write-atomically.ts';
+import { RECORDING, type Recording } from './recording.ts';
+
+/** So many bytes of a recording say that it is one. */
+const HEAD_BYTES = 200;
+
+/** USAGE for a file that is there and is no recording: only an older recording is replaced. */
+export async function refuseOtherFile(path: string): Promise<void> {
+  const head = await onDisk(path, () => readHead(path));
+  if (head === undefined || head.includes(`"what": "${RECORDING}"`)) return;
+  throw new FetchError('USAGE', `${path} is there already, and is no recording of fetch doctor.`, {
+    hint: 'Nothing was written. Name another file with --record.',
+  });
+}
+
+/** Undefined where there is no such file. */
+async function readHead(path: string): Promise<string | undefined> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Readers see the old recording or the new one. */
+export async function writeRecording(path: string, recording: Recording): Promise<void> {
+  await onDisk(path, async () => {
+    await ensureDirectory(dirname(path));
+    await writeAtomically(path, `${JSON.stringify(recording, null, 1)}\n`);
+  });
+}

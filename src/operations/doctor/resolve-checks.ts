@@ -1,0 +1,167 @@
+import { discard, readStart } from '../../http/body.ts';
+import type { HttpClient, HttpResponse } from '../../http/client.ts';
+import { formatRange } from '../../http/range.ts';
+import { REFUSAL_BYTES, refusalKind, refusalWords } from '../../http/refusal.ts';
+import { redirectAddress, requestTarget } from '../../http/url.ts';
+import type { ByteRange } from '../../model/byte-range.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Revision } from '../../model/repo.ts';
+import { resolveUrl, underEndpoint } from '../../source/hub/endpoints.ts';
+import type { Token } from '../../source/hub/token.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Finding } from './check-runner.ts';
+
+const MAX_HOPS = 5;
+const MAX_NOTICE = 200;
+
+/** Who is asked where a file is, and how. */
+export interface ResolveParties {
+  readonly http: HttpClient;
+  readonly endpoint: string;
+  readonly token: Token | undefined;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** What the hub, or the hub behind it, says to `/resolve/`. Its body is not read. */
+interface ResolveAnswer {
+  readonly response: HttpResponse;
+  /** Hosts that sent the question on to another hub. */
+  readonly sentOnBy: readonly string[];
+  readonly address: string;
+  readonly elapsedMs: number;
+}
+
+/** Whether `HEAD` and `GET` name the same kind of place, and what the hub says beside that. */
+export async function checkResolve(
+  parties: ResolveParties,
+  revision: Revision,
+  file: RemoteFile,
+): Promise<Finding> {
+  const head = await askResolve(parties, revision, file, 'HEAD');
+  discard(head.response);
+  const get = await askResolve(parties, revision, file, 'GET');
+  discard(get.response);
+  const [headStatus, getStatus] = [head.response.status, get.response.status];
+  const told = `HEAD ${headStatus} in ${Math.round(head.elapsedMs)} ms, GET ${getStatus} in ${Math.round(get.elapsedMs)} ms`;
+  const details = [sentOn(get.sentOnBy.length > 0 ? get : head), notice(get.response), notice(head.response)];
+  const said = { details: [...new Set(details.filter((detail) => detail !== undefined))] };
+  if (getStatus >= 400) {
+    return {
+      ...said,
+      state: 'warning',
+      message: told,
+      hint: 'The hub does not say where this file is: see the check of the location.',
+    };
+  }
+  if (headStatus < 400) return { ...said, message: told };
+  return {
+    ...said,
+    state: 'warning',
+    message: `${told}: HEAD is refused`,
+    hint: 'Downloads ask with GET then, at the cost of a request more. A gateway on the way may be the reason.',
+  };
+}
+
+/**
+ * Whether an address that was asked for with a range serves others as well. Only here is that asked: everything
+ * else asks without a range, which works either way.
+ */
+export async function checkBinding(
+  parties: ResolveParties,
+  revision: Revision,
+  file: RemoteFile,
+): Promise<Finding> {
+  const { http, signal } = parties;
+  const { response, address } = await askResolve(parties, revision, file, 'GET', { start: 0, end: 1 });
+  const { status } = response;
+  if (status === 200 || status === 206) {
+    response.body.destroy();
+    return { message: `${response.url.host} sends the bytes itself: no address to be bound` };
+  }
+  discard(response);
+  if (status < 300 || status >= 400) {
+    return {
+      state: 'warning',
+      message: `asked for an address with a range, ${response.url.host} answers ${status}`,
+      hint: 'Downloads ask without one, which avoids this.',
+    };
+  }
+  const bound = underEndpoint(parties.endpoint, redirectAddress(address, response.headers.location));
+  const url = new URL(bound);
+  const range = formatRange({ start: file.size - 1, end: file.size });
+  const headers = { range, ...authorization(parties, url) };
+  const other = await http.get({ url, target: requestTarget(bound), headers, signal });
+  if (other.status < 400) {
+    other.body.destroy();
+    return { message: `an address that was asked for with a range serves others too (${other.status})` };
+  }
+  const body = await readStart(other, REFUSAL_BYTES, signal);
+  const words = refusalWords(body);
+  const refused = `${other.status}${words === '' ? '' : `: ${words}`}`;
+  const kind = refusalKind(other.status, body);
+  if (kind === 'no-ranges') {
+    return { state: 'skipped', message: `${url.host} sends no ranges (${other.status}): nothing to compare` };
+  }
+  if (kind === 'bound') {
+    return { message: `bound to the range it was asked with (${refused}); downloads ask without one` };
+  }
+  return {
+    state: 'warning',
+    message: `an address that was asked for with a range does not serve another (${refused})`,
+    hint: 'Downloads ask without a range. If they fail as well, attach a recording to your report: --record FILE.',
+  };
+}
+
+async function askResolve(
+  parties: ResolveParties,
+  revision: Revision,
+  file: RemoteFile,
+  method: 'GET' | 'HEAD',
+  range?: ByteRange,
+): Promise<ResolveAnswer> {
+  const { http, endpoint, clock, signal } = parties;
+  let address = resolveUrl(endpoint, revision.repo, revision.id, file.path).href;
+  const sentOnBy: string[] = [];
+  const started = clock.monotonic();
+  for (;;) {
+    const url = new URL(address);
+    const headers = {
+      ...authorization(parties, url),
+      ...(range === undefined ? {} : { range: formatRange(range) }),
+    };
+    const response = await http.get({ url, target: requestTarget(address), method, headers, signal });
+    const next = sentOnBy.length < MAX_HOPS ? otherHub(endpoint, response, address) : undefined;
+    if (next === undefined) return { response, sentOnBy, address, elapsedMs: clock.monotonic() - started };
+    discard(response);
+    sentOnBy.push(url.host);
+    address = next;
+  }
+}
+
+/** The credential, for the endpoint's own origin and for no other. */
+function authorization({ endpoint, token }: ResolveParties, url: URL): Record<string, string> {
+  return token !== undefined && url.origin === new URL(endpoint).origin
+    ? { authorization: `Bearer ${token.value}` }
+    : {};
+}
+
+/** A redirect without metadata to another `/resolve/`: a renamed repository, or a mirror. */
+function otherHub(endpoint: string, { status, headers }: HttpResponse, address: string): string | undefined {
+  if (status < 300 || status >= 400 || headers.location === undefined) return undefined;
+  const metadata = ['x-repo-commit', 'x-linked-etag', 'x-linked-size'];
+  if (metadata.some((name) => headers[name] !== undefined)) return undefined;
+  const next = underEndpoint(endpoint, redirectAddress(address, headers.location));
+  return new URL(next).pathname.includes('/resolve/') ? next : undefined;
+}
+
+function sentOn({ sentOnBy, response }: ResolveAnswer): string | undefined {
+  return sentOnBy.length === 0 ? undefined : `sent on: ${[...sentOnBy, response.url.host].join(' → ')}`;
+}
+
+/** How the Hub tells people of slower service. */
+function notice({ headers }: HttpResponse): string | undefined {
+  const text = headers['x-hf-warning'];
+  const said = (Array.isArray(text) ? text.join('; ') : text)?.trim().slice(0, MAX_NOTICE);
+  return said === undefined || said === '' ? undefined : `X-HF-Warning: ${said}`;
+}

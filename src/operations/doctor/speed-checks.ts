@@ -1,0 +1,246 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { HttpClient, HttpClientOptions, HttpResponse } from '../../http/client.ts';
+import { Dialer } from '../../http/dialer.ts';
+import { networkError } from '../../http/network-error.ts';
+import type { NetworkSettings } from '../../http/network-settings.ts';
+import { plainHost, proxyFor } from '../../http/proxy.ts';
+import type { ByteRange } from '../../model/byte-range.ts';
+import { toFetchError } from '../../model/error.ts';
+import { formatRate } from '../../model/format.ts';
+import type { Location } from '../../source/source.ts';
+import type { Clock } from '../../system/clock.ts';
+import { onAbort } from '../../system/on-abort.ts';
+import type { Finding } from './check-runner.ts';
+import { type Phases, watchPhases } from './phases.ts';
+import { type TimedBytes, timeLocation } from './read-location.ts';
+
+const MEBIBYTE = 2 ** 20;
+/** Of the one connection, of several together, and of each address: 13 MiB in all. */
+const ONE_BYTES = 4 * MEBIBYTE;
+const SEVERAL = 4;
+const SEVERAL_BYTES: number = 5 * MEBIBYTE;
+const ADDRESS_BYTES = MEBIBYTE / 2;
+const MAX_ADDRESSES = 8;
+/** No measurement goes on for longer, in milliseconds. */
+const MAX_MS = 5000;
+/** Bytes per second of one connection below which it deserves a word. */
+const SLOW = 1_000_000;
+/** Several connections that bring less than this part of what one brings, and few bytes per second, collapse. */
+const COLLAPSED = { part: 0.25, rate: 10_000_000 } as const;
+
+/** What the measurements need. */
+export interface SpeedParties {
+  /** A client with no connection yet. Close it. */
+  readonly openHttp: (more?: Pick<HttpClientOptions, 'dialer' | 'observe'>) => HttpClient;
+  readonly network: NetworkSettings | undefined;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Every address of a name; of this machine's name servers unless a test says otherwise. */
+  readonly addressesOf?: ((host: string) => Promise<readonly string[]>) | undefined;
+}
+
+/** The time to the first byte on a new connection, and on one that is kept. */
+export async function checkFirstByte(parties: SpeedParties, location: Location): Promise<Finding> {
+  const { openHttp, clock, signal } = parties;
+  let phases: Phases | undefined;
+  const http = openHttp({
+    observe: (outgoing) => {
+      const watched = watchPhases(outgoing, clock);
+      phases = watched.phases;
+      return watched.enter;
+    },
+  });
+  const range: ByteRange = { start: 0, end: 1 };
+  try {
+    const fresh = await timeLocation(http, location, range, MAX_MS, clock, signal);
+    const parts = phases === undefined ? '' : partsOf(phases);
+    const again = await timeLocation(http, location, range, MAX_MS, clock, signal);
+    const onNew = `${waited(fresh)} ms on a new connection${parts}`;
+    if (again.response.reused) {
+      return { message: `${onNew}, ${waited(again)} ms on a kept one${popOf(again.response)}` };
+    }
+    // What ignores ranges is cut off, and with it the connection.
+    if (again.response.status !== 206) return { message: onNew };
+    return {
+      state: 'warning',
+      message: `${onNew}, ${waited(again)} ms on a second one`,
+      hint: 'The connection was not kept: every range then pays for a new one. A proxy on the way may be the reason.',
+    };
+  } finally {
+    http.close();
+  }
+}
+
+/** Returns the rate of one connection, in bytes per second, with what there is to say about it. */
+export async function checkSpeed(
+  { clock, signal }: SpeedParties,
+  http: HttpClient,
+  location: Location,
+  size: number,
+): Promise<{ readonly rate: number; readonly finding: Finding }> {
+  const part = { start: 0, end: Math.min(size, ONE_BYTES) };
+  const { bytes, headMs, endMs } = await timeLocation(http, location, part, MAX_MS, clock, signal);
+  const rate = bytes / seconds(headMs, endMs);
+  const message = `one connection brings ${formatRate(rate)}`;
+  if (rate >= SLOW) return { rate, finding: { message } };
+  const hint =
+    'Downloads use up to 32 connections, which helps where each is slowed. If all are slow, look at the line, a VPN, or a nearer mirror.';
+  return { rate, finding: { state: 'warning', message, hint } };
+}
+
+/** The rate of several new connections together. */
+export async function checkConnections(
+  { openHttp, clock, signal }: SpeedParties,
+  location: Location,
+  size: number,
+  rateOfOne: number | undefined,
+): Promise<Finding> {
+  const length = Math.floor(Math.min(size, SEVERAL_BYTES) / SEVERAL);
+  const http = openHttp();
+  try {
+    const settled = await Promise.allSettled(
+      Array.from({ length: SEVERAL }, (_, index) => {
+        const range = { start: index * length, end: (index + 1) * length };
+        return timeLocation(http, location, range, MAX_MS, clock, signal);
+      }),
+    );
+    signal.throwIfAborted();
+    const timed = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = settled.flatMap((one) => (one.status === 'rejected' ? [toFetchError(one.reason)] : []));
+    if (timed.length === 0) throw failed[0];
+    const rate = rateOf(timed);
+    const message = `${timed.length} of ${SEVERAL} connections bring ${formatRate(rate)} together`;
+    if (failed.length > 0) {
+      const hint = 'Fewer connections may do better here: --connections 2.';
+      return { state: 'warning', message, details: failed.map((error) => error.message), hint };
+    }
+    const told = `${SEVERAL} connections bring ${formatRate(rate)} together`;
+    const isFine = rateOfOne === undefined || rate >= rateOfOne * COLLAPSED.part || rate >= COLLAPSED.rate;
+    if (isFine) return { message: told };
+    const hint = 'That is less than one alone: fewer may do better here, --connections 1 or 2.';
+    return { state: 'warning', message: told, hint };
+  } finally {
+    http.close();
+  }
+}
+
+/** First byte and rate of every address of the host that sends the bytes. */
+export async function checkAddresses(
+  parties: SpeedParties,
+  location: Location,
+  url: URL,
+  size: number,
+): Promise<Finding> {
+  const { network, signal } = parties;
+  const host = plainHost(url);
+  if (network !== undefined && proxyFor(network, url) !== undefined) {
+    return { state: 'skipped', message: `a proxy chooses the address of ${host}` };
+  }
+  const addresses = await addressesOf(parties, url, host);
+  const asked = addresses.slice(0, MAX_ADDRESSES);
+  const rows: AddressRow[] = [];
+  for (const address of asked) {
+    rows.push(
+      await measureAddress(parties, location, address, { start: 0, end: Math.min(size, ADDRESS_BYTES) }),
+    );
+    signal.throwIfAborted();
+  }
+  const works = rows.filter((row) => row.works).length;
+  const width = Math.max(...asked.map((address) => address.length));
+  const details = rows.map(({ address, told }) => `${address.padEnd(width)}  ${told}`);
+  if (addresses.length > asked.length) details.push(`${addresses.length - asked.length} more were not asked`);
+  if (works === asked.length) {
+    return { message: `${works === 1 ? 'one address' : `${works} addresses`} of ${host}`, details };
+  }
+  return {
+    state: 'warning',
+    message: `${works} of ${asked.length} addresses of ${host} send bytes`,
+    details,
+    hint: 'Name servers hand out addresses in turn: runs that meet a bad one are slow or fail. Tell whoever runs that host.',
+  };
+}
+
+interface AddressRow {
+  readonly address: string;
+  readonly works: boolean;
+  readonly told: string;
+}
+
+async function measureAddress(
+  { openHttp, clock, signal }: SpeedParties,
+  location: Location,
+  address: string,
+  range: ByteRange,
+): Promise<AddressRow> {
+  const http = openHttp({ dialer: only(address, clock) });
+  try {
+    const timed = await timeLocation(http, location, range, MAX_MS, clock, signal);
+    const rate = rateOf([timed]);
+    return { address, works: true, told: `${waited(timed)} ms, ${formatRate(rate)}${popOf(timed.response)}` };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return { address, works: false, told: toFetchError(thrown).message };
+  } finally {
+    http.close();
+  }
+}
+
+async function addressesOf(
+  { addressesOf: given, signal }: SpeedParties,
+  url: URL,
+  host: string,
+): Promise<readonly string[]> {
+  if (given !== undefined) return await given(host);
+  if (isIP(host) !== 0) return [host];
+  let stop: () => void = () => {};
+  // A look-up cannot be taken back: it is left to itself.
+  const ended = new Promise<never>((_resolve, reject) => {
+    stop = onAbort(signal, () => reject(signal.reason));
+  });
+  try {
+    const found = await Promise.race([lookup(host, { all: true }), ended]);
+    return [...new Set(found.map(({ address }) => address))];
+  } catch (thrown) {
+    signal.throwIfAborted();
+    throw networkError(thrown as NodeJS.ErrnoException, url, false);
+  } finally {
+    stop();
+  }
+}
+
+/** Every name has this one address. */
+function only(address: string, clock: Clock): Dialer {
+  return new Dialer({ clock, lookup: async () => [{ address, family: isIP(address) }] });
+}
+
+/** From the first head to the last byte: what waits for its head meanwhile brings nothing. */
+function rateOf(timed: readonly TimedBytes[]): number {
+  const bytes = timed.reduce((sum, one) => sum + one.bytes, 0);
+  return (
+    bytes /
+    seconds(Math.min(...timed.map(({ headMs }) => headMs)), Math.max(...timed.map(({ endMs }) => endMs)))
+  );
+}
+
+function seconds(fromMs: number, toMs: number): number {
+  return Math.max((toMs - fromMs) / 1000, 0.001);
+}
+
+function waited({ askedMs, headMs }: TimedBytes): number {
+  return Math.round(headMs - askedMs);
+}
+
+function partsOf({ lookup: found, connect, tls }: Phases): string {
+  const parts: string[] = [];
+  if (found !== undefined) parts.push(`name ${Math.round(found)}`);
+  if (connect !== undefined) parts.push(`connection ${Math.round(connect - (found ?? 0))}`);
+  if (tls !== undefined) parts.push(`TLS ${Math.round(tls - (connect ?? 0))}`);
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
+/** Which of its places the CDN of Hugging Face says it answered from. */
+function popOf({ headers }: HttpResponse): string {
+  const pop = headers['x-hf-cdn-pop'];
+  return typeof pop === 'string' && /^[\w.-]{1,40}$/.test(pop) ? `, ${pop}` : '';
+}

@@ -1,0 +1,96 @@
+import { resolve } from 'node:path';
+import type { Shard } from '../../plan/shard.ts';
+import type { WeightsPolicy } from '../../plan/weights-policy.ts';
+import type { Lockfile } from '../../store/records/lockfile.ts';
+import type { CacheChoice } from '../open-store.ts';
+import { type RunOptions, type TransferOptions, transferSettings } from '../options.ts';
+import { withRunContext } from '../run.ts';
+import { directoryName, type TargetOptions, targetOf } from '../target.ts';
+import { type DownloadOutcome, type DownloadRequest, download as runDownload } from './run-download.ts';
+
+/** What to download, where from, where to, and how hard to try. Only `repo` is needed. */
+export interface DownloadOptions extends TargetOptions, TransferOptions, RunOptions {
+  /**
+   * Where the files go; need not exist. `./NAME` for `main` and `./NAME_REV` for any other revision if left out. With
+   * `cache`, the root of the cache.
+   */
+  readonly directory?: string | undefined;
+  /** Files or folders of the repository; all of it if left out. */
+  readonly files?: readonly string[] | undefined;
+  /** Only paths that match one of these. */
+  readonly include?: readonly string[] | undefined;
+  /** No paths that match one of these. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Which of several formats of the same weights; `all` if left out. */
+  readonly weights?: WeightsPolicy | undefined;
+  /** Fetch even what is already right. */
+  readonly forceDownload?: boolean | undefined;
+  /** Go on although the directory holds another repository, whose files may then be replaced. */
+  readonly replaceRepo?: boolean | undefined;
+  /** Go on although the disk looks too small. */
+  readonly ignoreSpace?: boolean | undefined;
+  /** Where the same contents may stand on this machine; nowhere else is looked if left out. */
+  readonly reuse?: DownloadRequest['reuse'];
+  /** Obey this lock: its commit, its files, and nothing that the hub says otherwise. */
+  readonly lock?: Lockfile | undefined;
+  /** Afterwards delete what an earlier run put there and the revision no longer has. */
+  readonly prune?: boolean | undefined;
+  /** Only one of several parts of what is selected. */
+  readonly shard?: Shard | undefined;
+  /** Into a central cache, in the layout of the Hub's own clients. Not with `lock`, `prune`, `shard` and `offline`. */
+  readonly cache?: CacheChoice | undefined;
+  /** Given a function that says what every connection is at, when the transfer begins. */
+  readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
+}
+
+/**
+ * Pins the revision to a commit, lists it, fetches what is missing, verifies every byte and writes the manifest. A run
+ * that ended early is continued by the same call.
+ *
+ * Rejects with a FetchError: USAGE, NOT_FOUND, ACCESS, NETWORK, INTEGRITY, DISK, LOCKED or ABORTED. Prints nothing.
+ */
+export async function download(options: DownloadOptions): Promise<DownloadOutcome> {
+  return await withRunContext(options, ({ environment, emit, signal }) =>
+    runDownload(requestOf(options, false), environment, emit, signal, options.onStatus),
+  );
+}
+
+/** What `plan` finds. */
+export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
+
+/**
+ * What `download` would do with the same options, file by file: looks at the hub and at the directory, and changes
+ * nothing. Rejects as `download` does.
+ */
+export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
+  return await withRunContext(options, async ({ environment, emit, signal }) => {
+    const outcome = await runDownload(requestOf(options, true), environment, emit, signal);
+    const { fetchedBytes: _none, ...found } = outcome;
+    return found;
+  });
+}
+
+function requestOf(options: DownloadOptions, dryRun: boolean): DownloadRequest {
+  const settings = transferSettings(options);
+  const target = targetOf(options, settings.endpoint);
+  const { files = [], include = [], exclude = [], weights = 'all' } = options;
+  return {
+    ...settings,
+    repo: target.repo,
+    revision: target.revision ?? 'main',
+    mayBeQuantisation: target.revisionOrigin === 'colon',
+    quantisation: target.quantisation,
+    selection: { names: files, path: target.path, include, exclude },
+    weights,
+    directory: resolve(options.directory ?? directoryName(target)),
+    cache: options.cache,
+    reuse: options.reuse,
+    lock: options.lock,
+    shard: options.shard,
+    prune: options.prune ?? false,
+    forceDownload: options.forceDownload ?? false,
+    ignoreSpace: options.ignoreSpace ?? false,
+    replaceRepo: options.replaceRepo ?? false,
+    dryRun,
+  };
+}

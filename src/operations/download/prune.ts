@@ -1,0 +1,60 @@
+import { ContentChecker } from '../../hash/content-checker.ts';
+import type { Emit } from '../../model/event.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Revision } from '../../model/repo.ts';
+import { filesLeftBehind } from '../../store/directory/listing-record.ts';
+import { removeFile } from '../../store/directory/remove-file.ts';
+import { localPath } from '../../store/paths/safe-path.ts';
+import type { ManifestFile } from '../../store/records/manifest.ts';
+import { onDisk } from '../../system/disk/disk-error.ts';
+import { regularFile } from '../../system/disk/regular-file.ts';
+
+/** What is left behind in a directory. */
+export interface StaleFiles {
+  /** Ours, and still as they came: may be deleted. */
+  readonly prunable: readonly ManifestFile[];
+  /** Ours once, and edited since: somebody else's now. */
+  readonly edited: readonly ManifestFile[];
+}
+
+/** Reads what earlier runs put there and the revision no longer has, and tells what is still as it came. */
+export async function findStaleFiles(
+  directory: string,
+  revision: Revision,
+  listing: readonly RemoteFile[],
+  signal: AbortSignal,
+): Promise<StaleFiles> {
+  const prunable: ManifestFile[] = [];
+  const edited: ManifestFile[] = [];
+  await using checker = new ContentChecker(1);
+  for (const file of filesLeftBehind(directory, revision, listing)) {
+    signal.throwIfAborted();
+    const path = localPath(directory, file.path);
+    const sameSize = regularFile(path)?.size === file.size;
+    const digests = sameSize
+      ? await checker.check(path, file.size, { git: false, onRead: () => {} }, signal)
+      : undefined;
+    (digests?.sha256 === file.sha256 ? prunable : edited).push(file);
+  }
+  return { prunable, edited };
+}
+
+/** Deletes what may be deleted, and says what is kept and why. */
+export async function prune(
+  directory: string,
+  { prunable, edited }: StaleFiles,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { path } of prunable) {
+    signal.throwIfAborted();
+    await onDisk(localPath(directory, path), () => removeFile(directory, path));
+    emit({ type: 'note', message: `deleted ${path}: the revision does not have it any more` });
+  }
+  for (const { path } of edited) {
+    emit({
+      type: 'note',
+      message: `kept ${path}: the revision does not have it any more, but it was edited here`,
+    });
+  }
+}

@@ -1,0 +1,90 @@
+import type { Emit } from '../../model/event.ts';
+import { parseGgufName } from '../../model/gguf-name.ts';
+import type { Plan } from '../../model/plan.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Revision } from '../../model/repo.ts';
+import { weightFormat } from '../../model/weight-format.ts';
+import {
+  applyWeights,
+  pickles,
+  savedBySafetensors,
+  selectQuantisation,
+  type WeightsPolicy,
+} from '../../plan/weights-policy.ts';
+import type { ScanFinding, Source } from '../../source/source.ts';
+import type { Clock } from '../../system/clock.ts';
+
+/** The listing without the weights that nobody asked for. */
+export function applyWeightsPolicy(
+  listing: readonly RemoteFile[],
+  policy: WeightsPolicy,
+  quantisation: string | undefined,
+): readonly RemoteFile[] {
+  if (quantisation !== undefined) return selectQuantisation(listing, quantisation);
+  return applyWeights(listing, policy);
+}
+
+/** What to know of the files: pieces that have to be joined, and how much less would do where the same weights come in several formats. */
+export function noteDuplicates(plan: Plan, emit: Emit): void {
+  if (plan.totals.fetchBytes === 0) return;
+  const files = plan.files.map(({ file }) => file);
+  const pieces = new Set(
+    files
+      .map(({ path }) => parseGgufName(path))
+      .filter(({ joined }) => joined)
+      .map(({ whole }) => whole),
+  );
+  for (const whole of Array.from(pieces).slice(0, 5))
+    emit({
+      type: 'note',
+      message: `${whole} comes in pieces: join them with cat, in their order, before use`,
+    });
+  const saved = savedBySafetensors(files);
+  if (saved === 0) return;
+  const formats = new Set(files.map(({ path }) => weightFormat(path)));
+  const others = Array.from(formats).filter((format) => format !== 'other' && format !== 'safetensors');
+  const gigabytes = saved >= 1e9 ? `${(saved / 1e9).toFixed(1)} GB` : `${(saved / 1e6).toFixed(1)} MB`;
+  const message = `${gigabytes} of this are weights in other formats (${others.join(', ')}): --weights safetensors leaves them out`;
+  emit({ type: 'note', message });
+}
+
+/** The end of a run waits no longer for what the hub's scanners say, in milliseconds. */
+const SCAN_GRACE_MS = 300;
+
+/**
+ * Files that run code when they are loaded: what the hub's own scanners say of those that will be fetched. It is
+ * advice, so it is asked for beside the run, and neither its first byte nor its end waits for it.
+ */
+export class ScanAdvice implements Disposable {
+  readonly #ended = new AbortController();
+  readonly #risky: ReadonlySet<string>;
+  readonly #findings: Promise<readonly ScanFinding[] | undefined>;
+
+  constructor(plan: Plan, source: Source, revision: Revision, signal: AbortSignal) {
+    const fetched = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+    this.#risky = new Set(pickles(fetched).map(({ path }) => path));
+    const ended = AbortSignal.any([signal, this.#ended.signal]);
+    this.#findings =
+      this.#risky.size === 0
+        ? Promise.resolve(undefined)
+        : source.scan(revision, ended).catch(() => undefined);
+  }
+
+  /** Says what has come by now. */
+  async tell(emit: Emit, clock: Clock): Promise<void> {
+    const late = new Promise<undefined>((resolve) => clock.after(SCAN_GRACE_MS, () => resolve(undefined)));
+    const findings = (await Promise.race([this.#findings, late])) ?? [];
+    for (const { path, level } of findings) {
+      if (this.#risky.has(path))
+        emit({
+          type: 'note',
+          message: `the hub's scan calls ${path} ${level}: it can run code when it is loaded`,
+        });
+    }
+  }
+
+  /** Nobody asks any more. */
+  [Symbol.dispose](): void {
+    this.#ended.abort(new Error('the run has ended'));
+  }
+}

@@ -1,0 +1,65 @@
+import { FetchError } from '../model/error.ts';
+import type { Emit } from '../model/event.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { RepoRef } from '../model/repo.ts';
+import { repoPath } from '../model/repo.ts';
+import type { Lockfile } from '../store/records/lockfile.ts';
+import { readManifest } from '../store/records/manifest.ts';
+import type { Environment } from '../system/environment.ts';
+import { type Asked, lockfileMismatch, resolveFromHub } from './download/resolution.ts';
+import { type HubAccess, openHttp, openHub } from './open-source.ts';
+
+/** Asks the hub for what a download would fetch, and fetches nothing. In the order of the targets. */
+export async function lockRevisions(
+  targets: readonly Asked[],
+  access: HubAccess,
+  environment: Environment,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<readonly Lockfile[]> {
+  const http = openHttp(access, environment, emit);
+  try {
+    const source = openHub(access, environment, http, emit);
+    const locks: Lockfile[] = [];
+    for (const target of targets) {
+      const { revision, selected } = await resolveFromHub(target, { source, emit, signal });
+      const { repo, name, id: commit } = revision;
+      const files = selected.map(({ path, size, digest }) => {
+        if (digest === undefined) throw withoutHash(repo, path);
+        const sha256 = digest.algorithm === 'sha256' ? { sha256: digest.hex } : {};
+        return { path, size, ...sha256, oid: digest.hex };
+      });
+      locks.push({ version: 1, endpoint: access.endpoint, repo, revision: name, commit, files });
+    }
+    return locks;
+  } finally {
+    http.close();
+  }
+}
+
+function withoutHash(repo: RepoRef, path: string): FetchError {
+  return new FetchError('NETWORK', `the endpoint lists no usable hash for ${path} of ${repoPath(repo)}`, {
+    hint: 'A lock without hashes would promise nothing. Download it instead: fetch REPO --lock FILE hashes what comes.',
+  });
+}
+
+/** The lock of what a download has left behind, by its manifest: these paths, with the hashes that were computed here. */
+export function lockOfManifest(path: string, paths: readonly string[]): Lockfile {
+  const manifest = readManifest(path);
+  if (manifest === undefined) throw new FetchError('BUG', `there is no manifest at ${path} after a download`);
+  const wanted = new Set(paths);
+  return { ...manifest, files: manifest.files.filter((file) => wanted.has(file.path)) };
+}
+
+/** A git blob id is a sha1: where the lock has a sha256 as well, the content must have that too. */
+export function requireLockedHashes(lock: Lockfile, path: string, selected: readonly RemoteFile[]): void {
+  const manifest = readManifest(path);
+  const found = new Map(manifest?.files.map((file) => [file.path, file.sha256]));
+  const expected = new Map(lock.files.map((file) => [file.path, file.sha256]));
+  for (const { path } of selected) {
+    const sha256 = expected.get(path);
+    if (sha256 !== undefined && found.get(path) !== sha256) {
+      throw lockfileMismatch(lock, `${path} has another sha256 than the lock names`);
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import type { NetworkSettings } from '../http/network-settings.ts';
+import { FetchError } from '../model/error.ts';
+import type { Emit } from '../model/event.ts';
+import { HUB_HOST, HUB_HOSTS } from '../model/web-address.ts';
+import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
+import type { Token } from '../source/hub/token.ts';
+import type { Environment } from '../system/environment.ts';
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
+import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
+import type { TransferSettings } from './download/execute.ts';
+import type { HubAccess } from './open-source.ts';
+
+/** What happens where nobody says otherwise, on the command line too. */
+export const DEFAULTS: Defaults = {
+  endpoint: DEFAULT_ENDPOINT,
+  /** An upper bound: how many are really used follows from what they bring. */
+  connections: 32,
+  retry: DEFAULT_RETRY_POLICY,
+  stallTimeoutMs: 30_000,
+};
+
+interface Defaults {
+  readonly endpoint: string;
+  readonly connections: number;
+  readonly retry: RetryPolicy;
+  readonly stallTimeoutMs: number;
+}
+
+/** More connections than any server likes to see from one place. */
+export const MAX_CONNECTIONS: number = 256;
+
+/** Who watches a run, and who may end it. */
+export interface RunOptions {
+  /** Ends the run in order: what was fetched is kept. The run then rejects with ABORTED, the signal's reason its cause. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of everything that happens, while it happens. What it throws ends the run. */
+  readonly onEvent?: Emit | undefined;
+  /** Clock, chance, and who we are; `createEnvironment()` unless told otherwise. */
+  readonly environment?: Environment | undefined;
+}
+
+/** How to reach a hub, and how hard to try. No environment variable is looked at: see `readVariables`. */
+export interface HubOptions {
+  /** Address of the hub; https://huggingface.co if left out. */
+  readonly endpoint?: string | undefined;
+  /** Sent to the origin of the endpoint and nowhere else. With an `origin`, messages say where a bad one came from. */
+  readonly token?: string | Token | undefined;
+  /** Whatever is left out is as usual: 8 tries without any progress, half a second before the second one, doubling. */
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  /** Milliseconds without a byte before a connection is given up; 30,000 if left out. */
+  readonly stallTimeoutMs?: number | undefined;
+  /** The same for requests to the hub itself; as `stallTimeoutMs` if left out. */
+  readonly hubTimeoutMs?: number | undefined;
+  /** No request at all: whatever needs an answer fails. */
+  readonly offline?: boolean | undefined;
+  /** Proxies, further authorities, the only hosts that may be contacted. */
+  readonly network?: NetworkSettings | undefined;
+}
+
+/** How bytes of files are to be carried. */
+export interface TransferOptions extends HubOptions {
+  /** Most connections that carry bytes of files, all files together, 1 to 256; 32 if left out. */
+  readonly connections?: number | undefined;
+  /** Bytes per second, all connections together; no limit if left out. */
+  readonly bytesPerSecond?: number | undefined;
+  /** For finding out what is wrong with a network; `auto` if left out. */
+  readonly transport?: TransportChoice | undefined;
+}
+
+/** With everything filled in that was left out. Throws USAGE for a value that makes no sense. */
+export function hubAccess(options: HubOptions): HubAccess {
+  const { endpoint, token, retry, offline = false, network } = options;
+  const stallTimeoutMs = positive('stallTimeoutMs', options.stallTimeoutMs) ?? DEFAULTS.stallTimeoutMs;
+  return {
+    endpoint: endpoint === undefined ? DEFAULTS.endpoint : readEndpoint('endpoint', endpoint),
+    token: typeof token === 'string' ? named(token) : token,
+    retry: retryPolicy(retry),
+    stallTimeoutMs,
+    hubTimeoutMs: positive('hubTimeoutMs', options.hubTimeoutMs) ?? stallTimeoutMs,
+    offline,
+    network,
+  };
+}
+
+/** With what was left out as usual. Who says how often to try means every failure. */
+function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
+  const unreached = retry.tries === undefined ? {} : { unreachedTries: retry.tries };
+  return { ...DEFAULTS.retry, ...unreached, ...retry };
+}
+
+/** The same for whoever fetches files. */
+export function transferSettings(options: TransferOptions): TransferSettings {
+  const { connections = DEFAULTS.connections, transport = 'auto' } = options;
+  if (!Number.isInteger(connections) || connections < 1 || connections > MAX_CONNECTIONS) {
+    throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`);
+  }
+  const bytesPerSecond = positive('bytesPerSecond', options.bytesPerSecond);
+  return { ...hubAccess(options), connections, bytesPerSecond, transport };
+}
+
+/** An address of a hub, without a slash at the end. `origin` is where it was written. Throws USAGE. */
+export function readEndpoint(origin: string, written: string): string {
+  const text = written.trim();
+  if (!URL.canParse(text))
+    throw usage(`${origin}: "${text}" is not an address.`, 'Write it as https://HOST.');
+  const url = new URL(text);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw usage(`${origin}: an endpoint begins with https:// or http://.`, 'Write it as https://HOST.');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw usage(
+      `${origin}: an endpoint has no user and password in it.`,
+      'Use --token for the credential; in a program, the option `token`.',
+    );
+  }
+  // Names of the Hub that only redirect: a token would be lost on the way, because it goes to one origin.
+  if (url.protocol === 'https:' && url.port === '' && HUB_HOSTS.has(url.hostname)) url.hostname = HUB_HOST;
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+/** An empty one is none, as an empty variable is. */
+function named(value: string): Token | undefined {
+  if (value === '') return undefined;
+  if (/^[\x21-\x7e]+$/.test(value)) return { value, origin: 'the option token' };
+  throw new FetchError('ACCESS', 'the option token has characters that no token has', {
+    hint: 'Copy it again from the settings of your account, or leave it out: public repositories need none.',
+  });
+}
+
+function positive(name: string, value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
+  throw usage(`${name} is a number greater than 0, not ${value}.`);
+}
+
+function usage(message: string, hint = 'See docs/library.md.'): FetchError {
+  return new FetchError('USAGE', message, { hint });
+}

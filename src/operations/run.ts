@@ -1,0 +1,58 @@
+import { FetchError, toFetchError } from '../model/error.ts';
+import type { Emit } from '../model/event.ts';
+import type { Environment } from '../system/environment.ts';
+import { onAbort } from '../system/on-abort.ts';
+import { createEnvironment } from './create-environment.ts';
+import type { RunOptions } from './options.ts';
+
+/** What the library wants of whoever runs it, with everything filled in. */
+export interface Run {
+  readonly environment: Environment;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Carries out one run of the library. Whatever it rejects with is a FetchError: an abort is ABORTED with the signal's
+ * reason as its cause, unless the reason is a FetchError itself.
+ */
+export async function withRunContext<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
+  const { environment = createEnvironment(), onEvent = () => {} } = options;
+  // One of our own, because a listener that throws ends the run as well; otherwise it would end the process.
+  const controller = new AbortController();
+  const { signal } = controller;
+  let isBroken = false;
+  const emit: Emit = (event) => {
+    // After an abort there is still something to tell: what ends in order has results.
+    if (isBroken) return;
+    try {
+      onEvent(event);
+    } catch (thrown) {
+      isBroken = true;
+      controller.abort(thrown);
+    }
+  };
+  const outer = options.signal;
+  const stopListening = outer === undefined ? () => {} : onAbort(outer, () => controller.abort(outer.reason));
+  try {
+    if (outer?.aborted === true) controller.abort(outer.reason);
+    signal.throwIfAborted();
+    return await work({ environment, emit, signal });
+  } catch (thrown) {
+    throw named(thrown, signal, outer?.aborted === true);
+  } finally {
+    stopListening();
+  }
+}
+
+function named(thrown: unknown, signal: AbortSignal, wasAsked: boolean): FetchError {
+  if (thrown instanceof FetchError) return thrown;
+  if (!signal.aborted) return toFetchError(thrown);
+  const { reason } = signal;
+  if (reason instanceof FetchError) return reason;
+  const why = wasAsked ? 'the signal ended the run' : 'onEvent threw, which ended the run';
+  return new FetchError('ABORTED', why, {
+    cause: reason,
+    hint: 'Run it again to go on from there: what was fetched is kept.',
+  });
+}

@@ -1,0 +1,159 @@
+import type { ErrorCode } from '../../model/error.ts';
+import type { FileOutcome, TransferEvent } from '../../model/event.ts';
+import { repoPath } from '../../model/repo.ts';
+import type { Output, ReportTime } from './output.ts';
+import type { Reporter } from './reporter.ts';
+import { Tally } from './tally.ts';
+import { Throughput } from './throughput.ts';
+
+/** Raised only when a field changes its meaning or goes away; new fields may come at any time. */
+export const JSON_VERSION = 1;
+
+export interface JsonReporterOptions {
+  readonly output: Output;
+  readonly time: ReportTime;
+}
+
+export interface DoneFacts {
+  readonly path: string;
+  readonly commit: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly fetchedBytes: number;
+  readonly elapsedMs: number;
+}
+
+export interface ErrorFacts {
+  readonly code: ErrorCode;
+  readonly exit: number;
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+const PROGRESS_MS = 1000;
+
+/**
+ * `--json`: one object per line on stdout. Each begins with `event` and `v` (1). Sizes are bytes, `rate` is
+ * bytes per second, `seconds` and `delay` are seconds.
+ *
+ * - `resolved`: `repo` (`OWNER/NAME`, `datasets/OWNER/NAME`), `revision` (as asked), `commit` (40 hex digits)
+ * - `planned`: `files`, `bytes` (of all files of the plan), `held` (bytes that are here already)
+ * - `file`: `path`, `bytes`, `how` (`transferred`, `kept`, `repaired`): once for each file that is right
+ * - `progress`: `bytes` (here so far, held ones included), `total`, `rate` (network only); at most one per second,
+ *   none while nothing changes
+ * - `retry`: `what` (path, or what the hub was asked for), `attempt`, `delay`, `code`, `message`
+ * - `failed`: `path`, `code`, `message`
+ * - `done`: `path` (the directory or file), `commit`, `files`, `bytes`, `fetched` (bytes from the network), `seconds`
+ * - `error`: `code`, `exit` (the exit code), `message`, `hint` (null when there is none)
+ *
+ * `done` or `error` is the last line; the command line writes it with `doneLine` or `errorLine`.
+ */
+export function createJsonReporter(options: JsonReporterOptions): Reporter {
+  const { output, time } = options;
+  const tally = new Tally();
+  const throughput = new Throughput();
+  let lastProgress = '';
+  let closed = false;
+
+  const print = (event: string, fields: object): void => {
+    output.write(jsonLine(event, fields));
+  };
+
+  const printProgress = (): void => {
+    if (tally.plan === undefined) return;
+    const rate = Math.round(throughput.rate(time.now()));
+    const fields = { bytes: tally.doneBytes, total: tally.totalBytes, rate };
+    const line = jsonLine('progress', fields);
+    if (line !== lastProgress) output.write(line);
+    lastProgress = line;
+  };
+  const stopTicking = time.every(PROGRESS_MS, printProgress);
+
+  const printFile = (path: string, bytes: number, how: FileOutcome): void => {
+    print('file', { path, bytes, how });
+  };
+
+  const emit = (event: TransferEvent): void => {
+    if (closed) return;
+    // Read before the fold: a file that was finished already must not be told a second time.
+    const known = event.type === 'file-finished' && tally.file(event.path)?.state === 'finished';
+    tally.apply(event);
+    switch (event.type) {
+      case 'bytes':
+        throughput.record(event.count, time.now());
+        return;
+      case 'resolved': {
+        const { repo, name, id: commit } = event.revision;
+        print('resolved', { repo: repoPath(repo), revision: name, commit });
+        return;
+      }
+      case 'planned':
+        throughput.start(time.now());
+        print('planned', { files: tally.totalFiles, bytes: tally.totalBytes, held: tally.heldBytes });
+        for (const { action, file } of event.plan.files) {
+          if (action === 'keep') printFile(file.path, file.size, 'kept');
+        }
+        return;
+      case 'file-finished':
+        if (!known) printFile(event.path, event.size, event.how);
+        return;
+      case 'retrying': {
+        const { what, attempt, code, message } = event;
+        print('retry', { what, attempt, delay: toSeconds(event.delayMs), code, message });
+        return;
+      }
+      case 'file-failed':
+        print('failed', { path: event.path, code: event.code, message: event.message });
+        return;
+      default:
+        return;
+    }
+  };
+
+  const close = (): void => {
+    if (closed) return;
+    closed = true;
+    stopTicking();
+  };
+
+  return { emit, pause: () => () => {}, close };
+}
+
+/** The last line of a run that succeeded. */
+export function doneLine(facts: DoneFacts): string {
+  const { path, commit, files, bytes, fetchedBytes, elapsedMs } = facts;
+  return jsonLine('done', {
+    path,
+    commit,
+    files,
+    bytes,
+    fetched: fetchedBytes,
+    seconds: toSeconds(elapsedMs),
+  });
+}
+
+/** The last line of a run that failed or was interrupted. */
+export function errorLine(facts: ErrorFacts): string {
+  const { code, exit, message, hint } = facts;
+  return jsonLine('error', { code, exit, message, hint: hint ?? null });
+}
+
+function toSeconds(milliseconds: number): number {
+  return Math.round(milliseconds) / 1000;
+}
+
+function jsonLine(event: string, fields: object): string {
+  return `${safeJson({ event, v: JSON_VERSION, ...fields })}\n`;
+}
+
+// JSON itself only escapes what lies below the blank. The rest of what can disturb a terminal, or a reader
+// that splits at Unicode line ends, is written as \uXXXX too: the same name, in other letters.
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** JSON on which no control or direction character can ride into a terminal; it parses to the same value. */
+export function safeJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(
+    UNSAFE_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,186 @@
+import { totalLength } from '../../model/byte-range.ts';
+import type { FileOutcome, TransferEvent } from '../../model/event.ts';
+import type { Plan, PlannedFile } from '../../model/plan.ts';
+import type { Revision } from '../../model/repo.ts';
+
+export type FileState = 'waiting' | 'moving' | 'verifying' | 'finished' | 'failed';
+
+/** What is known of one file. `done` is never below 0 nor above `size`. */
+export interface FileProgress {
+  readonly path: string;
+  readonly size: number;
+  readonly done: number;
+  readonly state: FileState;
+}
+
+interface FileRecord {
+  readonly path: string;
+  size: number;
+  /** As counted from the events: may pass `size` for a moment, when two connections brought the same bytes. */
+  counted: number;
+  done: number;
+  state: FileState;
+  how: FileOutcome | undefined;
+}
+
+/**
+ * The fold of a run's events into totals. Every output reads its numbers here, so text and JSON cannot
+ * disagree. A `bytes` event costs one lookup and a few additions, for it comes thousands of times a second.
+ */
+export class Tally {
+  /** Bytes of all planned files, and how many of them are on disk and believed to be right. */
+  totalBytes = 0;
+  doneBytes = 0;
+  /** Bytes that were on disk before the run. */
+  heldBytes = 0;
+  /** Bytes that came over the network in this run, those that were lost again included. */
+  fetchedBytes = 0;
+  totalFiles = 0;
+  finishedFiles = 0;
+  /** Finished files by how they came to be right. */
+  readonly outcomes: Record<FileOutcome, number> = { transferred: 0, kept: 0, repaired: 0 };
+  failedFiles = 0;
+  retries = 0;
+  /** Files that the listing has named so far. */
+  listedFiles = 0;
+  revision: Revision | undefined;
+  plan: Plan | undefined;
+  readonly #files = new Map<string, FileRecord>();
+  /** In the order in which they began: a set keeps it, and lines on a screen then keep their places. */
+  readonly #active = new Set<FileRecord>();
+
+  /** Files that are moving or being verified, the oldest first. */
+  get active(): Iterable<FileProgress> {
+    return this.#active;
+  }
+
+  get activeFiles(): number {
+    return this.#active.size;
+  }
+
+  get remainingBytes(): number {
+    return this.totalBytes - this.doneBytes;
+  }
+
+  /** Bytes that count as done and have not been read yet: nobody knows whether they are of any use. */
+  get uncheckedBytes(): number {
+    const waiting = (this.plan?.files ?? []).filter(({ action, file }) => {
+      return action === 'check' && this.file(file.path)?.state === 'waiting';
+    });
+    return waiting.reduce((sum, { file }) => sum + (this.file(file.path)?.done ?? 0), 0);
+  }
+
+  file(path: string): FileProgress | undefined {
+    return this.#files.get(path);
+  }
+
+  apply(event: TransferEvent): void {
+    switch (event.type) {
+      case 'bytes':
+        this.fetchedBytes += event.count;
+        this.#count(this.#record(event.path), event.count);
+        break;
+      case 'bytes-lost':
+        this.#count(this.#record(event.path), -event.count);
+        break;
+      case 'resolved':
+        this.revision = event.revision;
+        break;
+      case 'listing':
+        this.listedFiles = event.files;
+        break;
+      case 'planned':
+        this.#begin(event.plan);
+        break;
+      case 'file-started': {
+        const record = this.#record(event.path);
+        this.#resize(record, event.size);
+        // The engine knows better than the plan: a checked file that proved wrong begins from its part.
+        this.#count(record, event.held - record.counted);
+        this.#enter(record, 'moving');
+        break;
+      }
+      case 'file-verifying':
+        this.#enter(this.#record(event.path), 'verifying');
+        break;
+      case 'file-finished': {
+        const record = this.#record(event.path);
+        this.#resize(record, event.size);
+        this.#count(record, event.size - record.counted);
+        this.#finish(record, event.how);
+        break;
+      }
+      case 'file-failed':
+        this.#enter(this.#record(event.path), 'failed');
+        break;
+      case 'retrying':
+        this.retries += 1;
+        break;
+      case 'note':
+      case 'hub-warning':
+      case 'contact':
+      case 'trace':
+        break;
+    }
+  }
+
+  #begin(plan: Plan): void {
+    this.plan = plan;
+    for (const planned of plan.files) {
+      const { path, size } = planned.file;
+      const record = this.#record(path);
+      this.#resize(record, size);
+      this.#count(record, heldOf(planned) - record.counted);
+      this.heldBytes += record.done;
+      if (planned.action === 'keep') this.#finish(record, 'kept');
+    }
+  }
+
+  /** Files that no plan named are counted all the same, so that an early event is not lost. */
+  #record(path: string): FileRecord {
+    let record = this.#files.get(path);
+    if (record === undefined) {
+      record = { path, size: 0, counted: 0, done: 0, state: 'waiting', how: undefined };
+      this.#files.set(path, record);
+      this.totalFiles += 1;
+    }
+    return record;
+  }
+
+  #resize(record: FileRecord, size: number): void {
+    this.totalBytes += size - record.size;
+    record.size = size;
+    this.#count(record, 0);
+  }
+
+  #count(record: FileRecord, change: number): void {
+    record.counted = Math.max(0, record.counted + change);
+    const done = Math.min(record.counted, record.size);
+    this.doneBytes += done - record.done;
+    record.done = done;
+  }
+
+  #finish(record: FileRecord, how: FileOutcome): void {
+    this.#enter(record, 'finished');
+    record.how = how;
+    this.outcomes[how] += 1;
+  }
+
+  /** The one place where a file changes its state, so that no counter can miss it. */
+  #enter(record: FileRecord, state: FileState): void {
+    if (record.state === 'finished') this.finishedFiles -= 1;
+    if (record.state === 'failed') this.failedFiles -= 1;
+    if (record.how !== undefined) this.outcomes[record.how] -= 1;
+    record.how = undefined;
+    record.state = state;
+    if (state === 'finished') this.finishedFiles += 1;
+    if (state === 'failed') this.failedFiles += 1;
+    if (state === 'moving' || state === 'verifying') this.#active.add(record);
+    else this.#active.delete(record);
+  }
+}
+
+/** Bytes of a planned file that count as here: all of a kept or checked one, the held ranges of a part. */
+export function heldOf(planned: PlannedFile): number {
+  return planned.action === 'transfer' ? totalLength(planned.held) : planned.file.size;
+}

@@ -1,0 +1,107 @@
+import type { BranchRow, FactName } from '../../model/branch-facts.ts';
+import { formatBytes, printable } from '../../model/format.ts';
+import { bitsCell, type Cell, EMPTY, factCell, rowName } from './branch-cells.ts';
+
+/** A column of the table of branches. The array below is in the order of display. */
+export interface Column {
+  readonly head: string;
+  /** The smaller, the longer it stays when the terminal gets narrow. */
+  readonly rank: number;
+  readonly align: 'left' | 'right';
+  readonly cell: (row: BranchRow) => Cell;
+  /** Leave it out where all rows say the same: the line above the table says it once. */
+  readonly onlyIfDifferent?: boolean;
+  /** May be cut at its end, to no less than this. */
+  readonly leastWidth?: number;
+  /** What the card's table calls it; undefined for those that it does not have. */
+  readonly title: string;
+}
+
+const fact = (name: FactName) => (row: BranchRow) => factCell(row, name);
+
+/** The columns that the rows have something to say in. */
+export function columnsFor(rows: readonly BranchRow[]): Column[] {
+  const oneRevision = new Set(rows.map((row) => row.revision)).size === 1;
+  const anyVariant = rows.some((row) => row.variant !== undefined);
+  const nameHead = oneRevision && anyVariant ? 'QUANTISATION' : 'BRANCH';
+  const columns: Column[] = [
+    {
+      head: nameHead,
+      rank: 0,
+      align: 'left',
+      cell: (row) => ({ text: rowName(row, oneRevision && anyVariant), mark: '' }),
+      title: nameHead === 'BRANCH' ? 'Branch' : 'Quantisation',
+    },
+    { head: 'METHOD', rank: 4, align: 'left', cell: fact('method'), onlyIfDifferent: true, title: 'Method' },
+    { head: 'BITS', rank: 2, align: 'right', cell: bitsCell, title: 'Bits' },
+    { head: 'GROUP', rank: 3, align: 'right', cell: fact('groupSize'), title: 'GS' },
+    { head: 'ORDER', rank: 5, align: 'left', cell: fact('actOrder'), title: 'Act Order' },
+    { head: 'DAMP', rank: 10, align: 'right', cell: fact('damp'), title: 'Damp %' },
+    { head: 'DATASET', rank: 8, align: 'left', cell: fact('dataset'), leastWidth: 8, title: 'Dataset' },
+    { head: 'SEQ', rank: 9, align: 'right', cell: fact('sequenceLength'), title: 'Seq Len' },
+    {
+      head: 'SIZE',
+      rank: 1,
+      align: 'right',
+      cell: (row) => ({ text: formatBytes(row.bytes), mark: '' }),
+      title: 'Size',
+    },
+    { head: 'EXLLAMA', rank: 7, align: 'left', cell: fact('exllama'), title: 'ExLlama' },
+    { head: 'PACKING', rank: 11, align: 'left', cell: fact('packing'), leastWidth: 8, title: 'Packing' },
+    {
+      head: 'PARAMS',
+      rank: 12,
+      align: 'right',
+      cell: fact('parameters'),
+      onlyIfDifferent: true,
+      title: 'Parameters',
+    },
+    {
+      head: 'CONTEXT',
+      rank: 13,
+      align: 'right',
+      cell: fact('context'),
+      onlyIfDifferent: true,
+      title: 'Context',
+    },
+    { head: 'PARTS', rank: 14, align: 'right', cell: partsCell, title: 'Parts' },
+    { head: 'FORMATS', rank: 6, align: 'left', cell: formatsCell, title: 'Formats' },
+    {
+      head: 'COMMIT',
+      rank: 15,
+      align: 'left',
+      cell: (row) => ({ text: printable(row.commit).slice(0, 7), mark: '' }),
+      onlyIfDifferent: true,
+      title: 'Commit',
+    },
+    {
+      head: 'DESCRIPTION',
+      rank: 16,
+      align: 'left',
+      cell: fact('description'),
+      leastWidth: 24,
+      title: 'Desc',
+    },
+  ];
+  return columns.filter((column) => {
+    const texts = rows.map((row) => column.cell(row).text);
+    if (texts.every((text) => text === '')) return false;
+    return column.onlyIfDifferent !== true || new Set(texts).size > 1;
+  });
+}
+
+/** Files in several parts: how many. */
+function partsCell({ variant, files, formats, otherCopies: other }: BranchRow): Cell {
+  const counted = formats.find(({ format }) => other === undefined || format === other.format);
+  const parts =
+    variant === undefined
+      ? (counted?.files ?? 0) - (other?.files ?? 0)
+      : files.filter(({ path }) => /\.gguf/i.test(path) && !/mmproj/i.test(path)).length;
+  return parts > 1 ? { text: String(parts), mark: '' } : EMPTY;
+}
+
+/** Named only where the same weights come more than once. */
+function formatsCell({ variant, formats }: BranchRow): Cell {
+  if (variant !== undefined || formats.length < 2) return EMPTY;
+  return { text: formats.map(({ format }) => format).join('+'), mark: '' };
+}

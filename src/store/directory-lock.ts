@@ -1,0 +1,285 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FetchError } from '../model/error.ts';
+import { atExit } from '../system/at-exit.ts';
+import type { Clock } from '../system/clock.ts';
+import { onDisk, onDiskSync } from '../system/disk/disk-error.ts';
+import { isLocalDisk } from '../system/disk/local-disk.ts';
+import { bootOf, isHere, type ProcessContext, parseOwner } from '../system/process-identity.ts';
+
+const HEARTBEAT_MS = 10_000;
+/** Other hosts cannot be asked whether a process lives; this long without a heartbeat counts as dead. */
+const FOREIGN_STALE_MS = 60_000;
+/** So often somebody who waits looks whether a heart beats. */
+const LOOK_MS = 1000;
+/** So long one holder may write the records of its run, on a slow shared disk. */
+const MAX_TURN_MS = 600_000;
+/** After so long whoever waits says so. */
+const TELL_MS = 3000;
+/** Between making the file and writing the owner into it a lock is empty. */
+const EMPTY_STALE_MS = 10_000;
+
+export interface LockOptions {
+  /** The option that names another place. */
+  readonly elsewhere?: '--local-dir' | '--cache-dir';
+  /** Ends waiting. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of a wait that people may wonder about. */
+  readonly note?: ((message: string) => void) | undefined;
+}
+
+/**
+ * One run per directory: a file that is made exclusively, with its owner inside and a heartbeat.
+ * Locks of dead processes are taken over. A lock that lies costs time, never correctness: files are
+ * hashed before they get their names.
+ */
+export class DirectoryLock implements AsyncDisposable {
+  readonly #path: string;
+  readonly #content: string;
+  readonly #clock: Clock;
+  #cancelHeartbeat: () => void = () => {};
+  readonly #forget: () => void;
+
+  private constructor(path: string, content: string, clock: Clock, forget: () => void) {
+    this.#path = path;
+    this.#content = content;
+    this.#clock = clock;
+    this.#forget = forget;
+    this.#beat();
+  }
+
+  /** Takes the lock or throws LOCKED, after a minute at most. The folder must exist. */
+  static async take(
+    path: string,
+    context: ProcessContext,
+    options: LockOptions = {},
+  ): Promise<DirectoryLock> {
+    const nonce = context.random().toString(36).slice(2);
+    const content = `${JSON.stringify({ ...context.owner, since: context.clock.now(), nonce })}\n`;
+    // From now on it may be there: a process that crashes takes it along.
+    const forget = atExit(() => {
+      if (read(path)?.text === content) unlinkSync(path);
+    });
+    try {
+      await DirectoryLock.#take(path, content, context, options);
+    } catch (error) {
+      forget();
+      throw error;
+    }
+    return new DirectoryLock(path, content, context.clock, forget);
+  }
+
+  static async #take(
+    path: string,
+    content: string,
+    context: ProcessContext,
+    options: LockOptions,
+  ): Promise<void> {
+    const { elsewhere = '--local-dir' } = options;
+    for (let tries = 0; tries < 3; tries += 1) {
+      if (create(path, content)) return;
+      const seen = read(path);
+      if (seen === undefined) continue;
+      const found = judge(seen, path, context);
+      const holder =
+        found.state === 'silent' ? await watch(path, seen, found.holder, context, options) : found.holder;
+      if (holder !== undefined) throw locked(path, holder, elsewhere);
+      if (await takeOver(path, seen, content, context)) return;
+    }
+    throw locked(path, 'another run', elsewhere);
+  }
+
+  /** The same, for somebody whose turn will come: LOCKED only when one holder takes ten minutes. */
+  static async wait(
+    path: string,
+    context: ProcessContext,
+    options: LockOptions = {},
+  ): Promise<DirectoryLock> {
+    const { clock } = context;
+    const { signal = new AbortController().signal, note } = options;
+    let holder = read(path)?.text;
+    let since = clock.monotonic();
+    let told = false;
+    for (;;) {
+      try {
+        return await DirectoryLock.take(path, context, options);
+      } catch (error) {
+        if (!(error instanceof FetchError) || error.code !== 'LOCKED') throw error;
+        const now = clock.monotonic();
+        const text = read(path)?.text;
+        if (text !== holder) since = now;
+        holder = text;
+        if (now - since > MAX_TURN_MS) throw error;
+        if (!told && now - since > TELL_MS) {
+          note?.(`${error.message}: waiting for it, to write down what this run has brought`);
+          told = true;
+        }
+        await clock.sleep(20 + context.random() * 80, signal);
+      }
+    }
+  }
+
+  #beat(): void {
+    this.#cancelHeartbeat = this.#clock.after(HEARTBEAT_MS, () => {
+      touch(this.#path, this.#content, this.#clock.now() / 1000).catch(() => {});
+      this.#beat();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#cancelHeartbeat();
+    // Somebody who thought us dead may have taken it over.
+    if (read(this.#path)?.text === this.#content) await unlink(this.#path).catch(() => {});
+    this.#forget();
+  }
+}
+
+/** Ours only: a machine that slept may find that somebody else has the lock by now. Never through a link. */
+async function touch(path: string, content: string, seconds: number): Promise<void> {
+  const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  try {
+    if ((await file.readFile('utf8')) === content) await file.utimes(seconds, seconds);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The holder if its lock changed within a minute of our own time; undefined if it did not. */
+async function watch(
+  path: string,
+  before: Seen,
+  holder: string,
+  { clock }: ProcessContext,
+  { signal = new AbortController().signal, note }: LockOptions,
+): Promise<string | undefined> {
+  note?.(`${holder} has not been heard of for a while: waiting a minute to see whether it still works here`);
+  for (let waited = 0; waited < FOREIGN_STALE_MS; waited += LOOK_MS) {
+    await clock.sleep(LOOK_MS, signal);
+    const now = read(path);
+    if (now === undefined) return undefined;
+    if (now.text !== before.text || now.modifiedMs !== before.modifiedMs) return holder;
+  }
+  return undefined;
+}
+
+/** In one go: a signal that ends the process must not find a lock without its owner, which nobody would take for ours. */
+function create(path: string, content: string): boolean {
+  return onDiskSync(path, () => {
+    try {
+      const descriptor = openSync(path, 'wx');
+      try {
+        // Not writeSync, which calls it done when a part of it fits.
+        writeFileSync(descriptor, content);
+      } catch (error) {
+        // On a full disk. Nobody shall wait for a run that never began.
+        rmSync(path, { force: true });
+        throw error;
+      } finally {
+        closeSync(descriptor);
+      }
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    }
+  });
+}
+
+interface Seen {
+  readonly text: string;
+  readonly modifiedMs: number;
+}
+
+function read(path: string): Seen | undefined {
+  try {
+    return { text: readFileSync(path, 'utf8'), modifiedMs: statSync(path).mtimeMs };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Who holds the lock at that path, for people; undefined if nobody does who may still be alive. Changes nothing. */
+export function lockHolder(path: string, context: ProcessContext): string | undefined {
+  const seen = read(path);
+  return seen === undefined ? undefined : livingHolder(seen, path, context);
+}
+
+/** A description of the holder if it seems to be alive. */
+function livingHolder(seen: Seen, path: string, context: ProcessContext): string | undefined {
+  const found = judge(seen, path, context);
+  return found.state === 'alive' ? found.holder : undefined;
+}
+
+/** `silent` is a holder elsewhere: by its clock and ours it is silent, but clocks differ. */
+type Judgement =
+  | { readonly state: 'alive' | 'silent'; readonly holder: string }
+  | { readonly state: 'dead'; readonly holder: undefined };
+
+const DEAD: Judgement = { state: 'dead', holder: undefined };
+
+function judge(seen: Seen, path: string, context: ProcessContext): Judgement {
+  const age = context.clock.now() - seen.modifiedMs;
+  const owner = parseOwner(seen.text);
+  if (owner === undefined) return age < EMPTY_STALE_MS ? { state: 'alive', holder: 'another run' } : DEAD;
+  if (isHere(owner, context.owner)) {
+    const start = context.processStart(owner.pid);
+    const isSame = start === '' || owner.startedAt === '' || start === owner.startedAt;
+    return start !== undefined && isSame ? { state: 'alive', holder: `process ${owner.pid}` } : DEAD;
+  }
+  const boots = [bootOf(owner), bootOf(context.owner)];
+  const rebooted = !boots.includes('') && boots[0] !== boots[1];
+  if (rebooted && isLocalDisk(dirname(path))) return DEAD;
+  const holder = `process ${owner.pid} on ${owner.host}`;
+  return { state: Math.abs(age) < FOREIGN_STALE_MS ? 'alive' : 'silent', holder };
+}
+
+/**
+ * Puts our content in place of a stale lock; false if somebody else was first. The path is never free
+ * meanwhile. Whoever wants to succeed a lock must first make a file that bears the name of its content:
+ * only one can. Whoever makes it later, because the first one is done, sees that the lock has changed.
+ */
+async function takeOver(
+  path: string,
+  stale: Seen,
+  content: string,
+  context: ProcessContext,
+): Promise<boolean> {
+  const claim = `${path}.${createHash('sha256').update(stale.text).digest('hex').slice(0, 16)}`;
+  if (!create(claim, content)) {
+    const rival = read(claim);
+    // Killed between the two steps.
+    if (rival !== undefined && livingHolder(rival, claim, context) === undefined)
+      await unlink(claim).catch(() => {});
+    return false;
+  }
+  return await onDisk(path, async () => {
+    const now = read(path);
+    if (now?.text === stale.text && now.modifiedMs === stale.modifiedMs) {
+      await rename(claim, path);
+      return true;
+    }
+    await unlink(claim);
+    return false;
+  });
+}
+
+function locked(path: string, holder: string, elsewhere: string): FetchError {
+  return new FetchError(
+    'LOCKED',
+    `${holder} is working on this ${elsewhere === '--cache-dir' ? 'repository in the cache' : 'directory'}`,
+    {
+      hint: `Wait for it to end, or use another ${elsewhere}. If nothing is running, remove ${path}.`,
+    },
+  );
+}

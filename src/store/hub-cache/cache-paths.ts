@@ -1,0 +1,87 @@
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { FetchError } from '../../model/error.ts';
+import type { RepoRef } from '../../model/repo.ts';
+import { onDiskSync } from '../../system/disk/disk-error.ts';
+import { localPath, nameProblem } from '../paths/safe-path.ts';
+
+/** Of the cache. `hf` and @huggingface/hub look at every other folder there and complain of those that are no repository. */
+const LOCKS_FOLDER = '.locks';
+export const STATE_FOLDER: string = `${LOCKS_FOLDER}/fetch`;
+
+/** `models--owner--name`: the folder of a repository in the cache. */
+export function repoFolderName({ type, id }: RepoRef): string {
+  return [`${type}s`, ...id.split('/')].join('--');
+}
+
+/** Where everything of one repository stands in a central cache. */
+export class CachePaths {
+  readonly cache: string;
+  /** Folder of the repository. */
+  readonly repo: string;
+  /** What is ours alone: the lock, the parts, the manifests. Relative to `stateRoot`, with `/`. */
+  readonly stateFolder: string;
+  readonly stateRoot: string;
+
+  constructor(cache: string, repo: RepoRef) {
+    const name = repoFolderName(repo);
+    const problem = nameProblem(name, 'posix') ?? (name.includes('/') ? 'it contains "/"' : undefined);
+    if (problem !== undefined) {
+      throw new FetchError('DISK', `${JSON.stringify(name)} cannot be a folder of the cache: ${problem}`, {
+        hint: 'Use --local-dir for this repository.',
+      });
+    }
+    this.cache = cache;
+    this.repo = join(cache, name);
+    // A repository that was moved to another disk and linked: parts must be on the same one.
+    const found = onDiskSync(this.repo, () => lstatSync(this.repo, { throwIfNoEntry: false }));
+    const moved = found?.isSymbolicLink() === true;
+    this.stateRoot = moved ? this.repo : cache;
+    this.stateFolder = moved ? '.fetch' : `${STATE_FOLDER}/${name}`;
+  }
+
+  get blobs(): string {
+    return join(this.repo, 'blobs');
+  }
+
+  blob(name: string): string {
+    return join(this.blobs, name);
+  }
+
+  get refs(): string {
+    return join(this.repo, 'refs');
+  }
+
+  /** The name of a revision is a path there. Throws DISK for one that leads elsewhere. */
+  ref(revision: string): string {
+    return localPath(this.refs, revision);
+  }
+
+  get snapshots(): string {
+    return join(this.repo, 'snapshots');
+  }
+
+  snapshot(commit: string): string {
+    return join(this.snapshots, commit);
+  }
+
+  tree(commit: string): string {
+    return join(this.repo, 'trees', `${commit}.json`);
+  }
+
+  get state(): string {
+    return join(this.stateRoot, ...this.stateFolder.split('/'));
+  }
+
+  get parts(): string {
+    return join(this.state, 'parts');
+  }
+
+  get lock(): string {
+    return join(this.state, 'lock');
+  }
+
+  manifest(commit: string): string {
+    return join(this.state, 'manifests', `${commit}.json`);
+  }
+}

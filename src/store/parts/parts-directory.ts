@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, renameSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ByteRange } from '../../model/byte-range.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import { type Revision, repoPath } from '../../model/repo.ts';
+import { bootId } from '../../system/disk/boot-id.ts';
+import { isLocalDisk } from '../../system/disk/local-disk.ts';
+import { removeIfThere } from '../../system/disk/remove-if-there.ts';
+import type { ProcessContext } from '../../system/process-identity.ts';
+import { copyRanges } from './copy-content.ts';
+import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
+import { type OwnerState, PartOwner } from './part-owner.ts';
+
+export interface Part {
+  readonly identity: PartIdentity;
+  /** Absolute paths of the unfinished file and of its journal, while this run works on them. */
+  readonly part: string;
+  readonly journal: string;
+  /** Where they stand when nobody does. */
+  readonly free: { readonly part: string; readonly journal: string };
+}
+
+/** `ID.part` and `ID.blocks` belong to nobody, `ID.OWNER.part` and `ID.OWNER.blocks` to a run. */
+const PART_NAME = /^([0-9a-f]+)(?:\.([^.]+))?\.(part|blocks)$/;
+
+interface Found {
+  readonly part: string;
+  readonly journal: string;
+  readonly held: readonly ByteRange[];
+  readonly heldBytes: number;
+  /** Somebody may still be writing to it: no other run may do so. */
+  readonly mayBeInUse: boolean;
+}
+
+/** Where the unfinished files of one revision stand. */
+export class PartsDirectory {
+  readonly boot: string = bootId();
+  readonly #folder: string;
+  readonly #revision: Revision;
+  readonly #owner: PartOwner;
+
+  constructor(folder: string, revision: Revision, context: ProcessContext) {
+    this.#folder = folder;
+    this.#revision = revision;
+    this.#owner = new PartOwner(context, () => isLocalDisk(folder));
+  }
+
+  /** Where this run works on a file. What others left of it is taken over first, or copied if they may still write. */
+  async take(file: RemoteFile, signal?: AbortSignal): Promise<Part> {
+    const identity = this.#identity(file);
+    const stem = join(this.#folder, partId(identity));
+    const own = `${stem}.${this.#owner.token}`;
+    const [part, journal] = [`${own}.part`, `${own}.blocks`];
+    const found = identity.size > BLOCK_BYTES ? this.#find(identity, this.names()) : undefined;
+    if (found?.mayBeInUse === true) {
+      await this.#copy(found, identity, { part, journal }, signal);
+    } else if (found !== undefined) {
+      // The journal first: if we are killed between the two, the next run finds it for the part.
+      renameIfThere(found.journal, journal);
+      renameIfThere(found.part, part);
+    }
+    return { identity, part, journal, free: { part: `${stem}.part`, journal: `${stem}.blocks` } };
+  }
+
+  /** What its owner may write from now on goes into its own file. A disk without room for both begins from nothing. */
+  async #copy(
+    found: Found,
+    identity: PartIdentity,
+    own: Pick<Part, 'part' | 'journal'>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    try {
+      await writeFile(own.part, '', { flag: 'wx' });
+      await copyRanges(found.part, own.part, found.held, signal);
+      PartJournal.write(own.journal, identity, found.held, this.boot);
+    } catch (error) {
+      await removeIfThere(own.part);
+      await removeIfThere(own.journal);
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (!['ENOSPC', 'EDQUOT', 'ENOENT'].includes(code)) throw error;
+    }
+  }
+
+  /** A name of this run's own beside the parts, for something that is put together before it is moved. */
+  scratch(file: RemoteFile): string {
+    return join(this.#folder, `${partId(this.#identity(file))}.${this.#owner.token}.link`);
+  }
+
+  /** Names in the folder now; empty where there is none. */
+  names(): ReadonlySet<string> {
+    try {
+      return new Set(readdirSync(this.#folder));
+    } catch {
+      return new Set();
+    }
+  }
+
+  /** What an earlier run left of this file. `names` spares looking for what is not there. */
+  held(file: RemoteFile, names: ReadonlySet<string>): readonly ByteRange[] {
+    if (names.size === 0) return [];
+    return this.#find(this.#identity(file), names)?.held ?? [];
+  }
+
+  /** The best of the parts of this content that nobody works on. */
+  #find(identity: PartIdentity, names: ReadonlySet<string>): Found | undefined {
+    const parts: string[] = [];
+    const journals: string[] = [];
+    const id = partId(identity);
+    for (const name of names) {
+      if (!name.startsWith(id) || this.#state(name) === 'alive') continue;
+      if (name.endsWith('.part')) parts.push(name);
+      else if (name.endsWith('.blocks')) journals.push(name);
+    }
+    let best: Found | undefined;
+    for (const name of parts) {
+      const part = join(this.#folder, name);
+      const size = lstatSync(part, { throwIfNoEntry: false })?.size ?? 0;
+      const own = name.replace(/part$/, 'blocks');
+      // A run that was killed while it took them over has the one under its name, and not yet the other.
+      for (const other of journals.includes(own) ? [own] : journals) {
+        const journal = join(this.#folder, other);
+        const held = PartJournal.peek(journal, identity, size, this.boot);
+        const heldBytes = held.reduce((sum, { start, end }) => sum + end - start, 0);
+        const mayBeInUse = this.#state(name) === 'silent';
+        if (heldBytes > (best?.heldBytes ?? 0)) best = { part, journal, held, heldBytes, mayBeInUse };
+      }
+    }
+    return best;
+  }
+
+  /** What is known of who writes to it. What is no file, or has a second name outside, is nothing of ours. */
+  #state(name: string): OwnerState {
+    const match = PART_NAME.exec(name);
+    const found = lstatSync(join(this.#folder, name), { throwIfNoEntry: false });
+    if (match === null || found?.isFile() !== true || found.nlink !== 1) return 'alive';
+    return this.#owner.state(match[2], found.mtimeMs);
+  }
+
+  /**
+   * Parts of files that the revision has and that were not asked for this time may still be wanted; all
+   * others go. One that cannot be removed harms nobody.
+   */
+  async removeOld(done: readonly RemoteFile[], listing: readonly RemoteFile[]): Promise<void> {
+    const names = await readdir(this.#folder);
+    if (names.length === 0) return;
+    const finished = new Set(done.map((file) => file.path));
+    const wanted = listing.filter((file) => !finished.has(file.path));
+    const keep = new Set(wanted.map((file) => partId(this.#identity(file))));
+    for (const name of names) {
+      const [, id = '', owner] = PART_NAME.exec(name) ?? [];
+      if (keep.has(id) || (owner !== undefined && this.#state(name) === 'alive')) continue;
+      await removeIfThere(join(this.#folder, name)).catch(() => {});
+    }
+  }
+
+  #identity(file: RemoteFile): PartIdentity {
+    const { repo, id: commit } = this.#revision;
+    const { path, size, digest } = file;
+    const content = digest === undefined ? `commit:${commit}` : `${digest.algorithm}:${digest.hex}`;
+    return { repo: repoPath(repo), path, size, content };
+  }
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    // Another run was quicker: then it is that one's.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+/** Names part and journal on disk. Says nothing of the content; the journal's first line does. */
+function partId({ repo, path, size, content }: PartIdentity): string {
+  return createHash('sha256')
+    .update(JSON.stringify([repo, path, size, content]))
+    .digest('hex')
+    .slice(0, 32);
+}

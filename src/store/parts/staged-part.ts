@@ -1,0 +1,250 @@
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  unlinkSync,
+} from 'node:fs';
+import { rename } from 'node:fs/promises';
+import type { ByteRange } from '../../model/byte-range.ts';
+import type { ContentDigests } from '../../model/digest.ts';
+import { FetchError } from '../../model/error.ts';
+import { IntervalSet } from '../../model/interval-set.ts';
+import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
+import type { Flush } from '../../system/disk/flush.ts';
+import { removeIfThere } from '../../system/disk/remove-if-there.ts';
+import type { FinalPlace } from '../paths/final-place.ts';
+import { stampOf } from '../records/stamp.ts';
+import type { StagedFile } from '../store.ts';
+import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
+
+export interface StagedPartPaths {
+  readonly part: string;
+  readonly journal: string;
+  /** Where the file stands once it is right. */
+  readonly final: (digests: ContentDigests) => string;
+  /** Where both are put when the run ends in order, for any other to continue. */
+  readonly free: { readonly part: string; readonly journal: string };
+}
+
+export interface StagedPartContext {
+  /** Which start of the machine this is. */
+  readonly boot: string;
+  readonly monotonic: () => number;
+  readonly flush: Flush;
+  /** Where the finished file is put. */
+  readonly place: FinalPlace;
+  /** `stamp` is that of what was hashed, under its final name; undefined if it was touched meanwhile. */
+  readonly onCommit: (digests: ContentDigests, stamp: string | undefined) => Promise<void>;
+}
+
+/** So much, or so long, is at stake in a power cut. */
+const CHECKPOINT_BYTES = 256 * 1024 * 1024;
+const CHECKPOINT_MS = 10_000;
+
+/**
+ * A part file with its journal. Files of one block or less have no journal: fetching them again is
+ * cheaper than a second file.
+ */
+export class StagedPart implements StagedFile {
+  readonly received: IntervalSet;
+  readonly descriptor: number;
+  readonly #paths: StagedPartPaths;
+  readonly #size: number;
+  readonly #journal: PartJournal | undefined;
+  readonly #context: StagedPartContext;
+  #open = true;
+  #unsafeBytes = 0;
+  #checkpointAt: number;
+  #checkpoint: Promise<void> | undefined;
+  /** The disk has lost some of it, and says so only once: nothing of it can be trusted any more. */
+  #lost: { readonly error: unknown } | undefined;
+
+  constructor(paths: StagedPartPaths, identity: PartIdentity, context: StagedPartContext) {
+    this.#paths = paths;
+    this.#size = identity.size;
+    this.#context = context;
+    this.#checkpointAt = context.monotonic();
+    const journaled = identity.size > BLOCK_BYTES;
+    this.descriptor = openPart(paths, journaled);
+    try {
+      const { size } = fstatSync(this.descriptor);
+      this.#journal = journaled ? PartJournal.open(paths.journal, identity, size, context.boot) : undefined;
+      // Whatever stands behind the end would stay there for ever.
+      if (size > identity.size) ftruncateSync(this.descriptor, identity.size);
+    } catch (error) {
+      closeSync(this.descriptor);
+      throw error;
+    }
+    this.received = new IntervalSet(this.#journal?.held ?? []);
+  }
+
+  get partPath(): string {
+    return this.#paths.part;
+  }
+
+  wrote(range: ByteRange): number {
+    // Word of a write that two connections made may come when the file is settled.
+    if (!this.#open) return 0;
+    const added = this.received.add(range);
+    onDiskSync(this.#paths.journal, () => this.#journal?.record(range, this.received));
+    this.#unsafeBytes += added;
+    this.#checkpointIfDue();
+    return added;
+  }
+
+  /**
+   * Power may be cut at any time: what is flushed to the disk now and then, behind the back of the writers,
+   * is marked as durable once the disk says so, never before.
+   */
+  #checkpointIfDue(): void {
+    if (this.#journal === undefined || this.#checkpoint !== undefined) return;
+    const now = this.#context.monotonic();
+    if (this.#unsafeBytes < CHECKPOINT_BYTES && now - this.#checkpointAt < CHECKPOINT_MS) return;
+    this.#unsafeBytes = 0;
+    this.#checkpointAt = now;
+    const settle = this.#journal.checkpoint();
+    this.#checkpoint = this.#makeDurable()
+      .then((isDurable) => {
+        if (isDurable) settle();
+      })
+      // Remembered, and told when the file is to get its name.
+      .catch((error) => this.#poison(error))
+      .finally(() => {
+        this.#checkpoint = undefined;
+      });
+  }
+
+  /**
+   * The system tells a lost write to one flush and to no later one, and takes the pages for clean then: also after
+   * a flush that succeeds, and in a later run, the part cannot be trusted.
+   */
+  async #makeDurable(): Promise<boolean> {
+    try {
+      return await this.#context.flush.file(this.descriptor);
+    } catch (error) {
+      this.#poison(error);
+      throw error;
+    }
+  }
+
+  /** At once, not at the end: if the run is killed now, the next one must not find marks. */
+  #poison(error: unknown): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = { error };
+    try {
+      this.#journal?.clear();
+    } catch {
+      // The end of this run removes both.
+    }
+  }
+
+  restart(): void {
+    this.#mustBeOpen();
+    this.received.clear();
+    onDiskSync(this.#paths.journal, () => this.#journal?.clear());
+  }
+
+  async commit(digests: ContentDigests): Promise<void> {
+    this.#mustBeOpen();
+    const final = this.#paths.final(digests);
+    await onDisk(final, async () => {
+      // The content must survive a power cut before the name does.
+      await this.#makeDurable();
+      await this.#checkpoint;
+      if (this.#lost !== undefined) throw this.#lost.error;
+      const hashed = this.#mustBeWhatWasHashed();
+      this.#close();
+      await this.#context.place.move(this.#paths.part, final);
+      if (this.#journal !== undefined) await removeIfThere(this.#paths.journal);
+      await this.#context.onCommit(digests, stampOfMoved(hashed, final));
+    });
+  }
+
+  async discard(): Promise<void> {
+    await this.#checkpoint;
+    this.#close();
+    await onDisk(this.#paths.part, async () => {
+      await removeIfThere(this.#paths.part);
+      await removeIfThere(this.#paths.journal);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#checkpoint;
+    if (!this.#open) return;
+    // Without a whole block there is nothing that a later run could continue.
+    const worthless = this.#lost !== undefined || (this.#journal?.held.length ?? 0) === 0;
+    const ours = this.#isKnownAsOurs();
+    this.#close();
+    if (!ours) return;
+    if (worthless) await this.discard().catch(() => {});
+    else await this.#putBack().catch(() => {});
+  }
+
+  /** Nobody writes to it any more: whoever comes next may have it. */
+  async #putBack(): Promise<void> {
+    await rename(this.#paths.part, this.#paths.free.part);
+    await rename(this.#paths.journal, this.#paths.free.journal);
+  }
+
+  /** The number of a closed descriptor may be that of another file by now: nothing may be done with it. */
+  #mustBeOpen(): void {
+    if (!this.#open) throw new FetchError('BUG', `${this.#paths.part} is not open any more`);
+  }
+
+  /** Another run that did not see our lock may have put its own part there: that one was not verified. */
+  #mustBeWhatWasHashed(): BigIntStats {
+    const own = fstatSync(this.descriptor, { bigint: true });
+    if (this.#isOurs() && own.size === BigInt(this.#size)) return own;
+    throw new FetchError('DISK', `${this.#paths.part} was changed by another program`, {
+      hint: 'Nothing else may work in this directory meanwhile. Run the same command again.',
+    });
+  }
+
+  #isOurs(): boolean {
+    const named = lstatSync(this.#paths.part, { throwIfNoEntry: false });
+    const own = fstatSync(this.descriptor);
+    return named !== undefined && named.ino === own.ino && named.dev === own.dev;
+  }
+
+  /** A part that cannot be looked at stays where it is: what ended the run has been named, and is the reason. */
+  #isKnownAsOurs(): boolean {
+    try {
+      return this.#isOurs();
+    } catch {
+      return false;
+    }
+  }
+
+  #close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#journal?.close();
+    closeSync(this.descriptor);
+  }
+}
+
+/** Never into a link: what is written must stay in the folder of parts. */
+function openPart({ part }: StagedPartPaths, journaled: boolean): number {
+  const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+  if (journaled) {
+    const descriptor = openSync(part, flags, 0o666);
+    if (fstatSync(descriptor).nlink === 1) return descriptor;
+    // What has a second name is somebody's file.
+    closeSync(descriptor);
+  }
+  // A new file, not the old one emptied: somebody may be about to give that one its final name.
+  if (lstatSync(part, { throwIfNoEntry: false }) !== undefined) unlinkSync(part);
+  return openSync(part, flags | constants.O_EXCL, 0o666);
+}
+
+/** Moving changes the time of the inode, and nothing else of it. */
+function stampOfMoved(hashed: BigIntStats, final: string): string | undefined {
+  const named = lstatSync(final, { bigint: true, throwIfNoEntry: false });
+  const same = named?.ino === hashed.ino && named.size === hashed.size && named.mtimeNs === hashed.mtimeNs;
+  return same ? stampOf(named) : undefined;
+}

@@ -1,0 +1,154 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { ContentDigests } from '../../model/digest.ts';
+import type { Flush } from '../../system/disk/flush.ts';
+import { writeAtomically } from '../../system/disk/write-atomically.ts';
+
+/** A file that we hashed, and the stamp that it had then. */
+interface HashRecord extends ContentDigests {
+  readonly stamp: string;
+}
+
+const NAME = 'hashed';
+/** More lines that say nothing any more than this, and the file is written anew. */
+const MAX_STALE = 1000;
+/** To read a smaller file again takes no longer than to write down that it need not be. */
+const BIG_BYTES = 1024 * 1024;
+const MAX_UNWRITTEN = 32;
+
+/**
+ * What we hashed ourselves: lines of `["path","stamp","sha256","git blob id" or null]`, added as files are done, so
+ * that also a killed run need not be read again. It saves reading; a line that is lost or damaged costs a reading.
+ * Runs that share a directory write a file each, and all read all of them.
+ */
+export class HashRecords {
+  readonly #folder: string;
+  readonly #file: string;
+  #records: Map<string, HashRecord[]> | undefined;
+  readonly #unwritten: string[] = [];
+  #lines = 0;
+  /** The last line was cut short: the next must not go on in it. */
+  #torn = false;
+
+  /** `share` is a name for one of several runs that work on the same directory. */
+  constructor(folder: string, share?: string) {
+    this.#folder = folder;
+    this.#file = join(folder, `${NAME}${share === undefined ? '' : `-${share}`}.jsonl`);
+  }
+
+  /** The hashes of a file that is as it was when we read it; undefined if only reading tells. */
+  find(path: string, stamp: string): ContentDigests | undefined {
+    return this.#all()
+      .get(path)
+      ?.find((record) => record.stamp === stamp);
+  }
+
+  /** Writes down that a file of this stamp has these hashes: a big one at once, small ones some at a time. */
+  add(path: string, stamp: string, { sha256, gitSha1 }: ContentDigests): void {
+    const record = { stamp, sha256, gitSha1 };
+    enter(this.#all(), path, record);
+    this.#unwritten.push(line(path, record));
+    if (sizeIn(stamp) >= BIG_BYTES || this.#unwritten.length >= MAX_UNWRITTEN) this.save();
+  }
+
+  /** Writes what was added and is not on the disk yet. The folder must exist. */
+  save(): void {
+    if (this.#unwritten.length === 0) return;
+    const text = `${this.#torn ? '\n' : ''}${this.#unwritten.join('')}`;
+    this.#lines += this.#unwritten.length;
+    this.#unwritten.length = 0;
+    this.#torn = false;
+    try {
+      const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+      const descriptor = openSync(this.#file, flags, 0o666);
+      try {
+        writeFileSync(descriptor, text);
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch {
+      // A full disk, a link in its place: then the files are read again by the next run.
+    }
+  }
+
+  /** Leaves out what is no longer true, if that is much. */
+  async tidy(flush: Flush): Promise<void> {
+    this.save();
+    const records = this.#all();
+    if (this.#lines - records.size < Math.max(MAX_STALE, records.size)) return;
+    const text = [...records].map(([path, [latest]]) => line(path, latest!)).join('');
+    await writeAtomically(this.#file, text, { flush });
+    this.#lines = records.size;
+  }
+
+  #all(): Map<string, HashRecord[]> {
+    if (this.#records === undefined) {
+      this.#records = new Map();
+      // Our own comes last: what it says was said last.
+      for (const file of [...others(this.#folder, this.#file), this.#file]) this.#read(file, this.#records);
+    }
+    return this.#records;
+  }
+
+  #read(file: string, records: Map<string, HashRecord[]>): void {
+    let text: string;
+    try {
+      text = readFileSync(file, 'utf8');
+    } catch {
+      return;
+    }
+    const lines = text.split('\n').filter((one) => one !== '');
+    for (const one of lines) {
+      const record = parse(one);
+      if (record !== undefined) enter(records, record.path, record.record);
+    }
+    if (file !== this.#file) return;
+    this.#lines = lines.length;
+    this.#torn = text !== '' && !text.endsWith('\n');
+  }
+}
+
+/** The latest first, each stamp once. */
+function enter(records: Map<string, HashRecord[]>, path: string, record: HashRecord): void {
+  const before = records.get(path);
+  if (before === undefined) records.set(path, [record]);
+  else records.set(path, [record, ...before.filter(({ stamp }) => stamp !== record.stamp)]);
+}
+
+function others(folder: string, own: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(NAME) && name.endsWith('.jsonl'))
+    .map((name) => join(folder, name))
+    .filter((path) => path !== own);
+}
+
+function line(path: string, { stamp, sha256, gitSha1 }: HashRecord): string {
+  return `${JSON.stringify([path, stamp, sha256, gitSha1 ?? null])}\n`;
+}
+
+function parse(text: string): { readonly path: string; readonly record: HashRecord } | undefined {
+  try {
+    const [path, stamp, sha256, gitSha1] = JSON.parse(text) as unknown[];
+    if (typeof path !== 'string' || typeof stamp !== 'string' || !isHex(sha256, 64)) return undefined;
+    return { path, record: { stamp, sha256, gitSha1: isHex(gitSha1, 40) ? gitSha1 : undefined } };
+  } catch {
+    return undefined;
+  }
+}
+
+function sizeIn(stamp: string): number {
+  return Number(stamp.split('-', 1)[0]);
+}
+
+function isHex(value: unknown, digits: number): value is string {
+  return typeof value === 'string' && value.length === digits && /^[0-9a-f]+$/.test(value);
+}

@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs';
+import { FetchError } from '../../model/error.ts';
+import type { RepoType } from '../../model/repo.ts';
+import { diskError } from '../../system/disk/disk-error.ts';
+
+/** A file as a lock names it. */
+export interface LockfileEntry {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** 64 hex digits; may be left out for small files that nobody has downloaded. */
+  readonly sha256?: string;
+  /** The git blob sha1 or the LFS sha256, as the Hub names the content. */
+  readonly oid: string;
+}
+
+/** One revision of one repository, file by file: the format of cli.md section 7. A manifest is one too. */
+export interface Lockfile {
+  readonly version: 1;
+  readonly endpoint: string;
+  readonly repo: { readonly type: RepoType; readonly id: string };
+  readonly revision: string;
+  readonly commit: string;
+  readonly files: readonly LockfileEntry[];
+}
+
+/**
+ * The text of a lock file: for one repository exactly that format, for several `{"version":1,"repos":[…]}`, each in
+ * that format, in the given order. Sorted by path, two spaces, a newline at the end.
+ */
+export function lockText(locks: readonly Lockfile[]): string {
+  const [only] = locks;
+  const document =
+    locks.length === 1 && only !== undefined ? tidy(only) : { version: 1, repos: locks.map(tidy) };
+  return `${JSON.stringify(document, undefined, 2)}\n`;
+}
+
+function tidy({ version, endpoint, repo, revision, commit, files }: Lockfile): Lockfile {
+  const sorted = files
+    .toSorted((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0))
+    .map(({ path, size, sha256, oid }) => ({ path, size, ...(sha256 === undefined ? {} : { sha256 }), oid }));
+  return { version, endpoint, repo: { type: repo.type, id: repo.id }, revision, commit, files: sorted };
+}
+
+/** Reads a lock file; NOT_FOUND if there is none, INTEGRITY if it is none that this version understands. */
+export function readLocks(path: string): readonly Lockfile[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    const { message } = diskError(cause, path) as Error;
+    throw new FetchError('NOT_FOUND', `the lock file cannot be read: ${message}`, {
+      cause,
+      hint: 'Make one with `fetch lock REPO… --lock FILE`, or with --lock FILE beside a download.',
+    });
+  }
+  const locks = parseLocks(text);
+  if (locks !== undefined) return locks;
+  throw new FetchError('INTEGRITY', `${path} is not a lock file that this version of fetch understands`, {
+    hint: 'Name a file that `fetch lock` or `--lock` has written, or move this one away and write it anew.',
+  });
+}
+
+/** Undefined if the text is no lock. */
+export function parseLocks(text: string): readonly Lockfile[] | undefined {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(document) || document['version'] !== 1) return undefined;
+  const locks = Array.isArray(document['repos']) ? (document['repos'] as unknown[]) : [document];
+  return locks.length > 0 && locks.every(isLock) ? locks : undefined;
+}
+
+function isLock(value: unknown): value is Lockfile {
+  if (!isRecord(value)) return false;
+  const { version, endpoint, repo, revision, commit, files } = value;
+  return (
+    version === 1 &&
+    typeof endpoint === 'string' &&
+    isRecord(repo) &&
+    ['model', 'dataset', 'space'].includes(String(repo['type'])) &&
+    typeof repo['id'] === 'string' &&
+    typeof revision === 'string' &&
+    typeof commit === 'string' &&
+    /^[0-9a-f]{40}$/.test(commit) &&
+    Array.isArray(files) &&
+    files.every(isLockedFile)
+  );
+}
+
+function isLockedFile(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { path, size, sha256, oid } = value;
+  return (
+    typeof path === 'string' &&
+    Number.isSafeInteger(size) &&
+    (size as number) >= 0 &&
+    (sha256 === undefined || (typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256))) &&
+    typeof oid === 'string' &&
+    /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(oid)
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}

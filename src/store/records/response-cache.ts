@@ -1,0 +1,67 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ensureDirectory } from '../../system/disk/make-directory.ts';
+
+/** Larger answers are cheaper to ask for again than to keep. */
+const MAX_ENTRY_BYTES = 8_000_000;
+/** What nobody wanted for so long goes. */
+const MAX_AGE_MS = 60 * 24 * 3600 * 1000;
+const MAX_ENTRIES = 5000;
+
+/**
+ * Answers that can never change, because their key names a commit or the hash of a content. Only a help:
+ * whatever goes wrong with it counts as not being there.
+ */
+export class ResponseCache {
+  readonly #folder: string;
+  #made: Promise<unknown> | undefined;
+
+  /** `folder` is absolute and need not exist. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  get(key: string): Buffer | undefined {
+    try {
+      return readFileSync(this.#path(key));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async put(key: string, content: Uint8Array | string): Promise<void> {
+    if (content.length > MAX_ENTRY_BYTES) return;
+    try {
+      // Private repositories have private listings.
+      this.#made ??= ensureDirectory(this.#folder, 0o700);
+      await this.#made;
+      const path = this.#path(key);
+      const temporary = `${path}.${randomUUID()}`;
+      await writeFile(temporary, content, { flag: 'wx', mode: 0o600 });
+      await rename(temporary, path);
+    } catch {
+      // A full or read-only disk must not keep anybody from an answer.
+    }
+  }
+
+  /** Removes what is old, and the oldest of too many. */
+  prune(nowMs: number): void {
+    try {
+      const entries = readdirSync(this.#folder)
+        .map((name) => join(this.#folder, name))
+        .map((path) => ({ path, mtimeMs: statSync(path).mtimeMs }))
+        .sort((left, right) => right.mtimeMs - left.mtimeMs);
+      for (const [index, { path, mtimeMs }] of entries.entries()) {
+        if (index >= MAX_ENTRIES || nowMs - mtimeMs > MAX_AGE_MS) rmSync(path, { force: true });
+      }
+    } catch {
+      // Another run may be pruning as well.
+    }
+  }
+
+  #path(key: string): string {
+    return join(this.#folder, createHash('sha256').update(key).digest('hex'));
+  }
+}

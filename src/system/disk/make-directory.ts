@@ -1,0 +1,61 @@
+import { lstatSync } from 'node:fs';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FetchError } from '../../model/error.ts';
+import { diskError } from './disk-error.ts';
+
+/** Another run may remove its own empty folders while we make ours; so often we begin again. */
+const TRIES = 5;
+
+/**
+ * Makes a folder and those above it, one level after the other; returns the topmost that was not there before.
+ * Node's own `recursive` never ends where a file system answers "no such folder" below a folder that is there.
+ */
+export async function ensureDirectory(path: string, mode?: number): Promise<string | undefined> {
+  let topmost: string | undefined;
+  for (let attempt = 1; ; attempt += 1) {
+    const missing: string[] = [];
+    for (let folder = path; !(await isFolder(folder)); folder = dirname(folder)) missing.push(folder);
+    try {
+      for (const folder of missing.toReversed()) {
+        if (await makeOne(folder, mode)) topmost ??= folder;
+      }
+      return topmost;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if (attempt >= TRIES) throw impossible(path, error);
+    }
+  }
+}
+
+/** False where another run was quicker. */
+async function makeOne(folder: string, mode: number | undefined): Promise<boolean> {
+  try {
+    await mkdir(folder, mode);
+    return true;
+  } catch (error) {
+    if (await isFolder(folder)) return false;
+    throw error;
+  }
+}
+
+/** Throws what is wrong with a path that can neither be a folder nor become one. */
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    // Another run may have made it just now.
+    if (found === undefined || found.isDirectory()) return found !== undefined;
+    throw diskError(error, path);
+  }
+  throw Object.assign(new Error(`EEXIST: ${path}`), { code: 'EEXIST' });
+}
+
+function impossible(path: string, cause: unknown): FetchError {
+  return new FetchError('DISK', `${path}: the file system does not let a folder be made there`, {
+    cause,
+    hint: 'It may be a file system of the kernel, like /proc. Use --local-dir on a disk.',
+  });
+}

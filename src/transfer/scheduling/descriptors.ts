@@ -1,0 +1,74 @@
+import type { FetchError } from '../../model/error.ts';
+
+/** What a connection needs at most: its socket and one that is just closing, a part, its journal, and the hash that reads it. */
+const PER_CONNECTION = 5;
+/** And a file that waits for its hash and its name: part, journal, hash. */
+const PER_WAITING_FILE = 3;
+/** For threads that have not started, folders, records, look-ups, and the hub. */
+const RESERVED = 40;
+/** More files are not left waiting for their hash. */
+const MAX_WAITING = 72;
+
+export interface DescriptorPlan {
+  readonly connections: number;
+  /** Files that may wait for their hash and their name. */
+  readonly waitingFiles: number;
+}
+
+/** How many connections and waiting files fit into so many free descriptors; undefined: nobody knows, all of them. */
+export function fitDescriptors(free: number | undefined, connections: number): DescriptorPlan {
+  if (free === undefined) return { connections, waitingFiles: MAX_WAITING };
+  const room = free - RESERVED;
+  const fitting = Math.floor(room / (PER_CONNECTION + PER_WAITING_FILE));
+  const granted = Math.min(connections, Math.max(1, fitting));
+  const left = Math.floor((room - granted * PER_CONNECTION) / PER_WAITING_FILE);
+  return { connections: granted, waitingFiles: Math.min(MAX_WAITING, Math.max(1, left)) };
+}
+
+/** Whether this process, or the system, had no descriptor left: that may be otherwise soon. */
+export function isDescriptorShortage({ cause }: FetchError): boolean {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+/** So long nobody begins anything: others give back theirs soon. */
+const SHORTAGE_MS = 100;
+/** In a row, while nobody else is at work. */
+const MAX_ALONE = 20;
+
+/** How many connections may be at work: fewer when descriptors run out, until what is left can work. */
+export class DescriptorGuard {
+  #allowed: number;
+  #working = 0;
+  #alone = 0;
+  #closedUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(connections: number) {
+    this.#allowed = connections;
+  }
+
+  full(now: number): boolean {
+    return this.#working >= this.#allowed || now < this.#closedUntil;
+  }
+
+  enter(): void {
+    this.#working += 1;
+  }
+
+  leave(): void {
+    this.#working -= 1;
+  }
+
+  worked(): void {
+    this.#alone = 0;
+  }
+
+  /** A connection at work found no descriptor. False if even one alone has found none, again and again. */
+  short(now: number): boolean {
+    this.#closedUntil = now + SHORTAGE_MS;
+    this.#allowed = Math.max(1, Math.min(this.#allowed, Math.floor(this.#working / 2)));
+    if (this.#working > 1) return true;
+    this.#alone += 1;
+    return this.#alone < MAX_ALONE;
+  }
+}

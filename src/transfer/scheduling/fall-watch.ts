@@ -1,0 +1,153 @@
+/** Throughput is summed over slots of this length, in milliseconds. */
+const SLOT_MS = 500;
+/** And judged over so many of them: longer than a request waits for its first byte, or waves look like falls. */
+const WINDOW_SLOTS = 4;
+/** So far back throughput is remembered. */
+const MEMORY_MS = 60_000;
+/** Throughput has fallen if it is less than the best by this factor. */
+const FALL = 4;
+/** Fewer bytes per millisecond and connection than this, from the start, make us wonder whether fewer do better. */
+export const STARVED_RATE = 100;
+/** Nothing at all for so long is silence. */
+const SILENT_MS = 5000;
+/** Who did not look for so long was halted, and knows nothing of the time between. */
+const HALTED_MS = 2000;
+/** New connections that have brought nothing by then are not waited for. */
+const READY_MS = 3000;
+/** After a false alarm, none for so long; doubles with the next. */
+const QUIET_MS = 30_000;
+const MAX_QUIET_MS = 600_000;
+
+/** How throughput is not as it should be. Rates are bytes per millisecond. */
+export interface Fall {
+  /**
+   * `fell`: it was four times as much lately. `starved`: it never was more than a trickle. `silent`: nothing
+   * comes any more.
+   */
+  readonly kind: 'fell' | 'starved' | 'silent';
+  readonly rate: number;
+  /** What the best of the last minute promises for this number of connections; 0 if nothing is known. */
+  readonly expected: number;
+}
+
+export interface Look {
+  readonly now: number;
+  /** All that came so far. */
+  readonly bytes: number;
+  /** Connections that large files may have, have, and that have brought something. */
+  readonly limit: number;
+  readonly active: number;
+  readonly delivering: number;
+}
+
+interface Slot {
+  readonly bytes: number;
+  readonly ms: number;
+  readonly active: number;
+}
+
+/**
+ * Notices when the connections at work bring much less than they did. Only looks while about as many are at
+ * work as may be: the end of a run, a full queue of files to verify, or a wait for the hub are no falls. Under
+ * `--limit-rate`, only less than a quarter of that rate is a fall. Pure: times are arguments.
+ */
+export class FallWatch {
+  /** Bytes per millisecond that the user allows; undefined for all there are. */
+  readonly #allowed: number | undefined;
+  #limit = 0;
+  #since = 0;
+  #seenAt = Number.NEGATIVE_INFINITY;
+  #bytes = 0;
+  #byteAt = 0;
+  #slot: { at: number; bytes: number; active: number } | undefined;
+  #slots: Slot[] = [];
+  #best: { readonly at: number; readonly rate: number; readonly active: number }[] = [];
+  #judged = false;
+  #quietUntil = Number.NEGATIVE_INFINITY;
+  #quietMs = QUIET_MS;
+
+  constructor(allowed?: number) {
+    this.#allowed = allowed;
+  }
+
+  /** Whether a whole window was looked at since the start. */
+  get judged(): boolean {
+    return this.#judged;
+  }
+
+  /** `well`: a whole window was looked at, and it is as it should be. */
+  observe(look: Look): Fall | 'well' | undefined {
+    const { now, bytes, limit, active } = look;
+    const halted = now - this.#seenAt > HALTED_MS;
+    this.#seenAt = now;
+    if (bytes > this.#bytes || halted || active < limit / 2) this.#byteAt = now;
+    this.#bytes = bytes;
+    if (limit !== this.#limit) {
+      this.#limit = limit;
+      this.#since = now;
+      this.#restart();
+    }
+    if (halted || active < limit / 2 || active === 0) this.#restart();
+    else if (this.#fill(look)) return this.#judge(now);
+    return undefined;
+  }
+
+  /** What was taken for a collapse was none: what is now is what there is. */
+  falseAlarm(now: number): void {
+    this.#best = [];
+    this.#restart();
+    this.#judged = true;
+    this.#quietUntil = now + this.#quietMs;
+    this.#quietMs = Math.min(this.#quietMs * 2, MAX_QUIET_MS);
+  }
+
+  /** What so many connections should bring, by the best of the last minute; 0 if nothing is known. */
+  expected(now: number, active: number): number {
+    this.#best = this.#best.filter(({ at }) => now - at < MEMORY_MS);
+    return Math.max(0, ...this.#best.map((one) => one.rate * Math.min(1, active / one.active)));
+  }
+
+  #restart(): void {
+    this.#slot = undefined;
+    this.#slots = [];
+  }
+
+  /** True when a slot is full. */
+  #fill({ now, bytes, limit, active, delivering }: Look): boolean {
+    if (this.#slot === undefined) {
+      const ready = delivering >= limit / 2 || now - this.#since >= READY_MS;
+      if (ready) this.#slot = { at: now, bytes, active };
+      return false;
+    }
+    const { at, bytes: before } = this.#slot;
+    this.#slot.active = Math.min(this.#slot.active, active);
+    if (now - at < SLOT_MS) return false;
+    this.#slots.push({ bytes: bytes - before, ms: now - at, active: this.#slot.active });
+    if (this.#slots.length > WINDOW_SLOTS) this.#slots.shift();
+    this.#slot = { at: now, bytes, active };
+    return this.#slots.length === WINDOW_SLOTS;
+  }
+
+  #judge(now: number): Fall | 'well' | undefined {
+    const bytes = this.#slots.reduce((sum, slot) => sum + slot.bytes, 0);
+    const over = bytes / this.#slots.reduce((sum, slot) => sum + slot.ms, 0);
+    const last = this.#slots.at(-1)!;
+    // Half of a window may be from before the fall: what counts is how it ends.
+    const rate = Math.min(over, last.bytes / last.ms);
+    const active = Math.min(...this.#slots.map((slot) => slot.active));
+    const expected = this.expected(now, active);
+    const first = !this.#judged && expected === 0;
+    if (last.bytes === 0) {
+      const long = now - this.#byteAt >= SILENT_MS && now >= this.#quietUntil;
+      return long && expected > 0 ? { kind: 'silent', rate, expected } : undefined;
+    }
+    this.#judged = true;
+    const held = this.#allowed !== undefined && over >= this.#allowed / FALL;
+    const alarming = !held && active > 1 && now >= this.#quietUntil;
+    if (alarming && over < expected / FALL && last.bytes / last.ms < expected / FALL)
+      return { kind: 'fell', rate, expected };
+    if (alarming && first && over / active < STARVED_RATE) return { kind: 'starved', rate, expected };
+    this.#best.push({ at: now, rate: over, active });
+    return 'well';
+  }
+}

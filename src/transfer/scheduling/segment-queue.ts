@@ -1,0 +1,70 @@
+/** First in, first out, except for what is given back: that goes first. Every step is cheap at any length. */
+export class SegmentQueue<TrackedSegment extends { readonly file: number; position: number; end: number }> {
+  #waiting: TrackedSegment[] = [];
+  #head = 0;
+  readonly #returned: TrackedSegment[] = [];
+  #bytes = 0;
+
+  /** Sum of all that waits. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get length(): number {
+    return this.#waiting.length - this.#head + this.#returned.length;
+  }
+
+  /** What will be taken after `index` others; undefined if there is none. */
+  at(index: number): TrackedSegment | undefined {
+    const returned = this.#returned.length;
+    if (index < returned) return this.#returned[returned - 1 - index];
+    return this.#waiting[this.#head + index - returned];
+  }
+
+  append(work: TrackedSegment): void {
+    this.#bytes += work.end - work.position;
+    this.#waiting.push(work);
+  }
+
+  giveBack(work: TrackedSegment): void {
+    this.#bytes += work.end - work.position;
+    this.#returned.push(work);
+  }
+
+  take(): TrackedSegment | undefined {
+    const work = this.#next();
+    if (work !== undefined) this.#bytes -= work.end - work.position;
+    return work;
+  }
+
+  #next(): TrackedSegment | undefined {
+    const returned = this.#returned.pop();
+    if (returned !== undefined) return returned;
+    const work = this.#waiting[this.#head];
+    if (work === undefined) return undefined;
+    this.#head += 1;
+    if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#head);
+      this.#head = 0;
+    }
+    return work;
+  }
+
+  /** Adds to a piece that was taken those that follow it in its file, until it has so many bytes. */
+  lengthen(work: TrackedSegment, bytes: number): void {
+    while (work.end - work.position < bytes) {
+      const next = this.at(0);
+      if (next?.file !== work.file || next.position !== work.end) return;
+      work.end = next.end;
+      this.take();
+    }
+  }
+
+  remove(file: number): void {
+    this.#waiting = this.#waiting.slice(this.#head).filter((work) => work.file !== file);
+    this.#head = 0;
+    const kept = this.#returned.filter((work) => work.file !== file);
+    this.#returned.splice(0, this.#returned.length, ...kept);
+    this.#bytes = [...this.#waiting, ...kept].reduce((sum, { position, end }) => sum + end - position, 0);
+  }
+}

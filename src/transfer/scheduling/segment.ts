@@ -1,0 +1,78 @@
+/** Silent for this long, a segment is believed to be lost and may be taken whole. */
+const LOST_MS = 5000;
+/** A segment without a byte for so long is no slow one: nobody knows when it begins. */
+const SILENT_MS = 1000;
+
+/**
+ * A stretch of one file that one connection works on. The connection moves `position`; the schedule may lower `end`
+ * while the connection is at work. `file` is the caller's number for the file.
+ */
+export interface Segment {
+  readonly file: number;
+  position: number;
+  end: number;
+  /** Tries in a row that brought nothing from `position` on, by whichever connection. */
+  tried?: number;
+  /** Between two tries: its silence is our own. */
+  waiting?: boolean;
+}
+
+/** What is known of it besides. */
+export interface TrackedSegment extends Segment {
+  readonly small: boolean;
+  /** A server that ignores ranges sends it all in one: nothing can be taken from it. */
+  whole: boolean;
+  startedAt: number;
+  lastByteAt: number;
+  /** When the request under way was sent. */
+  askedAt: number;
+  /** Bytes per millisecond, smoothed; 0 until measured. */
+  rate: number;
+  /** Of the measurement under way; undefined before the first byte, whose wait is no matter of rate. */
+  windowStart: number | undefined;
+  windowBytes: number;
+  /** Silence after which the segment counts as lost. */
+  stallLimitMs: number;
+}
+
+export interface ConnectionState extends Readonly<Segment> {
+  readonly rate: number;
+  /** Milliseconds since its last byte. */
+  readonly silentMs: number;
+}
+
+export function trackSegment(file: number, position: number, end: number, small: boolean): TrackedSegment {
+  return {
+    file,
+    position,
+    end,
+    small,
+    whole: false,
+    startedAt: 0,
+    lastByteAt: 0,
+    askedAt: 0,
+    rate: 0,
+    windowStart: undefined,
+    windowBytes: 0,
+    stallLimitMs: LOST_MS,
+  };
+}
+
+export function isStalled(work: TrackedSegment, now: number): boolean {
+  if (work.waiting === true) return false;
+  return now - Math.max(work.lastByteAt, work.askedAt) >= work.stallLimitMs;
+}
+
+/** Bytes per millisecond; falls while nothing comes. */
+export function currentRate(work: TrackedSegment, now: number): number {
+  const silent = now - work.lastByteAt;
+  return silent > SILENT_MS ? (work.rate * SILENT_MS) / silent : work.rate;
+}
+
+/** Milliseconds until a segment is done, as it looks; 0 for one that has hardly begun. */
+export function timeLeft(work: TrackedSegment, now: number): number {
+  if (isStalled(work, now)) return Number.POSITIVE_INFINITY;
+  const rate = currentRate(work, now);
+  if (rate > 0) return (work.end - work.position) / rate;
+  return now - work.lastByteAt > SILENT_MS ? Number.POSITIVE_INFINITY : 0;
+}

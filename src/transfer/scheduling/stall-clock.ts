@@ -1,0 +1,26 @@
+/** So long a silence of all connections is nothing to wonder about. */
+const QUIET_MS = 500;
+/** The longest silence that is put down to the machine. */
+const MAX_GAP_MS = 1500;
+
+/**
+ * The time by which connections are compared. It stands still while none of them is heard of: a disk that takes
+ * no more for a second, or a machine that was halted, makes every connection look slow, and there is nothing to
+ * gain from taking work from one to give it to another. Milliseconds.
+ */
+export class StallClock {
+  #heardAt: number | undefined;
+  #stoodMs = 0;
+
+  /** `several`: more than one connection is at work. The silence of the only one is its own. */
+  at(monotonic: number, several: boolean): number {
+    const silence = several && this.#heardAt !== undefined ? monotonic - this.#heardAt : 0;
+    return monotonic - this.#stoodMs - Math.min(Math.max(0, silence - QUIET_MS), MAX_GAP_MS);
+  }
+
+  /** Some connection was heard of, at what `at` made of this time. */
+  heard(monotonic: number, time: number): void {
+    this.#heardAt = monotonic;
+    this.#stoodMs = monotonic - time;
+  }
+}

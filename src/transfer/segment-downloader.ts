@@ -1,0 +1,155 @@
+import { HostRanges } from '../http/host-ranges.ts';
+import { type FetchError, toFetchError } from '../model/error.ts';
+import type { Revision } from '../model/repo.ts';
+import type { Location } from '../source/source.ts';
+import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
+import type { FileTransfer, Place } from './file-transfer.ts';
+import type { Segment } from './scheduling/segment.ts';
+import type { RunContext } from './transfer-context.ts';
+
+/** Statuses by which a host says that this URL is no good, whatever it thinks of the file. */
+const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
+
+/** What a segment's fetching means for the schedule, told while it happens. */
+export interface SegmentObserver {
+  /** A request for the segment goes out. */
+  asked(): void;
+  /** `written` bytes of the segment are on disk; `added` of them were not before. */
+  wrote(written: number, added: number): void;
+  /** The server ignores ranges and sends the file from its first byte: the segment may be widened now. */
+  wholeFile(): void;
+  /** The server refused for being busy, or the connection broke: fewer connections may do better. */
+  trouble(kind: 'refused' | 'broke'): void;
+}
+
+/**
+ * Brings the bytes of segments: finds out where they are, asks for them, and tries again. This is where
+ * requests for file bytes are retried, and nowhere below.
+ */
+export class SegmentDownloader {
+  readonly #revision: Revision;
+  readonly #context: RunContext;
+  readonly #hosts = new HostRanges();
+
+  constructor(revision: Revision, context: RunContext) {
+    this.#revision = revision;
+    this.#context = context;
+  }
+
+  /** Fills the segment, with as many requests as it takes. `signal` ends it at once, `runSignal` the whole run. */
+  async fetch(
+    segment: Segment,
+    transfer: FileTransfer,
+    observer: SegmentObserver,
+    signal: AbortSignal,
+    runSignal: AbortSignal,
+  ): Promise<void> {
+    const { clock, random, retry, emit } = this.#context;
+    const what = transfer.file.path;
+    await retrying(
+      async (attempt) => {
+        while (segment.position < segment.end) {
+          await this.#request(segment, transfer, observer, attempt, signal, runSignal);
+        }
+      },
+      {
+        policy: retry,
+        clock,
+        random,
+        signal,
+        failures: segment.tried ?? 0,
+        onRetry: ({ code, message, status }, attempt, delayMs) => {
+          segment.tried = attempt - 1;
+          segment.waiting = true;
+          if (status === undefined || !REFUSALS.has(status))
+            observer.trouble(status === 429 || status === 503 ? 'refused' : 'broke');
+          emit({ type: 'retrying', what, attempt, delayMs, until: endOfWait(clock, delayMs), code, message });
+        },
+      },
+    );
+  }
+
+  /** Where the bytes are. Asked for all connections: it must not end because one of them does. */
+  locate(transfer: FileTransfer, runSignal: AbortSignal): Promise<Place> {
+    const { clock, source } = this.#context;
+    return transfer.place(
+      () => source.locate(this.#revision, transfer.file, runSignal),
+      () => clock.now(),
+    );
+  }
+
+  /** The location in the way that its host has turned out to need. */
+  async #asAnswered(
+    found: Location,
+    transfer: FileTransfer,
+    segment: Segment,
+    runSignal: AbortSignal,
+  ): Promise<Location> {
+    const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(new URL(found.url).origin);
+    if (ranges !== 'exact') return { ...found, ranges };
+    const range = { start: segment.position, end: segment.end };
+    return await this.#context.source.locate(this.#revision, transfer.file, runSignal, range);
+  }
+
+  /** Whether the same bytes are worth asking for at once, in another way: of the host, or of this file alone. */
+  #knowsBetter(place: Place, { refusal }: FetchError, { ranges }: Location, transfer: FileTransfer): boolean {
+    if (this.#hosts.refused(new URL(place.location.url).origin, refusal, ranges)) return true;
+    if (refusal !== 'no-ranges') return false;
+    // The host serves ranges of other files. Refused at two addresses in a row, this one is asked for whole.
+    if (ranges === 'none') transfer.rangesServed();
+    else transfer.rangesRefused(place);
+    return transfer.wholeOnly;
+  }
+
+  async #request(
+    segment: Segment,
+    transfer: FileTransfer,
+    observer: SegmentObserver,
+    attempt: Attempt,
+    signal: AbortSignal,
+    runSignal: AbortSignal,
+  ): Promise<void> {
+    const { transport, emit } = this.#context;
+    const place = await this.locate(transfer, runSignal);
+    signal.throwIfAborted();
+    const { origin } = new URL(place.location.url);
+    const location = await this.#asAnswered(place.location, transfer, segment, runSignal);
+    signal.throwIfAborted();
+    const { path, size: fileSize } = transfer.file;
+    const { descriptor } = transfer.staged;
+    observer.asked();
+    try {
+      await transport.bring(
+        { location, path, fileSize, window: segment, descriptor },
+        {
+          wrote: (range) => {
+            place.worked = true;
+            this.#hosts.worked(origin, location.ranges);
+            if (location.ranges !== 'none') transfer.rangesServed();
+            attempt.progressed();
+            segment.tried = 0;
+            const added = transfer.wrote(range);
+            observer.wrote(range.end - range.start, added);
+            if (added > 0) emit({ type: 'bytes', path, count: added });
+          },
+          wholeFile: () => observer.wholeFile(),
+          movedTo: (url) => place.moveTo(url),
+        },
+        signal,
+      );
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = toFetchError(thrown);
+      if (error.refusal === undefined || !isOfAddress(error)) throw error;
+      transfer.forgetPlace(place);
+      // An address that has served and is refused now has expired: a new one is no retry.
+      if (!place.worked && !this.#knowsBetter(place, error, location, transfer)) throw error;
+      emit({ type: 'trace', message: `${error.message}: asking for a new address` });
+    }
+  }
+}
+
+/** Whether another address, or another way to ask for it, may help: not where the host is only busy. */
+function isOfAddress({ status }: FetchError): boolean {
+  return status !== undefined && REFUSALS.has(status);
+}

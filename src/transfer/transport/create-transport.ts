@@ -1,0 +1,49 @@
+import { HttpClient } from '../../http/client.ts';
+import { Dialer } from '../../http/dialer.ts';
+import type { ContactedHost } from '../../http/host-policy.ts';
+import { redactUrl } from '../../http/url.ts';
+import type { Clock } from '../../system/clock.ts';
+import { AdaptiveTransport } from './adaptive-transport.ts';
+import { NodeHttpTransport } from './node-http-transport.ts';
+import { RateLimiter } from './rate-limiter.ts';
+import { SocketTransport } from './socket/socket-transport.ts';
+import type { Transport } from './transport.ts';
+import type { TransportSettings } from './worker/transport-messages.ts';
+
+/** The transports of one thread, as the settings ask for them. `trace` is told of requests. */
+export function createTransport(
+  settings: TransportSettings,
+  clock: Clock,
+  trace: (message: string) => void,
+  onContact: (contact: ContactedHost) => void = () => {},
+): Transport {
+  const { userAgent, stallTimeoutMs, bytesPerSecond, network, choice } = settings;
+  const limiter = bytesPerSecond === undefined ? undefined : new RateLimiter(bytesPerSecond, clock);
+  // One for both: what one of them learns of an address, the other knows.
+  const dialer = new Dialer({ clock });
+  const http = new HttpClient({
+    userAgent,
+    stallTimeoutMs,
+    clock,
+    network,
+    onContact,
+    dialer,
+    trace: (sent, status, elapsedMs) => {
+      const range = sent.headers?.['range'] ?? '';
+      trace(`GET ${redactUrl(sent.url)} ${range}: ${status ?? 'failed'}, ${Math.round(elapsedMs)} ms`);
+    },
+  });
+  const core = new NodeHttpTransport(http, clock, limiter);
+  if (choice === 'core') return core;
+  const raw = new SocketTransport({
+    userAgent,
+    stallTimeoutMs,
+    clock,
+    limiter,
+    trace,
+    network,
+    onContact,
+    dialer,
+  });
+  return new AdaptiveTransport(core, raw, { trustAll: choice === 'raw', clock, trace });
+}

@@ -1,0 +1,256 @@
+import { decoded, discard, readStart } from '../../http/body.ts';
+import type { HttpClient, HttpResponse } from '../../http/client.ts';
+import { emptyAnswer, networkError } from '../../http/network-error.ts';
+import { formatRange, rangeAnswer } from '../../http/range.ts';
+import { REFUSAL_BYTES, storageError } from '../../http/refusal.ts';
+import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url.ts';
+import type { ByteRange } from '../../model/byte-range.ts';
+import { FetchError } from '../../model/error.ts';
+import type { Location } from '../../source/source.ts';
+import type { Clock } from '../../system/clock.ts';
+import { diskError } from '../../system/disk/disk-error.ts';
+import { writeFully } from '../../system/disk/write-fully.ts';
+import { type RateLimiter, RateReservation } from './rate-limiter.ts';
+import { askedRange, type RangeJob, type RangeObserver, type Transport } from './transport.ts';
+
+/** Requests for one range: each redirect may take two. */
+const MAX_HOPS = 10;
+const HINT_CACHE = 'A cache on the way may be broken: try again later, or over another network or endpoint.';
+
+/** The transport that copes with everything that speaks HTTP: node:http(s), one buffer of the parser at a time. */
+export class NodeHttpTransport implements Transport {
+  readonly #http: HttpClient;
+  readonly #clock: Clock;
+  readonly #limiter: RateLimiter | undefined;
+
+  constructor(http: HttpClient, clock: Clock, limiter?: RateLimiter) {
+    this.#http = http;
+    this.#clock = clock;
+    this.#limiter = limiter;
+  }
+
+  /** `onHead` is told which origin answered, and whether it was exactly the plain 206 that was asked for. */
+  async bring(
+    job: RangeJob,
+    observer: RangeObserver,
+    signal: AbortSignal,
+    onHead: (origin: string, clean: boolean) => void = () => {},
+  ): Promise<void> {
+    signal.throwIfAborted();
+    // No header can ask for no bytes: such a request would be answered with the whole file.
+    if (job.window.position >= job.window.end) return;
+    const allowance = new RateReservation(this.#limiter, job.window.end - job.window.position);
+    try {
+      const delay = allowance.begin();
+      if (delay > 0) await this.#clock.sleep(delay, signal);
+      if (job.window.position < job.window.end)
+        await this.#exchange(job, observer, signal, onHead, allowance);
+    } finally {
+      allowance.end();
+    }
+  }
+
+  elsewhere(): void {
+    this.#http.dialer.elsewhere();
+  }
+
+  async #exchange(
+    job: RangeJob,
+    observer: RangeObserver,
+    signal: AbortSignal,
+    onHead: (origin: string, clean: boolean) => void,
+    allowance: RateReservation,
+  ): Promise<void> {
+    const asked = askedRange(job);
+    const { response, address } = await this.#request(job.location, asked, signal);
+    const { status, url } = response;
+    if (status !== 200 && status !== 206) throw await this.#refused(response, job, signal);
+    const from = extentOf(response, job, asked);
+    if (address !== job.location.url) observer.movedTo(address);
+    const whole = from.start === 0 && from.end === job.fileSize;
+    if (status === 200 && whole) {
+      await observer.wholeFile();
+      allowance.expect(job.fileSize);
+    }
+    // Call it only now: connections that wait for this answer must not ask for ranges that are on their way.
+    onHead(url.origin, isClean(response, from, job));
+    try {
+      await receive(response, job, from, observer, signal, (stream, bytes) => {
+        const delay = allowance.received(bytes);
+        if (delay === 0) return;
+        response.quietFor(delay);
+        stream.pause();
+        this.#clock.after(delay, () => stream.resume());
+      });
+    } catch (error) {
+      if (status === 206 && job.window.position === asked.start && !signal.aborted)
+        this.#http.avoid(response);
+      throw error;
+    }
+  }
+
+  /**
+   * One request, with redirects by hand. A redirect that answers a Range may be bound to it, so the same address is
+   * asked once more without one, and the target of that redirect serves all ranges.
+   */
+  async #request(
+    location: Location,
+    asked: ByteRange,
+    signal: AbortSignal,
+  ): Promise<{ response: HttpResponse; address: string }> {
+    let address = location.url;
+    let bare = location.ranges === 'none';
+    for (let hops = 0; hops < MAX_HOPS; hops += 1) {
+      const url = new URL(address);
+      const headers: Record<string, string> = bare ? {} : { range: formatRange(asked) };
+      if (location.authorization?.origin === url.origin)
+        headers['authorization'] = location.authorization.value;
+      const response = await this.#http.get({ url, target: requestTarget(address), headers, signal });
+      if (response.status < 300 || response.status >= 400) return { response, address };
+      discard(response);
+      const followed = bare || location.ranges === 'exact';
+      if (followed) address = redirectAddress(address, response.headers.location);
+      bare = location.ranges === 'none' || (location.ranges === 'any' && !followed);
+    }
+    throw tooManyRedirects(location.url, true);
+  }
+
+  async #refused(response: HttpResponse, job: RangeJob, signal: AbortSignal): Promise<FetchError> {
+    const { status, url, headers } = response;
+    const body = await readStart(response, REFUSAL_BYTES, signal);
+    return storageError({ host: url.host, status, headers, body }, job.path, this.#clock.now());
+  }
+}
+
+/** Whether the strict transport would have taken this answer: only then is the host worth trying with it. */
+function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job: RangeJob): boolean {
+  return (
+    body.httpVersion === '1.1' &&
+    headers['transfer-encoding'] === undefined &&
+    (headers['content-encoding'] ?? 'identity') === 'identity' &&
+    headers['content-range'] === `bytes ${start}-${end - 1}/${job.fileSize}` &&
+    headers['content-length'] === String(end - start)
+  );
+}
+
+/** Which bytes of the file an answer brings. Only what was asked for will do, or the whole file. */
+function extentOf(response: HttpResponse, job: RangeJob, asked: ByteRange): ByteRange {
+  const { status, headers, url } = response;
+  const answer = rangeAnswer(status, headers, asked, job.fileSize);
+  if (answer.kind === 'range') return answer.range;
+  if (answer.kind === 'whole') return checkWhole(response, job);
+  response.body.destroy();
+  const wanted = `${asked.start}-${asked.end - 1}/${job.fileSize}`;
+  if (answer.kind === 'other') {
+    throw new FetchError(
+      'NETWORK',
+      `${url.host} answered another range of ${job.path} than was asked for (asked ${wanted}, got ${answer.said})`,
+      { retryable: true, hint: HINT_CACHE },
+    );
+  }
+  throw new FetchError(
+    'NETWORK',
+    `${url.host} does not say which part of ${job.path} it sends (asked ${wanted}, no Content-Range)`,
+    { status, refusal: 'no-ranges', retryable: true, hint: HINT_CACHE },
+  );
+}
+
+/** An answer with the whole file instead of a range. Its length, where it means something, must be right. */
+function checkWhole(response: HttpResponse, job: RangeJob): ByteRange {
+  const plain = (response.headers['content-encoding'] ?? 'identity') === 'identity';
+  const length = response.headers['content-length'];
+  if (plain && length !== undefined && Number(length) !== job.fileSize) {
+    response.body.destroy();
+    throw new FetchError(
+      'NETWORK',
+      `${response.url.host} sends ${length} bytes for ${job.path}, which has ${job.fileSize}`,
+      {
+        retryable: true,
+        hint: 'A proxy or a login page may stand in the way: try another network, or see where the address leads in a browser.',
+      },
+    );
+  }
+  return { start: 0, end: job.fileSize };
+}
+
+/** Writes what the window wants of the body, in order, each chunk before the next is read. */
+async function receive(
+  response: HttpResponse,
+  job: RangeJob,
+  extent: ByteRange,
+  observer: RangeObserver,
+  signal: AbortSignal,
+  /** Told of every chunk; keeps the stream quiet until the next bytes are paid for. */
+  throttle: (stream: NodeJS.ReadableStream, bytes: number) => void,
+): Promise<void> {
+  const { window, descriptor } = job;
+  const stream = decoded(response);
+  let offset = extent.start;
+  await new Promise<void>((resolve, reject) => {
+    let settled = false;
+    const settle = (error?: unknown) => {
+      if (settled) return;
+      settled = true;
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const give = (chunk: Buffer) => {
+      const limit = Math.min(window.end, extent.end);
+      const from = Math.max(offset, window.position);
+      const to = Math.min(offset + chunk.length, limit);
+      if (from < to) {
+        writeFully(descriptor, chunk.subarray(from - offset, to - offset), from);
+        window.position = to;
+        observer.wrote({ start: from, end: to });
+      }
+      offset += chunk.length;
+    };
+    stream.on('data', (chunk: Buffer) => {
+      if (settled) {
+        // More than was announced: such a connection is of no further use.
+        response.body.destroy();
+        return;
+      }
+      try {
+        give(chunk);
+      } catch (error) {
+        response.body.destroy();
+        settle(diskError(error, job.path));
+        return;
+      }
+      throttle(stream, chunk.length);
+      if (window.position < Math.min(window.end, extent.end)) return;
+      // Filled. If nothing more is to come, the connection ends its answer by itself and can be used again.
+      if (offset < extent.end) response.body.destroy();
+      stream.resume();
+      settle();
+    });
+    const nothingCame = () => offset === extent.start && response.status === 206;
+    const early = () =>
+      nothingCame() ? emptyAnswer(response.url, response.address) : endedEarly(response, job);
+    const broken = (error: Error) => {
+      const { url, way } = response;
+      const named =
+        nothingCame() && !(error instanceof FetchError) ? early() : networkError(error, url, false, way);
+      settle(signal.aborted ? signal.reason : named);
+    };
+    stream.on('error', broken);
+    stream.on('end', () => broken(early()));
+    response.body.on('error', broken);
+    response.body.on('close', () => {
+      // An end that was proper has been seen before this, unless the decoder is still busy with the rest.
+      if (stream !== response.body && response.body.complete) return;
+      broken(early());
+    });
+    // It may have failed while nobody listened: then nothing more would ever be heard of it.
+    if (response.body.destroyed) broken(early());
+    else stream.resume();
+  });
+}
+
+function endedEarly(response: HttpResponse, job: RangeJob): FetchError {
+  return new FetchError('NETWORK', `${response.url.host} broke off in the middle of ${job.path}`, {
+    retryable: true,
+    hint: 'What was fetched is kept: run the same command again.',
+  });
+}

@@ -1,0 +1,90 @@
+import type { Clock } from '../../system/clock.ts';
+
+/** Bytes that may be taken at once after a pause, as time at the full rate. */
+const BURST_MS = 50;
+/** What one connection reads at once, as time at the full rate: much more would make the rate jump. */
+const STEP_MS = 50;
+const MAX_STEP_BYTES = 64 * 1024;
+const MIN_STEP_BYTES = 2 * 1024;
+
+/**
+ * A token bucket over all connections of a thread. Whoever takes more than there is leaves a debt and is
+ * told how long to wait until it is paid; those who come later wait longer. So everybody is served in turn,
+ * and the sum is exact.
+ */
+export class RateLimiter {
+  /** Bytes that a connection should read at once, at the most. */
+  readonly stepBytes: number;
+  readonly #clock: Clock;
+  readonly #bytesPerMs: number;
+  #tokens = 0;
+  #filledAt: number;
+
+  constructor(bytesPerSecond: number, clock: Clock) {
+    this.#clock = clock;
+    this.#bytesPerMs = bytesPerSecond / 1000;
+    this.#filledAt = clock.monotonic();
+    const step = Math.round(STEP_MS * this.#bytesPerMs);
+    this.stepBytes = Math.min(MAX_STEP_BYTES, Math.max(MIN_STEP_BYTES, step));
+  }
+
+  /** Takes bytes; returns the milliseconds after which they may come, 0 for now. */
+  take(bytes: number): number {
+    const now = this.#clock.monotonic();
+    const most = BURST_MS * this.#bytesPerMs;
+    this.#tokens = Math.min(most, this.#tokens + (now - this.#filledAt) * this.#bytesPerMs) - bytes;
+    this.#filledAt = now;
+    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#bytesPerMs);
+  }
+
+  /** Of what was taken, so many bytes never came. */
+  giveBack(bytes: number): void {
+    this.#tokens += bytes;
+  }
+}
+
+/** The share of one answer in the limit: its bytes are paid for before they are read. */
+export class RateReservation {
+  readonly #limiter: RateLimiter | undefined;
+  /** Bytes that are still to come. */
+  #left: number;
+  #paid = 0;
+
+  /** For an answer of so many bytes. Without a limiter, there is never anything to wait for. */
+  constructor(limiter: RateLimiter | undefined, bytes: number) {
+    this.#limiter = limiter;
+    this.#left = bytes;
+  }
+
+  /** Before the request: how long to wait with it, in milliseconds. */
+  begin(): number {
+    return this.#pay();
+  }
+
+  /** The answer is another than was asked for: so many bytes are to come. */
+  expect(bytes: number): void {
+    this.#left = bytes;
+  }
+
+  /** So many bytes were read: how long to wait with the next read, in milliseconds. */
+  received(bytes: number): number {
+    this.#paid -= bytes;
+    this.#left -= bytes;
+    return this.#pay();
+  }
+
+  /** No more will be read. */
+  end(): void {
+    this.#limiter?.giveBack(this.#paid);
+    this.#paid = 0;
+    this.#left = 0;
+  }
+
+  #pay(): number {
+    if (this.#limiter === undefined) return 0;
+    const missing = Math.min(this.#limiter.stepBytes, this.#left) - this.#paid;
+    if (missing <= 0) return 0;
+    this.#paid += missing;
+    return this.#limiter.take(missing);
+  }
+}

@@ -1,0 +1,23 @@
+import type { ResponseHead } from '../../../http/head-parser.ts';
+
+/** Why a 206 is not the plain one that was asked for; undefined if it is. */
+export function rangeProblem(
+  head: ResponseHead,
+  start: number,
+  end: number,
+  fileSize: number,
+): string | undefined {
+  const { headers } = head;
+  if (headers.has('transfer-encoding')) return 'a transfer coding';
+  if ((headers.get('content-encoding') ?? 'identity').toLowerCase() !== 'identity') return 'a content coding';
+  if (headers.get('content-range') !== `bytes ${start}-${end - 1}/${fileSize}`)
+    return 'another Content-Range';
+  if (headers.get('content-length') !== String(end - start)) return 'another Content-Length';
+  return undefined;
+}
+
+/** Whether the server will take another request on this connection. */
+export function keepsAlive(head: ResponseHead): boolean {
+  const options = (head.headers.get('connection') ?? '').toLowerCase().split(',');
+  return !options.some((option) => option.trim() === 'close');
+}

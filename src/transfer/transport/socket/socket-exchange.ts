@@ -1,0 +1,202 @@
+import { type ResponseHead, ResponseHeadParser } from '../../../http/head-parser.ts';
+import { proxyRefusal } from '../../../http/network-error.ts';
+import type { ProxyAddress } from '../../../http/network-settings.ts';
+import { REFUSAL_BYTES, storageError } from '../../../http/refusal.ts';
+import type { FetchError } from '../../../model/error.ts';
+import type { Clock } from '../../../system/clock.ts';
+import { diskError } from '../../../system/disk/disk-error.ts';
+import { writeFully } from '../../../system/disk/write-fully.ts';
+import { askedRange, type RangeJob, type RangeObserver } from '../transport.ts';
+import { keepsAlive, rangeProblem } from './response-head.ts';
+import type { SocketListener } from './socket-connection.ts';
+import type { WriteCoalescer, WriteTarget } from './write-coalescer.ts';
+
+/** Thrown for an answer that only the other transport can take. Nothing of it was written. */
+export class UnsupportedResponse extends Error {
+  /** Whether the host should be left to the other transport from now on. */
+  readonly lasting: boolean;
+
+  constructor(why: string, options: { readonly lasting: boolean }) {
+    super(why);
+    this.lasting = options.lasting;
+  }
+}
+
+export interface SocketExchangeEnd {
+  /** So many bytes have come, head included. */
+  readonly received: (bytes: number) => void;
+  readonly answered: (status: number) => void;
+  readonly done: (reusable: boolean) => void;
+  readonly failed: (error: unknown, reusable: boolean) => void;
+  readonly broken: (error: Error | undefined) => void;
+}
+
+export interface SocketExchangeContext {
+  readonly clock: Clock;
+  readonly joiner: WriteCoalescer;
+  readonly url: URL;
+  readonly proxy: ProxyAddress | undefined;
+}
+
+/** One request and its answer on a connection. */
+export class SocketExchange implements SocketListener, WriteTarget {
+  readonly #job: RangeJob;
+  readonly #observer: RangeObserver;
+  readonly #clock: Clock;
+  readonly #url: URL;
+  readonly #proxy: ProxyAddress | undefined;
+  readonly #end: SocketExchangeEnd;
+  readonly #joiner: WriteCoalescer;
+  readonly #parser = new ResponseHeadParser();
+  readonly #asked: { readonly start: number; readonly end: number };
+  #head: ResponseHead | undefined;
+  /** A refusal whose words are still to come, and how many bytes of them. */
+  #refusal: { readonly head: ResponseHead; readonly bytes: number; text: Buffer } | undefined;
+  /** Offset in the file of the next byte of the body that is to come. */
+  #offset: number;
+  /** And of the next that is to be written. */
+  #written: number;
+  #over = false;
+  /** The answer is of no use, and no byte of it is on its way any more. */
+  #spent = false;
+  /** No byte of an answer has come. */
+  silent = true;
+
+  constructor(
+    job: RangeJob,
+    observer: RangeObserver,
+    { clock, joiner, url, proxy }: SocketExchangeContext,
+    end: SocketExchangeEnd,
+  ) {
+    this.#job = job;
+    this.#observer = observer;
+    this.#clock = clock;
+    this.#url = url;
+    this.#proxy = proxy;
+    this.#end = end;
+    this.#joiner = joiner;
+    this.#asked = askedRange(job);
+    this.#offset = job.window.position;
+    this.#written = job.window.position;
+  }
+
+  /** The range was promised, and no byte of it has come. */
+  get empty(): boolean {
+    return this.#head !== undefined && this.#offset === this.#asked.start;
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#over) return;
+    this.silent = false;
+    this.#end.received(chunk.length);
+    try {
+      const body = this.#head === undefined && this.#refusal === undefined ? this.#readHead(chunk) : chunk;
+      if (this.#refusal !== undefined) this.#readRefusal(body ?? chunk);
+      else if (body !== undefined && body.length > 0) this.#take(body);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  closed(error: Error | undefined): void {
+    if (!this.#over) this.#joiner.flush(this);
+    if (this.#over) return;
+    if (this.#refusal !== undefined) {
+      this.#fail(this.#refused());
+      return;
+    }
+    this.#over = true;
+    this.#end.broken(error);
+  }
+
+  /** The first bytes of the body, once the head is complete and accepted. */
+  #readHead(chunk: Buffer): Buffer | undefined {
+    const progress = this.#parser.push(chunk);
+    if (progress.kind === 'more') return undefined;
+    if (progress.kind === 'odd') throw new UnsupportedResponse(progress.why, { lasting: true });
+    const { head, bodyStart } = progress;
+    const { status } = head;
+    this.#end.answered(status);
+    this.#spent = isWhole(head, chunk.length - bodyStart) && keepsAlive(head);
+    if (status === 407 && this.#proxy !== undefined) throw proxyRefusal(this.#url, status, this.#proxy);
+    if (status >= 400) {
+      // A body in chunks is left to the other transport: what it says decides what to do next.
+      if (head.headers.has('transfer-encoding'))
+        throw new UnsupportedResponse('a refusal in chunks', { lasting: false });
+      const length = Number(head.headers.get('content-length') ?? REFUSAL_BYTES);
+      this.#refusal = { head, bytes: Math.min(length, REFUSAL_BYTES), text: Buffer.alloc(0) };
+      return chunk.subarray(bodyStart);
+    }
+    if (status >= 300) throw new UnsupportedResponse('a redirect', { lasting: false });
+    const { start, end } = this.#asked;
+    // Some servers send a range with 200: what it says of its bytes decides.
+    const isRange = status === 206 || (status === 200 && head.headers.has('content-range'));
+    const problem = isRange ? rangeProblem(head, start, end, this.#job.fileSize) : `status ${status}`;
+    if (problem !== undefined) throw new UnsupportedResponse(problem, { lasting: true });
+    this.#head = head;
+    this.#spent = false;
+    return chunk.subarray(bodyStart);
+  }
+
+  /** Throws when all that is wanted of the words is there. */
+  #readRefusal(bytes: Buffer): void {
+    const refusal = this.#refusal!;
+    refusal.text = Buffer.concat([refusal.text, bytes.subarray(0, refusal.bytes - refusal.text.length)]);
+    if (refusal.text.length >= refusal.bytes) throw this.#refused();
+  }
+
+  #refused(): FetchError {
+    const { head, text } = this.#refusal!;
+    const headers = Object.fromEntries(head.headers);
+    const body = text.toString('utf8');
+    const refused = { host: this.#url.host, status: head.status, headers, body };
+    return storageError(refused, this.#job.path, this.#clock.now());
+  }
+
+  #take(body: Buffer): void {
+    const { window } = this.#job;
+    const to = Math.min(this.#offset + body.length, window.end, this.#asked.end);
+    const wanted = Math.max(0, to - this.#offset);
+    this.#offset += body.length;
+    const whole = this.#offset >= Math.min(window.end, this.#asked.end);
+    if (wanted > 0) this.#joiner.add(this, body.subarray(0, wanted));
+    if (whole) this.#joiner.flush(this);
+    if (this.#over || !whole) return;
+    this.#over = true;
+    // Exactly the body, no more and no less, leaves a connection that can be used again.
+    this.#end.done(this.#offset === this.#asked.end && keepsAlive(this.#head!));
+  }
+
+  put(bytes: Buffer): void {
+    if (this.#over) return;
+    const { window, descriptor, path } = this.#job;
+    const start = this.#written;
+    // The end may have come nearer since they were taken.
+    const to = Math.min(start + bytes.length, window.end);
+    this.#written += bytes.length;
+    if (to <= start) return;
+    try {
+      writeFully(descriptor, bytes.subarray(0, to - start), start);
+    } catch (error) {
+      this.#fail(diskError(error, path));
+      return;
+    }
+    window.position = to;
+    try {
+      this.#observer.wrote({ start, end: to });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#over = true;
+    this.#end.failed(error, this.#spent);
+  }
+}
+
+/** Whether so many bytes are the whole body. Only asked of answers that have one. */
+function isWhole({ status, headers }: ResponseHead, bodyBytes: number): boolean {
+  if (status < 300 || status === 304 || headers.has('transfer-encoding')) return false;
+  return headers.get('content-length') === String(bodyBytes);
+}

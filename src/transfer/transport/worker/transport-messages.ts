@@ -1,0 +1,76 @@
+import type { ContactedHost } from '../../../http/host-policy.ts';
+import type { NetworkSettings } from '../../../http/network-settings.ts';
+import type { ByteRange } from '../../../model/byte-range.ts';
+import type { ErrorCode, FetchErrorOptions, RefusalKind } from '../../../model/error.ts';
+import { FetchError } from '../../../model/error.ts';
+import type { Location } from '../../../source/source.ts';
+
+/** Which transport carries bytes: `auto` lets the strict one serve hosts that have answered cleanly. */
+export type TransportChoice = 'auto' | 'core' | 'raw';
+
+/** What an I/O thread is told when it starts. */
+export interface TransportSettings {
+  readonly userAgent: string;
+  readonly stallTimeoutMs: number;
+  readonly choice: TransportChoice;
+  /** Bytes per second over all connections of the thread; undefined for as fast as it goes. */
+  readonly bytesPerSecond: number | undefined;
+  /** Proxies, authorities, allowed hosts; undefined for the plain way. */
+  readonly network?: NetworkSettings | undefined;
+}
+
+/** To an I/O thread. `id` names a job. Descriptors are valid in every thread of the process. */
+export type TransportCommand =
+  | {
+      readonly op: 'bring';
+      readonly id: number;
+      readonly location: Location;
+      readonly path: string;
+      readonly fileSize: number;
+      readonly range: ByteRange;
+      readonly descriptor: number;
+    }
+  /** The window ends earlier now. */
+  | { readonly op: 'narrow'; readonly id: number; readonly end: number }
+  /** The answer to `whole`: what is wanted of the file now. */
+  | { readonly op: 'widen'; readonly id: number; readonly range: ByteRange }
+  | { readonly op: 'abort'; readonly id: number }
+  /** New connections go to other addresses of their hosts. */
+  | { readonly op: 'elsewhere' };
+
+/** From an I/O thread. */
+export type TransportReply =
+  | { readonly kind: 'wrote'; readonly id: number; readonly range: ByteRange }
+  | { readonly kind: 'whole'; readonly id: number }
+  | { readonly kind: 'moved'; readonly id: number; readonly url: string }
+  /** `last`: what was written since the last word of it. */
+  | { readonly kind: 'done'; readonly id: number; readonly last: ByteRange | undefined }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
+  | { readonly kind: 'trace'; readonly message: string }
+  /** A host is contacted for the first time by this thread. */
+  | { readonly kind: 'contact'; readonly contact: ContactedHost };
+
+/** An error as it crosses threads: classes do not. */
+export interface PlainError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
+  readonly status: number | undefined;
+  readonly refusal: RefusalKind | undefined;
+  readonly stack: string | undefined;
+}
+
+export function toPlainError(error: FetchError): PlainError {
+  const { code, message, hint, retryable, retryAfterMs, status, refusal } = error;
+  const stack = error.cause instanceof Error ? error.cause.stack : error.stack;
+  return { code, message, hint, retryable, retryAfterMs, status, refusal, stack };
+}
+
+export function fromPlainError(plain: PlainError): FetchError {
+  const { code, message, stack } = plain;
+  const cause = stack === undefined ? undefined : Object.assign(new Error(message), { stack });
+  const options: FetchErrorOptions = { ...plain, cause };
+  return new FetchError(code, message, options);
+}

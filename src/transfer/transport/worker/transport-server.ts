@@ -1,0 +1,146 @@
+import type { ByteRange } from '../../../model/byte-range.ts';
+import { toFetchError } from '../../../model/error.ts';
+import type { RangeObserver, RangeWindow, Transport } from '../transport.ts';
+import type { TransportCommand, TransportReply } from './transport-messages.ts';
+import { toPlainError } from './transport-messages.ts';
+
+/** Writes are reported together: after so many bytes, or so many milliseconds. */
+const REPORT_BYTES = 2 * 1024 * 1024;
+const REPORT_MS = 40;
+
+type BringCommand = Extract<TransportCommand, { op: 'bring' }>;
+
+/** Carries out the commands of an I/O thread with the transports that live in it. */
+export class TransportServer {
+  readonly #transport: Transport;
+  readonly #reply: (reply: TransportReply) => void;
+  readonly #jobs = new Map<number, Job>();
+  #reporting: NodeJS.Timeout | undefined;
+
+  constructor(transport: Transport, reply: (reply: TransportReply) => void) {
+    this.#transport = transport;
+    this.#reply = reply;
+  }
+
+  handle(command: TransportCommand): void {
+    if (command.op === 'bring') {
+      void this.#bring(command);
+      return;
+    }
+    if (command.op === 'elsewhere') {
+      this.#transport.elsewhere?.();
+      return;
+    }
+    const job = this.#jobs.get(command.id);
+    if (job === undefined) return;
+    if (command.op === 'abort') job.abort();
+    else if (command.op === 'narrow') job.applyWeightsPolicy(command.end);
+    else job.widen(command.range);
+  }
+
+  async #bring(command: BringCommand): Promise<void> {
+    const { id, location, path, fileSize, descriptor } = command;
+    const job = new Job(id, command.range, this.#reply);
+    this.#jobs.set(id, job);
+    this.#reporting ??= setInterval(() => this.#report(), REPORT_MS);
+    let end: TransportReply;
+    try {
+      const { window } = job;
+      await this.#transport.bring({ location, path, fileSize, window, descriptor }, job, job.signal);
+      end = { kind: 'done', id, last: job.takeUnreported() };
+    } catch (error) {
+      end = job.isDone
+        ? { kind: 'done', id, last: job.takeUnreported() }
+        : { kind: 'failed', id, error: toPlainError(toFetchError(error)) };
+      // What a refusal means depends on what had come from the same place before it.
+      this.#report();
+    }
+    this.#jobs.delete(id);
+    this.#reply(end);
+    if (this.#jobs.size > 0) return;
+    clearInterval(this.#reporting);
+    this.#reporting = undefined;
+  }
+
+  #report(): void {
+    for (const job of this.#jobs.values()) job.report();
+  }
+}
+
+/** A window on its way, and what has been written of it since the last report. */
+class Job implements RangeObserver {
+  readonly window: RangeWindow;
+  readonly #id: number;
+  readonly #reply: (reply: TransportReply) => void;
+  readonly #controller = new AbortController();
+  #unreported: { start: number; end: number } | undefined;
+  #onWidened: () => void = () => {};
+  #isDone = false;
+
+  constructor(id: number, range: ByteRange, reply: (reply: TransportReply) => void) {
+    this.#id = id;
+    this.window = { position: range.start, end: range.end };
+    this.#reply = reply;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** All that is still wanted of it has come, though the request was for more. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  applyWeightsPolicy(end: number): void {
+    this.window.end = Math.min(this.window.end, end);
+    if (this.window.position < this.window.end) return;
+    // Only its next byte would end the request, and that may be long in coming.
+    this.#isDone = true;
+    this.#controller.abort(new Error('nothing more is wanted'));
+  }
+
+  abort(): void {
+    this.#controller.abort(new Error('aborted by the main thread'));
+    this.#onWidened();
+  }
+
+  widen({ start, end }: ByteRange): void {
+    this.window.position = start;
+    this.window.end = end;
+    this.#onWidened();
+  }
+
+  wrote({ start, end }: ByteRange): void {
+    if (this.#unreported?.end === start) this.#unreported.end = end;
+    else {
+      this.report();
+      this.#unreported = { start, end };
+    }
+    if (this.#unreported.end - this.#unreported.start >= REPORT_BYTES) this.report();
+  }
+
+  report(): void {
+    const range = this.takeUnreported();
+    if (range !== undefined) this.#reply({ kind: 'wrote', id: this.#id, range });
+  }
+
+  takeUnreported(): ByteRange | undefined {
+    const range = this.#unreported;
+    this.#unreported = undefined;
+    return range;
+  }
+
+  /** Only the main thread knows what else is missing of the file. */
+  async wholeFile(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onWidened = resolve;
+      this.#reply({ kind: 'whole', id: this.#id });
+    });
+    this.signal.throwIfAborted();
+  }
+
+  movedTo(url: string): void {
+    this.#reply({ kind: 'moved', id: this.#id, url });
+  }
+}

@@ -1,0 +1,222 @@
+import type { EventLoopUtilization } from 'node:perf_hooks';
+import { Worker } from 'node:worker_threads';
+import type { ContactedHost } from '../../../http/host-policy.ts';
+import { FetchError } from '../../../model/error.ts';
+import type { RangeJob, RangeObserver, RangeWindow, Transport } from '../transport.ts';
+import {
+  fromPlainError,
+  type TransportCommand,
+  type TransportReply,
+  type TransportSettings,
+} from './transport-messages.ts';
+
+/** A thread that is busy for more than this share of its time cannot carry more. */
+const FULL = 0.9;
+const LOOK_MS = 300;
+
+interface Pending {
+  readonly thread: IoWorker;
+  readonly job: RangeJob;
+  readonly observer: RangeObserver;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  /** What the observer threw; it must not be called again. */
+  failure?: unknown;
+}
+
+interface IoWorker {
+  readonly worker: Worker;
+  jobs: number;
+}
+
+export interface WorkerTransportOptions extends TransportSettings {
+  /** Threads that this machine has room for; a second one starts only when TLS fills the first. */
+  readonly maxThreads: number;
+  readonly trace: (message: string) => void;
+  /** Told of the hosts that the threads contact; of the same one by each of them. */
+  readonly onContact?: (contact: ContactedHost) => void;
+}
+
+/**
+ * The transport as the main thread sees it: sockets and writes live in worker threads, and only what was
+ * written comes back, a message every few megabytes.
+ */
+export class WorkerTransport implements Transport, AsyncDisposable {
+  readonly #options: WorkerTransportOptions;
+  readonly #threads: IoWorker[] = [];
+  readonly #pending = new Map<number, Pending>();
+  readonly #byWindow = new Map<RangeWindow, number>();
+  #nextId = 1;
+  #looked = 0;
+  #lastUse: EventLoopUtilization | undefined;
+  #broken: FetchError | undefined;
+
+  constructor(options: WorkerTransportOptions) {
+    this.#options = options;
+  }
+
+  bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.#broken !== undefined) return Promise.reject(this.#broken);
+    const id = this.#nextId++;
+    const thread = this.#choose(job);
+    const { location, path, fileSize, descriptor, window } = job;
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () => this.#send(thread, { op: 'abort', id });
+      const settle = (outcome: () => void) => {
+        signal.removeEventListener('abort', onAbort);
+        this.#pending.delete(id);
+        this.#byWindow.delete(window);
+        thread.jobs -= 1;
+        if (thread.jobs === 0) thread.worker.unref();
+        outcome();
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#pending.set(id, {
+        thread,
+        job,
+        observer,
+        resolve: () => settle(resolve),
+        // Only when the thread has let go of the file may the caller hear of the end.
+        reject: (error) => settle(() => reject(signal.aborted ? signal.reason : error)),
+      });
+      this.#byWindow.set(window, id);
+      thread.jobs += 1;
+      thread.worker.ref();
+      const range = { start: window.position, end: window.end };
+      this.#send(thread, { op: 'bring', id, location, path, fileSize, range, descriptor });
+    });
+  }
+
+  narrowed(window: RangeWindow): void {
+    const id = this.#byWindow.get(window);
+    const pending = id === undefined ? undefined : this.#pending.get(id);
+    if (id === undefined || pending === undefined) return;
+    this.#send(pending.thread, { op: 'narrow', id, end: window.end });
+  }
+
+  elsewhere(): void {
+    for (const thread of this.#threads) this.#send(thread, { op: 'elsewhere' });
+  }
+
+  /** Starts the first thread, so that it is ready when the first range is. */
+  warmUp(): void {
+    if (this.#threads.length === 0) this.#start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end(new FetchError('ABORTED', 'the transport was closed'));
+  }
+
+  #choose(job: RangeJob): IoWorker {
+    const first = this.#threads[0] ?? this.#start();
+    const { maxThreads } = this.#options;
+    if (this.#threads.length < maxThreads && job.location.url.startsWith('https:') && this.#full(first)) {
+      this.#start();
+    }
+    return this.#threads.reduce((least, thread) => (thread.jobs < least.jobs ? thread : least), first);
+  }
+
+  /** Encryption is what fills a thread: without it, the disk or the network is full before. */
+  #full({ worker }: IoWorker): boolean {
+    const now = performance.now();
+    if (now - this.#looked < LOOK_MS) return false;
+    this.#looked = now;
+    const used = worker.performance.eventLoopUtilization();
+    const before = this.#lastUse;
+    this.#lastUse = used;
+    if (before === undefined) return false;
+    return worker.performance.eventLoopUtilization(used, before).utilization > FULL;
+  }
+
+  #start(): IoWorker {
+    const { userAgent, stallTimeoutMs, choice, bytesPerSecond, network } = this.#options;
+    const workerData: TransportSettings = { userAgent, stallTimeoutMs, choice, bytesPerSecond, network };
+    // Compiled code sits beside this file under the same name.
+    const worker = new Worker(new URL('./io-worker.js', import.meta.url), {
+      workerData,
+      // Options of the main program, such as --input-type, are not meant for the thread.
+      execArgv: [],
+      // It makes hardly any garbage, and is not to keep room for it.
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
+    });
+    const thread: IoWorker = { worker, jobs: 0 };
+    worker.unref();
+    worker.on('message', (reply: TransportReply) => this.#receive(reply));
+    worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'an I/O thread failed', { cause })));
+    worker.on('exit', () => this.#fail(new FetchError('BUG', 'an I/O thread ended early')));
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #receive(reply: TransportReply): void {
+    if (reply.kind === 'trace') {
+      this.#options.trace(reply.message);
+      return;
+    }
+    if (reply.kind === 'contact') {
+      this.#options.onContact?.(reply.contact);
+      return;
+    }
+    const pending = this.#pending.get(reply.id);
+    if (pending === undefined) return;
+    switch (reply.kind) {
+      case 'done':
+        if (reply.last !== undefined) this.#tell(pending, { kind: 'wrote', id: reply.id, range: reply.last });
+        if (pending.failure === undefined) pending.resolve();
+        else pending.reject(pending.failure);
+        return;
+      case 'failed':
+        pending.reject(pending.failure ?? fromPlainError(reply.error));
+        return;
+      default:
+        this.#tell(pending, reply);
+    }
+  }
+
+  /** Hands on what happens on the way, until the observer throws. */
+  #tell(pending: Pending, reply: Extract<TransportReply, { kind: 'wrote' | 'whole' | 'moved' }>): void {
+    const { job, observer, thread } = pending;
+    const { id } = reply;
+    if (pending.failure !== undefined) return;
+    const failed = (error: unknown) => {
+      // The job fails with it, as soon as the thread has let go of the file.
+      pending.failure ??= error;
+      this.#send(thread, { op: 'abort', id });
+    };
+    const widen = () => {
+      const range = { start: job.window.position, end: job.window.end };
+      this.#send(thread, { op: 'widen', id, range });
+    };
+    try {
+      if (reply.kind === 'wrote') {
+        job.window.position = reply.range.end;
+        observer.wrote(reply.range);
+      } else if (reply.kind === 'moved') {
+        observer.movedTo(reply.url);
+      } else {
+        const widened = observer.wholeFile();
+        if (widened === undefined) widen();
+        else widened.then(widen, failed);
+      }
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #send({ worker }: IoWorker, command: TransportCommand): void {
+    worker.postMessage(command);
+  }
+
+  #fail(error: FetchError): void {
+    void this.#end(error);
+  }
+
+  /** Nobody hears of the end before the last thread is gone: until then it may write to files that are closed. */
+  async #end(error: FetchError): Promise<void> {
+    this.#broken ??= error;
+    const reason = this.#broken;
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    for (const pending of [...this.#pending.values()]) pending.reject(reason);
+  }
+}

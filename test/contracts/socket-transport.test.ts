@@ -1,0 +1,51 @@
+import { HttpClient } from '../../src/http/client.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { AdaptiveTransport } from '../../src/transfer/transport/adaptive-transport.ts';
+import { NodeHttpTransport } from '../../src/transfer/transport/node-http-transport.ts';
+import { UnsupportedResponse } from '../../src/transfer/transport/socket/socket-exchange.ts';
+import { SocketTransport } from '../../src/transfer/transport/socket/socket-transport.ts';
+import { transportContract } from './transport.contract.ts';
+
+interface Wishes {
+  readonly stallTimeoutMs: number;
+}
+
+function raw({ stallTimeoutMs }: Wishes): SocketTransport {
+  const userAgent = 'fetch-test/1';
+  return new SocketTransport({
+    userAgent,
+    stallTimeoutMs,
+    clock: systemClock,
+    limiter: undefined,
+    trace: () => {},
+  });
+}
+
+function choosing(wishes: Wishes, trustAll: boolean) {
+  const { stallTimeoutMs } = wishes;
+  const http = new HttpClient({ userAgent: 'fetch-test/1', stallTimeoutMs, clock: systemClock });
+  const core = new NodeHttpTransport(http, systemClock);
+  const strict = raw(wishes);
+  return {
+    transport: new AdaptiveTransport(core, strict, { trustAll, clock: systemClock, trace: () => {} }),
+    [Symbol.dispose]: () => {
+      http.close();
+      strict.close();
+    },
+  };
+}
+
+transportContract(
+  'SocketTransport',
+  (wishes) => {
+    const transport = raw(wishes);
+    return { transport, [Symbol.dispose]: () => transport.close() };
+  },
+  { oddAnswer: (error) => error instanceof UnsupportedResponse },
+);
+
+transportContract('ChoosingTransport, strict first,', (wishes) => choosing(wishes, true), {
+  requestsPerSurprise: 2,
+});
+
+transportContract('ChoosingTransport', (wishes) => choosing(wishes, false), { firstBytes: 256 * 1024 });

@@ -1,0 +1,47 @@
+import type { Transport } from '../../src/transfer/transport/transport.ts';
+import { compiled } from '../support/compiled.ts';
+import { transportContract } from './transport.contract.ts';
+
+const module = new URL('transfer/transport/worker/worker-transport.js', compiled()).href;
+// Compiled, because its thread needs a compiled file beside it.
+const { WorkerTransport } = (await import(
+  module
+)) as typeof import('../../src/transfer/transport/worker/worker-transport.ts');
+
+/** What is asked for nothing answers as soon as the thread runs. */
+function started(transport: Transport): Promise<void> {
+  const location = {
+    url: 'http://127.0.0.1:1',
+    authorization: undefined,
+    expiresAt: undefined,
+    ranges: 'any' as const,
+  };
+  return transport.bring(
+    { location, path: 'none', fileSize: 0, window: { position: 0, end: 0 }, descriptor: -1 },
+    { wrote: () => {}, wholeFile: () => {}, movedTo: () => {} },
+    new AbortController().signal,
+  );
+}
+
+for (const choice of ['core', 'raw', 'auto'] as const) {
+  transportContract(
+    `WorkerTransport with ${choice}`,
+    async ({ stallTimeoutMs }) => {
+      const transport = new WorkerTransport({
+        userAgent: 'fetch-test/1',
+        stallTimeoutMs,
+        choice,
+        bytesPerSecond: undefined,
+        maxThreads: 1,
+        trace: () => {},
+      });
+      await started(transport);
+      return { transport, [Symbol.dispose]: () => void transport[Symbol.asyncDispose]() };
+    },
+    {
+      requestsPerSurprise: choice === 'raw' ? 2 : 1,
+      hearsLate: true,
+      ...(choice === 'auto' ? { firstBytes: 256 * 1024 } : {}),
+    },
+  );
+}

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import type { Transport } from '../../../../../src/transfer/transport/transport.ts';
+import type { TransportReply } from '../../../../../src/transfer/transport/worker/transport-messages.ts';
+import { TransportServer } from '../../../../../src/transfer/transport/worker/transport-server.ts';
+
+const BRING = {
+  op: 'bring',
+  id: 1,
+  location: { url: 'http://127.0.0.1/', authorization: undefined, expiresAt: undefined, ranges: 'any' },
+  path: 'x',
+  fileSize: 1000,
+  range: { start: 0, end: 1000 },
+  descriptor: 0,
+} as const;
+
+/** Brings some bytes and then waits for ever, as for a server that is silent. */
+function silentAfter(bytes: number): Transport {
+  return {
+    async bring({ window }, observer, signal) {
+      window.position = bytes;
+      observer.wrote({ start: 0, end: bytes });
+      await new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+    },
+  };
+}
+
+async function ended(replies: readonly TransportReply[]): Promise<TransportReply> {
+  await expect.poll(() => replies.some(({ kind }) => kind === 'done' || kind === 'failed')).toBe(true);
+  return replies.at(-1)!;
+}
+
+test('a request that is narrowed to what has come already ends at once', async () => {
+  const replies: TransportReply[] = [];
+  const desk = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
+  desk.handle(BRING);
+  desk.handle({ op: 'narrow', id: 1, end: 500 });
+  expect(await ended(replies)).toEqual({ kind: 'done', id: 1, last: { start: 0, end: 600 } });
+});
+
+test('one that still lacks something goes on', async () => {
+  const replies: TransportReply[] = [];
+  const desk = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
+  desk.handle(BRING);
+  desk.handle({ op: 'narrow', id: 1, end: 700 });
+  await expect.poll(() => replies.length).toBe(1);
+  expect(replies).toEqual([{ kind: 'wrote', id: 1, range: { start: 0, end: 600 } }]);
+  desk.handle({ op: 'abort', id: 1 });
+  expect(await ended(replies)).toMatchObject({ kind: 'failed' });
+});
