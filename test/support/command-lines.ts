@@ -1,5 +1,5 @@
 import type { Command, CommanderError } from 'commander';
-import { createProgram } from '../../src/cli/program.ts';
+import { createProgram } from '../../src/cli/options/program.ts';
 
 export interface CommandLine {
   /** What stands behind `fetch`. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { createProgram } from '../../../src/cli/program.ts';
-import { commandLines, whyRefused } from '../../support/command-lines.ts';
+import { createProgram } from '../../../../src/cli/options/program.ts';
+import { commandLines, whyRefused } from '../../../support/command-lines.ts';
 
 /** Every command, with what its `--help` prints where the terminal has 80 columns or is none. */
 const commands = commandsOf(createProgram('0.0.0', {} as never, { out: () => {}, error: () => {} })).map(
