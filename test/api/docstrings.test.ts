@@ -24,7 +24,8 @@ test.each(exported)('%s has a docstring, and each of its fields', (name, text) =
 });
 
 test('what has none is noticed', () => {
-  const text = '/** A. */\nexport interface A {\n  /** One. */\n  readonly one: number;\n  readonly two: string;\n}\n';
+  const text =
+    '/** A. */\nexport interface A {\n  /** One. */\n  readonly one: number;\n  readonly two: string;\n}\n';
   expect(undocumented('A', text)).toEqual(['two']);
   expect(undocumented('A', text.replace('/** A. */\n', ''))).toEqual(['A', 'two']);
 });
