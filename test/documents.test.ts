@@ -37,7 +37,7 @@ test('a link that leads nowhere is noticed', () => {
   expect(leadsSomewhere('README.md', 'docs/cli.md#no-such-heading')).toBe(false);
   expect(leadsSomewhere('docs/ci.md', 'cli.md#exit-codes')).toBe(true);
   expect(leadsSomewhere('docs/ci.md', '../examples/pipeline.sh')).toBe(true);
-  expect(leadsSomewhere('docs/ci.md', '#lock-files')).toBe(true);
+  expect(leadsSomewhere('docs/ci.md', '#lockfiles')).toBe(true);
 });
 
 test('a command line that is wrong is noticed', () => {

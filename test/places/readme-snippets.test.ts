@@ -97,7 +97,7 @@ test('the four commands of the README', async () => {
 
 test('lock files, and the table of branches', async () => {
   await using workspace = await Workspace.open({ endpoint: hub.origin });
-  const locks = snippets('ci.md', 'Lock files');
+  const locks = snippets('ci.md', 'Lockfiles');
   const tables = snippets('branches.md', 'The table');
   expect(locks.length).toBe(1);
   expect(tables.length).toBeGreaterThan(0);
