@@ -144,5 +144,6 @@ function gaveUp(error: FetchError, failures: number, policy: RetryPolicy): Fetch
     hint: error.hint,
     cause: error.cause ?? error,
     status: error.status,
+    retryAfterMs: error.retryAfterMs,
   });
 }

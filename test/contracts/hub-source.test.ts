@@ -178,7 +178,7 @@ describe('resolve', () => {
       using setup = setUp({ endpoint: server.origin });
       expect(await setup.source.resolve(model('tests/x'), 'main', signal)).toMatchObject({
         repo: model('tests/x'),
-        commit: 'a'.repeat(40),
+        id: 'a'.repeat(40),
       });
     },
   );

@@ -56,7 +56,7 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
         expect(await world.source.resolve(world.repo, asked, signal)).toMatchObject({
           repo: world.repo,
           name: asked,
-          commit,
+          id: commit,
         });
       }
     });
