@@ -3,6 +3,7 @@ import { dirname, join, normalize } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { createProgram } from '../src/cli/options/program.ts';
+import { CHECK_NAMES } from '../src/model/diagnostic.ts';
 import { commandLines, whyRefused } from './support/command-lines.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -60,6 +61,15 @@ test('the README fits on a few screens and leads to every page of docs', () => {
   expect(readme).toContain('docs/output.md');
   expect(readme).toContain('npm ci && npm run demo');
   expect(readme).toContain('npm ci && npm test');
+});
+
+test('docs/network.md shows every check of `fetch doctor`, in its order', () => {
+  const [, block = ''] = textOf('docs/network.md').split('\n$ fetch doctor ');
+  const names = Array.from(
+    block.split('\n```')[0]!.matchAll(/^(?:ok|warning) +([\w-]+) /gm),
+    ([, name]) => name,
+  );
+  expect(names).toEqual([...CHECK_NAMES]);
 });
 
 test('docs/cli.md names every command', () => {

@@ -62,7 +62,7 @@ export function createProgram(version: string, actions: Actions, output: Program
   program
     .command('completion')
     .description('print a script that completes these words in a shell')
-    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
+    .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh', 'fish']))
     .action((shell: string) => actions.completion(shell, program));
   addDoctor(program.command('doctor'), actions);
   addConfig(program.command('config'), actions);
@@ -183,7 +183,7 @@ function addLock(command: Command, actions: Actions): void {
   command
     .description('write a lockfile of what a download would fetch, without downloading it')
     .argument('<repos...>', 'OWNER/NAME, OWNER/NAME:REV, …')
-    .optionsGroup(GROUPS.pin)
+    .optionsGroup(GROUPS.lock)
     .option('--lock <file>', 'the file to write (default: models.lock)')
     .option('--revision <rev>', 'of a single repository: branch, tag or commit (default: main)')
     .option('--repo-type <type>', 'model, dataset or space (default: model)')
