@@ -1,7 +1,9 @@
+/** Kinds of repositories of the Hub. */
 export type RepoType = 'model' | 'dataset' | 'space';
 
 /** A repository of the Hub: `{type: 'model', id: 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ'}`. */
 export interface RepoRef {
+  /** Kind of the repository. */
   readonly type: RepoType;
   /** `OWNER/NAME`, or `NAME` alone for the oldest repositories. */
   readonly id: string;

@@ -16,15 +16,21 @@ export type Finding =
 
 /** What a directory was compared with, and what came of it. */
 export interface CheckReport {
+  /** Absolute path. */
   readonly directory: string;
+  /** Address of the hub that the files came from. */
   readonly endpoint: string;
+  /** What it was compared with. */
   readonly repo: RepoRef;
+  /** As it was asked for. */
   readonly revision: string;
+  /** 40 lower-case hex digits. */
   readonly commit: string;
   /** Only what was touched since we hashed it was read. */
   readonly quick: boolean;
   /** Of what should be there. */
   readonly files: number;
+  /** Of all files that should be there. */
   readonly bytes: number;
   /** Empty if everything is as it should be. In the order of the paths, extra files last. */
   readonly findings: readonly Finding[];

@@ -2,7 +2,9 @@ import type { Clock, Random } from './clock.ts';
 
 /** Who holds a lock. `startedAt` tells a reused process id from the one that wrote it. */
 export interface ProcessIdentity {
+  /** Process id. */
   readonly pid: number;
+  /** Name of the machine. */
   readonly host: string;
   /**
    * The start of the machine and the space of process ids, as `BOOT/SPACE`: containers and virtual machines often
@@ -13,11 +15,15 @@ export interface ProcessIdentity {
   readonly startedAt: string;
 }
 
+/** What locks need to know of this process and of others. */
 export interface ProcessContext {
+  /** This process. */
   readonly owner: ProcessIdentity;
   /** The start of a living process of this host, or undefined if there is none with that id. */
   readonly processStart: (pid: number) => string | undefined;
+  /** Time, for heartbeats. */
   readonly clock: Clock;
+  /** Chance, for names that nobody else uses. */
   readonly random: Random;
 }
 

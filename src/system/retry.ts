@@ -12,6 +12,7 @@ export interface RetryPolicy {
   readonly unreachedTries?: number;
   /** Wait before the second attempt, in milliseconds; doubles with every further one. */
   readonly baseDelayMs: number;
+  /** Longest wait of our own, in milliseconds. */
   readonly maxDelayMs: number;
   /** The longest wait that a server may ask for; beyond it we give up and say so. */
   readonly maxServerDelayMs: number;

@@ -116,6 +116,6 @@ function unknownKey(path: string, key: string): FetchError {
 
 function usage(path: string, what: string): FetchError {
   return new FetchError('USAGE', `${path} ${what}.`, {
-    hint: `See "Settings files" in the README for ${basename(path)}.`,
+    hint: `See "Settings files" in docs/cli.md for ${basename(path)}.`,
   });
 }

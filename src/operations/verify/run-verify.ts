@@ -16,8 +16,11 @@ import { compareMetadata, type ExpectedFile, findExtra, judge } from './compare-
 
 /** Told what a check does, for bars. Sizes are bytes. */
 export interface VerifyProgress {
+  /** Before the first file: how many files will be looked at, and bytes read. */
   planned(files: number, bytes: number): void;
+  /** Bytes that were read since the last call. */
   read(bytes: number): void;
+  /** One file is done; `finding` is undefined if it is right. */
   checked(path: string, finding: Finding | undefined): void;
 }
 

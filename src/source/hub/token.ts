@@ -3,7 +3,9 @@ import { tokenFile } from '../../system/hub-folders.ts';
 
 /** A credential and where it was found, so that a message about a bad one can name the place. */
 export interface Token {
+  /** Secret: in no message, log or file. */
   readonly value: string;
+  /** Option, variable or file that it came from, for messages. */
   readonly origin: string;
 }
 
