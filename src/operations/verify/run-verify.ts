@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { ContentChecker } from '../../hash/content-checker.ts';
+import { HashPool } from '../../hash/hash-pool.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
@@ -86,9 +86,7 @@ async function check(
 ): Promise<Pick<CheckReport, 'files' | 'bytes' | 'findings'>> {
   const bytes = expected.reduce((sum, file) => sum + file.size, 0);
   watch.planned(expected.length, bytes);
-  await using checker = new ContentChecker(environment.processors);
-  const stop = () => void checker[Symbol.asyncDispose]();
-  signal.addEventListener('abort', stop, { once: true });
+  await using hasher = new HashPool(environment.processors, { inlineBytes: 0 });
   const findings = new Map<string, Finding>();
   const settle = (path: string, finding: Finding | undefined): void => {
     if (finding !== undefined) findings.set(path, finding);
@@ -98,7 +96,7 @@ async function check(
   const read = async (file: ExpectedFile): Promise<void> => {
     const git = file.digest?.algorithm === 'git-sha1';
     const path = localPath(directory, file.path);
-    const digests = await checker.check(path, file.size, { git, onRead: watch.read });
+    const digests = await hasher.check(path, file.size, { git, onRead: watch.read }, signal);
     settle(file.path, judge(file, digests));
   };
   const reading: Promise<void>[] = [];
@@ -116,15 +114,8 @@ async function check(
       settle(file.path, seen === 'right' ? undefined : seen);
     }
   };
-  try {
-    await inSlices(expected, look, signal);
-    await Promise.all(reading);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+  await inSlices(expected, look, signal);
+  await Promise.all(reading);
   const inOrder = [...findings.values()].sort((left, right) => (left.path < right.path ? -1 : 1));
   const extra = await findExtra(directory, new Set(expected.map((file) => file.path)), signal);
   return { files: expected.length, bytes, findings: [...inOrder, ...extra] };
