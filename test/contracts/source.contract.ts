@@ -10,8 +10,8 @@ export interface SourceWorld extends AsyncDisposable {
   readonly source: Source;
   readonly repo: RepoRef;
   readonly missingRepo: RepoRef;
-  /** What can be asked for, and the commit that it means. The first is the one that is used for everything else. */
-  readonly revisions: readonly { readonly name: string; readonly commit: string }[];
+  /** What can be asked for, and the id that it means. The first is the one that is used for everything else. */
+  readonly revisions: readonly { readonly name: string; readonly id: string }[];
   readonly refs: readonly { readonly kind: 'branch' | 'tag'; readonly name: string }[];
   truth(revision: string): Promise<readonly TruthFile[]>;
   /** Requests that have arrived so far, at whichever host. */
@@ -51,12 +51,12 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
 
     const pinned = () => world.source.resolve(world.repo, world.revisions[0]!.name, signal);
 
-    test('pins every kind of revision to its commit', async () => {
-      for (const { name: asked, commit } of world.revisions) {
+    test('pins every kind of revision to its id', async () => {
+      for (const { name: asked, id } of world.revisions) {
         expect(await world.source.resolve(world.repo, asked, signal)).toMatchObject({
           repo: world.repo,
           name: asked,
-          commit,
+          id,
         });
       }
     });
