@@ -6,9 +6,9 @@ import { redactUrl } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type RetryContext, retrying } from '../../system/retry.ts';
+import type { Credential } from '../source.ts';
 import { hubError, type RequestSubject } from './hub-error.ts';
 import { nextPage } from './pagination.ts';
-import type { Token } from './token.ts';
 
 /** No honest answer of the API is larger: a page of 1,000 files has about 400 kB. */
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
@@ -20,7 +20,7 @@ const BUCKET = 'api';
 export interface HubConnection {
   /** Without a slash at the end. */
   readonly endpoint: string;
-  readonly token: Token | undefined;
+  readonly token: Credential | undefined;
   readonly http: HttpClient;
   readonly gate: RateLimitGate;
   readonly clock: Clock;
@@ -39,7 +39,7 @@ export function countingHeaders(hub: HubConnection): Record<string, string> {
 }
 
 /** The credential, for the endpoint's own origin only: other hubs, to which a mirror leads, get none. */
-export function authorizeHub({ token, endpoint }: HubConnection): Authorize {
+export function authorizeHub({ token, endpoint }: Pick<HubConnection, 'token' | 'endpoint'>): Authorize {
   return authorizeOrigin(token && { origin: new URL(endpoint).origin, value: `Bearer ${token.value}` });
 }
 

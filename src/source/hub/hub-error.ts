@@ -3,8 +3,8 @@ import { serverDelay } from '../../http/retry-after.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RepoRef } from '../../model/repo.ts';
 import { repoPath } from '../../model/repo.ts';
+import type { Credential } from '../source.ts';
 import { pageUrl } from './endpoints.ts';
-import type { Token } from './token.ts';
 
 /** What was asked of the hub, for the wording of its response. */
 export interface RequestSubject {
@@ -14,7 +14,7 @@ export interface RequestSubject {
   readonly repo: RepoRef;
   readonly revision?: string | undefined;
   readonly path?: string | undefined;
-  readonly token: Token | undefined;
+  readonly token: Credential | undefined;
 }
 
 /** A refusal of the hub's own origin. `body` is at most a few kilobytes of its answer. */
@@ -209,7 +209,7 @@ function serverMessage(response: ErrorResponse): string {
 }
 
 /** A server may repeat what it was sent. */
-function withoutToken(text: string, token: Token | undefined): string {
+function withoutToken(text: string, token: Credential | undefined): string {
   return token === undefined ? text : text.replaceAll(token.value, '(token)');
 }
 

@@ -4,7 +4,7 @@ import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
-import type { Location, ScanFinding, Source } from '../source.ts';
+import type { Location, ScanFinding, SourceWith } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { RequestSubject } from './hub-error.ts';
@@ -28,9 +28,16 @@ const COMMIT = /^[0-9a-f]{40}$/;
 /** OWNER/NAME or NAME. It goes into URLs and becomes the name of a folder: `..` is none. */
 const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
 
+interface HubTraits {
+  readonly branches: true;
+  readonly scan: true;
+  readonly read: true;
+}
+
 /** The Hugging Face Hub, and mirrors that speak its protocol. */
-export class HubSource implements Source {
-  readonly name = 'hub';
+export class HubSource implements SourceWith<HubTraits> {
+  readonly kind = 'hub';
+  readonly traits: HubTraits = { branches: true, scan: true, read: true };
   readonly #hub: HubConnection;
   readonly #traits = unknownTraits();
   readonly #reader: RangeReader;
@@ -225,7 +232,6 @@ function* namedRefs(kind: NamedRef['kind'], list: unknown): Generator<NamedRef> 
   for (const entry of list) {
     if (!isRecord(entry)) continue;
     const { name, targetCommit } = entry;
-    if (typeof name === 'string' && typeof targetCommit === 'string')
-      yield { kind, name, commit: targetCommit };
+    if (typeof name === 'string' && typeof targetCommit === 'string') yield { kind, name, id: targetCommit };
   }
 }
