@@ -5,6 +5,7 @@ import { FetchError } from '../../model/error.ts';
 import { formatBytes, formatCount } from '../../model/format.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { shortId } from '../../model/revision-id.ts';
 import { collectListing } from '../../source/collect-listing.ts';
 import type { Location, Source } from '../../source/source.ts';
 import { pickRevision } from '../download/resolve-quantisation.ts';
@@ -61,7 +62,7 @@ export async function checkFiles(
     const picked = await pickRevision({ quantisation: undefined, ...asked }, source, list, signal);
     revision = picked.revision;
     files = await list(revision);
-    const name = `${repoPath(revision.repo)}, ${revision.name} at ${revision.id.slice(0, 7)}`;
+    const name = `${repoPath(revision.repo)}, ${revision.name} at ${shortId(revision.id)}`;
     const gated = revision.gated ? ', gated' : '';
     return { message: `${name}: ${formatCount(files.length, 'file')}, ${formatBytes(total())}${gated}` };
   });
