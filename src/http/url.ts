@@ -1,15 +1,8 @@
 import { FetchError } from '../model/error.ts';
 
-const HINT_REDIRECT =
+/** What to do about a redirect that makes no sense. */
+export const HINT_REDIRECT =
   'The server, or a proxy or login page on the way, answers nonsense. Check the endpoint.';
-
-/** Followed too many redirects from one address. */
-export function tooManyRedirects(start: URL | string, retryable: boolean): FetchError {
-  return new FetchError('NETWORK', `${redactUrl(start)} redirects in circles`, {
-    retryable,
-    hint: HINT_REDIRECT,
-  });
-}
 
 /** A URL as it may be printed: no query (signatures), no fragment, no user and password. */
 export function redactUrl(url: string | URL): string {

@@ -2,11 +2,12 @@ import { formatBytes, formatCount, printable } from './format.ts';
 import type { Plan } from './plan.ts';
 import type { Revision } from './repo.ts';
 import { repoPath } from './repo.ts';
+import { shortId } from './revision-id.ts';
 
 /** `TheBloke/x, gptq-8bit-32g-actorder_True at 0123456`: short enough for one line of 80 columns. */
 export function revisionSentence(revision: Revision): string {
   const repo = printable(repoPath(revision.repo));
-  const commit = printable(revision.id).slice(0, 7);
+  const commit = printable(shortId(revision.id));
   // A commit that was asked for by its number needs no second mention.
   if (revision.name !== '' && revision.id.startsWith(revision.name)) return `${repo} at ${commit}`;
   return `${repo}, ${printable(revision.name)} at ${commit}`;

@@ -1,33 +1,35 @@
 /** Kinds of repositories of the Hub. */
 export type RepoType = 'model' | 'dataset' | 'space';
 
-/** A repository of the Hub: `{type: 'model', id: 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ'}`. */
+/** A repository: `{type: 'model', id: 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ'}`. */
 export interface RepoRef {
+  /** The kind of source that has it; the Hub if left out. */
+  readonly source?: string | undefined;
   /** Kind of the repository. */
   readonly type: RepoType;
-  /** `OWNER/NAME`, or `NAME` alone for the oldest repositories. */
+  /** As its source names it. On the Hub `OWNER/NAME`, or `NAME` alone for the oldest repositories. */
   readonly id: string;
 }
 
 /** A branch, tag or commit pinned to the one thing that cannot move. */
 export interface Revision {
-  /** The repository under the name that the hub itself uses: differs from what was asked after a rename. */
+  /** The repository under the name that the source itself uses: differs from what was asked after a rename. */
   readonly repo: RepoRef;
   /** What was asked for: `main`, `gptq-8bit-32g-actorder_True`, `refs/pr/1`, a commit. */
   readonly name: string;
-  /** 40 lower-case hex digits. */
+  /** Opaque: what the source pins to. On the Hub a commit, 40 lower-case hex digits; `sha256:…` in a registry. */
   readonly id: string;
-  /** True when the hub says that file contents need an accepted licence: a listing proves nothing then. */
+  /** True when the source says that file contents need an accepted licence: a listing proves nothing then. */
   readonly gated: boolean;
-  /** ISO date of the commit, where the hub says it. */
+  /** ISO date of the commit, where the source says it. */
   readonly date?: string | undefined;
 }
 
-/** A branch or tag, and the commit that it points to now. */
+/** A branch or tag, and the id that it points to now. */
 export interface NamedRef {
   readonly kind: 'branch' | 'tag';
   readonly name: string;
-  readonly commit: string;
+  readonly id: string;
 }
 
 /** `TheBloke/x` for a model, `datasets/owner/x`, `spaces/owner/x`: how people and URLs write it. */

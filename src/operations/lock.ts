@@ -3,25 +3,30 @@ import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef } from '../model/repo.ts';
 import { repoPath } from '../model/repo.ts';
+import { openHttp, openSource, type SourceAccess } from '../source/open-source.ts';
+import type { Source } from '../source/source.ts';
 import type { Lockfile } from '../store/records/lockfile.ts';
 import { readManifest } from '../store/records/manifest.ts';
 import type { Environment } from '../system/environment.ts';
 import { type Asked, lockfileMismatch, resolveFromHub } from './download/resolution.ts';
-import { type HubAccess, openHttp, openHub } from './open-source.ts';
 
 /** Asks the hub for what a download would fetch, and fetches nothing. In the order of the targets. */
 export async function lockRevisions(
   targets: readonly Asked[],
-  access: HubAccess,
+  access: SourceAccess,
   environment: Environment,
   emit: Emit,
   signal: AbortSignal,
 ): Promise<readonly Lockfile[]> {
   const http = openHttp(access, environment, emit);
   try {
-    const source = openHub(access, environment, http, emit);
+    // One source for all its targets: they share its quota of requests.
+    const sources = new Map<string | undefined, Source>();
     const locks: Lockfile[] = [];
     for (const target of targets) {
+      const { repo: asked } = target;
+      const source = sources.get(asked.source) ?? openSource(asked, { access, environment, http, emit });
+      sources.set(asked.source, source);
       const { revision, selected } = await resolveFromHub(target, { source, emit, signal });
       const { repo, name, id: commit } = revision;
       const files = selected.map(({ path, size, digest }) => {

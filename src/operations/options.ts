@@ -1,14 +1,14 @@
 import type { NetworkSettings } from '../http/network-settings.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
-import { HUB_HOST, HUB_HOSTS } from '../model/web-address.ts';
 import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
-import type { Token } from '../source/hub/token.ts';
+import { HUB_HOST, HUB_HOSTS } from '../source/hub/web-address.ts';
+import type { SourceAccess } from '../source/open-source.ts';
+import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
 import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
 import type { TransferSettings } from './download/execute.ts';
-import type { HubAccess } from './open-source.ts';
 
 /** What happens where nobody says otherwise, on the command line too. */
 export const DEFAULTS: Defaults = {
@@ -44,7 +44,7 @@ export interface HubOptions {
   /** Address of the hub; https://huggingface.co if left out. */
   readonly endpoint?: string | undefined;
   /** Sent to the origin of the endpoint and nowhere else. With an `origin`, messages say where a bad one came from. */
-  readonly token?: string | Token | undefined;
+  readonly token?: string | Credential | undefined;
   /** Whatever is left out is as usual: 8 tries without any progress, half a second before the second one, doubling. */
   readonly retry?: Partial<RetryPolicy> | undefined;
   /** Milliseconds without a byte before a connection is given up; 30,000 if left out. */
@@ -68,7 +68,7 @@ export interface TransferOptions extends HubOptions {
 }
 
 /** With everything filled in that was left out. Throws USAGE for a value that makes no sense. */
-export function hubAccess(options: HubOptions): HubAccess {
+export function hubAccess(options: HubOptions): SourceAccess {
   const { endpoint, token, retry, offline = false, network } = options;
   const stallTimeoutMs = positive('stallTimeoutMs', options.stallTimeoutMs) ?? DEFAULTS.stallTimeoutMs;
   return {
@@ -119,7 +119,7 @@ export function readEndpoint(origin: string, written: string): string {
 }
 
 /** An empty one is none, as an empty variable is. */
-function named(value: string): Token | undefined {
+function named(value: string): Credential | undefined {
   if (value === '') return undefined;
   if (/^[\x21-\x7e]+$/.test(value)) return { value, origin: 'the option token' };
   throw new FetchError('ACCESS', 'the option token has characters that no token has', {

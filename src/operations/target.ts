@@ -1,6 +1,7 @@
 import { localDirectoryName } from '../model/local-directory-name.ts';
 import type { RepoRef, RepoType } from '../model/repo.ts';
-import { parseTarget, type Target } from '../model/target.ts';
+import type { Target } from '../model/target.ts';
+import { parseTarget } from '../source/naming.ts';
 
 /** What is meant: a repository, and a revision of it. */
 export interface TargetOptions {

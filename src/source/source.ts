@@ -26,6 +26,45 @@ export interface ScanFinding {
   readonly level: string;
 }
 
+/** A secret for a source, and where it was found, so that a message about a bad one can name the place. */
+export interface Credential {
+  /** Secret: in no message, log or file. */
+  readonly value: string;
+  /** Option, variable or file that it came from, for messages. */
+  readonly origin: string;
+}
+
+/** What some sources can do and others cannot. */
+export interface SourceAbilities {
+  /** Branches and tags, in the order of the server. */
+  branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]>;
+  /** What the source itself found in the files of a revision; undefined where it does not say. One short attempt. */
+  scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined>;
+  /**
+   * The bytes of a range, held in memory: for small files and for headers, at most 32 MiB. Bytes behind the end of
+   * the file are left out. Nothing is checked against a digest.
+   */
+  read(revision: Revision, file: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array>;
+}
+
+/** Which of the abilities a source has. Ask before use, with `can`: a missing ability is not an error to catch. */
+export type SourceTraits = { readonly [Ability in keyof SourceAbilities]: boolean };
+
+interface SourceBase {
+  /** The key of the source in the table `SOURCES`. */
+  readonly kind: string;
+  readonly traits: SourceTraits;
+  /** Pins a branch, tag, pull request or (short) commit to an immutable id. */
+  resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision>;
+  /** Every file of the revision, without directories, in the order of the server. */
+  list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
+  /**
+   * Makes one attempt. The location is valid now and may expire. With `range` it may be good for that range only;
+   * without it, for any.
+   */
+  locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location>;
+}
+
 /**
  * Where revisions come from. Implementers keep three promises:
  * - `resolve`, `list`, `branches` and `read` retry their own requests with the one retry loop they were given; `scan` makes one short attempt;
@@ -33,24 +72,24 @@ export interface ScanFinding {
  * - A failure is a FetchError: NOT_FOUND, ACCESS, or NETWORK (with `retryable`).
  * - The credential reaches the source's own origin and no other.
  */
-export interface Source {
-  readonly name: string;
-  /** Pins a branch, tag, pull request or (short) commit to a commit. */
-  resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision>;
-  /** Every file of the revision, folders left out, in the order of the server. */
-  list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
-  /**
-   * Exactly one attempt. Whatever it returns is valid now, not later. With `range` the location may be good for
-   * that range only; without it, for any.
-   */
-  locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location>;
-  /** Branches and tags, in the order of the server. */
-  branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]>;
-  /**
-   * The bytes of a range, held in memory: for small files and for headers, at most 32 MiB. What lies behind the end of
-   * the file is left out. Nothing is checked against a digest.
-   */
-  read(revision: Revision, file: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array>;
-  /** What the source itself found in the files of a revision; undefined where it does not say. */
-  scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined>;
+export type Source = SourceBase & Partial<SourceAbilities>;
+
+/** A source with these traits, for implementers: exactly the abilities that its traits promise are members. */
+export type SourceWith<Traits extends SourceTraits> = SourceBase & {
+  readonly traits: Traits;
+} & {
+  [Ability in keyof SourceAbilities as Traits[Ability] extends true
+    ? Ability
+    : never]: SourceAbilities[Ability];
+};
+
+/** A source that is known to have an ability. */
+export type SourceThatCan<Ability extends keyof SourceAbilities> = Source & Pick<SourceAbilities, Ability>;
+
+/** Whether a source has an ability; where it has, the member is there. */
+export function can<Ability extends keyof SourceAbilities>(
+  source: Source,
+  ability: Ability,
+): source is SourceThatCan<Ability> {
+  return source.traits[ability];
 }

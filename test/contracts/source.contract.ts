@@ -2,18 +2,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FetchError } from '../../src/model/error.ts';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
 import type { RepoRef, Revision } from '../../src/model/repo.ts';
-import type { Source } from '../../src/source/source.ts';
+import { can, type Source, type SourceAbilities } from '../../src/source/source.ts';
 import type { TruthFile } from '../support/hub/truth.ts';
+
+/** A file as the source must list and serve it. */
+type TrueFile = Pick<TruthFile, 'path' | 'size' | 'sha256' | 'gitSha1' | 'bytes'>;
 
 /** A source and what stands behind it, with one repository that has every kind of revision. */
 export interface SourceWorld extends AsyncDisposable {
   readonly source: Source;
   readonly repo: RepoRef;
   readonly missingRepo: RepoRef;
-  /** What can be asked for, and the commit that it means. The first is the one that is used for everything else. */
-  readonly revisions: readonly { readonly name: string; readonly commit: string }[];
+  /** What can be asked for, and the id that it means. The first is the one that is used for everything else. */
+  readonly revisions: readonly { readonly name: string; readonly id: string }[];
   readonly refs: readonly { readonly kind: 'branch' | 'tag'; readonly name: string }[];
-  truth(revision: string): Promise<readonly TruthFile[]>;
+  truth(revision: string): Promise<readonly TrueFile[]>;
   /** Requests that have arrived so far, at whichever host. */
   requests(): number;
   /** The next requests fail in a way that passes. */
@@ -51,12 +54,12 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
 
     const pinned = () => world.source.resolve(world.repo, world.revisions[0]!.name, signal);
 
-    test('pins every kind of revision to its commit', async () => {
-      for (const { name: asked, commit } of world.revisions) {
+    test('pins every kind of revision to its id', async () => {
+      for (const { name: asked, id } of world.revisions) {
         expect(await world.source.resolve(world.repo, asked, signal)).toMatchObject({
           repo: world.repo,
           name: asked,
-          id: commit,
+          id,
         });
       }
     });
@@ -76,10 +79,19 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
       }
     });
 
-    test('names branches and tags', async () => {
-      const refs = await world.source.branches(world.repo, signal);
+    test('has the abilities that its traits promise, and no others', () => {
+      const abilities: readonly (keyof SourceAbilities)[] = ['branches', 'scan', 'read'];
+      for (const ability of abilities) {
+        expect(typeof world.source[ability]).toBe(can(world.source, ability) ? 'function' : 'undefined');
+      }
+    });
+
+    test('names branches and tags with the ids that they resolve to', async ({ skip }) => {
+      const { source } = world;
+      if (!can(source, 'branches')) return skip('it has no branches');
+      const refs = await source.branches(world.repo, signal);
       expect(refs.map(({ kind, name: ref }) => ({ kind, name: ref }))).toEqual(world.refs);
-      for (const ref of refs) expect(ref.commit).toMatch(/^[0-9a-f]{40}$/);
+      for (const ref of refs) expect((await source.resolve(world.repo, ref.name, signal)).id).toBe(ref.id);
     });
 
     test('locates every file where its bytes answer to ranges', async () => {
@@ -101,7 +113,11 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
       }
     });
 
-    test('reads pieces of every file, the whole of small ones, and nothing behind the end', async () => {
+    test('reads pieces of every file, the whole of small ones, and nothing behind the end', async ({
+      skip,
+    }) => {
+      const { source } = world;
+      if (!can(source, 'read')) return skip('it does not read');
       const revision = await pinned();
       const truth = await world.truth(revision.name);
       for (const file of await listed(world.source, revision)) {
@@ -113,42 +129,46 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
           [middle, file.size + 1000],
         ]) {
           const range = { start: start!, end: Math.min(end!, start! + 100_000) };
-          const bytes = await world.source.read(revision, file, range, signal);
+          const bytes = await source.read(revision, file, range, signal);
           expect(Buffer.from(bytes).equals(whole.subarray(range.start, range.end))).toBe(true);
         }
         expect(
-          await world.source.read(revision, file, { start: file.size, end: file.size + 9 }, signal),
+          await source.read(revision, file, { start: file.size, end: file.size + 9 }, signal),
         ).toHaveLength(0);
       }
     });
 
-    test('a scan says what was found, or nothing', async () => {
-      const findings = await world.source.scan(await pinned(), signal);
+    test('a scan says what was found, or nothing', async ({ skip }) => {
+      const { source } = world;
+      if (!can(source, 'scan')) return skip('it does not scan');
+      const findings = await source.scan(await pinned(), signal);
       expect(findings === undefined || Array.isArray(findings)).toBe(true);
     });
 
     test('resolve, list, branches and read try again by themselves', async () => {
+      const { source } = world;
       const revision = await pinned();
-      for (const work of [
-        () => pinned(),
-        () => listed(world.source, revision),
-        () => world.source.branches(world.repo, signal),
-      ]) {
+      const works: (() => Promise<unknown>)[] = [() => pinned(), () => listed(source, revision)];
+      if (can(source, 'branches')) works.push(() => source.branches(world.repo, signal));
+      for (const work of works) {
         world.failNext(2);
         const before = world.requests();
         await work();
         expect(world.requests() - before).toBe(3);
       }
-      const [file] = await listed(world.source, revision);
+      if (!can(source, 'read')) return;
+      const [file] = await listed(source, revision);
       world.failNext(2);
-      await world.source.read(revision, file!, { start: 0, end: 1 }, signal);
+      await source.read(revision, file!, { start: 0, end: 1 }, signal);
     });
 
-    test('a scan is advice: it makes one attempt', async () => {
+    test('a scan is advice: it makes one attempt', async ({ skip }) => {
+      const { source } = world;
+      if (!can(source, 'scan')) return skip('it does not scan');
       const revision = await pinned();
       world.failNext(1);
       const before = world.requests();
-      await refusalOf(world.source.scan(revision, signal));
+      await refusalOf(source.scan(revision, signal));
       expect(world.requests() - before).toBe(1);
     });
 
@@ -182,27 +202,29 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
     });
 
     test('stops at once when it is told to, with the reason', async () => {
+      const { source } = world;
       const revision = await pinned();
-      const [file] = await listed(world.source, revision);
+      const [file] = await listed(source, revision);
       const works: ((aborting: AbortSignal) => Promise<unknown>)[] = [
-        (aborting) => world.source.resolve(world.repo, revision.name, aborting),
-        (aborting) => world.source.branches(world.repo, aborting),
-        (aborting) => world.source.locate(revision, file!, aborting),
-        (aborting) => world.source.read(revision, file!, { start: 0, end: 1 }, aborting),
-        (aborting) => world.source.scan(revision, aborting),
+        (aborting) => source.resolve(world.repo, revision.name, aborting),
+        (aborting) => source.locate(revision, file!, aborting),
         async (aborting) => {
-          for await (const _ of world.source.list(revision, aborting)) break;
+          for await (const _ of source.list(revision, aborting)) break;
         },
       ];
+      if (can(source, 'branches')) works.push((aborting) => source.branches(world.repo, aborting));
+      if (can(source, 'read'))
+        works.push((aborting) => source.read(revision, file!, { start: 0, end: 1 }, aborting));
+      if (can(source, 'scan')) works.push((aborting) => source.scan(revision, aborting));
       for (const work of works) {
         const reason = new Error('stop');
         await expect(work(AbortSignal.abort(reason))).rejects.toBe(reason);
         world.stallNext();
         const controller = new AbortController();
-        const withRunContext = work(controller.signal);
+        const running = work(controller.signal);
         setTimeout(() => controller.abort(reason), 30);
         // Its own reason, and not the end of the stall that it met.
-        await expect(withRunContext).rejects.toBe(reason);
+        await expect(running).rejects.toBe(reason);
       }
     });
   });

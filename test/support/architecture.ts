@@ -115,13 +115,20 @@ function isOtherLayout(from: string, to: string): boolean {
   return to.startsWith('store/') && LAYOUTS.includes(part(to)) && part(to) !== part(from);
 }
 
-/** The interface knows the nouns only; each source knows the interface and itself, never another source. */
+/** The interface of all sources. */
+const SOURCE_INTERFACE: readonly string[] = ['source/source.ts', 'source/location.ts'];
+
+/**
+ * The interface knows the nouns only; each source knows the interface and itself, never another source. The other files
+ * of the room itself are the tables of sources: they know all.
+ */
 function sourceMayImport(part: string, from: string, to: string): boolean {
   const targetRoom = to.split('/')[0]!;
-  const isInterface = from === `source/${part}`;
+  const isInterface = SOURCE_INTERFACE.includes(from);
   if (targetRoom !== 'source')
     return isInterface ? targetRoom === 'model' : ROOMS['source']!.includes(targetRoom);
-  return to === 'source/source.ts' || (!isInterface && to.startsWith(`source/${part}/`));
+  if (SOURCE_INTERFACE.includes(to)) return true;
+  return !isInterface && (from === `source/${part}` || to.startsWith(`source/${part}/`));
 }
 
 type ImportGraph = ReadonlyMap<string, readonly string[]>;

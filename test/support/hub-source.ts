@@ -3,7 +3,7 @@ import { HttpClient, type HttpRequest } from '../../src/http/client.ts';
 import { RateLimitGate } from '../../src/http/rate-limit-gate.ts';
 import type { FetchError } from '../../src/model/error.ts';
 import { HubSource } from '../../src/source/hub/hub-source.ts';
-import type { Token } from '../../src/source/hub/token.ts';
+import type { Credential } from '../../src/source/source.ts';
 import type { RetryPolicy } from '../../src/system/retry.ts';
 import { randomNumbers } from './hub/faults/script.ts';
 import { ImpatientClock } from './manual-clock.ts';
@@ -12,7 +12,7 @@ import { serve, type TestServer } from './server.ts';
 export interface HubSourceOptions {
   readonly stallTimeoutMs?: number;
   readonly endpoint: string;
-  readonly token?: Token;
+  readonly token?: Credential;
   readonly policy?: Partial<RetryPolicy>;
   readonly trace?: (request: HttpRequest) => void;
   readonly onNote?: (message: string) => void;

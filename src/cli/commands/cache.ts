@@ -1,6 +1,5 @@
 import { FetchError } from '../../model/error.ts';
 import { formatBytes, formatCount, printable } from '../../model/format.ts';
-import { parseTarget } from '../../model/target.ts';
 import {
   type CacheCheck,
   type CachedTarget,
@@ -18,6 +17,7 @@ import {
   renderCacheTable,
   repoName,
 } from '../../report/tables/cache-table.ts';
+import { parseTarget } from '../../source/naming.ts';
 import { cachePlace } from '../options/cache-location.ts';
 import type { CacheAction, CacheCommandOptions } from '../options/cache-program.ts';
 import { checkKind, reportTime, standardError } from '../options/read-command.ts';

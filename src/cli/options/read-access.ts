@@ -6,7 +6,8 @@ import type { TransferSettings } from '../../operations/download/execute.ts';
 import { readIfThere } from '../../operations/environment-variables.ts';
 import { readNetwork } from '../../operations/network-settings.ts';
 import { DEFAULTS } from '../../operations/options.ts';
-import { findToken, type Token } from '../../source/hub/token.ts';
+import { findToken } from '../../source/hub/token.ts';
+import type { Credential } from '../../source/source.ts';
 import { folderFrom } from '../../system/hub-folders.ts';
 import { surroundings, workingFolder } from './places.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
@@ -20,7 +21,7 @@ export interface Access {
   readonly settings: DownloadSettings;
   /** The settings files that were read. */
   readonly layers: readonly SettingsLayer[];
-  readonly token: Token | undefined;
+  readonly token: Credential | undefined;
   /** What people should hear before anything happens. */
   readonly notes: readonly string[];
   readonly transfer: TransferSettings;
@@ -81,7 +82,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
 /** What people should know who believe that nobody listens. */
 function securityNotes(
   endpoint: string,
-  token: Token | undefined,
+  token: Credential | undefined,
   network: NetworkSettings | undefined,
 ): string[] {
   const url = new URL(endpoint);
@@ -133,7 +134,7 @@ function projectNotes(
 function isOnlyTheProjects(
   { endpoint }: DownloadSettings,
   layers: readonly SettingsLayer[],
-  token: Token,
+  token: Credential,
 ): boolean {
   const project = layers.some(({ kind, path }) => kind === 'project' && path === endpoint.origin);
   const own = layers.find(({ kind }) => kind === 'user')?.values.get('endpoint');

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { proxyName } from '../../http/proxy.ts';
-import { parseTarget, type Target } from '../../model/target.ts';
+import type { Target } from '../../model/target.ts';
 import type { DownloadOptions as LibraryOptions } from '../../operations/download/download.ts';
 import type { TransferSettings } from '../../operations/download/execute.ts';
 import type { RunOptions } from '../../operations/options.ts';
@@ -12,7 +12,8 @@ import { createLineReporter } from '../../report/progress/line-reporter.ts';
 import { createNotesReporter, joinReporters } from '../../report/progress/notes-reporter.ts';
 import type { Output, ReportTime } from '../../report/progress/output.ts';
 import type { Reporter } from '../../report/progress/reporter.ts';
-import type { Token } from '../../source/hub/token.ts';
+import { parseTarget } from '../../source/naming.ts';
+import type { Credential } from '../../source/source.ts';
 import { hubCache } from '../../system/hub-folders.ts';
 import { isForeground } from '../process/job-control.ts';
 import { standardOutput } from '../process/standard-output.ts';
@@ -26,7 +27,7 @@ import type { DownloadOptions, DownloadSettings } from './settings.ts';
 export interface ParsedCommand {
   readonly target: Target;
   readonly settings: DownloadSettings;
-  readonly token: Token | undefined;
+  readonly token: Credential | undefined;
   readonly notes: readonly string[];
   readonly request: ParsedRequest;
   /** Where the path of the cache came from, if the files go to one. */

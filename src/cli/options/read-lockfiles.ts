@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { FetchError } from '../../model/error.ts';
 import { repoPath } from '../../model/repo.ts';
+import { namesRevision } from '../../model/revision-id.ts';
 import type { Target } from '../../model/target.ts';
 import { hasQuantisation } from '../../operations/download/resolve-quantisation.ts';
 import { type Lockfile, readLocks } from '../../store/records/lockfile.ts';
@@ -77,7 +78,7 @@ function frozenJob(
   );
   const rev = target.revision;
   const fitting = locks.filter(
-    ({ revision, commit }) => rev === undefined || rev === revision || isCommit(rev, commit),
+    ({ revision, commit }) => rev === undefined || rev === revision || namesRevision(rev, commit),
   );
   const quantised = fitting.length === 0 ? withQuantisation(asked, locks) : undefined;
   if (quantised !== undefined) return quantised;
@@ -111,10 +112,6 @@ function withQuantisation(asked: ParsedCommand, locks: readonly Lockfile[]): Par
     quantisation: revision,
   };
   return { ...job, target };
-}
-
-function isCommit(text: string, commit: string): boolean {
-  return /^[0-9a-f]{7,40}$/.test(text) && commit.startsWith(text);
 }
 
 /** A lock remembers where it was made. Nobody's token goes there unless somebody here names that place. */

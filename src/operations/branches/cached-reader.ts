@@ -3,7 +3,7 @@ import pLimit from 'p-limit';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
-import type { Source } from '../../source/source.ts';
+import type { SourceThatCan } from '../../source/source.ts';
 import type { ResponseCache } from '../../store/records/response-cache.ts';
 
 /** Requests that are under way at once, for whatever. */
@@ -20,7 +20,7 @@ interface Listed {
  * file share the answer, and so do later runs if there is a cache.
  */
 export class CachedReader {
-  readonly #source: Source;
+  readonly #source: SourceThatCan<'read'>;
   readonly #cache: ResponseCache | undefined;
   readonly #scope: string;
   readonly #signal: AbortSignal;
@@ -29,7 +29,12 @@ export class CachedReader {
   readonly #pieces = new Map<string, Promise<Uint8Array>>();
 
   /** `scope` keeps the listings of different hubs apart. */
-  constructor(source: Source, cache: ResponseCache | undefined, scope: string, signal: AbortSignal) {
+  constructor(
+    source: SourceThatCan<'read'>,
+    cache: ResponseCache | undefined,
+    scope: string,
+    signal: AbortSignal,
+  ) {
     this.#source = source;
     this.#cache = cache;
     this.#scope = scope;

@@ -9,15 +9,15 @@ import { findQuantisation } from '../../model/find-quantisation.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../../model/repo.ts';
-import type { Source } from '../../source/source.ts';
+import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
+import { can, type ScanFinding, type Source, type SourceThatCan } from '../../source/source.ts';
 import { ResponseCache } from '../../store/records/response-cache.ts';
 import type { Environment } from '../../system/environment.ts';
 import { pickRevision } from '../download/resolve-quantisation.ts';
-import { type HubAccess, openHttp, openHub } from '../open-source.ts';
 import { CachedReader } from './cached-reader.ts';
 
 /** Which branches of which repository are to be described. */
-export interface BranchesRequest extends HubAccess {
+export interface BranchesRequest extends SourceAccess {
   readonly repo: RepoRef;
   /** One revision in full; undefined for the table of all branches. */
   readonly revision: string | undefined;
@@ -44,7 +44,8 @@ export async function describeBranches(
 ): Promise<BranchTable> {
   const http = openHttp(request, environment, emit);
   try {
-    const source = openHub(request, environment, http, emit);
+    const source = openSource(request.repo, { access: request, environment, http, emit });
+    if (!can(source, 'branches') || !can(source, 'read')) throw notDescribed(request.repo);
     const cache = request.cacheFolder === undefined ? undefined : new ResponseCache(request.cacheFolder);
     const reader = new CachedReader(source, cache, request.endpoint, signal);
     const table =
@@ -60,17 +61,23 @@ export async function describeBranches(
   }
 }
 
+function notDescribed({ id }: RepoRef): FetchError {
+  return new FetchError('USAGE', `The source of ${id} has no branches that can be described.`, {
+    hint: 'Name the revision, and see with --dry-run what a download would fetch.',
+  });
+}
+
 async function tableOf(
   { repo }: BranchesRequest,
-  source: Source,
+  source: SourceThatCan<'branches'>,
   reader: CachedReader,
   signal: AbortSignal,
 ): Promise<BranchTable> {
   const refs = await source.branches(repo, signal);
   const branches = refs.filter(({ kind }) => kind === 'branch');
-  const commits = new Set(branches.map(({ commit }) => commit));
+  const commits = new Set(branches.map(({ id }) => id));
   // A tag on a commit that no branch shows is a row of its own: releases are often tagged.
-  const tags = refs.filter(({ kind, commit }) => kind === 'tag' && !commits.has(commit));
+  const tags = refs.filter(({ kind, id }) => kind === 'tag' && !commits.has(id));
   const all = [...branches, ...tags];
   if (all.length === 0) {
     throw new FetchError('NOT_FOUND', `${repo.id} has no branches`, {
@@ -82,7 +89,7 @@ async function tableOf(
   if (shown.length < all.length) notes.push(`${all.length - shown.length} more branches are not shown`);
   const pinned = shown.map((ref): [NamedRef, Revision] => [
     ref,
-    { repo, name: ref.name, id: ref.commit, gated: false },
+    { repo, name: ref.name, id: ref.id, gated: false },
   ]);
   const listings = pinned.map(([, revision]) => reader.list(revision));
   const first = Math.max(
@@ -92,7 +99,7 @@ async function tableOf(
   const problems: string[] = [];
   const card = cardOf(pinned[first]![1], listings[first]!, reader, problems);
   const described = pinned.map(async ([ref, revision], index) => {
-    const subject = { kind: ref.kind, revision: ref.name, commit: ref.commit, date: undefined, whole: false };
+    const subject = { kind: ref.kind, revision: ref.name, commit: ref.id, date: undefined, whole: false };
     return await describe(subject, revision, listings[index]!, card, reader);
   });
   const results = await Promise.allSettled(described);
@@ -107,10 +114,10 @@ async function tableOf(
 }
 
 /** A branch that cannot even be listed has a row that says so. */
-function unlistedRow({ kind, name, commit }: NamedRef, reason: unknown): BranchRow {
+function unlistedRow({ kind, name, id }: NamedRef, reason: unknown): BranchRow {
   const said = reason instanceof Error ? reason.message : String(reason);
   const nothing = { files: [], bytes: 0, weightBytes: 0, formats: [], facts: {}, conflicts: [] };
-  const about = { kind, revision: name, commit, date: undefined, variant: undefined };
+  const about = { kind, revision: name, commit: id, date: undefined, variant: undefined };
   return { ...about, ...nothing, problems: [`could not be listed: ${said}`] };
 }
 
@@ -141,7 +148,7 @@ async function oneInFull(
       card,
       reader,
     ),
-    source.scan(revision, signal).catch(() => undefined),
+    can(source, 'scan') ? source.scan(revision, signal).catch(() => undefined) : undefined,
   ]);
   signal.throwIfAborted();
   const notes = [...problems, ...scanNotes(scan)];
@@ -205,6 +212,6 @@ async function cardOf(
   return readCard(text);
 }
 
-function scanNotes(scan: Awaited<ReturnType<Source['scan']>>): string[] {
+function scanNotes(scan: readonly ScanFinding[] | undefined): string[] {
   return (scan ?? []).slice(0, 20).map(({ path, level }) => `the hub's scan calls ${path} ${level}`);
 }

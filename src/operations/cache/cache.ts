@@ -2,6 +2,7 @@ import { HashPool } from '../../hash/hash-pool.ts';
 import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
 import { type RepoRef, repoPath } from '../../model/repo.ts';
+import { mayBeCommit } from '../../model/revision-id.ts';
 import { CachePaths } from '../../store/hub-cache/cache-paths.ts';
 import { cachedContents } from '../../store/hub-cache/cached-contents.ts';
 import { planRemoval, type Removal, removeRevisions } from '../../store/hub-cache/remove-revisions.ts';
@@ -37,7 +38,7 @@ export function findCached(cache: string, repo: RepoRef, revision: string | unde
   if (revision === undefined) return { found, revisions: found.revisions };
   const named = found.revisions.filter(({ refs }) => refs.includes(revision));
   const revisions =
-    named.length > 0 || !/^[0-9a-f]{7,40}$/.test(revision)
+    named.length > 0 || !mayBeCommit(revision)
       ? named
       : found.revisions.filter(({ commit }) => commit.startsWith(revision));
   if (revisions.length === 1) return { found, revisions };

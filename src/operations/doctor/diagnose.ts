@@ -4,9 +4,9 @@ import { CHECK_NAMES, type Check } from '../../model/diagnostic.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { VERSION } from '../../model/version.ts';
+import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
 import type { Environment } from '../../system/environment.ts';
 import { retrying } from '../../system/retry.ts';
-import { type HubAccess, openHttp, openHub } from '../open-source.ts';
 import { CheckRunner, type Finding } from './check-runner.ts';
 import { checkDisk } from './disk-checks.ts';
 import { type AskedFor, checkFiles, type FileParties } from './file-checks.ts';
@@ -30,7 +30,7 @@ const ADDRESS_TIMEOUT_MS = 5000;
 /** What is to be looked at. */
 export interface DiagnosticsInput {
   /** With two tries or so: a failure is to be seen, not waited out. */
-  readonly access: HubAccess;
+  readonly access: SourceAccess;
   /** Undefined to look at no repository. */
   readonly asked: AskedFor | undefined;
   /** Absolute path of where a download would go. */
@@ -142,12 +142,12 @@ async function checkNetwork(
       examination.skip(OF_FILES, 'name a repository to look at: fetch doctor OWNER/NAME');
       return undefined;
     }
-    const openSource = () => openHub(access, environment, http, watched);
+    const openAgain = () => openSource(asked.repo, { access, environment, http, emit: watched });
     const { endpoint, token, network } = access;
     const parties = {
       http,
       openHttp: openClient,
-      openSource,
+      openSource: openAgain,
       endpoint,
       token,
       network,

@@ -10,10 +10,11 @@ import { parseRateLimit } from '../../http/retry-after.ts';
 import { redirectTarget } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
 import { formatCount } from '../../model/format.ts';
-import type { Token } from '../../source/hub/token.ts';
+import { authorizeHub } from '../../source/hub/hub-api.ts';
+import type { SourceAccess } from '../../source/open-source.ts';
+import type { Credential } from '../../source/source.ts';
 import type { Environment } from '../../system/environment.ts';
 import { onAbort } from '../../system/on-abort.ts';
-import type { HubAccess } from '../open-source.ts';
 import type { Finding } from './check-runner.ts';
 
 const DAY_MS = 86_400_000;
@@ -46,16 +47,14 @@ interface Secured {
 
 /** Asks whose the token is: the cheapest question that every hub understands, with a token and without. */
 export async function probeHub(
-  { endpoint, token }: HubAccess,
+  { endpoint, token }: SourceAccess,
   http: HttpClient,
   { clock }: Environment,
   signal: AbortSignal,
 ): Promise<Probe> {
   const url = new URL(`${endpoint}/api/whoami-v2`);
-  const headers = {
-    accept: 'application/json',
-    ...(token === undefined ? {} : { authorization: `Bearer ${token.value}` }),
-  };
+  const authorization = authorizeHub({ endpoint, token })(url);
+  const headers = { accept: 'application/json', ...(authorization === undefined ? {} : { authorization }) };
   const started = clock.monotonic();
   const response = await http.get({ url, headers, signal });
   const [elapsedMs, arrivedMs] = [clock.monotonic() - started, clock.now()];
@@ -79,7 +78,7 @@ function securedBy(socket: Partial<TLSSocket> | null): Secured | undefined {
 }
 
 /** Through a proxy only the proxy's own name is looked up here. */
-export async function checkNames({ endpoint, network }: HubAccess, signal: AbortSignal): Promise<Finding> {
+export async function checkNames({ endpoint, network }: SourceAccess, signal: AbortSignal): Promise<Finding> {
   const url = new URL(endpoint);
   const proxy = network === undefined ? undefined : proxyFor(network, url);
   const asked = proxy === undefined ? url : new URL(proxy.url);
@@ -105,7 +104,7 @@ function ended(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => onAbort(signal, () => reject(signal.reason)));
 }
 
-export function checkConnection({ endpoint }: HubAccess, probe: Probe): Finding {
+export function checkConnection({ endpoint }: SourceAccess, probe: Probe): Finding {
   const { status, headers, elapsedMs } = probe;
   const took = `${Math.round(elapsedMs)} ms`;
   const { host } = new URL(endpoint);
@@ -128,7 +127,7 @@ export function checkConnection({ endpoint }: HubAccess, probe: Probe): Finding 
   return { message: `${host} answers in ${took}` };
 }
 
-export function checkCertificate({ endpoint, network }: HubAccess, probe: Probe, nowMs: number): Finding {
+export function checkCertificate({ endpoint, network }: SourceAccess, probe: Probe, nowMs: number): Finding {
   const url = new URL(endpoint);
   if (url.protocol === 'http:') {
     if (isLoopback(url)) return { message: 'not needed: the endpoint is this machine' };
@@ -171,7 +170,7 @@ export function checkClock({ headers, arrivedMs }: Probe): Finding {
 }
 
 /** Whose it is and from where; never what it is. */
-export function checkToken(token: Token | undefined, { status, text }: Probe): Finding {
+export function checkToken(token: Credential | undefined, { status, text }: Probe): Finding {
   if (token === undefined) return { message: 'none: enough for public repositories' };
   const { origin } = token;
   if (status === 401 || status === 403) {
@@ -206,7 +205,7 @@ function accountIn(text: string): { readonly name?: string; readonly role?: stri
   }
 }
 
-export function checkLimits({ status, headers }: Probe, token: Token | undefined): Finding {
+export function checkLimits({ status, headers }: Probe, token: Credential | undefined): Finding {
   const { ratelimit } = headers;
   const limit = parseRateLimit(Array.isArray(ratelimit) ? ratelimit[0] : ratelimit);
   const more = token === undefined ? 'Requests with a token have a larger quota: set HF_TOKEN.' : undefined;
@@ -222,7 +221,7 @@ export function checkLimits({ status, headers }: Probe, token: Token | undefined
 }
 
 /** The proxy of the endpoint. */
-export function checkProxy({ endpoint, network }: HubAccess): Finding {
+export function checkProxy({ endpoint, network }: SourceAccess): Finding {
   const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
   if (network === undefined || proxies.length === 0) return { message: 'none' };
   const proxy = proxyFor(network, new URL(endpoint));

@@ -1,15 +1,14 @@
-import { discard, readBody, readStart } from '../../http/body.ts';
+import { readBody, readStart } from '../../http/body.ts';
 import type { HttpClient, HttpResponse } from '../../http/client.ts';
+import { authorizeOrigin, followRedirects } from '../../http/follow-redirects.ts';
 import { formatRange, rangeAnswer } from '../../http/range.ts';
 import { REFUSAL_BYTES, storageError } from '../../http/refusal.ts';
-import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Location } from '../../source/source.ts';
 import type { Clock } from '../../system/clock.ts';
 
-const MAX_REDIRECTS = 5;
 const HINT = 'A cache, a virus scanner or a proxy on the way may do this: try another network or endpoint.';
 
 /** What came of asking for a range. */
@@ -117,7 +116,7 @@ export async function timeLocation(
   return { bytes: Math.min(bytes, length), askedMs, headMs, endMs: clock.monotonic(), response };
 }
 
-/** Redirects by hand: what authorises stays on the origin that it is for, and addresses stay as they came. */
+/** The answer of the host that has the bytes; NETWORK for a refusal. */
 async function openLocation(
   http: HttpClient,
   { url: start, authorization, ranges }: Location,
@@ -126,23 +125,15 @@ async function openLocation(
   signal: AbortSignal,
   path = 'a range of the file',
 ): Promise<HttpResponse> {
-  let address = start;
-  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-    const url = new URL(address);
-    const mine = authorization !== undefined && authorization.origin === url.origin;
-    const headers = {
-      ...(ranges === 'none' ? {} : { range: formatRange(range) }),
-      ...(mine ? { authorization: authorization.value } : {}),
-    };
-    const response = await http.get({ url, target: requestTarget(address), headers, signal });
-    const { status } = response;
-    if (status === 200 || status === 206) return response;
-    if (status < 300 || status >= 400) {
-      const body = await readStart(response, REFUSAL_BYTES, signal);
-      throw storageError({ host: url.host, status, headers: response.headers, body }, path, clock.now());
-    }
-    discard(response);
-    address = redirectAddress(address, response.headers.location);
-  }
-  throw tooManyRedirects(start, false);
+  const { response } = await followRedirects(start, {
+    send: (hop) => http.get(hop),
+    headers: ranges === 'none' ? {} : { range: formatRange(range) },
+    authorize: authorizeOrigin(authorization),
+    retryable: false,
+    signal,
+  });
+  const { status, headers, url } = response;
+  if (status === 200 || status === 206) return response;
+  const body = await readStart(response, REFUSAL_BYTES, signal);
+  throw storageError({ host: url.host, status, headers, body }, path, clock.now());
 }

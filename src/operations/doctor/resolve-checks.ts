@@ -7,7 +7,8 @@ import type { ByteRange } from '../../model/byte-range.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { resolveUrl, underEndpoint } from '../../source/hub/endpoints.ts';
-import type { Token } from '../../source/hub/token.ts';
+import { authorizeHub } from '../../source/hub/hub-api.ts';
+import type { Credential } from '../../source/source.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Finding } from './check-runner.ts';
 
@@ -18,7 +19,7 @@ const MAX_NOTICE = 200;
 export interface ResolveParties {
   readonly http: HttpClient;
   readonly endpoint: string;
-  readonly token: Token | undefined;
+  readonly token: Credential | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -139,11 +140,9 @@ async function askResolve(
   }
 }
 
-/** The credential, for the endpoint's own origin and for no other. */
-function authorization({ endpoint, token }: ResolveParties, url: URL): Record<string, string> {
-  return token !== undefined && url.origin === new URL(endpoint).origin
-    ? { authorization: `Bearer ${token.value}` }
-    : {};
+function authorization(parties: ResolveParties, url: URL): Record<string, string> {
+  const value = authorizeHub(parties)(url);
+  return value === undefined ? {} : { authorization: value };
 }
 
 /** A redirect without metadata to another `/resolve/`: a renamed repository, or a mirror. */

@@ -4,6 +4,7 @@ import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { shortId } from '../../model/revision-id.ts';
 import { inside, MANIFEST_FILE, PARTS_FOLDER, STATE_FOLDER } from '../../store/directory/layout.ts';
 import { readManifest } from '../../store/records/manifest.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
@@ -48,7 +49,7 @@ export function refuseForeign(target: Target, revision: Revision, files: readonl
   const isNamed = isSame(owner.repo, repo) || isSame(owner.repo, revision.repo);
   if (isNamed && (owner.endpoint === endpoint || isMirrored(owner, revision, files))) return;
   const where = owner.endpoint === endpoint ? '' : ` of ${owner.endpoint}`;
-  const held = `${repoPath(owner.repo)}${where}, ${owner.revision} at ${owner.commit.slice(0, 7)}`;
+  const held = `${repoPath(owner.repo)}${where}, ${owner.revision} at ${shortId(owner.commit)}`;
   const name = repoPath(revision.repo);
   throw new FetchError('USAGE', `${directory} holds ${held}: ${name} would replace files of it`, {
     hint: `Use --local-dir DIR to put ${name} elsewhere, or --replace-repo if it shall take that place.`,

@@ -2,6 +2,7 @@ import { HashPool } from '../../hash/hash-pool.ts';
 import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
+import type { SourceAccess } from '../../source/open-source.ts';
 import type { Source } from '../../source/source.ts';
 import type { Store } from '../../store/store.ts';
 import type { Environment } from '../../system/environment.ts';
@@ -10,10 +11,9 @@ import { fitDescriptors } from '../../transfer/scheduling/descriptors.ts';
 import type { RunResult } from '../../transfer/transfer-result.ts';
 import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
 import { WorkerTransport } from '../../transfer/transport/worker/worker-transport.ts';
-import type { HubAccess } from '../open-source.ts';
 
 /** How bytes of files are to be carried. */
-export interface TransferSettings extends HubAccess {
+export interface TransferSettings extends SourceAccess {
   /** Upper bound of connections that carry file bytes. */
   readonly connections: number;
   /** Bytes per second, all connections together; undefined for no limit. */

@@ -1,6 +1,6 @@
 import { FetchError } from '../../model/error.ts';
 import { type RepoRef, repoPath } from '../../model/repo.ts';
-import type { Source } from '../../source/source.ts';
+import { can, type Source } from '../../source/source.ts';
 
 /**
  * A better hint for words behind the repository that name no file: `fetch REPO BRANCH` and `fetch REPO REPO` are what
@@ -18,7 +18,7 @@ export async function explainNames(
 ): Promise<unknown> {
   if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND' || names.length === 0) return thrown;
   const missing = names.filter((name) => thrown.message.includes(name));
-  const refs = await source.branches(repo, signal).catch(() => []);
+  const refs = can(source, 'branches') ? await source.branches(repo, signal).catch(() => []) : [];
   const branch = missing.find((name) => name === revision || refs.some((ref) => ref.name === name));
   const other = missing.find((name) => /^[\w.-]+\/[\w-][\w.-]*$/.test(name) && !/\.\w{1,5}$/.test(name));
   const hint =

@@ -3,6 +3,7 @@ import { digestOfOid } from '../../model/digest.ts';
 import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { isRevisionId, mayBeCommit, namesRevision, shortId } from '../../model/revision-id.ts';
 import { inside, MANIFEST_FILE } from '../../store/directory/layout.ts';
 import { recordedListing } from '../../store/directory/listing-record.ts';
 import { CachePaths } from '../../store/hub-cache/cache-paths.ts';
@@ -69,10 +70,10 @@ function inDirectory(place: Place, asked: Asked): Found {
   const manifest = readManifest(inside(directory, MANIFEST_FILE));
   if (manifest === undefined) throw notAvailableOffline(`${directory} has no manifest of fetch`);
   const { commit } = manifest;
-  const has = `${directory} holds ${repoPath(manifest.repo)}, ${manifest.revision} at ${commit.slice(0, 7)}`;
+  const has = `${directory} holds ${repoPath(manifest.repo)}, ${manifest.revision} at ${shortId(commit)}`;
   if (manifest.repo.type !== repo.type || manifest.repo.id !== repo.id) throw notAvailableOffline(has);
   const known = knownListing(place, commit);
-  const isSame = manifest.revision === name || (isShortCommit(name) && commit.startsWith(name));
+  const isSame = manifest.revision === name || namesRevision(name, commit);
   const isQuantisation = !isSame && manifest.revision === 'main' && mayMean(asked, known);
   if (!isSame && !isQuantisation) throw notAvailableOffline(`${has}, not ${name}`);
   return {
@@ -87,15 +88,15 @@ function inCache(place: Place, asked: Asked): Found {
   const { repo, revision: name } = asked;
   const places = new CachePaths(place.directory, repo);
   const here = (commit: string | undefined): commit is string =>
-    commit !== undefined && /^[0-9a-f]{40}$/.test(commit) && existsSync(places.snapshot(commit));
+    isRevisionId(commit) && existsSync(places.snapshot(commit));
   const found = (revision: string, commit: string, isQuantisation: boolean): Found => {
     const known = knownListing(place, commit);
     if (known.files.length > 0) return { revision: pinned(repo, revision, commit), known, isQuantisation };
-    throw notAvailableOffline(`nothing in ${places.repo} says which files ${commit.slice(0, 7)} has`);
+    throw notAvailableOffline(`nothing in ${places.repo} says which files ${shortId(commit)} has`);
   };
   const named = readRef(places.ref(name));
   if (here(named)) return found(name, named, false);
-  const commits = isShortCommit(name) ? commitsIn(places).filter((commit) => commit.startsWith(name)) : [];
+  const commits = mayBeCommit(name) ? commitsIn(places).filter((commit) => commit.startsWith(name)) : [];
   const [only] = commits;
   if (commits.length === 1 && here(only)) return found(only, only, false);
   const main = readRef(places.ref('main'));
@@ -109,10 +110,6 @@ function mayMean({ mayBeQuantisation, revision }: Asked, { files }: Listing): bo
 
 function pinned(repo: RepoRef, name: string, commit: string): Revision {
   return { repo, name, id: commit, gated: false };
-}
-
-function isShortCommit(name: string): boolean {
-  return /^[0-9a-f]{7,40}$/.test(name);
 }
 
 function commitsIn(places: CachePaths): string[] {

@@ -4,12 +4,13 @@ import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { shortId } from '../../model/revision-id.ts';
 import { lockDrift, selectionDrift } from '../../plan/lock-drift.ts';
 import { type Selection, selectFiles } from '../../plan/select-files.ts';
 import type { WeightsPolicy } from '../../plan/weights-policy.ts';
+import { collectListing } from '../../source/collect-listing.ts';
 import type { Source } from '../../source/source.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
-import { collectListing } from '../open-source.ts';
 import { explainNames } from './meant-revision.ts';
 import { pickRevision } from './resolve-quantisation.ts';
 import { applyWeightsPolicy } from './weights-notes.ts';
@@ -172,7 +173,7 @@ function assertNoDrift(lock: Lockfile, differences: readonly string[]): void {
 }
 
 export function lockfileMismatch(lock: Lockfile, what: string): FetchError {
-  const about = `${repoPath(lock.repo)}, ${lock.revision} at ${lock.commit.slice(0, 7)}`;
+  const about = `${repoPath(lock.repo)}, ${lock.revision} at ${shortId(lock.commit)}`;
   return new FetchError('INTEGRITY', `the lock of ${about} does not hold: ${what}`, {
     hint: 'If the change is meant, write the lock anew: the same command without --frozen, or `fetch lock`.',
   });

@@ -4,7 +4,7 @@ import { lastLabel } from '../../model/gguf-name.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
-import type { Source } from '../../source/source.ts';
+import { can, type Source } from '../../source/source.ts';
 
 /** What stands behind a repository's name, before anybody has asked the hub. */
 export interface RevisionName {
@@ -72,7 +72,7 @@ async function neither(
   source: Source,
   signal: AbortSignal,
 ): Promise<FetchError> {
-  const refs = await source.branches(repo, signal).catch(() => []);
+  const refs = can(source, 'branches') ? await source.branches(repo, signal).catch(() => []) : [];
   signal.throwIfAborted();
   const names = [...refs.map((ref) => ref.name), ...labels];
   const close = nearest(revision, names, 6);

@@ -5,6 +5,7 @@ import type { Plan } from '../../model/plan.ts';
 import type { Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { type Shard, shardOf } from '../../plan/shard.ts';
+import { openHttp, openSource } from '../../source/open-source.ts';
 import type { Source } from '../../source/source.ts';
 import { filesLeftBehind, writeRecord } from '../../store/directory/listing-record.ts';
 import type { LocalCopyRoots } from '../../store/local-copies.ts';
@@ -14,7 +15,6 @@ import type { Store } from '../../store/store.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
 import type { Environment } from '../../system/environment.ts';
 import { requireLockedHashes } from '../lock.ts';
-import { openHttp, openHub } from '../open-source.ts';
 import { type CacheChoice, openStore } from '../open-store.ts';
 import { claimDirectory, refuseForeign } from './directory-owner.ts';
 import { executePlan, type TransferSettings, WorkerThreads } from './execute.ts';
@@ -87,7 +87,8 @@ export async function download(
 ): Promise<DownloadOutcome> {
   const http = openHttp(request, environment, emit);
   try {
-    const source = openHub(request, environment, http, emit, { countsAsDownload: !request.dryRun });
+    const countsAsDownload = !request.dryRun;
+    const source = openSource(request.repo, { access: request, environment, http, emit, countsAsDownload });
     await using workers = new WorkerThreads(request, environment, emit);
     const isFresh = isFreshTarget(request);
     if (isFresh) workers.warmUp();

@@ -11,7 +11,7 @@ import {
   selectQuantisation,
   type WeightsPolicy,
 } from '../../plan/weights-policy.ts';
-import type { ScanFinding, Source } from '../../source/source.ts';
+import { can, type ScanFinding, type Source } from '../../source/source.ts';
 import type { Clock } from '../../system/clock.ts';
 
 /** The listing without the weights that nobody asked for. */
@@ -65,7 +65,7 @@ export class ScanAdvice implements Disposable {
     this.#risky = new Set(pickles(fetched).map(({ path }) => path));
     const ended = AbortSignal.any([signal, this.#ended.signal]);
     this.#findings =
-      this.#risky.size === 0
+      this.#risky.size === 0 || !can(source, 'scan')
         ? Promise.resolve(undefined)
         : source.scan(revision, ended).catch(() => undefined);
   }

@@ -6,11 +6,11 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Finding } from '../../model/verify-report.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
+import { openHttp, openSource } from '../../source/open-source.ts';
 import type { Environment } from '../../system/environment.ts';
 import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
 import { knownListing } from '../download/records.ts';
-import { openHttp, openHub } from '../open-source.ts';
 import { openStore } from '../open-store.ts';
 import { requireManifest } from './run-verify.ts';
 
@@ -39,7 +39,7 @@ export async function repair(
   if (selected.length === 0) return 0;
   const http = openHttp(settings, environment, emit);
   try {
-    const source = openHub(settings, environment, http, emit, { countsAsDownload: true });
+    const source = openSource(repo, { access: settings, environment, http, emit, countsAsDownload: true });
     await using store = await openStore(
       { directory, endpoint: manifest.endpoint, repo },
       environment,

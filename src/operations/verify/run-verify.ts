@@ -5,13 +5,14 @@ import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
+import { collectListing } from '../../source/collect-listing.ts';
+import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
 import { inside, MANIFEST_FILE, STATE_FOLDER } from '../../store/directory/layout.ts';
 import { inSlices } from '../../store/in-slices.ts';
 import { localPath } from '../../store/paths/safe-path.ts';
 import { HashRecords } from '../../store/records/hash-records.ts';
 import { type Manifest, readManifest } from '../../store/records/manifest.ts';
 import type { Environment } from '../../system/environment.ts';
-import { collectListing, type HubAccess, openHttp, openHub } from '../open-source.ts';
 import { compareMetadata, type ExpectedFile, findExtra, judge } from './compare-directory.ts';
 
 /** Told what a check does, for bars. Sizes are bytes. */
@@ -47,7 +48,7 @@ export async function verify(
 }
 
 /** What to compare a directory with that has no manifest. */
-export interface HubComparison extends HubAccess {
+export interface HubComparison extends SourceAccess {
   readonly repo: RepoRef;
   readonly revision: string;
 }
@@ -65,7 +66,7 @@ export async function verifyAgainstHub(
   let revision: Revision;
   let listing: readonly RemoteFile[];
   try {
-    const source = openHub(comparison, environment, http, emit);
+    const source = openSource(comparison.repo, { access: comparison, environment, http, emit });
     revision = await source.resolve(comparison.repo, comparison.revision, signal);
     emit({ type: 'resolved', asked: comparison.repo, revision });
     listing = await collectListing(source, revision, emit, signal);

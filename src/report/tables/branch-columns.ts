@@ -1,5 +1,6 @@
 import type { BranchRow, FactName } from '../../model/branch-facts.ts';
 import { formatBytes, printable } from '../../model/format.ts';
+import { shortId } from '../../model/revision-id.ts';
 import { bitsCell, type Cell, EMPTY, factCell, rowName } from './branch-cells.ts';
 
 /** A column of the table of branches. The array below is in the order of display. */
@@ -70,7 +71,7 @@ export function columnsFor(rows: readonly BranchRow[]): Column[] {
       head: 'COMMIT',
       rank: 15,
       align: 'left',
-      cell: (row) => ({ text: printable(row.commit).slice(0, 7), mark: '' }),
+      cell: (row) => ({ text: printable(shortId(row.commit)), mark: '' }),
       onlyIfDifferent: true,
       title: 'Commit',
     },

@@ -1,5 +1,6 @@
 import { formatBytes, formatCount, formatDuration, groupDigits, printable } from '../../model/format.ts';
 import { repoPath } from '../../model/repo.ts';
+import { shortId } from '../../model/revision-id.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
 import { safeJson } from '../progress/json-reporter.ts';
 
@@ -33,7 +34,7 @@ export function checkSentence(facts: CheckReport, elapsedMs: number): string {
   const found = countFindings(facts.findings);
   const how = facts.quick ? 'read only what was touched' : 'every byte read';
   const verdict = found === '' ? 'no difference' : found;
-  const what = `${printable(repoPath(facts.repo))}, ${printable(facts.revision)} at ${facts.commit.slice(0, 7)}`;
+  const what = `${printable(repoPath(facts.repo))}, ${printable(facts.revision)} at ${shortId(facts.commit)}`;
   const size = `${formatCount(facts.files, 'file')}, ${formatBytes(facts.bytes)}`;
   return `${what}: ${size}, ${verdict} (${how}, ${formatDuration(elapsedMs)})`;
 }

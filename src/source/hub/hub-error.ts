@@ -3,22 +3,22 @@ import { serverDelay } from '../../http/retry-after.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RepoRef } from '../../model/repo.ts';
 import { repoPath } from '../../model/repo.ts';
+import type { Credential } from '../source.ts';
 import { pageUrl } from './endpoints.ts';
-import type { Token } from './token.ts';
 
-/** What was asked of the hub, for the wording of its refusal. */
-export interface Asked {
+/** What was asked of the hub, for the wording of its response. */
+export interface RequestSubject {
   /** The question in a few words, for the lines that say that it is asked again: `the listing`. */
   readonly what: string;
   readonly endpoint: string;
   readonly repo: RepoRef;
   readonly revision?: string | undefined;
   readonly path?: string | undefined;
-  readonly token: Token | undefined;
+  readonly token: Credential | undefined;
 }
 
 /** A refusal of the hub's own origin. `body` is at most a few kilobytes of its answer. */
-export interface Refusal {
+export interface ErrorResponse {
   readonly status: number;
   readonly headers: { readonly [name: string]: string | string[] | undefined };
   readonly body: string;
@@ -35,88 +35,92 @@ const OF_A_HUB = [
   'ratelimit-policy',
 ];
 /** The error that a refusal means. The Hub's X-Error-Code decides first, then its status. */
-export function hubError(asked: Asked, refusal: Refusal, nowMs: number): FetchError {
-  const { status } = refusal;
-  const name = repoPath(asked.repo);
-  const said = withoutToken(serverMessage(refusal), asked.token);
+export function hubError(subject: RequestSubject, response: ErrorResponse, nowMs: number): FetchError {
+  const { status } = response;
+  const name = repoPath(subject.repo);
+  const said = withoutToken(serverMessage(response), subject.token);
   const options = { status };
-  switch (header(refusal, 'x-error-code')) {
+  switch (header(response, 'x-error-code')) {
     case 'RevisionNotFound':
-      return new FetchError('NOT_FOUND', `${name} has no revision "${asked.revision ?? ''}"`, {
+      return new FetchError('NOT_FOUND', `${name} has no revision "${subject.revision ?? ''}"`, {
         ...options,
-        hint: `See the branches at ${pageUrl(asked.endpoint, asked.repo)}/tree/main.`,
+        hint: `See the branches at ${pageUrl(subject.endpoint, subject.repo)}/tree/main.`,
       });
     case 'EntryNotFound':
-      return fileMissing(asked, asked.path ?? '', status);
+      return fileMissing(subject, subject.path ?? '', status);
     case 'GatedRepo':
-      return gated(asked, status);
+      return gated(subject, status);
     case 'RepoNotFound':
-      return missing(asked, status);
+      return missing(subject, status);
   }
-  if (isBlockPage(refusal)) return blocked(asked, status);
-  if (status === 401) return unauthorized(asked, said);
+  if (isBlockPage(response)) return blocked(subject, status);
+  if (status === 401) return unauthorized(subject, said);
   if (status === 403 && said.startsWith('Access to this resource is disabled')) {
     return new FetchError('ACCESS', `${name} is disabled: the hub does not serve it any more`, {
       ...options,
-      hint: `See ${pageUrl(asked.endpoint, asked.repo)} for the reason, or look for a copy by somebody else.`,
+      hint: `See ${pageUrl(subject.endpoint, subject.repo)} for the reason, or look for a copy by somebody else.`,
     });
   }
   if (status === 403) {
     return new FetchError('ACCESS', `access to ${name} was refused${said === '' ? '' : `: ${said}`}`, {
       ...options,
-      hint: tokenHint(asked, 'See in the settings of your account whether it covers this repository.'),
+      hint: tokenHint(subject, 'See in the settings of your account whether it covers this repository.'),
     });
   }
   if (status === 404 || status === 410) {
     // Mirrors send no code. Who asks for a file has had an answer about its repository before.
-    return asked.path === undefined ? missing(asked, status) : fileMissing(asked, asked.path, status);
+    return subject.path === undefined ? missing(subject, status) : fileMissing(subject, subject.path, status);
   }
   if (status === 429) {
     return new FetchError('NETWORK', `the hub limits requests (429)${said === '' ? '' : `: ${said}`}`, {
       ...options,
       retryable: true,
-      retryAfterMs: serverDelay(refusal.headers, nowMs),
+      retryAfterMs: serverDelay(response.headers, nowMs),
       hint:
-        asked.token === undefined
+        subject.token === undefined
           ? 'Requests with a token have a larger quota: set HF_TOKEN or use --token.'
           : 'Wait some minutes, or ask for fewer repositories at once.',
     });
   }
   return new FetchError(
     'NETWORK',
-    `the hub answered ${status}${asked.path === undefined ? '' : ` for ${asked.path}`}${said === '' ? '' : `: ${said}`}`,
+    `the hub answered ${status}${subject.path === undefined ? '' : ` for ${subject.path}`}${said === '' ? '' : `: ${said}`}`,
     {
       ...options,
       retryable: status >= 500 || RETRYABLE.has(status),
-      retryAfterMs: status >= 500 ? serverDelay(refusal.headers, nowMs) : undefined,
-      hint: `Try again later, or check that ${asked.endpoint} is a Hugging Face Hub.`,
+      retryAfterMs: status >= 500 ? serverDelay(response.headers, nowMs) : undefined,
+      hint: `Try again later, or check that ${subject.endpoint} is a Hugging Face Hub.`,
     },
   );
 }
 
-function fileMissing(asked: Asked, path: string, status: number): FetchError {
-  const tree = `${pageUrl(asked.endpoint, asked.repo)}/tree/${encodeURIComponent(asked.revision ?? 'main')}`;
-  return new FetchError('NOT_FOUND', `${repoPath(asked.repo)} has no file "${path}" in this revision`, {
+function fileMissing(subject: RequestSubject, path: string, status: number): FetchError {
+  const tree = `${pageUrl(subject.endpoint, subject.repo)}/tree/${encodeURIComponent(subject.revision ?? 'main')}`;
+  return new FetchError('NOT_FOUND', `${repoPath(subject.repo)} has no file "${path}" in this revision`, {
     status,
     hint: `See its files at ${tree}.`,
   });
 }
 
-function missing(asked: Asked, status: number): FetchError {
+function missing(subject: RequestSubject, status: number): FetchError {
   const withToken =
-    asked.token === undefined
+    subject.token === undefined
       ? ''
-      : ` for the token from ${asked.token.origin}: private repositories look missing too`;
-  return new FetchError('NOT_FOUND', `the ${asked.repo.type} ${asked.repo.id} was not found${withToken}`, {
-    status,
-    hint: `Check the name at ${pageUrl(asked.endpoint, asked.repo)}. Datasets and spaces need --repo-type.`,
-  });
+      : ` for the token from ${subject.token.origin}: private repositories look missing too`;
+  return new FetchError(
+    'NOT_FOUND',
+    `the ${subject.repo.type} ${subject.repo.id} was not found${withToken}`,
+    {
+      status,
+      hint: `Check the name at ${pageUrl(subject.endpoint, subject.repo)}. Datasets and spaces need --repo-type.`,
+    },
+  );
 }
 
-function gated(asked: Asked, status: number): FetchError {
-  const page = pageUrl(asked.endpoint, asked.repo);
-  const name = repoPath(asked.repo);
-  const { token } = asked;
+function gated(subject: RequestSubject, status: number): FetchError {
+  const page = pageUrl(subject.endpoint, subject.repo);
+  const name = repoPath(subject.repo);
+  const { token } = subject;
   if (token === undefined) {
     return new FetchError('ACCESS', `${name} is gated: its terms must be accepted first`, {
       status,
@@ -137,14 +141,14 @@ function gated(asked: Asked, status: number): FetchError {
 }
 
 /** A page of HTML that no hub sent: a filter, a firewall or a login page stands in the way. */
-function isBlockPage(refusal: Refusal): boolean {
-  const page = isPage(refusal.body) || /\bhtml\b/i.test(header(refusal, 'content-type') ?? '');
+function isBlockPage(response: ErrorResponse): boolean {
+  const page = isPage(response.body) || /\bhtml\b/i.test(header(response, 'content-type') ?? '');
   return (
-    BLOCKING.has(refusal.status) && page && OF_A_HUB.every((name) => header(refusal, name) === undefined)
+    BLOCKING.has(response.status) && page && OF_A_HUB.every((name) => header(response, name) === undefined)
   );
 }
 
-function blocked({ endpoint }: Asked, status: number): FetchError {
+function blocked({ endpoint }: RequestSubject, status: number): FetchError {
   const { host } = new URL(endpoint);
   return new FetchError(
     'NETWORK',
@@ -157,9 +161,9 @@ function blocked({ endpoint }: Asked, status: number): FetchError {
 }
 
 /** A 401 without a code: the Hub answers so for missing and for private repositories alike. */
-function unauthorized(asked: Asked, said: string): FetchError {
-  const name = repoPath(asked.repo);
-  if (asked.token === undefined) {
+function unauthorized(subject: RequestSubject, said: string): FetchError {
+  const name = repoPath(subject.repo);
+  if (subject.token === undefined) {
     return new FetchError(
       'ACCESS',
       `${name} does not exist, or it is private: without a token the hub does not say`,
@@ -172,7 +176,7 @@ function unauthorized(asked: Asked, said: string): FetchError {
   const invalid = said.includes('Invalid credentials');
   return new FetchError(
     'ACCESS',
-    `${invalid ? 'the token is invalid or has expired' : `the token gives no access to ${name}`} (from ${asked.token.origin})`,
+    `${invalid ? 'the token is invalid or has expired' : `the token gives no access to ${name}`} (from ${subject.token.origin})`,
     {
       status: 401,
       hint: 'Make a new one in the settings of your account, or remove it: public repositories need none.',
@@ -180,17 +184,17 @@ function unauthorized(asked: Asked, said: string): FetchError {
   );
 }
 
-function tokenHint(asked: Asked, more: string): string {
-  return asked.token === undefined
+function tokenHint(subject: RequestSubject, more: string): string {
+  return subject.token === undefined
     ? 'Set HF_TOKEN or use --token.'
-    : `The token came from ${asked.token.origin}. ${more}`;
+    : `The token came from ${subject.token.origin}. ${more}`;
 }
 
 /** What the hub says in words: X-Error-Message, the `error` of a JSON body, or a short text body. */
-function serverMessage(refusal: Refusal): string {
-  const fromHeader = header(refusal, 'x-error-message');
+function serverMessage(response: ErrorResponse): string {
+  const fromHeader = header(response, 'x-error-message');
   if (fromHeader !== undefined) return fromHeader.slice(0, 300);
-  const body = refusal.body.trim();
+  const body = response.body.trim();
   try {
     const parsed: unknown = JSON.parse(body);
     const error =
@@ -205,11 +209,11 @@ function serverMessage(refusal: Refusal): string {
 }
 
 /** A server may repeat what it was sent. */
-function withoutToken(text: string, token: Token | undefined): string {
+function withoutToken(text: string, token: Credential | undefined): string {
   return token === undefined ? text : text.replaceAll(token.value, '(token)');
 }
 
-function header(refusal: Refusal, name: string): string | undefined {
-  const value = refusal.headers[name];
+function header(response: ErrorResponse, name: string): string | undefined {
+  const value = response.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }

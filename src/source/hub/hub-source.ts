@@ -4,11 +4,11 @@ import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
-import type { Location, ScanFinding, Source } from '../source.ts';
+import type { Location, ScanFinding, SourceWith } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
-import type { Asked } from './hub-error.ts';
-import * as library from './hub-package.ts';
+import type { RequestSubject } from './hub-error.ts';
+import * as hubPackage from './hub-package.ts';
 import { toRemoteFile } from './listing.ts';
 import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
 import { RangeReader } from './read-range.ts';
@@ -28,9 +28,16 @@ const COMMIT = /^[0-9a-f]{40}$/;
 /** OWNER/NAME or NAME. It goes into URLs and becomes the name of a folder: `..` is none. */
 const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
 
+interface HubTraits {
+  readonly branches: true;
+  readonly scan: true;
+  readonly read: true;
+}
+
 /** The Hugging Face Hub, and mirrors that speak its protocol. */
-export class HubSource implements Source {
-  readonly name = 'hub';
+export class HubSource implements SourceWith<HubTraits> {
+  readonly kind = 'hub';
+  readonly traits: HubTraits = { branches: true, scan: true, read: true };
   readonly #hub: HubConnection;
   readonly #traits = unknownTraits();
   readonly #reader: RangeReader;
@@ -41,10 +48,14 @@ export class HubSource implements Source {
   }
 
   async resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision> {
-    const information = { model: library.modelInfo, dataset: library.datasetInfo, space: library.spaceInfo };
+    const information = {
+      model: hubPackage.modelInfo,
+      dataset: hubPackage.datasetInfo,
+      space: hubPackage.spaceInfo,
+    };
     // The three differ in the fields that they name, not in those that are read here.
-    const info = information[repo.type] as typeof library.modelInfo;
-    const asked = this.#asked(`the revision ${revision}`, repo, revision);
+    const info = information[repo.type] as typeof hubPackage.modelInfo;
+    const subject = this.#subject(`the revision ${revision}`, repo, revision);
     let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown; updatedAt?: unknown };
     try {
       answer = (await info({
@@ -52,7 +63,7 @@ export class HubSource implements Source {
         revision,
         additionalFields: ['sha'],
         hubUrl: this.#hub.endpoint,
-        fetch: hubFetch(this.#hub, asked, (json) => namesCommit(json, revision), signal),
+        fetch: hubFetch(this.#hub, subject, (json) => namesCommit(json, revision), signal),
       })) as typeof answer;
     } catch (error) {
       throw await this.#withNearest(error, repo, revision, signal);
@@ -106,22 +117,22 @@ export class HubSource implements Source {
     signal: AbortSignal,
     onPage: (next: URL | undefined) => void,
   ): AsyncGenerator<unknown> {
-    const asked = this.#asked('the listing', revision.repo, revision.name);
+    const subject = this.#subject('the listing', revision.repo, revision.name);
     let began = false;
     try {
-      for await (const entry of library.listFiles({
+      for await (const entry of hubPackage.listFiles({
         repo: { type: revision.repo.type, name: revision.repo.id },
         recursive: true,
         revision: revision.id,
         hubUrl: this.#hub.endpoint,
-        fetch: hubFetch(this.#hub, asked, Array.isArray, signal, onPage),
+        fetch: hubFetch(this.#hub, subject, Array.isArray, signal, onPage),
       })) {
         began = true;
         yield entry;
       }
     } catch (error) {
       if (began || !lacksListing(error)) throw error;
-      yield* await siblingEntries(this.#hub, asked, revision, error, signal);
+      yield* await siblingEntries(this.#hub, subject, revision, error, signal);
     }
   }
 
@@ -131,7 +142,7 @@ export class HubSource implements Source {
 
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
     const url = refsUrl(this.#hub.endpoint, repo);
-    const { json } = await getJson(this.#hub, this.#asked('the branches', repo), url, isRecord, signal);
+    const { json } = await getJson(this.#hub, this.#subject('the branches', repo), url, isRecord, signal);
     const { branches, tags } = json as Record<string, unknown>;
     return [...namedRefs('branch', branches), ...namedRefs('tag', tags)];
   }
@@ -142,7 +153,7 @@ export class HubSource implements Source {
 
   async scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined> {
     const url = securityUrl(this.#hub.endpoint, revision.repo, revision.id);
-    const asked = this.#asked('scan results', revision.repo, revision.name);
+    const subject = this.#subject('scan results', revision.repo, revision.name);
     const { clock } = this.#hub;
     const late = new AbortController();
     const cancel = clock.after(MAX_SCAN_MS, () => late.abort(new Error('the scan took too long')));
@@ -156,7 +167,7 @@ export class HubSource implements Source {
       },
     };
     try {
-      const { json } = await getJson(once, asked, url, isRecord, AbortSignal.any([signal, late.signal]));
+      const { json } = await getJson(once, subject, url, isRecord, AbortSignal.any([signal, late.signal]));
       return scanFindings(json as Record<string, unknown>);
     } finally {
       cancel();
@@ -186,11 +197,11 @@ export class HubSource implements Source {
   }
 
   #request(revision: Revision, file: RemoteFile): FileRequest {
-    const asked = { ...this.#asked(file.path, revision.repo, revision.name), path: file.path };
-    return { asked, revision, file };
+    const subject = { ...this.#subject(file.path, revision.repo, revision.name), path: file.path };
+    return { subject, revision, file };
   }
 
-  #asked(what: string, repo: RepoRef, revision?: string): Asked {
+  #subject(what: string, repo: RepoRef, revision?: string): RequestSubject {
     return { what, endpoint: this.#hub.endpoint, repo, revision, token: this.#hub.token };
   }
 }
@@ -221,7 +232,6 @@ function* namedRefs(kind: NamedRef['kind'], list: unknown): Generator<NamedRef> 
   for (const entry of list) {
     if (!isRecord(entry)) continue;
     const { name, targetCommit } = entry;
-    if (typeof name === 'string' && typeof targetCommit === 'string')
-      yield { kind, name, commit: targetCommit };
+    if (typeof name === 'string' && typeof targetCommit === 'string') yield { kind, name, id: targetCommit };
   }
 }

@@ -1,17 +1,16 @@
 import { discard } from '../../http/body.ts';
 import type { HttpResponse } from '../../http/client.ts';
+import { followRedirects, type HopRequest } from '../../http/follow-redirects.ts';
 import { formatRange } from '../../http/range.ts';
-import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Location } from '../source.ts';
 import { resolveUrl, underEndpoint } from './endpoints.ts';
-import { authorizationFor, type HubConnection, hubHeaders, refusal } from './hub-api.ts';
-import type { Asked } from './hub-error.ts';
+import { authorizeHub, countingHeaders, errorOf, type HubConnection } from './hub-api.ts';
+import type { RequestSubject } from './hub-error.ts';
 
 const BUCKET = 'resolvers';
-const MAX_REDIRECTS = 10;
 /** Refusals of a HEAD that say nothing about a GET: what is wrong may be the method. */
 const HAVE_OTHER_CAUSES = new Set([408, 425, 429]);
 
@@ -33,7 +32,7 @@ export function unknownTraits(): EndpointTraits {
 
 /** What is asked of the hub: one file of a revision. */
 export interface FileRequest {
-  readonly asked: Asked;
+  readonly subject: RequestSubject;
   readonly revision: Revision;
   readonly file: RemoteFile;
   /**
@@ -51,7 +50,7 @@ export interface FileRequest {
  */
 export async function locateFile(
   hub: HubConnection,
-  { asked, revision, file, range }: FileRequest,
+  { subject, revision, file, range }: FileRequest,
   traits: EndpointTraits,
   signal: AbortSignal,
 ): Promise<Location> {
@@ -60,24 +59,28 @@ export async function locateFile(
     traits.assumed.add(file.path);
     return location(hub, start, range);
   }
-  let address = start;
-  for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-    const response = await askForAddress(hub, address, { size: file.size, range, traits, signal });
-    const { status, headers } = response;
-    // An empty file has no first byte: only one that is there says so.
-    if ((status >= 200 && status < 300) || (status === 416 && file.size === 0)) {
-      discard(response);
-      traits.servesDirectly = address === start;
-      return location(hub, address, range);
-    }
-    if (status < 300 || status >= 400) throw await refusal(hub, asked, response, signal);
-    discard(response);
-    const next = underEndpoint(hub.endpoint, redirectAddress(address, headers.location));
-    if (!isBareHop(response, next)) return location(hub, next, range);
-    noteOtherHub(hub, traits, next);
-    address = next;
-  }
-  throw tooManyRedirects(start, true);
+  const question = { size: file.size, range, traits };
+  const result = await followRedirects(start, {
+    send: (hop) => {
+      noteOtherHub(hub, traits, hop.url);
+      return askForAddress(hub, hop, question);
+    },
+    headers: countingHeaders(hub),
+    authorize: authorizeHub(hub),
+    rewrite: (next) => underEndpoint(hub.endpoint, next),
+    follows: isBareHop,
+    retryable: true,
+    signal,
+  });
+  if (result.kind === 'redirect') return location(hub, result.address, range);
+  const { response, address } = result;
+  const { status } = response;
+  // An empty file has no first byte: 416 is how a server says that it is there.
+  const isThere = (status >= 200 && status < 300) || (status === 416 && file.size === 0);
+  if (!isThere) throw await errorOf(hub, subject, response, signal);
+  discard(response);
+  traits.servesDirectly = address === start;
+  return location(hub, address, range);
 }
 
 /** Whether a redirect leads to another hub's answer instead of to the bytes. */
@@ -88,48 +91,43 @@ function isBareHop({ url, headers }: HttpResponse, next: string): boolean {
   return origin === url.origin || pathname.includes('/resolve/');
 }
 
-interface AddressRequest {
+interface Question {
   readonly size: number;
   readonly range: ByteRange | undefined;
   readonly traits: EndpointTraits;
-  readonly signal: AbortSignal;
 }
 
 /** One hop: HEAD, and a GET that is cut off behind its head where HEAD is refused or makes no sense. */
-async function askForAddress(
-  hub: HubConnection,
-  address: string,
-  request: AddressRequest,
-): Promise<HttpResponse> {
-  const { refusesHead } = request.traits;
-  const { origin } = new URL(address);
+async function askForAddress(hub: HubConnection, hop: HopRequest, question: Question): Promise<HttpResponse> {
+  const { refusesHead } = question.traits;
+  const { origin } = hop.url;
   if (refusesHead.has(origin)) {
-    const response = await send(hub, address, 'GET', request);
+    const response = await send(hub, hop, 'GET', question);
     if (response.status >= 500) refusesHead.delete(origin);
     return response;
   }
-  const response = await send(hub, address, 'HEAD', request);
+  const response = await send(hub, hop, 'HEAD', question);
   // Try the other method next time: some gateways break on HEAD.
   if (response.status >= 500) refusesHead.add(origin);
-  if (!isDoubtful(response, request.size)) return response;
+  if (!isDoubtful(response, question.size)) return response;
   discard(response);
-  const again = await send(hub, address, 'GET', request);
+  const again = await send(hub, hop, 'GET', question);
   if (again.status < 400) refusesHead.add(origin);
   return again;
 }
 
 async function send(
   hub: HubConnection,
-  address: string,
+  hop: HopRequest,
   method: 'GET' | 'HEAD',
-  { range, signal, traits }: AddressRequest,
+  { range, traits }: Question,
 ): Promise<HttpResponse> {
-  const url = new URL(address);
+  const { url, signal } = hop;
   const bucket = bucketOf(hub, url);
   await hub.gate.pass(bucket, signal);
-  const headers = { ...hubHeaders(hub, url), ...(range === undefined ? {} : { range: formatRange(range) }) };
+  const headers = { ...hop.headers, ...(range === undefined ? {} : { range: formatRange(range) }) };
   try {
-    const response = await hub.http.get({ url, target: requestTarget(address), method, headers, signal });
+    const response = await hub.http.get({ ...hop, method, headers });
     hub.gate.observe(bucket, response.status, response.headers, BUCKET);
     hub.onAnswer?.(response.headers);
     return response;
@@ -142,7 +140,7 @@ async function send(
   }
 }
 
-/** Every hub counts for itself. */
+/** Each host counts requests by itself. */
 function bucketOf(hub: HubConnection, url: URL): string {
   return url.origin === new URL(hub.endpoint).origin ? BUCKET : `${BUCKET} of ${url.host}`;
 }
@@ -158,8 +156,7 @@ function isDoubtful({ status, headers }: HttpResponse, size: number): boolean {
   return length !== undefined && length !== String(size) && headers['content-encoding'] === undefined;
 }
 
-function noteOtherHub(hub: HubConnection, { sendsOnTo }: EndpointTraits, next: string): void {
-  const { host, origin } = new URL(next);
+function noteOtherHub(hub: HubConnection, { sendsOnTo }: EndpointTraits, { host, origin }: URL): void {
   if (origin === new URL(hub.endpoint).origin || sendsOnTo.has(host)) return;
   sendsOnTo.add(host);
   const note = `${new URL(hub.endpoint).host} sends downloads on to ${host}: the files come from there`;
@@ -168,7 +165,7 @@ function noteOtherHub(hub: HubConnection, { sendsOnTo }: EndpointTraits, next: s
 
 function location(hub: HubConnection, address: string, range: ByteRange | undefined): Location {
   const url = new URL(address);
-  const { authorization } = authorizationFor(hub, url);
+  const authorization = authorizeHub(hub)(url);
   return {
     url: address,
     authorization: authorization === undefined ? undefined : { origin: url.origin, value: authorization },

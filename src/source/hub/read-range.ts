@@ -1,17 +1,16 @@
-import { discard, readBody, readStart } from '../../http/body.ts';
+import { readBody, readStart } from '../../http/body.ts';
 import type { HttpResponse } from '../../http/client.ts';
+import { authorizeOrigin, followRedirects } from '../../http/follow-redirects.ts';
 import { HostRanges } from '../../http/host-ranges.ts';
 import { formatRange, rangeAnswer } from '../../http/range.ts';
 import { REFUSAL_BYTES, refusalKind, storageError } from '../../http/refusal.ts';
-import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { retrying } from '../../system/retry.ts';
 import type { Location } from '../source.ts';
-import { type HubConnection, refusal } from './hub-api.ts';
+import { errorOf, type HubConnection } from './hub-api.ts';
 import { type EndpointTraits, type FileRequest, locateFile } from './locate.ts';
 
-const MAX_REDIRECTS = 10;
 const HINT = 'A cache or a proxy on the way may be broken: try again later, or over another network.';
 /** Reading into memory is for descriptions, not for weights. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
@@ -34,7 +33,7 @@ export class RangeReader {
 
   /** The bytes of a range of a file, with retries. */
   async read(request: FileRequest, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
-    const { asked, file } = request;
+    const { subject, file } = request;
     const wanted = { start: range.start, end: Math.min(range.end, file.size) };
     const length = wanted.end - wanted.start;
     if (length <= 0) return new Uint8Array();
@@ -46,7 +45,7 @@ export class RangeReader {
           if (bytes !== undefined) return bytes;
         }
       },
-      this.#hub.retryContext(asked.what, signal),
+      this.#hub.retryContext(subject.what, signal),
     );
   }
 
@@ -64,7 +63,7 @@ export class RangeReader {
         ? await locateFile(this.#hub, { ...request, range: wanted }, this.#traits, signal)
         : { ...found, ranges: support };
     const response = await this.#get(location, wanted, signal);
-    const { file, asked } = request;
+    const { file, subject } = request;
     if (response.status === 200 || response.status === 206) {
       const bytes = await wantedBytes(response, file.path, wanted, file.size, signal);
       if (bytes !== undefined) this.#hosts.worked(origin, location.ranges);
@@ -73,7 +72,7 @@ export class RangeReader {
       return bytes;
     }
     this.#locations.delete(keyOf(request));
-    const error = await this.#refusal(response, asked, signal);
+    const error = await this.#errorOf(response, subject, signal);
     // A hub that serves small files itself may refuse their ranges too.
     const kind = error.refusal ?? refusalKind(response.status, '');
     if (this.#hosts.refused(origin, kind, location.ranges)) return undefined;
@@ -91,34 +90,29 @@ export class RangeReader {
     return found;
   }
 
-  /** Redirects are followed by hand: the credential stays on its own origin. */
   async #get(location: Location, range: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
-    let address = location.url;
-    for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-      const url = new URL(address);
-      const headers: Record<string, string> = location.ranges === 'none' ? {} : { range: formatRange(range) };
-      if (location.authorization?.origin === url.origin)
-        headers['authorization'] = location.authorization.value;
-      const response = await this.#hub.http.get({ url, target: requestTarget(address), headers, signal });
-      if (response.status < 300 || response.status >= 400) return response;
-      discard(response);
-      address = redirectAddress(address, response.headers.location);
-    }
-    throw tooManyRedirects(location.url, true);
+    const { response } = await followRedirects(location.url, {
+      send: (hop) => this.#hub.http.get(hop),
+      headers: location.ranges === 'none' ? {} : { range: formatRange(range) },
+      authorize: authorizeOrigin(location.authorization),
+      retryable: true,
+      signal,
+    });
+    return response;
   }
 
-  /** What the hub says of itself is believed; a storage speaks of an address only. */
-  async #refusal(
+  /** The hub's own refusals say what is wrong with a file; those of a storage concern the address only. */
+  async #errorOf(
     response: HttpResponse,
-    asked: FileRequest['asked'],
+    subject: FileRequest['subject'],
     signal: AbortSignal,
   ): Promise<FetchError> {
     const { status, headers, url } = response;
     if (url.origin === new URL(this.#hub.endpoint).origin)
-      return await refusal(this.#hub, asked, response, signal);
+      return await errorOf(this.#hub, subject, response, signal);
     const body = await readStart(response, REFUSAL_BYTES, signal);
     const refused = { host: url.host, status, headers, body };
-    return storageError(refused, asked.path ?? asked.what, this.#hub.clock.now());
+    return storageError(refused, subject.path ?? subject.what, this.#hub.clock.now());
   }
 }
 

@@ -2,7 +2,7 @@ import { FetchError } from '../../model/error.ts';
 import type { Revision } from '../../model/repo.ts';
 import { siblingsUrl } from './endpoints.ts';
 import { getJson, type HubConnection } from './hub-api.ts';
-import type { Asked } from './hub-error.ts';
+import type { RequestSubject } from './hub-error.ts';
 
 /** Statuses of endpoints that do not have the route of the listing: some mirrors answer 400. */
 const NO_SUCH_ROUTE = new Set([400, 404, 405, 501]);
@@ -18,7 +18,7 @@ export function lacksListing(thrown: unknown): thrown is FetchError {
  */
 export async function siblingEntries(
   hub: HubConnection,
-  asked: Asked,
+  subject: RequestSubject,
   revision: Revision,
   refused: FetchError,
   signal: AbortSignal,
@@ -28,7 +28,7 @@ export async function siblingEntries(
   try {
     ({ json } = await getJson(
       hub,
-      asked,
+      subject,
       url,
       (value) => value !== null && typeof value === 'object',
       signal,

@@ -1,13 +1,6 @@
 import { FetchError } from '../../model/error.ts';
 import { tokenFile } from '../../system/hub-folders.ts';
-
-/** A credential and where it was found, so that a message about a bad one can name the place. */
-export interface Token {
-  /** Secret: in no message, log or file. */
-  readonly value: string;
-  /** Option, variable or file that it came from, for messages. */
-  readonly origin: string;
-}
+import type { Credential } from '../source.ts';
 
 export interface TokenPlaces {
   /** `--token`. */
@@ -23,7 +16,7 @@ export interface TokenPlaces {
  * The Hub's order: the flag, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file. Empty means none.
  * Throws ACCESS for one that cannot be a token.
  */
-export function findToken(places: TokenPlaces): Token | undefined {
+export function findToken(places: TokenPlaces): Credential | undefined {
   const flag = clean(places.flag);
   if (flag !== undefined) return sendable({ value: flag, origin: '--token' });
   const { environment } = places;
@@ -58,7 +51,7 @@ function clean(text: string | undefined): string | undefined {
 }
 
 /** What no header can carry is no token: a wrong file, or a paste that went wrong. */
-function sendable(token: Token): Token {
+function sendable(token: Credential): Credential {
   if (/^[\x21-\x7e]+$/.test(token.value)) return token;
   throw new FetchError('ACCESS', `the token from ${token.origin} has characters that no token has`, {
     hint: 'Copy it again from the settings of your account, or remove it: public repositories need none.',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { FetchError } from '../../model/error.ts';
 import type { RepoType } from '../../model/repo.ts';
+import { isRevisionId } from '../../model/revision-id.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
 
 /** A file as a lock names it. */
@@ -92,7 +93,7 @@ function isLock(value: unknown): value is Lockfile {
     typeof repo['id'] === 'string' &&
     typeof revision === 'string' &&
     typeof commit === 'string' &&
-    /^[0-9a-f]{40}$/.test(commit) &&
+    isRevisionId(commit) &&
     Array.isArray(files) &&
     files.every(isLockedFile)
   );

@@ -1,9 +1,9 @@
 import { decoded, discard, readStart } from '../../http/body.ts';
 import type { HttpClient, HttpResponse } from '../../http/client.ts';
+import { authorizeOrigin, followRedirects, isRedirect } from '../../http/follow-redirects.ts';
 import { emptyAnswer, networkError } from '../../http/network-error.ts';
 import { formatRange, rangeAnswer } from '../../http/range.ts';
 import { REFUSAL_BYTES, storageError } from '../../http/refusal.ts';
-import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Location } from '../../source/source.ts';
@@ -13,8 +13,6 @@ import { writeFully } from '../../system/disk/write-fully.ts';
 import { type RateLimiter, RateReservation } from './rate-limiter.ts';
 import { askedRange, type RangeJob, type RangeObserver, type Transport } from './transport.ts';
 
-/** Requests for one range: each redirect may take two. */
-const MAX_HOPS = 10;
 const HINT_CACHE = 'A cache on the way may be broken: try again later, or over another network or endpoint.';
 
 /** The transport that copes with everything that speaks HTTP: node:http(s), one buffer of the parser at a time. */
@@ -90,29 +88,26 @@ export class NodeHttpTransport implements Transport {
   }
 
   /**
-   * One request, with redirects by hand. A redirect that answers a Range may be bound to it, so the same address is
-   * asked once more without one, and the target of that redirect serves all ranges.
+   * One request, with redirects. A redirect that answers a Range may be bound to it, so the same address is asked once
+   * more without one, and the target of that redirect serves all ranges.
    */
   async #request(
     location: Location,
     asked: ByteRange,
     signal: AbortSignal,
   ): Promise<{ response: HttpResponse; address: string }> {
-    let address = location.url;
-    let bare = location.ranges === 'none';
-    for (let hops = 0; hops < MAX_HOPS; hops += 1) {
-      const url = new URL(address);
-      const headers: Record<string, string> = bare ? {} : { range: formatRange(asked) };
-      if (location.authorization?.origin === url.origin)
-        headers['authorization'] = location.authorization.value;
-      const response = await this.#http.get({ url, target: requestTarget(address), headers, signal });
-      if (response.status < 300 || response.status >= 400) return { response, address };
-      discard(response);
-      const followed = bare || location.ranges === 'exact';
-      if (followed) address = redirectAddress(address, response.headers.location);
-      bare = location.ranges === 'none' || (location.ranges === 'any' && !followed);
-    }
-    throw tooManyRedirects(location.url, true);
+    const range = location.ranges === 'none' ? {} : { range: formatRange(asked) };
+    return await followRedirects(location.url, {
+      send: async (hop) => {
+        const response = await this.#http.get({ ...hop, headers: { ...hop.headers, ...range } });
+        if (location.ranges !== 'any' || !isRedirect(response)) return response;
+        discard(response);
+        return await this.#http.get(hop);
+      },
+      authorize: authorizeOrigin(location.authorization),
+      retryable: true,
+      signal,
+    });
   }
 
   async #refused(response: HttpResponse, job: RangeJob, signal: AbortSignal): Promise<FetchError> {

@@ -1,4 +1,4 @@
-import type { Hasher, IncrementalHash } from '../../../src/hash/hasher.ts';
+import type { Hasher, IncrementalHash } from '../../../src/hash/hash-pool.ts';
 import type { ContentDigests } from '../../../src/model/digest.ts';
 import type { Clock, Random } from '../../../src/system/clock.ts';
 import { Content } from './content.ts';

@@ -10,7 +10,8 @@ const LOCATE_MS = 20;
 
 /** A hub that knows nothing but addresses: each location leads to the next of its hosts. */
 export class MemorySource implements Source {
-  readonly name: string = 'memory';
+  readonly kind = 'memory';
+  readonly traits = { branches: false, scan: false, read: false } as const;
   /** Whether locations say when they end. */
   tellsExpiry = true;
   /** So many locations are refused (503). */
@@ -67,17 +68,5 @@ export class MemorySource implements Source {
   // biome-ignore lint/correctness/useYield: nothing is listed here.
   async *list(): AsyncIterable<RemoteFile> {
     throw new FetchError('BUG', 'the engine does not list');
-  }
-
-  async branches(): Promise<never> {
-    throw new FetchError('BUG', 'the engine asks for no branches');
-  }
-
-  async read(): Promise<never> {
-    throw new FetchError('BUG', 'the engine reads through its transport');
-  }
-
-  async scan(): Promise<undefined> {
-    return undefined;
   }
 }

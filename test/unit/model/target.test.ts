@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FetchError } from '../../../src/model/error.ts';
-import { parseTarget, type TargetOptions } from '../../../src/model/target.ts';
+import type { TargetOptions } from '../../../src/model/target.ts';
+import { parseTarget } from '../../../src/source/naming.ts';
 
 const endpoint = 'https://huggingface.co';
 const sha = '607a30d783dfa663caf39e06633721c8d4cfcd7e';

@@ -1,5 +1,5 @@
-import { FetchError } from './error.ts';
-import type { RepoType } from './repo.ts';
+import { FetchError } from '../../model/error.ts';
+import type { RepoType } from '../../model/repo.ts';
 
 export const HUB_HOST = 'huggingface.co';
 

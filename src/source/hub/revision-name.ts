@@ -1,4 +1,4 @@
-import { FetchError } from './error.ts';
+import { FetchError } from '../../model/error.ts';
 
 /**
  * Says what keeps a text from naming a branch, tag, commit or `refs/…`, or undefined when nothing does.

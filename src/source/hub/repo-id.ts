@@ -1,4 +1,4 @@
-import { FetchError } from './error.ts';
+import { FetchError } from '../../model/error.ts';
 
 /** The longest owner and the longest name that the Hub gives out. */
 const MAX_PART_LENGTH = 96;

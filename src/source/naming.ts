@@ -1,0 +1,47 @@
+import { FetchError } from '../model/error.ts';
+import type { Target, TargetOptions } from '../model/target.ts';
+import { parseHubTarget } from './hub/parse-target.ts';
+
+/** The sources that there are. One more is a key here, a row in `NAMING` and a row in `SOURCES`. */
+export type SourceKind = 'hub';
+
+/** The source of a repository that names none. */
+export const DEFAULT_SOURCE: SourceKind = 'hub';
+
+/** How repositories of a source are written. Apart from `SOURCES`: the command line needs it before it loads a client. */
+interface SourceNaming {
+  /**
+   * What a text names; undefined if it is written in a form that belongs to another source. Throws USAGE for a name
+   * that this source cannot have.
+   */
+  readonly parse: (text: string, options: TargetOptions) => Target | undefined;
+}
+
+/** Asked in this order. The last takes every text, also one without a scheme. */
+const NAMING = { hub: { parse: parseHubTarget } } satisfies Record<SourceKind, SourceNaming>;
+
+/**
+ * Understands every way of naming a repository and a revision of it, for all sources: see `parseHubTarget` for those of
+ * the Hub. Throws USAGE with a hint for anything else, and when a revision or a type is given twice and differs.
+ */
+export function parseTarget(text: string, options: TargetOptions): Target {
+  for (const { parse } of Object.values<SourceNaming>(NAMING)) {
+    const target = parse(text, options);
+    if (target !== undefined) return target;
+  }
+  throw new FetchError('USAGE', `${JSON.stringify(text)} names no repository.`, {
+    hint: 'A repository is written OWNER/NAME, for example openai-community/gpt2.',
+  });
+}
+
+/** The key of a repository's source. Throws USAGE for one that this version does not know. */
+export function sourceKind(source: string | undefined = DEFAULT_SOURCE): SourceKind {
+  if (Object.hasOwn(NAMING, source)) return source as SourceKind;
+  throw new FetchError(
+    'USAGE',
+    `${JSON.stringify(source)} is not a source that this version can fetch from.`,
+    {
+      hint: `It knows: ${Object.keys(NAMING).join(', ')}. A newer version of fetch may know more.`,
+    },
+  );
+}

@@ -1,0 +1,118 @@
+import { HttpClient, type HttpClientOptions } from '../http/client.ts';
+import type { NetworkSettings } from '../http/network-settings.ts';
+import { RateLimitGate } from '../http/rate-limit-gate.ts';
+import { redactUrl } from '../http/url.ts';
+import type { Emit } from '../model/event.ts';
+import type { RepoRef } from '../model/repo.ts';
+import type { Environment } from '../system/environment.ts';
+import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
+import { HubSource } from './hub/hub-source.ts';
+import { serverWarnings } from './hub/server-warnings.ts';
+import { type SourceKind, sourceKind } from './naming.ts';
+import { offlineSource } from './offline-source.ts';
+import type { Credential, Source } from './source.ts';
+
+/** How to reach a source, and how hard to try. */
+export interface SourceAccess {
+  /** Base address of the Hub or mirror, without a slash at the end. */
+  readonly endpoint: string;
+  readonly token: Credential | undefined;
+  readonly retry: RetryPolicy;
+  /** Milliseconds without a byte before a connection that carries bytes of files is given up. */
+  readonly stallTimeoutMs: number;
+  /** The same for requests to the source itself. */
+  readonly hubTimeoutMs: number;
+  /** No request is made: whatever needs an answer fails. */
+  readonly offline: boolean;
+  /** Proxies, authorities, allowed hosts; undefined for direct connections. */
+  readonly network: NetworkSettings | undefined;
+}
+
+/** The client for requests to the source itself. The caller closes it. */
+export function openHttp(
+  { hubTimeoutMs, network }: SourceAccess,
+  environment: Environment,
+  emit: Emit,
+  more: Pick<HttpClientOptions, 'dialer' | 'observe'> = {},
+): HttpClient {
+  const { clock, userAgent } = environment;
+  return new HttpClient({
+    ...more,
+    userAgent,
+    stallTimeoutMs: hubTimeoutMs,
+    clock,
+    network,
+    onContact: (contact) => emit({ type: 'contact', ...contact }),
+    trace: (sent, status, elapsedMs) => {
+      const range = sent.headers?.['range'] === undefined ? '' : ` ${sent.headers['range']}`;
+      const answer = status ?? 'failed';
+      emit({
+        type: 'trace',
+        message: `${sent.method ?? 'GET'} ${redactUrl(sent.url)}${range}: ${answer}, ${Math.round(elapsedMs)} ms`,
+      });
+    },
+  });
+}
+
+/** What a source is opened with. */
+interface SourceContext {
+  readonly access: SourceAccess;
+  readonly environment: Environment;
+  readonly http: HttpClient;
+  readonly emit: Emit;
+  /** The files are fetched to be used: some sources count that. False if left out. */
+  readonly countsAsDownload?: boolean;
+}
+
+interface SourceDefinition {
+  readonly open: (context: SourceContext) => Source;
+}
+
+/** Every source that there is; how their repositories are named stands in `naming.ts`. */
+const SOURCES = { hub: { open: openHub } } satisfies Record<SourceKind, SourceDefinition>;
+
+/** The source of a repository; offline, one whose every request fails. Throws USAGE for a source that is unknown. */
+export function openSource({ source }: RepoRef, context: SourceContext): Source {
+  const kind = sourceKind(source);
+  return context.access.offline ? offlineSource(kind) : SOURCES[kind].open(context);
+}
+
+function openHub({ access, environment, http, emit, countsAsDownload = false }: SourceContext): Source {
+  const { endpoint, token } = access;
+  const { clock } = environment;
+  const gate = new RateLimitGate(clock, (bucket, delayMs) => {
+    const seconds = Math.ceil(delayMs / 1000);
+    const until = new Date(clock.now() + delayMs).toISOString().slice(11, 19);
+    emit({
+      type: 'note',
+      message: `the hub's quota of requests (${bucket}) is used up: waiting ${seconds} s, until ${until} UTC`,
+    });
+  });
+  return new HubSource({
+    endpoint,
+    token,
+    http,
+    gate,
+    clock,
+    retryContext: retryContextOf(access, environment, emit),
+    countsAsDownload,
+    onNote: (message) => emit({ type: 'note', message }),
+    onAnswer: (headers) => {
+      for (const warning of serverWarnings(headers['x-hf-warning']))
+        emit({ type: 'hub-warning', ...warning });
+    },
+  });
+}
+
+/** The one retry loop as the requests of a source use it: every wait is an event. */
+function retryContextOf({ retry }: SourceAccess, { clock, random }: Environment, emit: Emit) {
+  return (what: string, signal: AbortSignal): RetryContext => ({
+    policy: retry,
+    clock,
+    random,
+    signal,
+    onRetry: ({ code, message }, attempt, delayMs) => {
+      emit({ type: 'retrying', what, attempt, delayMs, until: endOfWait(clock, delayMs), code, message });
+    },
+  });
+}
