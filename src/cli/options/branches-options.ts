@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ListBranchesOptions } from '../../operations/branches/list-branches.ts';
 import { cacheHome } from '../../system/hub-folders.ts';
-import { surroundings } from './places.ts';
+import { surroundings } from './path-option.ts';
 import type { ParsedCommand } from './read-command.ts';
 
 /** What a command line asks about branches: for `fetch branches`, and for `--fits` of a download. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import { hubCache } from '../../system/hub-folders.ts';
-import { pathOption, surroundings } from './places.ts';
+import { pathOption, surroundings } from './path-option.ts';
 import type { Setting } from './settings.ts';
 
 export interface CacheOptions {

@@ -9,7 +9,7 @@ import { DEFAULTS } from '../../operations/options.ts';
 import { findToken } from '../../source/hub/token.ts';
 import type { Credential } from '../../source/source.ts';
 import { folderFrom } from '../../system/hub-folders.ts';
-import { surroundings, workingFolder } from './places.ts';
+import { surroundings, workingFolder } from './path-option.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 import { readSettingsFiles, type SettingsLayer } from './settings-file.ts';
 

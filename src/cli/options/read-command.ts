@@ -19,7 +19,7 @@ import { isForeground } from '../process/job-control.ts';
 import { standardOutput } from '../process/standard-output.ts';
 import { chosenCache, linksAllowed, refuseWithCache } from './cache-location.ts';
 import { readShard } from './parse-shard.ts';
-import { pathOption, surroundings } from './places.ts';
+import { pathOption, surroundings } from './path-option.ts';
 import { parseAccess } from './read-access.ts';
 import type { DownloadOptions, DownloadSettings } from './settings.ts';
 

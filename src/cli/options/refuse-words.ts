@@ -1,7 +1,7 @@
 import { FetchError } from '../../model/error.ts';
 import { editDistance } from '../../model/nearest.ts';
+import type { LooseWord } from './command-line.ts';
 import { COMMANDS } from './program.ts';
-import type { LooseWord } from './words.ts';
 
 export interface FirstWords {
   readonly repo: string | undefined;
