@@ -64,7 +64,7 @@ async function main({ words, loose }: Words): Promise<number> {
   return exit;
 }
 
-/** The whole program, up to its exit code. */
+/** Runs the program and sets its exit code. */
 export async function run(): Promise<void> {
   installLastResort();
   const argv = process.argv.slice(2);

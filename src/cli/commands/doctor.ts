@@ -17,7 +17,7 @@ import { ShutdownSignals } from '../process/signals.ts';
 import { tableColumns, writeOut } from '../process/standard-output.ts';
 import { openTape } from '../recording.ts';
 
-/** Public, known for years, with files of every size: what is looked at on huggingface.co if nobody names another one. */
+/** The default repository on huggingface.co: public, old, with files of every size. */
 const EXAMPLE = 'openai-community/gpt2';
 
 /** The second, because a kept connection may have been closed in between. What needs it for another reason is a warning. */

@@ -53,7 +53,7 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   try {
     outcome = await executeVerify(folder, options, access, shutdown.signal);
   } catch (thrown) {
-    // Instead of the document, which is told below with whatever differs.
+    // In place of the document, which is printed below with the differences.
     const isAborted = shutdown.exit !== undefined;
     const ending = { exit: shutdown.exit, kept: 'nothing was decided' };
     return fail(perhapsRepository(thrown, directory), { verbose, json }, isAborted ? ending : undefined);
@@ -148,7 +148,7 @@ function refuseContradictions({ repo, revision, repoType, repair: wanted }: Veri
   }
 }
 
-/** Where the manifest says, if nobody names a hub here; then without a token, which was not meant for that place. */
+/** The manifest's endpoint unless the command line names one; without a token then, because the token was not meant for it. */
 function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
   const { endpoint } = requireManifest(directory).manifest;
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;

@@ -4,7 +4,7 @@ import { cacheHome } from '../../system/hub-folders.ts';
 import { surroundings } from './path-option.ts';
 import type { ParsedCommand } from './read-command.ts';
 
-/** What a command line asks about branches: for `fetch branches`, and for `--fits` of a download. */
+/** Options of the branches operation, for `fetch branches` and for `--fits` of a download. */
 export function branchesOptions({ target, request }: ParsedCommand): ListBranchesOptions {
   const { endpoint, token, retry, stallTimeoutMs, hubTimeoutMs, offline, network } = request;
   const caches = cacheHome(surroundings());

@@ -13,7 +13,7 @@ export interface CacheCommandOptions {
   readonly verbose?: boolean;
 }
 
-/** What `fetch cache …` was asked to do. */
+/** The parsed `fetch cache …`. */
 export type CacheAction =
   | { readonly verb: 'ls'; readonly options: CacheCommandOptions }
   | { readonly verb: 'rm' | 'verify'; readonly repo: string; readonly options: CacheCommandOptions };

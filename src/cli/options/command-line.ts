@@ -6,7 +6,7 @@
 const SEVERAL: readonly string[] = ['--include', '--exclude'];
 
 export interface Words {
-  /** For the parser. */
+  /** The arguments for the parser. */
   readonly words: readonly string[];
   /** Words without a wildcard right behind a value of `--include` or `--exclude`: pattern or file, both are possible. */
   readonly loose: readonly LooseWord[];

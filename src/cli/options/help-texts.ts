@@ -15,7 +15,7 @@ export const GROUPS = {
 
 const MODEL = 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ';
 
-/** Three for each command, by what stands behind `fetch`; no line is longer than 80 columns. */
+/** Three examples per command, keyed by the command path behind `fetch`; lines of at most 80 columns. */
 const EXAMPLES: Readonly<Record<string, readonly [string, string, string]>> = {
   '': [
     `${MODEL}:gptq-8bit-32g-actorder_True`,
@@ -63,7 +63,7 @@ const EXAMPLES: Readonly<Record<string, readonly [string, string, string]>> = {
   config: ['config', 'config --json', 'config --endpoint https://mirror.example'],
 };
 
-/** The end of the help of a command: `path` is what stands behind `fetch`. */
+/** The end of a command's help. `path` is the command path behind `fetch`. */
 export function examplesText(path: string): string {
   return ['', 'Examples:', ...(EXAMPLES[path] ?? []).map((line) => `  fetch ${line}`)].join('\n');
 }

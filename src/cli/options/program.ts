@@ -3,9 +3,9 @@ import { addCache, type CacheAction } from './cache-program.ts';
 import { examplesText, GROUPS, MAIN_NOTES } from './help-texts.ts';
 import type { BranchesOptions, DownloadOptions, VerifyOptions } from './settings.ts';
 
-/** What the commands do. Loaded by the caller when one of them is really run. */
+/** The actions of the commands. The caller loads them when a command runs. */
 export interface Actions {
-  /** `isFirst`: no command word says that the first word is a repository. */
+  /** `isFirst`: the repository is the first word, without a command before it. */
   download(
     repo: string | undefined,
     names: readonly string[],
@@ -38,7 +38,7 @@ export const COMMANDS: readonly string[] = [
   'config',
 ];
 
-/** The command line as commander sees it. Touches nothing; errors are thrown, texts go to `output`. */
+/** Builds the commander program. Errors are thrown, texts go to `output`. */
 export function createProgram(version: string, actions: Actions, output: ProgramOutput): Command {
   const program = new Command('fetch');
   program
@@ -73,14 +73,14 @@ export function createProgram(version: string, actions: Actions, output: Program
   return program;
 }
 
-/** The end of what `--help` shows of a command and of those below it. */
+/** The end of the help of a command and its subcommands. */
 function finishHelp(command: Command, path: string): void {
   command.optionsGroup(GROUPS.other).helpOption('-h, --help', 'show this help');
   command.addHelpText('after', examplesText(path));
   for (const one of command.commands) finishHelp(one, `${path} ${one.name()}`.trim());
 }
 
-/** An error of commander does not say which command it is about; its hint should name that one. */
+/** Adds the command to commander's errors, for the hint. */
 function nameRefusals(command: Command, commandPath: string): void {
   command.exitOverride((error: CommanderError) => {
     const visible = command.createHelp().visibleOptions(command);
@@ -226,7 +226,7 @@ function addConfig(command: Command, actions: Actions): void {
   addReportOptions(command).action((options: DownloadOptions) => actions.config(options));
 }
 
-/** Of every command that may speak to a hub. */
+/** Options of every command that may connect to a hub. */
 function addRequestOptions(command: Command): Command {
   return addHubOptions(command.optionsGroup(GROUPS.hub)).option(
     '--retries <n>',
@@ -254,14 +254,14 @@ function addReportOptions(command: Command): Command {
     .option('--verbose', 'requests, retries, hosts, and where each setting came from');
 }
 
-/** Of every command that may fetch bytes of files. */
+/** Options of every command that may download files. */
 function addTransferOptions(command: Command): Command {
   return command
     .option('--connections <n>', 'maximum number of parallel connections (default: 32)')
     .option('--limit-rate <rate>', 'bytes per second over all connections: 20M, 500k, 5MiB');
 }
 
-/** `--no-reuse` before it has left `false` behind. */
+/** An earlier `--no-reuse` has set it to `false`. */
 function collectDirectory(value: string, before: readonly string[] | boolean | undefined): readonly string[] {
   return [...(Array.isArray(before) ? before : []), value];
 }

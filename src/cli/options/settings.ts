@@ -7,7 +7,7 @@ import type { TransportChoice } from '../../transfer/transport/worker/transport-
 import { count, oneOf, rate, seconds, usage } from './parse-values.ts';
 import type { FileKey, SettingsLayer } from './settings-file.ts';
 
-/** Options of `download` as commander hands them over: texts, or true for switches. */
+/** Options of `download` as commander returns them: text, or true for switches. */
 export interface DownloadOptions {
   readonly revision?: string;
   readonly localDir?: string;
@@ -83,27 +83,27 @@ export interface Setting<T> {
   readonly origin: string;
 }
 
-/** Everything that the user decided, checked, with the origin of each decision. */
+/** The user's settings, validated, each with its origin. */
 export interface DownloadSettings {
   readonly endpoint: Setting<string>;
   readonly repoType: RepoType | undefined;
   readonly connections: Setting<number>;
   readonly retries: Setting<number>;
   readonly stallTimeoutMs: Setting<number>;
-  /** Milliseconds for the whole run; undefined for as long as it takes. */
+  /** Milliseconds for the whole run; undefined for no limit. */
   readonly timeoutMs: Setting<number | undefined>;
   readonly progress: Setting<ProgressChoice>;
   /** Bytes per second over all connections; undefined for no limit. */
   readonly bytesPerSecond: Setting<number | undefined>;
-  /** For tests and for finding out what is wrong with a network: not a setting that people need. */
+  /** For tests and for diagnosing a network. */
   readonly transport: Setting<TransportChoice>;
   /** No request at all. */
   readonly offline: Setting<boolean>;
-  /** Milliseconds without a byte before a request to the hub itself is given up. */
+  /** Milliseconds without a byte before a request to the hub fails. */
   readonly hubTimeoutMs: Setting<number>;
   /** Comma-separated, as it was written; undefined for any host. */
   readonly onlyHosts: Setting<string | undefined>;
-  /** Absolute, or relative to where the command runs: what the directories of downloads are made in. */
+  /** Parent of the default directories: absolute, or relative to the working directory. */
   readonly directory: Setting<string>;
   readonly weights: WeightsPolicy;
 }
@@ -115,8 +115,8 @@ export const PROGRESS: readonly ProgressChoice[] = ['auto', 'bar', 'plain', 'non
 const TRANSPORTS: readonly TransportChoice[] = ['auto', 'core', 'raw'];
 
 /**
- * Flag before environment before project file before user file before default. Throws USAGE for a value that
- * makes no sense, naming its origin.
+ * Flag before environment before project file before user file before default. Throws USAGE for an
+ * invalid value, naming its origin.
  */
 export function readSettings(
   options: DownloadOptions,
@@ -207,7 +207,7 @@ function requestSettings(options: DownloadOptions, places: SettingPlaces) {
   };
 }
 
-/** How much at once, how long, where to, and what is shown meanwhile. */
+/** Concurrency, limits, target and display of a run. */
 function runSettings(options: DownloadOptions, places: SettingPlaces) {
   return {
     // `hf` calls connections workers.

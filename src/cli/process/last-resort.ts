@@ -6,7 +6,7 @@ import { wantsJson } from '../options/command-line.ts';
 const EXIT_BUG = 1;
 /** Exit codes of signals. */
 const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
-/** After its work is done, the program waits so long for handles that are still open. */
+/** Milliseconds that the program waits for open handles after its work is done. */
 const GRACE_MS = 2000;
 /** Node's exit code for a pending top-level await when the event loop is empty. */
 const EXIT_DRAINED = 13;

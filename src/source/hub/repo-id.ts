@@ -58,7 +58,7 @@ function meantInstead(id: string, { prefix = '', suffix = '' }: IdContext): stri
   return `Did you mean \`fetch ${quote(`${prefix}${cleaned}${suffix}`)}\`?`;
 }
 
-/** As a shell wants it: people copy what a hint says. */
+/** Quoted for a shell, because people copy hints. */
 function quote(argument: string): string {
   return /^[\w./:@%+,-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
