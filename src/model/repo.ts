@@ -23,6 +23,11 @@ export interface Revision {
   readonly date?: string | undefined;
 }
 
+/** A revision whose id is known already: from a record, or from the list of branches. */
+export function pinnedRevision(repo: RepoRef, name: string, id: string): Revision {
+  return { repo, name, id, gated: false };
+}
+
 /** A branch or tag, and the id that it points to now. */
 export interface NamedRef {
   readonly kind: 'branch' | 'tag';

@@ -1,6 +1,7 @@
 import { RateLimitGate } from '../../http/rate-limit-gate.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
+import { isRecord } from '../../model/json.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
@@ -217,10 +218,6 @@ function namesCommit(json: unknown, revision: string): boolean {
   if (!isRecord(json)) return false;
   const { sha } = json;
   return COMMIT.test(revision) || (typeof sha === 'string' && COMMIT.test(sha.toLowerCase()));
-}
-
-function isRecord(json: unknown): json is Record<string, unknown> {
-  return json !== null && typeof json === 'object' && !Array.isArray(json);
 }
 
 function dateOf(value: unknown): string | undefined {

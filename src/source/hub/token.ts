@@ -1,5 +1,5 @@
 import { FetchError } from '../../model/error.ts';
-import { tokenFile } from '../../system/hub-folders.ts';
+import { isTrue, tokenFile } from '../../system/hub-environment.ts';
 import type { Credential } from '../source.ts';
 
 export interface TokenPlaces {
@@ -56,8 +56,4 @@ function sendable(token: Credential): Credential {
   throw new FetchError('ACCESS', `the token from ${token.origin} has characters that no token has`, {
     hint: 'Copy it again from the settings of your account, or remove it: public repositories need none.',
   });
-}
-
-function isTrue(text: string | undefined): boolean {
-  return /^(1|on|yes|true)$/i.test(text ?? '');
 }

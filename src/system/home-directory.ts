@@ -6,7 +6,7 @@ import { isAbsolute } from 'node:path';
  * The home directory of whoever runs this: HOME, else what the system has on record. Undefined where neither says one,
  * as for a user without an entry in /etc/passwd in a container; Node throws there.
  */
-export function homeFolder(): string | undefined {
+export function homeDirectory(): string | undefined {
   for (const find of [homedir, () => userInfo().homedir]) {
     try {
       const folder = find();
