@@ -1,12 +1,17 @@
 import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import tls, {
+  type ConnectionOptions,
+  connect as connectTls,
+  createSecureContext,
+  rootCertificates,
+  type SecureContext,
+} from 'node:tls';
 import { onAbort } from '../system/on-abort.ts';
 import type { Dialer } from './dialer.ts';
 import { ResponseHeadParser } from './head-parser.ts';
 import { networkError, noProxyThere, type Phase, proxyRefusal } from './network-error.ts';
 import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
 import { proxyCredentials, proxyFor } from './proxy.ts';
-import { secureContextOf } from './secure-context.ts';
 
 export interface Connecting {
   /** Ends the attempt in whatever phase it is; the sockets are closed, and it rejects with the signal's reason. */
@@ -187,4 +192,22 @@ async function unlessEnded(socket: Socket, moment: Promise<void>, signal: AbortS
   } finally {
     stopListening();
   }
+}
+
+const secureContexts = new WeakMap<NetworkSettings, SecureContext>();
+
+/** The trusted authorities, if there are more than Node's own. Made once for each network: reading them is slow. */
+function secureContextOf(network: NetworkSettings | undefined): SecureContext | undefined {
+  if (network === undefined || network.certificates.length === 0) return undefined;
+  let context = secureContexts.get(network);
+  if (context === undefined) {
+    // From 22.15 on Node tells which authorities it trusts, including the system's if it is told to.
+    const { getCACertificates } = tls as { getCACertificates?: (kind: 'default') => string[] };
+    const own = getCACertificates?.('default') ?? rootCertificates;
+    // Reading one takes 0.2 ms, and most of a system's list is in Node's own.
+    const all = new Set([...own, ...network.certificates].map((certificate) => certificate.trim()));
+    context = createSecureContext({ ca: [...all] });
+    secureContexts.set(network, context);
+  }
+  return context;
 }

@@ -7,7 +7,6 @@ import type { RepoRef } from '../model/repo.ts';
 import type { Environment } from '../system/environment.ts';
 import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
 import { HubSource } from './hub/hub-source.ts';
-import { serverWarnings } from './hub/server-warnings.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
 import { offlineSource } from './offline-source.ts';
 import type { Credential, Source } from './source.ts';
@@ -97,10 +96,7 @@ function openHub({ access, environment, http, emit, countsAsDownload = false }: 
     retryContext: retryContextOf(access, environment, emit),
     countsAsDownload,
     onNote: (message) => emit({ type: 'note', message }),
-    onAnswer: (headers) => {
-      for (const warning of serverWarnings(headers['x-hf-warning']))
-        emit({ type: 'hub-warning', ...warning });
-    },
+    onWarning: (warning) => emit({ type: 'hub-warning', ...warning }),
   });
 }
 

@@ -27,8 +27,8 @@ export interface HubConnection {
   readonly retryContext: (what: string, signal: AbortSignal) => RetryContext;
   /** The files are fetched to be used: the Hub counts such requests as downloads. */
   readonly countsAsDownload?: boolean;
-  /** Told of the headers of every answer of a hub. */
-  readonly onAnswer?: (headers: HttpResponse['headers']) => void;
+  /** Told what a hub tells its users beside its answers. */
+  readonly onWarning?: (warning: ServerWarning) => void;
   /** Told what people should know, in one sentence. */
   readonly onNote?: (message: string) => void;
 }
@@ -41,6 +41,29 @@ export function countingHeaders(hub: HubConnection): Record<string, string> {
 /** The credential, for the endpoint's own origin only: other hubs, to which a mirror leads, get none. */
 export function authorizeHub({ token, endpoint }: Pick<HubConnection, 'token' | 'endpoint'>): Authorize {
   return authorizeOrigin(token && { origin: new URL(endpoint).origin, value: `Bearer ${token.value}` });
+}
+
+/** What a hub tells its users in a header. */
+interface ServerWarning {
+  /** Empty if the header names none. */
+  readonly topic: string;
+  readonly message: string;
+}
+
+/** Passes on the `X-HF-Warning` of an answer. */
+export function tellWarnings({ onWarning }: HubConnection, { headers }: HttpResponse): void {
+  for (const warning of serverWarnings(headers['x-hf-warning'])) onWarning?.(warning);
+}
+
+/** `TOPIC; MESSAGE`, as the Hub's own client reads it; a topic may be missing. */
+export function* serverWarnings(header: string | string[] | undefined): Generator<ServerWarning> {
+  for (const line of [header ?? []].flat()) {
+    const separator = line.indexOf(';');
+    const topic = line.slice(0, Math.max(0, separator)).trim().slice(0, 100);
+    const words = line.slice(separator + 1).trim();
+    const message = words.replace(/^warning:\s*/i, '').slice(0, 300);
+    if (message !== '') yield { topic, message };
+  }
 }
 
 /** Whether an answer has the shape that the caller needs; anything else is asked for again. */
@@ -77,7 +100,7 @@ async function getFromHub(
       const answered = await hub.http.get(hop);
       // Another host has quotas of its own, and no say in ours.
       if (hop.url.origin === start.origin) hub.gate.observe(BUCKET, answered.status, answered.headers);
-      hub.onAnswer?.(answered.headers);
+      tellWarnings(hub, answered);
       return answered;
     },
     headers: { accept: 'application/json', ...countingHeaders(hub) },

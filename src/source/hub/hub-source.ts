@@ -1,7 +1,8 @@
+import { datasetInfo, listFiles, modelInfo, spaceInfo } from '@huggingface/hub';
 import { RateLimitGate } from '../../http/rate-limit-gate.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
-import { isRecord } from '../../model/json.ts';
+import { isRecord, type JsonRecord } from '../../model/json.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
@@ -9,11 +10,9 @@ import type { Location, ScanFinding, SourceWith } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { RequestSubject } from './hub-error.ts';
-import * as hubPackage from './hub-package.ts';
 import { toRemoteFile } from './listing.ts';
 import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
 import { RangeReader } from './read-range.ts';
-import { scanFindings } from './scan-findings.ts';
 import { lacksListing, siblingEntries } from './siblings.ts';
 
 /** Far beyond the Hub's own advice of 100,000 files in a repository. */
@@ -25,6 +24,7 @@ const MAX_PAGES = 20_000;
 const MAX_IDLE_PAGES = 200;
 /** What the scanners say is worth no longer wait, in milliseconds. */
 const MAX_SCAN_MS = 5000;
+const MAX_FINDINGS = 10_000;
 const COMMIT = /^[0-9a-f]{40}$/;
 /** OWNER/NAME or NAME. It goes into URLs and becomes the name of a folder: `..` is none. */
 const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
@@ -50,12 +50,12 @@ export class HubSource implements SourceWith<HubTraits> {
 
   async resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision> {
     const information = {
-      model: hubPackage.modelInfo,
-      dataset: hubPackage.datasetInfo,
-      space: hubPackage.spaceInfo,
+      model: modelInfo,
+      dataset: datasetInfo,
+      space: spaceInfo,
     };
     // The three differ in the fields that they name, not in those that are read here.
-    const info = information[repo.type] as typeof hubPackage.modelInfo;
+    const info = information[repo.type] as typeof modelInfo;
     const subject = this.#subject(`the revision ${revision}`, repo, revision);
     let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown; updatedAt?: unknown };
     try {
@@ -121,7 +121,7 @@ export class HubSource implements SourceWith<HubTraits> {
     const subject = this.#subject('the listing', revision.repo, revision.name);
     let began = false;
     try {
-      for await (const entry of hubPackage.listFiles({
+      for await (const entry of listFiles({
         repo: { type: revision.repo.type, name: revision.repo.id },
         recursive: true,
         revision: revision.id,
@@ -231,4 +231,20 @@ function* namedRefs(kind: NamedRef['kind'], list: unknown): Generator<NamedRef> 
     const { name, targetCommit } = entry;
     if (typeof name === 'string' && typeof targetCommit === 'string') yield { kind, name, id: targetCommit };
   }
+}
+
+/** The files that `securityRepoStatus` of a revision warns of; undefined if the Hub does not say or has not finished. */
+function scanFindings(info: JsonRecord): readonly ScanFinding[] | undefined {
+  const status = info['securityRepoStatus'];
+  if (!isRecord(status)) return undefined;
+  const { scansDone, filesWithIssues } = status;
+  if (!Array.isArray(filesWithIssues)) return undefined;
+  const findings: ScanFinding[] = [];
+  for (const entry of filesWithIssues.slice(0, MAX_FINDINGS) as unknown[]) {
+    if (!isRecord(entry)) continue;
+    const { path, level } = entry;
+    if (typeof path === 'string')
+      findings.push({ path, level: typeof level === 'string' ? level : 'unsafe' });
+  }
+  return scansDone === false && findings.length === 0 ? undefined : findings;
 }

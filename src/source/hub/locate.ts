@@ -7,7 +7,7 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Location } from '../source.ts';
 import { resolveUrl, underEndpoint } from './endpoints.ts';
-import { authorizeHub, countingHeaders, errorOf, type HubConnection } from './hub-api.ts';
+import { authorizeHub, countingHeaders, errorOf, type HubConnection, tellWarnings } from './hub-api.ts';
 import type { RequestSubject } from './hub-error.ts';
 
 const BUCKET = 'resolvers';
@@ -129,7 +129,7 @@ async function send(
   try {
     const response = await hub.http.get({ ...hop, method, headers });
     hub.gate.observe(bucket, response.status, response.headers, BUCKET);
-    hub.onAnswer?.(response.headers);
+    tellWarnings(hub, response);
     return response;
   } catch (error) {
     if (!signal.aborted) {
