@@ -2,7 +2,7 @@ import { FetchError } from '../model/error.ts';
 
 /** The hint for a malformed redirect. */
 export const HINT_REDIRECT =
-  'The server, or a proxy or login page on the way, answers nonsense. Check the endpoint.';
+  'The server, or a proxy or login page on the way, sends a malformed answer. Check the endpoint.';
 
 /** A URL as it may be printed: no query (signatures), no fragment, no user and password. */
 export function redactUrl(url: string | URL): string {

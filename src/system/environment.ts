@@ -1,16 +1,16 @@
 import type { Clock, Random } from './clock.ts';
 import type { ProcessContext } from './process-identity.ts';
 
-/** What a run takes from the world around it: time, chance, and who it is among the processes of this machine. */
+/** What a run takes from its surroundings: time, randomness, its process identity, and properties of the machine. */
 export interface Environment {
   readonly clock: Clock;
   readonly random: Random;
   readonly lock: ProcessContext;
   readonly platform: 'posix' | 'win32';
-  /** Whether names that differ only in case are the same file here, where the file system does not tell. */
+  /** Whether names that differ only in case are the same file, if the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly userAgent: string;
-  /** How many more files and connections this process may open now; undefined where the system does not tell. */
+  /** How many more files and connections this process may open now; undefined if the system does not tell. */
   readonly freeDescriptors?: (() => number | undefined) | undefined;
   /** Processors that threads may use. */
   readonly processors: number;

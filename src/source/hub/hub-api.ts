@@ -16,7 +16,7 @@ const MAX_ERROR_BYTES = 64 * 1024;
 /** The quota that the Hub counts requests to its API in. */
 const BUCKET = 'api';
 
-/** What every request to the hub needs; retries of the API are its own, see `RetryContext`. */
+/** What requests to the hub need. */
 export interface HubConnection {
   /** Without a slash at the end. */
   readonly endpoint: string;
@@ -27,13 +27,13 @@ export interface HubConnection {
   readonly retryContext: (what: string, signal: AbortSignal) => RetryContext;
   /** The files are fetched to be used: the Hub counts such requests as downloads. */
   readonly countsAsDownload?: boolean;
-  /** Told what a hub tells its users beside its answers. */
+  /** Called with each warning that a hub sends in a header. */
   readonly onWarning?: (warning: ServerWarning) => void;
-  /** Told what people should know, in one sentence. */
+  /** Called with one sentence that users should know. */
   readonly onNote?: (message: string) => void;
 }
 
-/** Tells the Hub which requests count as a download. */
+/** Marks the requests that the Hub counts as a download. */
 export function countingHeaders(hub: HubConnection): Record<string, string> {
   return hub.countsAsDownload === true ? { 'x-hf-download-counter': '1' } : {};
 }
@@ -66,7 +66,7 @@ export function* serverWarnings(header: string | string[] | undefined): Generato
   }
 }
 
-/** Whether an answer has the shape that the caller needs; anything else is asked for again. */
+/** Whether an answer has the shape that the caller needs; otherwise the request is retried. */
 export type Shape = (json: unknown) => boolean;
 
 /** GETs JSON from the hub's API, with retries. Redirects are followed; the credential stays on its own origin. */
@@ -98,7 +98,7 @@ async function getFromHub(
     send: async (hop) => {
       await hub.gate.pass(BUCKET, signal);
       const answered = await hub.http.get(hop);
-      // Another host has quotas of its own, and no say in ours.
+      // Each host has its own quotas: another one must not close this gate.
       if (hop.url.origin === start.origin) hub.gate.observe(BUCKET, answered.status, answered.headers);
       tellWarnings(hub, answered);
       return answered;
@@ -119,7 +119,7 @@ export async function errorOf(
   response: HttpResponse,
   signal: AbortSignal,
 ): Promise<FetchError> {
-  // The status says enough when the text cannot be read.
+  // If the body cannot be read, the status has to do.
   const body = await readText(response, MAX_ERROR_BYTES, signal).catch(() => '');
   signal.throwIfAborted();
   return hubError(subject, { status: response.status, headers: response.headers, body }, hub.clock.now());

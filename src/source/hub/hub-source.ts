@@ -15,18 +15,18 @@ import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
 import { RangeReader } from './read-range.ts';
 import { lacksListing, siblingEntries } from './siblings.ts';
 
-/** Far beyond the Hub's own advice of 100,000 files in a repository. */
+/** Far more than the 100,000 files that the Hub advises at most. */
 const MAX_FILES = 2_000_000;
-/** Beyond it sums are not exact, and sizes are lies. */
+/** Larger sums are not exact, and no repository is so large. */
 const MAX_TOTAL_BYTES = Number.MAX_SAFE_INTEGER;
 const MAX_PAGES = 20_000;
-/** So many pages in a row without a new file, and the listing goes nowhere. */
+/** Pages in a row without a new file after which the listing is given up. */
 const MAX_IDLE_PAGES = 200;
-/** What the scanners say is worth no longer wait, in milliseconds. */
+/** The longest wait for the results of the scanners, in milliseconds. */
 const MAX_SCAN_MS = 5000;
 const MAX_FINDINGS = 10_000;
 const COMMIT = /^[0-9a-f]{40}$/;
-/** OWNER/NAME or NAME. It goes into URLs and becomes the name of a folder: `..` is none. */
+/** OWNER/NAME or NAME. It goes into URLs and becomes the name of a directory, so `..` is refused. */
 const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
 
 interface HubTraits {
@@ -54,7 +54,7 @@ export class HubSource implements SourceWith<HubTraits> {
       dataset: datasetInfo,
       space: spaceInfo,
     };
-    // The three differ in the fields that they name, not in those that are read here.
+    // The three differ only in fields that are not read here.
     const info = information[repo.type] as typeof modelInfo;
     const subject = this.#subject(`the revision ${revision}`, repo, revision);
     let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown; updatedAt?: unknown };
@@ -99,7 +99,7 @@ export class HubSource implements SourceWith<HubTraits> {
     for await (const entry of this.#entries(revision, signal, notePage)) {
       const file = toRemoteFile(entry);
       if (file === undefined) continue;
-      // Pages of a mirror may overlap. The same name with another content is for others to refuse.
+      // Pages of a mirror may overlap. The same path with another content is yielded: the store refuses it.
       const before = seen.get(file.path);
       if (before !== undefined && before.size === file.size && before.digest?.hex === file.digest?.hex)
         continue;
@@ -158,7 +158,7 @@ export class HubSource implements SourceWith<HubTraits> {
     const { clock } = this.#hub;
     const late = new AbortController();
     const cancel = clock.after(MAX_SCAN_MS, () => late.abort(new Error('the scan took too long')));
-    // It is advice: one short try, and what is said to it about quotas holds nobody else.
+    // A scan is advice: one short attempt, and its rate limit must not hold other requests back.
     const once: HubConnection = {
       ...this.#hub,
       gate: new RateLimitGate(clock, () => {}),
@@ -175,7 +175,7 @@ export class HubSource implements SourceWith<HubTraits> {
     }
   }
 
-  /** A mistyped revision is answered with the names that come nearest to it. */
+  /** Adds the nearest names of branches and tags to the error for a missing revision. */
   async #withNearest(
     thrown: unknown,
     repo: RepoRef,
@@ -183,7 +183,7 @@ export class HubSource implements SourceWith<HubTraits> {
     signal: AbortSignal,
   ): Promise<unknown> {
     if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') return thrown;
-    // Asked whatever the hub called it: mirrors do not tell a missing branch from a missing repository.
+    // Do this for a missing repository too: mirrors report a missing branch as one.
     const refs = await this.branches(repo, signal).catch(() => []);
     signal.throwIfAborted();
     const names = refs.map((ref) => ref.name);
@@ -209,11 +209,11 @@ export class HubSource implements SourceWith<HubTraits> {
 
 function endless({ id }: RepoRef, why: string): FetchError {
   return new FetchError('NETWORK', `the listing of ${id} never ends: ${why}`, {
-    hint: 'The endpoint answers nonsense. Try another one, or later.',
+    hint: 'The endpoint sends malformed answers. Try another one, or later.',
   });
 }
 
-/** A commit that was asked for by its whole id needs no other word on it. */
+/** Whether an answer names a commit. A request by full commit id needs no `sha` in the answer. */
 function namesCommit(json: unknown, revision: string): boolean {
   if (!isRecord(json)) return false;
   const { sha } = json;

@@ -4,7 +4,7 @@ import type { RevisionOrigin, Target, TargetOptions, TargetPath } from '../../mo
 import { requireRepoId } from './repo-id.ts';
 import { decodeSegment, isWebAddress, parseWebAddress, takeRevision } from './web-address.ts';
 
-/** One reading of the text, before the options are laid beside it. `type` is undefined where it says none. */
+/** What a text says, before the options are applied. `type` is undefined if it names none. */
 interface Reading {
   readonly type: RepoType | undefined;
   readonly id: string;
@@ -19,7 +19,7 @@ const TYPE_PREFIXES: ReadonlyMap<string, RepoType> = new Map([
   ['spaces', 'space'],
 ]);
 
-/** What `hf://` can lead to besides; read as an owner they would end in a puzzling 404. */
+/** Other kinds of storage under `hf://`. Taken as owners they would end in a confusing 404. */
 const OTHER_KINDS: ReadonlySet<string> = new Set(['buckets', 'kernels']);
 
 /**
@@ -41,7 +41,7 @@ export function parseHubTarget(text: string, options: TargetOptions): Target {
   };
 }
 
-/** No revision can have a colon in it, so behind `@` it begins a quantisation. */
+/** Revisions cannot contain a colon, so one after `@REV` begins a quantisation. */
 function splitQuantisation(
   written: string | undefined,
   origin: RevisionOrigin | undefined,
@@ -75,7 +75,7 @@ function readWebAddress(text: string, endpoint: string): Reading {
   if (parts.revision !== undefined) {
     return { type: parts.type, id: parts.id, revision: parts.revision, origin: 'address', path };
   }
-  // `hf.co/OWNER/NAME:REV` is how ollama writes it.
+  // Ollama writes `hf.co/OWNER/NAME:REV`.
   return { type: parts.type, ...splitRevision(parts.id), path };
 }
 
@@ -117,7 +117,7 @@ function readShorthand(text: string): Reading {
   return { type, id: id.replace(/\/$/, ''), ...revision };
 }
 
-/** Neither `:` nor `@` can be part of an id, so the first of them begins the revision. */
+/** Ids contain neither `:` nor `@`, so the first of them begins the revision. */
 function splitRevision(text: string): Pick<Reading, 'id' | 'revision' | 'origin'> {
   const index = text.search(/[:@]/);
   if (index < 0) return { id: text };
@@ -179,14 +179,14 @@ function chooseRevision(
       },
     );
   }
-  // The option is the clearer word of the two: it never means a quantisation.
+  // The option is unambiguous: it never means a quantisation.
   if (option !== undefined) return { revision: option, revisionOrigin: 'option' };
   return { revision: written, revisionOrigin: origin };
 }
 
 /**
- * Says what keeps a text from naming a branch, tag, commit or `refs/…`, or undefined when nothing does.
- * These are git's rules for names of refs: what git cannot store, no hub can have.
+ * Why a text cannot name a branch, tag, commit or `refs/…`; undefined if it can. These are the rules of git
+ * check-ref-format: the Hub keeps its revisions in git.
  */
 function revisionNameProblem(name: string): string | undefined {
   if (name === '') return 'it is empty';
@@ -207,7 +207,7 @@ function revisionNameProblem(name: string): string | undefined {
   return undefined;
 }
 
-/** Returns the name, or refuses it (USAGE). `where` says where it was written: `--revision`, `after ":"`. */
+/** Returns the name or throws USAGE. `where` is where it was written: `--revision`, `after ":"`. */
 function requireRevisionName(name: string, where: string): string {
   const problem = revisionNameProblem(name);
   if (problem === undefined) return name;
