@@ -8,24 +8,24 @@ export interface Address {
   readonly family: number;
 }
 
-/** All addresses of a host, in the order in which the system would use them. */
+/** Looks up all addresses of a host, in the system's order. */
 export type Lookup = (host: string) => Promise<readonly Address[]>;
 
-/** An answer is used for so long before the name is looked up again. */
+/** How long the addresses of a host are used before its name is looked up again. */
 const FRESH_MS = 60_000;
 
 interface Host {
   addresses: readonly Address[];
   lookedUpAt: number;
-  /** When each address failed last, as a count of failures: higher is later. */
+  /** By address: the number of its last failure, counted over all hosts. A higher number is a later failure. */
   readonly failed: Map<string, number>;
-  /** The family that connected while the other one, begun earlier, had not. */
+  /** The family that connected first although the other was tried earlier. */
   family: number | undefined;
 }
 
 /**
- * What is known of the addresses of every host, for one run. Looks a name up once for all connections:
- * the threads of the system that do it are few, and the disk needs them too.
+ * The addresses of every host and their failures, for one run. A name is looked up once for all connections: look-ups
+ * run on the few threads of libuv, which file system calls need too.
  */
 export class AddressBook {
   readonly #clock: Clock;
@@ -40,26 +40,26 @@ export class AddressBook {
   }
 
   /**
-   * The addresses of a host in the order to try them: families take turns (RFC 8305 4), those that failed come
-   * last, the longest ago first. Rejects with the error of the look-up. An address is its own only address.
+   * The addresses of a host in the order to try them: families alternate (RFC 8305 4), addresses that failed come last,
+   * the oldest failure first. Rejects with the error of the look-up. For an IP address, only that address.
    */
   async of(host: string): Promise<readonly Address[]> {
     const literal = isIP(host);
     if (literal !== 0) return [{ address: host, family: literal }];
     const known = this.#hosts.get(host);
     if (known === undefined) return order(await this.#ask(host));
-    // An old answer serves until there is a new one: a slow resolver holds nobody.
+    // Use the old addresses while the new look-up runs: a slow resolver must not delay connections.
     if (this.#clock.monotonic() - known.lookedUpAt >= FRESH_MS) void this.#ask(host).catch(() => {});
     return order(known);
   }
 
-  /** New connections prefer the other addresses of the host. */
+  /** Records that an address failed: new connections prefer the other addresses of the host. */
   failed(host: string, address: string): void {
     const known = this.#hosts.get(host);
     if (known?.addresses.some((one) => one.address === address) !== true) return;
     this.#failures += 1;
     known.failed.set(address, this.#failures);
-    // When none is left that is good, others may have taken their place.
+    // All have failed: look the name up again, the host may have new addresses.
     if (known.addresses.every((one) => known.failed.has(one.address)))
       known.lookedUpAt = Number.NEGATIVE_INFINITY;
   }
@@ -71,7 +71,7 @@ export class AddressBook {
     return known.addresses.every((one) => known.failed.has(one.address));
   }
 
-  /** This family connects, the other is slow or dead: it comes first from now on. */
+  /** Records that this family connects while the other is slow or dead: it comes first from now on. */
   prefers(host: string, family: number): void {
     const known = this.#hosts.get(host);
     if (known !== undefined) known.family = family;
@@ -105,7 +105,7 @@ function order({ addresses, failed, family }: Host): readonly Address[] {
   return mixed.sort((left, right) => when(left) - when(right));
 }
 
-/** The property is read at each call, as node:net does it: programs that replace the look-up are heard. */
+/** Reads `dns.lookup` at each call, as node:net does, so that a program can replace it. */
 function systemLookup(host: string): Promise<readonly Address[]> {
   return new Promise((resolve, reject) => {
     dns.lookup(host, { all: true }, (error, addresses) => {

@@ -3,31 +3,31 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Connecting, Connector } from './connector.ts';
 
-/** An idle connection is closed after so long: a server that counts connections may want it for another thread. */
+/** Idle connections are closed after this time: servers that limit connections count those of all threads. */
 const IDLE_MS = 2000;
-/** The newest idle connection is the least likely to have been closed by the other side. */
+/** `lifo`: the newest idle connection is the least likely to have been closed by the server. */
 const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout: IDLE_MS } as const;
 
-/** How a request hears of its connection. It travels through the agent among the options of the request. */
+/** Callbacks of a request for its connection. They pass through the agent as an option of the request. */
 export interface Wanted extends Connecting {
   readonly url: URL;
 }
 
 type OnCreate = (error: Error | null, socket: Duplex) => void;
 
-/** Keeps connections as Node's own agents do, and lets the connector make them. */
+/** An agent of Node whose connections are made by the connector. */
 export class KeepingAgent extends HttpAgent {
   readonly #connector: Connector;
   #closing = new AbortController();
 
   constructor(protocol: 'http:' | 'https:', connector: Connector) {
     super(KEPT);
-    // Node compares it with the scheme of the request.
+    // Node compares `protocol` with the scheme of the request.
     Object.assign(this, { protocol, defaultPort: protocol === 'https:' ? 443 : 80 });
     this.#connector = connector;
   }
 
-  // Node hands over what the request was made with. A promise is no socket: the callback gets it.
+  // Node passes the options of the request. The socket comes later, so it goes to the callback and nothing is returned.
   override createConnection(options: ClientRequestArgs, onCreate: OnCreate): undefined {
     const { wanted } = options as { readonly wanted?: Wanted };
     if (wanted === undefined) throw new Error('a request without its connecting');
@@ -38,7 +38,7 @@ export class KeepingAgent extends HttpAgent {
     );
   }
 
-  /** Ends idle connections and those in use, and what is still connecting. */
+  /** Closes all connections: idle, in use, and still connecting. */
   override destroy(): void {
     this.#closing.abort(new Error('the client was closed'));
     this.#closing = new AbortController();

@@ -3,19 +3,19 @@ import { FetchError } from '../model/error.ts';
 import type { HttpResponse } from './client.ts';
 import { networkError } from './network-error.ts';
 
-/** Reads a whole small body as text; NETWORK if it is larger than `limit` bytes or breaks off. */
+/** Reads a whole small body as text; NETWORK if it is larger than `limit` bytes or ends early. */
 export async function readText(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
   return (await readBody(response, limit, signal)).toString('utf8');
 }
 
-/** The first bytes of a body as text, at most `limit` of them; empty where they cannot be read. */
+/** The first bytes of a body as text, at most `limit` of them; empty if they cannot be read. */
 export async function readStart(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
   const bytes = await readBody(response, limit, signal, 'cut').catch(() => undefined);
   signal.throwIfAborted();
   return bytes?.toString('utf8') ?? '';
 }
 
-/** Reads a body; one larger than `limit` bytes is refused (NETWORK), or cut there where that is all one wants of it. */
+/** Reads a body of at most `limit` bytes. A larger one is refused (NETWORK), or cut at the limit with `cut`. */
 export async function readBody(
   response: HttpResponse,
   limit: number,
@@ -49,7 +49,7 @@ export async function readBody(
   return Buffer.concat(chunks);
 }
 
-/** The body with its content coding undone: some servers compress although identity was asked for. */
+/** The body without its content coding: some servers compress although the request accepts identity only. */
 export function decoded(response: HttpResponse): NodeJS.ReadableStream {
   const coding = String(response.headers['content-encoding'] ?? 'identity')
     .trim()
@@ -73,10 +73,10 @@ export function decoded(response: HttpResponse): NodeJS.ReadableStream {
   return response.body.pipe(decoder);
 }
 
-/** A body of so many bytes costs less than a new connection. */
+/** Reading a body up to this size costs less than a new connection. */
 const WORTH_READING_BYTES = 64 * 1024;
 
-/** Has no use for the body: reads what little there is, so that the connection serves again, or ends it. */
+/** Drops a body. A short one is read to its end, so that its connection can be reused; a long one closes it. */
 export function discard(response: HttpResponse): void {
   const { body } = response;
   let size = 0;

@@ -25,27 +25,27 @@ import { StallWatch } from './stall-watch.ts';
 
 export interface HttpRequest {
   readonly url: URL;
-  /** GET unless told. */
+  /** GET if left out. */
   readonly method?: 'GET' | 'HEAD';
-  /** Path and query for the request line, where they must be sent exactly as a server wrote them. */
+  /** Path and query for the request line, if they must be sent exactly as a server wrote them. */
   readonly target?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
-/** The head of an answer. Whoever gets it must read the body to its end or destroy it. */
+/** The head of an answer. The caller must read the body to its end or destroy it. */
 export interface HttpResponse {
   readonly url: URL;
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: IncomingMessage;
-  /** The address of the host that answers; undefined where a proxy has connected. */
+  /** The address of the host that answers; undefined if a proxy connected to it. */
   readonly address: string | undefined;
-  /** True when the request went out on a connection that had served before. */
+  /** Whether the request used a kept connection. */
   readonly reused: boolean;
-  /** For the names of what fails while the body is read. */
+  /** For error texts while the body is read. */
   readonly way: Way;
-  /** Says that the body will not be read for so many milliseconds: that is no stall. */
+  /** The body will not be read for this time: do not count it as a stall. */
   readonly quietFor: (milliseconds: number) => void;
 }
 
@@ -54,18 +54,18 @@ export interface HttpClientOptions {
   /** Milliseconds without a byte, in any phase from the name look-up to the last byte, before giving up. */
   readonly stallTimeoutMs: number;
   readonly clock: Clock;
-  /** Told of every request and its answer, for `--verbose`. */
+  /** Called after every request, for `--verbose`; `status` is undefined if there was no answer. */
   readonly trace?: (request: HttpRequest, status: number | undefined, elapsedMs: number) => void;
-  /** Proxies, authorities, allowed hosts; undefined for the plain way. */
+  /** Proxies, authorities, allowed hosts; undefined for direct connections. */
   readonly network?: NetworkSettings | undefined;
-  /** Told of every host once, before the first request to it. */
+  /** Called once for each host, before the first request to it. */
   readonly onContact?: (contact: ContactedHost) => void;
   /**
-   * Told of every request as it goes out, to watch its answer, which it must not read. What it returns is told when a
-   * phase of the connection begins: `tcp`, `tls`, `head`.
+   * Called with every request as it is sent, to watch its answer without reading it. The function that it returns is
+   * called when a phase of the connection begins: `tcp`, `tls`, `head`.
    */
   readonly observe?: (outgoing: ClientRequest, request: HttpRequest) => (phase: string) => void;
-  /** Makes the connections; shared by those who are to know the same of addresses. */
+  /** Makes the connections. Clients that share one share what it knows of addresses. */
   readonly dialer?: Dialer | undefined;
 }
 
@@ -75,7 +75,7 @@ export interface HttpClientOptions {
  */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  /** Knows the addresses of hosts. */
+  /** Makes the connections and knows the addresses of hosts. */
   readonly dialer: Dialer;
   readonly #connector: Connector;
   readonly #agents: { readonly http: KeepingAgent; readonly https: KeepingAgent };
@@ -121,7 +121,7 @@ export class HttpClient {
         failed = true;
         reject(reason);
       };
-      // The promise is settled first: a request without a socket says nothing when it is destroyed.
+      // Settle the promise first: destroying a request without a socket emits no event.
       const giveUp = (reason: unknown) => {
         const error = reason instanceof Error ? reason : new Error('aborted');
         if (incoming === undefined) {
@@ -129,7 +129,7 @@ export class HttpClient {
           fail(reason);
           connecting.abort(error);
         }
-        // Once there is a body, it is what must fail: a request that is destroyed then calls it a reset.
+        // Once there is a body, destroy the body: destroying the request would report a reset instead of the reason.
         (incoming ?? outgoing)?.destroy(error);
       };
       let address: string | undefined;
@@ -164,7 +164,7 @@ export class HttpClient {
         enter('body');
         incoming = body;
         const status = body.statusCode ?? 0;
-        // For http a proxy answers in the place of the host.
+        // For http the proxy itself answers with 407, in place of the host.
         if (status === 407 && proxy !== undefined) {
           sent.destroy();
           reject(proxyRefusal(url, status, proxy));
@@ -173,14 +173,14 @@ export class HttpClient {
         this.#answered.add(url.origin);
         trace?.(request, status, clock.monotonic() - started);
         body.on('data', () => watch.touch());
-        // Nothing flows until somebody reads: adding a listener for data must not start the stream here.
+        // Adding a listener for `data` starts the stream: pause it until the caller reads.
         body.pause();
         const quietFor = (milliseconds: number) => watch.touch(milliseconds);
         const reused = sent.reusedSocket;
         resolve({ url, status, headers: body.headers, body, address, reused, way: way(), quietFor });
       });
       sent.on('error', (error) => {
-        // No answer on a new connection: the handshake failed, or nobody is there who speaks HTTP.
+        // No answer on a new connection: the handshake failed, or the server does not speak HTTP.
         if (incoming === undefined && !sent.reusedSocket && !signal.aborted) this.avoid({ url, address });
         fail(signal.aborted ? signal.reason : networkError(error, url, sent.reusedSocket, way()));
       });
@@ -206,9 +206,9 @@ export class HttpClient {
       agent: secure ? this.#agents.https : this.#agents.http,
       wanted,
       method,
-      // A proxy is told the whole address (RFC 9112 3.2.2); a tunnel and the host itself are not.
+      // A forwarding proxy needs the absolute form (RFC 9112 3.2.2); a tunnel and the host take the path only.
       path: forwarded ? url.origin + target : target,
-      // Identity: a compressed answer has no usable length, and ranges of it mean something else.
+      // Identity: the length of a compressed answer is not that of the file, and its ranges count other bytes.
       headers: {
         'user-agent': this.#options.userAgent,
         accept: '*/*',
@@ -219,12 +219,12 @@ export class HttpClient {
     };
   }
 
-  /** What answered like this is no good place to ask again: new connections prefer another address of the host. */
+  /** After a bad answer: new connections prefer another address of the host. */
   avoid({ url, address }: Pick<HttpResponse, 'url' | 'address'>): void {
     if (address !== undefined) this.dialer.failed(url.hostname, address);
   }
 
-  /** Ends all connections, also those that are only being made. */
+  /** Closes all connections, also those that are still connecting. */
   close(): void {
     this.#agents.http.destroy();
     this.#agents.https.destroy();

@@ -1,32 +1,37 @@
 import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import tls, {
+  type ConnectionOptions,
+  connect as connectTls,
+  createSecureContext,
+  rootCertificates,
+  type SecureContext,
+} from 'node:tls';
 import { onAbort } from '../system/on-abort.ts';
 import type { Dialer } from './dialer.ts';
 import { ResponseHeadParser } from './head-parser.ts';
 import { networkError, noProxyThere, type Phase, proxyRefusal } from './network-error.ts';
 import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
 import { proxyCredentials, proxyFor } from './proxy.ts';
-import { secureContextOf } from './secure-context.ts';
 
 export interface Connecting {
-  /** Ends the attempt in whatever phase it is; the sockets are closed, and it rejects with the signal's reason. */
+  /** Ends the attempt in any phase: closes its sockets and rejects with the signal's reason. */
   readonly signal: AbortSignal;
-  /** Told when a phase begins. */
+  /** Called when a phase begins. */
   readonly onPhase: (phase: Phase) => void;
-  /** Told which address of the host was connected to, as soon as that is so; not where a proxy does it. */
+  /** Called with the address of the host once it is connected; not called behind a proxy. */
   readonly onAddress?: (address: string | undefined) => void;
-  /** Reads into a buffer of one's own, where that is possible; elsewhere there are `data` events. */
+  /** Reads into the caller's buffer where Node can; otherwise the socket emits `data`. */
   readonly onread?: OnReadOpts | undefined;
 }
 
 /**
  * Makes connections that carry requests to a URL: directly, through a tunnel of a proxy (https), or to a proxy that
- * forwards requests (http). The socket is ours from its first moment, so that every phase can be ended.
+ * forwards requests (http). Every phase can be aborted, because the sockets are made here and not by Node's agents.
  */
 export class Connector {
   readonly #network: NetworkSettings | undefined;
   readonly #dialer: Dialer;
-  /** To resume TLS sessions, by host and port. */
+  /** By host and port: the last TLS session, to resume it. */
   readonly #sessions = new Map<string, Buffer>();
 
   constructor(network: NetworkSettings | undefined, dialer: Dialer) {
@@ -34,14 +39,14 @@ export class Connector {
     this.#dialer = dialer;
   }
 
-  /** The proxy that requests to this URL go through. USAGE for one that is not spoken to. */
+  /** The proxy for requests to this URL; undefined for none. USAGE for a kind of proxy that is not supported. */
   proxyOf(url: URL): ProxyAddress | undefined {
     return this.#network === undefined ? undefined : proxyFor(this.#network, url);
   }
 
   /**
-   * A socket on which a request to the URL can be written; for http through a proxy, in absolute form. Rejects with
-   * a FetchError where the proxy is to blame, else with the system error; with the signal's reason if that aborts.
+   * A socket that takes a request to the URL; for http through a proxy, in absolute form. Rejects with a FetchError if
+   * the proxy failed, else with the system error, or with the signal's reason if that aborts.
    */
   async connect(url: URL, connecting: Connecting): Promise<Socket> {
     const { signal, onPhase, onread } = connecting;
@@ -60,7 +65,7 @@ export class Connector {
       const way = await this.#open(new URL(proxy.url), phases, {
         signal,
         onPhase: enter,
-        // What answers to CONNECT is read by us, and TLS over an open socket has no such buffer.
+        // The answer to CONNECT is read here, and TLS over an open socket cannot use such a buffer.
         onread: tunnels ? undefined : onread,
       });
       if (!tunnels) return way;
@@ -115,7 +120,7 @@ export class Connector {
     const secureContext = secureContextOf(this.#network);
     return connectTls({
       ...place,
-      // An address is no server name (RFC 6066 3), but the certificate must be for it.
+      // An IP address must not be sent as a server name (RFC 6066 3), but the certificate must be valid for it.
       ...(isIP(host) === 0 ? { servername: host } : { host }),
       ...(place.host === undefined ? {} : { host: place.host }),
       ALPNProtocols: ['http/1.1'],
@@ -126,7 +131,7 @@ export class Connector {
   }
 }
 
-/** Asks a proxy for a tunnel, and reads its answer: the rest of what comes is for whoever uses the tunnel. */
+/** Asks a proxy for a tunnel and reads the head of its answer. Bytes behind it stay in the socket: the tunnel's. */
 function askForTunnel(socket: Socket, url: URL, proxy: ProxyAddress, signal: AbortSignal): Promise<void> {
   const target = `${url.hostname}:${url.port || 443}`;
   const lines = [`CONNECT ${target} HTTP/1.1`, `Host: ${target}`, 'Proxy-Connection: keep-alive'];
@@ -139,7 +144,7 @@ function askForTunnel(socket: Socket, url: URL, proxy: ProxyAddress, signal: Abo
       if (progress.kind === 'more') return;
       socket.off('data', onData);
       socket.pause();
-      if (progress.kind === 'odd') {
+      if (progress.kind === 'unsupported') {
         reject(noProxyThere(url, proxy, progress.why));
         return;
       }
@@ -162,7 +167,7 @@ function reached(socket: Socket, event: 'secureConnect', signal: AbortSignal): P
   return unlessEnded(socket, new Promise<void>((resolve) => socket.once(event, () => resolve())), signal);
 }
 
-/** Waits for something on a socket. Whatever else comes first closes the socket and is the reason. */
+/** Waits for `moment`. An error, a close or an abort before it destroys the socket and is thrown. */
 async function unlessEnded(socket: Socket, moment: Promise<void>, signal: AbortSignal): Promise<void> {
   let stopListening = () => {};
   const ended = new Promise<never>((_, reject) => {
@@ -180,11 +185,29 @@ async function unlessEnded(socket: Socket, moment: Promise<void>, signal: AbortS
   try {
     await Promise.race([moment, ended]);
   } catch (error) {
-    // An error that comes later is nobody's business any more.
+    // Without a listener a later error of this socket would end the process.
     socket.on('error', () => {});
     socket.destroy();
     throw error;
   } finally {
     stopListening();
   }
+}
+
+const secureContexts = new WeakMap<NetworkSettings, SecureContext>();
+
+/** The trusted authorities, if there are more than Node's own. Made once for each network: reading them is slow. */
+function secureContextOf(network: NetworkSettings | undefined): SecureContext | undefined {
+  if (network === undefined || network.certificates.length === 0) return undefined;
+  let context = secureContexts.get(network);
+  if (context === undefined) {
+    // From 22.15 on Node tells which authorities it trusts, including the system's if it is told to.
+    const { getCACertificates } = tls as { getCACertificates?: (kind: 'default') => string[] };
+    const own = getCACertificates?.('default') ?? rootCertificates;
+    // Reading one takes 0.2 ms, and most of a system's list is in Node's own.
+    const all = new Set([...own, ...network.certificates].map((certificate) => certificate.trim()));
+    context = createSecureContext({ ca: [...all] });
+    secureContexts.set(network, context);
+  }
+  return context;
 }

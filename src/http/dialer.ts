@@ -4,7 +4,7 @@ import type { Clock } from '../system/clock.ts';
 import { onAbort, unlessAborted } from '../system/on-abort.ts';
 import { type Address, AddressBook, type Lookup } from './address-book.ts';
 
-/** RFC 8305 5: so long one address has for itself before the next is tried beside it. */
+/** Connection attempt delay (RFC 8305 5): the time before the next address is tried in parallel. */
 const HEAD_START_MS = 250;
 
 export interface DialTarget {
@@ -16,29 +16,29 @@ export interface DialTarget {
 export interface DialOptions {
   /** Ends all attempts; the dial rejects with its reason. */
   readonly signal: AbortSignal;
-  /** Told when the name is looked up. */
+  /** Called when the look-up is done. */
   readonly onProgress?: () => void;
-  /** Begins a connection to one address, where it is to be more than plain TCP. */
+  /** Starts a connection to one address; plain TCP if left out. */
   readonly open?: (address: Address) => Socket;
 }
 
 export interface DialerOptions {
   readonly clock: Clock;
   readonly lookup?: Lookup | undefined;
-  /** Instead of that of node:net, for tests. */
+  /** Replaces `connect` of node:net in tests. */
   readonly connect?: ((address: Address, port: number) => Socket) | undefined;
 }
 
 /**
- * Connects to hosts as curl and browsers do: one address after the other, each with a head start, and none is
- * given up because it is slow. The first that connects wins. (Node itself gives each address 250 ms and then
- * abandons it, which makes hosts that are farther away unreachable.)
+ * Connects to hosts as curl and browsers do (RFC 8305): one address after the other, each with a head start, and a slow
+ * attempt goes on while the next begins. The first that connects wins. (Node itself abandons each address after 250 ms,
+ * which makes distant hosts unreachable.)
  */
 export class Dialer {
   readonly #clock: Clock;
   readonly #book: AddressBook;
   readonly #connect: (address: Address, port: number) => Socket;
-  /** Connections that are open. */
+  /** Open connections. */
   readonly #made = new Set<Socket>();
   readonly #places = new WeakMap<Duplex, { readonly host: string; readonly address: string }>();
 
@@ -49,8 +49,8 @@ export class Dialer {
   }
 
   /**
-   * A socket that is connected. What `open` begins over TCP goes on by itself. Rejects with a system error: of
-   * the look-up, or of an attempt if all failed.
+   * A socket that is connected by TCP; a TLS handshake that `open` started goes on. Rejects with a system error of the
+   * look-up, or of an attempt if all failed.
    */
   async dial({ host, port }: DialTarget, options: DialOptions): Promise<Socket> {
     const { signal, onProgress, open = (address: Address) => this.#connect(address, port) } = options;
@@ -60,7 +60,7 @@ export class Dialer {
     return await this.#race(host, addresses, open, signal);
   }
 
-  /** This address of the host does not serve as it should: new connections prefer another. */
+  /** Records that an address of a host failed: new connections prefer another. */
   failed(host: string, address: string): void {
     this.#book.failed(host, address);
   }
@@ -70,7 +70,7 @@ export class Dialer {
     return this.#book.favours(host, address);
   }
 
-  /** New connections of every host prefer addresses to which none leads now. */
+  /** New connections to every host prefer addresses that no open connection uses. */
   elsewhere(): void {
     const used = new Map<string, { readonly host: string; readonly address: string }>();
     for (const socket of this.#made) {
@@ -80,7 +80,7 @@ export class Dialer {
     for (const { host, address } of used.values()) this.#book.failed(host, address);
   }
 
-  /** Where a connection of this dialer leads, also when it is closed: the system may have forgotten it by then. */
+  /** The address of a connection of this dialer, also after it was closed, when the socket no longer tells it. */
   addressOf(socket: Duplex): string | undefined {
     return this.#places.get(socket)?.address;
   }
@@ -113,7 +113,7 @@ export class Dialer {
         withRunContext.delete(socket);
         errors.push(error);
         if (!isShortage(error)) this.#book.failed(host, address.address);
-        // The next one has waited for nothing else.
+        // Do not wait for the end of the head start.
         if (next < addresses.length) begin();
         else if (withRunContext.size === 0) {
           end();
@@ -148,7 +148,7 @@ export class Dialer {
           return;
         }
         withRunContext.set(socket, address);
-        // Stays to the end: between two owners, nobody else would listen.
+        // This listener stays: an error between two owners of the socket would otherwise end the process.
         socket.on('error', (error) => fail(socket, error));
         socket.once('connect', () => won(socket));
         socket.once('close', () => fail(socket, new Error('the connection was closed')));
@@ -160,12 +160,12 @@ export class Dialer {
   }
 }
 
-/** It is this process that has no descriptor left, not the address that is bad. */
+/** Whether this process has no descriptor left: then the address is not to blame. */
 function isShortage({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EMFILE' || code === 'ENFILE' || code === 'EAGAIN';
 }
 
-/** A family that the machine does not have says less than a server that refused. */
+/** The most useful of several errors: one from a server rather than one from a family that this machine lacks. */
 function telling(errors: readonly NodeJS.ErrnoException[]): NodeJS.ErrnoException {
   const noWay = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT']);
   return errors.find(({ code }) => !noWay.has(code ?? '')) ?? errors.at(-1)!;

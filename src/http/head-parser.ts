@@ -1,33 +1,33 @@
 /** The head of an HTTP/1.1 answer, read strictly. Names are lower case. */
 export interface ResponseHead {
   readonly status: number;
-  /** Headers that came several times are joined with commas. */
+  /** Values of a repeated header are joined with commas. */
   readonly headers: ReadonlyMap<string, string>;
 }
 
-/** What a parser made of the bytes so far. `bodyStart` is the offset in the last chunk where the body begins. */
+/** The state after a chunk. `bodyStart` is the offset in the last chunk where the body begins. */
 export type HeadProgress =
   | { readonly kind: 'more' }
   | { readonly kind: 'head'; readonly head: ResponseHead; readonly bodyStart: number }
-  /** Not a plain answer. A more lenient reader may cope. */
-  | { readonly kind: 'odd'; readonly why: string };
+  /** Not a plain answer; Node's more lenient parser may take it. */
+  | { readonly kind: 'unsupported'; readonly why: string };
 
 const MAX_HEAD_BYTES = 32 * 1024;
 const MAX_HEADERS = 200;
 const MORE: HeadProgress = { kind: 'more' };
 const BEGINNING = Buffer.from('HTTP/1.1 ', 'latin1');
-/** Proxies say HTTP/1.0 as well when they have connected. */
+/** Some proxies answer CONNECT with HTTP/1.0. */
 const OLD_BEGINNING = Buffer.from('HTTP/1.0 ', 'latin1');
 
 /**
- * Reads the head of one answer from chunks of any size. Strict: what RFC 9112 allows only for old or odd
- * servers (bare line feeds, folded lines, spaces before the colon, repeated lengths) is `odd`. Holds at
- * most 32 KiB, and looks at every byte a fixed number of times however small the chunks are.
+ * Reads the head of one answer from chunks of any size. Strict: forms that RFC 9112 tolerates from old servers only
+ * (bare line feeds, folded lines, spaces before the colon, repeated lengths) are `unsupported`. Holds at most 32 KiB and
+ * reads every byte a fixed number of times, however small the chunks are.
  */
 export class ResponseHeadParser {
-  /** Answers to CONNECT: only their first line means anything (RFC 9110 9.3.6), and it may be HTTP/1.0. */
+  /** Answers to CONNECT: only their status line counts (RFC 9110 9.3.6), and it may be HTTP/1.0. */
   readonly #toConnect: boolean;
-  /** Only there for a head that comes in pieces. */
+  /** The beginning of a head that comes in several chunks. */
   #held: Buffer | undefined;
   #length = 0;
 
@@ -38,20 +38,20 @@ export class ResponseHeadParser {
   push(chunk: Buffer): HeadProgress {
     const before = this.#length;
     const bytes = before === 0 ? chunk.subarray(0, MAX_HEAD_BYTES) : this.#hold(chunk);
-    // The end may straddle two chunks: look again at the last three bytes of what was held.
+    // The blank line may straddle two chunks: search from the last three held bytes on.
     const end = bytes.indexOf('\r\n\r\n', Math.max(0, before - 3), 'latin1');
     if (end < 0) {
-      // What is no HTTP at all is not waited for: its sender may be waiting for us.
+      // Give up at once if it is not HTTP: the peer may wait for us to speak first.
       const right = beginsWith(bytes, BEGINNING) || (this.#toConnect && beginsWith(bytes, OLD_BEGINNING));
-      if (!right) return odd('no HTTP/1.1 status line');
-      if (bytes.length >= MAX_HEAD_BYTES) return odd('a head of more than 32 KiB');
+      if (!right) return unsupported('no HTTP/1.1 status line');
+      if (bytes.length >= MAX_HEAD_BYTES) return unsupported('a head of more than 32 KiB');
       if (before === 0) this.#hold(chunk);
       return MORE;
     }
     this.#held = undefined;
     const text = bytes.toString('latin1', 0, end);
     const parsed = this.#toConnect ? parseFirstLine(text) : parseHead(text);
-    if (typeof parsed === 'string') return odd(parsed);
+    if (typeof parsed === 'string') return unsupported(parsed);
     return { kind: 'head', head: parsed, bodyStart: end + 4 - before };
   }
 
@@ -62,8 +62,8 @@ export class ResponseHeadParser {
   }
 }
 
-function odd(why: string): HeadProgress {
-  return { kind: 'odd', why };
+function unsupported(why: string): HeadProgress {
+  return { kind: 'unsupported', why };
 }
 
 function beginsWith(bytes: Buffer, beginning: Buffer): boolean {
@@ -81,7 +81,7 @@ function parseFirstLine(text: string): ResponseHead | string {
   return match === null ? 'no HTTP/1.1 status line' : { status: Number(match[1]), headers: new Map() };
 }
 
-/** A head without its empty line; a text says why it is not accepted. */
+/** Parses a head without its blank line; returns the reason if it is not accepted. */
 function parseHead(text: string): ResponseHead | string {
   const lines = text.split('\r\n');
   const match = STATUS_LINE.exec(lines[0] ?? '');
@@ -92,7 +92,7 @@ function parseHead(text: string): ResponseHead | string {
     const line = lines[index]!;
     const colon = line.indexOf(':');
     const value = line.slice(colon + 1);
-    // One pattern for both would have to try every way to share out the blanks between them.
+    // Two patterns: a single one would backtrack over the blanks between name and value.
     if (colon < 1 || !NAME.test(line.slice(0, colon)) || !VALUE.test(value)) return 'a malformed header';
     const name = line.slice(0, colon).toLowerCase();
     const before = headers.get(name);
@@ -102,7 +102,7 @@ function parseHead(text: string): ResponseHead | string {
   return { status: Number(match[1]), headers };
 }
 
-/** Spaces and tabs only, as HTTP means it. */
+/** Trims spaces and tabs only: OWS of RFC 9110 5.6.3. */
 function withoutBlanks(value: string): string {
   let start = 0;
   let end = value.length;
@@ -115,7 +115,7 @@ function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-/** Headers that decide where the body ends and what it is: said twice, nobody knows which one counts. */
+/** Headers that decide where the body ends and what it is. Repeated, they are ambiguous (RFC 9112 6.3). */
 const SINGLE: ReadonlySet<string> = new Set([
   'content-length',
   'content-range',

@@ -2,9 +2,9 @@ import { FetchError } from '../model/error.ts';
 import type { NetworkSettings } from './network-settings.ts';
 import { plainHost, proxyFor, proxyName, splitPort } from './proxy.ts';
 
-/** A host that was contacted, and the proxy between here and there. */
+/** A host that was contacted, and the proxy on the way to it. */
 export interface ContactedHost {
-  /** With a port where it is not the usual one. */
+  /** With the port if it is not the default one. */
   readonly host: string;
   /** Without user and password; undefined for a direct connection. */
   readonly proxy: string | undefined;
@@ -21,7 +21,7 @@ export class HostPolicy {
     this.#onContact = onContact;
   }
 
-  /** To be asked before every request. ACCESS for a host that is not on the list. */
+  /** Call it before every request. Throws ACCESS for a host that is not on the list. */
   admit(url: URL): void {
     const allowed = this.#network?.onlyHosts;
     if (allowed !== undefined && !allowed.some((entry) => means(entry, url))) throw notAllowed(url, allowed);

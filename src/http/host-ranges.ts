@@ -3,41 +3,41 @@ import type { RefusalKind } from '../model/error.ts';
 
 const ORDER: readonly RangeSupport[] = ['any', 'exact', 'none'];
 
-/** What answers have taught about hosts in this run. Hosts are named by origin: scheme, name and port. */
+/** Which ranges each host supports, learned from its answers in this run. A host is an origin: scheme, name, port. */
 export class HostRanges {
   readonly #support = new Map<string, RangeSupport>();
   readonly #proven = new Set<string>();
 
-  /** How to ask a host; `any` until something else was learned. */
+  /** Which ranges to request from a host; `any` until its answers show otherwise. */
   of(origin: string): RangeSupport {
     return this.#support.get(origin) ?? 'any';
   }
 
-  /** Bytes came in the way of `used`. */
+  /** Records that a request with these ranges brought bytes. */
   worked(origin: string, used: RangeSupport): void {
     if (used !== 'none') this.#proven.add(origin);
   }
 
   /**
-   * Learns from a refusal of a request that was made in the way of `used`. Returns true if the same bytes
-   * should be asked for at once, in another way.
+   * Records the refusal of a request with these ranges. Returns true if the same bytes should be requested at once with
+   * other ranges: see `of`.
    */
   refused(origin: string, refusal: RefusalKind | undefined, used: RangeSupport): boolean {
     if (used === 'none') {
-      // A host that refuses everything says nothing about ranges.
+      // The host refuses requests without ranges too: the refusal says nothing about ranges.
       if (refusal !== undefined) this.#support.delete(origin);
       return false;
     }
     const next = this.#next(origin, refusal, used);
     if (next === undefined) return false;
-    // Several connections may learn the same at the same time.
+    // Several connections may report the same refusal: never go back to a wider support.
     if (ORDER.indexOf(next) > ORDER.indexOf(this.of(origin))) this.#support.set(origin, next);
     return true;
   }
 
   #next(origin: string, refusal: RefusalKind | undefined, used: RangeSupport): RangeSupport | undefined {
     if (refusal === 'bound') return used === 'any' ? 'exact' : 'none';
-    // A host that has served ranges before has some other trouble now.
+    // The host has served ranges before: this refusal has another cause.
     return refusal === 'no-ranges' && !this.#proven.has(origin) ? 'none' : undefined;
   }
 }

@@ -2,7 +2,7 @@ import { FetchError } from '../model/error.ts';
 import type { ProxyAddress } from './network-settings.ts';
 import { proxyName } from './proxy.ts';
 
-/** What a request waits for, one after the other; those of a proxy only where there is one. */
+/** The phases of a request, in order. Those of a proxy occur only behind one. */
 export type Phase =
   | 'look-up'
   | 'tcp'
@@ -14,11 +14,11 @@ export type Phase =
   | 'head'
   | 'body';
 
-/** How far a request has come, and through which proxy it goes. */
+/** The phase that a request has reached, and the proxy that it goes through. */
 export interface Way {
   readonly phase: Phase;
   readonly proxy: ProxyAddress | undefined;
-  /** The host has answered in this run: it is there, and its trouble of now may pass. */
+  /** The host has answered in this run, so it exists and a failure may be temporary. */
   readonly answered?: boolean;
 }
 
@@ -57,7 +57,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   HPE_HEADER_OVERFLOW: { text: 'the head of the answer is too large', retryable: false },
 };
 
-/** Without them nothing was reached: there is no network, or the name is wrong. */
+/** Errors that mean that no server was reached: no network, or a wrong name. */
 const UNREACHED = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
@@ -68,8 +68,8 @@ const UNREACHED = new Set([
 ]);
 
 /**
- * Names a failure of a connection: whose it is, and what happened. Certificates do not get better by asking again;
- * all else may.
+ * Names a failure of a connection: which host it concerns and what happened. All are retryable but those of
+ * certificates.
  */
 export function networkError(
   error: NodeJS.ErrnoException,
@@ -93,12 +93,12 @@ export function networkError(
     hint: meaning?.hint ?? hintOf(way?.proxy),
     retryable: meaning?.retryable ?? true,
     unreached: UNREACHED.has(code) && way?.answered !== true,
-    // A kept connection that the other side closed meanwhile says nothing about the server: go on at once.
+    // The server may close a kept connection at any time: retry at once.
     retryAfterMs: reused && (code === 'ECONNRESET' || code === 'EPIPE') ? 0 : undefined,
   });
 }
 
-/** What a phase was, for the end of a sentence. */
+/** Each phase as the end of a sentence. */
 const WAITING: Readonly<Record<Phase, string>> = {
   'look-up': 'while its name was looked up',
   tcp: 'while connecting',
@@ -111,7 +111,7 @@ const WAITING: Readonly<Record<Phase, string>> = {
   body: 'in the middle of the answer',
 };
 
-/** Nothing came for the whole stall limit, in this phase of the request. */
+/** No byte came for the whole stall limit. */
 export function stalledError(url: URL, limitMs: number, way?: Way): FetchError {
   const when = way === undefined ? '' : ` ${WAITING[way.phase]}`;
   const hint =
@@ -124,7 +124,7 @@ export function stalledError(url: URL, limitMs: number, way?: Way): FetchError {
   });
 }
 
-/** A range was promised and the connection closed before its first byte: this address serves nothing now. */
+/** The server answered 206 and closed the connection before the first byte (a broken edge, field facts 2.7). */
 export function emptyAnswer(url: URL, address: string | undefined): FetchError {
   const where = address === undefined ? '' : ` (at ${address})`;
   return new FetchError('NETWORK', `${url.host}${where} answered 206 without a byte`, {
@@ -133,7 +133,7 @@ export function emptyAnswer(url: URL, address: string | undefined): FetchError {
   });
 }
 
-/** A proxy stands in the way and does not connect. Only its own trouble gets better by asking again. */
+/** The proxy refused to connect. Retryable for 5xx only. */
 export function proxyRefusal(url: URL, status: number, proxy: ProxyAddress): FetchError {
   const login = status === 407 || status === 401;
   const why = login ? 'it wants a user and a password' : `it answered ${status}`;
@@ -146,7 +146,7 @@ export function proxyRefusal(url: URL, status: number, proxy: ProxyAddress): Fet
   });
 }
 
-/** What answers in the place of the proxy is none. */
+/** The address of the proxy is answered by something that is not a proxy. */
 export function noProxyThere(url: URL, proxy: ProxyAddress, why: string): FetchError {
   return new FetchError(
     'NETWORK',
@@ -162,7 +162,7 @@ function isOfProxy({ phase, proxy }: Way): boolean {
   return proxy !== undefined && (phase.startsWith('proxy-') || phase === 'connect');
 }
 
-/** Which host a failure is about. Behind a proxy, it is the proxy's until that has connected. */
+/** The host that a failure concerns: the proxy until it has connected, then the target. */
 function whoseTrouble(url: URL, way: Way | undefined): string {
   if (way?.proxy === undefined) return url.host;
   if (isOfProxy(way)) return `the ${named(way.proxy)} on the way to ${url.host}`;
@@ -179,7 +179,7 @@ function hintOf(proxy: ProxyAddress | undefined): string {
   return `Check ${proxy.origin}, and that the proxy can be reached from here. Hosts to be reached without it belong into NO_PROXY.`;
 }
 
-/** A header or an address that no request can have: our side of the connection, before anything was sent. */
+/** Node refused to send the request: a header or an address has characters that are not allowed. */
 export function invalidRequest(error: NodeJS.ErrnoException, url: URL): FetchError {
   return new FetchError('NETWORK', `${url.host}: such a request cannot be sent (${error.code ?? ''})`, {
     cause: error,
@@ -189,7 +189,7 @@ export function invalidRequest(error: NodeJS.ErrnoException, url: URL): FetchErr
 
 function unnamed(error: Error, code: string): string {
   if (code.startsWith('HPE_')) return `no HTTP answer (${code})`;
-  // What OpenSSL says of a server that does not speak TLS is a line of its source code.
+  // OpenSSL's text is a line of its source code.
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')) {
     return `no secure connection could be made (${code})`;
   }

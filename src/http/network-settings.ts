@@ -1,4 +1,4 @@
-/** A proxy and which variable named it. The address may hold a password: never print it, print `proxyName`. */
+/** A proxy, and the variable that named it. The address may hold a password: print `proxyName` instead. */
 export interface ProxyAddress {
   /** With scheme, and user and password percent-encoded where there are any. */
   readonly url: string;
@@ -14,13 +14,13 @@ export interface NetworkSettings {
   readonly httpProxy: ProxyAddress | undefined;
   /** Hosts that are reached without a proxy, as NO_PROXY lists them. */
   readonly noProxy: string;
-  /** Certificates of authorities (PEM) that count beside those that Node trusts. */
+  /** Certificates of authorities (PEM) that are trusted besides Node's own. */
   readonly certificates: readonly string[];
-  /** The only hosts that may be contacted; undefined for any. Proxies do not count. */
+  /** The only hosts that may be contacted; undefined for any. Proxies need not be listed. */
   readonly onlyHosts: readonly string[] | undefined;
-  /** Whatever certificate a server shows is taken: `NODE_TLS_REJECT_UNAUTHORIZED=0`, as Node itself understands it. */
+  /** Accept any certificate: `NODE_TLS_REJECT_UNAUTHORIZED=0`, as in Node itself. */
   readonly insecure?: boolean;
 }
 
-/** The variable that switches the checking of certificates off, with this value. */
+/** The variable and value that switch the checking of certificates off. */
 export const UNCHECKED_TLS = 'NODE_TLS_REJECT_UNAUTHORIZED=0';

@@ -3,8 +3,8 @@ import { FetchError } from '../model/error.ts';
 import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
 
 /**
- * The proxy that a request goes through; undefined if it goes straight to the host. USAGE if it is of a kind that is
- * not spoken to: only now, because one that is set beside a usable one, or for other hosts, is in nobody's way.
+ * The proxy for a request; undefined for a direct connection. Throws USAGE for an unsupported kind of proxy: only when
+ * one is needed, because a SOCKS proxy may be set for other programs or other hosts.
  */
 export function proxyFor(network: NetworkSettings, url: URL): ProxyAddress | undefined {
   const proxy = url.protocol === 'https:' ? network.httpsProxy : network.httpProxy;
@@ -20,7 +20,7 @@ export function proxyFor(network: NetworkSettings, url: URL): ProxyAddress | und
   );
 }
 
-/** Value of `Proxy-Authorization`; undefined where the address has no user. It is for the proxy only. */
+/** Value of `Proxy-Authorization`; undefined if the address has no user. Send it to the proxy only. */
 export function proxyCredentials(proxy: ProxyAddress): string | undefined {
   const { username, password } = new URL(proxy.url);
   if (username === '' && password === '') return undefined;
@@ -35,8 +35,8 @@ export function proxyName(proxy: ProxyAddress): string {
 }
 
 /**
- * NO_PROXY as curl reads it: a list of names, each meaning the host and all below it, with or without a leading dot
- * or `*.`; a port behind it narrows it; `*` is everything; addresses may be a range (`10.0.0.0/8`).
+ * NO_PROXY as curl reads it: a list of names, each for the host and all below it, with or without a leading dot or
+ * `*.`; a port after the name narrows it; `*` is every host; addresses may be a range (`10.0.0.0/8`).
  */
 function isExempt(noProxy: string, url: URL): boolean {
   const host = plainHost(url);
@@ -57,7 +57,7 @@ function inRange(entry: string, host: string): boolean {
   return list.check(host, family);
 }
 
-/** Also what `--only-hosts` means by a name, except that there the hosts below it need a `*.` or a dot. */
+/** As in `--only-hosts`, except that there only a name with a leading `*.` or dot covers the hosts below it. */
 function nameMatches(entry: string, host: string, port: string): boolean {
   const { name, port: wanted } = splitPort(entry);
   if (wanted !== undefined && wanted !== port) return false;
@@ -73,12 +73,12 @@ export function plainHost(url: URL): string {
     .replace(/\.$/, '');
 }
 
-/** This machine: what goes there passes nobody else. */
+/** Whether a URL is on this machine: its traffic does not leave it. */
 export function isLoopback(url: URL): boolean {
   return /^(localhost|127\.[\d.]+|::1)$/.test(plainHost(url));
 }
 
-/** `host:443`, `[::1]:443`, `::1`, `host`. */
+/** Splits `host:443`, `[::1]:443`, `::1` or `host`. */
 export function splitPort(entry: string): { readonly name: string; readonly port: string | undefined } {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d{1,5}))?$/.exec(entry) ?? [];
   const name = bracketed ?? plain ?? entry;

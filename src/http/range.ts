@@ -1,11 +1,11 @@
 import type { ByteRange } from '../model/byte-range.ts';
 
-/** The value of a Range header for half-open bytes; HTTP names the last byte itself (RFC 9110 14.2). */
+/** The value of a Range header for a half-open range; in HTTP the last byte is inclusive (RFC 9110 14.1.2). */
 export function formatRange(range: ByteRange): string {
   return `bytes=${range.start}-${range.end - 1}`;
 }
 
-/** What a Content-Range header says; `total` is undefined where the server wrote `*`. */
+/** A parsed Content-Range header; `total` is undefined if the server wrote `*`. */
 export interface ContentRange {
   readonly range: ByteRange;
   readonly total: number | undefined;
@@ -23,20 +23,20 @@ export function parseContentRange(header: string | undefined): ContentRange | un
   return { range: { start, end }, total };
 }
 
-/** What an answer to a request for a range really brings. */
+/** The bytes that an answer to a range request brings. */
 export type RangeAnswer =
   | { readonly kind: 'range'; readonly range: ByteRange }
   /** The whole file from its first byte. */
   | { readonly kind: 'whole' }
-  /** A partial answer that does not say of which bytes, and whose length does not tell either. */
+  /** A partial answer without a range, whose length does not tell it either. */
   | { readonly kind: 'unnamed' }
-  /** Other bytes than were asked for; `said` is the header that says so. */
+  /** Other bytes than were asked for; `said` is the Content-Range. */
   | { readonly kind: 'other'; readonly said: string };
 
 /**
- * Judges the head of a 200 or 206 by what it says of its bytes, not by its status: ModelScope sends ranges
- * with 200 and an exact Content-Range, Artifactory sends 206 without one. A range may end early or late.
- * `size` is that of the whole file, in bytes.
+ * Judges a 200 or 206 by its headers rather than its status: ModelScope sends ranges with 200 and an exact
+ * Content-Range, Artifactory sends 206 without one. The range may end earlier or later than asked.
+ * `size` is the size of the whole file in bytes.
  */
 export function rangeAnswer(
   status: number,

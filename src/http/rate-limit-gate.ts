@@ -3,24 +3,24 @@ import { parseRateLimit, serverDelay } from './retry-after.ts';
 
 type Headers = { readonly [name: string]: string | string[] | undefined };
 
-/** A server cannot hold us longer than twice the Hub's window of five minutes. */
+/** The longest wait that a server can cause: two of the Hub's windows of five minutes. */
 const MAX_HOLD_MS = 600_000;
 
 /**
- * Answers that succeed and say "nothing left" hold us so often in a row. Who serves on and still says so counts nothing:
- * it is believed again when it refuses (429), or has something left.
+ * Successful answers with an exhausted quota close the gate at most this often in a row: a server that keeps serving
+ * with "0 left" does not enforce it. A 429, or an answer with some quota left, resets the count.
  */
 const MAX_HOLDS_IN_A_ROW = 2;
 
 /**
- * Holds back requests to a server whose quota is used up, for all connections together: one that hears
- * "0 left, 90 seconds to go" stops the others too. Buckets are named by the caller.
+ * Holds requests back while the server's quota is used up, for all connections together: an answer "0 left, 90 seconds
+ * to go" to one of them stops the others too. The caller names the buckets.
  */
 export class RateLimitGate {
   readonly #clock: Clock;
   readonly #onHold: (bucket: string, delayMs: number) => void;
   readonly #closedUntil = new Map<string, number>();
-  /** By bucket: how often in a row successful answers have closed it. */
+  /** By bucket: how often in a row successful answers closed it. */
   readonly #inARow = new Map<string, number>();
 
   constructor(clock: Clock, onHold: (bucket: string, delayMs: number) => void) {
@@ -28,7 +28,7 @@ export class RateLimitGate {
     this.#onHold = onHold;
   }
 
-  /** Learns from the head of an answer. `quota` is what the server calls the bucket. */
+  /** Reads the quota from the head of an answer. `quota` is the server's name of the bucket. */
   observe(bucket: string, status: number, headers: Headers, quota: string = bucket): void {
     const refused = status === 429;
     const delay = refused ? serverDelay(headers, this.#clock.now()) : exhaustedFor(headers, quota);
@@ -39,7 +39,7 @@ export class RateLimitGate {
     const until = now + hold;
     const before = this.#closedUntil.get(bucket) ?? 0;
     if (until <= before) return;
-    // While it is closed, those who had passed before still bring their answers: they are one hold together.
+    // Answers to requests that passed before the gate closed belong to the same hold.
     const holds = (this.#inARow.get(bucket) ?? 0) + (before <= now && !refused ? 1 : 0);
     if (holds > MAX_HOLDS_IN_A_ROW) return;
     if (!refused) this.#inARow.set(bucket, holds);

@@ -1,7 +1,7 @@
 import { FetchError, type RefusalKind } from '../model/error.ts';
 import { serverDelay } from './retry-after.ts';
 
-/** So much of a refusal is read: enough for the sentence that says why. */
+/** Bytes of a refusal that are read: enough for the sentence with the reason. */
 export const REFUSAL_BYTES = 300;
 const MAX_WORDS = 200;
 /** Longer runs without a blank are signatures, policies or identifiers. */
@@ -10,12 +10,12 @@ const SECRET_LOOKING = /[\w+/=~%-]{48,}/g;
 /** Statuses by which filters and login pages refuse. */
 export const BLOCKING: ReadonlySet<number> = new Set([401, 403, 407, 451]);
 
-/** Whether a body is a page for people: no hub and no storage explains a refusal so. */
+/** Whether a body is a page of HTML: hubs and storages do not refuse with one, filters and login pages do. */
 export function isPage(body: string): boolean {
   return /^\s*<(?:!doctype\s+html|html|head|body)\b/i.test(body);
 }
 
-/** Classes a refusal of file bytes by its status and the first bytes of its body. */
+/** The cause of a refusal of file bytes, by its status and the first bytes of its body. */
 export function refusalKind(status: number, body: string): RefusalKind {
   if (status >= 400 && status < 500) {
     // The address is signed for the one range that its resolve request asked for.
@@ -28,8 +28,8 @@ export function refusalKind(status: number, body: string): RefusalKind {
 }
 
 /**
- * What a refusal says, for people: XML by its code and message, markup removed, without control characters,
- * addresses or anything that looks like a signature. Empty where it says nothing.
+ * The reason in a refusal, for people: code and message of XML, without markup, control characters, addresses or
+ * anything that looks like a signature. Empty if there is none.
  */
 export function refusalWords(body: string): string {
   const text = body.slice(0, REFUSAL_BYTES);
@@ -54,18 +54,18 @@ const HINTS: Partial<Record<RefusalKind, string>> = {
   bound: 'The address is signed for another range of bytes than the one that was asked for.',
 };
 
-/** The head and the first bytes of an answer by which a host of file bytes refuses. */
+/** The head and the first bytes of a refusal by a host of file bytes. */
 export interface StorageRefusal {
   readonly host: string;
   readonly status: number;
   readonly headers: { readonly [name: string]: string | string[] | undefined };
-  /** At most `REFUSAL_BYTES` of it are looked at. */
+  /** At most `REFUSAL_BYTES` of it are used. */
   readonly body: string;
 }
 
 /**
- * A host's refusal to send the bytes of a file (NETWORK). Every status may be the fault of the address rather
- * than of the file, so all of them are retryable: whoever located it decides.
+ * The error for a host's refusal to send the bytes of a file (NETWORK). Any status may concern the address rather than
+ * the file, so all are retryable with a new address.
  */
 export function storageError(
   { host, status, headers, body }: StorageRefusal,

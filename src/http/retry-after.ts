@@ -1,6 +1,6 @@
 /** One entry of a RateLimit header: `"resolvers";r=2998;t=172`. */
 export interface RateLimit {
-  /** The bucket that the server counts in; undefined where it does not say. */
+  /** The name of the quota; undefined if the server gives none. */
   readonly bucket: string | undefined;
   readonly remaining: number;
   /** Milliseconds until the bucket is full again. */
@@ -8,8 +8,8 @@ export interface RateLimit {
 }
 
 /**
- * The entry that counts, of those that are understood: the one of `bucket`; else the exhausted one that lasts
- * longest; else the first. Undefined where there is none.
+ * The entry that applies: that of `bucket`; else the exhausted one with the longest wait; else the first. Malformed
+ * entries are ignored; undefined if none is left.
  */
 export function parseRateLimit(header: string | undefined, bucket?: string): RateLimit | undefined {
   if (header === undefined || header.length > 1000) return undefined;
@@ -40,20 +40,20 @@ export function parseRetryAfter(header: string | undefined, nowMs: number): numb
   return date === undefined ? undefined : Math.max(0, date - nowMs);
 }
 
-/** Milliseconds since 1970; undefined for what is no HTTP date. */
+/** Milliseconds since 1970; undefined for anything but an HTTP date. */
 function parseHttpDate(header: string | undefined): number | undefined {
   const text = header?.trim() ?? '';
-  // Only real HTTP dates: Date.parse alone would take "-1", "2" or "maybe 5" for a year.
+  // Date.parse alone would read "-1", "2" or "maybe 5" as a year.
   if (!HTTP_DATE.test(text)) return undefined;
-  // The oldest of the three forms names no zone: it is Greenwich too, not where this computer stands.
+  // The asctime form names no zone: it is UTC, not local time.
   const date = Date.parse(/GMT$/i.test(text) ? text : `${text} GMT`);
   return Number.isNaN(date) ? undefined : date;
 }
 
 /**
- * How long a refused request should wait, in milliseconds: an exhausted RateLimit bucket first (a second
- * more than it says, because its seconds are rounded), then Retry-After; undefined leaves it to our own
- * back-off. A 429 while the bucket is not empty comes from another quota: its `t` means nothing then.
+ * How long a refused request should wait, in milliseconds: until an exhausted RateLimit bucket is full again (plus a
+ * second, because its seconds are rounded), else Retry-After; undefined leaves it to our own back-off. A 429 while the
+ * bucket is not empty comes from another quota, so its `t` does not apply.
  */
 export function serverDelay(
   headers: { readonly [name: string]: string | string[] | undefined },
@@ -61,7 +61,7 @@ export function serverDelay(
 ): number | undefined {
   const limit = parseRateLimit([headers['ratelimit'] ?? []].flat().join(',') || undefined);
   if (limit !== undefined && limit.remaining === 0) return limit.resetMs + 1000;
-  // A date means the clock of whoever wrote it. Ours may be an hour off.
+  // Compare a date with the server's own clock: ours may be an hour off.
   return parseRetryAfter(single(headers['retry-after']), parseHttpDate(single(headers['date'])) ?? nowMs);
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../system/clock.ts';
 
-/** Fires once when nothing has touched it for a while. One timer however often it is touched. */
+/** Fires once when it was not touched for the limit. Uses one timer, however often it is touched. */
 export class StallWatch {
   readonly #clock: Clock;
   readonly #limitMs: number;
@@ -16,7 +16,7 @@ export class StallWatch {
     this.#arm(limitMs);
   }
 
-  /** Something came, or will not be expected for `quietMs`. */
+  /** Bytes arrived, or none are expected for `quietMs`. */
   touch(quietMs = 0): void {
     this.#touched = this.#clock.monotonic() + quietMs;
   }

@@ -1,8 +1,8 @@
 import { FetchError } from '../model/error.ts';
 
-/** What to do about a redirect that makes no sense. */
+/** The hint for a malformed redirect. */
 export const HINT_REDIRECT =
-  'The server, or a proxy or login page on the way, answers nonsense. Check the endpoint.';
+  'The server, or a proxy or login page on the way, sends a malformed answer. Check the endpoint.';
 
 /** A URL as it may be printed: no query (signatures), no fragment, no user and password. */
 export function redactUrl(url: string | URL): string {
@@ -13,7 +13,7 @@ export function redactUrl(url: string | URL): string {
 }
 
 /**
- * Where a redirect leads. Relative targets are resolved against the URL that sent it, with their query.
+ * The target of a redirect. A relative one is resolved against the URL that sent it.
  * Throws NETWORK for a missing or unreadable target, another scheme, and a step from https to http.
  */
 export function redirectTarget(from: URL, location: string | undefined): URL {
@@ -34,7 +34,7 @@ export function redirectTarget(from: URL, location: string | undefined): URL {
       hint: 'This would send the download over an open line, so it was refused. Check the endpoint or the proxy.',
     });
   }
-  // Credentials inside a redirect target are never ours.
+  // Never send credentials that a server wrote into its redirect.
   target.username = '';
   target.password = '';
   target.hash = '';
@@ -42,8 +42,8 @@ export function redirectTarget(from: URL, location: string | undefined): URL {
 }
 
 /**
- * The same as `redirectTarget`, as text: path and query exactly as the server wrote them. The signature of an
- * address covers the order and the encoding of its query, and parsing would change some characters of it.
+ * As `redirectTarget`, but as text with path and query exactly as the server wrote them: signatures cover the order and
+ * the encoding of the query, and parsing would change some characters of it.
  */
 export function redirectAddress(from: string, location: string | undefined): string {
   const target = redirectTarget(new URL(from), location);
@@ -52,16 +52,16 @@ export function redirectAddress(from: string, location: string | undefined): str
   return isVerbatim ? target.origin + written : target.href;
 }
 
-/** What stands in the request line for an address: path and query, byte for byte where they may be sent so. */
+/** Path and query of an address for the request line, byte for byte if a request line can hold them. */
 export function requestTarget(address: string): string {
   const { origin, pathname, search } = new URL(address);
   const written = address.startsWith(`${origin}/`) ? address.slice(origin.length) : '';
   return PRINTABLE.test(written) && !written.includes('#') ? written : pathname + search;
 }
 
-/** What a request line can hold. */
+/** Characters that a request line can hold. */
 const PRINTABLE = /^[\x21-\x7e]+$/;
-/** A query alone, which belongs to the path that sent it; `\`, which means `/` to a parser; dot segments. */
+/** Forms that must be parsed: a query alone, which is relative to the path; `\`, which means `/`; dot segments. */
 const NEEDS_PARSER = /^[^/]|\\|^[^?]*\/\.{1,2}(?:[/?]|$)/;
 
 function tryParse(text: string, base?: URL): URL | undefined {

@@ -17,7 +17,7 @@ export function totalLength(ranges: Iterable<ByteRange>): number {
 }
 
 /**
- * How ranges of a file can be asked for at an address: any of them; only the one that the address was
- * signed for; or none, so that the whole file comes in one answer.
+ * The ranges of a file that an address serves: any; exactly the one that it was signed for; or none, so that the whole
+ * file comes in one answer.
  */
 export type RangeSupport = 'any' | 'exact' | 'none';

@@ -1,6 +1,6 @@
 import type { ErrorCode } from './error.ts';
 
-/** What `fetch doctor` looks at, in this order. */
+/** The checks of `fetch doctor`, in their order. */
 export const CHECK_NAMES = [
   'program',
   'settings',
@@ -29,22 +29,22 @@ export const CHECK_NAMES = [
 
 export type CheckName = (typeof CHECK_NAMES)[number];
 
-/** The longest of the names, in columns. */
+/** The width of the longest name, in columns. */
 export const NAME_COLUMNS: number = Math.max(...CHECK_NAMES.map((name) => name.length));
 
 /**
- * What one look has shown. The texts are for people, and meant to be pasted into a bug report: no token, no signed URL,
- * no password of a proxy. They may hold names that came from a server: not safe to print as they are.
+ * The result of one check. The texts are for people and safe to paste into a bug report: no token, no signed URL, no
+ * password of a proxy. They may contain names from a server: pass them through `printable` before printing.
  */
 export interface Check {
   readonly name: CheckName;
-  /** `skipped` where something before it failed, or nothing was named to look at. */
+  /** `skipped` if an earlier check failed, or if there is nothing to check. */
   readonly state: 'ok' | 'warning' | 'failed' | 'skipped';
   readonly message: string;
   /** Further lines: one for each thing that was measured. */
   readonly details?: readonly string[] | undefined;
   /** What to do about it. */
   readonly hint?: string | undefined;
-  /** Of a failed check: what a download would end with. */
+  /** Of a failed check: the code with which a download would fail. */
   readonly code?: ErrorCode | undefined;
 }

@@ -6,20 +6,20 @@ export interface Digest {
   readonly hex: string;
 }
 
-/** What the content of a file hashed to. */
+/** The hashes of a file's content, as computed. */
 export interface ContentDigests {
   readonly sha256: string;
-  /** Known where the Hub names the file by its git blob; undefined otherwise. */
+  /** The id of the git blob, if the Hub names the file by it. */
   readonly gitSha1: string | undefined;
 }
 
-/** What the Hub's name for a content says: 64 hex digits are a sha256, 40 the id of a git blob. */
+/** The digest that the Hub's id of a content stands for: 64 hex digits are a sha256, 40 the id of a git blob. */
 export function digestOfOid(oid: string): Digest | undefined {
   if (/^[0-9a-f]{64}$/.test(oid)) return { algorithm: 'sha256', hex: oid };
   return /^[0-9a-f]{40}$/.test(oid) ? { algorithm: 'git-sha1', hex: oid } : undefined;
 }
 
-/** Compares with every hash that is known of a file, also with the one that only a lock file names. */
+/** Compares with every known hash of a file, including one that only a lockfile names. */
 export function contentMatches(
   digests: ContentDigests,
   { digest, sha256 }: { readonly digest: Digest | undefined; readonly sha256?: string | undefined },

@@ -1,6 +1,6 @@
 /**
- * Every failure that `fetch` can name. A code says what happened, a side says whose it is, and the
- * texts are for people only: nothing in the program decides by reading a message.
+ * Every kind of failure. The code says what happened, the side says where the cause lies. Message and hint are for people
+ * only: no code may depend on their text.
  */
 export type ErrorCode =
   | 'USAGE'
@@ -13,13 +13,12 @@ export type ErrorCode =
   | 'ABORTED'
   | 'BUG';
 
-/** Whose failure it is: the server's or the way to it, the disk's, the caller's, or ours. */
+/** Where the cause lies: server or network, disk, caller, or this program. */
 export type ErrorSide = 'source' | 'store' | 'usage' | 'self';
 
 /**
- * Why a host refuses the bytes of a file, as far as its answer tells: the address is no longer valid, is
- * valid for another range only, or is signed wrongly; ranges are not served; a page for people stands in the
- * way; or something else.
+ * Why a host refuses the bytes of a file, as far as its answer tells: the address has expired, is signed for another
+ * range (`bound`), or has a bad signature; ranges are not served; a filter or login page answers; or another reason.
  */
 export type RefusalKind = 'expired' | 'bound' | 'signature' | 'no-ranges' | 'page' | 'other';
 
@@ -28,13 +27,13 @@ export interface FetchErrorOptions {
   readonly cause?: unknown;
   /** Whether the same attempt may succeed later. Only failures of the source can. */
   readonly retryable?: boolean;
-  /** How long the server asked us to wait before the next attempt, in milliseconds. */
+  /** The wait before the next attempt that the server asked for, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
-  /** The HTTP status that led here, where there was one. */
+  /** The HTTP status that caused it, if any. */
   readonly status?: number | undefined;
-  /** Set where a host of file bytes refused to send them. */
+  /** Set if a host of file bytes refused to send them. */
   readonly refusal?: RefusalKind | undefined;
-  /** No server was reached at all: no network, no such name, nobody who listens. */
+  /** No server was reached: no network, unknown name, or refused connection. */
   readonly unreached?: boolean;
 }
 
@@ -77,7 +76,7 @@ export class FetchError extends Error {
   }
 }
 
-/** Wraps whatever was thrown, so that callers deal with one kind of error only. */
+/** Wraps any thrown value in a FetchError; an unexpected one becomes a BUG. */
 export function toFetchError(thrown: unknown): FetchError {
   if (thrown instanceof FetchError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);

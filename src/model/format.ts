@@ -1,4 +1,4 @@
-/** Numbers into words, and names from a server into text that is safe and fits. All pure. */
+/** Formats numbers as text, and makes names from a server safe and short enough to print. All pure. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'] as const;
 
@@ -19,7 +19,7 @@ export function formatBytesOf(done: number, total: number): string {
 function scaleBytes(bytes: number): [number: string, unit: string] {
   let value = Number.isFinite(bytes) && bytes > 0 ? bytes : 0;
   let step = 0;
-  // 999.5 and not 1000: what would be rounded to 1000 belongs to the next unit already.
+  // 999.5 and not 1000: a value that rounds to 1000 belongs to the next unit.
   while (value >= 999.5 && step < UNITS.length - 1) {
     value /= 1000;
     step += 1;
@@ -34,7 +34,7 @@ export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(bytesPerSecond)}/s`;
 }
 
-/** `41s`, `1m 20s`, `2h 05m`, `3d 04h`. Rounds to the next second, so that time left is never shown too short. */
+/** `41s`, `1m 20s`, `2h 05m`, `3d 04h`. Rounds up, so that a remaining time is never too short. */
 export function formatDuration(milliseconds: number): string {
   if (!Number.isFinite(milliseconds)) return 'forever';
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
@@ -55,26 +55,26 @@ export function formatCount(count: number, noun: string): string {
   return `${groupDigits(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** `12,345`. By hand, because the locale of a machine must not change what a log says. */
+/** `12,345`. Does not use Intl: logs must not depend on the locale of the machine. */
 export function groupDigits(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** Whole percent, rounded down: 100 means that nothing is missing. Of nothing, all is done. */
+/** Whole percent, rounded down, so that 100 means complete. A total of 0 is complete. */
 export function wholePercent(done: number, total: number): number {
   if (total <= 0) return 100;
   return Math.min(100, Math.max(0, Math.floor((done / total) * 100)));
 }
 
-// Escape sequences go as a whole: without its escape character, "[31m" would stay behind as text.
+// Remove escape sequences as a whole: without the escape character, "[31m" would remain as text.
 const ESCAPE_SEQUENCE =
   /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[ -/]*[0-~]?/g;
-// Direction marks make one name look like another; line separators and invisible marks break lines and tables.
+// Direction marks can make one name look like another; line separators and invisible marks break tables.
 const INVISIBLE =
   /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
 const PLAIN_ASCII = /^[ -~]*$/;
 
-/** What came from a server, made harmless for a terminal: no control, escape or direction characters, one line. */
+/** Makes text from a server safe for a terminal: one line without control, escape or direction characters. */
 export function printable(text: string): string {
   if (PLAIN_ASCII.test(text)) return text;
   return text
@@ -83,7 +83,7 @@ export function printable(text: string): string {
     .replace(INVISIBLE, '');
 }
 
-/** Made when it is needed: that takes longer than all else that `--help` does. */
+/** Created on first use: that takes longer than the rest of `--help`. */
 let segmenter: Intl.Segmenter | undefined;
 
 function graphemes(): Intl.Segmenter {
@@ -93,7 +93,7 @@ function graphemes(): Intl.Segmenter {
 const ZERO_WIDTH = /^(?:\p{M}|[\u200b-\u200d])+$/u;
 const PICTURE = /\p{Emoji_Presentation}|\ufe0f/u;
 
-// East Asian Wide and Fullwidth, in coarse blocks: a rare half-width guess costs one blank, nothing more.
+// East Asian Wide and Fullwidth, in coarse blocks: a wrong guess only misplaces one blank.
 const WIDE_BLOCKS: readonly (readonly [first: number, last: number])[] = [
   [0x1100, 0x115f],
   [0x2e80, 0x303e],
@@ -113,7 +113,7 @@ const WIDE_BLOCKS: readonly (readonly [first: number, last: number])[] = [
   [0x20000, 0x3fffd],
 ];
 
-/** Columns that a terminal needs for `text`, which is printable already. */
+/** Columns that a terminal needs for `text`, which must be printable already. */
 export function displayWidth(text: string): number {
   if (PLAIN_ASCII.test(text)) return text.length;
   let width = 0;
@@ -129,8 +129,8 @@ function graphemeWidth(grapheme: string): number {
 }
 
 /**
- * At most `columns` wide, with `…` for what was taken out of the middle. More of the end stays than of the
- * beginning: `-00002-of-00003.safetensors` is what tells the files of a model apart.
+ * Shortens text to `columns` by an `…` in the middle. Keeps more of the end than of the beginning, because
+ * `-00002-of-00003.safetensors` tells the files of a model apart.
  */
 export function truncateMiddle(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text;
@@ -138,7 +138,7 @@ export function truncateMiddle(text: string, columns: number): string {
   if (columns === 1) return '…';
   const parts = Array.from(graphemes().segment(text), ({ segment }) => segment);
   const head = takeColumns(parts, Math.floor((columns - 1) * 0.25)).join('');
-  // The tail also gets the column that a wide character left unused in the head.
+  // A wide character may leave a column of the head unused: the tail gets it.
   const tail = takeColumns(parts.reverse(), columns - 1 - displayWidth(head)).reverse();
   return `${head}…${tail.join('')}`;
 }

@@ -35,7 +35,7 @@ export class IntervalSet {
       last += 1;
     }
     if (last === first + 1) {
-      // The usual case, a write that goes on where the last one ended: no splice, no garbage.
+      // The usual case, a write that continues the last one: no splice, no garbage.
       ranges[first]!.start = mergedStart;
       ranges[first]!.end = mergedEnd;
     } else {
@@ -51,7 +51,7 @@ export class IntervalSet {
     this.#size = 0;
   }
 
-  /** Where the bytes from 0 on without a gap end. */
+  /** The end of the bytes from 0 on without a gap. */
   prefix(): number {
     const first = this.#ranges[0];
     return first === undefined || first.start > 0 ? 0 : first.end;
@@ -62,7 +62,7 @@ export class IntervalSet {
     return start >= end || (range !== undefined && range.start <= start);
   }
 
-  /** What of `[0, size)` is not in the set. */
+  /** The ranges of `[0, size)` that are not in the set. */
   gaps(size: number): ByteRange[] {
     const gaps: ByteRange[] = [];
     let from = 0;

@@ -2,9 +2,8 @@ import type { RepoRef } from './repo.ts';
 import { windowsSafeName } from './windows-name.ts';
 
 /**
- * The folder that a revision goes into when the user names none: `NAME` for `main`, `NAME_REV` for
- * anything else, so that two branches do not mix. The same on every system: what Windows cannot have
- * becomes `_` everywhere, as `/` does.
+ * The default directory of a revision: `NAME` for `main`, `NAME_REV` for any other, so that branches do not mix. It is
+ * the same on every system: characters that Windows forbids become `_`, as `/` does.
  */
 export function localDirectoryName(repo: RepoRef, revision: string | undefined): string {
   const name = repo.id.slice(repo.id.lastIndexOf('/') + 1);

@@ -1,7 +1,7 @@
-/** Beyond this many characters of the head and of the tail a name is not looked at. */
+/** Only this many characters of the beginning and of the end of a name are compared. */
 const HEAD = 64;
 const TAIL = 32;
-/** Less alike than this helps nobody. */
+/** Names that are less similar are not suggested. */
 const WORST_SCORE = 0.4;
 
 interface Scored {
@@ -10,9 +10,9 @@ interface Scored {
 }
 
 /**
- * The candidates most like `word`, best first; equally good ones keep their order. A name counts as like
- * another when few typing mistakes lie between them, or when they share most of their parts (`gptq`, `8bit`,
- * `32g`), case aside. The work is linear in the number of candidates, however long those are.
+ * The candidates most similar to `word`, best first; ties keep their order. Two names are similar if few typing mistakes
+ * lie between them, or if they share most of their parts (`gptq`, `8bit`, `32g`), ignoring case. Takes time linear in
+ * the number of candidates, whatever their length.
  */
 export function nearest(word: string, candidates: Iterable<string>, limit = 3): string[] {
   if (limit < 1) return [];
@@ -29,7 +29,7 @@ export function nearest(word: string, candidates: Iterable<string>, limit = 3): 
   return best.map((scored) => scored.candidate);
 }
 
-/** A name as it is compared: lower case, of bounded length, and cut into parts. */
+/** A name prepared for comparison: lower case, of bounded length, split into parts. */
 class Shape {
   readonly text: string;
   readonly parts: ReadonlySet<string>;
@@ -41,9 +41,9 @@ class Shape {
   }
 }
 
-/** 0 to 1. Anything that cannot reach `floor` may come back as 0. */
+/** 0 to 1. Below `floor` the value may be too small. */
 function similarity(wanted: Shape, other: Shape, floor: number): number {
-  // Below 1, because an equal case is still better.
+  // Below 1, because equal case is better.
   if (wanted.text === other.text) return 0.99;
   let best = 0.95 * sharedParts(wanted.parts, other.parts);
   if (wanted.text.length > 1 && other.text.includes(wanted.text)) {
@@ -64,8 +64,8 @@ function sharedParts(left: ReadonlySet<string>, right: ReadonlySet<string>): num
 }
 
 /**
- * Insertions, deletions, replacements and swaps of neighbours that lead from one text to the other
- * (Damerau-Levenshtein, each place edited once). Gives the longer length as soon as it exceeds `allowed`.
+ * The number of insertions, deletions, replacements and swaps of neighbours between two texts (Damerau-Levenshtein, each
+ * place edited once). Returns the length of the longer text once the distance exceeds `allowed`.
  */
 export function editDistance(
   left: string,

@@ -8,7 +8,7 @@ import { shortId } from './revision-id.ts';
 export function revisionSentence(revision: Revision): string {
   const repo = printable(repoPath(revision.repo));
   const commit = printable(shortId(revision.id));
-  // A commit that was asked for by its number needs no second mention.
+  // If a commit was asked for by its id, do not repeat it.
   if (revision.name !== '' && revision.id.startsWith(revision.name)) return `${repo} at ${commit}`;
   return `${repo}, ${printable(revision.name)} at ${commit}`;
 }

@@ -11,18 +11,23 @@ export interface RepoRef {
   readonly id: string;
 }
 
-/** A branch, tag or commit pinned to the one thing that cannot move. */
+/** A branch, tag or commit, pinned to an immutable id. */
 export interface Revision {
-  /** The repository under the name that the source itself uses: differs from what was asked after a rename. */
+  /** The repository under its current name: after a rename it differs from the one that was asked for. */
   readonly repo: RepoRef;
   /** What was asked for: `main`, `gptq-8bit-32g-actorder_True`, `refs/pr/1`, a commit. */
   readonly name: string;
   /** Opaque: what the source pins to. On the Hub a commit, 40 lower-case hex digits; `sha256:…` in a registry. */
   readonly id: string;
-  /** True when the source says that file contents need an accepted licence: a listing proves nothing then. */
+  /** Whether the files need an accepted licence. Then a listing does not prove that they can be fetched. */
   readonly gated: boolean;
   /** ISO date of the commit, where the source says it. */
   readonly date?: string | undefined;
+}
+
+/** A revision whose id is known already: from a record, or from the list of branches. */
+export function pinnedRevision(repo: RepoRef, name: string, id: string): Revision {
+  return { repo, name, id, gated: false };
 }
 
 /** A branch or tag, and the id that it points to now. */
@@ -32,7 +37,7 @@ export interface NamedRef {
   readonly id: string;
 }
 
-/** `TheBloke/x` for a model, `datasets/owner/x`, `spaces/owner/x`: how people and URLs write it. */
+/** `TheBloke/x` for a model, `datasets/owner/x`, `spaces/owner/x`, as in URLs of the Hub. */
 export function repoPath(repo: RepoRef): string {
   return repo.type === 'model' ? repo.id : `${repo.type}s/${repo.id}`;
 }

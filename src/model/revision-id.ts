@@ -1,4 +1,4 @@
-/** Digests of a manifest are shown longer than commits: registries show them so. */
+/** Digests are shown with 12 digits, as registries do. */
 const DIGEST_DIGITS = 12;
 const COMMIT_DIGITS = 7;
 /** What a revision can be pinned to: a commit of git, or the digest of a manifest. */

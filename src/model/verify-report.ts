@@ -14,7 +14,7 @@ export type Finding =
     }
   | { readonly kind: 'extra'; readonly path: string; readonly size: number };
 
-/** What a directory was compared with, and what came of it. */
+/** The result of comparing a directory with a revision. */
 export interface CheckReport {
   /** Absolute path. */
   readonly directory: string;
@@ -26,12 +26,12 @@ export interface CheckReport {
   readonly revision: string;
   /** 40 lower-case hex digits. */
   readonly commit: string;
-  /** Only what was touched since we hashed it was read. */
+  /** Only files that were changed since they were hashed were read. */
   readonly quick: boolean;
-  /** Of what should be there. */
+  /** Of the files that should be there. */
   readonly files: number;
   /** Of all files that should be there. */
   readonly bytes: number;
-  /** Empty if everything is as it should be. In the order of the paths, extra files last. */
+  /** Empty if the directory is right. Sorted by path, extra files last. */
   readonly findings: readonly Finding[];
 }

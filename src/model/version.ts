@@ -1,5 +1,5 @@
-/** Put in by the bundler (`scripts/bundle.js`) from package.json; sources that run as they are do not have it. */
+/** Replaced by the bundler (`scripts/bundle.js`) with the version of package.json; undefined in unbundled sources. */
 declare const PACKAGE_VERSION: string | undefined;
 
-/** Of this package, as package.json has it. */
+/** The version of this package. */
 export const VERSION: string = typeof PACKAGE_VERSION === 'string' ? PACKAGE_VERSION : '0.0.0';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findToken } from '../source/hub/token.ts';
-import { homeFolder } from '../system/home-folder.ts';
+import { homeDirectory } from '../system/home-directory.ts';
+import { isTrue } from '../system/hub-environment.ts';
 import { readNetwork } from './network-settings.ts';
 import type { HubOptions } from './options.ts';
 
@@ -14,7 +15,7 @@ import type { HubOptions } from './options.ts';
  */
 export function readVariables(
   variables: Readonly<Record<string, string | undefined>>,
-  home: string | undefined = homeFolder(),
+  home: string | undefined = homeDirectory(),
 ): HubOptions {
   return {
     endpoint: variables['HF_ENDPOINT']?.trim() || undefined,
@@ -31,9 +32,4 @@ export function readIfThere(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** As Python's huggingface_hub reads its switches; everything else is false. */
-export function isTrue(text: string | undefined): boolean {
-  return /^(1|on|yes|true)$/i.test(text ?? '');
 }

@@ -17,7 +17,7 @@ interface SourceNaming {
   readonly parse: (text: string, options: TargetOptions) => Target | undefined;
 }
 
-/** Asked in this order. The last takes every text, also one without a scheme. */
+/** Tried in this order. The last one accepts every text, also one without a scheme. */
 const NAMING = { hub: { parse: parseHubTarget } } satisfies Record<SourceKind, SourceNaming>;
 
 /**

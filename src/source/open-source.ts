@@ -7,7 +7,6 @@ import type { RepoRef } from '../model/repo.ts';
 import type { Environment } from '../system/environment.ts';
 import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
 import { HubSource } from './hub/hub-source.ts';
-import { serverWarnings } from './hub/server-warnings.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
 import { offlineSource } from './offline-source.ts';
 import type { Credential, Source } from './source.ts';
@@ -68,10 +67,10 @@ interface SourceDefinition {
   readonly open: (context: SourceContext) => Source;
 }
 
-/** Every source that there is; how their repositories are named stands in `naming.ts`. */
+/** Every source. How each names its repositories is in `naming.ts`. */
 const SOURCES = { hub: { open: openHub } } satisfies Record<SourceKind, SourceDefinition>;
 
-/** The source of a repository; offline, one whose every request fails. Throws USAGE for a source that is unknown. */
+/** The source of a repository; in an offline run one that fails every request. Throws USAGE for an unknown source. */
 export function openSource({ source }: RepoRef, context: SourceContext): Source {
   const kind = sourceKind(source);
   return context.access.offline ? offlineSource(kind) : SOURCES[kind].open(context);
@@ -97,14 +96,11 @@ function openHub({ access, environment, http, emit, countsAsDownload = false }: 
     retryContext: retryContextOf(access, environment, emit),
     countsAsDownload,
     onNote: (message) => emit({ type: 'note', message }),
-    onAnswer: (headers) => {
-      for (const warning of serverWarnings(headers['x-hf-warning']))
-        emit({ type: 'hub-warning', ...warning });
-    },
+    onWarning: (warning) => emit({ type: 'hub-warning', ...warning }),
   });
 }
 
-/** The one retry loop as the requests of a source use it: every wait is an event. */
+/** Settings of the retry loop for the requests of a source: every wait emits an event. */
 function retryContextOf({ retry }: SourceAccess, { clock, random }: Environment, emit: Emit) {
   return (what: string, signal: AbortSignal): RetryContext => ({
     policy: retry,

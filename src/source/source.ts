@@ -38,7 +38,7 @@ export interface Credential {
 export interface SourceAbilities {
   /** Branches and tags, in the order of the server. */
   branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]>;
-  /** What the source itself found in the files of a revision; undefined where it does not say. One short attempt. */
+  /** Findings of the source's own scanners in a revision; undefined if it gives none. Makes one short attempt. */
   scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined>;
   /**
    * The bytes of a range, held in memory: for small files and for headers, at most 32 MiB. Bytes behind the end of

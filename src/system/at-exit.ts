@@ -1,19 +1,19 @@
-/** What must not stay behind when the process ends without its usual way out. */
+/** Cleanups for a process that ends without unwinding. */
 const cleanups = new Set<() => void>();
 
-/** Registers something that `runCleanups` does. The returned function takes it back. */
+/** Registers a cleanup for `runCleanups`; the returned function unregisters it. */
 export function atExit(cleanup: () => void): () => void {
   cleanups.add(cleanup);
   return () => cleanups.delete(cleanup);
 }
 
-/** Called by whoever ends the process, in its last moment: everything here is synchronous. */
+/** Runs all cleanups, synchronously. Call it right before the process exits. */
 export function runCleanups(): void {
   for (const cleanup of cleanups) {
     try {
       cleanup();
     } catch {
-      // The others have their turn all the same.
+      // Go on with the others.
     }
   }
   cleanups.clear();

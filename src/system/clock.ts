@@ -1,10 +1,10 @@
 import { onAbort } from './on-abort.ts';
 
-/** Time as an argument. Milliseconds throughout. */
+/** The current time and timers, as an argument so that tests can replace them. All values are milliseconds. */
 export interface Clock {
-  /** Milliseconds since 1970, as the system believes. Can jump: only for dates that others name. */
+  /** Unix time. The system may set it, so it can jump: compare it only with dates from outside. */
   now(): number;
-  /** Milliseconds from an arbitrary start that never run backwards: for durations. */
+  /** Time since an arbitrary start, never decreasing: for durations. */
   monotonic(): number;
   /** Calls back once after `delayMs`; the returned function cancels. Does not keep the process alive. */
   after(delayMs: number, callback: () => void): () => void;
@@ -15,7 +15,7 @@ export interface Clock {
 /** A number in [0, 1). */
 export type Random = () => number;
 
-/** A timer of Node that is set for longer fires at once instead (a day is 86 million). */
+/** The longest timer of Node (25 days); a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
@@ -28,7 +28,7 @@ export const systemClock: Clock = {
         reject(signal.reason);
         return;
       }
-      // Not unreferenced: somebody waits for this one.
+      // Keep the process alive: the caller awaits this timer.
       const cancel = startTimer(delayMs, () => {
         stopListening();
         resolve();
@@ -43,7 +43,7 @@ export const systemClock: Clock = {
 
 export const systemRandom: Random = Math.random;
 
-/** Calls back after any time, however long; the returned function cancels. */
+/** A timer of any length; the returned function cancels it. */
 function startTimer(
   delayMs: number,
   callback: () => void,

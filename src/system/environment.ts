@@ -1,7 +1,7 @@
 import type { Clock, Random } from './clock.ts';
 import type { ProcessContext } from './process-identity.ts';
 
-/** What a run takes from the world around it: time, chance, and who it is among the processes of this machine. */
+/** What a run takes from its surroundings: time, randomness, its process identity, and properties of the machine. */
 export interface Environment {
   /** Time. */
   readonly clock: Clock;
@@ -11,11 +11,11 @@ export interface Environment {
   readonly lock: ProcessContext;
   /** Which rules names of files obey. */
   readonly platform: 'posix' | 'win32';
-  /** Whether names that differ only in case are the same file here, where the file system does not tell. */
+  /** Whether names that differ only in case are the same file, if the file system does not tell. */
   readonly ignoresCase: boolean;
   /** Sent with every request. */
   readonly userAgent: string;
-  /** How many more files and connections this process may open now; undefined where the system does not tell. */
+  /** How many more files and connections this process may open now; undefined if the system does not tell. */
   readonly freeDescriptors?: (() => number | undefined) | undefined;
   /** Processors that threads may use. */
   readonly processors: number;

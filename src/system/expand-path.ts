@@ -1,15 +1,15 @@
 import { FetchError } from '../model/error.ts';
 
 export interface PathSurroundings {
-  /** Undefined where the system knows none: no HOME, and no entry for the user. */
+  /** Undefined if the system knows none: no HOME, and no entry for the user. */
   readonly home: string | undefined;
   /** Home of another user, for `~NAME`; undefined if there is no such user. */
   readonly homeOf?: ((user: string) => string | undefined) | undefined;
 }
 
 /**
- * A leading `~` or `~NAME` becomes that home, as a shell and Python's `expanduser` do it. Everything else stays.
- * `origin` is where the path was written. Throws USAGE where a home is needed and none is known.
+ * Replaces a leading `~` or `~NAME` by that home, as a shell and Python's `expanduser` do. `origin` is where the path
+ * was written. Throws USAGE if the home is needed and not known.
  */
 export function expandHome(path: string, { home, homeOf }: PathSurroundings, origin: string): string {
   const [, user, rest = ''] = /^~([^/\\]*)([/\\].*)?$/s.exec(path) ?? [];
@@ -26,7 +26,7 @@ export function expandHome(path: string, { home, homeOf }: PathSurroundings, ori
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** `$NAME` and `${NAME}` as Python's `expandvars` replaces them: what is not set stays as it is written. */
+/** Replaces `$NAME` and `${NAME}` as Python's `expandvars` does: unset variables stay as they are written. */
 export function expandVariables(path: string, variables: Variables): string {
   return path.replace(/\$(?:\{(\w+)\}|(\w+))/g, (whole, braced?: string, plain?: string) => {
     return variables[braced ?? plain ?? ''] ?? whole;

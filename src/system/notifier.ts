@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** Lets idle connections sleep until there may be something to do. */
+/** A condition variable with a timeout: idle connections wait on it for work. */
 export class Notifier {
   readonly #clock: Clock;
   #wake: () => void = () => {};
@@ -11,17 +11,17 @@ export class Notifier {
     this.#rest();
   }
 
-  /** Wakes all that sleep now. */
+  /** Wakes all current sleepers. */
   wake(): void {
     this.#wake();
     this.#rest();
   }
 
-  /** Until somebody wakes us, or until `longestMs` have passed. */
-  async sleep(longestMs: number): Promise<void> {
+  /** Resolves at the next `wake`, or after `maxMs`. */
+  async sleep(maxMs: number): Promise<void> {
     let cancel = () => {};
     const moment = new Promise<void>((resolve) => {
-      cancel = this.#clock.after(longestMs, resolve);
+      cancel = this.#clock.after(maxMs, resolve);
     });
     await Promise.race([this.#awake, moment]);
     cancel();

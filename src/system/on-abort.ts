@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 
 /**
- * Calls back once when the signal aborts; the returned function takes that back. One signal ends a whole
- * run with dozens of connections: Node must not take their listeners for a leak and warn on the terminal.
+ * Calls back once when the signal aborts; the returned function removes the listener. A signal may have dozens of
+ * listeners, one for each connection, so Node's warning about a leak is switched off.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   setMaxListeners(0, signal);
@@ -10,7 +10,7 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   return () => signal.removeEventListener('abort', callback);
 }
 
-/** The outcome of some work, or the signal's reason as soon as it aborts; the work itself is not stopped by it. */
+/** Resolves as `work` does, or rejects with the signal's reason as soon as it aborts. It does not stop the work. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await work;
   let stopListening = (): void => {};
@@ -22,7 +22,7 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
     return await Promise.race([aborted, work]);
   } finally {
     stopListening();
-    // Nobody waits for it any more.
+    // After an abort nothing awaits the work: its failure must not become an unhandled rejection.
     work.catch(() => {});
   }
 }

@@ -1,17 +1,17 @@
 import type { Clock, Random } from './clock.ts';
 
-/** Who holds a lock. `startedAt` tells a reused process id from the one that wrote it. */
+/** The process that holds a lock. `startedAt` tells it from a later process with the same id. */
 export interface ProcessIdentity {
   /** Process id. */
   readonly pid: number;
   /** Name of the machine. */
   readonly host: string;
   /**
-   * The start of the machine and the space of process ids, as `BOOT/SPACE`: containers and virtual machines often
-   * bear the same name, and a process of one looks like a dead one to the other. Empty where there is no such thing.
+   * Boot id and PID namespace, as `BOOT/SPACE`: containers and virtual machines often have the same host name, and do
+   * not see each other's processes. Empty if the system has neither.
    */
   readonly machine?: string;
-  /** What the system says of the start of that process; empty where it says nothing. */
+  /** When the process started, in the system's form; empty if unknown. */
   readonly startedAt: string;
 }
 
@@ -19,7 +19,7 @@ export interface ProcessIdentity {
 export interface ProcessContext {
   /** This process. */
   readonly owner: ProcessIdentity;
-  /** The start of a living process of this host, or undefined if there is none with that id. */
+  /** When the running process with this id started; undefined if there is none. */
   readonly processStart: (pid: number) => string | undefined;
   /** Time, for heartbeats. */
   readonly clock: Clock;
@@ -27,17 +27,17 @@ export interface ProcessContext {
   readonly random: Random;
 }
 
-/** Processes of the same place can be asked after. */
+/** A key of host, boot and PID namespace: processes with the same key can see each other. */
 export function placeOf({ host, machine = '' }: ProcessIdentity): string {
   return machine === '' ? host : `${host}/${machine}`;
 }
 
-/** Whether a process is one that we can ask after. Version 0.1.0 did not say more than the host. */
+/** Whether this process can see another one. Records of version 0.1.0 hold the host only. */
 export function isHere(owner: ProcessIdentity, own: ProcessIdentity): boolean {
   return owner.host === own.host && (owner.machine === '' || placeOf(owner) === placeOf(own));
 }
 
-/** Which start of a machine it was; empty where the system has no name for it. */
+/** The boot id of a process's machine; empty if unknown. */
 export function bootOf({ machine = '' }: ProcessIdentity): string {
   return machine.split('/')[0] ?? '';
 }

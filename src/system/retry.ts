@@ -1,24 +1,24 @@
 import { FetchError, toFetchError } from '../model/error.ts';
 import type { Clock, Random } from './clock.ts';
 
-/** How often and how patiently to try again. */
+/** How often to retry, and how long to wait in between. */
 export interface RetryPolicy {
-  /** Attempts in a row that bring nothing before giving up; at least 1. */
+  /** Attempts in a row without progress before giving up; at least 1. */
   readonly tries: number;
   /**
-   * The same as long as no server was reached at all: a name that does not exist or a machine without a network does
-   * not get better by patience. `tries`, if that is fewer, or if this is left out.
+   * The same while no server was reached at all: more attempts do not help against a wrong name or a missing network.
+   * `tries` if that is fewer, or if this is left out.
    */
   readonly unreachedTries?: number;
   /** Wait before the second attempt, in milliseconds; doubles with every further one. */
   readonly baseDelayMs: number;
   /** Longest wait of our own, in milliseconds. */
   readonly maxDelayMs: number;
-  /** The longest wait that a server may ask for; beyond it we give up and say so. */
+  /** The longest wait that a server may ask for, in milliseconds; we give up if it asks for more. */
   readonly maxServerDelayMs: number;
   /**
-   * Waited once before giving up on a server that limits requests (429) without saying for how long: longer than
-   * its window. Undefined for no such wait.
+   * One last wait, in milliseconds, before giving up on a server that limits requests (429) without saying for how long:
+   * longer than the Hub's window. No such wait if left out.
    */
   readonly quotaWindowMs?: number;
 }
@@ -28,19 +28,19 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   unreachedTries: 3,
   baseDelayMs: 500,
   maxDelayMs: 10_000,
-  // The Hub counts requests in windows of five minutes; a wait longer than two of them is not its own.
+  // The Hub's windows are five minutes; a wait of more than two windows does not come from it.
   maxServerDelayMs: 600_000,
   quotaWindowMs: 305_000,
 };
 
-/** Whoever was not reached for so long is not asked a further time, where `unreachedTries` bounds it. */
+/** A server that was not reached within this time is not retried further, if `unreachedTries` applies. */
 const MAX_UNREACHED_MS = 3000;
 
 /**
- * Milliseconds to wait before the next attempt, or undefined to give up. `failures` counts the attempts
- * in a row, this one included, that brought nothing. What the server asked for is a lower bound and is
- * never shortened; half of our own wait is random, so that many connections do not come back at once. A wait of
- * nothing is believed once: whoever fails again after it would use up all tries within milliseconds.
+ * Milliseconds to wait before the next attempt, or undefined to give up. `failures` counts the attempts in a row
+ * without progress, this one included. The server's wish is a lower bound; half of our own wait is random, so that many
+ * connections do not return at once. A wish of 0 is granted once only: repeated failures would use up all attempts
+ * within milliseconds.
  */
 export function nextDelay(
   policy: RetryPolicy,
@@ -52,10 +52,10 @@ export function nextDelay(
   const asked = error.retryAfterMs ?? -1;
   if (asked > policy.maxServerDelayMs) return undefined;
   if (asked === 0 && failures <= 1) return 0;
-  // The exponent is bounded, because nothing times infinity is no number.
+  // Bound the exponent: with a base delay of 0, `0 * 2 ** 1024` is NaN.
   const full = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** Math.min(Math.max(0, failures - 1), 60));
   const own = full * (0.5 + random() / 2);
-  // Connections that were told the same do not come back in the same moment.
+  // Spread the returns of connections that were given the same wait.
   return asked > own ? asked + random() * Math.min(asked / 10, policy.baseDelayMs) : own;
 }
 
@@ -68,21 +68,21 @@ export interface RetryContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
-  /** Attempts in a row that had failed before. */
+  /** Attempts in a row that failed before this loop; 0 if left out. */
   readonly failures?: number;
-  /** Told before every wait. `attempt` is the number of the attempt to come, from 2. */
+  /** Called before every wait. `attempt` is the number of the next attempt, from 2; the wait is in milliseconds. */
   readonly onRetry: (error: FetchError, attempt: number, delayMs: number) => void;
 }
 
-/** What an attempt can tell the loop around it. */
+/** The retry loop, as an attempt sees it. */
 export interface Attempt {
-  /** Something was brought: the count of fruitless attempts starts again. */
+  /** Records progress: the count of failures starts again. */
   progressed(): void;
 }
 
 /**
- * The one retry loop of the program. Nothing below it retries. Ends with the result, with the last
- * FetchError, or with the signal's reason.
+ * The one retry loop of the program: nothing that it calls retries. Returns the result; throws the last FetchError, or
+ * the signal's reason.
  */
 export async function retrying<T>(
   operation: (attempt: Attempt) => Promise<T>,
@@ -105,7 +105,7 @@ export async function retrying<T>(
     } catch (thrown) {
       context.signal.throwIfAborted();
       const error = toFetchError(thrown);
-      // An attempt that brought something is the first of a new row.
+      // An attempt with progress starts a new row of failures.
       failures = progressed ? 1 : failures + 1;
       const late = triesFor(policy, error) < policy.tries && clock.monotonic() - began > MAX_UNREACHED_MS;
       let delay = late ? undefined : nextDelay(policy, failures, error, context.random);
@@ -121,7 +121,7 @@ export async function retrying<T>(
   }
 }
 
-/** Waits from here on, in milliseconds, are told with their end. */
+/** Waits of at least this time, in milliseconds, are reported with their end. */
 const LONG_WAIT_MS = 60_000;
 
 /** Unix time in milliseconds when a long wait is over; undefined for a short one. */
@@ -129,7 +129,7 @@ export function endOfWait(clock: Clock, delayMs: number): number | undefined {
   return delayMs < LONG_WAIT_MS ? undefined : clock.now() + delayMs;
 }
 
-/** Gateways strip the headers that say when a quota is full again. */
+/** Whether a 429 does not say when to return: some gateways strip those headers. */
 function isUnexplainedLimit({ status, retryAfterMs }: FetchError): boolean {
   return status === 429 && retryAfterMs === undefined;
 }

@@ -1,10 +1,10 @@
-/** Work that nobody waits for until the end. */
+/** Tasks that run in the background and are awaited together. */
 export class TaskGroup {
   readonly #tasks = new Set<Promise<void>>();
   readonly #failed: (error: unknown) => void;
   readonly #ended: () => void;
 
-  /** `failed` hears of every failure, `ended` of every end. */
+  /** `failed` is called with each failure, `ended` at the end of each task. */
   constructor(failed: (error: unknown) => void, ended: () => void) {
     this.#failed = failed;
     this.#ended = ended;
@@ -18,12 +18,12 @@ export class TaskGroup {
     this.#tasks.add(task);
   }
 
-  /** Nothing is under way. */
+  /** Whether no task is running. */
   get idle(): boolean {
     return this.#tasks.size === 0;
   }
 
-  /** Resolves when all that was added until now has ended; never rejects. */
+  /** Resolves when all tasks that were added until now have ended; never rejects. */
   async settled(): Promise<void> {
     await Promise.all(this.#tasks);
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ListBranchesOptions } from '../../operations/branches/list-branches.ts';
-import { cacheHome } from '../../system/hub-folders.ts';
+import { cacheHome } from '../../system/hub-environment.ts';
 import { surroundings } from './path-option.ts';
 import type { ParsedCommand } from './read-command.ts';
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { FetchError } from '../../model/error.ts';
-import { hubCache } from '../../system/hub-folders.ts';
+import { hubCache, isTrue } from '../../system/hub-environment.ts';
 import { pathOption, surroundings } from './path-option.ts';
 import type { Setting } from './settings.ts';
 
@@ -56,5 +56,5 @@ export function cachePlace({ cacheDir }: CacheOptions): Setting<string> {
 
 /** Whether links may be used: huggingface_hub's HF_HUB_DISABLE_SYMLINKS turns them off. */
 export function linksAllowed(variables: Variables): boolean {
-  return !/^(1|on|yes|true)$/i.test(variables['HF_HUB_DISABLE_SYMLINKS'] ?? '');
+  return !isTrue(variables['HF_HUB_DISABLE_SYMLINKS']);
 }

@@ -1,12 +1,12 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { expandHome } from '../../system/expand-path.ts';
-import { homeFolder, homeOfUser } from '../../system/home-folder.ts';
-import type { HubSurroundings } from '../../system/hub-folders.ts';
+import { homeDirectory, homeOfUser } from '../../system/home-directory.ts';
+import type { HubSurroundings } from '../../system/hub-environment.ts';
 import { usage } from './parse-values.ts';
 
 /** What the directories of the Hub's clients depend on, in this process. */
 export function surroundings(): HubSurroundings {
-  return { home: homeFolder(), homeOf: homeOfUser, variables: process.env, join };
+  return { home: homeDirectory(), homeOf: homeOfUser, variables: process.env, join };
 }
 
 /** The working directory; undefined if it was deleted. */

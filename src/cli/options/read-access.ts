@@ -8,7 +8,7 @@ import { readNetwork } from '../../operations/network-settings.ts';
 import { DEFAULTS } from '../../operations/options.ts';
 import { findToken } from '../../source/hub/token.ts';
 import type { Credential } from '../../source/source.ts';
-import { folderFrom } from '../../system/hub-folders.ts';
+import { directoryFrom } from '../../system/hub-environment.ts';
 import { surroundings, workingFolder } from './path-option.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 import { readSettingsFiles, type SettingsLayer } from './settings-file.ts';
@@ -37,7 +37,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
   const layers = readSettingsFiles({
     cwd: workingFolder(),
     home,
-    configHome: folderFrom('XDG_CONFIG_HOME', around)?.path,
+    configHome: directoryFrom('XDG_CONFIG_HOME', around)?.path,
     readFile: readIfThere,
     exists: existsSync,
   });

@@ -14,7 +14,7 @@ import type { Output, ReportTime } from '../../report/progress/output.ts';
 import type { Reporter } from '../../report/progress/reporter.ts';
 import { parseTarget } from '../../source/naming.ts';
 import type { Credential } from '../../source/source.ts';
-import { hubCache } from '../../system/hub-folders.ts';
+import { hubCache } from '../../system/hub-environment.ts';
 import { isForeground } from '../process/job-control.ts';
 import { standardOutput } from '../process/standard-output.ts';
 import { chosenCache, linksAllowed, refuseWithCache } from './cache-location.ts';

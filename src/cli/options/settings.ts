@@ -1,8 +1,8 @@
 import type { RepoType } from '../../model/repo.ts';
-import { isTrue } from '../../operations/environment-variables.ts';
 import { DEFAULTS, MAX_CONNECTIONS, readEndpoint } from '../../operations/options.ts';
 import { WEIGHTS_POLICIES, type WeightsPolicy } from '../../plan/weights-policy.ts';
 import type { ProgressChoice } from '../../report/progress/choose-reporter.ts';
+import { isTrue } from '../../system/hub-environment.ts';
 import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
 import { count, oneOf, rate, seconds, usage } from './parse-values.ts';
 import type { FileKey, SettingsLayer } from './settings-file.ts';

@@ -8,7 +8,7 @@ import type { Emit } from '../../model/event.ts';
 import { findQuantisation } from '../../model/find-quantisation.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { NamedRef, RepoRef, Revision } from '../../model/repo.ts';
+import { type NamedRef, pinnedRevision, type RepoRef, type Revision } from '../../model/repo.ts';
 import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
 import { can, type ScanFinding, type Source, type SourceThatCan } from '../../source/source.ts';
 import { ResponseCache } from '../../store/records/response-cache.ts';
@@ -87,10 +87,7 @@ async function tableOf(
   const notes: string[] = [];
   const shown = all.slice(0, MAX_BRANCHES);
   if (shown.length < all.length) notes.push(`${all.length - shown.length} more branches are not shown`);
-  const pinned = shown.map((ref): [NamedRef, Revision] => [
-    ref,
-    { repo, name: ref.name, id: ref.id, gated: false },
-  ]);
+  const pinned = shown.map((ref): [NamedRef, Revision] => [ref, pinnedRevision(repo, ref.name, ref.id)]);
   const listings = pinned.map(([, revision]) => reader.list(revision));
   const first = Math.max(
     0,

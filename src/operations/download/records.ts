@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { digestOfOid } from '../../model/digest.ts';
 import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { pinnedRevision, type Revision, repoPath } from '../../model/repo.ts';
 import { isRevisionId, mayBeCommit, namesRevision, shortId } from '../../model/revision-id.ts';
 import { inside, MANIFEST_FILE } from '../../store/directory/layout.ts';
 import { recordedListing } from '../../store/directory/listing-record.ts';
@@ -77,7 +77,7 @@ function inDirectory(place: Place, asked: Asked): Found {
   const isQuantisation = !isSame && manifest.revision === 'main' && mayMean(asked, known);
   if (!isSame && !isQuantisation) throw notAvailableOffline(`${has}, not ${name}`);
   return {
-    revision: pinned(manifest.repo, isQuantisation ? manifest.revision : name, commit),
+    revision: pinnedRevision(manifest.repo, isQuantisation ? manifest.revision : name, commit),
     known,
     isQuantisation,
   };
@@ -91,7 +91,8 @@ function inCache(place: Place, asked: Asked): Found {
     isRevisionId(commit) && existsSync(places.snapshot(commit));
   const found = (revision: string, commit: string, isQuantisation: boolean): Found => {
     const known = knownListing(place, commit);
-    if (known.files.length > 0) return { revision: pinned(repo, revision, commit), known, isQuantisation };
+    if (known.files.length > 0)
+      return { revision: pinnedRevision(repo, revision, commit), known, isQuantisation };
     throw notAvailableOffline(`nothing in ${places.repo} says which files ${shortId(commit)} has`);
   };
   const named = readRef(places.ref(name));
@@ -106,10 +107,6 @@ function inCache(place: Place, asked: Asked): Found {
 
 function mayMean({ mayBeQuantisation, revision }: Asked, { files }: Listing): boolean {
   return mayBeQuantisation === true && hasQuantisation(files, revision);
-}
-
-function pinned(repo: RepoRef, name: string, commit: string): Revision {
-  return { repo, name, id: commit, gated: false };
 }
 
 function commitsIn(places: CachePaths): string[] {

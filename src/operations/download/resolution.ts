@@ -3,7 +3,7 @@ import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { pinnedRevision, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
 import { lockDrift, selectionDrift } from '../../plan/lock-drift.ts';
 import { type Selection, selectFiles } from '../../plan/select-files.ts';
@@ -121,7 +121,7 @@ export function resolveFromLockfile(
   { choice, known, mustList }: LockfileContext,
   { source, emit, signal }: ResolveContext,
 ): Resolution {
-  const revision: Revision = { repo: lock.repo, name: lock.revision, id: lock.commit, gated: false };
+  const revision = pinnedRevision(lock.repo, lock.revision, lock.commit);
   emit({ type: 'resolved', asked: lock.repo, revision });
   const locked = lock.files.map(lockedFile);
   assertNoDrift(lock, selectionDrift(locked, select(lock, locked, choice)));

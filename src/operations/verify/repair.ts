@@ -3,7 +3,7 @@ import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { Revision } from '../../model/repo.ts';
+import { pinnedRevision } from '../../model/repo.ts';
 import type { Finding } from '../../model/verify-report.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
@@ -28,7 +28,7 @@ export async function repair(
 ): Promise<number> {
   const { manifest } = requireManifest(directory);
   const { repo, revision: name, commit } = manifest;
-  const revision: Revision = { repo, name, id: commit, gated: false };
+  const revision = pinnedRevision(repo, name, commit);
   const all = manifest.files.map(
     ({ path, size, oid }): RemoteFile => ({ path, size, digest: digestOfOid(oid) }),
   );

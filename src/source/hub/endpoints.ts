@@ -13,8 +13,8 @@ export function resolveUrl(endpoint: string, repo: RepoRef, commit: string, path
 }
 
 /**
- * An address on the endpoint's own host below its path: a proxy that serves a hub below a path may leave the hub's
- * own redirects as they are. Other addresses stay as they are.
+ * Moves an address on the endpoint's own host below the endpoint's path: a reverse proxy that serves a hub below a path
+ * may pass the hub's redirects on unchanged. Other addresses are returned unchanged.
  */
 export function underEndpoint(endpoint: string, address: string): string {
   const { origin, pathname } = new URL(endpoint);

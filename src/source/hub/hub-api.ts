@@ -16,7 +16,7 @@ const MAX_ERROR_BYTES = 64 * 1024;
 /** The quota that the Hub counts requests to its API in. */
 const BUCKET = 'api';
 
-/** What every request to the hub needs; retries of the API are its own, see `RetryContext`. */
+/** What requests to the hub need. */
 export interface HubConnection {
   /** Without a slash at the end. */
   readonly endpoint: string;
@@ -27,13 +27,13 @@ export interface HubConnection {
   readonly retryContext: (what: string, signal: AbortSignal) => RetryContext;
   /** The files are fetched to be used: the Hub counts such requests as downloads. */
   readonly countsAsDownload?: boolean;
-  /** Told of the headers of every answer of a hub. */
-  readonly onAnswer?: (headers: HttpResponse['headers']) => void;
-  /** Told what people should know, in one sentence. */
+  /** Called with each warning that a hub sends in a header. */
+  readonly onWarning?: (warning: ServerWarning) => void;
+  /** Called with one sentence that users should know. */
   readonly onNote?: (message: string) => void;
 }
 
-/** Tells the Hub which requests count as a download. */
+/** Marks the requests that the Hub counts as a download. */
 export function countingHeaders(hub: HubConnection): Record<string, string> {
   return hub.countsAsDownload === true ? { 'x-hf-download-counter': '1' } : {};
 }
@@ -43,7 +43,30 @@ export function authorizeHub({ token, endpoint }: Pick<HubConnection, 'token' | 
   return authorizeOrigin(token && { origin: new URL(endpoint).origin, value: `Bearer ${token.value}` });
 }
 
-/** Whether an answer has the shape that the caller needs; anything else is asked for again. */
+/** What a hub tells its users in a header. */
+interface ServerWarning {
+  /** Empty if the header names none. */
+  readonly topic: string;
+  readonly message: string;
+}
+
+/** Passes on the `X-HF-Warning` of an answer. */
+export function tellWarnings({ onWarning }: HubConnection, { headers }: HttpResponse): void {
+  for (const warning of serverWarnings(headers['x-hf-warning'])) onWarning?.(warning);
+}
+
+/** `TOPIC; MESSAGE`, as the Hub's own client reads it; a topic may be missing. */
+export function* serverWarnings(header: string | string[] | undefined): Generator<ServerWarning> {
+  for (const line of [header ?? []].flat()) {
+    const separator = line.indexOf(';');
+    const topic = line.slice(0, Math.max(0, separator)).trim().slice(0, 100);
+    const words = line.slice(separator + 1).trim();
+    const message = words.replace(/^warning:\s*/i, '').slice(0, 300);
+    if (message !== '') yield { topic, message };
+  }
+}
+
+/** Whether an answer has the shape that the caller needs; otherwise the request is retried. */
 export type Shape = (json: unknown) => boolean;
 
 /** GETs JSON from the hub's API, with retries. Redirects are followed; the credential stays on its own origin. */
@@ -75,9 +98,9 @@ async function getFromHub(
     send: async (hop) => {
       await hub.gate.pass(BUCKET, signal);
       const answered = await hub.http.get(hop);
-      // Another host has quotas of its own, and no say in ours.
+      // Each host has its own quotas: another one must not close this gate.
       if (hop.url.origin === start.origin) hub.gate.observe(BUCKET, answered.status, answered.headers);
-      hub.onAnswer?.(answered.headers);
+      tellWarnings(hub, answered);
       return answered;
     },
     headers: { accept: 'application/json', ...countingHeaders(hub) },
@@ -96,7 +119,7 @@ export async function errorOf(
   response: HttpResponse,
   signal: AbortSignal,
 ): Promise<FetchError> {
-  // The status says enough when the text cannot be read.
+  // If the body cannot be read, the status has to do.
   const body = await readText(response, MAX_ERROR_BYTES, signal).catch(() => '');
   signal.throwIfAborted();
   return hubError(subject, { status: response.status, headers: response.headers, body }, hub.clock.now());

@@ -6,9 +6,9 @@ import { repoPath } from '../../model/repo.ts';
 import type { Credential } from '../source.ts';
 import { pageUrl } from './endpoints.ts';
 
-/** What was asked of the hub, for the wording of its response. */
+/** What a request was about, for the text of its error. */
 export interface RequestSubject {
-  /** The question in a few words, for the lines that say that it is asked again: `the listing`. */
+  /** In a few words, for lines about retries: `the listing`. */
   readonly what: string;
   readonly endpoint: string;
   readonly repo: RepoRef;
@@ -25,7 +25,7 @@ export interface ErrorResponse {
 }
 
 const RETRYABLE = new Set([408, 416, 425, 429]);
-/** Headers by which an answer shows that a hub gave it. */
+/** Headers that only hubs send. */
 const OF_A_HUB = [
   'x-error-code',
   'x-error-message',
@@ -34,7 +34,7 @@ const OF_A_HUB = [
   'ratelimit',
   'ratelimit-policy',
 ];
-/** The error that a refusal means. The Hub's X-Error-Code decides first, then its status. */
+/** The error for a refusal: by the Hub's X-Error-Code if there is one, else by status. */
 export function hubError(subject: RequestSubject, response: ErrorResponse, nowMs: number): FetchError {
   const { status } = response;
   const name = repoPath(subject.repo);
@@ -68,7 +68,7 @@ export function hubError(subject: RequestSubject, response: ErrorResponse, nowMs
     });
   }
   if (status === 404 || status === 410) {
-    // Mirrors send no code. Who asks for a file has had an answer about its repository before.
+    // Mirrors send no code. With a path the repository exists: it was resolved before.
     return subject.path === undefined ? missing(subject, status) : fileMissing(subject, subject.path, status);
   }
   if (status === 429) {
@@ -127,7 +127,7 @@ function gated(subject: RequestSubject, status: number): FetchError {
       hint: `Accept the terms at ${page}, then set HF_TOKEN or use --token.`,
     });
   }
-  // A token that the Hub does not know is answered as none is: only 403 says that it knows the token.
+  // For an unknown token the Hub answers as for none (field facts 3.8); 403 means that it knows the token.
   if (status === 401) {
     return new FetchError('ACCESS', `${name} is gated, and the token from ${token.origin} is not accepted`, {
       status,
@@ -140,7 +140,7 @@ function gated(subject: RequestSubject, status: number): FetchError {
   });
 }
 
-/** A page of HTML that no hub sent: a filter, a firewall or a login page stands in the way. */
+/** Whether a refusal is a page of HTML that is not from a hub: of a filter, a firewall or a login page. */
 function isBlockPage(response: ErrorResponse): boolean {
   const page = isPage(response.body) || /\bhtml\b/i.test(header(response, 'content-type') ?? '');
   return (
@@ -160,7 +160,7 @@ function blocked({ endpoint }: RequestSubject, status: number): FetchError {
   );
 }
 
-/** A 401 without a code: the Hub answers so for missing and for private repositories alike. */
+/** A 401 without a code: the Hub's answer for missing and for private repositories alike. */
 function unauthorized(subject: RequestSubject, said: string): FetchError {
   const name = repoPath(subject.repo);
   if (subject.token === undefined) {
@@ -190,7 +190,7 @@ function tokenHint(subject: RequestSubject, more: string): string {
     : `The token came from ${subject.token.origin}. ${more}`;
 }
 
-/** What the hub says in words: X-Error-Message, the `error` of a JSON body, or a short text body. */
+/** The hub's own text: X-Error-Message, the `error` of a JSON body, or a short text body. */
 function serverMessage(response: ErrorResponse): string {
   const fromHeader = header(response, 'x-error-message');
   if (fromHeader !== undefined) return fromHeader.slice(0, 300);
@@ -203,12 +203,12 @@ function serverMessage(response: ErrorResponse): string {
     if (Array.isArray(error)) return error.join('; ').slice(0, 300);
     return '';
   } catch {
-    // Not JSON: a page of HTML says nothing to a person here, a line of text does.
+    // Not JSON: show a line of text, but no page of HTML.
     return body.startsWith('<') || body.length > 300 ? '' : body;
   }
 }
 
-/** A server may repeat what it was sent. */
+/** A server may repeat the token that it was sent. */
 function withoutToken(text: string, token: Credential | undefined): string {
   return token === undefined ? text : text.replaceAll(token.value, '(token)');
 }

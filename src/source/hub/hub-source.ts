@@ -1,6 +1,8 @@
+import { datasetInfo, listFiles, modelInfo, spaceInfo } from '@huggingface/hub';
 import { RateLimitGate } from '../../http/rate-limit-gate.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
+import { isRecord, type JsonRecord } from '../../model/json.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
@@ -8,24 +10,23 @@ import type { Location, ScanFinding, SourceWith } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { RequestSubject } from './hub-error.ts';
-import * as hubPackage from './hub-package.ts';
 import { toRemoteFile } from './listing.ts';
 import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
 import { RangeReader } from './read-range.ts';
-import { scanFindings } from './scan-findings.ts';
 import { lacksListing, siblingEntries } from './siblings.ts';
 
-/** Far beyond the Hub's own advice of 100,000 files in a repository. */
+/** Far more than the 100,000 files that the Hub advises at most. */
 const MAX_FILES = 2_000_000;
-/** Beyond it sums are not exact, and sizes are lies. */
+/** Larger sums are not exact, and no repository is so large. */
 const MAX_TOTAL_BYTES = Number.MAX_SAFE_INTEGER;
 const MAX_PAGES = 20_000;
-/** So many pages in a row without a new file, and the listing goes nowhere. */
+/** Pages in a row without a new file after which the listing is given up. */
 const MAX_IDLE_PAGES = 200;
-/** What the scanners say is worth no longer wait, in milliseconds. */
+/** The longest wait for the results of the scanners, in milliseconds. */
 const MAX_SCAN_MS = 5000;
+const MAX_FINDINGS = 10_000;
 const COMMIT = /^[0-9a-f]{40}$/;
-/** OWNER/NAME or NAME. It goes into URLs and becomes the name of a folder: `..` is none. */
+/** OWNER/NAME or NAME. It goes into URLs and becomes the name of a directory, so `..` is refused. */
 const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
 
 interface HubTraits {
@@ -49,12 +50,12 @@ export class HubSource implements SourceWith<HubTraits> {
 
   async resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision> {
     const information = {
-      model: hubPackage.modelInfo,
-      dataset: hubPackage.datasetInfo,
-      space: hubPackage.spaceInfo,
+      model: modelInfo,
+      dataset: datasetInfo,
+      space: spaceInfo,
     };
-    // The three differ in the fields that they name, not in those that are read here.
-    const info = information[repo.type] as typeof hubPackage.modelInfo;
+    // The three differ only in fields that are not read here.
+    const info = information[repo.type] as typeof modelInfo;
     const subject = this.#subject(`the revision ${revision}`, repo, revision);
     let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown; updatedAt?: unknown };
     try {
@@ -98,7 +99,7 @@ export class HubSource implements SourceWith<HubTraits> {
     for await (const entry of this.#entries(revision, signal, notePage)) {
       const file = toRemoteFile(entry);
       if (file === undefined) continue;
-      // Pages of a mirror may overlap. The same name with another content is for others to refuse.
+      // Pages of a mirror may overlap. The same path with another content is yielded: the store refuses it.
       const before = seen.get(file.path);
       if (before !== undefined && before.size === file.size && before.digest?.hex === file.digest?.hex)
         continue;
@@ -120,7 +121,7 @@ export class HubSource implements SourceWith<HubTraits> {
     const subject = this.#subject('the listing', revision.repo, revision.name);
     let began = false;
     try {
-      for await (const entry of hubPackage.listFiles({
+      for await (const entry of listFiles({
         repo: { type: revision.repo.type, name: revision.repo.id },
         recursive: true,
         revision: revision.id,
@@ -157,7 +158,7 @@ export class HubSource implements SourceWith<HubTraits> {
     const { clock } = this.#hub;
     const late = new AbortController();
     const cancel = clock.after(MAX_SCAN_MS, () => late.abort(new Error('the scan took too long')));
-    // It is advice: one short try, and what is said to it about quotas holds nobody else.
+    // A scan is advice: one short attempt, and its rate limit must not hold other requests back.
     const once: HubConnection = {
       ...this.#hub,
       gate: new RateLimitGate(clock, () => {}),
@@ -174,7 +175,7 @@ export class HubSource implements SourceWith<HubTraits> {
     }
   }
 
-  /** A mistyped revision is answered with the names that come nearest to it. */
+  /** Adds the nearest names of branches and tags to the error for a missing revision. */
   async #withNearest(
     thrown: unknown,
     repo: RepoRef,
@@ -182,7 +183,7 @@ export class HubSource implements SourceWith<HubTraits> {
     signal: AbortSignal,
   ): Promise<unknown> {
     if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') return thrown;
-    // Asked whatever the hub called it: mirrors do not tell a missing branch from a missing repository.
+    // Do this for a missing repository too: mirrors report a missing branch as one.
     const refs = await this.branches(repo, signal).catch(() => []);
     signal.throwIfAborted();
     const names = refs.map((ref) => ref.name);
@@ -208,19 +209,15 @@ export class HubSource implements SourceWith<HubTraits> {
 
 function endless({ id }: RepoRef, why: string): FetchError {
   return new FetchError('NETWORK', `the listing of ${id} never ends: ${why}`, {
-    hint: 'The endpoint answers nonsense. Try another one, or later.',
+    hint: 'The endpoint sends malformed answers. Try another one, or later.',
   });
 }
 
-/** A commit that was asked for by its whole id needs no other word on it. */
+/** Whether an answer names a commit. A request by full commit id needs no `sha` in the answer. */
 function namesCommit(json: unknown, revision: string): boolean {
   if (!isRecord(json)) return false;
   const { sha } = json;
   return COMMIT.test(revision) || (typeof sha === 'string' && COMMIT.test(sha.toLowerCase()));
-}
-
-function isRecord(json: unknown): json is Record<string, unknown> {
-  return json !== null && typeof json === 'object' && !Array.isArray(json);
 }
 
 function dateOf(value: unknown): string | undefined {
@@ -234,4 +231,20 @@ function* namedRefs(kind: NamedRef['kind'], list: unknown): Generator<NamedRef> 
     const { name, targetCommit } = entry;
     if (typeof name === 'string' && typeof targetCommit === 'string') yield { kind, name, id: targetCommit };
   }
+}
+
+/** The files that `securityRepoStatus` of a revision warns of; undefined if the Hub does not say or has not finished. */
+function scanFindings(info: JsonRecord): readonly ScanFinding[] | undefined {
+  const status = info['securityRepoStatus'];
+  if (!isRecord(status)) return undefined;
+  const { scansDone, filesWithIssues } = status;
+  if (!Array.isArray(filesWithIssues)) return undefined;
+  const findings: ScanFinding[] = [];
+  for (const entry of filesWithIssues.slice(0, MAX_FINDINGS) as unknown[]) {
+    if (!isRecord(entry)) continue;
+    const { path, level } = entry;
+    if (typeof path === 'string')
+      findings.push({ path, level: typeof level === 'string' ? level : 'unsafe' });
+  }
+  return scansDone === false && findings.length === 0 ? undefined : findings;
 }

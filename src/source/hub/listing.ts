@@ -3,8 +3,8 @@ import { FetchError } from '../../model/error.ts';
 import type { Pointer, RemoteFile } from '../../model/remote-file.ts';
 
 /**
- * One entry of the Hub's tree as a file, or undefined for folders and other things without content.
- * The shape is checked: an entry comes from a server. Throws NETWORK for one that makes no sense.
+ * One entry of the Hub's tree as a file; undefined for directories and other entries without content. Throws NETWORK
+ * for a malformed entry.
  */
 export function toRemoteFile(entry: unknown): RemoteFile | undefined {
   if (entry === null || typeof entry !== 'object') throw malformedResponse('an entry that is no object');

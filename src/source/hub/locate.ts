@@ -7,22 +7,22 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Location } from '../source.ts';
 import { resolveUrl, underEndpoint } from './endpoints.ts';
-import { authorizeHub, countingHeaders, errorOf, type HubConnection } from './hub-api.ts';
+import { authorizeHub, countingHeaders, errorOf, type HubConnection, tellWarnings } from './hub-api.ts';
 import type { RequestSubject } from './hub-error.ts';
 
 const BUCKET = 'resolvers';
-/** Refusals of a HEAD that say nothing about a GET: what is wrong may be the method. */
+/** Refusals of a HEAD that a GET would get too: they are not due to the method. */
 const HAVE_OTHER_CAUSES = new Set([408, 425, 429]);
 
-/** What was learned about an endpoint, for one run. */
+/** What this run has learned about an endpoint. */
 export interface EndpointTraits {
-  /** The last file was served under its first URL, without a redirect: mirrors do. */
+  /** The last file was served under its first URL, without a redirect, as some mirrors do. */
   servesDirectly: boolean;
-  /** Files whose location was taken for granted because of that. When asked again, they are really asked for. */
+  /** Files that were located without a request because of that. A second time they are requested. */
   readonly assumed: Set<string>;
-  /** Origins that do not answer HEAD as they answer GET. */
+  /** Origins that answer HEAD differently from GET. */
   readonly refusesHead: Set<string>;
-  /** Other hubs that this one sends downloads to; each is told once. */
+  /** Hosts of other hubs that this one redirects downloads to; a note is emitted once for each. */
   readonly sendsOnTo: Set<string>;
 }
 
@@ -30,14 +30,14 @@ export function unknownTraits(): EndpointTraits {
   return { servesDirectly: false, assumed: new Set(), refusesHead: new Set(), sendsOnTo: new Set() };
 }
 
-/** What is asked of the hub: one file of a revision. */
+/** A request for the address of one file of a revision. */
 export interface FileRequest {
   readonly subject: RequestSubject;
   readonly revision: Revision;
   readonly file: RemoteFile;
   /**
-   * Sent along only where a host has refused all other ranges: the Hub signs the address for exactly the range
-   * that the request carries.
+   * Sent only if a host has refused all other ranges: the Hub signs the address for exactly the range of the request
+   * (field facts 1.1).
    */
   readonly range?: ByteRange | undefined;
 }
@@ -45,8 +45,8 @@ export interface FileRequest {
 /**
  * Asks the hub where the bytes of a file are: one HEAD without a range, as the Hub's own client does. A redirect
  * that carries the file's metadata, or that leads to a storage, names the location itself and is not followed
- * here. A bare redirect to another address of the same kind is: a renamed repository, or a mirror that sends
- * its downloads to the Hub.
+ * here. A redirect without metadata to another address of the same kind is followed: a renamed repository, or a mirror
+ * that sends its downloads to the Hub.
  */
 export async function locateFile(
   hub: HubConnection,
@@ -97,7 +97,7 @@ interface Question {
   readonly traits: EndpointTraits;
 }
 
-/** One hop: HEAD, and a GET that is cut off behind its head where HEAD is refused or makes no sense. */
+/** One hop: HEAD, then a GET that is closed after its head if HEAD was refused or its answer is doubtful. */
 async function askForAddress(hub: HubConnection, hop: HopRequest, question: Question): Promise<HttpResponse> {
   const { refusesHead } = question.traits;
   const { origin } = hop.url;
@@ -129,7 +129,7 @@ async function send(
   try {
     const response = await hub.http.get({ ...hop, method, headers });
     hub.gate.observe(bucket, response.status, response.headers, BUCKET);
-    hub.onAnswer?.(response.headers);
+    tellWarnings(hub, response);
     return response;
   } catch (error) {
     if (!signal.aborted) {
@@ -145,13 +145,13 @@ function bucketOf(hub: HubConnection, url: URL): string {
   return url.origin === new URL(hub.endpoint).origin ? BUCKET : `${BUCKET} of ${url.host}`;
 }
 
-/** Whether the answer to a HEAD may be due to the method, so that a GET must tell. */
+/** Whether the answer to a HEAD may be due to the method, so that a GET is needed. */
 function isDoubtful({ status, headers }: HttpResponse, size: number): boolean {
   if (status === 501 || status < 200) return true;
   if (status >= 500 || HAVE_OTHER_CAUSES.has(status)) return false;
   if (status >= 400) return headers['x-error-code'] === undefined && !(status === 416 && size === 0);
   if (status >= 300) return headers.location === undefined;
-  // A server that answers HEAD by itself may hide a redirect, or be a login page.
+  // The length is not the file's: a gateway answered HEAD itself and hid a redirect, or it is a login page.
   const length = headers['content-length'];
   return length !== undefined && length !== String(size) && headers['content-encoding'] === undefined;
 }

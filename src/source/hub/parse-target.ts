@@ -2,10 +2,9 @@ import { FetchError } from '../../model/error.ts';
 import type { RepoType } from '../../model/repo.ts';
 import type { RevisionOrigin, Target, TargetOptions, TargetPath } from '../../model/target.ts';
 import { requireRepoId } from './repo-id.ts';
-import { requireRevisionName } from './revision-name.ts';
 import { decodeSegment, isWebAddress, parseWebAddress, takeRevision } from './web-address.ts';
 
-/** One reading of the text, before the options are laid beside it. `type` is undefined where it says none. */
+/** What a text says, before the options are applied. `type` is undefined if it names none. */
 interface Reading {
   readonly type: RepoType | undefined;
   readonly id: string;
@@ -20,7 +19,7 @@ const TYPE_PREFIXES: ReadonlyMap<string, RepoType> = new Map([
   ['spaces', 'space'],
 ]);
 
-/** What `hf://` can lead to besides; read as an owner they would end in a puzzling 404. */
+/** Other kinds of storage under `hf://`. Taken as owners they would end in a confusing 404. */
 const OTHER_KINDS: ReadonlySet<string> = new Set(['buckets', 'kernels']);
 
 /**
@@ -42,7 +41,7 @@ export function parseHubTarget(text: string, options: TargetOptions): Target {
   };
 }
 
-/** No revision can have a colon in it, so behind `@` it begins a quantisation. */
+/** Revisions cannot contain a colon, so one after `@REV` begins a quantisation. */
 function splitQuantisation(
   written: string | undefined,
   origin: RevisionOrigin | undefined,
@@ -76,7 +75,7 @@ function readWebAddress(text: string, endpoint: string): Reading {
   if (parts.revision !== undefined) {
     return { type: parts.type, id: parts.id, revision: parts.revision, origin: 'address', path };
   }
-  // `hf.co/OWNER/NAME:REV` is how ollama writes it.
+  // Ollama writes `hf.co/OWNER/NAME:REV`.
   return { type: parts.type, ...splitRevision(parts.id), path };
 }
 
@@ -118,7 +117,7 @@ function readShorthand(text: string): Reading {
   return { type, id: id.replace(/\/$/, ''), ...revision };
 }
 
-/** Neither `:` nor `@` can be part of an id, so the first of them begins the revision. */
+/** Ids contain neither `:` nor `@`, so the first of them begins the revision. */
 function splitRevision(text: string): Pick<Reading, 'id' | 'revision' | 'origin'> {
   const index = text.search(/[:@]/);
   if (index < 0) return { id: text };
@@ -180,7 +179,42 @@ function chooseRevision(
       },
     );
   }
-  // The option is the clearer word of the two: it never means a quantisation.
+  // The option is unambiguous: it never means a quantisation.
   if (option !== undefined) return { revision: option, revisionOrigin: 'option' };
   return { revision: written, revisionOrigin: origin };
+}
+
+/**
+ * Why a text cannot name a branch, tag, commit or `refs/…`; undefined if it can. These are the rules of git
+ * check-ref-format: the Hub keeps its revisions in git.
+ */
+function revisionNameProblem(name: string): string | undefined {
+  if (name === '') return 'it is empty';
+  if (/\p{Cc}/u.test(name)) return 'it contains a control character';
+  if (/\p{Surrogate}/u.test(name)) return 'it is not valid Unicode';
+  if (/\s/u.test(name)) return 'it contains a space';
+  const strange = /[~^:?*[\\]/.exec(name)?.[0];
+  if (strange !== undefined) return `it contains ${JSON.stringify(strange)}`;
+  if (name.includes('..')) return 'it contains ".."';
+  if (name.includes('@{') || name === '@') return 'git gives "@" a meaning of its own';
+  if (name.startsWith('-')) return 'it starts with "-"';
+  if (name.endsWith('.')) return 'it ends with "."';
+  for (const part of name.split('/')) {
+    if (part === '') return 'it starts or ends with "/", or has two of them in a row';
+    if (part.startsWith('.')) return 'a part of it starts with "."';
+    if (part.endsWith('.lock')) return 'a part of it ends in ".lock"';
+  }
+  return undefined;
+}
+
+/** Returns the name or throws USAGE. `where` is where it was written: `--revision`, `after ":"`. */
+function requireRevisionName(name: string, where: string): string {
+  const problem = revisionNameProblem(name);
+  if (problem === undefined) return name;
+  throw new FetchError('USAGE', `The revision ${JSON.stringify(name)} (${where}) cannot exist: ${problem}.`, {
+    hint:
+      name === ''
+        ? 'Name a branch, tag or commit, or leave the revision out to get main.'
+        : 'Write a branch, a tag, a commit or refs/pr/N, for example main.',
+  });
 }

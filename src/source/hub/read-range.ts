@@ -12,14 +12,14 @@ import { errorOf, type HubConnection } from './hub-api.ts';
 import { type EndpointTraits, type FileRequest, locateFile } from './locate.ts';
 
 const HINT = 'A cache or a proxy on the way may be broken: try again later, or over another network.';
-/** Reading into memory is for descriptions, not for weights. */
+/** Reading into memory is for headers and small files, not for weights. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
-/** Locations that are kept: of a file, several headers may be read. */
+/** The most locations that are kept, for further reads of the same file. */
 const MAX_LOCATIONS = 256;
-/** A location that ends within this time, in milliseconds, is not used again. */
+/** A location that expires within this time, in milliseconds, is not used again. */
 const EXPIRY_MARGIN_MS = 5000;
 
-/** Reads ranges of files into memory: one request to find a file, then one for each range of it. */
+/** Reads ranges of files into memory: one request to locate a file, then one for each range. */
 export class RangeReader {
   readonly #hub: HubConnection;
   readonly #traits: EndpointTraits;
@@ -49,7 +49,7 @@ export class RangeReader {
     );
   }
 
-  /** One attempt; undefined if it taught how to ask better. */
+  /** One attempt; undefined if the host refused this form of range and another is to be tried. */
   async #attempt(
     request: FileRequest,
     wanted: ByteRange,
@@ -121,8 +121,8 @@ function keyOf({ revision, file }: FileRequest): string {
 }
 
 /**
- * A server may ignore the range and send all from the start; any other range than the asked one is nonsense.
- * Undefined where it does not say which bytes it sends.
+ * The bytes of the range from its answer. A server may ignore the range and send the file from its start; any other
+ * range is an error. Undefined if it does not say which bytes it sends.
  */
 async function wantedBytes(
   response: HttpResponse,

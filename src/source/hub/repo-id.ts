@@ -1,11 +1,11 @@
 import { FetchError } from '../../model/error.ts';
 
-/** The longest owner and the longest name that the Hub gives out. */
+/** The longest owner and the longest name that the Hub allows. */
 const MAX_PART_LENGTH = 96;
 
 /**
- * Says what keeps a text from being a repository id (`OWNER/NAME`, or `NAME` for the oldest ones), or
- * undefined when nothing does. The rules are the Hub's own, so that a typing mistake costs no request.
+ * Why a text cannot be a repository id (`OWNER/NAME`, or `NAME` for the oldest ones); undefined if it can. The rules are
+ * the Hub's own, so that a typing mistake costs no request.
  */
 export function repoIdProblem(id: string): string | undefined {
   const parts = id.split('/');
@@ -23,15 +23,15 @@ export function repoIdProblem(id: string): string | undefined {
   return undefined;
 }
 
-/** What was typed around an id; a suggestion keeps it. */
+/** The text around an id, for suggestions. */
 export interface IdContext {
-  /** `datasets/` or `spaces/`, where the type was written so. */
+  /** `datasets/` or `spaces/`, if the type was written this way. */
   readonly prefix?: string;
   /** The revision, `:REV` or `@REV`. */
   readonly suffix?: string;
 }
 
-/** Returns the id, or refuses it (USAGE) with the most useful guess at what was meant. */
+/** Returns the id, or throws USAGE with a guess at what was meant. */
 export function requireRepoId(id: string, context: IdContext = {}): string {
   const problem = repoIdProblem(id);
   if (problem === undefined) return id;
@@ -51,14 +51,14 @@ function meantInstead(id: string, { prefix = '', suffix = '' }: IdContext): stri
   }
   if (rest.length > 0 && repoIdProblem(repo) === undefined) {
     const command = `fetch ${quote(`${prefix}${repo}${suffix}`)} ${quote(rest.join('/'))}`;
-    return `A file or folder is an argument of its own: did you mean \`${command}\`?`;
+    return `A file or directory is an argument of its own: did you mean \`${command}\`?`;
   }
   const cleaned = id.replace(/^\/+|\/+$/g, '').replace(/\.git$/, '');
   if (cleaned === id || repoIdProblem(cleaned) !== undefined) return undefined;
   return `Did you mean \`fetch ${quote(`${prefix}${cleaned}${suffix}`)}\`?`;
 }
 
-/** Quoted for a shell, because people copy hints. */
+/** Quotes for a shell, because people copy the commands of hints. */
 function quote(argument: string): string {
   return /^[\w./:@%+,-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

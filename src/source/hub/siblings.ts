@@ -4,7 +4,7 @@ import { siblingsUrl } from './endpoints.ts';
 import { getJson, type HubConnection } from './hub-api.ts';
 import type { RequestSubject } from './hub-error.ts';
 
-/** Statuses of endpoints that do not have the route of the listing: some mirrors answer 400. */
+/** Statuses of endpoints without the route of the listing: some mirrors answer 400. */
 const NO_SUCH_ROUTE = new Set([400, 404, 405, 501]);
 
 /** Whether a listing failed because the endpoint has none. */
@@ -13,8 +13,8 @@ export function lacksListing(thrown: unknown): thrown is FetchError {
 }
 
 /**
- * The files of a revision as the information about it names them, in the shape of entries of the listing: for mirrors
- * that have no listing. `refused` is how the listing failed; it is thrown where the information is missing too.
+ * The files of a revision from its information, in the shape of entries of the listing: for mirrors that have no
+ * listing. `refused` is the error of the listing; it is thrown if the information is missing too.
  */
 export async function siblingEntries(
   hub: HubConnection,

@@ -1,20 +1,20 @@
 import { FetchError } from '../../model/error.ts';
-import { tokenFile } from '../../system/hub-folders.ts';
+import { isTrue, tokenFile } from '../../system/hub-environment.ts';
 import type { Credential } from '../source.ts';
 
 export interface TokenPlaces {
   /** `--token`. */
   readonly flag: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Home directory, for the token file that `hf auth login` writes; undefined where the system knows none. */
+  /** Home directory, for the token file that `hf auth login` writes; undefined if the system knows none. */
   readonly home: string | undefined;
   readonly readFile: (path: string) => string | undefined;
   readonly join: (...parts: string[]) => string;
 }
 
 /**
- * The Hub's order: the flag, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file. Empty means none.
- * Throws ACCESS for one that cannot be a token.
+ * Finds the token in the order of the Hub's own clients: flag, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, token file. An empty
+ * value is skipped. Throws ACCESS for a text that cannot be a token.
  */
 export function findToken(places: TokenPlaces): Credential | undefined {
   const flag = clean(places.flag);
@@ -34,7 +34,7 @@ export function findToken(places: TokenPlaces): Credential | undefined {
   return sendable({ value, origin: name === undefined ? path : `${path}, stored as "${name}"` });
 }
 
-/** The name under which `hf auth login` keeps a token: a section of an INI file for each, beside the one in use. */
+/** The name of a token in the INI file in which `hf auth login` keeps all tokens, one section for each. */
 function storedName(text: string | undefined, value: string): string | undefined {
   let section: string | undefined;
   for (const line of text?.split(/\r?\n/) ?? []) {
@@ -44,20 +44,16 @@ function storedName(text: string | undefined, value: string): string | undefined
   return undefined;
 }
 
-/** Editors and shells leave line ends in tokens; a header must not have them. */
+/** Removes the line ends that editors and shells leave: a header must not have them. */
 function clean(text: string | undefined): string | undefined {
   const value = text?.replace(/[\r\n]/g, '').trim();
   return value === undefined || value === '' ? undefined : value;
 }
 
-/** What no header can carry is no token: a wrong file, or a paste that went wrong. */
+/** Refuses a text that a header cannot carry: a wrong file, or a failed paste. */
 function sendable(token: Credential): Credential {
   if (/^[\x21-\x7e]+$/.test(token.value)) return token;
   throw new FetchError('ACCESS', `the token from ${token.origin} has characters that no token has`, {
     hint: 'Copy it again from the settings of your account, or remove it: public repositories need none.',
   });
-}
-
-function isTrue(text: string | undefined): boolean {
-  return /^(1|on|yes|true)$/i.test(text ?? '');
 }

@@ -3,19 +3,19 @@ import type { RepoType } from '../../model/repo.ts';
 
 export const HUB_HOST = 'huggingface.co';
 
-/** The Hub answers under these names, as its own list of domains says, and people paste all of them. */
+/** Hosts of the Hub, from its own list of domains (field facts 2.1); people paste addresses of all of them. */
 export const HUB_HOSTS: ReadonlySet<string> = new Set(
   [HUB_HOST, 'hf.co', 'huggingface.com', 'huggingface.cn'].flatMap((host) => [host, `www.${host}`]),
 );
 
-/** First parts of an address that lead to something else than a repository. */
+/** First path segments that do not lead to a repository. */
 const OTHER_SECTIONS: ReadonlySet<string> = new Set(
   'api blog buckets collections docs join kernels login models organizations papers posts pricing settings tasks'.split(
     ' ',
   ),
 );
 
-/** Page of a repository → what the rest of the address names there. */
+/** By page of a repository: what the rest of the address names. */
 const PAGES: ReadonlyMap<string, 'file' | 'folder'> = new Map([
   ['tree', 'folder'],
   ['blob', 'file'],
@@ -23,7 +23,7 @@ const PAGES: ReadonlyMap<string, 'file' | 'folder'> = new Map([
   ['raw', 'file'],
 ]);
 
-/** What an address says, taken apart and decoded, not yet checked. */
+/** The parts of an address, decoded but not yet checked. */
 export interface AddressParts {
   readonly type: RepoType;
   readonly id: string;
@@ -37,11 +37,11 @@ export function isWebAddress(text: string, endpoint: string): boolean {
   if (/^https?:\/\//i.test(text)) return true;
   const host = text.split('/', 1)[0]?.toLowerCase() ?? '';
   if (!text.includes('/')) return false;
-  // A host of one bare word (`http://hub`) could as well be the owner of a repository.
+  // A host without a dot (`http://hub`) could also be the owner of a repository.
   return HUB_HOSTS.has(host) || (/[.:]/.test(host) && host === endpointUrl(endpoint).host);
 }
 
-/** Takes an address of the endpoint or of huggingface.co apart. Query and fragment do not matter. */
+/** Parses an address of the endpoint or of huggingface.co. Query and fragment are ignored. */
 export function parseWebAddress(text: string, endpoint: string): AddressParts {
   const base = endpointUrl(endpoint);
   const url = tryUrl(/^https?:\/\//i.test(text) ? text : `https://${text}`);
@@ -52,7 +52,7 @@ export function parseWebAddress(text: string, endpoint: string): AddressParts {
   }
   const atEndpoint = url.host === base.host;
   if (!atEndpoint && !HUB_HOSTS.has(url.host)) {
-    // Only the host: the rest of an address may hold credentials or a signature.
+    // Print only the host: the rest of an address may hold credentials or a signature.
     throw new FetchError('USAGE', `The address is on ${url.host}, but the endpoint is ${base.host}.`, {
       hint: `For another hub say --endpoint ${url.protocol}//${url.host}, or write the repository as OWNER/NAME.`,
     });
@@ -72,7 +72,7 @@ export function takeRevision(segments: string[]): string | undefined {
   return taken.length === 0 ? undefined : taken.join('/');
 }
 
-/** Undoes percent-encoding, or refuses (USAGE). */
+/** Decodes percent-encoding; throws USAGE if it is malformed. */
 export function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment);
@@ -91,8 +91,8 @@ function parseSegments(segments: string[]): AddressParts {
   } else if (OTHER_SECTIONS.has(segments[0] ?? '')) {
     throw notARepository();
   }
-  // A page needs a revision behind it, so `owner/tree` is a repository and `gpt2/tree/main` is a page.
-  // The owner-and-name reading is tried first, because repositories without an owner are the exception.
+  // A page is followed by a revision, so `owner/tree` is a repository and `gpt2/tree/main` is a page. Try OWNER/NAME
+  // first: repositories without an owner are the exception.
   const nameParts = [2, 1].find((count) => PAGES.has(segments[count] ?? '') && segments.length > count + 1);
   const id = segments.splice(0, nameParts ?? 2).join('/');
   if (id === '') throw notARepository();
@@ -115,7 +115,7 @@ function notARepository(id = '', page = '', next = ''): FetchError {
   });
 }
 
-/** A hub may live below a path, as behind a reverse proxy; that path is no part of a repository's name. */
+/** Removes the path of the endpoint: a hub behind a reverse proxy may be served below one. */
 function dropPrefix(segments: string[], prefix: string): void {
   const expected = prefix.split('/').filter((segment) => segment !== '');
   if (expected.every((segment, index) => segments[index] === segment)) segments.splice(0, expected.length);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { FetchError } from '../../model/error.ts';
+import { isRecord } from '../../model/json.ts';
 import type { RepoType } from '../../model/repo.ts';
 import { isRevisionId } from '../../model/revision-id.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
@@ -110,8 +111,4 @@ function isLockedFile(value: unknown): boolean {
     typeof oid === 'string' &&
     /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(oid)
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

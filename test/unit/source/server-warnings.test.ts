@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Notices } from '../../../src/report/progress/notice.ts';
-import { serverWarnings } from '../../../src/source/hub/server-warnings.ts';
+import { serverWarnings } from '../../../src/source/hub/hub-api.ts';
 
 test.each([
   [undefined, []],

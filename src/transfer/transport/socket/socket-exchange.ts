@@ -113,7 +113,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   #readHead(chunk: Buffer): Buffer | undefined {
     const progress = this.#parser.push(chunk);
     if (progress.kind === 'more') return undefined;
-    if (progress.kind === 'odd') throw new UnsupportedResponse(progress.why, { lasting: true });
+    if (progress.kind === 'unsupported') throw new UnsupportedResponse(progress.why, { lasting: true });
     const { head, bodyStart } = progress;
     const { status } = head;
     this.#end.answered(status);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { expandHome, expandVariables } from '../../../src/system/expand-path.ts';
-import { cacheHome, hubCache, hubHome, tokenFile } from '../../../src/system/hub-folders.ts';
+import { cacheHome, hubCache, hubHome, tokenFile } from '../../../src/system/hub-environment.ts';
 
 /** As a shell writes a variable whose name ends where the brace does. */
 const braced = (name: string) => `$\{${name}}`;

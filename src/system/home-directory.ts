@@ -3,23 +3,23 @@ import { homedir, userInfo } from 'node:os';
 import { isAbsolute } from 'node:path';
 
 /**
- * The home directory of whoever runs this: HOME, else what the system has on record. Undefined where neither says one,
- * as for a user without an entry in /etc/passwd in a container; Node throws there.
+ * The home directory of the current user: HOME, else the system's record. Undefined if there is neither, as for a user
+ * without an entry in /etc/passwd in a container, for whom Node throws.
  */
-export function homeFolder(): string | undefined {
+export function homeDirectory(): string | undefined {
   for (const find of [homedir, () => userInfo().homedir]) {
     try {
-      const folder = find();
-      // An empty HOME is none: everything would land in the folder of the command.
-      if (isAbsolute(folder)) return folder;
+      const directory = find();
+      // Ignore an empty or relative HOME: files would go into the working directory.
+      if (isAbsolute(directory)) return directory;
     } catch {
-      // Not known that way.
+      // Try the next one.
     }
   }
   return undefined;
 }
 
-/** The home of another user, by /etc/passwd; undefined where that does not say. */
+/** The home of another user, from /etc/passwd; undefined if it has none. */
 export function homeOfUser(user: string): string | undefined {
   try {
     const entry = readFileSync('/etc/passwd', 'utf8')
