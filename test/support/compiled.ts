@@ -22,7 +22,9 @@ export function compiled(): URL {
     });
     writeFileSync(join(unfinished, 'package.json'), '{"type":"module"}');
     for (const old of readdirSync(all)) {
-      if (!old.includes('.')) rmSync(join(all, old), { recursive: true, force: true });
+      // Another test may have compiled the same state meanwhile, and be using it.
+      if (!old.includes('.') && join(all, old) !== folder)
+        rmSync(join(all, old), { recursive: true, force: true });
     }
     try {
       renameSync(unfinished, folder);

@@ -4,7 +4,8 @@ import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
-import type { Location, ScanFinding, Source } from '../source.ts';
+import type { HttpLocation } from '../location.ts';
+import type { ScanFinding, Source } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { Asked } from './hub-error.ts';
@@ -125,7 +126,12 @@ export class HubSource implements Source {
     }
   }
 
-  locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location> {
+  locate(
+    revision: Revision,
+    file: RemoteFile,
+    signal: AbortSignal,
+    range?: ByteRange,
+  ): Promise<HttpLocation> {
     return locateFile(this.#hub, { ...this.#request(revision, file), range }, this.#traits, signal);
   }
 

@@ -5,7 +5,7 @@ import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url
 import type { ByteRange } from '../../model/byte-range.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
-import type { Location } from '../source.ts';
+import type { HttpLocation } from '../location.ts';
 import { resolveUrl, underEndpoint } from './endpoints.ts';
 import { authorizationFor, type HubConnection, hubHeaders, refusal } from './hub-api.ts';
 import type { Asked } from './hub-error.ts';
@@ -54,7 +54,7 @@ export async function locateFile(
   { asked, revision, file, range }: FileRequest,
   traits: EndpointTraits,
   signal: AbortSignal,
-): Promise<Location> {
+): Promise<HttpLocation> {
   const start = resolveUrl(hub.endpoint, revision.repo, revision.id, file.path).href;
   if (range === undefined && traits.servesDirectly && !traits.assumed.has(file.path)) {
     traits.assumed.add(file.path);
@@ -166,10 +166,11 @@ function noteOtherHub(hub: HubConnection, { sendsOnTo }: EndpointTraits, next: s
   hub.onNote?.(hub.token === undefined ? note : `${note}, without the token`);
 }
 
-function location(hub: HubConnection, address: string, range: ByteRange | undefined): Location {
+function location(hub: HubConnection, address: string, range: ByteRange | undefined): HttpLocation {
   const url = new URL(address);
   const { authorization } = authorizationFor(hub, url);
   return {
+    kind: 'http',
     url: address,
     authorization: authorization === undefined ? undefined : { origin: url.origin, value: authorization },
     expiresAt: expiry(url),

@@ -7,7 +7,7 @@ import { redirectAddress, requestTarget, tooManyRedirects } from '../../http/url
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { retrying } from '../../system/retry.ts';
-import type { Location } from '../source.ts';
+import type { HttpLocation } from '../location.ts';
 import { type HubConnection, refusal } from './hub-api.ts';
 import { type EndpointTraits, type FileRequest, locateFile } from './locate.ts';
 
@@ -25,7 +25,7 @@ export class RangeReader {
   readonly #hub: HubConnection;
   readonly #traits: EndpointTraits;
   readonly #hosts = new HostRanges();
-  readonly #locations = new Map<string, Location>();
+  readonly #locations = new Map<string, HttpLocation>();
 
   constructor(hub: HubConnection, traits: EndpointTraits) {
     this.#hub = hub;
@@ -59,7 +59,7 @@ export class RangeReader {
     const found = await this.#locate(request, signal);
     const { origin } = new URL(found.url);
     const support = this.#hosts.of(origin);
-    const location: Location =
+    const location: HttpLocation =
       support === 'exact'
         ? await locateFile(this.#hub, { ...request, range: wanted }, this.#traits, signal)
         : { ...found, ranges: support };
@@ -80,7 +80,7 @@ export class RangeReader {
     throw error;
   }
 
-  async #locate(request: FileRequest, signal: AbortSignal): Promise<Location> {
+  async #locate(request: FileRequest, signal: AbortSignal): Promise<HttpLocation> {
     const key = keyOf(request);
     const kept = this.#locations.get(key);
     const ends = kept?.expiresAt ?? Number.POSITIVE_INFINITY;
@@ -92,7 +92,7 @@ export class RangeReader {
   }
 
   /** Redirects are followed by hand: the credential stays on its own origin. */
-  async #get(location: Location, range: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
+  async #get(location: HttpLocation, range: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
     let address = location.url;
     for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
       const url = new URL(address);
