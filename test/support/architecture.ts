@@ -115,11 +115,14 @@ function isOtherLayout(from: string, to: string): boolean {
   return to.startsWith('store/') && LAYOUTS.includes(part(to)) && part(to) !== part(from);
 }
 
+/** What every source gives: the interface, and where bytes are. */
+const INTERFACES: readonly string[] = ['source/source.ts', 'source/location.ts'];
+
 /** The interface knows the nouns only; each source knows the interface and itself, never another source. */
 function sourceMayImport(part: string, from: string, to: string): boolean {
   const targetRoom = to.split('/')[0]!;
   const isInterface = from === `source/${part}`;
   if (targetRoom !== 'source')
     return isInterface ? targetRoom === 'model' : ROOMS['source']!.includes(targetRoom);
-  return to === 'source/source.ts' || (!isInterface && to.startsWith(`source/${part}/`));
+  return INTERFACES.includes(to) || (!isInterface && to.startsWith(`source/${part}/`));
 }
