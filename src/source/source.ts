@@ -1,23 +1,7 @@
-import type { ByteRange, RangeSupport } from '../model/byte-range.ts';
+import type { ByteRange } from '../model/byte-range.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
-
-/**
- * Where the bytes of a file can be had with Range requests. Plain data, so that it can cross threads.
- * A signed URL is a secret like a token: never print or store it.
- */
-export interface Location {
-  /** Absolute; path and query exactly as the server wrote them, because signatures cover them. */
-  readonly url: string;
-  /** Sent only while the request stays on `origin`; every redirect elsewhere drops it. */
-  readonly authorization: { readonly origin: string; readonly value: string } | undefined;
-  /** Unix time in milliseconds after which the URL is worthless; undefined if it does not say. */
-  readonly expiresAt: number | undefined;
-  /** How bytes can be asked for there: any range, exactly `range`, or only the whole file. */
-  readonly ranges: RangeSupport;
-  /** With `exact`: the one range that the address is good for. */
-  readonly range?: ByteRange;
-}
+import type { Location } from './location.ts';
 
 /** A file that the source's own scanners warn of. */
 export interface ScanFinding {

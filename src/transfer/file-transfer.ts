@@ -5,7 +5,7 @@ import { FetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { PlannedFile } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
-import type { Location } from '../source/source.ts';
+import type { Location } from '../source/location.ts';
 import type { StagedFile } from '../store/store.ts';
 
 /** How far the hash may lag behind the writes before it is told to go on. */
@@ -20,7 +20,7 @@ const REFUSAL_MS = 200;
 const MAX_REPAIRS = 2;
 
 /** Where a file's bytes were found, and whether they were really there. */
-export class Place {
+export class CachedLocation {
   location: Location;
   /** Bytes have come from here: a refusal now means that it expired, not that it never worked. */
   worked = false;
@@ -33,21 +33,22 @@ export class Place {
 
   /** The bytes were found behind redirects: later ranges go there directly. */
   moveTo(url: string): void {
+    if (this.location.kind !== 'http') return;
     // When that one expires, only its refusal will tell.
     this.location = { ...this.location, url, expiresAt: undefined };
   }
 
   endsSoon(now: number): boolean {
-    const { expiresAt } = this.location;
+    const expiresAt = this.location.kind === 'http' ? this.location.expiresAt : undefined;
     if (expiresAt === undefined) return false;
     const lifetime = expiresAt - this.#locatedAt;
-    // Born expired: the clocks differ, and the server's refusal is the only word on it.
+    // The URL looks expired when it is issued: the clocks differ. Ignore its date; the server refuses it when it ends.
     if (lifetime <= 0) return false;
     return now > expiresAt - Math.min(EXPIRY_MARGIN_MS, lifetime / MARGIN_PART);
   }
 }
 
-/** What one file in flight needs: its part on disk, the hash that follows it, the place its bytes come from. */
+/** What one file in flight needs: its part on disk, the hash that follows it, the location its bytes come from. */
 export class FileTransfer implements AsyncDisposable {
   readonly planned: PlannedFile;
   readonly #stage: (file: RemoteFile) => Promise<StagedFile>;
@@ -58,11 +59,11 @@ export class FileTransfer implements AsyncDisposable {
   #hashedTo = 0;
   /** Bytes were written again that the hash may have passed: it must begin anew. */
   #overwritten = false;
-  #place: Place | undefined;
-  #asking: Promise<Place> | undefined;
+  #cached: CachedLocation | undefined;
+  #asking: Promise<CachedLocation> | undefined;
   #refusal: { readonly error: unknown; readonly until: number } | undefined;
   #repairs = 0;
-  readonly #refusedAt = new Set<Place>();
+  readonly #refusedAt = new Set<CachedLocation>();
   /** Connections that may write to it at this moment. It is closed and renamed only when there is none. */
   segments = 0;
   /** How often a connection could not go on and left its part of it to the others. */
@@ -82,8 +83,8 @@ export class FileTransfer implements AsyncDisposable {
   }
 
   /** An address refused a range of it as no range at all. Many connections may say so of the same address. */
-  rangesRefused(place: Place): void {
-    this.#refusedAt.add(place);
+  rangesRefused(location: CachedLocation): void {
+    this.#refusedAt.add(location);
   }
 
   rangesServed(): void {
@@ -128,7 +129,8 @@ export class FileTransfer implements AsyncDisposable {
 
   /** Which host serves its bytes, as far as is known. */
   get host(): string | undefined {
-    return this.#place === undefined ? undefined : new URL(this.#place.location.url).host;
+    const location = this.#cached?.location;
+    return location?.kind === 'http' ? new URL(location.url).host : undefined;
   }
 
   get staged(): StagedFile {
@@ -163,19 +165,19 @@ export class FileTransfer implements AsyncDisposable {
   }
 
   /**
-   * Where the bytes are. Asked once for all connections, and again after `forgetPlace` or shortly before it
+   * Where the bytes are. Asked once for all connections, and again after `forgetLocation` or shortly before it
    * expires. A failed look-up is the answer for a moment: connections that come just behind it wait by their own
    * clocks, they do not all ask again at once.
    */
-  async place(locate: () => Promise<Location>, now: () => number): Promise<Place> {
-    if (this.#place?.endsSoon(now()) === true) this.#place = undefined;
-    if (this.#place !== undefined) return this.#place;
+  async location(locate: () => Promise<Location>, now: () => number): Promise<CachedLocation> {
+    if (this.#cached?.endsSoon(now()) === true) this.#cached = undefined;
+    if (this.#cached !== undefined) return this.#cached;
     if (this.#refusal !== undefined && now() < this.#refusal.until) throw this.#refusal.error;
     this.#refusal = undefined;
     this.#asking ??= locate()
       .then((location) => {
-        this.#place = new Place(location, now());
-        return this.#place;
+        this.#cached = new CachedLocation(location, now());
+        return this.#cached;
       })
       .catch((error) => {
         this.#refusal = { error, until: now() + REFUSAL_MS };
@@ -187,8 +189,8 @@ export class FileTransfer implements AsyncDisposable {
     return await this.#asking;
   }
 
-  forgetPlace(place: Place): void {
-    if (this.#place === place) this.#place = undefined;
+  forgetLocation(location: CachedLocation): void {
+    if (this.#cached === location) this.#cached = undefined;
   }
 
   /**
@@ -217,7 +219,7 @@ export class FileTransfer implements AsyncDisposable {
     this.#hash?.restart();
     this.#hashedTo = 0;
     this.#overwritten = false;
-    this.#place = undefined;
+    this.#cached = undefined;
     return true;
   }
 
@@ -228,7 +230,7 @@ export class FileTransfer implements AsyncDisposable {
     const staged = this.#staged;
     // Of ten thousand files that are done, nothing is to be left but that they are.
     this.#staged = undefined;
-    this.#place = undefined;
+    this.#cached = undefined;
     await staged?.[Symbol.asyncDispose]();
   }
 }

@@ -1,9 +1,9 @@
 import { HostRanges } from '../http/host-ranges.ts';
 import { type FetchError, toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
-import type { Location } from '../source/source.ts';
+import type { Location } from '../source/location.ts';
 import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
-import type { FileTransfer, Place } from './file-transfer.ts';
+import type { CachedLocation, FileTransfer } from './file-transfer.ts';
 import type { Segment } from './scheduling/segment.ts';
 import type { RunContext } from './transfer-context.ts';
 
@@ -70,9 +70,9 @@ export class SegmentDownloader {
   }
 
   /** Where the bytes are. Asked for all connections: it must not end because one of them does. */
-  locate(transfer: FileTransfer, runSignal: AbortSignal): Promise<Place> {
+  locate(transfer: FileTransfer, runSignal: AbortSignal): Promise<CachedLocation> {
     const { clock, source } = this.#context;
-    return transfer.place(
+    return transfer.location(
       () => source.locate(this.#revision, transfer.file, runSignal),
       () => clock.now(),
     );
@@ -85,6 +85,7 @@ export class SegmentDownloader {
     segment: Segment,
     runSignal: AbortSignal,
   ): Promise<Location> {
+    if (found.kind !== 'http') return found;
     const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(new URL(found.url).origin);
     if (ranges !== 'exact') return { ...found, ranges };
     const range = { start: segment.position, end: segment.end };
@@ -92,12 +93,19 @@ export class SegmentDownloader {
   }
 
   /** Whether the same bytes are worth asking for at once, in another way: of the host, or of this file alone. */
-  #knowsBetter(place: Place, { refusal }: FetchError, { ranges }: Location, transfer: FileTransfer): boolean {
-    if (this.#hosts.refused(new URL(place.location.url).origin, refusal, ranges)) return true;
+  #knowsBetter(
+    cached: CachedLocation,
+    { refusal }: FetchError,
+    location: Location,
+    transfer: FileTransfer,
+  ): boolean {
+    if (cached.location.kind !== 'http' || location.kind !== 'http') return false;
+    const { ranges } = location;
+    if (this.#hosts.refused(new URL(cached.location.url).origin, refusal, ranges)) return true;
     if (refusal !== 'no-ranges') return false;
     // The host serves ranges of other files. Refused at two addresses in a row, this one is asked for whole.
     if (ranges === 'none') transfer.rangesServed();
-    else transfer.rangesRefused(place);
+    else transfer.rangesRefused(cached);
     return transfer.wholeOnly;
   }
 
@@ -110,22 +118,24 @@ export class SegmentDownloader {
     runSignal: AbortSignal,
   ): Promise<void> {
     const { transport, emit } = this.#context;
-    const place = await this.locate(transfer, runSignal);
+    const cached = await this.locate(transfer, runSignal);
     signal.throwIfAborted();
-    const { origin } = new URL(place.location.url);
-    const location = await this.#asAnswered(place.location, transfer, segment, runSignal);
+    const origin = cached.location.kind === 'http' ? new URL(cached.location.url).origin : undefined;
+    const location = await this.#asAnswered(cached.location, transfer, segment, runSignal);
     signal.throwIfAborted();
     const { path, size: fileSize } = transfer.file;
-    const { descriptor } = transfer.staged;
+    const { descriptor, partPath } = transfer.staged;
     observer.asked();
     try {
       await transport.bring(
-        { location, path, fileSize, window: segment, descriptor },
+        { location, path, fileSize, window: segment, descriptor, partPath },
         {
           wrote: (range) => {
-            place.worked = true;
-            this.#hosts.worked(origin, location.ranges);
-            if (location.ranges !== 'none') transfer.rangesServed();
+            cached.worked = true;
+            if (origin !== undefined && location.kind === 'http') {
+              this.#hosts.worked(origin, location.ranges);
+              if (location.ranges !== 'none') transfer.rangesServed();
+            }
             attempt.progressed();
             segment.tried = 0;
             const added = transfer.wrote(range);
@@ -133,7 +143,7 @@ export class SegmentDownloader {
             if (added > 0) emit({ type: 'bytes', path, count: added });
           },
           wholeFile: () => observer.wholeFile(),
-          movedTo: (url) => place.moveTo(url),
+          movedTo: (url) => cached.moveTo(url),
         },
         signal,
       );
@@ -141,9 +151,9 @@ export class SegmentDownloader {
       signal.throwIfAborted();
       const error = toFetchError(thrown);
       if (error.refusal === undefined || !isOfAddress(error)) throw error;
-      transfer.forgetPlace(place);
+      transfer.forgetLocation(cached);
       // An address that has served and is refused now has expired: a new one is no retry.
-      if (!place.worked && !this.#knowsBetter(place, error, location, transfer)) throw error;
+      if (!cached.worked && !this.#knowsBetter(cached, error, location, transfer)) throw error;
       emit({ type: 'trace', message: `${error.message}: asking for a new address` });
     }
   }

@@ -130,7 +130,13 @@ async function bring(transport: Transport, url: string, aborting = signal): Prom
   const path = join(folder, 'part');
   const descriptor = openSync(path, 'w');
   const observer: RangeObserver = { wrote: () => {}, wholeFile: () => {}, movedTo: () => {} };
-  const location = { url, authorization: undefined, expiresAt: undefined, ranges: 'any' as const };
+  const location = {
+    kind: 'http' as const,
+    url,
+    authorization: undefined,
+    expiresAt: undefined,
+    ranges: 'any' as const,
+  };
   const window = { position: 0, end: CONTENT.length };
   try {
     await transport.bring(

@@ -29,6 +29,7 @@ test('a limited rate that keeps a body quiet for longer than the stall limit is 
   const descriptor = openSync(join(folder, 'part'), 'w');
   const window = { position: 0, end: size };
   const location = {
+    kind: 'http' as const,
     url: server.origin,
     authorization: undefined,
     expiresAt: undefined,
@@ -54,6 +55,7 @@ test('a connection serves again after a redirect and a short refusal', async () 
   });
   const http = new HttpClient({ userAgent: 'fetch-test/1', stallTimeoutMs: 500, clock: systemClock });
   const location = {
+    kind: 'http' as const,
     url: `${server.origin}/moved`,
     authorization: undefined,
     expiresAt: undefined,

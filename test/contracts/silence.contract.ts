@@ -377,7 +377,13 @@ export function silenceContract(
 export async function askWith(transport: Transport, url: string, signal: AbortSignal): Promise<void> {
   const own = mkdtempSync(join(folder, 'part-'));
   const descriptor = openSync(join(own, 'part'), 'w');
-  const location = { url, authorization: undefined, expiresAt: undefined, ranges: 'any' as const };
+  const location = {
+    kind: 'http' as const,
+    url,
+    authorization: undefined,
+    expiresAt: undefined,
+    ranges: 'any' as const,
+  };
   const window = { position: 0, end: SIZE };
   try {
     await transport.bring(

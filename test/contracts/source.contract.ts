@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FetchError } from '../../src/model/error.ts';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
 import type { RepoRef, Revision } from '../../src/model/repo.ts';
+import { requireHttp } from '../../src/source/location.ts';
 import { can, type Source, type SourceAbilities } from '../../src/source/source.ts';
 import type { TruthFile } from '../support/hub/truth.ts';
 
@@ -98,7 +99,7 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
       const revision = await pinned();
       const truth = await world.truth(revision.name);
       for (const file of await listed(world.source, revision)) {
-        const { url, authorization } = await world.source.locate(revision, file, signal);
+        const { url, authorization } = requireHttp(await world.source.locate(revision, file, signal));
         // Plain data, so that it can cross threads.
         expect(structuredClone({ url, authorization })).toEqual({ url, authorization });
         if (file.size === 0) continue;

@@ -1,97 +1,25 @@
-import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ByteRange } from '../../src/model/byte-range.ts';
 import type { FetchError } from '../../src/model/error.ts';
-import { IntervalSet } from '../../src/model/interval-set.ts';
-import type { Location } from '../../src/source/source.ts';
-import type { RangeJob, RangeObserver, Transport } from '../../src/transfer/transport/transport.ts';
+import type { HttpLocation } from '../../src/source/location.ts';
+import type { Transport } from '../../src/transfer/transport/transport.ts';
 import { wholeContent } from '../support/hub/content/content.ts';
 import type { Effect } from '../support/hub/faults/effect.ts';
 import { bigFile } from '../support/hub/fixtures/odd.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { serveHttp } from '../support/server.ts';
+import { ASKED, Job, PATH, rangeTransportContract, SIZE } from './range-transport.contract.ts';
 
 export interface TransportSetup extends Disposable {
   readonly transport: Transport;
 }
 
-const SIZE = 3 * 1024 * 1024 + 17;
 const REPOSITORY = 'tests/big-file';
-const PATH = 'model.bin';
 /** Where silence is what a test is about: short enough to be waited for. */
 const STALL_MS = 1500;
 /** Everywhere else: no machine is so busy that an answer looks like silence. */
 const PATIENT_MS = 25_000;
-/** Stands wherever nothing was written. */
-const UNTOUCHED = 0xee;
-const ASKED: ByteRange = { start: 1_000_001, end: 2_500_000 };
-
-/** A range on its way into a file of its own, and all that was said about it. */
-class Job implements Disposable {
-  readonly job: RangeJob;
-  readonly written = new IntervalSet();
-  readonly moves: string[] = [];
-  wholeFiles = 0;
-  /** Bytes that were written more than once. */
-  repeated = 0;
-  onWrote: (range: ByteRange) => void = () => {};
-  onWholeFile: () => void | Promise<void> = () => {};
-  readonly #folder = mkdtempSync(join(tmpdir(), 'fetch-transport-'));
-  #open = true;
-
-  constructor(location: Location, range: ByteRange, size = SIZE) {
-    const descriptor = openSync(join(this.#folder, 'part'), 'w+');
-    writeSync(descriptor, Buffer.alloc(size, UNTOUCHED));
-    this.job = {
-      location,
-      path: PATH,
-      fileSize: size,
-      window: { position: range.start, end: range.end },
-      descriptor,
-    };
-  }
-
-  readonly observer: RangeObserver = {
-    wrote: (range) => {
-      this.repeated += range.end - range.start - this.written.add(range);
-      this.onWrote(range);
-    },
-    wholeFile: () => {
-      this.wholeFiles += 1;
-      expect(this.written.size).toBe(0);
-      return this.onWholeFile();
-    },
-    movedTo: (url) => void this.moves.push(url),
-  };
-
-  get window(): RangeJob['window'] {
-    return this.job.window;
-  }
-
-  /** What was said to be written is right, and nothing else was written. */
-  expectOnly(content: Buffer, ...ranges: ByteRange[]): void {
-    const expected = Buffer.alloc(content.length, UNTOUCHED);
-    for (const { start, end } of ranges) content.copy(expected, start, start, end);
-    const actual = Buffer.alloc(content.length);
-    readSync(this.job.descriptor, actual, 0, actual.length, 0);
-    expect(this.written.ranges).toEqual(ranges);
-    expect(this.repeated).toBe(0);
-    expect(actual.equals(expected)).toBe(true);
-  }
-
-  closeDescriptor(): void {
-    if (this.#open) closeSync(this.job.descriptor);
-    this.#open = false;
-  }
-
-  [Symbol.dispose](): void {
-    this.closeDescriptor();
-    rmSync(this.#folder, { recursive: true });
-  }
-}
 
 /** Where a transport may differ from the one that copes with everything. */
 export interface Latitude {
@@ -126,7 +54,7 @@ const ODD: ReadonlySet<Effect['kind']> = new Set([
   'short-range',
 ]);
 
-/** What every transport promises. Stalls are to be noticed after `stallTimeoutMs`. */
+/** What every transport over HTTP promises. Stalls are to be noticed after `stallTimeoutMs`. */
 export function transportContract(
   name: string,
   make: (options: { readonly stallTimeoutMs: number }) => TransportSetup | Promise<TransportSetup>,
@@ -151,7 +79,38 @@ export function transportContract(
   const taken = <Row extends [string | number, ...unknown[]]>(rows: Row[], ...odd: Row[0][]): Row[] =>
     strict ? rows.filter(([title]) => !odd.includes(title)) : rows;
 
-  describe(`${name} keeps the contract of a transport`, () => {
+  rangeTransportContract(
+    name,
+    async () => {
+      const setup = await make({ stallTimeoutMs: PATIENT_MS });
+      const server = await startHub({ repositories: [bigFile(SIZE)] });
+      const { files } = server.repository(REPOSITORY).commitOf('main');
+      const answer = await fetch(`${server.origin}/${REPOSITORY}/resolve/main/${PATH}`, {
+        redirect: 'manual',
+      });
+      const url = answer.headers.get('location')!;
+      const location = {
+        kind: 'http',
+        url,
+        authorization: undefined,
+        expiresAt: undefined,
+        ranges: 'any',
+      } as const;
+      return {
+        transport: setup.transport,
+        location,
+        gone: { ...location, url: 'http://127.0.0.1:1' },
+        content: await wholeContent(files.get(PATH)!.content),
+        [Symbol.asyncDispose]: async () => {
+          setup[Symbol.dispose]();
+          await server.close();
+        },
+      };
+    },
+    { hearsLate },
+  );
+
+  describe(`${name} keeps the contract of a transport over HTTP`, () => {
     const TOKEN = 'hf_topsecret';
     let hub: Hub;
     let content: Buffer;
@@ -184,11 +143,12 @@ export function transportContract(
     const authorization = () => ({ origin: hub.origin, value: `Bearer ${TOKEN}` });
 
     /** The signed URL at the CDN, as a source gives it. */
-    async function signed(): Promise<Location> {
+    async function signed(): Promise<HttpLocation> {
       const answer = await fetch(resolveUrl(), { redirect: 'manual' });
       await answer.arrayBuffer();
       hub.log.clear();
       return {
+        kind: 'http' as const,
         url: answer.headers.get('location')!,
         authorization: undefined,
         expiresAt: undefined,
@@ -267,7 +227,7 @@ export function transportContract(
           response.end(content.subarray(10, 5000));
         });
         using job = new Job(
-          { url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
+          { kind: 'http', url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
           { start: 10, end: 400 },
         );
         await bring(job);
@@ -328,7 +288,7 @@ export function transportContract(
           response.end(content.subarray(10, 400));
         });
         using job = new Job(
-          { url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
+          { kind: 'http', url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
           { start: 10, end: 400 },
         );
         await bring(job);
@@ -567,7 +527,13 @@ export function transportContract(
     describe('redirects', () => {
       coping('are followed, asked for without a range first, and the place is told', async () => {
         using job = new Job(
-          { url: resolveUrl(), authorization: authorization(), expiresAt: undefined, ranges: 'any' },
+          {
+            kind: 'http',
+            url: resolveUrl(),
+            authorization: authorization(),
+            expiresAt: undefined,
+            ranges: 'any',
+          },
           ASKED,
         );
         await bring(job);
@@ -592,7 +558,13 @@ export function transportContract(
             effect: { kind: 'redirect', location: `/${REPOSITORY}/resolve/main/./${PATH}?again=1` },
           });
           using job = new Job(
-            { url: resolveUrl(), authorization: authorization(), expiresAt: undefined, ranges: 'any' },
+            {
+              kind: 'http',
+              url: resolveUrl(),
+              authorization: authorization(),
+              expiresAt: undefined,
+              ranges: 'any',
+            },
             ASKED,
           );
           await bring(job);
@@ -610,7 +582,13 @@ export function transportContract(
       coping('to a place that refuses are no move', async () => {
         fault({ kind: 'expired' });
         using job = new Job(
-          { url: resolveUrl(), authorization: authorization(), expiresAt: undefined, ranges: 'any' },
+          {
+            kind: 'http',
+            url: resolveUrl(),
+            authorization: authorization(),
+            expiresAt: undefined,
+            ranges: 'any',
+          },
           ASKED,
         );
         expect(await failure(job)).toMatchObject({ status: 403 });
@@ -698,35 +676,11 @@ export function transportContract(
       });
     });
 
-    describe('the disk', () => {
-      test('that is full ends it as a failure of the disk', async () => {
-        if (!existsSync('/dev/full')) return;
-        using job = new Job(await signed(), ASKED);
-        const descriptor = openSync('/dev/full', 'w');
-        const work = setup.transport.bring({ ...job.job, descriptor }, job.observer, signal);
-        await expect(work).rejects.toMatchObject({
-          code: 'DISK',
-          side: 'store',
-          retryable: false,
-          message: `${PATH}: no space is left on the disk`,
-        });
-        closeSync(descriptor);
-        expect(job.written.size).toBe(0);
-        expect(job.window.position).toBe(ASKED.start);
-      });
-
-      test('of which the file is closed as well', async () => {
-        using job = new Job(await signed(), ASKED);
-        job.closeDescriptor();
-        expect(await failure(job)).toMatchObject({ code: 'DISK', retryable: false });
-      });
-    });
-
     test('nobody listening is a failure of the network', async () => {
       const server = await serveHttp(() => {});
       await server[Symbol.asyncDispose]();
       using job = new Job(
-        { url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
+        { kind: 'http', url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
         ASKED,
       );
       expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true });
@@ -743,7 +697,7 @@ export function transportContract(
       });
       for (let round = 0; round < 6; round += 1) {
         using job = new Job(
-          { url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
+          { kind: 'http', url: server.origin, authorization: undefined, expiresAt: undefined, ranges: 'any' },
           ASKED,
         );
         await bring(job);

@@ -11,6 +11,7 @@ const { WorkerTransport } = (await import(
 /** What is asked for nothing answers as soon as the thread runs. */
 function started(transport: Transport): Promise<void> {
   const location = {
+    kind: 'http' as const,
     url: 'http://127.0.0.1:1',
     authorization: undefined,
     expiresAt: undefined,

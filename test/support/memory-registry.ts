@@ -4,7 +4,8 @@ import type { ByteRange } from '../../src/model/byte-range.ts';
 import { FetchError } from '../../src/model/error.ts';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
 import type { RepoRef, Revision } from '../../src/model/repo.ts';
-import type { Location, SourceWith } from '../../src/source/source.ts';
+import type { HttpLocation } from '../../src/source/location.ts';
+import type { SourceWith } from '../../src/source/source.ts';
 import { retrying } from '../../src/system/retry.ts';
 import { randomNumbers } from './hub/faults/script.ts';
 import { ImpatientClock } from './manual-clock.ts';
@@ -95,12 +96,12 @@ export class MemoryRegistry implements SourceWith<RegistryTraits>, AsyncDisposab
     );
   }
 
-  async locate(revision: Revision, { path }: RemoteFile, signal: AbortSignal): Promise<Location> {
+  async locate(revision: Revision, { path }: RemoteFile, signal: AbortSignal): Promise<HttpLocation> {
     await this.#ask(signal);
     const bytes = this.#filesOf(revision)[path];
     if (bytes === undefined) throw missing(`${revision.repo.id} has no file "${path}"`);
     const url = `${this.#server.origin}/blobs/${sha256(bytes)}`;
-    return { url, authorization: undefined, expiresAt: undefined, ranges: 'any' };
+    return { kind: 'http', url, authorization: undefined, expiresAt: undefined, ranges: 'any' };
   }
 
   read(_: Revision, { digest }: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {

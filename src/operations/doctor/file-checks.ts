@@ -7,7 +7,8 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
 import { collectListing } from '../../source/collect-listing.ts';
-import type { Location, Source } from '../../source/source.ts';
+import { type HttpLocation, requireHttp } from '../../source/location.ts';
+import type { Source } from '../../source/source.ts';
 import { pickRevision } from '../download/resolve-quantisation.ts';
 import type { CheckRunner } from './check-runner.ts';
 import { type RangeAnswer, readLocation } from './read-location.ts';
@@ -93,10 +94,10 @@ async function checkLargest(
   const { http, openSource, clock, signal, trying } = parties;
   const start = Math.max(0, Math.floor((file.size - RANGE_BYTES) / 2));
   const range: ByteRange = { start, end: Math.min(file.size, start + RANGE_BYTES) };
-  let location: Location | undefined;
+  let location: HttpLocation | undefined;
   let first: RangeAnswer | undefined;
   const located = await examination.look('location', async () => {
-    location = await trying(() => source.locate(revision, file, signal));
+    location = await trying(async () => requireHttp(await source.locate(revision, file, signal)));
     const { host } = new URL(location.url);
     const { expiresAt } = location;
     if (expiresAt === undefined) return { message: `${file.path} is at ${host}` };
@@ -131,7 +132,7 @@ async function checkLargest(
     return;
   }
   await examination.look('renewal', async () => {
-    const again = await trying(() => openSource().locate(revision, file, signal));
+    const again = await trying(async () => requireHttp(await openSource().locate(revision, file, signal)));
     const second = await trying(() =>
       readLocation(http, { ...again, ranges: first!.location.ranges }, { range, file }, clock, signal),
     );
@@ -153,7 +154,7 @@ async function checkLargest(
 async function measureSpeed(
   examination: CheckRunner,
   parties: FileParties,
-  location: Location,
+  location: HttpLocation,
   url: URL,
   size: number,
 ): Promise<void> {
@@ -186,7 +187,7 @@ async function checkContent(
   }
   await examination.look('content', async () => {
     const range = { start: 0, end: file.size };
-    const location = await trying(() => openSource().locate(revision, file, signal));
+    const location = await trying(async () => requireHttp(await openSource().locate(revision, file, signal)));
     const { bytes } = await trying(() => readLocation(http, location, { range, file }, clock, signal));
     const hash = new ContentHash(file.size, { git: file.digest?.algorithm === 'git-sha1' });
     hash.update(bytes);

@@ -6,7 +6,7 @@ import { REFUSAL_BYTES, storageError } from '../../http/refusal.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { Location } from '../../source/source.ts';
+import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
 
 const HINT = 'A cache, a virus scanner or a proxy on the way may do this: try another network or endpoint.';
@@ -16,7 +16,7 @@ export interface RangeAnswer {
   /** Where the bytes came from in the end. */
   readonly url: URL;
   /** The location with what was learned of it: `ranges` is `none` where they are refused. */
-  readonly location: Location;
+  readonly location: HttpLocation;
   /** False where the server sent the file from its start instead. */
   readonly honoured: boolean;
   /** The status by which ranges were refused. */
@@ -31,13 +31,13 @@ export interface RangeAnswer {
  */
 export async function readLocation(
   http: HttpClient,
-  location: Location,
+  location: HttpLocation,
   { range, file }: { readonly range: ByteRange; readonly file: RemoteFile },
   clock: Clock,
   signal: AbortSignal,
 ): Promise<RangeAnswer> {
   const started = clock.monotonic();
-  const whole: Location = { ...location, ranges: 'none' };
+  const whole: HttpLocation = { ...location, ranges: 'none' };
   let used = location;
   let refused: number | undefined;
   let response: HttpResponse;
@@ -87,7 +87,7 @@ export interface TimedBytes {
 /** How many bytes come in so long a time, at most those of the range. NETWORK where not a single one comes. */
 export async function timeLocation(
   http: HttpClient,
-  location: Location,
+  location: HttpLocation,
   range: ByteRange,
   longestMs: number,
   clock: Clock,
@@ -119,7 +119,7 @@ export async function timeLocation(
 /** The answer of the host that has the bytes; NETWORK for a refusal. */
 async function openLocation(
   http: HttpClient,
-  { url: start, authorization, ranges }: Location,
+  { url: start, authorization, ranges }: HttpLocation,
   range: ByteRange,
   clock: Clock,
   signal: AbortSignal,

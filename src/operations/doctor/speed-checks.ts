@@ -8,7 +8,7 @@ import { plainHost, proxyFor } from '../../http/proxy.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { toFetchError } from '../../model/error.ts';
 import { formatRate } from '../../model/format.ts';
-import type { Location } from '../../source/source.ts';
+import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
 import { onAbort } from '../../system/on-abort.ts';
 import type { Finding } from './check-runner.ts';
@@ -41,7 +41,7 @@ export interface SpeedParties {
 }
 
 /** The time to the first byte on a new connection, and on one that is kept. */
-export async function checkFirstByte(parties: SpeedParties, location: Location): Promise<Finding> {
+export async function checkFirstByte(parties: SpeedParties, location: HttpLocation): Promise<Finding> {
   const { openHttp, clock, signal } = parties;
   let phases: Phases | undefined;
   const http = openHttp({
@@ -76,7 +76,7 @@ export async function checkFirstByte(parties: SpeedParties, location: Location):
 export async function checkSpeed(
   { clock, signal }: SpeedParties,
   http: HttpClient,
-  location: Location,
+  location: HttpLocation,
   size: number,
 ): Promise<{ readonly rate: number; readonly finding: Finding }> {
   const part = { start: 0, end: Math.min(size, ONE_BYTES) };
@@ -92,7 +92,7 @@ export async function checkSpeed(
 /** The rate of several new connections together. */
 export async function checkConnections(
   { openHttp, clock, signal }: SpeedParties,
-  location: Location,
+  location: HttpLocation,
   size: number,
   rateOfOne: number | undefined,
 ): Promise<Finding> {
@@ -128,7 +128,7 @@ export async function checkConnections(
 /** First byte and rate of every address of the host that sends the bytes. */
 export async function checkAddresses(
   parties: SpeedParties,
-  location: Location,
+  location: HttpLocation,
   url: URL,
   size: number,
 ): Promise<Finding> {
@@ -169,7 +169,7 @@ interface AddressRow {
 
 async function measureAddress(
   { openHttp, clock, signal }: SpeedParties,
-  location: Location,
+  location: HttpLocation,
   address: string,
   range: ByteRange,
 ): Promise<AddressRow> {

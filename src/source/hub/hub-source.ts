@@ -6,7 +6,8 @@ import { isRecord, type JsonRecord } from '../../model/json.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
-import type { Location, ScanFinding, SourceWith } from '../source.ts';
+import type { HttpLocation } from '../location.ts';
+import type { ScanFinding, SourceWith } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
 import type { RequestSubject } from './hub-error.ts';
@@ -137,7 +138,12 @@ export class HubSource implements SourceWith<HubTraits> {
     }
   }
 
-  locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location> {
+  locate(
+    revision: Revision,
+    file: RemoteFile,
+    signal: AbortSignal,
+    range?: ByteRange,
+  ): Promise<HttpLocation> {
     return locateFile(this.#hub, { ...this.#request(revision, file), range }, this.#traits, signal);
   }
 

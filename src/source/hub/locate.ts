@@ -5,7 +5,7 @@ import { formatRange } from '../../http/range.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
-import type { Location } from '../source.ts';
+import type { HttpLocation } from '../location.ts';
 import { resolveUrl, underEndpoint } from './endpoints.ts';
 import { authorizeHub, countingHeaders, errorOf, type HubConnection, tellWarnings } from './hub-api.ts';
 import type { RequestSubject } from './hub-error.ts';
@@ -53,7 +53,7 @@ export async function locateFile(
   { subject, revision, file, range }: FileRequest,
   traits: EndpointTraits,
   signal: AbortSignal,
-): Promise<Location> {
+): Promise<HttpLocation> {
   const start = resolveUrl(hub.endpoint, revision.repo, revision.id, file.path).href;
   if (range === undefined && traits.servesDirectly && !traits.assumed.has(file.path)) {
     traits.assumed.add(file.path);
@@ -163,10 +163,11 @@ function noteOtherHub(hub: HubConnection, { sendsOnTo }: EndpointTraits, { host,
   hub.onNote?.(hub.token === undefined ? note : `${note}, without the token`);
 }
 
-function location(hub: HubConnection, address: string, range: ByteRange | undefined): Location {
+function location(hub: HubConnection, address: string, range: ByteRange | undefined): HttpLocation {
   const url = new URL(address);
   const authorization = authorizeHub(hub)(url);
   return {
+    kind: 'http',
     url: address,
     authorization: authorization === undefined ? undefined : { origin: url.origin, value: authorization },
     expiresAt: expiry(url),

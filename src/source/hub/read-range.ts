@@ -7,7 +7,7 @@ import { REFUSAL_BYTES, refusalKind, storageError } from '../../http/refusal.ts'
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { retrying } from '../../system/retry.ts';
-import type { Location } from '../source.ts';
+import type { HttpLocation } from '../location.ts';
 import { errorOf, type HubConnection } from './hub-api.ts';
 import { type EndpointTraits, type FileRequest, locateFile } from './locate.ts';
 
@@ -24,7 +24,7 @@ export class RangeReader {
   readonly #hub: HubConnection;
   readonly #traits: EndpointTraits;
   readonly #hosts = new HostRanges();
-  readonly #locations = new Map<string, Location>();
+  readonly #locations = new Map<string, HttpLocation>();
 
   constructor(hub: HubConnection, traits: EndpointTraits) {
     this.#hub = hub;
@@ -58,7 +58,7 @@ export class RangeReader {
     const found = await this.#locate(request, signal);
     const { origin } = new URL(found.url);
     const support = this.#hosts.of(origin);
-    const location: Location =
+    const location: HttpLocation =
       support === 'exact'
         ? await locateFile(this.#hub, { ...request, range: wanted }, this.#traits, signal)
         : { ...found, ranges: support };
@@ -79,7 +79,7 @@ export class RangeReader {
     throw error;
   }
 
-  async #locate(request: FileRequest, signal: AbortSignal): Promise<Location> {
+  async #locate(request: FileRequest, signal: AbortSignal): Promise<HttpLocation> {
     const key = keyOf(request);
     const kept = this.#locations.get(key);
     const ends = kept?.expiresAt ?? Number.POSITIVE_INFINITY;
@@ -90,7 +90,7 @@ export class RangeReader {
     return found;
   }
 
-  async #get(location: Location, range: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
+  async #get(location: HttpLocation, range: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
     const { response } = await followRedirects(location.url, {
       send: (hop) => this.#hub.http.get(hop),
       headers: location.ranges === 'none' ? {} : { range: formatRange(range) },

@@ -1,9 +1,10 @@
+import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
 import { unlessAborted } from '../../system/on-abort.ts';
 import type { NodeHttpTransport } from './node-http-transport.ts';
 import { UnsupportedResponse } from './socket/socket-exchange.ts';
 import type { SocketTransport } from './socket/socket-transport.ts';
-import type { RangeJob, RangeObserver, RangeWindow, Transport } from './transport.ts';
+import type { HttpJob, RangeObserver, RangeWindow, Transport } from './transport.ts';
 
 /** While the first answer of a host is on its way, the others wait for it so long at the most. */
 const PATIENCE_MS = 1000;
@@ -24,7 +25,7 @@ export interface AdaptiveTransportOptions {
  * Lets the strict transport serve hosts that have given one clean answer to the other, until the first
  * that surprises it. What it cannot take is asked for again by the transport that copes with everything.
  */
-export class AdaptiveTransport implements Transport {
+export class AdaptiveTransport implements Transport<HttpLocation> {
   readonly #core: NodeHttpTransport;
   readonly #raw: SocketTransport;
   readonly #options: AdaptiveTransportOptions;
@@ -39,7 +40,7 @@ export class AdaptiveTransport implements Transport {
     this.#options = options;
   }
 
-  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  async bring(job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     const { origin } = new URL(job.location.url);
     // An address for one range cannot be tried out with a part of it.
     if (job.location.ranges !== 'any') return await this.#core.bring(job, observer, signal);
@@ -72,7 +73,7 @@ export class AdaptiveTransport implements Transport {
   }
 
   /** The first request to a host: its answer decides who serves the others. */
-  async #ask(origin: string, job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  async #ask(origin: string, job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     let answered = () => {};
     const answer = new Promise<void>((resolve) => {
       const cancel = this.#options.clock.after(PATIENCE_MS, resolve);

@@ -2,24 +2,46 @@ import { HttpClient } from '../../http/client.ts';
 import { Dialer } from '../../http/dialer.ts';
 import type { ContactedHost } from '../../http/host-policy.ts';
 import { redactUrl } from '../../http/url.ts';
+import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
 import { AdaptiveTransport } from './adaptive-transport.ts';
+import { FileTransport } from './file-transport.ts';
 import { NodeHttpTransport } from './node-http-transport.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { SocketTransport } from './socket/socket-transport.ts';
-import type { Transport } from './transport.ts';
+import type { Transport, Transports } from './transport.ts';
 import type { TransportSettings } from './worker/transport-messages.ts';
 
-/** The transports of one thread, as the settings ask for them. `trace` is told of requests. */
+/** The transports of one thread, one for each kind of location. `trace` receives a line for each request. */
 export function createTransport(
   settings: TransportSettings,
   clock: Clock,
   trace: (message: string) => void,
   onContact: (contact: ContactedHost) => void = () => {},
 ): Transport {
+  const transports = {
+    http: createHttpTransport(settings, clock, trace, onContact),
+    file: new FileTransport(),
+  } satisfies Transports;
+  return {
+    bring: (job, observer, signal) => {
+      // `Transports` pairs each kind with its transport, which a look-up by kind does not tell the compiler.
+      const transport: Transport = transports[job.location.kind];
+      return transport.bring(job, observer, signal);
+    },
+    elsewhere: () => transports.http.elsewhere?.(),
+  };
+}
+
+function createHttpTransport(
+  settings: TransportSettings,
+  clock: Clock,
+  trace: (message: string) => void,
+  onContact: (contact: ContactedHost) => void,
+): Transport<HttpLocation> {
   const { userAgent, stallTimeoutMs, bytesPerSecond, network, choice } = settings;
   const limiter = bytesPerSecond === undefined ? undefined : new RateLimiter(bytesPerSecond, clock);
-  // One for both: what one of them learns of an address, the other knows.
+  // Shared: what one transport learns about an address, the other knows.
   const dialer = new Dialer({ clock });
   const http = new HttpClient({
     userAgent,

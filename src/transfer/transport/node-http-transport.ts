@@ -6,17 +6,17 @@ import { formatRange, rangeAnswer } from '../../http/range.ts';
 import { REFUSAL_BYTES, storageError } from '../../http/refusal.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
-import type { Location } from '../../source/source.ts';
+import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
 import { writeFully } from '../../system/disk/write-fully.ts';
 import { type RateLimiter, RateReservation } from './rate-limiter.ts';
-import { askedRange, type RangeJob, type RangeObserver, type Transport } from './transport.ts';
+import { askedRange, type HttpJob, type RangeObserver, type Transport } from './transport.ts';
 
 const HINT_CACHE = 'A cache on the way may be broken: try again later, or over another network or endpoint.';
 
 /** The transport that copes with everything that speaks HTTP: node:http(s), one buffer of the parser at a time. */
-export class NodeHttpTransport implements Transport {
+export class NodeHttpTransport implements Transport<HttpLocation> {
   readonly #http: HttpClient;
   readonly #clock: Clock;
   readonly #limiter: RateLimiter | undefined;
@@ -29,7 +29,7 @@ export class NodeHttpTransport implements Transport {
 
   /** `onHead` is told which origin answered, and whether it was exactly the plain 206 that was asked for. */
   async bring(
-    job: RangeJob,
+    job: HttpJob,
     observer: RangeObserver,
     signal: AbortSignal,
     onHead: (origin: string, clean: boolean) => void = () => {},
@@ -53,7 +53,7 @@ export class NodeHttpTransport implements Transport {
   }
 
   async #exchange(
-    job: RangeJob,
+    job: HttpJob,
     observer: RangeObserver,
     signal: AbortSignal,
     onHead: (origin: string, clean: boolean) => void,
@@ -92,7 +92,7 @@ export class NodeHttpTransport implements Transport {
    * more without one, and the target of that redirect serves all ranges.
    */
   async #request(
-    location: Location,
+    location: HttpLocation,
     asked: ByteRange,
     signal: AbortSignal,
   ): Promise<{ response: HttpResponse; address: string }> {
@@ -110,7 +110,7 @@ export class NodeHttpTransport implements Transport {
     });
   }
 
-  async #refused(response: HttpResponse, job: RangeJob, signal: AbortSignal): Promise<FetchError> {
+  async #refused(response: HttpResponse, job: HttpJob, signal: AbortSignal): Promise<FetchError> {
     const { status, url, headers } = response;
     const body = await readStart(response, REFUSAL_BYTES, signal);
     return storageError({ host: url.host, status, headers, body }, job.path, this.#clock.now());
@@ -118,7 +118,7 @@ export class NodeHttpTransport implements Transport {
 }
 
 /** Whether the strict transport would have taken this answer: only then is the host worth trying with it. */
-function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job: RangeJob): boolean {
+function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job: HttpJob): boolean {
   return (
     body.httpVersion === '1.1' &&
     headers['transfer-encoding'] === undefined &&
@@ -129,7 +129,7 @@ function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job
 }
 
 /** Which bytes of the file an answer brings. Only what was asked for will do, or the whole file. */
-function extentOf(response: HttpResponse, job: RangeJob, asked: ByteRange): ByteRange {
+function extentOf(response: HttpResponse, job: HttpJob, asked: ByteRange): ByteRange {
   const { status, headers, url } = response;
   const answer = rangeAnswer(status, headers, asked, job.fileSize);
   if (answer.kind === 'range') return answer.range;
@@ -151,7 +151,7 @@ function extentOf(response: HttpResponse, job: RangeJob, asked: ByteRange): Byte
 }
 
 /** An answer with the whole file instead of a range. Its length, where it means something, must be right. */
-function checkWhole(response: HttpResponse, job: RangeJob): ByteRange {
+function checkWhole(response: HttpResponse, job: HttpJob): ByteRange {
   const plain = (response.headers['content-encoding'] ?? 'identity') === 'identity';
   const length = response.headers['content-length'];
   if (plain && length !== undefined && Number(length) !== job.fileSize) {
@@ -171,7 +171,7 @@ function checkWhole(response: HttpResponse, job: RangeJob): ByteRange {
 /** Writes what the window wants of the body, in order, each chunk before the next is read. */
 async function receive(
   response: HttpResponse,
-  job: RangeJob,
+  job: HttpJob,
   extent: ByteRange,
   observer: RangeObserver,
   signal: AbortSignal,
@@ -243,7 +243,7 @@ async function receive(
   });
 }
 
-function endedEarly(response: HttpResponse, job: RangeJob): FetchError {
+function endedEarly(response: HttpResponse, job: HttpJob): FetchError {
   return new FetchError('NETWORK', `${response.url.host} broke off in the middle of ${job.path}`, {
     retryable: true,
     hint: 'What was fetched is kept: run the same command again.',

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../../model/byte-range.ts';
-import type { Location } from '../../source/source.ts';
+import type { HttpLocation, Location } from '../../source/location.ts';
 
 /**
  * The bytes that are wanted of one file, from `position` on. The transport moves `position` with its
@@ -10,8 +10,8 @@ export interface RangeWindow {
   end: number;
 }
 
-export interface RangeJob {
-  readonly location: Location;
+export interface RangeJob<L extends Location = Location> {
+  readonly location: L;
   /** For messages. */
   readonly path: string;
   /** Bytes of the whole file: an answer that names another total is of another content. */
@@ -19,7 +19,11 @@ export interface RangeJob {
   readonly window: RangeWindow;
   /** Where the bytes go, at their own offsets. */
   readonly descriptor: number;
+  /** Of the file that `descriptor` is open on, for a transport that can let the file system clone another into it. */
+  readonly partPath?: string;
 }
+
+export type HttpJob = RangeJob<HttpLocation>;
 
 export interface RangeObserver {
   /** These bytes are written. */
@@ -34,7 +38,7 @@ export interface RangeObserver {
 }
 
 /** The bytes to ask for: what the window wants, or the one range that the address is good for. */
-export function askedRange({ location, window }: RangeJob): ByteRange {
+export function askedRange({ location, window }: HttpJob): ByteRange {
   return location.range ?? { start: window.position, end: window.end };
 }
 
@@ -44,10 +48,15 @@ export function askedRange({ location, window }: RangeJob): ByteRange {
  * Rejects with a FetchError, with `status` where the server answered, or with the signal's reason.
  * Implementations keep to one contract suite.
  */
-export interface Transport {
-  bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void>;
+export interface Transport<L extends Location = Location> {
+  bring(job: RangeJob<L>, observer: RangeObserver, signal: AbortSignal): Promise<void>;
   /** Says that the end of a window under way was lowered, for transports that cannot see it. */
   narrowed?(window: RangeWindow): void;
   /** New connections go to other addresses of their hosts than those in use; idle ones are closed. */
   elsewhere?(): void;
 }
+
+/** One transport for each kind of location. */
+export type Transports = {
+  readonly [Kind in Location['kind']]: Transport<Extract<Location, { readonly kind: Kind }>>;
+};

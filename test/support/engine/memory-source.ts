@@ -2,7 +2,8 @@ import type { ByteRange } from '../../../src/model/byte-range.ts';
 import { FetchError } from '../../../src/model/error.ts';
 import type { RemoteFile } from '../../../src/model/remote-file.ts';
 import type { Revision } from '../../../src/model/repo.ts';
-import type { Location, Source } from '../../../src/source/source.ts';
+import type { HttpLocation } from '../../../src/source/location.ts';
+import type { Source } from '../../../src/source/source.ts';
 import type { Clock } from '../../../src/system/clock.ts';
 import type { Addresses } from './addresses.ts';
 
@@ -39,14 +40,18 @@ export class MemorySource implements Source {
     { path }: RemoteFile,
     signal: AbortSignal,
     range?: ByteRange,
-  ): Promise<Location> {
+  ): Promise<HttpLocation> {
     this.#located.push({ path, at: this.#clock.now(), bound: range !== undefined });
     await this.#clock.sleep(LOCATE_MS, signal);
     if (this.failures > 0) {
       this.failures -= 1;
       throw new FetchError('NETWORK', 'the hub answered 503', { status: 503, retryable: true });
     }
-    const found = { authorization: undefined, ranges: range === undefined ? 'any' : 'exact' } as const;
+    const found = {
+      kind: 'http',
+      authorization: undefined,
+      ranges: range === undefined ? 'any' : 'exact',
+    } as const;
     if (this.redirects && range === undefined)
       return { ...found, url: `https://hub/${path}`, expiresAt: undefined };
     const ends = this.tellsExpiry && Number.isFinite(this.#addresses.lifetimeMs);

@@ -1,11 +1,12 @@
 import { storageError } from '../../../src/http/refusal.ts';
 import type { ByteRange } from '../../../src/model/byte-range.ts';
 import { FetchError } from '../../../src/model/error.ts';
+import type { HttpLocation } from '../../../src/source/location.ts';
 import type { Clock, Random } from '../../../src/system/clock.ts';
 import { onAbort } from '../../../src/system/on-abort.ts';
 import {
   askedRange,
-  type RangeJob,
+  type HttpJob,
   type RangeObserver,
   type Transport,
 } from '../../../src/transfer/transport/transport.ts';
@@ -39,7 +40,7 @@ export interface Network {
 }
 
 /** Connections to hosts in memory. They bring bytes in virtual time, until their script says otherwise. */
-export class MemoryTransport implements Transport {
+export class MemoryTransport implements Transport<HttpLocation> {
   readonly #network: Network;
   readonly #disk: MemoryDisk;
   readonly writes: Write[] = [];
@@ -67,7 +68,7 @@ export class MemoryTransport implements Transport {
     this.elsewheres += 1;
   }
 
-  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  async bring(job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { window, path, fileSize } = job;
     if (window.position >= window.end) return;
@@ -91,7 +92,7 @@ export class MemoryTransport implements Transport {
   }
 
   /** To the host where the bytes are, through the hub if the location names that. */
-  async #follow(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  async #follow(job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     const { source, hosts } = this.#network;
     const isHub = new URL(job.location.url).host === 'hub';
     if (isHub) this.redirected += 1;
@@ -107,7 +108,7 @@ export class MemoryTransport implements Transport {
   }
 
   async #exchange(
-    job: RangeJob,
+    job: HttpJob,
     url: string,
     host: Host,
     observer: RangeObserver,
@@ -144,7 +145,7 @@ export class MemoryTransport implements Transport {
 
   /** Bytes of the answer come in their order; those outside the window are thrown away. */
   async #receive(
-    job: RangeJob,
+    job: HttpJob,
     extent: ByteRange,
     host: Host,
     trouble: Trouble | undefined,
@@ -176,7 +177,7 @@ export class MemoryTransport implements Transport {
   }
 
   async #fail(
-    job: RangeJob,
+    job: HttpJob,
     from: number,
     trouble: Trouble,
     observer: RangeObserver,
@@ -208,14 +209,14 @@ export class MemoryTransport implements Transport {
     throw new FetchError('NETWORK', `${host} broke off in the middle of ${job.path}`, { retryable: true });
   }
 
-  #write(job: RangeJob, range: ByteRange, bytes: Bytes): void {
+  #write(job: HttpJob, range: ByteRange, bytes: Bytes): void {
     const part = this.#disk.descriptors.get(job.descriptor);
     if (part === undefined) throw new FetchError('BUG', `a write to ${job.path}, which is closed`);
     part.content.write(range, bytes);
     this.writes.push({ path: job.path, ...range });
   }
 
-  #refusal(job: RangeJob, url: string, status: number, body = '', retryAfterMs?: number): FetchError {
+  #refusal(job: HttpJob, url: string, status: number, body = '', retryAfterMs?: number): FetchError {
     const headers = retryAfterMs === undefined ? {} : { 'retry-after': String(retryAfterMs / 1000) };
     const { host } = new URL(url);
     return storageError({ host, status, headers, body }, job.path, this.#network.clock.now());

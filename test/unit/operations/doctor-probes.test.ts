@@ -9,7 +9,7 @@ import {
   checkConnections,
   checkFirstByte,
 } from '../../../src/operations/doctor/speed-checks.ts';
-import type { Location } from '../../../src/source/source.ts';
+import type { HttpLocation } from '../../../src/source/location.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 import { serveHttp } from '../../support/server.ts';
 
@@ -39,7 +39,8 @@ function parties(endpoint: string, more: { addresses?: readonly string[] } = {})
   };
 }
 
-const locationOf = (url: string): Location => ({
+const locationOf = (url: string): HttpLocation => ({
+  kind: 'http',
   url,
   authorization: undefined,
   expiresAt: undefined,

@@ -37,6 +37,7 @@ describe('where a file is', () => {
     using setup = makeHubSource({ endpoint: hub.origin, token: TOKEN });
     const location = await setup.source.locate(REVISION, FILE, signal);
     expect(location).toEqual({
+      kind: 'http' as const,
       url: SIGNED,
       authorization: undefined,
       expiresAt: 1_800_000_000_000,

@@ -35,6 +35,7 @@ function hurried(times: number): Clock {
 const source = {
   name: 'none',
   locate: async () => ({
+    kind: 'http' as const,
     url: 'http://127.0.0.1/',
     authorization: undefined,
     expiresAt: undefined,

@@ -6,7 +6,7 @@ import type { FetchError } from '../../../model/error.ts';
 import type { Clock } from '../../../system/clock.ts';
 import { diskError } from '../../../system/disk/disk-error.ts';
 import { writeFully } from '../../../system/disk/write-fully.ts';
-import { askedRange, type RangeJob, type RangeObserver } from '../transport.ts';
+import { askedRange, type HttpJob, type RangeObserver } from '../transport.ts';
 import { keepsAlive, rangeProblem } from './response-head.ts';
 import type { SocketListener } from './socket-connection.ts';
 import type { WriteCoalescer, WriteTarget } from './write-coalescer.ts';
@@ -40,7 +40,7 @@ export interface SocketExchangeContext {
 
 /** One request and its answer on a connection. */
 export class SocketExchange implements SocketListener, WriteTarget {
-  readonly #job: RangeJob;
+  readonly #job: HttpJob;
   readonly #observer: RangeObserver;
   readonly #clock: Clock;
   readonly #url: URL;
@@ -63,7 +63,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   silent = true;
 
   constructor(
-    job: RangeJob,
+    job: HttpJob,
     observer: RangeObserver,
     { clock, joiner, url, proxy }: SocketExchangeContext,
     end: SocketExchangeEnd,

@@ -8,9 +8,10 @@ import { formatRange } from '../../../http/range.ts';
 import { StallWatch } from '../../../http/stall-watch.ts';
 import { redactUrl, requestTarget } from '../../../http/url.ts';
 import { FetchError } from '../../../model/error.ts';
+import type { HttpLocation } from '../../../source/location.ts';
 import type { Clock } from '../../../system/clock.ts';
 import { type RateLimiter, RateReservation } from '../rate-limiter.ts';
-import { askedRange, type RangeJob, type RangeObserver, type Transport } from '../transport.ts';
+import { askedRange, type HttpJob, type RangeObserver, type Transport } from '../transport.ts';
 import { SocketConnection } from './socket-connection.ts';
 import { SocketExchange, UnsupportedResponse } from './socket-exchange.ts';
 import { WriteCoalescer } from './write-coalescer.ts';
@@ -40,7 +41,7 @@ export interface SocketTransportOptions {
  * only a 206 with exactly the Content-Range and Content-Length that were asked for, and rejects with
  * OddAnswer for every other answer that is no refusal.
  */
-export class SocketTransport implements Transport {
+export class SocketTransport implements Transport<HttpLocation> {
   readonly #options: SocketTransportOptions;
   readonly #idle = new Map<string, SocketConnection[]>();
   readonly #policy: HostPolicy;
@@ -55,7 +56,7 @@ export class SocketTransport implements Transport {
     this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
-  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  async bring(job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { window, location } = job;
     // No header can ask for no bytes: such a request would be answered with the whole file.
@@ -79,7 +80,7 @@ export class SocketTransport implements Transport {
 
   #exchange(
     url: URL,
-    job: RangeJob,
+    job: HttpJob,
     observer: RangeObserver,
     signal: AbortSignal,
     allowance: RateReservation,
@@ -213,7 +214,7 @@ export class SocketTransport implements Transport {
   /** Undefined if one of the values must not stand in a header. */
   #requestText(
     url: URL,
-    { location }: RangeJob,
+    { location }: HttpJob,
     range: string,
     proxy: ProxyAddress | undefined,
   ): string | undefined {

@@ -3,7 +3,7 @@ import type { NetworkSettings } from '../../../http/network-settings.ts';
 import type { ByteRange } from '../../../model/byte-range.ts';
 import type { ErrorCode, FetchErrorOptions, RefusalKind } from '../../../model/error.ts';
 import { FetchError } from '../../../model/error.ts';
-import type { Location } from '../../../source/source.ts';
+import type { RangeJob } from '../transport.ts';
 
 /** Which transport carries bytes: `auto` lets the strict one serve hosts that have answered cleanly. */
 export type TransportChoice = 'auto' | 'core' | 'raw';
@@ -21,15 +21,11 @@ export interface TransportSettings {
 
 /** To an I/O thread. `id` names a job. Descriptors are valid in every thread of the process. */
 export type TransportCommand =
-  | {
+  | ({
       readonly op: 'bring';
       readonly id: number;
-      readonly location: Location;
-      readonly path: string;
-      readonly fileSize: number;
       readonly range: ByteRange;
-      readonly descriptor: number;
-    }
+    } & Omit<RangeJob, 'window'>)
   /** The window ends earlier now. */
   | { readonly op: 'narrow'; readonly id: number; readonly end: number }
   /** The answer to `whole`: what is wanted of the file now. */

@@ -34,19 +34,19 @@ export class TransportServer {
     const job = this.#jobs.get(command.id);
     if (job === undefined) return;
     if (command.op === 'abort') job.abort();
-    else if (command.op === 'narrow') job.applyWeightsPolicy(command.end);
+    else if (command.op === 'narrow') job.narrow(command.end);
     else job.widen(command.range);
   }
 
   async #bring(command: BringCommand): Promise<void> {
-    const { id, location, path, fileSize, descriptor } = command;
-    const job = new Job(id, command.range, this.#reply);
+    const { op: _, id, range, ...rest } = command;
+    const job = new Job(id, range, this.#reply);
     this.#jobs.set(id, job);
     this.#reporting ??= setInterval(() => this.#report(), REPORT_MS);
     let end: TransportReply;
     try {
       const { window } = job;
-      await this.#transport.bring({ location, path, fileSize, window, descriptor }, job, job.signal);
+      await this.#transport.bring({ ...rest, window }, job, job.signal);
       end = { kind: 'done', id, last: job.takeUnreported() };
     } catch (error) {
       end = job.isDone
@@ -92,7 +92,7 @@ class Job implements RangeObserver {
     return this.#isDone;
   }
 
-  applyWeightsPolicy(end: number): void {
+  narrow(end: number): void {
     this.window.end = Math.min(this.window.end, end);
     if (this.window.position < this.window.end) return;
     // Only its next byte would end the request, and that may be long in coming.

@@ -33,7 +33,7 @@ export interface WorkerTransportOptions extends TransportSettings {
   /** Threads that this machine has room for; a second one starts only when TLS fills the first. */
   readonly maxThreads: number;
   readonly trace: (message: string) => void;
-  /** Told of the hosts that the threads contact; of the same one by each of them. */
+  /** Called with each host that a thread contacts; once for each thread. */
   readonly onContact?: (contact: ContactedHost) => void;
 }
 
@@ -60,7 +60,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     if (this.#broken !== undefined) return Promise.reject(this.#broken);
     const id = this.#nextId++;
     const thread = this.#choose(job);
-    const { location, path, fileSize, descriptor, window } = job;
+    const { window, ...rest } = job;
     return new Promise<void>((resolve, reject) => {
       const onAbort = () => this.#send(thread, { op: 'abort', id });
       const settle = (outcome: () => void) => {
@@ -84,7 +84,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
       thread.jobs += 1;
       thread.worker.ref();
       const range = { start: window.position, end: window.end };
-      this.#send(thread, { op: 'bring', id, location, path, fileSize, range, descriptor });
+      this.#send(thread, { op: 'bring', id, range, ...rest });
     });
   }
 
@@ -111,9 +111,8 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   #choose(job: RangeJob): IoWorker {
     const first = this.#threads[0] ?? this.#start();
     const { maxThreads } = this.#options;
-    if (this.#threads.length < maxThreads && job.location.url.startsWith('https:') && this.#full(first)) {
-      this.#start();
-    }
+    const encrypted = job.location.kind === 'http' && job.location.url.startsWith('https:');
+    if (this.#threads.length < maxThreads && encrypted && this.#full(first)) this.#start();
     return this.#threads.reduce((least, thread) => (thread.jobs < least.jobs ? thread : least), first);
   }
 
@@ -130,8 +129,9 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   }
 
   #start(): IoWorker {
-    const { userAgent, stallTimeoutMs, choice, bytesPerSecond, network } = this.#options;
-    const workerData: TransportSettings = { userAgent, stallTimeoutMs, choice, bytesPerSecond, network };
+    // All that is left is settings: one that is added later crosses to the thread too.
+    const { maxThreads: _maxThreads, trace: _trace, onContact: _onContact, ...settings } = this.#options;
+    const workerData: TransportSettings = settings;
     // Compiled code sits beside this file under the same name.
     const worker = new Worker(new URL('./io-worker.js', import.meta.url), {
       workerData,

@@ -49,7 +49,13 @@ async function bring(
   const descriptor = openSync(path, 'w');
   const [start, end] = range;
   const window = { position: start, end };
-  const location = { url, authorization: undefined, expiresAt: undefined, ranges: 'any' as const };
+  const location = {
+    kind: 'http' as const,
+    url,
+    authorization: undefined,
+    expiresAt: undefined,
+    ranges: 'any' as const,
+  };
   let told = start;
   try {
     await raw.bring(

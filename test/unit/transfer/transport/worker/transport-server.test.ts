@@ -6,7 +6,13 @@ import { TransportServer } from '../../../../../src/transfer/transport/worker/tr
 const BRING = {
   op: 'bring',
   id: 1,
-  location: { url: 'http://127.0.0.1/', authorization: undefined, expiresAt: undefined, ranges: 'any' },
+  location: {
+    kind: 'http',
+    url: 'http://127.0.0.1/',
+    authorization: undefined,
+    expiresAt: undefined,
+    ranges: 'any',
+  },
   path: 'x',
   fileSize: 1000,
   range: { start: 0, end: 1000 },

@@ -1,0 +1,35 @@
+import type { ByteRange, RangeSupport } from '../model/byte-range.ts';
+import { FetchError } from '../model/error.ts';
+
+/** An address that serves bytes of a file. A signed URL is a secret like a token: never print or store it. */
+export interface HttpLocation {
+  readonly kind: 'http';
+  /** Absolute; path and query exactly as the server wrote them, because signatures cover them. */
+  readonly url: string;
+  /** Sent only while the request stays on `origin`; every redirect elsewhere drops it. */
+  readonly authorization: { readonly origin: string; readonly value: string } | undefined;
+  /** Unix time in milliseconds after which the URL is worthless; undefined if it does not say. */
+  readonly expiresAt: number | undefined;
+  /** How bytes can be asked for there: any range, exactly `range`, or only the whole file. */
+  readonly ranges: RangeSupport;
+  /** With `exact`: the one range that the address is good for. */
+  readonly range?: ByteRange;
+}
+
+/** A file on this machine that holds the same bytes. */
+export interface FileLocation {
+  readonly kind: 'file';
+  /** Absolute. */
+  readonly path: string;
+  /** Where the first byte of the remote file is in the local one. */
+  readonly offset: number;
+}
+
+/** Where the bytes of a file are. Plain data: it crosses threads. A new kind needs a transport in `createTransport`. */
+export type Location = HttpLocation | FileLocation;
+
+/** For callers that speak HTTP themselves. Throws BUG if the location is of another kind. */
+export function requireHttp(location: Location): HttpLocation {
+  if (location.kind === 'http') return location;
+  throw new FetchError('BUG', `an HTTP address was expected instead of a location of kind ${location.kind}`);
+}
