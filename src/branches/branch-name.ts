@@ -1,7 +1,11 @@
 import type { PlainFacts } from './fact-list.ts';
+import { METHODS } from './quantisation-methods.ts';
 
 /** Git cannot store longer ones on most disks. */
 const MAX_LENGTH = 255;
+
+const IN_NAMES = Array.from(METHODS).flatMap(([name, { isInNames }]) => (isInNames ? [name] : []));
+const METHOD = new RegExp(`(?:^|[-_])(${IN_NAMES.join('|')})(?=$|[-_])`);
 
 /** What the name of a branch suggests. Only believed where nothing else says anything. */
 export function readBranchName(name: string): PlainFacts {
@@ -13,7 +17,7 @@ export function readBranchName(name: string): PlainFacts {
   const group = /(?:^|[-_])(-?\d{1,4})g(?=$|[-_])/.exec(text)?.[1];
   const order = /act[-_]?order(?:[-_](true|false))?/.exec(text);
   const head = /(?:^|[-_])h(\d)(?=$|[-_])/.exec(text)?.[1];
-  const method = /(?:^|[-_])(gptq|awq|exl2|exl3|fp8)(?=$|[-_])/.exec(text)?.[1];
+  const method = METHOD.exec(text)?.[1];
   const width = bits === undefined ? undefined : Number(bits.replace('_', '.'));
   return {
     method,

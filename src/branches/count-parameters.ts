@@ -1,5 +1,6 @@
 import type { PlainFacts } from './fact-list.ts';
 import { exact } from './kv-cache.ts';
+import { methodNamed } from './quantisation-methods.ts';
 import { ELEMENT_BITS, type Tensor } from './safetensors-header.ts';
 
 /** What is known of the quantisation before the tensors are counted. */
@@ -10,20 +11,6 @@ export interface Packing {
   /** Weights that share a scale. */
   readonly groupSize: number | undefined;
 }
-
-/** Trellises, codebooks and the like: their tensors do not tell how many weights they hold. */
-const UNTOLD: ReadonlySet<string> = new Set([
-  'exl2',
-  'exl3',
-  'aqlm',
-  'bitnet',
-  'fp_quant',
-  'hqq',
-  'quip',
-  'sinq',
-  'spqr',
-  'vptq',
-]);
 
 /** What quantisers store beside the weights. */
 const TABLES =
@@ -39,7 +26,7 @@ const COUNTERS = /(ids|index|indexes|mask|\.bias|masked_bias|num_batches_tracked
  */
 export function countParameters(tensors: readonly Tensor[], packing: Packing): PlainFacts {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  let parameters: number | undefined = UNTOLD.has(packing.method) ? undefined : 0;
+  let parameters: number | undefined = methodNamed(packing.method).isOpaque ? undefined : 0;
   let tensorBytes = 0;
   for (const tensor of tensors) {
     tensorBytes += tensor.bytes;
@@ -54,10 +41,11 @@ export function countParameters(tensors: readonly Tensor[], packing: Packing): P
 }
 
 function parametersOf(
-  { name, dtype, shape }: Tensor,
+  tensor: Tensor,
   { method, bits, groupSize }: Packing,
   byName: ReadonlyMap<string, Tensor>,
 ): number | undefined {
+  const { name, dtype, shape } = tensor;
   const elements = elementsOf(shape);
   const sibling = (ending: string) => byName.get(name.replace(/\.[^.]*$/, ending));
   // Two 4-bit floats in a byte, with a scale for every few; 8-bit floats have a type of their own.
@@ -65,14 +53,11 @@ function parametersOf(
   if (isByte && /\.weight(_packed)?$/.test(name) && sibling('.weight_scale') !== undefined)
     return 2 * elements;
   if (isByte && name.endsWith('_blocks')) return 2 * elements;
-  if (method === 'mlx' && dtype === 'U32') {
-    const scales = sibling('.scales');
-    if (scales !== undefined && groupSize !== undefined) return elementsOf(scales.shape) * groupSize;
-  }
-  const isPacked =
-    /\.(qweight|weight_packed)$/.test(name) ||
-    (method === 'mlx' && dtype === 'U32') ||
-    (method === 'bitsandbytes' && isByte);
+  const { packs, scales: ending } = methodNamed(method);
+  const packsThis = packs?.(tensor) === true;
+  const scales = packsThis && ending !== undefined ? sibling(ending) : undefined;
+  if (scales !== undefined && groupSize !== undefined) return elementsOf(scales.shape) * groupSize;
+  const isPacked = packsThis || /\.(qweight|weight_packed)$/.test(name);
   const width = ELEMENT_BITS[dtype];
   if (isPacked)
     return bits === undefined || width === undefined ? undefined : Math.round((elements * width) / bits);

@@ -7,10 +7,10 @@ import { isAdapterMethod } from './adapter.ts';
 import { readBranchName } from './branch-name.ts';
 import type { BranchSubject } from './branch-subject.ts';
 import { countParameters } from './count-parameters.ts';
-import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
+import { type Finding, mergeFindings, type PlainFacts, withoutGaps } from './fact-list.ts';
 import { ggufRows } from './gguf-rows.ts';
-import { withoutGaps } from './quantisation-methods.ts';
-import { methodOfTensors, plainWeights, readTensors } from './read-weights.ts';
+import { loadsInExllama, methodOfTensors } from './quantisation-methods.ts';
+import { plainWeights, readTensors } from './read-weights.ts';
 import { attempt, readSmallFiles } from './small-files.ts';
 
 /** So many headers are read for one row of the table; a model in more parts is known by its index, a single request. */
@@ -168,12 +168,9 @@ function meanBits(findings: readonly Finding[]): number | undefined {
 
 /** The card's word on ExLlama is of its day; today's rule stands beside it where they differ. */
 function exllamaFindings(card: PlainFacts, quantised: PlainFacts | undefined): Finding[] {
-  const { method, bits } = quantised ?? {};
-  const loads = method === 'exl2' || method === 'exl3' || (method === 'gptq' && bits === 4);
-  const known = method === 'exl2' || method === 'exl3' || (method === 'gptq' && bits !== undefined);
   return [
     { origin: 'card', facts: { exllama: card.exllama } },
-    { origin: 'rule', facts: { exllama: known ? loads : undefined } },
+    { origin: 'rule', facts: { exllama: loadsInExllama(quantised?.method, quantised?.bits) } },
   ];
 }
 

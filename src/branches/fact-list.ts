@@ -42,6 +42,11 @@ export function mergeFindings(findings: readonly Finding[]): { facts: Facts; con
   return { facts: facts as Facts, conflicts };
 }
 
+/** The facts that have a value. */
+export function withoutGaps(facts: PlainFacts): PlainFacts {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}
+
 function same(name: FactName, left: unknown, right: unknown): boolean {
   if (typeof left === 'number' && typeof right === 'number') {
     // A name says 4.65 as 4_6 or rounds it; a count of parameters is written as 7B.

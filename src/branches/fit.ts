@@ -3,6 +3,7 @@ import { missingText } from '../model/weight-set.ts';
 import { isAdapterMethod } from './adapter.ts';
 import { llamaCacheBytes, vllmCacheBytes } from './kv-cache.ts';
 import { lossOf, measuredLoss, widthOf } from './quality.ts';
+import { methodNamed } from './quantisation-methods.ts';
 
 /** What a program takes beside weights and cache: its own context on the GPU, activations, buffers. A rule of thumb. */
 export const RUNTIME_BYTES = 800_000_000;
@@ -103,7 +104,7 @@ function reasonsFor(row: BranchRow, fit: Fit, first: boolean, asGood: boolean): 
   const own = facts.context?.value;
   if (own !== undefined && fit.context > own) reasons.push(`made for ${own} tokens`);
   const bits = facts.bits?.value;
-  if (fit.fits && facts.method?.value === 'gptq' && bits !== undefined)
+  if (fit.fits && methodNamed(facts.method?.value).exllama === 'four-bit' && bits !== undefined)
     reasons.push(bits === 4 ? 'ExLlama has kernels for it' : 'ExLlama kernels are 4-bit only');
   return reasons;
 }

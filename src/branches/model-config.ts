@@ -3,7 +3,8 @@ import { integerAt, isRecord, type JsonRecord, recordAt, senseless, textAt } fro
 import { exact, kvPerToken } from './kv-cache.ts';
 import { configKvGroups } from './kv-config.ts';
 import { partsOf, shapeOf } from './model-shape.ts';
-import { describesQuantisation, methodOf, readQuantisation } from './quantisation.ts';
+import { describesQuantisation, readQuantisation } from './quantisation.ts';
+import { methodOf } from './quantisation-methods.ts';
 
 const MAX = 1e9;
 

@@ -14,10 +14,10 @@ export function quantAlgorithm(block: JsonRecord): PlainFacts {
     .slice(0, MAX_MODULES)
     .filter(isRecord);
   const widths = layers.map((layer) => bitsOfAlgorithm(textAt(layer, 'quant_algo', 60) ?? ''));
-  const applyWeightsPolicy = layers.find((layer) => groupOf(layer) !== undefined);
+  const grouped = layers.find((layer) => groupOf(layer) !== undefined);
   return {
     ...bitsOf(layers.length > 0 ? widths : [bitsOfAlgorithm(name ?? '')]),
-    groupSize: groupOf(block) ?? (applyWeightsPolicy && groupOf(applyWeightsPolicy)),
+    groupSize: groupOf(block) ?? (grouped && groupOf(grouped)),
     packing: name,
     kvCacheBits,
   };

@@ -1,6 +1,6 @@
-import type { PlainFacts } from './fact-list.ts';
+import { type PlainFacts, withoutGaps } from './fact-list.ts';
 import { booleanAt, integerAt, isRecord, type JsonRecord, numberAt, recordAt, textAt } from './json.ts';
-import { METHODS, withoutGaps } from './quantisation-methods.ts';
+import { methodNamed, methodOf } from './quantisation-methods.ts';
 import { bitsOf, groupSize, MAX_BITS, MAX_MODULES, MIN_BITS } from './quantisation-parts.ts';
 
 /**
@@ -34,7 +34,7 @@ export function readQuantisation(config: JsonRecord, assumed?: string): PlainFac
       integerAt(config, 'seqlen', 1, 1e9),
     kvCacheBits: cache && numberAt(cache, 'num_bits', 1, 16),
   };
-  const special = METHODS.get(method ?? '')?.(config) ?? {};
+  const special = methodNamed(method).read?.(config) ?? {};
   // What an algorithm makes of its groups is for its own reader to say.
   const known = Object.hasOwn(config, 'quant_algo') ? { ...common, groupSize: undefined } : common;
   return { ...known, ...withoutGaps(special), ...dynamicBits(config, bits) };
@@ -52,25 +52,6 @@ export function describesQuantisation(config: JsonRecord): boolean {
     'config_groups',
     'group_size',
   ].some((name) => Object.hasOwn(config, name) && config[name] !== null);
-}
-
-/** Other spellings of a method. */
-const SPELLINGS: readonly (readonly [RegExp, string])[] = [
-  [/^bitsandbytes_[48]bit$/, 'bitsandbytes'],
-  [/^(intel\/)?auto[-_]round/, 'auto-round'],
-  [/^modelopt/, 'modelopt'],
-  [/^quark/, 'quark'],
-];
-
-/** The method that an object names, or shows by fields that only one method has. */
-export function methodOf(config: JsonRecord): string | undefined {
-  const named = textAt(config, 'quant_method', 40)?.toLowerCase();
-  if (named !== undefined) return SPELLINGS.find(([pattern]) => pattern.test(named))?.[1] ?? named;
-  if (booleanAt(config, 'load_in_4bit') === true || booleanAt(config, 'load_in_8bit') === true)
-    return 'bitsandbytes';
-  if (Object.hasOwn(config, 'w_bit')) return 'awq';
-  if (Object.hasOwn(config, 'desc_act')) return 'gptq';
-  return recordAt(config, 'config_groups') === undefined ? undefined : 'compressed-tensors';
 }
 
 /** GPTQModel's `dynamic` gives modules that match a pattern widths of their own; `-:` leaves them out. */

@@ -31,19 +31,6 @@ async function tensorsOf(file: RemoteFile, read: ReadFile): Promise<readonly Ten
   return typeof tensors === 'string' ? `${file.path}: a header with ${tensors}` : tensors;
 }
 
-/** The quantiser that leaves tensors of such names; undefined where the names do not tell. */
-export function methodOfTensors(tensors: readonly Tensor[]): string | undefined {
-  if (tensors.some(({ name, dtype }) => dtype === 'U32' && name.endsWith('.weight'))) {
-    if (tensors.some(({ name }) => name.endsWith('.scales'))) return 'mlx';
-  }
-  for (const { name } of tensors) {
-    if (name.endsWith('.q_weight')) return 'exl2';
-    if (name.endsWith('.trellis')) return 'exl3';
-    if (name.endsWith('.weight_packed')) return 'compressed-tensors';
-  }
-  return undefined;
-}
-
 const PLAIN_BITS: Readonly<Record<string, number>> = {
   F64: 64,
   F32: 32,

@@ -12,6 +12,7 @@ import {
   senselessIn,
 } from './model-config.ts';
 import { describesQuantisation, readQuantisation } from './quantisation.ts';
+import { methodOfFile } from './quantisation-methods.ts';
 import type { ReadFile } from './read-weights.ts';
 
 /** An honest one has a few kilobytes; maps of modules of GPTQModel have some hundred. */
@@ -79,16 +80,20 @@ export async function readSmallFiles(
   add('adapter_config.json', base && readAdapterConfig(base));
   if (quantize !== undefined && !described && !isOnnx)
     problems.push('quantize_config.json: describes no quantisation');
-  add('quantize_config.json', described ? readQuantisation(quantize, 'gptq') : undefined);
+  add(
+    'quantize_config.json',
+    described ? readQuantisation(quantize, methodOfFile('quantize_config.json')) : undefined,
+  );
   add('config.json', config && quantisationIn(config));
   add('hf_quant_config.json', exported && exportOf(exported));
   const odd = config === undefined ? [] : senselessIn(config);
   if (odd.length > 0) problems.push(`config.json: no sensible value of ${odd.join(', ')}`);
-  // AWQ wrote this file before transformers had a place for it.
   const nested = older && (recordAt(older, 'quantization_config') ?? older);
   add(
     'quant_config.json',
-    nested && describesQuantisation(nested) ? readQuantisation(nested, 'awq') : undefined,
+    nested && describesQuantisation(nested)
+      ? readQuantisation(nested, methodOfFile('quant_config.json'))
+      : undefined,
   );
   add('config.json', config && readModelConfig(config));
   add('computed', config && { parameters: impliedParameters(config) });
@@ -104,7 +109,7 @@ export async function readSmallFiles(
 function exportOf(exported: JsonRecord): PlainFacts | undefined {
   const block = recordAt(exported, 'quantization');
   if (block === undefined || textAt(block, 'quant_algo') === undefined) return undefined;
-  return readQuantisation(block, 'modelopt');
+  return readQuantisation(block, methodOfFile('hf_quant_config.json'));
 }
 
 /** The README as text; empty when there is none. Problems go where the caller collects them. */
