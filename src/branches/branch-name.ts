@@ -1,13 +1,13 @@
 import type { PlainFacts } from './fact-list.ts';
 import { METHODS } from './quantisation-methods.ts';
 
-/** Git cannot store longer ones on most disks. */
+/** Most file systems cannot store a longer name of a ref. */
 const MAX_LENGTH = 255;
 
 const IN_NAMES = Array.from(METHODS).flatMap(([name, { isInNames }]) => (isInNames ? [name] : []));
 const METHOD = new RegExp(`(?:^|[-_])(${IN_NAMES.join('|')})(?=$|[-_])`);
 
-/** What the name of a branch suggests. Only believed where nothing else says anything. */
+/** Facts that the name of a branch suggests: the least trusted origin. */
 export function readBranchName(name: string): PlainFacts {
   const text = name.slice(0, MAX_LENGTH).toLowerCase();
   const bits =
@@ -22,7 +22,7 @@ export function readBranchName(name: string): PlainFacts {
   return {
     method,
     bits: width !== undefined && width > 0 ? width : undefined,
-    // `--1g` is how -1 looks behind a hyphen.
+    // `gptq-4bit--1g` means a group size of -1.
     groupSize: group === undefined ? undefined : Number(group) < 0 ? 'none' : Number(group) || undefined,
     actOrder: order === null ? undefined : order[1] !== 'false',
     headBits: head === undefined ? undefined : Number(head),

@@ -6,7 +6,7 @@ import { bitsOf, groupSize, MAX_BITS, MAX_GROUP, MAX_MODULES, MIN_BITS } from '.
 /** Reads the fields of a description that only one method has; `quantisation.ts` reads those that methods share. */
 export type DescriptionReader = (config: JsonRecord) => PlainFacts;
 
-/** Version of the tool, and for EXL3 its codebook. */
+/** The version of the tool, and for EXL3 its codebook. */
 export const exl: DescriptionReader = (config) => {
   const parts = [textAt(config, 'version', 40), textAt(config, 'codebook', 20)];
   return { packing: parts.filter((part) => part !== undefined).join(', ') || undefined };
@@ -20,7 +20,7 @@ export const bitsandbytes: DescriptionReader = (config) => {
   return {
     bits: four ? 4 : eight ? 8 : undefined,
     packing: type === undefined ? undefined : double ? `${type}, double` : type,
-    // Files of 8-bit models have this field too, and nothing reads it.
+    // Files of 8-bit models have this field too, but no program reads it.
     dtype: four ? textAt(config, 'bnb_4bit_compute_dtype', 20) : undefined,
   };
 };
@@ -35,7 +35,7 @@ export const fp8: DescriptionReader = (config) => {
   };
 };
 
-/** The second number of a pair of sizes: weights of one row that share a scale. */
+/** The second of two sizes: the weights of one row that share a scale. */
 function blockWidth(config: JsonRecord, name: string): number | undefined {
   const block = Object.hasOwn(config, name) ? config[name] : undefined;
   const [, width] = Array.isArray(block) ? (block as unknown[]) : [];
@@ -44,7 +44,7 @@ function blockWidth(config: JsonRecord, name: string): number | undefined {
     : undefined;
 }
 
-/** The weights of all groups of modules; the first group's details stand for the rest. */
+/** The widths of all groups of modules; other details come from the first group. */
 export const compressedTensors: DescriptionReader = (config) => {
   const groups = Object.values(recordAt(config, 'config_groups') ?? {})
     .slice(0, 1000)
@@ -65,7 +65,7 @@ export const compressedTensors: DescriptionReader = (config) => {
   };
 };
 
-/** NVIDIA's exports: the groups of compressed-tensors, or only the name of the algorithm. */
+/** Exports of NVIDIA's tools: groups as in compressed-tensors, or only the name of the algorithm. */
 export const modelopt: DescriptionReader = (config) => {
   const named = quantAlgorithm(config);
   if (recordAt(config, 'config_groups') === undefined) return named;
@@ -87,7 +87,7 @@ export const hqq: DescriptionReader = (config) => {
   };
 };
 
-/** Every vector of weights is a sum of entries of codebooks. */
+/** A vector of weights is the sum of entries of several codebooks. */
 export const aqlm: DescriptionReader = (config) => {
   const [books, bits] = ['num_codebooks', 'nbits_per_codebook'].map((name) => integerAt(config, name, 1, 64));
   const [inputs, outputs] = ['in_group_size', 'out_group_size'].map((name) =>
@@ -101,7 +101,7 @@ export const aqlm: DescriptionReader = (config) => {
   };
 };
 
-/** Indices into codebooks, of a main and a residual vector; the last number of each pair is that of ordinary weights. */
+/** Indices into codebooks, of a main and a residual vector; the last number of each pair is for ordinary weights (not outliers). */
 export const vptq: DescriptionReader = (config) => {
   const layers = Object.values(recordAt(config, 'config_for_layers') ?? {}).slice(0, MAX_MODULES);
   const shared = recordAt(config, 'shared_layer_config');
@@ -120,7 +120,7 @@ export const vptq: DescriptionReader = (config) => {
   return bitsOf(widths);
 };
 
-/** AMD's: weights in one stage, or in a list of two, of which the narrower is stored. */
+/** AMD Quark: weights in one stage, or in a list of two, of which the narrower is stored. */
 export const quark: DescriptionReader = (config) => {
   const stages = (holder: unknown) => {
     const weight = isRecord(holder) ? holder['weight'] : undefined;
@@ -171,7 +171,7 @@ export const autoRound: DescriptionReader = (config) => {
   };
 };
 
-/** `mode` says how groups are scaled; modules with settings of their own stand beside the common ones. */
+/** `mode` is how groups are scaled; the settings of single modules are entries of the same object. */
 export const mlx: DescriptionReader = (config) => {
   const modules = Object.values(config).slice(0, MAX_MODULES).filter(isRecord);
   const bits = numberAt(config, 'bits', MIN_BITS, MAX_BITS);
