@@ -7,7 +7,7 @@ import { readSource } from './support/source-text.ts';
 
 const root = join(import.meta.dirname, '..');
 const src = join(root, 'src');
-/** Those with a line in README.md that says what they save; test/package.test.ts compares it with what is bundled. */
+/** Those with a line in README.md that says what they save; test/packaging/package.test.ts compares it with what is bundled. */
 const [, table = ''] = readFileSync(join(root, 'README.md'), 'utf8').split('\n## What it depends on\n');
 const packages = Array.from(table.matchAll(/^\| `([^`]+)` \|/gm), ([, name = '']) => name);
 

@@ -3,7 +3,7 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { Card } from './card.ts';
 import type { ReadFile } from './read-weights.ts';
 
-/** One commit, and all that is needed to describe what it holds. */
+/** One commit, and what is needed to describe its content. */
 export interface BranchSubject {
   readonly kind: BranchRow['kind'];
   readonly revision: string;
@@ -11,10 +11,10 @@ export interface BranchSubject {
   readonly date: string | undefined;
   readonly files: readonly RemoteFile[];
   readonly read: ReadFile;
-  /** Of the whole repository, as a rule. Others may be reading it at the same time. */
+  /** Usually that of the whole repository, shared by all of its branches. */
   readonly card: Promise<Card>;
-  /** Of the repository without its owner, which old quantisations are only described by. */
+  /** The name of the repository without its owner: often the only description of an old quantisation. */
   readonly repoName?: string;
-  /** Read everything there is to know, at the price of more requests. */
+  /** Read every fact, at the price of more requests. */
   readonly whole: boolean;
 }

@@ -1,13 +1,13 @@
 import type { PlainFacts } from './fact-list.ts';
 
-/** A card has a few hundred lines; what lies behind these is not looked at. */
+/** Lines that are read; a card has a few hundred. */
 const MAX_LINES = 20_000;
 const MAX_CELL = 400;
 
-/** What a README says, by the name of the branch or file that a row of its table is about. */
+/** The facts of a README, by the name of the branch or file that a row of its table describes. */
 export interface Card {
   readonly rows: ReadonlyMap<string, PlainFacts>;
-  /** From the front matter: true of every branch. */
+  /** From the front matter: valid for every branch. */
   readonly about: PlainFacts;
 }
 
@@ -19,7 +19,7 @@ export function readCard(text: string): Card {
     if (!isTableRow(lines[index]!) || !isRule(lines[index + 1]!)) continue;
     const columns = cellsOf(lines[index]!).map(columnOf);
     const named = columns.indexOf('key');
-    // Of mradermacher's cards the first column is a link; the type is what tells the rows apart.
+    // The first column of mradermacher's cards is a link; the type identifies a row.
     const first = named >= 0 ? named : columns.indexOf('label');
     if (first < 0) continue;
     for (index += 2; index < lines.length && isTableRow(lines[index]!); index += 1) {
@@ -82,7 +82,7 @@ function isRule(line: string): boolean {
 }
 
 function cellsOf(line: string): string[] {
-  // A bar behind a backslash belongs to the cell.
+  // `\|` is part of the cell.
   const cells = line
     .trim()
     .replace(/^\|/, '')
@@ -90,7 +90,7 @@ function cellsOf(line: string): string[] {
   return cells.map((cell) => cell.replaceAll('\\|', '|').trim());
 }
 
-/** The words of a cell without the marks of Markdown: a link is its text. */
+/** The text of a cell without Markdown: of a link, its text. */
 function plain(cell: string): string {
   return cell
     .slice(0, 4000)
@@ -132,7 +132,7 @@ function frontMatter(lines: readonly string[]): PlainFacts {
   return { license: value('license_name') ?? value('license'), baseModel: value('base_model') };
 }
 
-/** `- a` in the lines that follow, however far they are moved in. */
+/** The items `- a` of the lines that follow, with any indentation. */
 function listBelow(block: readonly string[], start: number): string[] {
   const items: string[] = [];
   for (const line of block.slice(start, start + 20)) {
@@ -156,7 +156,7 @@ function unquoted(text: string): string {
     .trim();
 }
 
-/** The row about a GGUF file: by its name, with and without the ending and the owner that some put in front of it, or by its type. */
+/** The row about a GGUF file: by its name, with or without the extension and the owner as a prefix, or by its type. */
 export function cardRow(card: Card, file: string, label: string | undefined): PlainFacts | undefined {
   const stem = file.replace(/\.gguf$/i, '');
   const bare = stem.replace(/^[^_]+_/, '');

@@ -1,45 +1,32 @@
 import type { PlainFacts } from './fact-list.ts';
 import { exact } from './kv-cache.ts';
+import { methodNamed } from './quantisation-methods.ts';
 import { ELEMENT_BITS, type Tensor } from './safetensors-header.ts';
 
-/** What is known of the quantisation before the tensors are counted. */
+/** The facts of the quantisation that counting needs. */
 export interface Packing {
   readonly method: string;
-  /** Of all packed words; undefined where modules differ or nobody says it. */
+  /** Per weight, in all packed tensors; undefined where modules differ or it is unknown. */
   readonly bits: number | undefined;
   /** Weights that share a scale. */
   readonly groupSize: number | undefined;
 }
 
-/** Trellises, codebooks and the like: their tensors do not tell how many weights they hold. */
-const UNTOLD: ReadonlySet<string> = new Set([
-  'exl2',
-  'exl3',
-  'aqlm',
-  'bitnet',
-  'fp_quant',
-  'hqq',
-  'quip',
-  'sinq',
-  'spqr',
-  'vptq',
-]);
-
-/** What quantisers store beside the weights. */
+/** Tensors that quantisers store in addition to the weights. */
 const TABLES =
   /(\.(g_idx|qzeros|scales|biases|q_scale|q_scale_max|q_groups|q_perm|q_invperm|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*|weight_scale(_inv|_2)?|weight_scales|weight_zero_point|weight_shape|weight_g_idx|weight_global_scale|(input|output|pre_quant|k|v|q|prob_output)_scale|input_global_scale|activation_scaling_factor|prequant_scaling_factor|weights_scaling_factor(_2)?|SCB|weight_format)|_scales|_scale_inv)$/;
 
-/** Positions, masks and the like, which models keep beside their weights. */
+/** Positions and masks: integers that are not packed weights. */
 const COUNTERS = /(ids|index|indexes|mask|\.bias|masked_bias|num_batches_tracked)$/;
 
 /**
- * Parameters and bytes of all tensors of a model. Packed weights count for what they hold: GPTQ and AWQ put
- * 32/bits values into an I32, MLX into a U32, bitsandbytes 8/bits into a U8, 4-bit floats two into a U8; their scales and
- * tables hold no parameters. Unknown where words hold what nobody says.
+ * Parameters and bytes of all tensors of a model. Packed tensors are unpacked: GPTQ and AWQ put
+ * 32/bits values into an I32, MLX into a U32, bitsandbytes 8/bits into a U8, 4-bit floats two into a U8. Scales and
+ * tables hold no parameters. `parameters` is undefined where the packing is unknown.
  */
 export function countParameters(tensors: readonly Tensor[], packing: Packing): PlainFacts {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  let parameters: number | undefined = UNTOLD.has(packing.method) ? undefined : 0;
+  let parameters: number | undefined = methodNamed(packing.method).isOpaque ? undefined : 0;
   let tensorBytes = 0;
   for (const tensor of tensors) {
     tensorBytes += tensor.bytes;
@@ -54,33 +41,37 @@ export function countParameters(tensors: readonly Tensor[], packing: Packing): P
 }
 
 function parametersOf(
-  { name, dtype, shape }: Tensor,
+  tensor: Tensor,
   { method, bits, groupSize }: Packing,
   byName: ReadonlyMap<string, Tensor>,
 ): number | undefined {
+  const { name, dtype, shape } = tensor;
   const elements = elementsOf(shape);
   const sibling = (ending: string) => byName.get(name.replace(/\.[^.]*$/, ending));
-  // Two 4-bit floats in a byte, with a scale for every few; 8-bit floats have a type of their own.
+  // Two 4-bit floats in a byte, with scales for groups; 8-bit floats have their own dtype.
   const isByte = dtype === 'U8';
   if (isByte && /\.weight(_packed)?$/.test(name) && sibling('.weight_scale') !== undefined)
     return 2 * elements;
   if (isByte && name.endsWith('_blocks')) return 2 * elements;
-  if (method === 'mlx' && dtype === 'U32') {
-    const scales = sibling('.scales');
-    if (scales !== undefined && groupSize !== undefined) return elementsOf(scales.shape) * groupSize;
-  }
-  const isPacked =
-    /\.(qweight|weight_packed)$/.test(name) ||
-    (method === 'mlx' && dtype === 'U32') ||
-    (method === 'bitsandbytes' && isByte);
+  const { packs, scales: ending } = methodNamed(method);
+  const packsThis = packs?.(tensor) === true;
+  const scales = packsThis && ending !== undefined ? sibling(ending) : undefined;
+  if (scales !== undefined && groupSize !== undefined) return elementsOf(scales.shape) * groupSize;
+  const isPacked = packsThis || /\.(qweight|weight_packed)$/.test(name);
   const width = ELEMENT_BITS[dtype];
   if (isPacked)
     return bits === undefined || width === undefined ? undefined : Math.round((elements * width) / bits);
-  // Whole numbers under a name that no method here is known for: something is packed into them.
+  // Integers under a name that no known method uses: packed in an unknown way.
   const isOdd = /^([IU](16|32)|U8)$/.test(dtype) && shape.length > 1 && !COUNTERS.test(name);
   return method !== 'none' && isOdd ? undefined : elements;
 }
 
 function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, one) => product * one, 1);
+}
+
+/** Bits per weight to two digits. Undefined above 64: then the bytes are not those of these parameters. */
+export function bitsPerWeight(bytes: number, parameters: number): number | undefined {
+  const bits = Math.round((800 * bytes) / parameters) / 100;
+  return bits > 64 ? undefined : bits;
 }

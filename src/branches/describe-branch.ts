@@ -6,18 +6,19 @@ import { missingText, setBytes, type WeightSet, weightSets } from '../model/weig
 import { isAdapterMethod } from './adapter.ts';
 import { readBranchName } from './branch-name.ts';
 import type { BranchSubject } from './branch-subject.ts';
-import { countParameters } from './count-parameters.ts';
-import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
+import { bitsPerWeight, countParameters } from './count-parameters.ts';
+import { type Finding, mergeFindings, type PlainFacts, withoutGaps } from './fact-list.ts';
 import { ggufRows } from './gguf-rows.ts';
-import { withoutGaps } from './quantisation-methods.ts';
-import { methodOfTensors, plainWeights, readTensors } from './read-weights.ts';
+import { loadsInExllama, methodOfTensors } from './quantisation-methods.ts';
+import { plainWeights, readTensors } from './read-weights.ts';
 import { attempt, readSmallFiles } from './small-files.ts';
 
-/** So many headers are read for one row of the table; a model in more parts is known by its index, a single request. */
+/** Headers that are read for one row of the table; for a model in more parts its index is read, in one request. */
 const MAX_PARTS = 8;
 const MAX_PARTS_WHOLE = 256;
 const INDEX: Origin = 'model.safetensors.index.json';
-/** The rows of one branch: itself, and every quantisation in it that can be downloaded alone. */
+
+/** The rows of one branch: the branch itself, and every quantisation in it that can be downloaded alone. */
 export async function describeBranch(subject: BranchSubject): Promise<BranchRow[]> {
   const { files, read, whole } = subject;
   const sets = weightSets(files);
@@ -29,7 +30,7 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
   ]);
   const problems = [...small.problems, ...tensors.problems];
   const quantised = small.findings.find(({ facts }) => facts.method !== undefined)?.facts;
-  // A header counts, a shape only implies.
+  // The parameters that a header counts come before those that the shape implies.
   const implied = small.findings.filter(({ origin }) => origin === 'computed');
   const loadedBytes = main?.loaded.reduce((sum, { size }) => sum + size, 0) ?? 0;
   const told = small.findings.filter(({ origin }) => origin !== 'computed');
@@ -74,7 +75,7 @@ export async function describeBranch(subject: BranchSubject): Promise<BranchRow[
   return [row, ...variants];
 }
 
-/** What the name of the branch says; where a quantised branch says nothing, also that of the repository. */
+/** Facts from the name of the branch; for what a quantised branch lacks, from the name of the repository. */
 function nameFindings({ revision, repoName }: BranchSubject, findings: readonly Finding[]): Finding[] {
   const ofBranch = revision === 'main' ? {} : readBranchName(revision);
   const method = findings.find(({ facts }) => facts.method !== undefined)?.facts.method;
@@ -86,7 +87,7 @@ function nameFindings({ revision, repoName }: BranchSubject, findings: readonly 
   return [own, { origin: 'name', facts: Object.fromEntries(missing) }];
 }
 
-/** Weights that are added to those of another model. */
+/** Whether the weights are an adapter for another model. */
 function isAdapter(set: WeightSet<RemoteFile> | undefined): boolean {
   const names = set?.loaded.map(({ path }) => path.slice(path.lastIndexOf('/') + 1)) ?? [];
   return names.length > 0 && names.every((name) => name.startsWith('adapter_model'));
@@ -100,7 +101,7 @@ function mainSet(sets: readonly WeightSet<RemoteFile>[]): WeightSet<RemoteFile> 
   return sets[0];
 }
 
-/** Files of the format that counts which are not loaded, because others hold the same weights. */
+/** Files of the main format that are not loaded, because other files hold the same weights. */
 function otherCopies(main: WeightSet<RemoteFile> | undefined): FormatShare | undefined {
   const loaded = new Set(main?.loaded);
   const rest = (main?.files ?? []).filter((file) => !loaded.has(file));
@@ -136,15 +137,15 @@ function tensorFindings(
     return [{ origin, facts: { ...plainWeights(tensors), ...countParameters(tensors, plain) } }];
   const mixed = quantised?.mixedBits !== undefined;
   const group = quantised?.groupSize;
-  // Of words of several widths nobody can say how many values they hold.
+  // With several widths the number of values in a packed word is unknown.
   const bits = mixed ? undefined : (quantised?.bits ?? readBranchName(revision).bits);
   const groupSize = typeof group === 'number' ? group : undefined;
   return [{ origin, facts: { method, ...countParameters(tensors, { method, bits, groupSize }) } }];
 }
 
 /**
- * An index that speaks of other bytes than the files have is that of the model before it was quantised: EXL2 copies every
- * file. The listing counts in its place.
+ * EXL2 copies the index of the model that it quantises. An index whose size does not match the files is such a copy:
+ * use the size in the listing instead.
  */
 function trueIndex(findings: readonly Finding[], loadedBytes: number, hasHeader: boolean): Finding[] {
   return findings.map((finding) => {
@@ -156,24 +157,19 @@ function trueIndex(findings: readonly Finding[], loadedBytes: number, hasHeader:
   });
 }
 
-/** All bytes of all tensors over all parameters: more than the bits of the matrices, because the rest is not quantised. */
+/** Bits of all tensors per parameter: more than the width of the matrices, because the other tensors are not quantised. */
 function meanBits(findings: readonly Finding[]): number | undefined {
   const first = (name: 'tensorBytes' | 'parameters') =>
     findings.map(({ facts }) => facts[name]).find((value) => value !== undefined);
   const [bytes, parameters] = [first('tensorBytes'), first('parameters')];
-  if (bytes === undefined || parameters === undefined) return undefined;
-  const bits = Math.round((800 * bytes) / parameters) / 100;
-  return bits > 64 ? undefined : bits;
+  return bytes === undefined || parameters === undefined ? undefined : bitsPerWeight(bytes, parameters);
 }
 
-/** The card's word on ExLlama is of its day; today's rule stands beside it where they differ. */
+/** What the card says of ExLlama may be outdated: add today's rule, so that a difference is shown. */
 function exllamaFindings(card: PlainFacts, quantised: PlainFacts | undefined): Finding[] {
-  const { method, bits } = quantised ?? {};
-  const loads = method === 'exl2' || method === 'exl3' || (method === 'gptq' && bits === 4);
-  const known = method === 'exl2' || method === 'exl3' || (method === 'gptq' && bits !== undefined);
   return [
     { origin: 'card', facts: { exllama: card.exllama } },
-    { origin: 'rule', facts: { exllama: known ? loads : undefined } },
+    { origin: 'rule', facts: { exllama: loadsInExllama(quantised?.method, quantised?.bits) } },
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { Conflict, Fact, FactName, Facts, FactTypes, Origin } from '../model/branch-facts.ts';
 
-/** Facts of one place, before they are laid beside those of others. Undefined values are left out. */
+/** The facts from one origin. Undefined values count as absent. */
 export type PlainFacts = { readonly [Name in FactName]?: FactTypes[Name] | undefined };
 
 export interface Finding {
@@ -8,7 +8,7 @@ export interface Finding {
   readonly facts: PlainFacts;
 }
 
-/** These are opinions or wordings: two places that differ in them do not contradict each other. */
+/** Opinions and wordings: different values from two origins are not a conflict. */
 const NEVER_IN_CONFLICT: ReadonlySet<FactName> = new Set([
   'description',
   'packing',
@@ -24,7 +24,7 @@ const NEVER_IN_CONFLICT: ReadonlySet<FactName> = new Set([
   'kvGroups',
 ]);
 
-/** The facts of several places, the most trusted first. The first word counts; later ones that differ are shown. */
+/** Merges findings, the most trusted first. The first value of a fact counts; later values that differ become conflicts. */
 export function mergeFindings(findings: readonly Finding[]): { facts: Facts; conflicts: Conflict[] } {
   const facts: Partial<Record<FactName, Fact<unknown>>> = {};
   const conflicts: Conflict[] = [];
@@ -42,9 +42,14 @@ export function mergeFindings(findings: readonly Finding[]): { facts: Facts; con
   return { facts: facts as Facts, conflicts };
 }
 
+/** The facts that have a value. */
+export function withoutGaps(facts: PlainFacts): PlainFacts {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}
+
 function same(name: FactName, left: unknown, right: unknown): boolean {
   if (typeof left === 'number' && typeof right === 'number') {
-    // A name says 4.65 as 4_6 or rounds it; a count of parameters is written as 7B.
+    // Names round 4.65 bits to 4_6, and a number of parameters to 7B.
     const tolerance = name === 'parameters' ? 0.25 * left : name === 'bits' && left % 1 !== 0 ? 0.1 : 1e-9;
     return Math.abs(left - right) <= tolerance;
   }

@@ -3,22 +3,23 @@ import { missingText } from '../model/weight-set.ts';
 import { isAdapterMethod } from './adapter.ts';
 import { llamaCacheBytes, vllmCacheBytes } from './kv-cache.ts';
 import { lossOf, measuredLoss, widthOf } from './quality.ts';
+import { methodNamed } from './quantisation-methods.ts';
 
-/** What a program takes beside weights and cache: its own context on the GPU, activations, buffers. A rule of thumb. */
+/** Estimated bytes of a program in addition to weights and cache: its GPU context, activations, buffers. */
 export const RUNTIME_BYTES = 800_000_000;
-/** Context length that is assumed unless told otherwise, if the model has as much. */
+/** Tokens of context by default, unless the model has less. */
 export const DEFAULT_CONTEXT = 4096;
-/** From here on the difference between the caches of vLLM and llama.cpp is worth a word. */
+/** The caches of vLLM and llama.cpp are both shown where they differ by more than this fraction. */
 const WORTH_A_WORD = 0.1;
 
 export interface MemoryQuestion {
-  /** Bytes that there are. */
+  /** Bytes available. */
   readonly memory: number;
   /** Tokens; undefined for the model's own, capped at `DEFAULT_CONTEXT`. */
   readonly context: number | undefined;
 }
 
-/** Weights, keys and values of the context, and the runtime: does it fit? */
+/** Sums weights, keys and values of the context, and the runtime, and compares the sum with the memory. */
 export function fitOf(row: BranchRow, { memory, context: asked }: MemoryQuestion): Fit {
   const { facts } = row;
   const own = facts.context?.value;
@@ -41,7 +42,7 @@ export function fitOf(row: BranchRow, { memory, context: asked }: MemoryQuestion
   };
 }
 
-/** What vLLM keeps for the same context, where that is another figure. */
+/** Bytes that vLLM keeps for the same context, where they differ from `kvCache`. */
 function vllmCache({ facts }: BranchRow, context: number, kvCache: number | undefined): number | undefined {
   const groups = facts.kvGroups?.value;
   if (groups === undefined || kvCache === undefined) return undefined;
@@ -50,8 +51,8 @@ function vllmCache({ facts }: BranchRow, context: number, kvCache: number | unde
 }
 
 /**
- * Rows from the best to the worst choice, each with the reasons. What fits comes before what does not; among what fits, what
- * loses least of the model, then more bits, smaller groups, act order; what does not fit is ordered by how little is missing.
+ * Rows from the best to the worst choice, each with the reasons. What fits comes before what does not; among what fits, the
+ * least loss of quality, then more bits, smaller groups, act order; what does not fit is ordered by its total size.
  */
 export function rankRows(rows: readonly BranchRow[], question: MemoryQuestion): RankedRow[] {
   const measured = rows.map((row) => ({ row, fit: fitOf(row, question) }));
@@ -69,7 +70,7 @@ function isAsGood(row: BranchRow, best: BranchRow): boolean {
 
 function compare(left: RankedRow, right: RankedRow): number {
   if (left.fit.fits !== right.fit.fits) return left.fit.fits ? -1 : 1;
-  if (!left.fit.fits) return useless(left) - useless(right) || left.fit.total - right.fit.total;
+  if (!left.fit.fits) return unloadable(left) - unloadable(right) || left.fit.total - right.fit.total;
   return (
     lossOf(left.row) - lossOf(right.row) ||
     widthOf(right.row) - widthOf(left.row) ||
@@ -86,8 +87,8 @@ function groupOf({ facts }: BranchRow): number {
   return typeof group === 'number' ? group : Number.MAX_SAFE_INTEGER;
 }
 
-/** Nothing to load: no weights, or parts of them. */
-function useless({ row, fit }: RankedRow): number {
+/** 1 where a row cannot be loaded: no weights, or only parts of them. */
+function unloadable({ row, fit }: RankedRow): number {
   return fit.weights > 0 && (row.missingParts ?? 0) === 0 ? 0 : 1;
 }
 
@@ -103,12 +104,12 @@ function reasonsFor(row: BranchRow, fit: Fit, first: boolean, asGood: boolean): 
   const own = facts.context?.value;
   if (own !== undefined && fit.context > own) reasons.push(`made for ${own} tokens`);
   const bits = facts.bits?.value;
-  if (fit.fits && facts.method?.value === 'gptq' && bits !== undefined)
+  if (fit.fits && methodNamed(facts.method?.value).exllama === 'four-bit' && bits !== undefined)
     reasons.push(bits === 4 ? 'ExLlama has kernels for it' : 'ExLlama kernels are 4-bit only');
   return reasons;
 }
 
-/** Why a row that fits stands where it stands. */
+/** The reasons for the rank of a row that fits. */
 function rankReasons(row: BranchRow, first: boolean, asGood: boolean): string[] {
   const loss = measuredLoss(row);
   if (loss !== undefined) {

@@ -2,15 +2,15 @@ import type { PlainFacts } from './fact-list.ts';
 import { exact, kvPerToken } from './kv-cache.ts';
 import { ggufKvGroups, largest, whole } from './kv-gguf.ts';
 
-/** Bytes of one file that are read for its header: vocabularies of 250,000 words have some 10 MB. */
+/** Bytes of one file that are read at most for its header: a vocabulary of 250,000 tokens has about 10 MB. */
 export const MAX_GGUF_BYTES = 24_000_000;
 
-/** Reads bytes `[start, end)` of one file; less at its end. */
+/** Reads bytes `[start, end)` of one file; fewer at its end. */
 export type ReadBytes = (start: number, end: number) => Promise<Uint8Array>;
 
-/** What the header of a GGUF file says. Throws an Error with a short sentence where it makes no sense. */
+/** Reads the facts in the header of a GGUF file. Throws an Error with a short sentence if the header is invalid. */
 export async function readGgufHeader(size: number, read: ReadBytes): Promise<PlainFacts> {
-  // Loaded here: most repositories have no such file.
+  // Imported on demand: most repositories have no GGUF file.
   const { gguf, GGMLQuantizationType, GGMLFileQuantizationType } = await import('@huggingface/gguf');
   const parsed = await gguf('https://file.invalid/model.gguf', {
     computeParametersCount: true,
@@ -66,7 +66,7 @@ function mixOf(counts: ReadonlyMap<string, number>): string | undefined {
   return sorted.length === 0 ? undefined : sorted.map(([name, count]) => `${count} ${name}`).join(', ');
 }
 
-/** The word that ends an answer, by its number in the vocabulary. */
+/** The token that ends an answer, found by its id in the vocabulary. */
 function stopToken(values: Readonly<Record<string, unknown>>): string[] | undefined {
   const id = whole(values['tokenizer.ggml.eos_token_id']);
   const tokens = values['tokenizer.ggml.tokens'];
@@ -74,6 +74,6 @@ function stopToken(values: Readonly<Record<string, unknown>>): string[] | undefi
   return token === undefined ? undefined : [token];
 }
 
-function text(value: unknown, most: number): string | undefined {
-  return typeof value === 'string' && value.trim() !== '' ? value.slice(0, most) : undefined;
+function text(value: unknown, maxLength: number): string | undefined {
+  return typeof value === 'string' && value.trim() !== '' ? value.slice(0, maxLength) : undefined;
 }

@@ -5,11 +5,12 @@ import { goesWith, weightFormat } from '../model/weight-format.ts';
 import { missingText, setBytes, type WeightSet } from '../model/weight-set.ts';
 import type { BranchSubject } from './branch-subject.ts';
 import { type Card, cardRow } from './card.ts';
+import { bitsPerWeight } from './count-parameters.ts';
 import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
 import { readGgufHeader } from './gguf-header.ts';
 import { attempt } from './small-files.ts';
 
-/** Headers have megabytes because of the vocabulary, so the table reads one per model; all quantisations share its shape. */
+/** A header has megabytes, because it contains the vocabulary: the table reads one per model, whose quantisations share its shape. */
 const MAX_HEADERS = 4;
 const MAX_HEADERS_WHOLE = 16;
 
@@ -22,7 +23,7 @@ interface Base {
 
 type Sets = readonly WeightSet<RemoteFile>[];
 
-/** One row per quantisation; parts of one file and the projector belong to it. */
+/** One row per quantisation, with all of its parts and its projector. */
 export async function ggufRows(sets: Sets, base: Base, small: readonly Finding[]): Promise<BranchRow[]> {
   if (sets.length === 0) return [];
   const { subject } = base;
@@ -49,7 +50,7 @@ export async function ggufRows(sets: Sets, base: Base, small: readonly Finding[]
   });
 }
 
-/** The cheapest file of each model; of many models the first few. */
+/** The cheapest file of each model, for the first `MAX_HEADERS` models. */
 function samples(sets: Sets): WeightSet<RemoteFile>[] {
   const models = new Set(sets.map(({ model }) => model));
   return Array.from(models)
@@ -72,10 +73,11 @@ function rowOf(
   const stem = name?.whole.slice(name.whole.lastIndexOf('/') + 1) ?? '';
   const about = cardRow(card, stem, label) ?? {};
   const weightBytes = setBytes(set);
+  const bytes = set.files.reduce((sum, { size }) => sum + size, 0);
   const parameters = findings.map(({ facts }) => facts.parameters).find((count) => count !== undefined);
   const merged = mergeFindings([
     ...findings,
-    { origin: 'computed', facts: { bitsPerWeight: bitsPerWeight(set, parameters) } },
+    { origin: 'computed', facts: { bitsPerWeight: parameters && bitsPerWeight(bytes, parameters) } },
     { origin: 'card', facts: { ...about, bits: undefined } },
     { origin: 'card', facts: card.about },
     { origin: 'name', facts: { method: 'gguf', quantisation: label, bits: bitsOfLabel(label) } },
@@ -101,7 +103,7 @@ function rowOf(
   };
 }
 
-/** The smallest file in one piece: only the header of a whole one counts all parameters. */
+/** The smallest file in one part: only the header of a whole file counts all parameters. */
 function cheapest(sets: Sets): WeightSet<RemoteFile> {
   const whole = sets.filter((set) => set.files.length === 1 || set.joined);
   return (whole.length > 0 ? whole : sets).toSorted((left, right) => setBytes(left) - setBytes(right))[0]!;
@@ -117,7 +119,7 @@ async function headerOf(
   const facts = await attempt(file.path, problems, () =>
     readGgufHeader(file.size, (start, end) => read(file, start, end)),
   );
-  // Each part that llama.cpp cut has only its own tensors in its header.
+  // The header of a part made by llama.cpp lists only the tensors of that part.
   return (
     facts &&
     (set.files.length > 1 && !set.joined ? { ...facts, parameters: undefined, mix: undefined } : facts)
@@ -134,7 +136,7 @@ function firstKnown(
   return [{}, undefined];
 }
 
-/** Headers know the types of llama.cpp only: `Q6_K` of a file whose name says `Q6_K_P`, `Q4_K_M` of most that are `UD-`. */
+/** Headers know only the types of llama.cpp: `Q6_K` where the name says `Q6_K_P`, `Q4_K_M` for most `UD-` files. */
 function withLabel(facts: PlainFacts, label: string | undefined): PlainFacts {
   const type = facts.quantisation;
   if (type === undefined || label === undefined || type === label) return facts;
@@ -143,16 +145,8 @@ function withLabel(facts: PlainFacts, label: string | undefined): PlainFacts {
     : facts;
 }
 
-/** What does not depend on the quantisation. */
+/** The facts that do not depend on the quantisation. */
 function shared(sample: PlainFacts, other: boolean): PlainFacts {
   if (!other) return { parameters: sample.parameters };
   return { ...sample, quantisation: undefined, mix: undefined };
-}
-
-function bitsPerWeight(set: WeightSet<RemoteFile>, parameters: number | undefined): number | undefined {
-  if (parameters === undefined) return undefined;
-  const bytes = set.files.reduce((sum, { size }) => sum + size, 0);
-  const bits = Math.round((800 * bytes) / parameters) / 100;
-  // More than a double for every weight: the header does not count what is in the file.
-  return bits > 64 ? undefined : bits;
 }

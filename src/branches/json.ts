@@ -1,11 +1,11 @@
-/** Reading of JSON that nobody has checked: a field is there with the type that is expected, or it is not there. */
+/** Untrusted JSON: a field of another type than the expected one counts as absent. */
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
 export function isRecord(value: unknown): value is JsonRecord {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** The object that a text holds, or the sentence that says why there is none. */
+/** Parses an object; returns the reason as a phrase if the text is not one. */
 export function parseRecord(text: string): JsonRecord | string {
   let value: unknown;
   try {
@@ -21,14 +21,14 @@ export function recordAt(from: JsonRecord, name: string): JsonRecord | undefined
   return isRecord(value) ? value : undefined;
 }
 
-/** A number within bounds; anything else is taken for missing. */
-export function numberAt(from: JsonRecord, name: string, least: number, most: number): number | undefined {
+/** A number within bounds; any other value counts as absent. */
+export function numberAt(from: JsonRecord, name: string, min: number, max: number): number | undefined {
   const value = own(from, name);
-  return typeof value === 'number' && value >= least && value <= most ? value : undefined;
+  return typeof value === 'number' && value >= min && value <= max ? value : undefined;
 }
 
-export function integerAt(from: JsonRecord, name: string, least: number, most: number): number | undefined {
-  const value = numberAt(from, name, least, most);
+export function integerAt(from: JsonRecord, name: string, min: number, max: number): number | undefined {
+  const value = numberAt(from, name, min, max);
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
@@ -37,19 +37,19 @@ export function booleanAt(from: JsonRecord, name: string): boolean | undefined {
   return typeof value === 'boolean' ? value : undefined;
 }
 
-/** A text that is not empty; no field that is read here is honestly longer than this. */
-export function textAt(from: JsonRecord, name: string, most = 200): string | undefined {
+/** A text that is not empty, cut to `maxLength` characters. */
+export function textAt(from: JsonRecord, name: string, maxLength = 200): string | undefined {
   const value = own(from, name);
-  return typeof value === 'string' && value.trim() !== '' ? value.slice(0, most) : undefined;
+  return typeof value === 'string' && value.trim() !== '' ? value.slice(0, maxLength) : undefined;
 }
 
-/** Never what an object inherits: a name like `constructor` is no field. */
+/** Ignores inherited properties such as `constructor`. */
 function own(from: JsonRecord, name: string): unknown {
   return Object.hasOwn(from, name) ? from[name] : undefined;
 }
 
-/** Fields that are there with a value that `accepts` does not take; null counts as not there. */
-export function senseless(
+/** The names of fields whose values `accepts` refuses; null counts as absent. */
+export function invalidFields(
   from: JsonRecord,
   names: readonly string[],
   accepts: (value: unknown) => boolean,

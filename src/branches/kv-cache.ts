@@ -1,30 +1,30 @@
 import type { KvGroup } from '../model/branch-facts.ts';
 
-/** Bytes of one key or value: caches are kept in 16 bits unless a program is told otherwise. */
+/** Bytes of one key or value: programs keep caches in 16 bits by default. */
 export const KV_BYTES = 2;
-/** No model has more; a list of layers in a file may be as long as its sender likes. */
+/** A limit for lists of layers, which come from a server. */
 export const MAX_LAYERS = 10_000;
-/** Layers differ in a handful of ways at most; searched networks in some dozen. */
+/** Most models have a few kinds of layers, those from an architecture search some dozens. */
 const MAX_GROUPS = 100;
-/** llama.cpp: `--ubatch-size` of 512 beside the window, and caches of window layers in steps of 256. */
+/** llama.cpp adds `--ubatch-size` (512) to the window, and rounds caches of window layers up to 256. */
 const UBATCH = 512;
 const PADDING = 256;
 /** vLLM: `max_num_batched_tokens` of its server on a large GPU. */
 const BATCHED_TOKENS = 8192;
 
-/** What a layer looks back on: everything, a window, a chunk that begins anew, or nothing that grows. */
+/** The range of tokens whose keys and values a layer keeps: all, a sliding window, a chunk that restarts, or none. */
 export type LayerKind = 'full' | 'window' | 'chunk' | 'none';
 
 /** Keys and values of one layer, by its number. */
 export interface LayerCache {
   readonly kind: LayerKind;
-  /** Numbers that one token adds: keys and values of all heads. */
+  /** Numbers per token: keys and values of all heads. */
   readonly width: number;
 }
 
 /**
- * Layers of one kind and width together; undefined where a number cannot be honest. `window` counts for window layers
- * and chunks; without one they look back on everything.
+ * Groups layers by kind and width; undefined where a number is impossible. `window` applies to window layers
+ * and chunks; without it they keep all tokens.
  */
 export function groupLayers(
   layers: readonly LayerCache[],
@@ -44,12 +44,12 @@ export function groupLayers(
   return groups.size > MAX_GROUPS ? undefined : [...groups.values()];
 }
 
-/** Bytes that one token of context takes, before a window is full. */
+/** Bytes per token of context, before a window is full. */
 export function kvPerToken(groups: readonly KvGroup[]): number | undefined {
   return exact(groups.reduce((sum, { layers, bytesPerToken }) => sum + layers * bytesPerToken, 0));
 }
 
-/** What llama.cpp allocates for so many tokens of one sequence: window layers keep the window and one batch. */
+/** Bytes that llama.cpp allocates for `context` tokens of one sequence: window layers keep the window and one batch. */
 export function llamaCacheBytes(groups: readonly KvGroup[], context: number): number {
   return sum(groups, (group) => {
     if (group.window === undefined || group.ignoredByLlama === true) return context;
@@ -57,7 +57,7 @@ export function llamaCacheBytes(groups: readonly KvGroup[], context: number): nu
   });
 }
 
-/** What vLLM keeps at most for one sequence of so many tokens: its batches are larger. */
+/** Bytes that vLLM keeps at most for one sequence of `context` tokens: its batches are larger. */
 export function vllmCacheBytes(groups: readonly KvGroup[], context: number): number {
   return sum(groups, ({ window, chunked }) => {
     if (window === undefined) return context;
@@ -81,13 +81,13 @@ export function periodicKinds(
   );
 }
 
-/** Of numbers that multiply to more than can be counted none was honest. */
+/** The number itself, or undefined if it is too large to be exact: then a factor was invalid. */
 export function exact(product: number): number | undefined {
   return Number.isSafeInteger(product) ? product : undefined;
 }
 
 /**
- * How often a layer looks back on everything where the files do not say it: the period, and whether that layer comes first.
+ * The period of full layers, for families whose files do not state it, and whether the full layer comes first.
  * From the loaders of llama.cpp (`set_swa_pattern` in `src/models/`); names are those of GGUF files.
  */
 export const WINDOW_PERIODS: ReadonlyMap<string, readonly [period: number, fullFirst: boolean]> = new Map([
@@ -107,10 +107,10 @@ export const WINDOW_PERIODS: ReadonlyMap<string, readonly [period: number, fullF
   ['smallthinker', [4, true]],
 ]);
 
-/** Llama 4 attends in chunks of so many tokens; llama.cpp has the number in its loader. */
+/** Tokens per chunk of Llama 4, as in the loader of llama.cpp. */
 export const LLAMA4_CHUNK = 8192;
 
-/** Models that read a text once and keep nothing of it. llama.cpp makes no cache for them, vLLM an empty one. */
+/** Encoders keep no keys and values: llama.cpp makes no cache for them, vLLM an empty one. */
 const ENCODERS: ReadonlySet<string> = new Set([
   'albert',
   'camembert',
@@ -143,14 +143,14 @@ const ENCODERS: ReadonlySet<string> = new Set([
   'wavlm',
   'wavtokenizer-dec',
   'xlm',
-  // Diffusion over a whole text: no cache either.
+  // Text diffusion has no cache either.
   'dream',
   'llada',
   'llada-moe',
   'rnd1',
 ]);
 
-/** State instead of keys and values, of a size that does not grow. */
+/** Families with a state of constant size instead of keys and values. */
 const RECURRENT = /^(mamba\d?|falcon[-_]mamba|rwkv.*|arwkv\d|xlstm)$/;
 
 /** Whether a family keeps no keys and values at all. */

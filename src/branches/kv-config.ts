@@ -11,13 +11,13 @@ import {
 } from './kv-cache.ts';
 import type { Shape } from './model-shape.ts';
 
-/** An encoder's states are kept beside the decoder's, and both have names of their own: not reckoned. */
+/** Families that also keep the states of an encoder, under other names: not computed. */
 const ENCODER_DECODERS =
   /^(m?t5|umt5|bart|mbart|marian|pegasus.*|whisper|m2m_100|nllb.*|led|prophetnet|speech_.*)$/;
-/** Families whose `sliding_window` llama.cpp does not look at; vLLM does. */
+/** Families whose `sliding_window` llama.cpp ignores and vLLM uses. */
 const WINDOW_IGNORED = /^(mistral|ministral.*|phi3|phimoe|starcoder2)$/;
 
-/** Keys and values that llama.cpp would keep for a model, by its `config.json`; undefined where that is not enough. */
+/** The keys and values that llama.cpp keeps for a model, from its `config.json`; undefined where that is not enough. */
 export function configKvGroups(shape: Shape): readonly KvGroup[] | undefined {
   const { family, layers, text } = shape;
   if (keepsNothing(family) || keepsNothing(shape.outerFamily)) return [];
@@ -50,7 +50,7 @@ export function configKvGroups(shape: Shape): readonly KvGroup[] | undefined {
   return groups?.map((group) => ({ ...group, window: ignored, ignoredByLlama: true }));
 }
 
-/** A window that a family's configuration has for all of its layers. */
+/** The window of all layers, in families where llama.cpp ignores it. */
 function ignoredWindow(shape: Shape, text: JsonRecord): number | undefined {
   if (text['use_sliding_window'] === false || !WINDOW_IGNORED.test(shape.family)) return undefined;
   return shape.whole('sliding_window');
@@ -65,7 +65,7 @@ function windowOf(shape: Shape): number | undefined {
   );
 }
 
-/** What the file says of every layer; the families have a dozen ways to say it. */
+/** The kind of every layer, where the file lists them; families have a dozen ways to do so. */
 function kindsListed(shape: Shape): LayerKind[] | undefined {
   const names = shape.list('layer_types', 'layers_block_type', 'layer_type_list');
   if (names !== undefined) return names.map(kindOfName);
@@ -103,7 +103,7 @@ function atPlaces(
   return Array.from({ length: layers }, (_, layer) => (wanted.has(layer + first) ? 'full' : 'none'));
 }
 
-/** What the file says in one number, and what a family does without saying it. */
+/** The kind of every layer from a period in the file, or from the rule of the family. */
 function kindsImplied(shape: Shape, layers: number): LayerKind[] {
   const full = new Array<LayerKind>(layers).fill('full');
   const cycle = shape.list('block_types', '_block_types')?.map(kindOfCycle);
@@ -132,7 +132,7 @@ function kindOfCycle(name: unknown): LayerKind {
   return name === 'attention' ? 'window' : kindOfName(name);
 }
 
-/** Layers without positions attend to everything, the others in chunks. */
+/** Layers without positional encoding (NoPE) attend to all tokens, the others in chunks. */
 function chunkedKinds(shape: Shape, layers: number): LayerKind[] {
   if (shape.value('attention_chunk_size') === null) return new Array<LayerKind>(layers).fill('full');
   const rotary = shape.list('no_rope_layers');
@@ -175,7 +175,7 @@ function perLayerHeads(shape: Shape): number[] | undefined {
   );
 }
 
-/** `block_configs` of networks that were searched (Nemotron Super): every layer has its attention, or none. */
+/** `block_configs` from an architecture search (Nemotron Super): every layer has its own attention, or none. */
 function blockWidths({ list, heads, headSize }: Shape): number[] | undefined {
   const blocks = list('block_configs');
   if (blocks === undefined || headSize === undefined) return undefined;

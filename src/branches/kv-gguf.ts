@@ -9,15 +9,15 @@ import {
   WINDOW_PERIODS,
 } from './kv-cache.ts';
 
-/** A value of the header by its name behind that of the architecture; anything at all may stand there. */
+/** Looks up a value of the header by its name after `<architecture>.`; the value may be of any type. */
 export type Field = (name: string) => unknown;
 
-/** Families whose every fourth layer attends; the rest keeps a state that does not grow. */
+/** Families with attention in every fourth layer; the others have a state of constant size. */
 const INTERVAL_FAMILIES = /^qwen(3next|35|35moe)$/;
-/** Gemma 3n: the layers behind the twentieth use the keys and values of earlier ones. */
+/** Gemma 3n: the layers after the twentieth use the keys and values of earlier ones. */
 const GEMMA3N_OWN_LAYERS = 20;
 
-/** Keys and values that llama.cpp keeps for a model, by what its header says; undefined where that is not enough. */
+/** The keys and values that llama.cpp keeps for a model, from its header; undefined where that is not enough. */
 export function ggufKvGroups(architecture: string | undefined, field: Field): readonly KvGroup[] | undefined {
   if (architecture === undefined) return undefined;
   if (keepsNothing(architecture) || field('attention.causal') === false) return [];
@@ -35,11 +35,11 @@ export function ggufKvGroups(architecture: string | undefined, field: Field): re
   );
 }
 
-/** Layers that keep keys and values of their own: not those that share, and not the heads that guess tokens. */
+/** The number of layers with own keys and values: without layers that share them, and without draft heads. */
 function ownLayers(architecture: string, field: Field, layers: number): number {
-  const guessing = whole(field('nextn_predict_layers')) ?? 0;
+  const draftHeads = whole(field('nextn_predict_layers')) ?? 0;
   const shared = whole(field('attention.shared_kv_layers')) ?? 0;
-  if (shared > 0 || architecture !== 'gemma3n') return Math.max(0, layers - guessing - shared);
+  if (shared > 0 || architecture !== 'gemma3n') return Math.max(0, layers - draftHeads - shared);
   return Math.min(layers, GEMMA3N_OWN_LAYERS);
 }
 
@@ -99,10 +99,10 @@ function isTrue(value: unknown): boolean {
 export function largest(values: readonly unknown[]): number | undefined {
   return values
     .map(whole)
-    .reduce((most, one) => (one !== undefined && one > (most ?? 0) ? one : most), undefined);
+    .reduce((max, one) => (one !== undefined && one > (max ?? 0) ? one : max), undefined);
 }
 
-/** A number of something; zero, fractions and what no model has count as not there. */
+/** A count; zero, fractions and impossibly large numbers are undefined. */
 export function whole(value: unknown): number | undefined {
   const number = typeof value === 'bigint' ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) && number > 0 && number < 1e12

@@ -1,17 +1,18 @@
 import type { PlainFacts } from './fact-list.ts';
-import { integerAt, isRecord, type JsonRecord, recordAt, senseless, textAt } from './json.ts';
+import { integerAt, invalidFields, isRecord, type JsonRecord, recordAt, textAt } from './json.ts';
 import { exact, kvPerToken } from './kv-cache.ts';
 import { configKvGroups } from './kv-config.ts';
 import { partsOf, shapeOf } from './model-shape.ts';
-import { describesQuantisation, methodOf, readQuantisation } from './quantisation.ts';
+import { describesQuantisation, readQuantisation } from './quantisation.ts';
+import { methodOf } from './quantisation-methods.ts';
 
 const MAX = 1e9;
 
-/** The quantisation that `config.json` describes, wherever in it; undefined when it describes none. */
+/** The quantisation that `config.json` describes, at any level; undefined when it describes none. */
 export function quantisationIn(config: JsonRecord): PlainFacts | undefined {
   for (const part of partsOf(config)) {
     const block = recordAt(part, 'quantization_config') ?? recordAt(part, 'compression_config');
-    // MLX writes its block under this name, and a copy under the other, both without a method. TensorRT-LLM has the name too.
+    // MLX writes its block under both names, without a method. TensorRT-LLM uses `quantization` too.
     const other = recordAt(part, 'quantization');
     if (block !== undefined && methodOf(block) !== undefined) return readQuantisation(block);
     const own = block ?? other;
@@ -26,14 +27,14 @@ export function quantisationIn(config: JsonRecord): PlainFacts | undefined {
   return undefined;
 }
 
-/** Bits and groups, and nothing beside them but modules. */
+/** A description with bits and a group size but without a method. */
 function isMlxBlock(block: JsonRecord): boolean {
   return (
     integerAt(block, 'bits', 1, 16) !== undefined && integerAt(block, 'group_size', 1, 4096) !== undefined
   );
 }
 
-/** The shape of the model, of its text part where it has several. */
+/** The shape of the model; of a multimodal model, that of its text part. */
 export function readModelConfig(config: JsonRecord): PlainFacts {
   const shape = shapeOf(config);
   const { whole, holders, layers, heads, kvHeads, headSize } = shape;
@@ -59,10 +60,10 @@ export function readModelConfig(config: JsonRecord): PlainFacts {
   };
 }
 
-/** Families whose blocks are four matrices of attention and three of a gated network, and nothing else of weight. */
+/** Families whose blocks consist of four attention matrices and three of a gated network. */
 const DENSE_FAMILIES: ReadonlySet<string> = new Set(['llama', 'mistral', 'qwen2', 'qwen3']);
 
-/** Parameters as the shape implies them, for weights whose headers do not tell; undefined for other families. */
+/** The number of parameters that the shape implies, for headers that do not tell it; undefined for other families. */
 export function impliedParameters(config: JsonRecord): number | undefined {
   const facts = readModelConfig(config);
   const { architecture, layers, heads, kvHeads, headSize } = facts;
@@ -78,16 +79,16 @@ export function impliedParameters(config: JsonRecord): number | undefined {
   return exact(parameters);
 }
 
-/** Names of fields that are there with values that no model can have; nothing is taken from those. */
-export function senselessIn(config: JsonRecord): string[] {
+/** The names of fields with values that no model can have, which are ignored. */
+export function invalidConfigFields(config: JsonRecord): string[] {
   const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
   const shape = ['num_hidden_layers', 'num_attention_heads', 'num_key_value_heads', 'hidden_size'];
   const block = recordAt(config, 'quantization_config') ?? {};
   const isBits = (value: unknown) => typeof value === 'number' && value > 0 && value <= 64;
-  return [...senseless(config, shape, isCount), ...senseless(block, ['bits'], isBits)];
+  return [...invalidFields(config, shape, isCount), ...invalidFields(block, ['bits'], isBits)];
 }
 
-/** `tokenizer_config.json`: the chat template, where it is not a file of its own, and the token that ends an answer. */
+/** `tokenizer_config.json`: the chat template, unless it is a separate file, and the token that ends an answer. */
 export function readTokenizerConfig(config: JsonRecord): PlainFacts {
   const template = Object.hasOwn(config, 'chat_template') ? config['chat_template'] : undefined;
   const named = Array.isArray(template) ? (template as unknown[]).filter(isRecord) : [];
@@ -103,7 +104,7 @@ export function readTokenizerConfig(config: JsonRecord): PlainFacts {
   };
 }
 
-/** `model.safetensors.index.json`: bytes of all tensors of all parts, and what newer programs say of their parameters. */
+/** `model.safetensors.index.json`: bytes of all tensors, and, written by newer programs, the number of parameters. */
 export function readIndex(index: JsonRecord): PlainFacts {
   const metadata = recordAt(index, 'metadata') ?? {};
   return {

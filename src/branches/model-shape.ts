@@ -3,31 +3,31 @@ import { MAX_LAYERS } from './kv-cache.ts';
 
 const MAX = 1e9;
 
-/** The numbers of a `config.json` under the many names that families have for them. */
+/** The numbers of a `config.json`, under any of the names that families use. */
 export interface Shape {
-  /** `model_type` of the part that writes text. */
+  /** `model_type` of the language model. */
   readonly family: string;
-  /** `model_type` of the whole. */
+  /** `model_type` at the top level. */
   readonly outerFamily: string;
-  /** The part that writes text. */
+  /** The configuration of the language model. */
   readonly text: JsonRecord;
   readonly holders: readonly JsonRecord[];
   readonly layers: number | undefined;
   readonly heads: number | undefined;
   readonly kvHeads: number | undefined;
   readonly headSize: number | undefined;
-  /** The first whole number above 0 under one of these names, in the innermost part that has it. */
+  /** The first positive integer under one of these names, in the innermost part that has it. */
   readonly whole: (...names: string[]) => number | undefined;
-  /** The same for lists, cut to what a model can have. */
+  /** The same for lists, cut to `MAX_LAYERS`. */
   readonly list: (...names: string[]) => readonly unknown[] | undefined;
-  /** Whatever stands under a name. */
+  /** The value under a name, of any type. */
   readonly value: (name: string) => unknown;
 }
 
-/** Where multimodal models have the part that writes text. */
+/** The names under which multimodal models keep the configuration of the language model. */
 const TEXT_PARTS = ['text_config', 'llm_config', 'language_config', 'language_model_config'];
 
-/** The parts of a configuration from the outermost to the one that writes text. */
+/** The parts of a configuration, from the outermost to the language model. */
 export function partsOf(config: JsonRecord): JsonRecord[] {
   const thinker = recordAt(config, 'thinker_config');
   const outer = thinker === undefined ? [config] : [config, thinker];
@@ -36,8 +36,8 @@ export function partsOf(config: JsonRecord): JsonRecord[] {
 }
 
 /**
- * What the classes of transformers take where a nested configuration leaves a number out: those parts are published
- * as differences from these.
+ * The defaults of the classes in transformers: a nested configuration contains only the differences
+ * from them.
  */
 const CLASS_DEFAULTS: ReadonlyMap<string, JsonRecord> = new Map<string, JsonRecord>([
   [
@@ -120,7 +120,7 @@ export function shapeOf(config: JsonRecord): Shape {
   return { family, outerFamily, text, holders, layers, heads, kvHeads, headSize, whole, list, value };
 }
 
-/** Heads that keys and values have; one where all queries share them. */
+/** Heads of keys and values; 1 for multi-query attention. */
 function kvHeadsOf(family: string, whole: Shape['whole'], value: Shape['value']): number | undefined {
   const attention = value('attn_config');
   if (isRecord(attention)) {
@@ -128,7 +128,7 @@ function kvHeadsOf(family: string, whole: Shape['whole'], value: Shape['value'])
     if (own !== undefined) return own;
     if (attention['attn_type'] === 'multiquery_attention') return 1;
   }
-  // The classes of these families share by default.
+  // The classes of these families use multi-query attention by default.
   const isFalcon = /^(falcon|refinedweb.*)$/i.test(family);
   const byDefault = (isFalcon || family === 'gpt_bigcode') && value('multi_query') !== false;
   const shares = value('multi_query') === true || byDefault;

@@ -1,8 +1,8 @@
 import type { BranchRow } from '../model/branch-facts.ts';
 
 /**
- * What a quantisation adds to the perplexity of Llama 3 8B on Wikitext: the scoreboard in llama.cpp's
- * `tools/perplexity/README.md`, whose numbers `llama-quantize --help` repeats. Without an importance matrix where that was measured.
+ * The perplexity of Llama 3 8B on Wikitext that a quantisation adds, from the table in llama.cpp's
+ * `tools/perplexity/README.md`; without an importance matrix where that was measured.
  */
 const ADDED_PERPLEXITY: ReadonlyMap<string, number> = new Map([
   ['F32', 0],
@@ -37,7 +37,7 @@ const ADDED_PERPLEXITY: ReadonlyMap<string, number> = new Map([
   ['IQ1_S', 54.463],
 ]);
 
-/** The best of those by bits per weight, for types that nobody measured: size of the file over 8.03 billion weights. */
+/** The best of those by bits per weight (file size over 8.03 billion weights), to interpolate types without a measurement. */
 const BY_BITS: readonly (readonly [bits: number, loss: number])[] = [
   [2.01, 54.463],
   [2.15, 19.2621],
@@ -55,7 +55,7 @@ const BY_BITS: readonly (readonly [bits: number, loss: number])[] = [
   [32, 0.0001],
 ];
 
-/** Names for the same: `Q4_K` is `Q4_K_M`, files that were repacked for a processor are what they were. */
+/** The name in the table above: `Q4_K` is `Q4_K_M`, and repacked files (`Q4_0_4_4`) have the loss of the original. */
 function plainLabel(label: string): string {
   const bare = label
     .replace(/^UD-/, '')
@@ -64,19 +64,19 @@ function plainLabel(label: string): string {
   return /^Q[345]_K$/.test(bare) ? `${bare}_M` : bare;
 }
 
-/** What llama.cpp measured of the quantisation of a row; undefined for anything else. */
+/** The loss that llama.cpp measured for the quantisation of a row; undefined for anything else. */
 export function measuredLoss({ facts, variant }: BranchRow): number | undefined {
   const label = facts.quantisation?.value;
   if (variant === undefined || facts.method?.value !== 'gguf' || label === undefined) return undefined;
   return ADDED_PERPLEXITY.get(plainLabel(label));
 }
 
-/** The same for whatever a row holds: as measured, as its family, else by its bits. Rows of unknown bits come last. */
+/** The loss of any row: as measured, else as its family, else by its bits. Rows of unknown bits have the greatest loss. */
 export function lossOf(row: BranchRow): number {
   return measuredLoss(row) ?? familyLoss(row) ?? lossOfBits(widthOf(row));
 }
 
-/** `Q3_K_XL` is `Q3_K_L` with wider tables of words: at least as good, by no measurable bit. */
+/** `Q3_K_XL` is `Q3_K_L` with wider embeddings: at least as good, but not measurably better. */
 function familyLoss({ facts, variant }: BranchRow): number | undefined {
   const label = facts.quantisation?.value ?? '';
   if (variant === undefined || facts.method?.value !== 'gguf') return undefined;
@@ -87,7 +87,7 @@ function familyLoss({ facts, variant }: BranchRow): number | undefined {
   );
 }
 
-/** Between two sizes that were measured the logarithm of the loss is taken to be a line. */
+/** Interpolates the logarithm of the loss linearly between two measured widths. */
 function lossOfBits(bits: number): number {
   if (bits <= 0) return Number.MAX_VALUE;
   const [first, last] = [BY_BITS[0]!, BY_BITS.at(-1)!];
@@ -99,7 +99,7 @@ function lossOfBits(bits: number): number {
   return Math.exp(Math.log(low) + share * (Math.log(high) - Math.log(low)));
 }
 
-/** Bits that a weight really gets; whole formats count with their width. */
+/** Bits per weight; of formats without quantisation, the width of their dtype. */
 export function widthOf({ facts }: BranchRow): number {
   const { bitsPerWeight, bits, method, dtype } = facts;
   if (method?.value === 'gguf' || bits === undefined) {

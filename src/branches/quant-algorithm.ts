@@ -14,23 +14,23 @@ export function quantAlgorithm(block: JsonRecord): PlainFacts {
     .slice(0, MAX_MODULES)
     .filter(isRecord);
   const widths = layers.map((layer) => bitsOfAlgorithm(textAt(layer, 'quant_algo', 60) ?? ''));
-  const applyWeightsPolicy = layers.find((layer) => groupOf(layer) !== undefined);
+  const grouped = layers.find((layer) => groupOf(layer) !== undefined);
   return {
     ...bitsOf(layers.length > 0 ? widths : [bitsOfAlgorithm(name ?? '')]),
-    groupSize: groupOf(block) ?? (applyWeightsPolicy && groupOf(applyWeightsPolicy)),
+    groupSize: groupOf(block) ?? (grouped && groupOf(grouped)),
     packing: name,
     kvCacheBits,
   };
 }
 
-/** Bits of the weights: `W4A8` has 4. */
+/** The bits of the weights: 4 for `W4A8`. */
 function bitsOfAlgorithm(name: string): number | undefined {
   const digits = /W(\d+)A\d+/i.exec(name)?.[1] ?? /(?:FP|INT)(\d+)/i.exec(name)?.[1];
   const bits = Number(digits ?? Number.NaN);
   return bits >= 1 && bits <= MAX_BITS ? bits : undefined;
 }
 
-/** Plain FP8 has one scale for a whole matrix, whatever the file says of groups. */
+/** Plain FP8 has one scale per matrix, even if the file states a group size. */
 function groupOf(block: JsonRecord): number | 'none' | undefined {
   const name = textAt(block, 'quant_algo', 60) ?? '';
   if (/NVFP4/i.test(name)) return groupSize(block) ?? 16;

@@ -1,231 +1,147 @@
-import type { PlainFacts } from './fact-list.ts';
-import { booleanAt, integerAt, isRecord, type JsonRecord, numberAt, recordAt, textAt } from './json.ts';
+import type { Origin } from '../model/branch-facts.ts';
+import { booleanAt, integerAt, type JsonRecord, recordAt, textAt } from './json.ts';
 import { quantAlgorithm } from './quant-algorithm.ts';
-import { bitsOf, groupSize, MAX_BITS, MAX_GROUP, MAX_MODULES, MIN_BITS } from './quantisation-parts.ts';
+import { MAX_GROUP } from './quantisation-parts.ts';
+import * as readers from './quantisation-readers.ts';
+import type { Tensor } from './safetensors-header.ts';
 import { torchao } from './torchao.ts';
 
-type Reader = (config: JsonRecord) => PlainFacts;
-
-/** Version of the tool, and for EXL3 its codebook. */
-const exl: Reader = (config) => {
-  const parts = [textAt(config, 'version', 40), textAt(config, 'codebook', 20)];
-  return { packing: parts.filter((part) => part !== undefined).join(', ') || undefined };
-};
-
-const bitsandbytes: Reader = (config) => {
-  const four = booleanAt(config, 'load_in_4bit') === true;
-  const eight = booleanAt(config, 'load_in_8bit') === true;
-  const type = four ? textAt(config, 'bnb_4bit_quant_type', 20) : undefined;
-  const double = four && booleanAt(config, 'bnb_4bit_use_double_quant') === true;
-  return {
-    bits: four ? 4 : eight ? 8 : undefined,
-    packing: type === undefined ? undefined : double ? `${type}, double` : type,
-    // Files of 8-bit models have this field too, and nothing reads it.
-    dtype: four ? textAt(config, 'bnb_4bit_compute_dtype', 20) : undefined,
-  };
-};
-
-const fp8: Reader = (config) => {
-  const scheme = textAt(config, 'activation_scheme', 20);
-  const format = textAt(config, 'fmt', 20) ?? 'e4m3';
-  return {
-    bits: 8,
-    groupSize: blockWidth(config, 'weight_block_size'),
-    packing: scheme === undefined ? format : `${format}, ${scheme}`,
-  };
-};
-
-/** The second number of a pair of sizes: weights of one row that share a scale. */
-function blockWidth(config: JsonRecord, name: string): number | undefined {
-  const block = Object.hasOwn(config, name) ? config[name] : undefined;
-  const [, width] = Array.isArray(block) ? (block as unknown[]) : [];
-  return typeof width === 'number' && Number.isSafeInteger(width) && width > 0 && width <= MAX_GROUP
-    ? width
-    : undefined;
+/** Everything that differs between methods. A method that is in no row keeps its name and gets the shared fields. */
+export interface QuantisationMethod {
+  /** Matches other spellings in `quant_method`, in lower case. */
+  readonly spelling?: RegExp;
+  /** Reads the fields of a description that only this method has. */
+  readonly read?: readers.DescriptionReader;
+  /** Recognises a description that names no method. */
+  readonly describes?: (description: JsonRecord) => boolean;
+  /** The method of this file's description, where the description names none. */
+  readonly file?: Origin;
+  /** Recognises the tensors of weights that have no description. */
+  readonly leaves?: (tensors: readonly Tensor[]) => boolean;
+  /** Recognises packed weights, beside `.qweight` and `.weight_packed`, which several methods write. */
+  readonly packs?: (tensor: Tensor) => boolean;
+  /** The ending of the tensor beside packed weights that has one scale per group. */
+  readonly scales?: string;
+  /** Trellises and codebooks: the shapes do not tell how many weights the tensors hold. */
+  readonly isOpaque?: true;
+  /** The widths that ExLlama loads. */
+  readonly exllama?: 'every' | 'four-bit';
+  /** Names of branches and repositories contain the method as a word. */
+  readonly isInNames?: true;
 }
 
-/** The weights of all groups of modules; the first group's details stand for the rest. */
-const compressedTensors: Reader = (config) => {
-  const groups = Object.values(recordAt(config, 'config_groups') ?? {})
-    .slice(0, 1000)
-    .map((group) => (isRecord(group) ? recordAt(group, 'weights') : undefined))
-    .filter((weights) => weights !== undefined);
-  const widths = groups.map((weights) => numberAt(weights, 'num_bits', MIN_BITS, MAX_BITS));
-  const [first] = groups;
-  if (first === undefined) return { packing: textAt(config, 'format', 40) };
-  const actOrder = textAt(first, 'actorder') ?? booleanAt(first, 'actorder');
-  return {
-    ...bitsOf(widths),
-    groupSize: groups
-      .map((weights) => groupSize(weights) ?? blockWidth(weights, 'block_structure'))
-      .find((size) => size !== undefined),
-    symmetric: booleanAt(first, 'symmetric'),
-    actOrder: actOrder === undefined ? undefined : actOrder !== false,
-    packing: textAt(config, 'format', 40) ?? textAt(first, 'type', 20),
-  };
+/**
+ * The methods of quantisation: the only place to add one. Several rows may recognise the same description or
+ * tensors, and the first of them counts.
+ */
+const TABLE: Readonly<Record<string, QuantisationMethod>> = {
+  bitsandbytes: {
+    spelling: /^bitsandbytes_[48]bit$/,
+    read: readers.bitsandbytes,
+    describes: (description) =>
+      booleanAt(description, 'load_in_4bit') === true || booleanAt(description, 'load_in_8bit') === true,
+    packs: ({ dtype }) => dtype === 'U8',
+  },
+  awq: {
+    describes: (description) => Object.hasOwn(description, 'w_bit'),
+    // AWQ wrote this file before transformers had a place for it.
+    file: 'quant_config.json',
+    isInNames: true,
+  },
+  gptq: {
+    describes: (description) => Object.hasOwn(description, 'desc_act'),
+    file: 'quantize_config.json',
+    exllama: 'four-bit',
+    isInNames: true,
+  },
+  mlx: {
+    read: readers.mlx,
+    leaves: (tensors) =>
+      tensors.some(({ name, dtype }) => dtype === 'U32' && name.endsWith('.weight')) &&
+      anyEndsWith('.scales')(tensors),
+    packs: ({ dtype }) => dtype === 'U32',
+    scales: '.scales',
+  },
+  exl2: {
+    read: readers.exl,
+    leaves: anyEndsWith('.q_weight'),
+    isOpaque: true,
+    exllama: 'every',
+    isInNames: true,
+  },
+  exl3: {
+    read: readers.exl,
+    leaves: anyEndsWith('.trellis'),
+    isOpaque: true,
+    exllama: 'every',
+    isInNames: true,
+  },
+  'compressed-tensors': {
+    read: readers.compressedTensors,
+    describes: (description) => recordAt(description, 'config_groups') !== undefined,
+    leaves: anyEndsWith('.weight_packed'),
+  },
+  modelopt: { spelling: /^modelopt/, read: readers.modelopt, file: 'hf_quant_config.json' },
+  'tensorrt-llm': { read: quantAlgorithm },
+  fp8: { read: readers.fp8, isInNames: true },
+  hqq: { read: readers.hqq, isOpaque: true },
+  aqlm: { read: readers.aqlm, isOpaque: true },
+  vptq: { read: readers.vptq, isOpaque: true },
+  quark: { spelling: /^quark/, read: readers.quark },
+  quanto: { read: readers.quanto },
+  torchao: { read: torchao },
+  'auto-round': { spelling: /^(intel\/)?auto[-_]round/, read: readers.autoRound },
+  fp_quant: { read: readers.fpQuant, isOpaque: true },
+  mxfp4: { read: () => ({ bits: 4, groupSize: 32, packing: 'e2m1' }) },
+  eetq: { read: () => ({ bits: 8, packing: 'int8' }) },
+  fbgemm_fp8: { read: () => ({ bits: 8, packing: 'e4m3' }) },
+  // Three values for every weight, in two bits: log2(3).
+  bitnet: { read: () => ({ bits: 1.58 }), isOpaque: true },
+  spqr: {
+    read: (description) => ({ groupSize: integerAt(description, 'beta1', 1, MAX_GROUP) }),
+    isOpaque: true,
+  },
+  quip: { isOpaque: true },
+  sinq: { isOpaque: true },
 };
 
-/** NVIDIA's exports: the groups of compressed-tensors, or only the name of the algorithm. */
-const modelopt: Reader = (config) => {
-  const named = quantAlgorithm(config);
-  if (recordAt(config, 'config_groups') === undefined) return named;
-  const grouped = compressedTensors(config);
-  return { ...named, ...withoutGaps(grouped), packing: named.packing ?? grouped.packing };
-};
+/** Names of methods come from files: unlike an object, a map inherits no entries. */
+export const METHODS: ReadonlyMap<string, QuantisationMethod> = new Map(Object.entries(TABLE));
 
-const hqq: Reader = (config) => {
-  const settings = recordAt(config, 'quant_config') ?? {};
-  const own = recordAt(settings, 'weight_quant_params');
-  const modules = Object.values(settings).slice(0, MAX_MODULES).filter(isRecord);
-  const nested = modules
-    .map((one) => recordAt(one, 'weight_quant_params'))
-    .filter((one) => one !== undefined);
-  const all: JsonRecord[] = own === undefined ? nested : [own];
-  return {
-    ...bitsOf(all.map((one) => numberAt(one, 'nbits', MIN_BITS, MAX_BITS))),
-    groupSize: all[0] && groupSize(all[0]),
-  };
-};
-
-/** Every vector of weights is a sum of entries of codebooks. */
-const aqlm: Reader = (config) => {
-  const [books, bits] = ['num_codebooks', 'nbits_per_codebook'].map((name) => integerAt(config, name, 1, 64));
-  const [inputs, outputs] = ['in_group_size', 'out_group_size'].map((name) =>
-    integerAt(config, name, 1, MAX_GROUP),
-  );
-  if (books === undefined || bits === undefined) return {};
-  const width = (books * bits) / ((inputs ?? 8) * (outputs ?? 1));
-  return {
-    bits: width >= MIN_BITS && width <= MAX_BITS ? rounded(width) : undefined,
-    packing: `${books}x${bits}`,
-  };
-};
-
-/** Indices into codebooks, of a main and a residual vector; the last number of each pair is that of ordinary weights. */
-const vptq: Reader = (config) => {
-  const layers = Object.values(recordAt(config, 'config_for_layers') ?? {}).slice(0, MAX_MODULES);
-  const shared = recordAt(config, 'shared_layer_config');
-  const widths = [...(shared === undefined ? [] : [shared, ...Object.values(shared)]), ...layers]
-    .filter(isRecord)
-    .map((layer) => {
-      const [length, entries, rest] = ['vector_lens', 'num_centroids', 'num_res_centroids'].map((name) => {
-        const pair = layer[name];
-        const last = Array.isArray(pair) ? (pair as unknown[]).at(-1) : undefined;
-        return typeof last === 'number' && Number.isSafeInteger(last) && last > 0 ? last : undefined;
-      });
-      if (length === undefined || entries === undefined) return undefined;
-      const width = (Math.log2(entries) + (rest === undefined ? 0 : Math.log2(rest))) / length;
-      return width >= MIN_BITS && width <= MAX_BITS ? rounded(width) : undefined;
-    });
-  return bitsOf(widths);
-};
-
-/** AMD's: weights in one stage, or in a list of two, of which the narrower is stored. */
-const quark: Reader = (config) => {
-  const stages = (holder: unknown) => {
-    const weight = isRecord(holder) ? holder['weight'] : undefined;
-    return (Array.isArray(weight) ? (weight as unknown[]).slice(0, 8) : [weight]).filter(isRecord);
-  };
-  const narrowest = (holder: unknown) =>
-    stages(holder)
-      .map((stage) => ({ stage, bits: digitsOf(typeOf(stage) ?? '') }))
-      .filter(({ bits }) => bits !== undefined)
-      .toSorted((left, right) => left.bits! - right.bits!)[0];
-  const main = narrowest(recordAt(config, 'global_quant_config'));
-  const others = ['layer_quant_config', 'layer_type_quant_config'].flatMap((name) =>
-    Object.values(recordAt(config, name) ?? {}).slice(0, MAX_MODULES),
-  );
-  const cache = Object.values(recordAt(config, 'kv_cache_quant_config') ?? {}).slice(0, MAX_MODULES);
-  const cacheBits = cache.map((one) => {
-    const output = isRecord(one) ? recordAt(one, 'output_tensors') : undefined;
-    return output === undefined ? undefined : digitsOf(textAt(output, 'dtype', 20) ?? '');
-  });
-  return {
-    ...bitsOf([main?.bits, ...others.map((one) => narrowest(one)?.bits)]),
-    groupSize: main && groupSize(main.stage),
-    symmetric: main && booleanAt(main.stage, 'symmetric'),
-    packing: main && typeOf(main.stage),
-    kvCacheBits: cacheBits.find((bits) => bits !== undefined),
-  };
-};
-
-function typeOf(stage: JsonRecord): string | undefined {
-  const type = textAt(stage, 'dtype', 20);
-  return type !== undefined && /\d/.test(type) ? type : (textAt(stage, 'mx_element_dtype', 20) ?? type);
+/** The row of a method; empty for `none`, for adapters and for methods that are in no row. */
+export function methodNamed(name: string | undefined): QuantisationMethod {
+  return METHODS.get(name ?? '') ?? {};
 }
 
-const quanto: Reader = (config) => {
-  const type = textAt(config, 'weights', 20);
-  return { bits: digitsOf(type ?? ''), packing: type };
-};
-
-const autoRound: Reader = (config) => {
-  const extra = Object.values(recordAt(config, 'extra_config') ?? {}).slice(0, MAX_MODULES);
-  const widths = extra.map((one) => (isRecord(one) ? numberAt(one, 'bits', MIN_BITS, MAX_BITS) : undefined));
-  const bits = numberAt(config, 'bits', MIN_BITS, MAX_BITS);
-  const type = textAt(config, 'data_type', 20);
-  return {
-    ...bitsOf([bits, ...widths.filter((width) => width !== undefined && width < 16)]),
-    bits,
-    packing: textAt(config, 'packing_format', 60) ?? textAt(config, 'backend', 60) ?? type,
-  };
-};
-
-/** `mode` says how groups are scaled; modules with settings of their own stand beside the common ones. */
-const mlx: Reader = (config) => {
-  const modules = Object.values(config).slice(0, MAX_MODULES).filter(isRecord);
-  const bits = numberAt(config, 'bits', MIN_BITS, MAX_BITS);
-  const { mixedBits } = bitsOf([bits, ...modules.map((one) => numberAt(one, 'bits', MIN_BITS, MAX_BITS))]);
-  return { bits, mixedBits, packing: textAt(config, 'mode', 20) };
-};
-
-const fpQuant: Reader = (config) => {
-  const type = textAt(config, 'forward_dtype', 20);
-  return {
-    bits: digitsOf(type ?? ''),
-    groupSize: type === 'nvfp4' ? 16 : type === undefined ? undefined : 32,
-    packing: type,
-  };
-};
-
-/** `int4`, `fp8_e4m3`, `mxfp4`: the first number in the name of a type. */
-function digitsOf(type: string): number | undefined {
-  const bits = Number(/\d+/.exec(type)?.[0] ?? Number.NaN);
-  return bits >= 1 && bits <= MAX_BITS ? bits : undefined;
+/** The method that a description names, or shows by fields that only one method has. */
+export function methodOf(description: JsonRecord): string | undefined {
+  const named = textAt(description, 'quant_method', 40)?.toLowerCase();
+  if (named === undefined) return nameWhere(({ describes }) => describes?.(description) === true);
+  return nameWhere(({ spelling }) => spelling?.test(named) === true) ?? named;
 }
 
-function rounded(width: number): number {
-  return Math.round(width * 100) / 100;
+/** The method of the descriptions in a file, where they name none. */
+export function methodOfFile(file: Origin): string | undefined {
+  return nameWhere((method) => method.file === file);
 }
 
-/** What is particular about a method. The names come from files: a map has no other entries than these. */
-export const METHODS: ReadonlyMap<string, Reader> = new Map(
-  Object.entries({
-    exl2: exl,
-    exl3: exl,
-    bitsandbytes,
-    fp8,
-    'compressed-tensors': compressedTensors,
-    modelopt,
-    'tensorrt-llm': quantAlgorithm,
-    hqq,
-    aqlm,
-    vptq,
-    quark,
-    quanto,
-    torchao,
-    mlx,
-    'auto-round': autoRound,
-    fp_quant: fpQuant,
-    mxfp4: () => ({ bits: 4, groupSize: 32, packing: 'e2m1' }),
-    eetq: () => ({ bits: 8, packing: 'int8' }),
-    fbgemm_fp8: () => ({ bits: 8, packing: 'e4m3' }),
-    // Three values for every weight, in two bits: log2(3).
-    bitnet: () => ({ bits: 1.58 }),
-    spqr: (config: JsonRecord) => ({ groupSize: integerAt(config, 'beta1', 1, MAX_GROUP) }),
-  } satisfies Record<string, Reader>),
-);
+/** The method that leaves tensors of such names; undefined where the names do not tell. */
+export function methodOfTensors(tensors: readonly Tensor[]): string | undefined {
+  return nameWhere(({ leaves }) => leaves?.(tensors) === true);
+}
 
-export function withoutGaps(facts: PlainFacts): PlainFacts {
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+/** Whether ExLlama loads weights of this method and width; undefined where that is not known. */
+export function loadsInExllama(name: string | undefined, bits: number | undefined): boolean | undefined {
+  const { exllama } = methodNamed(name);
+  if (exllama === 'every') return true;
+  return exllama === undefined || bits === undefined ? undefined : bits === 4;
+}
+
+function nameWhere(accepts: (method: QuantisationMethod) => boolean): string | undefined {
+  for (const [name, method] of METHODS) if (accepts(method)) return name;
+  return undefined;
+}
+
+function anyEndsWith(ending: string): (tensors: readonly Tensor[]) => boolean {
+  return (tensors) => tensors.some(({ name }) => name.endsWith(ending));
 }

@@ -1,23 +1,23 @@
 import type { PlainFacts } from './fact-list.ts';
 import { integerAt, type JsonRecord } from './json.ts';
 
-/** No method uses more bits than a double, none fewer than a fraction of one. */
+/** Valid bits per weight. */
 export const MIN_BITS = 0.1;
 export const MAX_BITS = 64;
 export const MAX_GROUP = 1_000_000;
-/** Settings of single modules that are looked at. */
+/** Settings of single modules that are read. */
 export const MAX_MODULES = 100_000;
-/** Mixtures have two or three widths, at most a handful. */
+/** Mixed models have a few widths. */
 const MAX_WIDTHS = 32;
 
-/** The narrowest of several widths, and all of them where they differ. */
+/** The smallest of several widths, and all of them where they differ. */
 export function bitsOf(widths: readonly (number | undefined)[]): Pick<PlainFacts, 'bits' | 'mixedBits'> {
   const known = Array.from(new Set(widths.filter((width) => width !== undefined))).sort((a, b) => a - b);
   if (known.length === 0 || known.length > MAX_WIDTHS) return {};
   return known.length === 1 ? { bits: known[0] } : { bits: known[0], mixedBits: known };
 }
 
-/** -1 and null mean one group for all; AWQ's older files call it `q_group_size`. */
+/** -1 means one scale per column; older AWQ files call it `q_group_size`. */
 export function groupSize(config: JsonRecord): number | 'none' | undefined {
   const name = Object.hasOwn(config, 'group_size') ? 'group_size' : 'q_group_size';
   const size = integerAt(config, name, -1, MAX_GROUP);

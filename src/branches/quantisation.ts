@@ -1,16 +1,16 @@
-import type { PlainFacts } from './fact-list.ts';
+import { type PlainFacts, withoutGaps } from './fact-list.ts';
 import { booleanAt, integerAt, isRecord, type JsonRecord, numberAt, recordAt, textAt } from './json.ts';
-import { METHODS, withoutGaps } from './quantisation-methods.ts';
+import { methodNamed, methodOf } from './quantisation-methods.ts';
 import { bitsOf, groupSize, MAX_BITS, MAX_MODULES, MIN_BITS } from './quantisation-parts.ts';
 
 /**
- * What a description of a quantisation says: `quantize_config.json`, the older `quant_config.json`, or
+ * Reads the description of a quantisation: `quantize_config.json`, the older `quant_config.json`, or
  * `quantization_config` inside `config.json`. `assumed` is the method where the object does not name one.
  */
 export function readQuantisation(config: JsonRecord, assumed?: string): PlainFacts {
   const method = methodOf(config) ?? assumed;
   const calibration = recordAt(config, 'calibration') ?? {};
-  // GPTQModel keeps what it did under this name since its second version.
+  // GPTQModel writes its settings under this name since version 2.
   const meta = recordAt(config, 'meta') ?? {};
   const bits = numberAt(config, 'bits', MIN_BITS, MAX_BITS) ?? numberAt(config, 'w_bit', 1, MAX_BITS);
   const version = textAt(config, 'version');
@@ -23,7 +23,7 @@ export function readQuantisation(config: JsonRecord, assumed?: string): PlainFac
     actGroupAware: booleanAt(config, 'act_group_aware') ?? booleanAt(meta, 'act_group_aware'),
     damp: numberAt(config, 'damp_percent', 0, 1) ?? numberAt(meta, 'damp_percent', 0, 1),
     symmetric: booleanAt(config, 'sym') ?? negated(booleanAt(config, 'zero_point')),
-    // Of AWQ the way to pack, of most others the number of the tool.
+    // AWQ writes the packing here, most others the version of the tool.
     packing: textAt(config, 'checkpoint_format') ?? (/^v?\d/.test(version ?? '') ? undefined : version),
     headBits: numberAt(config, 'head_bits', MIN_BITS, MAX_BITS),
     dataset: textAt(calibration, 'dataset') ?? textAt(config, 'dataset'),
@@ -34,8 +34,8 @@ export function readQuantisation(config: JsonRecord, assumed?: string): PlainFac
       integerAt(config, 'seqlen', 1, 1e9),
     kvCacheBits: cache && numberAt(cache, 'num_bits', 1, 16),
   };
-  const special = METHODS.get(method ?? '')?.(config) ?? {};
-  // What an algorithm makes of its groups is for its own reader to say.
+  const special = methodNamed(method).read?.(config) ?? {};
+  // With `quant_algo` the group size depends on the algorithm: its reader decides.
   const known = Object.hasOwn(config, 'quant_algo') ? { ...common, groupSize: undefined } : common;
   return { ...known, ...withoutGaps(special), ...dynamicBits(config, bits) };
 }
@@ -54,26 +54,7 @@ export function describesQuantisation(config: JsonRecord): boolean {
   ].some((name) => Object.hasOwn(config, name) && config[name] !== null);
 }
 
-/** Other spellings of a method. */
-const SPELLINGS: readonly (readonly [RegExp, string])[] = [
-  [/^bitsandbytes_[48]bit$/, 'bitsandbytes'],
-  [/^(intel\/)?auto[-_]round/, 'auto-round'],
-  [/^modelopt/, 'modelopt'],
-  [/^quark/, 'quark'],
-];
-
-/** The method that an object names, or shows by fields that only one method has. */
-export function methodOf(config: JsonRecord): string | undefined {
-  const named = textAt(config, 'quant_method', 40)?.toLowerCase();
-  if (named !== undefined) return SPELLINGS.find(([pattern]) => pattern.test(named))?.[1] ?? named;
-  if (booleanAt(config, 'load_in_4bit') === true || booleanAt(config, 'load_in_8bit') === true)
-    return 'bitsandbytes';
-  if (Object.hasOwn(config, 'w_bit')) return 'awq';
-  if (Object.hasOwn(config, 'desc_act')) return 'gptq';
-  return recordAt(config, 'config_groups') === undefined ? undefined : 'compressed-tensors';
-}
-
-/** GPTQModel's `dynamic` gives modules that match a pattern widths of their own; `-:` leaves them out. */
+/** GPTQModel's `dynamic` sets widths for modules that match a pattern; `-:` excludes them. */
 function dynamicBits(config: JsonRecord, bits: number | undefined): PlainFacts {
   const dynamic = recordAt(config, 'dynamic');
   if (dynamic === undefined) return {};

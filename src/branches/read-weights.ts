@@ -5,10 +5,10 @@ import { headerLength, MAX_HEADER_BYTES, readHeader, type Tensor } from './safet
 /** Reads a range of a file of the revision. */
 export type ReadFile = (file: RemoteFile, start: number, end: number) => Promise<Uint8Array>;
 
-/** Enough for the header of a quantised model of 7B in one file, which has some 1,100 tensors and 130 kB. */
+/** Bytes of the first read: enough for the header of a quantised 7B model in one file (1,100 tensors, 130 kB). */
 const FIRST_READ = 192 * 1024;
 
-/** The tensors of every file, or a sentence that names the file whose header makes no sense. */
+/** The tensors of all files, or a sentence that names a file with an invalid header. */
 export async function readTensors(
   files: readonly RemoteFile[],
   read: ReadFile,
@@ -31,19 +31,6 @@ async function tensorsOf(file: RemoteFile, read: ReadFile): Promise<readonly Ten
   return typeof tensors === 'string' ? `${file.path}: a header with ${tensors}` : tensors;
 }
 
-/** The quantiser that leaves tensors of such names; undefined where the names do not tell. */
-export function methodOfTensors(tensors: readonly Tensor[]): string | undefined {
-  if (tensors.some(({ name, dtype }) => dtype === 'U32' && name.endsWith('.weight'))) {
-    if (tensors.some(({ name }) => name.endsWith('.scales'))) return 'mlx';
-  }
-  for (const { name } of tensors) {
-    if (name.endsWith('.q_weight')) return 'exl2';
-    if (name.endsWith('.trellis')) return 'exl3';
-    if (name.endsWith('.weight_packed')) return 'compressed-tensors';
-  }
-  return undefined;
-}
-
 const PLAIN_BITS: Readonly<Record<string, number>> = {
   F64: 64,
   F32: 32,
@@ -61,10 +48,10 @@ const NAMES: Readonly<Record<string, string>> = {
   F8_E5M2: 'float8_e5m2',
 };
 
-/** Bits and type of weights that nobody quantised: those of most bytes. */
+/** Bits and dtype of weights that are not quantised: those of the dtype with most bytes. */
 export function plainWeights(tensors: readonly Tensor[]): PlainFacts {
   const bytes = new Map<string, number>();
   for (const tensor of tensors) bytes.set(tensor.dtype, (bytes.get(tensor.dtype) ?? 0) + tensor.bytes);
-  const [most] = Array.from(bytes).sort((left, right) => right[1] - left[1])[0] ?? [];
-  return most === undefined ? {} : { bits: PLAIN_BITS[most], dtype: NAMES[most] };
+  const [main] = Array.from(bytes).sort((left, right) => right[1] - left[1])[0] ?? [];
+  return main === undefined ? {} : { bits: PLAIN_BITS[main], dtype: NAMES[main] };
 }

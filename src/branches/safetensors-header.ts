@@ -1,6 +1,6 @@
 import { isRecord, type JsonRecord, parseRecord } from './json.ts';
 
-/** The format's own limit; every reader of it refuses more. */
+/** The limit of the format, which every reader enforces. */
 export const MAX_HEADER_BYTES = 25_000_000;
 const MAX_TENSORS = 1_000_000;
 /** Bits of one element. */
@@ -32,7 +32,7 @@ export interface Tensor {
 }
 
 /**
- * Length of the JSON that follows the first 8 bytes of a safetensors file, or a sentence why it makes no sense.
+ * Length of the JSON that follows the first 8 bytes of a safetensors file, or the reason why it is invalid.
  * `size` is that of the whole file.
  */
 export function headerLength(start: Uint8Array, size: number): number | string {
@@ -43,7 +43,7 @@ export function headerLength(start: Uint8Array, size: number): number | string {
   return Number(length);
 }
 
-/** The tensors that a header describes, or a sentence why it makes no sense. */
+/** The tensors that a header describes, or the reason why it is invalid. */
 export function readHeader(json: Uint8Array): readonly Tensor[] | string {
   const header = parseRecord(new TextDecoder().decode(json));
   if (typeof header === 'string') return header;

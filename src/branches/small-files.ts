@@ -5,43 +5,44 @@ import type { Finding, PlainFacts } from './fact-list.ts';
 import { type JsonRecord, parseRecord, recordAt, textAt } from './json.ts';
 import {
   impliedParameters,
+  invalidConfigFields,
   quantisationIn,
   readIndex,
   readModelConfig,
   readTokenizerConfig,
-  senselessIn,
 } from './model-config.ts';
 import { describesQuantisation, readQuantisation } from './quantisation.ts';
+import { methodOfFile } from './quantisation-methods.ts';
 import type { ReadFile } from './read-weights.ts';
 
-/** An honest one has a few kilobytes; maps of modules of GPTQModel have some hundred. */
+/** Usual files have a few kilobytes; those with module maps of GPTQModel some hundred. */
 const MAX_JSON_BYTES = 4_000_000;
 const MAX_CARD_BYTES = 1_000_000;
 
-/** What was found in the small files of a branch, the most trusted first, and what could not be read. */
+/** The facts in the small files of a branch, the most trusted first, and the errors. */
 export interface SmallFiles {
   readonly findings: readonly Finding[];
   readonly problems: readonly string[];
 }
 
-interface Wanted {
+interface FileChoice {
   readonly whole: boolean;
   readonly indexed: boolean;
-  /** The weights are those of an adapter. */
+  /** The weights are an adapter: read its configuration. */
   readonly adapter: boolean;
 }
 
-/** What transformers.js says of its ONNX files under the name of GPTQ's description. */
+/** transformers.js writes these fields into a `quantize_config.json`, the name of GPTQ's file. */
 const ONNX_SETTINGS = ['per_channel', 'reduce_range', 'per_model_config', 'modes'];
 
 /**
- * `whole` also reads what only matters when one branch is looked at: the template, the stop tokens, the index.
- * `indexed` reads the index alone: the weights are in too many parts for their headers.
+ * `whole` also reads what only the view of one branch shows: the template, the stop tokens, the index.
+ * `indexed` reads the index too: the weights are in too many parts to read their headers.
  */
 export async function readSmallFiles(
   files: readonly RemoteFile[],
   read: ReadFile,
-  { whole, indexed, adapter }: Wanted,
+  { whole, indexed, adapter }: FileChoice,
 ): Promise<SmallFiles> {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const problems: string[] = [];
@@ -70,6 +71,37 @@ export async function readSmallFiles(
       adapter ? record('adapter_config.json') : undefined,
       whole && !hasTemplate ? record('chat_template.json') : undefined,
     ]);
+  const found = {
+    quantize,
+    config,
+    older,
+    generation,
+    tokenizer,
+    template,
+    index,
+    exported,
+    base,
+    oldTemplate,
+  };
+  return { findings: findingsIn(found, problems), problems };
+}
+
+interface Contents {
+  readonly quantize: JsonRecord | undefined;
+  readonly config: JsonRecord | undefined;
+  readonly older: JsonRecord | undefined;
+  readonly generation: JsonRecord | undefined;
+  readonly tokenizer: JsonRecord | undefined;
+  readonly template: string | undefined;
+  readonly index: JsonRecord | undefined;
+  readonly exported: JsonRecord | undefined;
+  readonly base: JsonRecord | undefined;
+  readonly oldTemplate: JsonRecord | undefined;
+}
+
+/** The facts of the files, the most trusted first. */
+function findingsIn(contents: Contents, problems: string[]): Finding[] {
+  const { quantize, config, older, generation, tokenizer, template, index, exported, base } = contents;
   const findings: Finding[] = [];
   const add = (origin: Finding['origin'], facts: PlainFacts | undefined) => {
     if (facts !== undefined) findings.push({ origin, facts });
@@ -79,35 +111,39 @@ export async function readSmallFiles(
   add('adapter_config.json', base && readAdapterConfig(base));
   if (quantize !== undefined && !described && !isOnnx)
     problems.push('quantize_config.json: describes no quantisation');
-  add('quantize_config.json', described ? readQuantisation(quantize, 'gptq') : undefined);
+  add(
+    'quantize_config.json',
+    described ? readQuantisation(quantize, methodOfFile('quantize_config.json')) : undefined,
+  );
   add('config.json', config && quantisationIn(config));
   add('hf_quant_config.json', exported && exportOf(exported));
-  const odd = config === undefined ? [] : senselessIn(config);
+  const odd = config === undefined ? [] : invalidConfigFields(config);
   if (odd.length > 0) problems.push(`config.json: no sensible value of ${odd.join(', ')}`);
-  // AWQ wrote this file before transformers had a place for it.
   const nested = older && (recordAt(older, 'quantization_config') ?? older);
   add(
     'quant_config.json',
-    nested && describesQuantisation(nested) ? readQuantisation(nested, 'awq') : undefined,
+    nested && describesQuantisation(nested)
+      ? readQuantisation(nested, methodOfFile('quant_config.json'))
+      : undefined,
   );
   add('config.json', config && readModelConfig(config));
   add('computed', config && { parameters: impliedParameters(config) });
   add('tokenizer_config.json', template === undefined ? undefined : { chatTemplate: template });
-  add('chat_template.json', oldTemplate && readTokenizerConfig(oldTemplate));
+  add('chat_template.json', contents.oldTemplate && readTokenizerConfig(contents.oldTemplate));
   add('tokenizer_config.json', tokenizer && readTokenizerConfig(tokenizer));
   add('generation_config.json', generation && stopStrings(generation));
   add('model.safetensors.index.json', index && readIndex(index));
-  return { findings, problems };
+  return findings;
 }
 
-/** What NVIDIA's tools write beside a model, for programs that look there and not in its configuration. */
+/** `hf_quant_config.json`, which NVIDIA's tools write in addition to `config.json`. */
 function exportOf(exported: JsonRecord): PlainFacts | undefined {
   const block = recordAt(exported, 'quantization');
   if (block === undefined || textAt(block, 'quant_algo') === undefined) return undefined;
-  return readQuantisation(block, 'modelopt');
+  return readQuantisation(block, methodOfFile('hf_quant_config.json'));
 }
 
-/** The README as text; empty when there is none. Problems go where the caller collects them. */
+/** The README as text; empty if there is none. Errors are added to `problems`. */
 export async function readCardText(
   files: readonly RemoteFile[],
   read: ReadFile,
@@ -140,8 +176,8 @@ function stopStrings(generation: JsonRecord): PlainFacts {
 }
 
 /**
- * A file that cannot be had, or that trips a parser, is a remark about the row. Being told to stop shows in the signal,
- * at which the caller looks at the end.
+ * A file that cannot be read or parsed is a remark about the row, not an error of the run. This hides an abort as well:
+ * the caller checks the signal at the end.
  */
 export async function attempt<T>(
   path: string,

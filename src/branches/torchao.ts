@@ -2,7 +2,7 @@ import type { PlainFacts } from './fact-list.ts';
 import { isRecord, type JsonRecord, recordAt, textAt } from './json.ts';
 import { bitsOf, groupSize, MAX_BITS, MAX_MODULES } from './quantisation-parts.ts';
 
-/** So deep are the settings of modules nested. */
+/** Levels of nested settings that are read. */
 const MAX_DEPTH = 4;
 
 interface Setting {
@@ -10,7 +10,7 @@ interface Setting {
   readonly values: JsonRecord;
 }
 
-/** torchao: the name of a recipe with its arguments, or an object that was written out with its class. */
+/** torchao: the name of a recipe with its arguments, or a serialised object with the name of its class. */
 export function torchao(config: JsonRecord): PlainFacts {
   const recipe = textAt(config, 'quant_type', 80);
   const settings: Setting[] =
@@ -25,7 +25,7 @@ export function torchao(config: JsonRecord): PlainFacts {
   };
 }
 
-/** Every object with a class that describes weights, by itself or in a map of modules. */
+/** All objects whose class describes weights, directly or in a map of modules. */
 function settingsIn(holder: JsonRecord, depth: number): Setting[] {
   if (depth === 0) return [];
   const name = textAt(holder, '_type', 80);
@@ -43,7 +43,7 @@ function settingsIn(holder: JsonRecord, depth: number): Setting[] {
     .flatMap((inner) => settingsIn(inner, depth - 1));
 }
 
-/** `Int8DynamicActivationInt4WeightConfig` has weights of 4 bits; some say their type only in an argument. */
+/** `Int8DynamicActivationInt4WeightConfig` has weights of 4 bits; some recipes state the dtype only in an argument. */
 function bitsOfSetting({ name, values }: Setting): number | undefined {
   const inner = recordAt(values, 'weight_dtype');
   const type =

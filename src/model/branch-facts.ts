@@ -2,8 +2,8 @@ import type { Digest } from './digest.ts';
 import type { RepoRef } from './repo.ts';
 
 /**
- * Where a fact was read. Files come before headers, headers before the card (README.md), and the name of a
- * branch or file is believed last. `tree` is the listing of the commit, `refs` the list of branches, `rule` is our own
+ * Where a fact was read. Files are trusted more than headers, headers more than the card (README.md), and the name of a
+ * branch or file least. `tree` is the listing of the commit, `refs` the list of branches, `rule` is built-in
  * knowledge of a program, `computed` follows from other facts.
  */
 export type Origin =
@@ -33,9 +33,9 @@ export interface Fact<T> {
   readonly origin: Origin;
 }
 
-/** What can be known of the weights in a branch. Everything is optional: only what was found is there. */
+/** All facts of the weights in a branch; `Facts` contains those that were found. */
 export interface FactTypes {
-  /** As the quantiser calls itself: `gptq`, `awq`, `exl2`, `modelopt`, `mlx`; `gguf`; `lora` for an adapter; `none`. */
+  /** The name that the quantiser writes: `gptq`, `awq`, `exl2`, `modelopt`, `mlx`; `gguf`; `lora` for an adapter; `none`. */
   readonly method: string;
   /** Per weight; EXL2 has fractions. */
   readonly bits: number;
@@ -45,17 +45,17 @@ export interface FactTypes {
   readonly groupSize: number | 'none';
   /** Whether columns were quantised in the order of their activations (`desc_act`). */
   readonly actOrder: boolean;
-  /** Whether columns were ordered within groups, which needs no act order when it runs (GPTQModel). */
+  /** Whether columns were ordered within groups, which needs no act order at run time (GPTQModel). */
   readonly actGroupAware: boolean;
-  /** The fraction that GPTQ adds to the diagonal. */
+  /** The fraction that GPTQ adds to the diagonal of the Hessian. */
   readonly damp: number;
   /** Whether the quantisation is symmetric. */
   readonly symmetric: boolean;
   /** The packing within the method: `gemm`, `nf4`, `e4m3`, `pack-quantized`, `gptq_v2`. */
   readonly packing: string;
-  /** Bits of the output layer, where EXL2 gives it its own. */
+  /** Bits of the output layer, where they differ (EXL2). */
   readonly headBits: number;
-  /** What it was calibrated with. */
+  /** The calibration dataset. */
   readonly dataset: string;
   /** Tokens per calibration sequence. */
   readonly sequenceLength: number;
@@ -69,11 +69,11 @@ export interface FactTypes {
   readonly mix: string;
   /** Bits, on average over all weights. */
   readonly bitsPerWeight: number;
-  /** Of the model, not of packed tensors. */
+  /** Parameters of the model, not elements of packed tensors. */
   readonly parameters: number;
   /** Bytes of all tensors. */
   readonly tensorBytes: number;
-  /** What the model computes in: `bfloat16`. */
+  /** The type in which the model computes: `bfloat16`. */
   readonly dtype: string;
   /** As `config.json` or the header names it: `mistral`. */
   readonly architecture: string;
@@ -87,11 +87,11 @@ export interface FactTypes {
   readonly headSize: number;
   /** Tokens. */
   readonly context: number;
-  /** Bytes that one token of context takes, with 16-bit keys and values, before a window is full. */
+  /** Bytes per token of context, with 16-bit keys and values, before a window is full. */
   readonly kvBytesPerToken: number;
   /** The same by kinds of layers. */
   readonly kvGroups: readonly KvGroup[];
-  /** Bits in which vLLM keeps keys and values of such an export by itself, where they are not 16. */
+  /** Bits of keys and values that the export makes vLLM use by default, where they are not 16. */
   readonly kvCacheBits: number;
   /** A Jinja template. */
   readonly chatTemplate: string;
@@ -101,20 +101,20 @@ export interface FactTypes {
   readonly license: string;
   /** Repository that this one was made from. */
   readonly baseModel: string;
-  /** Of an adapter: the size of its matrices between. */
+  /** Of an adapter: the rank of its matrices. */
   readonly adapterRank: number;
 }
 
-/** Layers that keep keys and values alike. Layers that keep none are in no group. */
+/** Layers with the same keys and values. Layers without any are in no group. */
 export interface KvGroup {
   readonly layers: number;
   /** Bytes of one token in one layer, in 16 bits. */
   readonly bytesPerToken: number;
-  /** Tokens that such a layer looks back on; all of them where it is not there. */
+  /** Tokens that such a layer keeps; undefined for all. */
   readonly window?: number;
-  /** The window begins anew at its end. */
+  /** The window restarts at its end instead of sliding. */
   readonly chunked?: boolean;
-  /** llama.cpp keeps the whole context all the same. */
+  /** llama.cpp ignores the window and keeps the whole context. */
   readonly ignoredByLlama?: boolean;
 }
 
@@ -123,7 +123,7 @@ export type FactName = keyof FactTypes;
 /** By name; what is not known is left out. */
 export type Facts = { readonly [Name in FactName]?: Fact<FactTypes[Name]> };
 
-/** Two places say different things; the first is the one that is believed. */
+/** Two origins with different values; `believed` is the more trusted one. */
 export interface Conflict {
   /** Name of the fact. */
   readonly field: FactName;
@@ -139,11 +139,11 @@ export interface RowFile {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** Undefined where the hub gives none. */
+  /** Undefined where the source gives none. */
   readonly digest: Digest | undefined;
 }
 
-/** What one command would download: a branch, or one quantisation of a branch with GGUF files. */
+/** The files of one download: a branch, or one quantisation of a branch with GGUF files. */
 export interface BranchRow {
   /** `revision` stands for one that was asked for by name, such as a commit. */
   readonly kind: 'branch' | 'tag' | 'revision';
@@ -151,7 +151,7 @@ export interface BranchRow {
   readonly revision: string;
   /** 40 lower-case hex digits. */
   readonly commit: string;
-  /** ISO date of the commit; undefined where it was not asked for. */
+  /** ISO date of the commit; undefined where it was not requested. */
   readonly date: string | undefined;
   /** The quantisation within the branch, as `REPO@REV:VARIANT` names it; undefined for the whole branch. */
   readonly variant: string | undefined;
@@ -159,19 +159,19 @@ export interface BranchRow {
   readonly files: readonly RowFile[];
   /** Bytes of all files that would be downloaded. */
   readonly bytes: number;
-  /** Bytes of those that hold weights that a program would load together. */
+  /** Bytes of the weights that a program loads together. */
   readonly weightBytes: number;
-  /** Parts of the weights that the names announce and the branch lacks: such weights cannot be loaded. */
+  /** Parts of the weights that the names announce and the branch lacks: then they cannot be loaded. */
   readonly missingParts?: number;
-  /** Files of the format that counts which are not in `weightBytes`: copies of the same weights. */
+  /** Files of the main format that are not in `weightBytes`: copies of the same weights. */
   readonly otherCopies?: FormatShare | undefined;
-  /** The kinds of weights that are there; more than one means that the same weights come more than once. */
+  /** The formats of the weights; more than one means several copies of the same weights. */
   readonly formats: readonly FormatShare[];
   /** What is known of the weights, by name. */
   readonly facts: Facts;
   /** Where two sources disagree. */
   readonly conflicts: readonly Conflict[];
-  /** What could not be read, and why. */
+  /** Files that could not be read, with the reasons. */
   readonly problems: readonly string[];
 }
 
@@ -195,19 +195,19 @@ export interface BranchTable {
   readonly notes: readonly string[];
 }
 
-/** Whether a row fits into memory, and the sum that says so. All sizes are bytes. */
+/** Whether a row fits into memory, and the sum behind that. All sizes are bytes. */
 export interface Fit {
   readonly weights: number;
   /** Keys and values of the whole context; undefined where the shape of the model is not known. */
   readonly kvCache: number | undefined;
-  /** What vLLM keeps in its place, where that differs by more than a tenth. */
+  /** The same for vLLM, where it differs by more than a tenth. */
   readonly kvCacheVllm?: number | undefined;
   readonly runtime: number;
   readonly total: number;
   readonly context: number;
   readonly memory: number;
   readonly fits: boolean;
-  /** Why it stands where it stands in the ranking. */
+  /** The reasons for its rank. */
   readonly reasons: readonly string[];
 }
 

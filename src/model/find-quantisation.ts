@@ -6,20 +6,20 @@ interface Sized {
   readonly size: number;
 }
 
-/** What a name behind a colon means in a listing: sets of GGUF files, none where nothing has it, several where it does not decide. */
+/** The GGUF sets of a listing that match the name in `REPO:NAME`: several where the name is ambiguous. */
 export interface FoundQuantisation<F extends Sized> {
   readonly matches: readonly WeightSet<F>[];
-  /** All that there are. */
+  /** All GGUF sets of the listing. */
   readonly sets: readonly WeightSet<F>[];
 }
 
-/** What `latest` and an empty tag mean to llama.cpp and to the Hub, if they are there. */
-const USUAL = ['Q4_K_M', 'Q8_0'];
+/** The quantisations that llama.cpp and the Hub prefer for `latest` and an empty tag. */
+const LATEST = ['Q4_K_M', 'Q8_0'];
 
 /**
- * Finds the GGUF files that a name means. In this order: our own label; the name of a file, with or without its ending; the rule
+ * Finds the GGUF files that a name selects. In this order: our own label; the name of a file, with or without its extension; the rule
  * of llama.cpp (the name followed by `.` or `-` anywhere in the path, in any case), so that `Q4_K_M` finds `UD-Q4_K_M` where
- * there is no other; `latest`. Unlike llama.cpp's, a name never begins within another: `Q4_K` is not found in `IQ4_K`.
+ * there is no other; `latest`. Unlike in llama.cpp, a name matches whole words only: `Q4_K` does not match `IQ4_K`.
  */
 export function findQuantisation<F extends Sized>(files: readonly F[], name: string): FoundQuantisation<F> {
   const sets = weightSets(files).filter(({ format }) => format === 'gguf');
@@ -28,7 +28,7 @@ export function findQuantisation<F extends Sized>(files: readonly F[], name: str
     if (matches.length > 0) return { matches: oneForm(matches), sets };
   }
   if (!sameLabel(name, 'latest')) return { matches: [], sets };
-  for (const usual of USUAL) {
+  for (const usual of LATEST) {
     const [first] = [...byLabel(sets, usual), ...byTag(sets, usual)];
     if (first !== undefined) return { matches: [first], sets };
   }
@@ -58,7 +58,7 @@ const byTag: Rule = (sets, name) => {
   return sets.filter(({ files, quantisation }) => {
     const path = files[0]?.path ?? '';
     if (!pattern.test(path)) return false;
-    // A name that is a quantisation finds files of that quantisation only, whatever else their path says.
+    // The name of a quantisation finds only files of that quantisation, even if their paths contain others.
     const asked = lastLabel(name);
     return (
       asked === undefined ||
@@ -69,8 +69,8 @@ const byTag: Rule = (sets, name) => {
 };
 
 /**
- * Several files of one quantisation are one answer where they are one model: in one piece and in parts the first that is
- * complete, as llama.cpp takes it; `x-Q8_0` before `x-MTP-Q8_0`. Of two models nobody can say which is meant.
+ * Several sets of one quantisation and one model are one match: the first complete one, as in llama.cpp, and
+ * `x-Q8_0` before `x-MTP-Q8_0`. Sets of different models stay ambiguous.
  */
 function oneForm<F extends Sized>(matches: readonly WeightSet<F>[]): readonly WeightSet<F>[] {
   const shortest = matches.toSorted((left, right) => left.model.length - right.model.length)[0];
@@ -86,7 +86,7 @@ function oneForm<F extends Sized>(matches: readonly WeightSet<F>[]): readonly We
   return [same.find(({ missingParts }) => missingParts === 0) ?? shortest];
 }
 
-/** Heads that guess tokens, by the quantisation that a name means; they cannot answer alone. */
+/** The draft heads of the named quantisation, which cannot run alone. */
 export function draftsNamed(files: readonly Sized[], name: string): string[] {
   return files
     .map(({ path }) => path)

@@ -1,4 +1,4 @@
-/** What the path of a GGUF file says. */
+/** The facts in the path of a GGUF file. */
 export interface GgufName {
   /** `Q4_K_M` in upper case; undefined where the name has none. */
   readonly quantisation: string | undefined;
@@ -8,7 +8,7 @@ export interface GgufName {
   readonly part: number | undefined;
   /** How many there are; undefined where the name does not say. */
   readonly parts: number | undefined;
-  /** Pieces of bytes, to be joined with `cat`. Parts that llama.cpp cut are files of their own, which it opens together. */
+  /** The parts must be joined with `cat`; llama.cpp opens its own parts without that. */
   readonly joined: boolean;
   readonly role: 'model' | 'projector' | 'draft' | 'matrix';
 }
@@ -20,11 +20,11 @@ interface Split {
   readonly joined: boolean;
 }
 
-/** llama.cpp's own: every part is a GGUF file. */
+/** Parts made by llama.cpp: each is a GGUF file. */
 const SPLIT = /-(\d{5})-of-(\d{5})(?=\.gguf$)/i;
-/** Pieces that are numbered before the ending: `-chunk-001-of-018.gguf`, `.part1of2.gguf`. */
+/** Byte ranges numbered before the extension: `-chunk-001-of-018.gguf`, `.part1of2.gguf`. */
 const PIECE_BEFORE = /[-._](?:chunk|part|piece|split)[-._]?(\d{1,5})[-_.]?of[-_.]?(\d{1,5})(?=\.gguf$)/i;
-/** The same behind the ending: `.gguf.part1of2`, `.gguf-split-a`, `.gguf.part-aa`, `.gguf.a`, `.gguf.001`, `.gguf-00001-of-00002`. */
+/** The same after the extension: `.gguf.part1of2`, `.gguf-split-a`, `.gguf.part-aa`, `.gguf.a`, `.gguf.001`, `.gguf-00001-of-00002`. */
 const PIECE_BEHIND =
   /(?<=\.gguf)(?:[-._](?:chunk|part|piece|split)[-._]?(?:(\d{1,5})(?:[-_.]?of[-_.]?(\d{1,5}))?|([a-z]{1,3}))|[-._](\d{1,5})(?:[-_.]?of[-_.]?(\d{1,5}))?|[-._](a{0,2}[a-z]))$/i;
 
@@ -67,17 +67,17 @@ function letterNumber(letters: string): number {
 }
 
 /**
- * A quantisation and all that is written on behind it up to the next `-` or `.`, which is where llama.cpp ends a tag:
- * `Q6_K_P`, `Q4_K_R4` and `Q1_0_g128` are others than `Q6_K`, `Q4_K` and `Q1_0`. `UD-` and the recipes of ik_llama.cpp
- * in front of it belong to it.
+ * A quantisation with its suffix up to the next `-` or `.`, where llama.cpp ends a tag:
+ * `Q6_K_P`, `Q4_K_R4` and `Q1_0_g128` differ from `Q6_K`, `Q4_K` and `Q1_0`. A prefix `UD-` or a recipe of ik_llama.cpp
+ * is part of it.
  */
 const LABEL =
   /(?:^|[-._/])((?:(?:UD|smol|pure|mainline)-)?(?:[A-Z]{0,2}Q[1-9]\d?(?:_[A-Z0-9_]*[A-Z0-9])?|(?:MX|NV)?FP[468](?:_[A-Z0-9_]*[A-Z0-9])?|BF16|FP?16|FP?32|FP?64))(?=$|[-./])/gi;
 
-/** So much of a name is looked at; no file system takes longer ones. */
+/** Characters of a name that are read; no file system allows longer names. */
 const MAX_NAME = 1000;
 
-/** Heads that guess tokens for a model beside them. llama.cpp knows them by these words, in lower case: `-MTP-` is often the whole model. */
+/** Draft heads for speculative decoding, by the lower-case words that llama.cpp uses: `-MTP-` is often a whole model. */
 const DRAFT = /(?:mtp|eagle3|dflash|dspark)-/;
 
 /** Reads the quantisation, the split and the role out of a path; the file name counts before its folder. */
@@ -91,7 +91,7 @@ export function parseGgufName(path: string): GgufName {
 
 function roleOf(name: string): GgufName['role'] {
   if (/mmproj/i.test(name)) return 'projector';
-  // `imatrix_unsloth`, `NAME-imatrix`; in the middle of a name it says how a model was made.
+  // `imatrix_unsloth`, `NAME-imatrix`; in the middle of a name it describes how the model was quantised.
   const isMatrix = /^imatrix(?![a-z])|(?<![a-z])imatrix$/i.test(name);
   if (isMatrix || (/imatrix/i.test(name) && lastLabel(name) === undefined)) return 'matrix';
   return DRAFT.test(name) ? 'draft' : 'model';

@@ -5,18 +5,18 @@ interface Sized {
   readonly size: number;
 }
 
-/** Files of one format, sorted into what a program loads together and copies of the same weights that it does not. */
+/** The files of one format that a program loads together; the others are copies of the same weights. */
 export interface Copies<F extends Sized> {
   readonly loaded: readonly F[];
-  /** Parts of what is loaded that the names announce and the listing lacks. */
+  /** Parts of the loaded files that the names announce and the listing lacks. */
   readonly missingParts: number;
 }
 
 interface Group<F> {
   readonly folder: string;
-  /** The name without the number of the part, the ending, and the variant. */
+  /** The name without the number of the part, the extension and the variant. */
   readonly base: string;
-  /** `fp16`, `q4`: '' for the one that is loaded when nobody asks for another. */
+  /** `fp16`, `q4`; '' for the default. */
   readonly variant: string;
   readonly parts: number | undefined;
   readonly files: F[];
@@ -24,17 +24,17 @@ interface Group<F> {
 
 /** `model-00001-of-00002.safetensors`, `pytorch_model-00001-of-00002.fp16.bin`. */
 const PART = /[-_.](\d{1,5})-of-(\d{1,5})(?=[.-]|$)/;
-/** The words that diffusers, transformers.js and transformers put behind a name for another precision of the same weights. */
+/** Suffixes of diffusers, transformers.js and transformers for another precision of the same weights. */
 const VARIANT =
   /[-_.](fp16|fp32|bf16|float16|float32|bfloat16|f16|f32|fp8(?:_e4m3fn|_e5m2)?|fp4|int8|int4|uint8|q8|q4|q4f16|bnb4|quantized|quant|ema|non[-_]?ema|no_ema)$/;
 const HALF = /^(fp16|bf16|float16|bfloat16|f16)$/;
-/** Names that libraries load from a folder when nobody names a file. */
+/** Names that libraries load from a folder by default. */
 const DEFAULT_NAMES =
   /^(model|pytorch_model|tf_model|flax_model|diffusion_pytorch_model|diffusion_flax_model|rust_model|openvino_model|gptq_model|output|adapter_model)$/;
 
 /**
- * Which files of one format are loaded together: the parts of one copy, for a pipeline one copy in each of its folders.
- * A variant in half precision counts before the others in a pipeline; else the copy without a variant, which is loaded by default.
+ * Chooses the files of one format that are loaded together: the parts of one copy, for a pipeline one copy in each folder.
+ * A pipeline prefers the variant in half precision; other models the copy without a variant, which is loaded by default.
  * `all` is the whole listing.
  */
 export function copiesOf<F extends Sized>(
@@ -104,7 +104,7 @@ function largest<F extends Sized>(groups: readonly Group<F>[]): Group<F>[] {
 function inFolders<F extends Sized>(groups: readonly Group<F>[]): Group<F>[] {
   const folders = new Map<string, Group<F>[]>();
   for (const group of groups) addTo(folders, group.folder, group);
-  // `vae_1_0` beside `vae` is another release of it.
+  // `vae_1_0` is an older release of `vae`.
   const known = Array.from(folders).filter(([folder]) => !isOlder(folder, folders));
   return known.flatMap(([, here]) => {
     const defaults = here.filter(({ base }) => DEFAULT_NAMES.test(base));
@@ -117,11 +117,11 @@ function isOlder(folder: string, folders: ReadonlyMap<string, unknown>): boolean
   return plain !== folder && folders.has(plain);
 }
 
-/** One model: what lies at the top, and the numbered modules of sentence-transformers. */
+/** One model: the files at the top level, and the numbered modules of sentence-transformers. */
 function inOneModel<F extends Sized>(format: WeightFormat, groups: readonly Group<F>[]): Group<F>[] {
   const depth = (group: Group<F>) => (group.folder === '' ? 0 : group.folder.split('/').length);
-  const least = groups.reduce((most, group) => Math.min(most, depth(group)), Number.POSITIVE_INFINITY);
-  const top = groups.filter((group) => depth(group) === least);
+  const minDepth = groups.reduce((min, group) => Math.min(min, depth(group)), Number.POSITIVE_INFINITY);
+  const top = groups.filter((group) => depth(group) === minDepth);
   const folders = new Set(top.map(({ folder }) => folder));
   if (folders.size > 1) {
     // `fp16/model.onnx` and `int4/model.onnx` are copies; folders of other names hold parts of one model.
@@ -139,7 +139,7 @@ function inOneModel<F extends Sized>(format: WeightFormat, groups: readonly Grou
   const modules = groups.filter(({ folder }) => /^\d+_\w+$/.test(folder));
   return [
     ...oneCopy(defaults.length > 0 ? defaults : wanted, false),
-    ...(least === 0 ? inFolders(modules) : []),
+    ...(minDepth === 0 ? inFolders(modules) : []),
   ];
 }
 
@@ -151,7 +151,7 @@ function mostBytes<F extends Sized>(sets: readonly Group<F>[][]): Group<F>[] {
   return sets.toSorted((left, right) => bytes(right) - bytes(left))[0] ?? [];
 }
 
-/** Of every name one variant; `halfFirst` where half precision is what is run. */
+/** One variant of every name; `halfFirst` prefers half precision. */
 function oneCopy<F extends Sized>(groups: readonly Group<F>[], halfFirst: boolean): Group<F>[] {
   const bases = new Map<string, Group<F>[]>();
   for (const group of groups) addTo(bases, group.base, group);

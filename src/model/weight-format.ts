@@ -32,8 +32,8 @@ export type WeightFormat =
   | 'other';
 
 /**
- * What counts, and what `--weights auto` takes, when the same weights come in several formats, the best first: loaded
- * without unpickling, in the fewest conversions.
+ * The order of preference when the same weights come in several formats, for tables and for `--weights auto`: formats
+ * that load without unpickling and with the fewest conversions come first.
  */
 export const WEIGHT_PREFERENCE: readonly WeightFormat[] = [
   'safetensors',
@@ -45,14 +45,14 @@ export const WEIGHT_PREFERENCE: readonly WeightFormat[] = [
   'onnx',
 ];
 
-/** Formats that are unpickled when they are loaded: they may run code. */
+/** Pickle formats: loading them can run code. */
 export const PICKLE_FORMATS: readonly WeightFormat[] = ['pytorch', 'original'];
 
-/** What trainers and tokenizers leave behind under the endings of weights. */
+/** Files of trainers and tokenizers that have extensions of weights. */
 const NOT_WEIGHTS =
   /^(training_args|trainer_state|optimizer|scheduler|rng_state.*|scaler|random_states.*|arguments)\.(bin|pt|pth|pkl)$/i;
 
-/** Endings that tell the program that reads them. A model in TensorFlow's own format is a folder. */
+/** Names that identify a format. A TensorFlow SavedModel is a folder. */
 const BY_NAME: readonly (readonly [RegExp, WeightFormat])[] = [
   [/^openvino_.*\.(bin|xml)$/, 'openvino'],
   [
@@ -77,7 +77,7 @@ const BY_NAME: readonly (readonly [RegExp, WeightFormat])[] = [
   [/^ggml.*\.bin$|\.ggml[^/]*\.bin$/, 'ggml'],
 ];
 
-/** What the path of a file says about the weights in it. */
+/** The format of the weights in a file, from its path. */
 export function weightFormat(path: string): WeightFormat {
   const name = path.slice(path.lastIndexOf('/') + 1);
   const lower = name.toLowerCase();
@@ -98,10 +98,10 @@ export function weightFormat(path: string): WeightFormat {
   return lower === 'model.bin' ? 'ctranslate2' : 'other';
 }
 
-/** Small text, whatever it is about. */
+/** Small text files, whatever their names contain. */
 const TEXT = /\.(md|txt|json|jsonl|ya?ml|toml|csv|log|py|sh|cfg|ini|jinja|html|sha256|sha256sums?|md5)$/i;
 
-/** What quantisers measured before they quantised. No program that runs the model reads it. */
+/** Whether a file is calibration data of a quantiser (imatrix), which programs that run the model do not read. */
 export function isCalibration(path: string): boolean {
   if (isGguf(path)) return parseGgufName(path).role === 'matrix';
   const name = path.slice(path.lastIndexOf('/') + 1);
@@ -109,8 +109,8 @@ export function isCalibration(path: string): boolean {
 }
 
 /**
- * Whether a file that holds no known weights goes along with the quantisation `label`. Archives and the like that name a
- * GGUF file or another quantisation do not.
+ * Whether a file without known weights is downloaded with the quantisation `label`. Archives whose names contain a
+ * GGUF file or another quantisation are not.
  */
 export function goesWith(path: string, label: string | undefined): boolean {
   if (weightFormat(path) !== 'other' || isCalibration(path)) return false;

@@ -7,22 +7,22 @@ interface Sized {
   readonly size: number;
 }
 
-/** Projectors of one folder, and folders above a file, that are looked at: a listing comes from a server. */
+/** Limits for projectors per folder and for levels of folders: the listing comes from a server. */
 const MAX_PROJECTORS = 50;
 const MAX_DEPTH = 16;
 
 /** Files that hold one copy of the weights together. */
 export interface WeightSet<F extends Sized> {
   readonly format: WeightFormat;
-  /** Of a GGUF file: what `REPO:QUANTISATION` selects it by. No two sets of a listing have the same. */
+  /** Of GGUF files: the name in `REPO:QUANTISATION`, unique in a listing. */
   readonly label: string | undefined;
-  /** What the names say of the quantisation, which several sets may share. */
+  /** The quantisation from the file names; several sets may share it. */
   readonly quantisation: string | undefined;
   /** In the order of their parts. */
   readonly files: readonly F[];
-  /** Those that a program loads together; the rest are copies of the same weights. */
+  /** The files that a program loads together; the others are copies of the same weights. */
   readonly loaded: readonly F[];
-  /** Image or audio encoders that go with GGUF files; the one that is taken with this set. */
+  /** The image or audio encoder that is downloaded with GGUF files. */
   readonly projector: F | undefined;
   /** Parts that the names announce and the listing lacks. */
   readonly missingParts: number;
@@ -78,7 +78,7 @@ function ggufSets<F extends Sized>(files: readonly F[]): WeightSet<F>[] {
   for (const entry of named) {
     if (entry.name.role !== 'model') continue;
     const { whole, parts, joined, part } = entry.name;
-    // The same model may be there in one piece, in two parts, and in three.
+    // A repository may have the same model in one file, in two parts, and in three.
     const key = JSON.stringify([whole.toLowerCase(), parts ?? (part === undefined ? 0 : -1), joined]);
     const known = groups.get(key);
     if (known === undefined) groups.set(key, [entry]);
@@ -107,7 +107,7 @@ function ggufSets<F extends Sized>(files: readonly F[]): WeightSet<F>[] {
   return sets.map((set, index) => ({ ...set, label: labels[index] }));
 }
 
-/** Where the names say how many there are, what lacks of them; else the gaps between the first and the last that is there. */
+/** The number of missing parts: of the total in the names, else the gaps up to the last part. */
 function missingOf(names: readonly GgufName[]): number {
   const numbers = names.flatMap(({ part }) => part ?? []);
   if (numbers.length === 0) return 0;
@@ -115,7 +115,7 @@ function missingOf(names: readonly GgufName[]): number {
   return Math.max(0, total - new Set(numbers).size);
 }
 
-/** The names by which sets can be asked for, from the shortest to the one that is certainly its own. */
+/** The names that can select a set, from the shortest to its path, which is unique. */
 function namesOf<F extends Sized>({ quantisation, files }: WeightSet<F>): string[] {
   const path = files[0]?.path ?? '';
   const { whole } = parseGgufName(path);
@@ -123,7 +123,7 @@ function namesOf<F extends Sized>({ quantisation, files }: WeightSet<F>): string
   return [quantisation ?? baseName(stem), baseName(stem), stem, path];
 }
 
-/** For every set the first of its names that no other set has in the same place. */
+/** For every set the shortest of its names that is unique. */
 function distinctLabels<F extends Sized>(sets: readonly WeightSet<F>[]): string[] {
   const names = sets.map((set) => namesOf(set));
   const counts = [0, 1, 2, 3].map((level) => countNames(names.map((own) => own[level]!)));
@@ -151,8 +151,8 @@ export function sameLabel(left: string, right: string): boolean {
 }
 
 /**
- * The projector of a model, as llama.cpp chooses it: from the model's folder or above, the deepest first, then of the
- * nearest width. One that bears the model's name comes before those of other models in the folder.
+ * The projector of a model, chosen as in llama.cpp: from the model's folder or above, the deepest first, then the
+ * nearest width. A projector with the model's name comes before those of other models in the folder.
  */
 function projectorFor<F extends Sized>(
   model: GgufName,
@@ -165,13 +165,13 @@ function projectorFor<F extends Sized>(
     -folderOf(name.whole).length,
     key !== '' && baseName(name.whole).toLowerCase().includes(key) ? 0 : 1,
     Math.abs((bitsOfLabel(name.quantisation) ?? 0) - wanted),
-    // Both have 16 bits; half precision is what every program runs.
+    // Both have 16 bits; every program supports F16.
     ['F16', 'BF16'].indexOf(name.quantisation ?? '') >>> 0,
   ];
   return near.toSorted((left, right) => compareLists(rank(left), rank(right)))[0]?.file;
 }
 
-/** Projectors by their folder. Nobody has more than a few for one model. */
+/** Projectors by folder, at most `MAX_PROJECTORS` each. */
 function projectorsByFolder<F extends Sized>(files: readonly F[]): Map<string, Named<F>[]> {
   const folders = new Map<string, Named<F>[]>();
   for (const file of sortedByPath(files)) {
@@ -205,12 +205,12 @@ function sortedByPath<F extends Sized>(files: readonly F[]): F[] {
   return files.toSorted((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0));
 }
 
-/** Bytes of what is loaded: one copy of the weights, and the projector. */
+/** Bytes of the loaded files: one copy of the weights, and the projector. */
 export function setBytes(set: WeightSet<Sized>): number {
   return set.loaded.reduce((sum, { size }) => sum + size, set.projector?.size ?? 0);
 }
 
-/** All that belongs to one GGUF quantisation: its parts, its projector, and the small files of the revision. */
+/** All files of one GGUF quantisation: its parts, its projector, and the files of the revision without weights. */
 export function filesOfSet<F extends Sized>(set: WeightSet<F>, files: readonly F[]): F[] {
   const kept = new Set([...set.files, ...(set.projector === undefined ? [] : [set.projector])]);
   return files.filter((file) => kept.has(file) || goesWith(file.path, set.quantisation));

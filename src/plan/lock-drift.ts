@@ -2,8 +2,8 @@ import type { Digest } from '../model/digest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 
 /**
- * What a revision has otherwise than a lock says, a phrase for each file: gone, another size, another hash. Files
- * that the lock does not name do not count. A listing without hashes is compared by size.
+ * How a revision differs from a lockfile, a phrase for each file: gone, another size, another hash. Files
+ * that the lockfile does not name are ignored. A listing without hashes is compared by size.
  */
 export function lockDrift(locked: readonly RemoteFile[], listing: readonly RemoteFile[]): string[] {
   const upstream = new Map(listing.map((file) => [file.path, file]));
@@ -18,7 +18,7 @@ export function lockDrift(locked: readonly RemoteFile[], listing: readonly Remot
   });
 }
 
-/** How what is asked for differs from what is locked, as phrases. */
+/** How the requested files differ from the locked ones, a phrase for each file. */
 export function selectionDrift(locked: readonly RemoteFile[], selected: readonly RemoteFile[]): string[] {
   const wanted = new Set(selected.map((file) => file.path));
   const known = new Set(locked.map((file) => file.path));

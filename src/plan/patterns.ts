@@ -1,4 +1,4 @@
-/** Tells whether a path is meant. */
+/** Tells whether a path is selected. */
 export type PathMatcher = (path: string) => boolean;
 
 /** One element of a pattern; each takes one character, `any-run` takes any number of them. */
@@ -14,13 +14,13 @@ type CodeRange = readonly [first: number, last: number];
 /**
  * Prepares a pattern as `hf download --include` understands it: Python's `fnmatchcase` on the whole path.
  * `*` and `?` match `/` too, `[abc]`, `[a-z]`, `[!a]` are classes, an unclosed `[` is itself, case counts,
- * `\` is read as `/` in pattern and path, and a pattern that ends in `/` means all that is below. The empty
- * pattern matches nothing. Beyond that, an accented letter is the same in both ways in which Unicode writes it. No
- * pattern can make matching take more than (pattern × path) steps.
+ * `\` is read as `/` in pattern and path, and a pattern that ends in `/` matches everything below it. The empty
+ * pattern matches nothing. Unlike in Python, the composed and the decomposed form of an accented letter are equal.
+ * Matching takes at most (pattern × path) steps.
  */
 export function compilePattern(pattern: string): PathMatcher {
   const exact = compileExact(pattern);
-  // Without letters beyond ASCII there is only one way to write it.
+  // ASCII has only one normal form.
   if (!/[^\p{ASCII}]/u.test(pattern)) return exact;
   const plain = compileExact(pattern.normalize('NFC'));
   return (path) => exact(path) || plain(path.normalize('NFC'));
@@ -34,7 +34,7 @@ function compileExact(pattern: string): PathMatcher {
 }
 
 /**
- * One rule from both lists: a path must match an `include`, if there are any, and no `exclude`.
+ * Combines both lists: a path must match an `include`, if there are any, and no `exclude`.
  */
 export function compileFilter(include: readonly string[] = [], exclude: readonly string[] = []): PathMatcher {
   const included = include.map(compilePattern);
@@ -44,7 +44,7 @@ export function compileFilter(include: readonly string[] = [], exclude: readonly
     !excluded.some((matcher) => matcher(path));
 }
 
-/** True when a text has characters that mean more than themselves in a pattern. */
+/** True when a text contains a character with a special meaning in patterns. */
 export function isPattern(text: string): boolean {
   return /[*?[]/.test(text);
 }
@@ -55,7 +55,7 @@ function parsePattern(pattern: string): Element[] {
   for (let index = 0; index < characters.length; index += 1) {
     const character = characters[index]!;
     if (character === '*') {
-      // Several in a row mean what one means.
+      // Several in a row are the same as one.
       if (elements.at(-1)?.kind !== 'any-run') elements.push({ kind: 'any-run' });
     } else if (character === '?') {
       elements.push({ kind: 'any-one' });
@@ -74,7 +74,7 @@ function parsePattern(pattern: string): Element[] {
   return elements;
 }
 
-/** Where the `]` stands that ends a class; directly after `[` or `[!` it is a member instead. */
+/** The index of the `]` that ends a class; directly after `[` or `[!` it is a member. */
 function classEnd(characters: readonly string[], start: number): number | undefined {
   let from = start;
   if (characters[from] === '!') from += 1;
@@ -85,7 +85,7 @@ function classEnd(characters: readonly string[], start: number): number | undefi
 
 function parseClass(members: readonly string[]): Element {
   if (members[0] === '!') return { kind: 'class', negated: true, ranges: parseRanges(members.slice(1)) };
-  // CPython strikes out backward ranges first and looks for the `!` afterwards: `[z-a!b]` is `[!b]`.
+  // CPython removes backward ranges before it looks for the `!`: `[z-a!b]` is `[!b]`.
   let start = 0;
   while (isBackward(members, start)) start += 3;
   if (start > 0 && members[start] === '!') {
@@ -109,7 +109,7 @@ function parseRanges(members: readonly string[]): CodeRange[] {
     if (last === undefined) {
       ranges.push(single(first));
     } else {
-      // A backward range holds nothing, and the test against it says so by itself.
+      // A backward range matches nothing; the comparison in `takes` needs no special case.
       ranges.push([codeOf(first), codeOf(last)]);
       index += 2;
     }
@@ -126,8 +126,8 @@ function codeOf(character: string): number {
 }
 
 /**
- * Walks both once. After a mismatch only the latest `*` takes one character more: what an earlier one could
- * still take, the later one can take as well, so there is nothing to gain from going further back.
+ * After a mismatch only the latest `*` takes one character more: whatever an earlier one could
+ * still take, the later one can take as well, so no further backtracking is needed.
  */
 function matches(elements: readonly Element[], path: readonly string[]): boolean {
   let element = 0;

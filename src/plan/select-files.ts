@@ -4,30 +4,30 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { TargetPath } from '../model/target.ts';
 import { compileFilter, compilePattern, isPattern } from './patterns.ts';
 
-/** Which part of a revision is wanted. Everything left out, all of it is. */
+/** The part of a revision to select; without any field, all of it. */
 export interface Selection {
-  /** What the user named behind the repository: files, folders (`onnx/`, `onnx`) or patterns. */
+  /** The arguments after the repository: files, folders (`onnx/`, `onnx`) or patterns. */
   readonly names?: readonly string[];
-  /** What the address of the repository went on to name; it counts as one more name, never as a pattern. */
+  /** The path in the URL of the repository; it counts as one more name, never as a pattern. */
   readonly path?: TargetPath | undefined;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
 }
 
-/** So many entries are spelled out in an error; the rest is a number. */
-const SHOWN = 5;
-/** So deep folders are suggested for a misspelt name. */
+/** Entries that an error lists; the others are counted. */
+const MAX_SHOWN = 5;
+/** Levels of folders that are suggested for a misspelt name. */
 const MAX_DEPTH = 8;
 
 /**
- * The files of a listing that a selection means, in the order of the listing.
+ * The files of a listing that a selection matches, in the order of the listing.
  *
- * A name means the file of exactly that path; else, if the listing has such a folder, all below it; else,
- * with `*`, `?` or `[` in it, the pattern. A name that means nothing is NOT_FOUND, even beside others that do.
+ * A name matches the file of exactly that path; else, if the listing has such a folder, all files below it; else,
+ * with `*`, `?` or `[` in it, it is a pattern. A name without a match is NOT_FOUND, even if other names match.
  *
  * Names and filters combine: names select, then `include` and `exclude` filter what they selected. (`hf`
- * ignores filters beside file names and refuses them beside folders; combined they do what they say.)
- * A selection that leaves nothing of a listing is NOT_FOUND as well, with a hint at what there is.
+ * ignores filters when files are named and refuses them when folders are.)
+ * A selection without any file is NOT_FOUND as well, with a hint at what exists.
  */
 export function selectFiles(files: readonly RemoteFile[], selection: Selection): RemoteFile[] {
   const named = selectNamed(files, selection);
@@ -49,7 +49,7 @@ function selectNamed(files: readonly RemoteFile[], selection: Selection): readon
   const found = new Set<string>();
   const missing: string[] = [];
   for (const [index, name] of wanted.entries()) {
-    const paths = listing.meant(name, index < names.length);
+    const paths = listing.match(name, index < names.length);
     if (paths.length === 0) missing.push(name.path);
     for (const path of paths) found.add(path);
   }
@@ -57,7 +57,7 @@ function selectNamed(files: readonly RemoteFile[], selection: Selection): readon
   return files.filter((file) => found.has(file.path));
 }
 
-/** A listing, prepared for the question what a name means in it. */
+/** A listing with an index to look names up. */
 class Listing {
   readonly paths: readonly string[];
   readonly #files: ReadonlySet<string>;
@@ -67,20 +67,20 @@ class Listing {
     this.#files = new Set(this.paths);
   }
 
-  meant({ path, kind }: TargetPath, patterns: boolean): readonly string[] {
+  match({ path, kind }: TargetPath, patterns: boolean): readonly string[] {
     if (kind !== 'folder' && this.#files.has(path)) return [path];
-    // As shells complete them: `./onnx/`, and `onnx\` on Windows.
+    // Shells complete names to `./onnx/`, and to `onnx\` on Windows.
     const clean = path.replaceAll('\\', '/').replace(/^(\.\/+)+/, '');
     if (kind !== 'folder' && this.#files.has(clean)) return [clean];
     const folder = clean.replace(/\/+$/, '');
     const below = kind === 'file' ? [] : this.paths.filter((other) => other.startsWith(`${folder}/`));
     if (below.length > 0) return below;
     const matching = patterns && isPattern(clean) ? this.paths.filter(compilePattern(clean)) : [];
-    return matching.length > 0 ? matching : this.#spelledOtherwise(clean, folder, kind);
+    return matching.length > 0 ? matching : this.#otherNormalForm(clean, folder, kind);
   }
 
-  /** Unicode has two ways to write an accented letter, which look the same; keyboards and macOS differ in theirs. */
-  #spelledOtherwise(clean: string, folder: string, kind: TargetPath['kind']): readonly string[] {
+  /** Composed and decomposed letters look the same; keyboards write the former, macOS the latter. */
+  #otherNormalForm(clean: string, folder: string, kind: TargetPath['kind']): readonly string[] {
     const plain = (text: string) => text.normalize('NFC');
     const same = this.paths.filter((path) => plain(path) === plain(clean));
     if (kind !== 'folder' && same.length > 0) return same;
@@ -93,14 +93,14 @@ class Listing {
   }
 }
 
-/** `a/b/c.txt` → `a/`, `a/b/`. Nobody misspells deeper ones than these. */
+/** `a/b/c.txt` → `a/`, `a/b/`, down to `MAX_DEPTH` levels. */
 function foldersOf(path: string): string[] {
   const segments = path.split('/', MAX_DEPTH + 1).slice(0, -1);
   return segments.map((_, index) => `${segments.slice(0, index + 1).join('/')}/`);
 }
 
 function notFound(missing: readonly string[], listing: Listing): FetchError {
-  const near = missing.slice(0, SHOWN).flatMap((name) => listing.nearest(name));
+  const near = missing.slice(0, MAX_SHOWN).flatMap((name) => listing.nearest(name));
   const what = missing.length === 1 ? 'No file or folder is called' : 'No files or folders are called';
   return new FetchError('NOT_FOUND', `${what} ${enumerate(missing)} in this revision.`, {
     hint:
@@ -120,7 +120,7 @@ function nothingLeft(files: readonly RemoteFile[], { include = [], exclude = [] 
   });
 }
 
-/** The two ways in which people get these patterns wrong. */
+/** A hint for the two usual mistakes in patterns. */
 function likelyMistake(paths: readonly string[], include: readonly string[]): string | undefined {
   const lower = compileFilter(include.map((pattern) => pattern.toLowerCase()));
   const otherCase = paths.filter((path) => lower(path.toLowerCase()));
@@ -136,6 +136,6 @@ function whatExists(paths: readonly string[]): string {
 }
 
 function enumerate(names: readonly string[]): string {
-  const shown = names.slice(0, SHOWN).join(', ');
-  return names.length > SHOWN ? `${shown} and ${names.length - SHOWN} more` : shown;
+  const shown = names.slice(0, MAX_SHOWN).join(', ');
+  return names.length > MAX_SHOWN ? `${shown} and ${names.length - MAX_SHOWN} more` : shown;
 }

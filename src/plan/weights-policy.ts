@@ -5,12 +5,21 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import { isCalibration, PICKLE_FORMATS, WEIGHT_PREFERENCE, weightFormat } from '../model/weight-format.ts';
 import { filesOfSet, type WeightSet } from '../model/weight-set.ts';
 
-/** Which of several copies of the same weights is wanted. */
+/** Which of several copies of the same weights to download. */
 export type WeightsPolicy = 'safetensors' | 'gguf' | 'all' | 'auto';
 
 export const WEIGHTS_POLICIES: readonly WeightsPolicy[] = ['safetensors', 'gguf', 'all', 'auto'];
 
-/** The files of a listing without the weights that the policy does not want. What holds no weights always stays. */
+/** The files of a listing that a quantisation or, without one, the policy leaves. */
+export function applyWeightsPolicy(
+  files: readonly RemoteFile[],
+  policy: WeightsPolicy,
+  quantisation: string | undefined,
+): readonly RemoteFile[] {
+  return quantisation === undefined ? applyWeights(files, policy) : selectQuantisation(files, quantisation);
+}
+
+/** Drops weights that the policy excludes. Files without weights always stay. */
 export function applyWeights(files: readonly RemoteFile[], policy: WeightsPolicy): readonly RemoteFile[] {
   if (policy === 'all') return files;
   const present = new Set(files.map(({ path }) => weightFormat(path)));
@@ -78,7 +87,7 @@ function noQuantisation(
   });
 }
 
-/** Bytes that `--weights safetensors` would leave out of these files; 0 where it would make no difference. */
+/** Bytes of these files that `--weights safetensors` would leave out; 0 where there are no safetensors. */
 export function savedBySafetensors(files: readonly RemoteFile[]): number {
   if (!files.some(({ path }) => weightFormat(path) === 'safetensors')) return 0;
   return files.reduce((sum, { path, size }) => {
@@ -86,7 +95,7 @@ export function savedBySafetensors(files: readonly RemoteFile[]): number {
   }, 0);
 }
 
-/** Files that run code when they are loaded. */
+/** Files that can run code when they are loaded. */
 export function pickles(files: readonly RemoteFile[]): readonly RemoteFile[] {
   return files.filter(
     ({ path }) => PICKLE_FORMATS.includes(weightFormat(path)) && !path.endsWith('.safetensors'),

@@ -35,7 +35,7 @@ test('none of them talks like a stack trace', () => {
 });
 
 /** For reading aloud: whoever changes a sentence sees it beside all others, and so does whoever reviews that. */
-test('all of them stand in test/transcripts/expected/messages.md', async () => {
+test('all of them stand in test/program/expected/messages.md', async () => {
   const files = new Set(messages.map(({ where }) => where));
   const sections = Array.from(files, (file) => {
     const here = messages.filter(({ where }) => where === file);
@@ -46,7 +46,7 @@ test('all of them stand in test/transcripts/expected/messages.md', async () => {
     'Written by test/security/messages.test.ts from the sources. In braces is what is put in; several lines behind\n' +
     '"next" are choices.';
   await expect([head, ...sections, ...tables(), ''].join('\n\n')).toMatchFileSnapshot(
-    '../transcripts/expected/messages.md',
+    '../program/expected/messages.md',
   );
 });
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .venv with the Python client that test/clients/python.test.ts runs, and with linters for the files that deploy
-# (test/places). Does nothing if it is there already.
+# Makes .venv with the Python client that test/interop/python.test.ts runs, and with linters for the files that deploy
+# (test/packaging). Does nothing if it is there already.
 set -eu
 version=2.4.0
 cd "$(dirname "$0")/../.."

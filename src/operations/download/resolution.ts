@@ -7,13 +7,12 @@ import { pinnedRevision, type RepoRef, type Revision, repoPath } from '../../mod
 import { shortId } from '../../model/revision-id.ts';
 import { lockDrift, selectionDrift } from '../../plan/lock-drift.ts';
 import { type Selection, selectFiles } from '../../plan/select-files.ts';
-import type { WeightsPolicy } from '../../plan/weights-policy.ts';
+import { applyWeightsPolicy, type WeightsPolicy } from '../../plan/weights-policy.ts';
 import { collectListing } from '../../source/collect-listing.ts';
 import type { Source } from '../../source/source.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import { explainNames } from './meant-revision.ts';
 import { pickRevision } from './resolve-quantisation.ts';
-import { applyWeightsPolicy } from './weights-notes.ts';
 
 /** What a run is about, once that is pinned. */
 export interface Resolution {

@@ -1,28 +1,11 @@
 import type { Emit } from '../../model/event.ts';
 import { parseGgufName } from '../../model/gguf-name.ts';
 import type { Plan } from '../../model/plan.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { weightFormat } from '../../model/weight-format.ts';
-import {
-  applyWeights,
-  pickles,
-  savedBySafetensors,
-  selectQuantisation,
-  type WeightsPolicy,
-} from '../../plan/weights-policy.ts';
+import { pickles, savedBySafetensors } from '../../plan/weights-policy.ts';
 import { can, type ScanFinding, type Source } from '../../source/source.ts';
 import type { Clock } from '../../system/clock.ts';
-
-/** The listing without the weights that nobody asked for. */
-export function applyWeightsPolicy(
-  listing: readonly RemoteFile[],
-  policy: WeightsPolicy,
-  quantisation: string | undefined,
-): readonly RemoteFile[] {
-  if (quantisation !== undefined) return selectQuantisation(listing, quantisation);
-  return applyWeights(listing, policy);
-}
 
 /** What to know of the files: pieces that have to be joined, and how much less would do where the same weights come in several formats. */
 export function noteDuplicates(plan: Plan, emit: Emit): void {
