@@ -76,7 +76,6 @@ const results = await Promise.all([
     ...common,
     entryPoints: {
       'hash-worker': 'src/hash/hash-worker.ts',
-      'check-worker': 'src/hash/check-worker.ts',
       'io-worker': 'src/transfer/transport/worker/io-worker.ts',
     },
   }),

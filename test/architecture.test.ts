@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the made-up sources hold templates.
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { join, posix, relative, sep } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { violations } from './support/architecture.ts';
+import { arrows, circles, violations } from './support/architecture.ts';
 import { readSource } from './support/source-text.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -26,7 +26,41 @@ describe('the source', () => {
   });
 });
 
+describe('the whole', () => {
+  const graph = new Map(
+    files.map((path) => {
+      const { specifiers } = readSource(readFileSync(join(src, path), 'utf8'));
+      const local = specifiers.filter((specifier) => specifier?.startsWith('.') === true);
+      return [path, local.map((specifier) => posix.join(posix.dirname(path), specifier!))];
+    }),
+  );
+
+  test('has no circle of imports, not even of types', () => {
+    expect(circles(graph)).toEqual([]);
+  });
+
+  test('has at most 46 arrows between rooms', () => {
+    expect(arrows(graph).length, arrows(graph).join(', ')).toBeLessThanOrEqual(46);
+  });
+});
+
 describe('the check', () => {
+  test('sees a circle, and files that only look like one', () => {
+    const graph = (edges: Record<string, string[]>) => new Map(Object.entries(edges));
+    expect(circles(graph({ a: ['b'], b: ['c'], c: ['a'], d: ['a'] }))).toEqual([['a', 'b', 'c']]);
+    expect(circles(graph({ a: ['b', 'c'], b: ['d'], c: ['d'], d: [] }))).toEqual([]);
+    expect(circles(graph({ a: ['a'] }))).toEqual([['a']]);
+  });
+
+  test('counts arrows between rooms, and none inside of one', () => {
+    const graph = new Map([
+      ['http/a.ts', ['model/b.ts', 'http/c.ts']],
+      ['http/c.ts', ['model/d.ts']],
+      ['index.ts', ['http/a.ts']],
+    ]);
+    expect(arrows(graph)).toEqual(['http → model', 'index.ts → http']);
+  });
+
   const imports = (...specifiers: string[]) =>
     specifiers.map((specifier) => `import { x } from '${specifier}';`).join('\n');
 

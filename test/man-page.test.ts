@@ -38,9 +38,9 @@ test.each(commandsOf(program).map((command) => [path(command), command] as const
   },
 );
 
-test('every variable of README.md is there, and no other', () => {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  const [, after = ''] = readme.split('\n### Environment\n');
+test('every variable of docs/cli.md is there, and no other', () => {
+  const reference = readFileSync(join(root, 'docs/cli.md'), 'utf8');
+  const [, after = ''] = reference.split('\n## Environment\n');
   const rows = after.split('\n#')[0]!.split('\n').slice(3);
   const listed = rows.flatMap((row) =>
     Array.from((row.split('|')[1] ?? '').matchAll(/`(\w+)`/g), ([, name]) => name),

@@ -94,7 +94,7 @@ describe('package.json', () => {
     const { version } = manifest;
     expect(read('package-lock.json')).toContain(`"name": "hub-fetch",\n  "version": "${version}"`);
     expect(read('src/model/version.ts')).not.toMatch(/'\d+\.\d+\.[1-9]\d*'|'[1-9]|'0\.[1-9]/);
-    for (const path of ['README.md', 'fetch.1'])
+    for (const path of ['README.md', 'fetch.1', ...filesIn('docs')])
       for (const [, named] of read(path).matchAll(/\bfetch (\d+\.\d+\.\d+)\b/g))
         expect(named, path).toBe(version);
     expect(read('CHANGELOG.md')).toMatch(new RegExp(`^## ${version.replaceAll('.', '\\.')}\\b`, 'm'));

@@ -6,4 +6,4 @@ export { runDownload } from './commands/download.ts';
 export { refuseWords } from './options/refuse-words.ts';
 export { withVerbosity } from './options/settings.ts';
 export { usageError } from './options/usage-error.ts';
-export { fail, lostOutput } from './process/fail.ts';
+export { fail, lostOutput } from './process/report-failure.ts';

@@ -2,7 +2,7 @@
 import * as module from 'node:module';
 import { run } from './run.ts';
 
-// From Node 22.1 on, what was compiled once is not compiled again. It helps what is loaded after this: all but help.
+// Since Node 22.1: caches compiled code on disk, for all modules that are loaded after this line (all but help).
 (module as { enableCompileCache?: () => void }).enableCompileCache?.();
-// Not awaited: the net under the program has to see a loop that runs dry, and end the process with a code of ours.
+// Not awaited, so that last-resort.ts sees an event loop that runs empty and chooses the exit code.
 void run();

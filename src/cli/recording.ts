@@ -10,10 +10,10 @@ import { Recorder } from '../operations/doctor/recording/recorder.ts';
 import { accountTexts, toRecording } from '../operations/doctor/recording/recording.ts';
 import { refuseOtherFile, writeRecording } from '../operations/doctor/recording/write-recording.ts';
 import { systemClock } from '../system/clock.ts';
-import { pathOption } from './options/places.ts';
+import { pathOption } from './options/path-option.ts';
 import type { Access } from './options/read-access.ts';
 
-/** What `fetch doctor --record` hears, and where it goes. */
+/** The recording of `fetch doctor --record`: the exchanges so far, and the file they go to. */
 export interface Tape {
   readonly recorder: Recorder;
   readonly checks: Check[];
@@ -21,7 +21,7 @@ export interface Tape {
   write(): Promise<string>;
 }
 
-/** USAGE if the file is one that must not be replaced: nothing was asked yet then. */
+/** Throws USAGE before any request if the file must not be replaced. */
 export async function openTape(
   file: string,
   { asked, node }: DiagnosticsInput,
@@ -36,7 +36,7 @@ export async function openTape(
     recorder,
     checks,
     write: async () => {
-      // Answers that were just given up say so in a moment.
+      // Responses that were just aborted report it in the next turn of the loop.
       await setImmediate();
       const recording = toRecording(recorder, {
         program: `fetch ${VERSION}`,
@@ -56,7 +56,7 @@ export async function openTape(
   };
 }
 
-/** Of this machine and its user. */
+/** Secrets of this machine and its user. */
 function ownSecrets({ transfer }: Access): string[] {
   const { token, network } = transfer;
   const proxies = [network?.httpProxy, network?.httpsProxy].flatMap((proxy) => {
@@ -72,7 +72,7 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    // A user without an entry: containers have such ones.
+    // No passwd entry, as in some containers.
     return '';
   }
 }

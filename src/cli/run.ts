@@ -1,17 +1,17 @@
 import { CommanderError } from 'commander';
 import { VERSION } from '../model/version.ts';
+import { readWords, type Words, wantsJson } from './options/command-line.ts';
 import { COMMANDS, createProgram } from './options/program.ts';
-import { readWords, type Words, wantsJson } from './options/words.ts';
-import { installNet, settle } from './process/net.ts';
+import { finish, installLastResort } from './process/last-resort.ts';
 import { outputFailure, writeOut } from './process/standard-output.ts';
 
-// Loaded by those who need more than help: for help and version, every file and every stream more would be felt.
+// Loaded only where more than help is needed: every further file delays --help and --version measurably.
 const mainCommand = () => prepared(import('./entry-download.ts'));
 const otherCommands = () => prepared(import('./entry-others.ts'));
 
 let isPrepared = false;
 
-/** Who has no stderr any more has none for a complaint about that either. */
+/** Ignores errors of stderr: they cannot be reported anywhere. */
 function prepared<Entry>(entry: Entry): Entry {
   if (!isPrepared) process.stderr.on('error', () => {});
   isPrepared = true;
@@ -57,28 +57,28 @@ async function main({ words, loose }: Words): Promise<number> {
         exit = await runCache(action);
       },
     },
-    // What commander says of a mistake is said by `fail`, with a hint that helps.
+    // `fail` reports usage errors, with a better hint than commander's.
     { out: writeOut, error: () => {} },
   );
   await program.parseAsync(words, { from: 'user' });
   return exit;
 }
 
-/** The whole program, up to its exit code. */
+/** Runs the program and sets its exit code. */
 export async function run(): Promise<void> {
-  installNet();
+  installLastResort();
   const argv = process.argv.slice(2);
   const words = readWords(argv, COMMANDS);
   let exit: number;
   try {
     exit = await main(words);
   } catch (thrown) {
-    // Help and version come here as well, with 0; commander has printed what there is to say.
+    // Help and version end here too, with exit code 0; commander has printed them.
     exit = isDone(thrown) ? 0 : await told(thrown, words);
   }
   const lost = await outputFailure();
   if (lost !== undefined && exit === 0) exit = await toldLost(lost);
-  settle(exit, argv.includes('--verbose'));
+  finish(exit, argv.includes('--verbose'));
 }
 
 function isDone(thrown: unknown): boolean {
@@ -92,7 +92,7 @@ async function told(thrown: unknown, { words }: Words): Promise<number> {
   return fail(error, { verbose, json: wantsJson(words) });
 }
 
-/** What was asked for is not where it was to go: on a full disk, for example. Nothing can be said on stdout. */
+/** The result could not be written, for example to a full disk. Reported on stderr only. */
 async function toldLost(error: NodeJS.ErrnoException): Promise<number> {
   const { fail, lostOutput } = await mainCommand();
   return fail(lostOutput(error), { verbose: false });

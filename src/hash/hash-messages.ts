@@ -1,20 +1,28 @@
 import type { ContentDigests } from '../model/digest.ts';
 
-/** To the hash thread. `id` names a file in flight. */
+/**
+ * To a hash thread. `id` names a file: one that is hashed while it is written (`open` to `close`), or one that is read
+ * from its first byte to its last (`read`, which ends with `done`, `failed` or `close`).
+ */
 export type HashCommand =
-  | {
-      readonly op: 'open';
-      readonly id: number;
-      readonly path: string;
-      readonly size: number;
-      readonly git: boolean;
-    }
+  | ({ readonly op: 'open' | 'read'; readonly id: number } & HashedFile)
   | { readonly op: 'advance'; readonly id: number; readonly end: number }
   | { readonly op: 'restart'; readonly id: number }
   | { readonly op: 'finish'; readonly id: number; readonly request: number }
   | { readonly op: 'close'; readonly id: number };
 
-/** From the hash thread: one for every `finish`. */
+export interface HashedFile {
+  /** Absolute. */
+  readonly path: string;
+  /** Bytes to hash, from the first on. */
+  readonly size: number;
+  /** Whether the git blob id is wanted as well. */
+  readonly git: boolean;
+}
+
+/** From a hash thread. `request` is that of a `finish`, or the `id` of a `read`. */
 export type HashReply =
-  | { readonly request: number; readonly digests: ContentDigests }
-  | { readonly request: number; readonly error: string };
+  | { readonly kind: 'done'; readonly request: number; readonly digests: ContentDigests }
+  | { readonly kind: 'failed'; readonly request: number; readonly message: string }
+  /** Progress of a `read`. Bytes since the last reply; those before `done` are not reported. */
+  | { readonly kind: 'progress'; readonly request: number; readonly bytes: number };

@@ -3,170 +3,312 @@ import { Worker } from 'node:worker_threads';
 import type { ContentDigests } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import { unlessAborted } from '../system/on-abort.ts';
-import { ContentChecker } from './content-checker.ts';
-import type { HashCommand, HashReply } from './hash-messages.ts';
+import type { HashCommand, HashedFile, HashReply } from './hash-messages.ts';
 import { HashSession } from './hash-session.ts';
 
-/** To hash so little takes less time than to ask a thread to do it. */
-const ON_THE_SPOT_BYTES = 64 * 1024;
+/** Bytes. Hashing a smaller file takes less time than asking a thread to do it. */
+const INLINE_BYTES = 64 * 1024;
+/** More threads than this only wait for the disk. */
+const MAX_THREADS = 8;
+
+/** Hashes one file while it is written. */
+export interface IncrementalHash {
+  /** All bytes before `end` are on disk and will not be written again. */
+  advance(end: number): void;
+  /** Forgets what was hashed: the file is hashed from its first byte again. */
+  restart(): void;
+  /**
+   * Hashes the rest; every byte of the file must be on disk. Call `restart` before asking again. DISK if the file cannot
+   * be read. Rejects with the signal's reason as soon as it aborts; disposing of the hasher stops the reading.
+   */
+  digests(signal?: AbortSignal): Promise<ContentDigests>;
+  close(): void;
+}
+
+/** Hashes files. Disposing drops all work under way: it rejects with ABORTED. */
+export interface Hasher extends AsyncDisposable {
+  /** `git` asks for the git blob id as well. The file must exist. */
+  follow(path: string, size: number, options: { readonly git: boolean }): IncrementalHash;
+  /**
+   * Hashes the first `size` bytes of a file that is complete. DISK if they cannot be read. `onRead` receives the bytes
+   * of each step. Rejects with the signal's reason as soon as it aborts.
+   */
+  check(
+    path: string,
+    size: number,
+    options: { readonly git: boolean; readonly onRead?: (bytes: number) => void },
+    signal: AbortSignal,
+  ): Promise<ContentDigests>;
+}
+
+interface HashThread {
+  readonly worker: Worker;
+  /** Files that are hashed in it while they are written. */
+  followed: number;
+  /** Reads one whole file at a time. */
+  reads: boolean;
+  /** Digests that a caller waits for. */
+  awaited: number;
+}
 
 interface Pending {
-  readonly path: string;
+  readonly thread: HashThread;
   readonly resolve: (digests: ContentDigests) => void;
   readonly reject: (error: Error) => void;
+  readonly failure: (why: string) => FetchError;
+  readonly onRead: (bytes: number) => void;
+  readonly reads: boolean;
+}
+
+/** A whole file that is waiting for a thread. */
+interface WholeFile extends Pick<Pending, 'resolve' | 'reject' | 'onRead'> {
+  readonly id: number;
+  readonly file: HashedFile;
+  readonly signal: AbortSignal;
 }
 
 /**
- * Hashes what arrives in one worker thread, which starts with the first file, and what is there already in as many as
- * there are processors; the smallest files on the spot.
+ * The hash threads of a run. Files under way share the threads that run already; only whole files, one per thread at a
+ * time, start more than one thread. Each thread needs one buffer, however large the files are. Small files are hashed
+ * in the calling thread.
  */
-export class HashPool implements AsyncDisposable {
+export class HashPool implements Hasher {
+  readonly #maxThreads: number;
+  readonly #inlineBytes: number;
+  readonly #threads: HashThread[] = [];
   readonly #pending = new Map<number, Pending>();
-  readonly #checker: ContentChecker;
-  #worker: Worker | undefined;
+  readonly #waiting = new Set<WholeFile>();
+  #turn: Promise<void> = Promise.resolve();
   #broken: FetchError | undefined;
   #nextId = 1;
 
-  constructor(processors = 1) {
-    this.#checker = new ContentChecker(processors);
+  /**
+   * At most one thread for each of the `processors`. Files up to `inlineBytes` are hashed in the calling thread: 0 where
+   * that is to stay free and many small files are read from a slow disk.
+   */
+  constructor(processors = 1, { inlineBytes = INLINE_BYTES }: { readonly inlineBytes?: number } = {}) {
+    this.#maxThreads = Math.max(1, Math.min(processors, MAX_THREADS));
+    this.#inlineBytes = inlineBytes;
   }
 
   async check(
     path: string,
     size: number,
-    { git }: { readonly git: boolean },
+    { git, onRead = () => {} }: { readonly git: boolean; readonly onRead?: (bytes: number) => void },
     signal: AbortSignal,
   ): Promise<ContentDigests> {
     signal.throwIfAborted();
-    if (size <= ON_THE_SPOT_BYTES) {
-      // Of tens of thousands of small files others must get their turn in between.
-      await setImmediate();
-      signal.throwIfAborted();
-      return await new InlineHash(path, size, git, () => this.#broken).digests();
+    const file = { path, size, git };
+    if (size <= this.#inlineBytes) {
+      await unlessAborted(this.#nextTurn(), signal);
+      const digests = this.#hashInline(file, (why) => unreadable(path, why));
+      onRead(size);
+      return digests;
     }
-    return await this.#checker.check(path, size, { git, onRead: () => {} }, signal);
-  }
-
-  /** See `Hasher` in transfer/hasher.ts, which this is made for. */
-  follow(path: string, size: number, { git }: { readonly git: boolean }): WorkerHash {
-    if (size <= ON_THE_SPOT_BYTES) return new InlineHash(path, size, git, () => this.#broken);
     const id = this.#nextId++;
-    this.#send({ op: 'open', id, path, size, git });
-    return {
-      advance: (end) => this.#send({ op: 'advance', id, end }),
-      restart: () => this.#send({ op: 'restart', id }),
-      digests: (signal) => unlessAborted(this.#ask(id, path), signal),
-      close: () => this.#send({ op: 'close', id }),
-    };
-  }
-
-  /** A file of this size will come: a thread that it needs is ready by then. */
-  expect(size: number): void {
-    if (size > ON_THE_SPOT_BYTES) this.#worker ??= this.#start();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = undefined;
-    this.#fail(new FetchError('ABORTED', 'hashing was stopped'));
-    await Promise.all([worker?.terminate(), this.#checker[Symbol.asyncDispose]()]);
-  }
-
-  #ask(id: number, path: string): Promise<ContentDigests> {
-    const request = this.#nextId++;
-    return new Promise((resolve, reject) => {
+    const work = new Promise<ContentDigests>((resolve, reject) => {
       if (this.#broken !== undefined) {
         reject(this.#broken);
         return;
       }
-      this.#pending.set(request, { path, resolve, reject });
-      this.#worker?.ref();
-      this.#send({ op: 'finish', id, request });
+      this.#waiting.add({ id, file, signal, onRead, resolve, reject });
+      this.#readNext();
     });
+    try {
+      return await unlessAborted(work, signal);
+    } finally {
+      if (signal.aborted) this.#cancel(id);
+    }
   }
 
-  #send(command: HashCommand): void {
-    if (this.#broken !== undefined) return;
-    this.#worker ??= this.#start();
-    this.#worker.postMessage(command);
+  follow(path: string, size: number, { git }: { readonly git: boolean }): IncrementalHash {
+    const file = { path, size, git };
+    if (size <= this.#inlineBytes) return this.#followInline(file);
+    const id = this.#nextId++;
+    const thread = this.#broken === undefined ? this.#leastLoaded() : undefined;
+    if (thread !== undefined) thread.followed += 1;
+    const send = (command: HashCommand) => {
+      if (thread !== undefined && this.#broken === undefined) thread.worker.postMessage(command);
+    };
+    send({ op: 'open', id, ...file });
+    let closed = false;
+    return {
+      advance: (end) => send({ op: 'advance', id, end }),
+      restart: () => send({ op: 'restart', id }),
+      digests: (signal) => unlessAborted(this.#finish(id, path, thread), signal),
+      close: () => {
+        if (!closed && thread !== undefined) thread.followed -= 1;
+        closed = true;
+        send({ op: 'close', id });
+      },
+    };
   }
 
-  #start(): Worker {
-    // Compiled code sits beside this file under the same name. Options of node like --input-type, by which
-    // somebody may run a script that imports us, would keep it from starting.
-    const worker = new Worker(new URL('./hash-worker.js', import.meta.url), {
-      execArgv: [],
-      // It makes hardly any garbage, and is not to keep room for it.
-      resourceLimits: { maxYoungGenerationSizeMb: 2 },
-    });
-    // It keeps the process alive only while somebody waits for a digest.
-    worker.unref();
-    worker.on('message', (reply: HashReply) => {
-      const pending = this.#pending.get(reply.request);
-      this.#pending.delete(reply.request);
-      if (this.#pending.size === 0) worker.unref();
-      if (pending === undefined) return;
-      if ('digests' in reply) pending.resolve(reply.digests);
-      else pending.reject(readError(pending.path, reply.error));
-    });
-    worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'the hash thread failed', { cause })));
-    worker.on('exit', () => this.#fail(new FetchError('BUG', 'the hash thread ended early')));
-    return worker;
+  /** A file of this size will be followed: the thread that it needs is ready by then. */
+  expect(size: number): void {
+    if (size > this.#inlineBytes && this.#threads.length === 0 && this.#broken === undefined) this.#start();
   }
 
-  #fail(error: FetchError): void {
-    this.#broken ??= error;
-    for (const { reject } of this.#pending.values()) reject(error);
-    this.#pending.clear();
-  }
-}
-
-export interface WorkerHash {
-  advance(end: number): void;
-  restart(): void;
-  digests(signal?: AbortSignal): Promise<ContentDigests>;
-  close(): void;
-}
-
-/** Reads the file when it is asked for, and at no other time. */
-class InlineHash implements WorkerHash {
-  readonly #path: string;
-  readonly #size: number;
-  readonly #git: boolean;
-  readonly #broken: () => FetchError | undefined;
-  #closed = false;
-
-  constructor(path: string, size: number, git: boolean, broken: () => FetchError | undefined) {
-    this.#path = path;
-    this.#size = size;
-    this.#git = git;
-    this.#broken = broken;
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#fail(new FetchError('ABORTED', 'hashing was stopped'));
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
 
-  advance(): void {}
-  restart(): void {}
-
-  close(): void {
-    this.#closed = true;
+  #followInline(file: HashedFile): IncrementalHash {
+    let closed = false;
+    return {
+      advance: () => {},
+      restart: () => {},
+      digests: async () => {
+        if (closed) throw unreadableAgain(file.path, 'it was closed');
+        return this.#hashInline(file, (why) => unreadableAgain(file.path, why));
+      },
+      close: () => {
+        closed = true;
+      },
+    };
   }
 
-  async digests(): Promise<ContentDigests> {
-    const broken = this.#broken();
-    if (broken !== undefined) throw broken;
-    if (this.#closed) throw readError(this.#path, 'it was closed');
+  #hashInline({ path, size, git }: HashedFile, failure: (why: string) => FetchError): ContentDigests {
+    if (this.#broken !== undefined) throw this.#broken;
     let session: HashSession | undefined;
     try {
-      session = new HashSession(this.#path, this.#size, this.#git);
+      session = new HashSession(path, size, git);
       return session.finish();
     } catch (error) {
-      throw readError(this.#path, error instanceof Error ? error.message : String(error));
+      throw failure(error instanceof Error ? error.message : String(error));
     } finally {
       session?.close();
     }
   }
+
+  /** One small file in each turn of the event loop: timers and sockets get theirs in between. */
+  async #nextTurn(): Promise<void> {
+    this.#turn = this.#turn.then(() => setImmediate());
+    await this.#turn;
+  }
+
+  async #finish(id: number, path: string, thread: HashThread | undefined): Promise<ContentDigests> {
+    if (this.#broken !== undefined || thread === undefined) throw this.#broken;
+    const request = this.#nextId++;
+    return await new Promise((resolve, reject) => {
+      const failure = (why: string) => unreadableAgain(path, why);
+      this.#expectReply(request, { thread, resolve, reject, failure, onRead: () => {}, reads: false });
+      thread.worker.postMessage({ op: 'finish', id, request } satisfies HashCommand);
+    });
+  }
+
+  /** Gives whole files to threads that read none, as long as there are both. */
+  #readNext(): void {
+    for (const whole of this.#waiting) {
+      const { id, file, signal, resolve, reject, onRead } = whole;
+      if (signal.aborted) {
+        this.#waiting.delete(whole);
+        continue;
+      }
+      const thread = this.#forWholeFile();
+      if (thread === undefined) return;
+      this.#waiting.delete(whole);
+      thread.reads = true;
+      let left = file.size;
+      const counted = (bytes: number) => {
+        left -= bytes;
+        onRead(bytes);
+      };
+      const done = (digests: ContentDigests) => {
+        onRead(left);
+        resolve(digests);
+      };
+      const failure = (why: string) => unreadable(file.path, why);
+      this.#expectReply(id, { thread, resolve: done, reject, failure, onRead: counted, reads: true });
+      thread.worker.postMessage({ op: 'read', id, ...file } satisfies HashCommand);
+    }
+  }
+
+  #forWholeFile(): HashThread | undefined {
+    const free = this.#threads.filter(({ reads }) => !reads);
+    const idle = free.find(({ followed }) => followed === 0);
+    if (idle !== undefined) return idle;
+    if (this.#threads.length < this.#maxThreads) return this.#start();
+    return free.sort((left, right) => left.followed - right.followed)[0];
+  }
+
+  #leastLoaded(): HashThread {
+    const load = ({ followed, reads }: HashThread) => followed + Number(reads);
+    const [first = this.#start(), ...others] = this.#threads;
+    return others.reduce((least, thread) => (load(thread) < load(least) ? thread : least), first);
+  }
+
+  #start(): HashThread {
+    // Compiled code sits beside this file under the same name. Options of node, such as --input-type, would keep the
+    // thread from starting.
+    const worker = new Worker(new URL('./hash-worker.js', import.meta.url), {
+      execArgv: [],
+      // It makes hardly any garbage: V8 need not reserve room for it.
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
+    });
+    // It keeps the process alive only while a digest is awaited.
+    worker.unref();
+    worker.on('message', (reply: HashReply) => this.#receive(reply));
+    worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'a hash thread failed', { cause })));
+    worker.on('exit', () => this.#fail(new FetchError('BUG', 'a hash thread ended early')));
+    const thread: HashThread = { worker, followed: 0, reads: false, awaited: 0 };
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #expectReply(request: number, pending: Pending): void {
+    this.#pending.set(request, pending);
+    pending.thread.awaited += 1;
+    pending.thread.worker.ref();
+  }
+
+  #settle(request: number): Pending | undefined {
+    const pending = this.#pending.get(request);
+    if (pending === undefined) return undefined;
+    this.#pending.delete(request);
+    const { thread } = pending;
+    thread.awaited -= 1;
+    if (thread.awaited === 0) thread.worker.unref();
+    if (pending.reads) thread.reads = false;
+    return pending;
+  }
+
+  #receive(reply: HashReply): void {
+    if (reply.kind === 'progress') {
+      this.#pending.get(reply.request)?.onRead(reply.bytes);
+      return;
+    }
+    const pending = this.#settle(reply.request);
+    if (pending === undefined) return;
+    if (reply.kind === 'done') pending.resolve(reply.digests);
+    else pending.reject(pending.failure(reply.message));
+    if (pending.reads) this.#readNext();
+  }
+
+  /** Stops reading a whole file. */
+  #cancel(id: number): void {
+    const pending = this.#settle(id);
+    if (pending === undefined || this.#broken !== undefined) return;
+    pending.thread.worker.postMessage({ op: 'close', id } satisfies HashCommand);
+    this.#readNext();
+  }
+
+  #fail(error: FetchError): void {
+    this.#broken ??= error;
+    for (const { reject } of [...this.#pending.values(), ...this.#waiting]) reject(error);
+    this.#pending.clear();
+    this.#waiting.clear();
+  }
 }
 
-function readError(path: string, why: string): FetchError {
+function unreadable(path: string, why: string): FetchError {
+  return new FetchError('DISK', `${path} could not be read: ${why}`, {
+    hint: 'Check who may read it. If it is an error of the disk, see what the system log says.',
+  });
+}
+
+function unreadableAgain(path: string, why: string): FetchError {
   return new FetchError('DISK', `${path} could not be read back: ${why}`, {
     hint: 'The disk may be failing. Run the same command again; what is whole is kept.',
   });

@@ -1,10 +1,118 @@
 import { parentPort } from 'node:worker_threads';
-import type { HashCommand } from './hash-messages.ts';
-import { HashServer } from './hash-server.ts';
+import type { HashCommand, HashedFile, HashReply } from './hash-messages.ts';
+import { HashSession } from './hash-session.ts';
 
-// The thread in which files are hashed while they arrive.
-const desk = new HashServer();
-parentPort?.on('message', (command: HashCommand) => {
-  const reply = desk.handle(command);
-  if (reply !== undefined) parentPort?.postMessage(reply);
-});
+/** Bytes of a file that are read before the thread takes other commands and reports: a bar needs no more. */
+const STEP_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Carries out the commands of a hash thread. Files that are being written and files that are read as a whole take
+ * turns. An error of a file is kept until its digests are asked for: `advance` has no reply.
+ */
+export class HashServer {
+  readonly #reply: (reply: HashReply) => void;
+  readonly #sessions = new Map<number, HashSession>();
+  readonly #failures = new Map<number, unknown>();
+
+  constructor(reply: (reply: HashReply) => void) {
+    this.#reply = reply;
+  }
+
+  handle(command: HashCommand): void {
+    const { id } = command;
+    switch (command.op) {
+      case 'open':
+        this.#attempt(id, () => this.#open(id, command));
+        return;
+      case 'read':
+        this.#read(id, command);
+        return;
+      case 'advance':
+        if (this.#failures.has(id)) return;
+        this.#attempt(id, () => this.#sessions.get(id)?.advance(command.end));
+        return;
+      case 'restart':
+        // A file that could not even be opened stays a failure.
+        if (!this.#sessions.has(id)) return;
+        this.#failures.delete(id);
+        this.#attempt(id, () => this.#sessions.get(id)?.restart());
+        return;
+      case 'finish':
+        this.#finish(id, command.request);
+        return;
+      case 'close':
+        this.#close(id);
+        return;
+    }
+  }
+
+  #open(id: number, { path, size, git }: HashedFile): void {
+    this.#sessions.set(id, new HashSession(path, size, git));
+  }
+
+  #attempt(id: number, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#failures.set(id, error);
+    }
+  }
+
+  #finish(id: number, request: number): void {
+    try {
+      if (this.#failures.has(id)) throw this.#failures.get(id);
+      const session = this.#sessions.get(id);
+      if (session === undefined) throw new Error('no such file is being hashed');
+      this.#reply({ kind: 'done', request, digests: session.finish() });
+    } catch (error) {
+      this.#reply({ kind: 'failed', request, message: messageOf(error) });
+    }
+  }
+
+  #read(id: number, file: HashedFile): void {
+    try {
+      this.#open(id, file);
+    } catch (error) {
+      this.#reply({ kind: 'failed', request: id, message: messageOf(error) });
+      return;
+    }
+    this.#readOn(id, file.size, 0);
+  }
+
+  /** One step of a whole file. Does nothing once the file is closed. */
+  #readOn(id: number, size: number, start: number): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    const end = Math.min(size, start + STEP_BYTES);
+    try {
+      if (end < size) {
+        session.advance(end);
+        this.#reply({ kind: 'progress', request: id, bytes: end - start });
+        // Not in a loop: the commands for other files that have come meanwhile are next.
+        setImmediate(() => this.#readOn(id, size, end));
+        return;
+      }
+      this.#reply({ kind: 'done', request: id, digests: session.finish() });
+    } catch (error) {
+      this.#reply({ kind: 'failed', request: id, message: messageOf(error) });
+    }
+    this.#close(id);
+  }
+
+  #close(id: number): void {
+    this.#sessions.get(id)?.close();
+    this.#sessions.delete(id);
+    this.#failures.delete(id);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+// In a worker thread of a pool: the port to the main thread.
+if (parentPort !== null) {
+  const port = parentPort;
+  const server = new HashServer((reply) => port.postMessage(reply));
+  port.on('message', (command: HashCommand) => server.handle(command));
+}

@@ -1,6 +1,8 @@
 /** A proxy, and the variable that named it. The address may hold a password: print `proxyName` instead. */
 export interface ProxyAddress {
+  /** With scheme, and user and password percent-encoded where there are any. */
   readonly url: string;
+  /** Name of the variable that it came from. */
   readonly origin: string;
 }
 

@@ -25,8 +25,11 @@ export type Origin =
   | 'computed'
   | 'name';
 
+/** Something that is known of a branch, and where it was read. */
 export interface Fact<T> {
+  /** In the unit that `FactTypes` names. */
   readonly value: T;
+  /** Where it was read. */
   readonly origin: Origin;
 }
 
@@ -40,11 +43,13 @@ export interface FactTypes {
   readonly mixedBits: readonly number[];
   /** Weights that share a scale; `none` for one scale per column. */
   readonly groupSize: number | 'none';
+  /** Whether columns were quantised in the order of their activations (`desc_act`). */
   readonly actOrder: boolean;
   /** Whether columns were ordered within groups, which needs no act order when it runs (GPTQModel). */
   readonly actGroupAware: boolean;
   /** The fraction that GPTQ adds to the diagonal. */
   readonly damp: number;
+  /** Whether the quantisation is symmetric. */
   readonly symmetric: boolean;
   /** The packing within the method: `gemm`, `nf4`, `e4m3`, `pack-quantized`, `gptq_v2`. */
   readonly packing: string;
@@ -54,6 +59,7 @@ export interface FactTypes {
   readonly dataset: string;
   /** Tokens per calibration sequence. */
   readonly sequenceLength: number;
+  /** In words, from the card. */
   readonly description: string;
   /** Whether ExLlama loads it. */
   readonly exllama: boolean;
@@ -61,6 +67,7 @@ export interface FactTypes {
   readonly quantisation: string;
   /** Tensors by type: `193 Q4_K, 65 F32, 33 Q6_K`. */
   readonly mix: string;
+  /** Bits, on average over all weights. */
   readonly bitsPerWeight: number;
   /** Of the model, not of packed tensors. */
   readonly parameters: number;
@@ -68,8 +75,11 @@ export interface FactTypes {
   readonly tensorBytes: number;
   /** What the model computes in: `bfloat16`. */
   readonly dtype: string;
+  /** As `config.json` or the header names it: `mistral`. */
   readonly architecture: string;
+  /** Number of layers. */
   readonly layers: number;
+  /** Attention heads. */
   readonly heads: number;
   /** Heads that keys and values have. */
   readonly kvHeads: number;
@@ -83,9 +93,13 @@ export interface FactTypes {
   readonly kvGroups: readonly KvGroup[];
   /** Bits in which vLLM keeps keys and values of such an export by itself, where they are not 16. */
   readonly kvCacheBits: number;
+  /** A Jinja template. */
   readonly chatTemplate: string;
+  /** Texts that end an answer. */
   readonly stopTokens: readonly string[];
+  /** As the card names it: `apache-2.0`. */
   readonly license: string;
+  /** Repository that this one was made from. */
   readonly baseModel: string;
   /** Of an adapter: the size of its matrices between. */
   readonly adapterRank: number;
@@ -106,18 +120,24 @@ export interface KvGroup {
 
 export type FactName = keyof FactTypes;
 
+/** By name; what is not known is left out. */
 export type Facts = { readonly [Name in FactName]?: Fact<FactTypes[Name]> };
 
 /** Two places say different things; the first is the one that is believed. */
 export interface Conflict {
+  /** Name of the fact. */
   readonly field: FactName;
+  /** What counts. */
   readonly believed: Fact<unknown>;
+  /** What another place says. */
   readonly other: Fact<unknown>;
 }
 
 /** A file of a row, with bytes. */
 export interface RowFile {
+  /** Relative to the root of the repository. Comes from a server: not trusted. */
   readonly path: string;
+  /** Bytes. */
   readonly size: number;
   /** Undefined where the hub gives none. */
   readonly digest: Digest | undefined;
@@ -125,13 +145,17 @@ export interface RowFile {
 
 /** What one command would download: a branch, or one quantisation of a branch with GGUF files. */
 export interface BranchRow {
+  /** `revision` stands for one that was asked for by name, such as a commit. */
   readonly kind: 'branch' | 'tag' | 'revision';
+  /** Name of the branch, tag or revision. */
   readonly revision: string;
+  /** 40 lower-case hex digits. */
   readonly commit: string;
   /** ISO date of the commit; undefined where it was not asked for. */
   readonly date: string | undefined;
   /** The quantisation within the branch, as `REPO@REV:VARIANT` names it; undefined for the whole branch. */
   readonly variant: string | undefined;
+  /** All files of the download. */
   readonly files: readonly RowFile[];
   /** Bytes of all files that would be downloaded. */
   readonly bytes: number;
@@ -143,21 +167,31 @@ export interface BranchRow {
   readonly otherCopies?: FormatShare | undefined;
   /** The kinds of weights that are there; more than one means that the same weights come more than once. */
   readonly formats: readonly FormatShare[];
+  /** What is known of the weights, by name. */
   readonly facts: Facts;
+  /** Where two sources disagree. */
   readonly conflicts: readonly Conflict[];
   /** What could not be read, and why. */
   readonly problems: readonly string[];
 }
 
+/** What one format of weights takes of a branch. */
 export interface FormatShare {
+  /** `safetensors`, `gguf`, `pytorch` and so on. */
   readonly format: string;
+  /** Number of files. */
   readonly files: number;
+  /** Bytes of all of them. */
   readonly bytes: number;
 }
 
+/** What `listBranches` gives. */
 export interface BranchTable {
+  /** Under the name that the hub itself uses. */
   readonly repo: RepoRef;
+  /** One for each branch, tag or quantisation. */
   readonly rows: readonly BranchRow[];
+  /** About the whole table, for people. */
   readonly notes: readonly string[];
 }
 

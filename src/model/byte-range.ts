@@ -1,6 +1,8 @@
 /** Bytes of a file, half-open: `start` is in, `end` is out. Offsets are bytes, `start < end`. */
 export interface ByteRange {
+  /** First byte. */
   readonly start: number;
+  /** The byte behind the last one. */
   readonly end: number;
 }
 

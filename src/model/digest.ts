@@ -2,6 +2,7 @@
 export interface Digest {
   /** `sha256` of the content for LFS and Xet files; `git-sha1` is the id of the git blob, for small files. */
   readonly algorithm: 'sha256' | 'git-sha1';
+  /** 64 lower-case hex digits of a sha256, 40 of a git-sha1. */
   readonly hex: string;
 }
 

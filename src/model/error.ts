@@ -51,6 +51,7 @@ const SIDES: Record<ErrorCode, ErrorSide> = {
 
 const BUG_HINT = 'This is a bug in fetch. Run the same command with --verbose and report what it prints.';
 
+/** What every function of this package rejects with, or throws. Decide by `code`: `message` and `hint` are for people. */
 export class FetchError extends Error {
   override readonly name = 'FetchError';
   readonly code: ErrorCode;

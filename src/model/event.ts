@@ -54,4 +54,5 @@ export type TransferEvent =
   /** For `--verbose` only: requests, hosts, decisions. Never holds a token or a signed query. */
   | { readonly type: 'trace'; readonly message: string };
 
+/** Is told of each event of a run, while it happens. What it throws ends the run. */
 export type Emit = (event: TransferEvent) => void;

@@ -23,7 +23,9 @@ export type Holding =
  * - `transfer`: bring the bytes that are not in `held`.
  */
 export interface PlannedFile {
+  /** `keep`, `check` or `transfer`, as described above. */
   readonly action: 'keep' | 'check' | 'transfer';
+  /** As the hub lists it. */
   readonly file: RemoteFile;
   /** Ranges of an unfinished part that are on disk already, ascending and disjoint. */
   readonly held: readonly ByteRange[];
@@ -33,7 +35,9 @@ export interface PlannedFile {
   readonly reuse?: string;
 }
 
+/** Sums over the files of a plan. */
 export interface PlanTotals {
+  /** Number of selected files. */
   readonly files: number;
   /** Bytes of all selected files. */
   readonly bytes: number;
@@ -41,8 +45,11 @@ export interface PlanTotals {
   readonly heldBytes: number;
   /** Bytes that the network must bring, if every checked file proves right. */
   readonly fetchBytes: number;
+  /** Number of files with the action `keep`. */
   readonly keepFiles: number;
+  /** Number of files with the action `check`. */
   readonly checkFiles: number;
+  /** Number of files with the action `transfer`. */
   readonly fetchFiles: number;
   /** Bytes that are copied from other directories; left out when there are none. They are not among `fetchBytes`. */
   readonly reuseBytes?: number;
@@ -50,8 +57,11 @@ export interface PlanTotals {
 
 /** Everything that a run will do, decided before it does anything. */
 export interface Plan {
+  /** What was resolved. */
   readonly revision: Revision;
+  /** Every selected file, in the order of the listing. */
   readonly files: readonly PlannedFile[];
+  /** Sums over all files. */
   readonly totals: PlanTotals;
   /** Bytes that the disk must still have room for. */
   readonly spaceNeeded: number;

@@ -1,9 +1,11 @@
+/** Kinds of repositories of the Hub. */
 export type RepoType = 'model' | 'dataset' | 'space';
 
 /** A repository: `{type: 'model', id: 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ'}`. */
 export interface RepoRef {
   /** The kind of source that has it; the Hub if left out. */
   readonly source?: string | undefined;
+  /** Kind of the repository. */
   readonly type: RepoType;
   /** As its source names it. On the Hub `OWNER/NAME`, or `NAME` alone for the oldest repositories. */
   readonly id: string;

@@ -5,6 +5,7 @@ export type RevisionOrigin = 'default' | 'option' | 'colon' | 'at' | 'address';
 
 /** A file or directory that an address names in a repository. */
 export interface TargetPath {
+  /** Relative to the root of the repository. */
   readonly path: string;
   /** `either` if only the listing of the revision tells. */
   readonly kind: 'file' | 'folder' | 'either';
@@ -12,10 +13,13 @@ export interface TargetPath {
 
 /** What the user asked for, as far as it is known without a request. */
 export interface Target {
+  /** The repository. */
   readonly repo: RepoRef;
   /** Undefined if none was named: then it is `main`. */
   readonly revision: string | undefined;
+  /** How `revision` was named. */
   readonly revisionOrigin: RevisionOrigin;
+  /** The file or folder that an address went on to name; undefined for the whole repository. */
   readonly path: TargetPath | undefined;
   /** A GGUF quantisation after a revision: `REPO@REV:Q4_K_M`. In `REPO:Q4_K_M` it is a `colon` revision. */
   readonly quantisation?: string | undefined;

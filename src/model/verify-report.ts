@@ -16,15 +16,21 @@ export type Finding =
 
 /** The result of comparing a directory with a revision. */
 export interface CheckReport {
+  /** Absolute path. */
   readonly directory: string;
+  /** Address of the hub that the files came from. */
   readonly endpoint: string;
+  /** What it was compared with. */
   readonly repo: RepoRef;
+  /** As it was asked for. */
   readonly revision: string;
+  /** 40 lower-case hex digits. */
   readonly commit: string;
   /** Only files that were changed since they were hashed were read. */
   readonly quick: boolean;
   /** Of the files that should be there. */
   readonly files: number;
+  /** Of all files that should be there. */
   readonly bytes: number;
   /** Empty if the directory is right. Sorted by path, extra files last. */
   readonly findings: readonly Finding[];

@@ -5,6 +5,7 @@ import { systemClock, systemRandom } from '../system/clock.ts';
 import { bootId } from '../system/disk/boot-id.ts';
 import type { Environment } from '../system/environment.ts';
 
+/** Options of `createEnvironment`. */
 export interface EnvironmentOptions {
   /** What uses the library, `my-program/1.2`: stands at the end of the user agent. */
   readonly client?: string | undefined;

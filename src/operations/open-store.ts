@@ -5,6 +5,7 @@ import type { Store } from '../store/store.ts';
 import { Flush } from '../system/disk/flush.ts';
 import type { Environment } from '../system/environment.ts';
 
+/** How files go into a central cache. */
 export interface CacheChoice {
   /** False: files instead of links, also where links work. */
   readonly links: boolean;

@@ -4,6 +4,7 @@ import type { RemoteFile } from '../model/remote-file.ts';
 export interface Shard {
   /** From 1 to `count`. */
   readonly index: number;
+  /** Number of all parts. */
   readonly count: number;
 }
 

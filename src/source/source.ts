@@ -28,7 +28,9 @@ export interface ScanFinding {
 
 /** A secret for a source, and where it was found, so that a message about a bad one can name the place. */
 export interface Credential {
+  /** Secret: in no message, log or file. */
   readonly value: string;
+  /** Option, variable or file that it came from, for messages. */
   readonly origin: string;
 }
 

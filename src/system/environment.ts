@@ -3,12 +3,17 @@ import type { ProcessContext } from './process-identity.ts';
 
 /** What a run takes from its surroundings: time, randomness, its process identity, and properties of the machine. */
 export interface Environment {
+  /** Time. */
   readonly clock: Clock;
+  /** Chance, for waits and names. */
   readonly random: Random;
+  /** Who takes locks. */
   readonly lock: ProcessContext;
+  /** Which rules names of files obey. */
   readonly platform: 'posix' | 'win32';
   /** Whether names that differ only in case are the same file, if the file system does not tell. */
   readonly ignoresCase: boolean;
+  /** Sent with every request. */
   readonly userAgent: string;
   /** How many more files and connections this process may open now; undefined if the system does not tell. */
   readonly freeDescriptors?: (() => number | undefined) | undefined;

@@ -2,7 +2,9 @@ import type { Clock, Random } from './clock.ts';
 
 /** The process that holds a lock. `startedAt` tells it from a later process with the same id. */
 export interface ProcessIdentity {
+  /** Process id. */
   readonly pid: number;
+  /** Name of the machine. */
   readonly host: string;
   /**
    * Boot id and PID namespace, as `BOOT/SPACE`: containers and virtual machines often have the same host name, and do
@@ -13,11 +15,15 @@ export interface ProcessIdentity {
   readonly startedAt: string;
 }
 
+/** What locks need to know of this process and of others. */
 export interface ProcessContext {
+  /** This process. */
   readonly owner: ProcessIdentity;
   /** When the running process with this id started; undefined if there is none. */
   readonly processStart: (pid: number) => string | undefined;
+  /** Time, for heartbeats. */
   readonly clock: Clock;
+  /** Chance, for names that nobody else uses. */
   readonly random: Random;
 }
 

@@ -12,6 +12,7 @@ export interface RetryPolicy {
   readonly unreachedTries?: number;
   /** Wait before the second attempt, in milliseconds; doubles with every further one. */
   readonly baseDelayMs: number;
+  /** Longest wait of our own, in milliseconds. */
   readonly maxDelayMs: number;
   /** The longest wait that a server may ask for, in milliseconds; we give up if it asks for more. */
   readonly maxServerDelayMs: number;
@@ -143,5 +144,6 @@ function gaveUp(error: FetchError, failures: number, policy: RetryPolicy): Fetch
     hint: error.hint,
     cause: error.cause ?? error,
     status: error.status,
+    retryAfterMs: error.retryAfterMs,
   });
 }

@@ -1,4 +1,4 @@
-import type { Hasher, IncrementalHash } from '../hash/hasher.ts';
+import type { Hasher, IncrementalHash } from '../hash/hash-pool.ts';
 import type { ByteRange } from '../model/byte-range.ts';
 import { type ContentDigests, digestMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';

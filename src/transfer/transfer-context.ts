@@ -1,4 +1,4 @@
-import type { Hasher } from '../hash/hasher.ts';
+import type { Hasher } from '../hash/hash-pool.ts';
 import type { Emit } from '../model/event.ts';
 import type { Source } from '../source/source.ts';
 import type { Store } from '../store/store.ts';

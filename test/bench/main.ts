@@ -10,7 +10,7 @@ import { type BenchOptions, readOptions, USAGE } from './options.ts';
 import { makePeers } from './peers.ts';
 import { renderAll, type Setting } from './render.ts';
 import { FAILED, runScene, type SceneResult } from './run.ts';
-import { makeScenes, type Scene } from './scenes.ts';
+import { makeScenes, type Scene, withBaseline } from './scenes.ts';
 import { Serving } from './serving.ts';
 import { checkTargets } from './targets.ts';
 import { findTools } from './tools.ts';
@@ -45,8 +45,10 @@ async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const program = resolve(options.program);
-  if (!existsSync(program)) {
-    say(`bench: ${program} is not there: npm run build`);
+  const baseline = options.baseline === undefined ? undefined : resolve(options.baseline);
+  for (const file of [program, ...(baseline === undefined ? [] : [baseline])]) {
+    if (existsSync(file)) continue;
+    say(`bench: ${file} is not there: npm run build`);
     return 2;
   }
 
@@ -69,11 +71,14 @@ async function main(argv: readonly string[]): Promise<number> {
     if (options.ballast > 0) holdMemory(memory, options.ballast);
     await serving.start(memory, { nginx, openssl }, options);
     const bench = {
-      ...{ peers: makePeers(tools, program), tools, program, serving, say },
+      ...{ peers: makePeers(tools, program, baseline), tools, program, baseline, serving, say },
       ...{ memory, disk, scratch: memory },
     };
     const scenes = chosen(
-      makeScenes(options, (name, route) => serving.job(name, route)),
+      withBaseline(
+        makeScenes(options, (name, route) => serving.job(name, route)),
+        baseline,
+      ),
       options,
     );
     const machine = describeMachine(ROOT);
@@ -117,8 +122,8 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /** Only such a run may stand for all: a part of the scenes would leave the others without figures. */
-function isWhole({ scenes, peers }: BenchOptions): boolean {
-  return scenes === undefined && peers === undefined;
+function isWhole({ scenes, peers, baseline }: BenchOptions): boolean {
+  return scenes === undefined && peers === undefined && baseline === undefined;
 }
 
 async function writeJson(options: BenchOptions, setting: Setting, summary: unknown): Promise<void> {

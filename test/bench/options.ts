@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly count: number;
   /** Built program that is measured. */
   readonly program: string;
+  /** Another build of it, measured beside it in every scene; undefined for none. */
+  readonly baseline: string | undefined;
   /** Bytes of memory that are kept in use; 0 for none. */
   readonly ballast: number;
   /** Where the disk scenes write. */
@@ -29,6 +31,7 @@ export const USAGE = `npm run bench -- [options]
   --count N        small files (default: 2000)
   --quick          --rounds 2 --size 67108864 --count 200, and no results are written
   --program FILE   the program that is measured (default: dist/cli/main.js)
+  --baseline FILE  an older build's dist/cli/main.js, measured beside it in the same rounds
   --ballast BYTES  keep so much memory in use, for even rounds on virtual machines with much free memory
   --disk DIR       where the disk scenes write (default: the directory for temporary files)
   --no-results     write nothing under test/bench/results (a part of scenes or peers never writes latest.*)
@@ -49,6 +52,7 @@ export function readOptions(
       ballast: { type: 'string' },
       quick: { type: 'boolean', default: false },
       program: { type: 'string', default: defaults.program },
+      baseline: { type: 'string' },
       disk: { type: 'string', default: defaults.disk },
       'no-results': { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
@@ -66,6 +70,7 @@ export function readOptions(
     count: whole('--count', values.count ?? (quick ? '200' : '2000')),
     ballast: values.ballast === undefined ? 0 : whole('--ballast', values.ballast),
     program: values.program,
+    baseline: values.baseline,
     disk: values.disk,
     results: values['no-results'] || quick ? undefined : defaults.results,
   };

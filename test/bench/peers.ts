@@ -5,7 +5,7 @@ import { type Job, urlOf } from './job.ts';
 import type { Command } from './measure.ts';
 import type { Tools } from './tools.ts';
 
-export type PeerName = 'curl' | 'curl+openssl' | 'aria2c' | 'hf' | 'hf_xet' | 'hub.js' | 'fetch';
+export type PeerName = 'curl' | 'curl+openssl' | 'aria2c' | 'hf' | 'hf_xet' | 'hub.js' | 'fetch' | 'baseline';
 
 /** What one run may use. */
 export interface Place {
@@ -26,7 +26,11 @@ export interface Peer {
   output(job: Job, place: Place, path: string): string;
 }
 
-export function makePeers(tools: Tools, program: string): Record<PeerName, Peer> {
+export function makePeers(
+  tools: Tools,
+  program: string,
+  baseline: string | undefined,
+): Record<PeerName, Peer> {
   const absent = (tool: string | undefined, name: string): string | undefined =>
     tool === undefined ? `${name} is not installed (test/bench/prepare.sh)` : undefined;
   const inTarget = (_job: Job, place: Place, path: string): string => join(place.target, path);
@@ -107,15 +111,26 @@ export function makePeers(tools: Tools, program: string): Record<PeerName, Peer>
       name: 'fetch',
       verifies: 'in flight',
       missing: undefined,
-      command: (job, place, options) => ({
-        argv: [
-          ...[process.execPath, program, job.repo, '--endpoint', job.endpoint],
-          ...['--local-dir', place.target, '--quiet', ...options],
-        ],
-        env: environment(job, place),
-      }),
+      command: (job, place, options) => fetchCommand(program, job, place, options),
       output: inTarget,
     },
+    baseline: {
+      name: 'baseline',
+      verifies: 'in flight',
+      missing: baseline === undefined ? 'no --baseline FILE was given' : undefined,
+      command: (job, place, options) => fetchCommand(baseline!, job, place, options),
+      output: inTarget,
+    },
+  };
+}
+
+function fetchCommand(program: string, job: Job, place: Place, options: readonly string[]): Command {
+  return {
+    argv: [
+      ...[process.execPath, program, job.repo, '--endpoint', job.endpoint],
+      ...['--local-dir', place.target, '--quiet', ...options],
+    ],
+    env: environment(job, place),
   };
 }
 

@@ -45,6 +45,7 @@ export interface Bench {
   readonly peers: Readonly<Record<PeerName, Peer>>;
   readonly tools: Tools;
   readonly program: string;
+  readonly baseline: string | undefined;
   readonly serving: Serving;
   /** Directories for what is downloaded, and for lists and logs. */
   readonly memory: string;
@@ -136,6 +137,7 @@ function commandOf(bench: Bench, entry: Entry, place: Place): Command {
   const programs: Record<string, readonly string[]> = {
     node: [process.execPath],
     fetch: [process.execPath, bench.program],
+    baseline: [process.execPath, bench.baseline ?? ''],
     curl: [bench.tools.curl ?? ''],
     aria2c: [bench.tools.aria2c ?? ''],
     hf: [bench.tools.hf ?? ''],

@@ -135,6 +135,18 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
   ];
 }
 
+/** Every entry of `fetch` once more with the other build, if there is one. */
+export function withBaseline(scenes: readonly Scene[], baseline: string | undefined): readonly Scene[] {
+  if (baseline === undefined) return scenes;
+  return scenes.map((one) => ({
+    ...one,
+    entries: one.entries.flatMap((entry) => {
+      if (entry.peer !== 'fetch') return [entry];
+      return [entry, { ...entry, name: `baseline: ${entry.name}`, peer: 'baseline' as const }];
+    }),
+  }));
+}
+
 interface SceneExtras {
   readonly place?: 'memory' | 'disk';
   readonly leftOut?: Readonly<Record<string, string>>;

@@ -9,14 +9,16 @@ const module = new URL('hash/hash-pool.js', compiled()).href;
 // Compiled, because its thread needs a compiled file beside it.
 const { HashPool } = (await import(module)) as typeof import('../../src/hash/hash-pool.ts');
 
-hasherContract('a hash thread', () => new HashPool());
+hasherContract('HashPool with one thread', () => new HashPool());
+hasherContract('HashPool with many threads, and none for small files', () => new HashPool(8));
+hasherContract('HashPool that leaves all to its threads', () => new HashPool(2, { inlineBytes: 0 }));
 
-test('does not keep a process alive of which nobody waits for a digest', () => {
+test('does not keep a process alive when no digest is awaited', () => {
   const path = join(temporaryFolder(), 'none');
   const program = `
     import { HashPool } from ${JSON.stringify(module)};
-    const follower = new HashPool().follow(${JSON.stringify(path)}, 10, { git: false });
-    follower.digests().catch((error) => console.log(error.code));
+    const hash = new HashPool().follow(${JSON.stringify(path)}, 10, { git: false });
+    hash.digests().catch((error) => console.log(error.code));
   `;
   const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
     timeout: 10_000,

@@ -1,11 +1,11 @@
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Hasher } from '../../src/hash/hasher.ts';
+import type { Hasher } from '../../src/hash/hash-pool.ts';
 import { bytes, digestsOf, MIB } from '../support/store-kit.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-/** What whoever hashes files for the engine must do. */
+/** What every hasher promises to the engine and to checks. */
 export function hasherContract(name: string, make: () => Hasher): void {
   const file = (content: Buffer, at = 'file') => {
     const path = join(temporaryFolder(), at);
@@ -163,6 +163,49 @@ export function hasherContract(name: string, make: () => Hasher): void {
       }
       await expect(hasher.check(path, few, { git: false }, signal)).rejects.toThrow('enough');
       hash.close();
+    });
+
+    test('reads the next file as soon as the reading of another was stopped', async () => {
+      await using hasher = make();
+      const hole = file(Buffer.alloc(0));
+      const size = 400 * 1024 * MIB;
+      truncateSync(hole, size);
+      const content = bytes(many);
+      const path = file(content);
+      const { signal: never } = new AbortController();
+      const controllers = Array.from({ length: 12 }, () => new AbortController());
+      const stopped = controllers.map(({ signal }) => hasher.check(hole, size, { git: false }, signal));
+      const next = hasher.check(path, many, { git: true }, never);
+      controllers.forEach((one) => {
+        one.abort(new Error('enough'));
+      });
+      for (const one of stopped) await expect(one).rejects.toThrow('enough');
+      expect(await next).toEqual(digestsOf(content));
+    });
+
+    test('hashes a file that is being written while it reads another as a whole', async () => {
+      await using hasher = make();
+      const hole = file(Buffer.alloc(0));
+      truncateSync(hole, 400 * 1024 * MIB);
+      const controller = new AbortController();
+      const reading = hasher.check(hole, 400 * 1024 * MIB, { git: false }, controller.signal);
+      const content = bytes(many);
+      const hash = hasher.follow(file(content), many, { git: true });
+      expect(await hash.digests()).toEqual(digestsOf(content));
+      hash.close();
+      controller.abort(new Error('enough'));
+      await expect(reading).rejects.toThrow('enough');
+    });
+
+    test.each([1, few, many, 40 * MIB])('reports each byte of %i that it reads', async (size) => {
+      await using hasher = make();
+      const path = file(bytes(size));
+      let read = 0;
+      const onRead = (count: number) => {
+        read += count;
+      };
+      await hasher.check(path, size, { git: false, onRead }, new AbortController().signal);
+      expect(read).toBe(size);
     });
 
     test('lets go of everything within a second, even of the largest file', async () => {

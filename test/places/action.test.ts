@@ -152,7 +152,7 @@ test('a lock that does not hold, one that is not there, a revision of nothing', 
   const cache = new WorkflowCache(workspace);
   const missing = await cache.run({ lock: 'no.lock' });
   expect(missing).toMatchObject({ exit: 2 });
-  expect(missing.said).toContain('::error::There is no lock file no.lock.');
+  expect(missing.said).toContain('::error::There is no lockfile no.lock.');
   await workspace.run(['lock', REPO, '--quiet']);
   expect(await cache.run({ revision: 'main' })).toMatchObject({ exit: 2 });
   expect(cache.keys).toEqual([]);

@@ -57,8 +57,8 @@ test('a pipeline with an empty home, without a terminal, in a folder that cannot
   expect(['resolve', 'resolve-cache', 'cdn']).toContain(hub.log.entries.at(-1)?.kind);
 });
 
-test('the README shows what it printed', () => {
+test('docs/ci.md shows what it printed', () => {
   const root = join(import.meta.dirname, '../..');
   const printed = readFileSync(join(root, 'test/transcripts/expected/pipeline.txt'), 'utf8').trim();
-  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(`\`\`\`\n${printed}\n\`\`\``);
+  expect(readFileSync(join(root, 'docs/ci.md'), 'utf8')).toContain(`\`\`\`\n${printed}\n\`\`\``);
 });

@@ -1,18 +1,28 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXIT_CODES } from '../../src/cli/process/exit-codes.ts';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { MISTRAL_GPTQ, mistralGptq } from '../support/hub/fixtures/mistral-gptq.ts';
+import { mistralGptqInFull } from '../support/hub/fixtures/quantised.ts';
 import { gpt2, manyRevisions } from '../support/hub/fixtures/various.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { PROGRAM, type Run, Workspace } from '../support/run-program.ts';
 
-const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
+const root = join(import.meta.dirname, '../..');
+const names = ['README.md', ...(await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md'))];
+const pages = new Map(
+  await Promise.all(
+    names.map(async (name) => {
+      const text = await readFile(join(root, name === 'README.md' ? name : `docs/${name}`), 'utf8');
+      return [name, text] as const;
+    }),
+  ),
+);
 
-/** The blocks of shell in a section, as a reader copies them. */
-function snippets(title: string): string[] {
-  const [, after = ''] = readme.split(new RegExp(`^#+ ${title}$`, 'm'));
+/** The blocks of shell in a section of a page, as a reader copies them. */
+function snippets(page: string, title: string): string[] {
+  const [, after = ''] = (pages.get(page) ?? '').split(new RegExp(`^#+ ${title}$`, 'm'));
   // A comment in a block of shell is no heading.
   const [section = ''] = after.split(/^#{2,} /m);
   return Array.from(section.matchAll(/```sh\n([\s\S]+?)```/g), ([, text = '']) => text);
@@ -39,7 +49,7 @@ async function runs(workspace: Workspace, script: string, exit?: number): Promis
 }
 
 describe('In CI and in scripts', () => {
-  const [quiet = '', json = ''] = snippets('In CI and in scripts');
+  const [quiet = '', json = ''] = snippets('ci.md', 'In CI and in scripts');
 
   test('the path of --quiet', async () => {
     await using workspace = await Workspace.open({ endpoint: hub.origin });
@@ -70,9 +80,9 @@ describe('In CI and in scripts', () => {
   );
 });
 
-test('the three commands that most people need', async () => {
+test('the four commands of the README', async () => {
   await using workspace = await Workspace.open({ endpoint: hub.origin });
-  const [commands = ''] = snippets('The three commands that most people need');
+  const [commands = ''] = snippets('README.md', 'Four commands');
   const run = await runs(workspace, `set -e\n${commands}`);
   expect(run.stderr).not.toContain('error');
   expect(run.exit).toBe(0);
@@ -87,8 +97,8 @@ test('the three commands that most people need', async () => {
 
 test('lock files, and the table of branches', async () => {
   await using workspace = await Workspace.open({ endpoint: hub.origin });
-  const locks = snippets('Lock files');
-  const tables = snippets('Which branch\\? `fetch branches`');
+  const locks = snippets('ci.md', 'Lockfiles');
+  const tables = snippets('branches.md', 'The table');
   expect(locks.length).toBe(1);
   expect(tables.length).toBeGreaterThan(0);
   for (const snippet of [...locks, ...tables]) {
@@ -99,9 +109,37 @@ test('lock files, and the table of branches', async () => {
   expect(workspace.has('all.lock')).toBe(true);
 });
 
+test('the tables of branches are shown as they are printed', async () => {
+  await using full = await startHub({ repositories: [mistralGptqInFull()] });
+  await using workspace = await Workspace.open({ endpoint: full.origin });
+  const print = async (words: string) => {
+    const { exit, stdout } = await workspace.run(words.split(' '), { env: { COLUMNS: '80' } });
+    expect(exit).toBe(0);
+    return stdout;
+  };
+  const blocks = Array.from(
+    (pages.get('branches.md') ?? '').matchAll(/```\n\$ fetch (branches [^\n]+)\n([\s\S]+?)```/g),
+    ([, words = '', shown = '']) => [words, shown] as const,
+  );
+  const [, fourth = ''] = (pages.get('README.md') ?? '').split('The last one prints:\n\n```\n');
+  const last = `branches ${MISTRAL_GPTQ} --fits 10GB`;
+  expect(snippets('README.md', 'Four commands')[0]).toContain(last);
+  expect(blocks).toHaveLength(2);
+  expect(`${fourth.split('\n```')[0]}\n`).toBe(head(await print(last), fourth));
+  for (const [words, shown] of blocks) expect(shown).toBe(await print(words));
+});
+
+/** The README shows the table without the reasons below it. */
+function head(printed: string, shown: string): string {
+  const lines = shown.split('\n```')[0]!.split('\n').length;
+  return `${printed.split('\n').slice(0, lines).join('\n')}\n`;
+}
+
 test('every block of shell is shell', async () => {
   await using workspace = await Workspace.open();
-  const blocks = Array.from(readme.matchAll(/```sh\n([\s\S]+?)```/g), ([, text = '']) => text);
+  const blocks = [...pages.values()].flatMap((page) =>
+    Array.from(page.matchAll(/```sh\n([\s\S]+?)```/g), ([, text = '']) => text),
+  );
   expect(blocks.length).toBeGreaterThan(8);
   for (const block of blocks) {
     const { exit, stderr } = await workspace.run(['-n', '-c', block], { command: ['bash'] });

@@ -20,4 +20,4 @@ test('whatever goes wrong and whenever it is killed: no wrong file ever has its 
     { numRuns: CASES, seed: 20_261, endOnFailure: true },
   );
   console.log(`${CASES} cases, ${kills} kills, ${looks} looks at the directory`);
-}, 120_000);
+});

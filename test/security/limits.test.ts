@@ -31,7 +31,7 @@ async function listFrom(page: Page): Promise<{ error: FetchError; pages: number 
     const link = next === undefined ? {} : { link: `<http://${request.headers.host}${next}>; rel="next"` };
     response.writeHead(200, { 'content-type': 'application/json', ...link }).end(JSON.stringify(entries));
   });
-  using setup = makeHubSource({ endpoint: server.origin, policy: { tries: 1 } });
+  using setup = makeHubSource({ endpoint: server.origin, stallTimeoutMs: 60_000, policy: { tries: 1 } });
   return { error: await failureOf(listed(setup.source)), pages };
 }
 
@@ -43,7 +43,7 @@ async function listed(source: ReturnType<typeof makeHubSource>['source']): Promi
 
 async function refusedBy(answer: (response: ServerResponse) => void): Promise<FetchError> {
   await using server = await serveHttp((_request, response) => answer(response));
-  using setup = makeHubSource({ endpoint: server.origin, policy: { tries: 1 } });
+  using setup = makeHubSource({ endpoint: server.origin, stallTimeoutMs: 60_000, policy: { tries: 1 } });
   return await failureOf(listed(setup.source));
 }
 

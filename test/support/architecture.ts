@@ -130,3 +130,35 @@ function sourceMayImport(part: string, from: string, to: string): boolean {
   if (SOURCE_INTERFACE.includes(to)) return true;
   return !isInterface && (from === `source/${part}` || to.startsWith(`source/${part}/`));
 }
+
+type ImportGraph = ReadonlyMap<string, readonly string[]>;
+
+/** Files that import one another in a circle: each group sorted. Found by what reaches what (at most some hundred files). */
+export function circles(graph: ImportGraph): string[][] {
+  const reach = new Map([...graph.keys()].map((path) => [path, reachable(graph, path)]));
+  const inCircle = [...graph.keys()].filter((path) => reach.get(path)!.has(path)).sort();
+  const groups = inCircle.map((path) =>
+    inCircle.filter((other) => reach.get(path)!.has(other) && reach.get(other)!.has(path)),
+  );
+  return groups.filter((group, index) => group[0] === inCircle[index]);
+}
+
+function reachable(graph: ImportGraph, from: string): Set<string> {
+  const seen = new Set<string>();
+  const next = [...(graph.get(from) ?? [])];
+  for (let path = next.pop(); path !== undefined; path = next.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    next.push(...(graph.get(path) ?? []));
+  }
+  return seen;
+}
+
+/** Which room imports which, as `from → to`, sorted. A file beside the rooms counts as one. */
+export function arrows(graph: ImportGraph): string[] {
+  const roomOf = (path: string) => path.split('/')[0]!;
+  const all = [...graph].flatMap(([from, targets]) =>
+    targets.map((to) => [roomOf(from), roomOf(to)] as const),
+  );
+  return [...new Set(all.filter(([from, to]) => from !== to).map(([from, to]) => `${from} → ${to}`))].sort();
+}

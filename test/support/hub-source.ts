@@ -10,6 +10,7 @@ import { ImpatientClock } from './manual-clock.ts';
 import { serve, type TestServer } from './server.ts';
 
 export interface HubSourceOptions {
+  readonly stallTimeoutMs?: number;
   readonly endpoint: string;
   readonly token?: Credential;
   readonly policy?: Partial<RetryPolicy>;
@@ -34,7 +35,7 @@ export function makeHubSource(options: HubSourceOptions): HubSourceSetup {
   const { trace } = options;
   const http = new HttpClient({
     userAgent: 'fetch-test/1',
-    stallTimeoutMs: 400,
+    stallTimeoutMs: options.stallTimeoutMs ?? 400,
     clock,
     ...(trace === undefined ? {} : { trace }),
   });

@@ -1,4 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
+import { onAbort } from '../../src/system/on-abort.ts';
 
 interface Timer {
   readonly dueAt: number;
@@ -36,10 +38,13 @@ export class ManualClock implements Clock {
   sleep(delayMs: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const cancel = this.after(delayMs, resolve);
-      signal.addEventListener('abort', () => {
+      const stopListening = onAbort(signal, () => {
         cancel();
         reject(signal.reason);
+      });
+      const cancel = this.after(delayMs, () => {
+        stopListening();
+        resolve();
       });
     });
   }
@@ -59,7 +64,50 @@ export class ManualClock implements Clock {
     this.#elapsed = end;
     await settled();
   }
+
+  /**
+   * Rings every timer as soon as all else is idle, until `work` ends: what takes hours takes milliseconds.
+   * Nothing that takes real time may be waited for meanwhile.
+   */
+  async runUntilEnd(
+    work: Promise<unknown>,
+    {
+      untilMs = Number.POSITIVE_INFINITY,
+      rings = Number.POSITIVE_INFINITY,
+    }: { readonly untilMs?: number; readonly rings?: number } = {},
+  ): Promise<ClockEnd> {
+    let ended = false;
+    const end = () => {
+      ended = true;
+    };
+    work.then(end, end);
+    for (let rung = 0; ; rung += 1) {
+      await idle();
+      if (ended) return 'ended';
+      const dueAt = this.#nextDueAt();
+      if (dueAt === undefined) return 'stuck';
+      if (dueAt > untilMs || rung >= rings) return 'stopped';
+      this.#elapsed = Math.max(this.#elapsed, dueAt);
+      for (const timer of [...this.#timers]) {
+        if (timer.dueAt <= dueAt && this.#timers.delete(timer)) timer.ring();
+      }
+    }
+  }
+
+  /** No timer that is set now will ring: whoever waits for one is dead. */
+  forget(): void {
+    this.#timers.clear();
+  }
+
+  #nextDueAt(): number | undefined {
+    let next: number | undefined;
+    for (const { dueAt } of this.#timers) if (next === undefined || dueAt < next) next = dueAt;
+    return next;
+  }
 }
+
+/** The work ended, or it waits for nothing that would ever come, or the time or the rings were over. */
+export type ClockEnd = 'ended' | 'stuck' | 'stopped';
 
 /**
  * A clock on which every sleep is over at once, although the time has passed: for waits between real
@@ -92,4 +140,9 @@ export class ImpatientClock implements Clock {
 
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+}
+
+/** When every promise that can go on has gone on. */
+async function idle(): Promise<void> {
+  await setImmediate();
 }

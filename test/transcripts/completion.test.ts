@@ -117,7 +117,7 @@ test('zsh', async (context) => {
     });
     expect(run.stdout).toContain(shown);
   }
-}, 90_000);
+});
 
 test('another shell is a usage error', async () => {
   await using workspace = await Workspace.open();

@@ -1,6 +1,5 @@
 import { rankRows } from '../../branches/fit.ts';
 import { SORT_ORDERS, type SortOrder, sortRows } from '../../branches/sort-rows.ts';
-import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { printable } from '../../model/format.ts';
 import { listBranches } from '../../operations/branches/list-branches.ts';
@@ -12,36 +11,37 @@ import { renderBranchTable } from '../../report/tables/branch-table.ts';
 import { renderFitTable } from '../../report/tables/fit-table.ts';
 import { branchesOptions } from '../options/branches-options.ts';
 import { readContext, readMemory } from '../options/memory.ts';
+import { usage } from '../options/parse-values.ts';
 import { type ParsedCommand, parseCommand } from '../options/read-command.ts';
 import type { BranchesOptions } from '../options/settings.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
-import { fail } from '../process/fail.ts';
-import { processEnvironment } from '../process/process-environment.ts';
+import { processEnvironment } from '../process/environment.ts';
+import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { tableColumns, writeOut } from '../process/standard-output.ts';
 
-/** `fetch branches`. Returns the exit code; everything that is to be said has been printed. */
+/** `fetch branches`. Prints results and errors itself; returns the exit code. */
 export async function runBranches(repo: string, options: BranchesOptions): Promise<number> {
   const verbose = options.verbose ?? false;
   const contacts = new ContactedHosts();
-  let interruption: ShutdownSignals | undefined;
+  let shutdown: ShutdownSignals | undefined;
   try {
     const parsed = parseCommand(repo, [], downloadOptions(options), false);
-    interruption = new ShutdownSignals(parsed.settings.timeoutMs.value, () => {});
+    shutdown = new ShutdownSignals(parsed.settings.timeoutMs.value, () => {});
     const emit = emitter(options, contacts);
     for (const message of parsed.notes) emit({ type: 'note', message });
-    const text = await answer(parsed, options, emit, interruption.signal);
+    const text = await renderAnswer(parsed, options, emit, shutdown.signal);
     writeOut(text);
     return 0;
   } catch (thrown) {
-    return fail(thrown, { verbose, json: options.json }, { exit: interruption?.exit, kept: undefined });
+    return fail(thrown, { verbose, json: options.json }, { exit: shutdown?.exit, kept: undefined });
   } finally {
     contacts.print(verbose);
-    interruption?.[Symbol.dispose]();
+    shutdown?.[Symbol.dispose]();
   }
 }
 
-async function answer(
+async function renderAnswer(
   parsed: ParsedCommand,
   options: BranchesOptions,
   emit: Emit,
@@ -75,7 +75,7 @@ function downloadOptions(options: BranchesOptions) {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-/** Notes and warnings for people; nothing else happens that would be worth a line. */
+/** Prints notes and retries; other events need no line here. */
 function emitter({ verbose = false, quiet = false }: BranchesOptions, contacts: ContactedHosts): Emit {
   return (event) => {
     contacts.emit(event);
@@ -93,8 +93,4 @@ function sortOrder(text: string | undefined): SortOrder {
   if (order === undefined)
     throw usage(`--sort takes ${SORT_ORDERS.join(', ')}, not "${text}".`, 'See `fetch branches --help`.');
   return order;
-}
-
-function usage(message: string, hint: string): FetchError {
-  return new FetchError('USAGE', message, { hint });
 }

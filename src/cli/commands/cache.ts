@@ -22,22 +22,22 @@ import { cachePlace } from '../options/cache-location.ts';
 import type { CacheAction, CacheCommandOptions } from '../options/cache-program.ts';
 import { checkKind, reportTime, standardError } from '../options/read-command.ts';
 import { type DownloadSettings, readSettings } from '../options/settings.ts';
-import { fail } from '../process/fail.ts';
-import { processEnvironment } from '../process/process-environment.ts';
+import { processEnvironment } from '../process/environment.ts';
 import { askYesNo } from '../process/prompt.ts';
+import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { tableColumns, writeOut } from '../process/standard-output.ts';
 
 /** `fetch cache …`. Returns the exit code; everything that is to be said has been printed. */
 export async function runCache(action: CacheAction): Promise<number> {
   const { options } = action;
-  using interruption = new ShutdownSignals(undefined, () => {});
+  using shutdown = new ShutdownSignals(undefined, () => {});
   try {
     const cache = cachePlace(options).value;
     if (action.verb === 'ls') return list(cache, options);
     const settings = settingsOf(options);
     const target = findTarget(cache, action.repo, options, settings);
-    if (action.verb === 'rm') return await remove(cache, target, options, interruption.signal);
+    if (action.verb === 'rm') return await remove(cache, target, options, shutdown.signal);
     const environment = processEnvironment();
     const watch = createCheckReporter({
       output: standardError(),
@@ -45,7 +45,7 @@ export async function runCache(action: CacheAction): Promise<number> {
       kind: checkKind(options, settings),
     });
     try {
-      const check = await verifyCached(cache, target, environment, { watch, signal: interruption.signal });
+      const check = await verifyCached(cache, target, environment, { watch, signal: shutdown.signal });
       watch.close();
       return report(check, cache, options);
     } finally {
@@ -54,11 +54,7 @@ export async function runCache(action: CacheAction): Promise<number> {
   } catch (thrown) {
     const { verbose, json } = options;
     const kept = action.verb === 'rm' ? 'nothing was removed' : 'nothing was decided';
-    return fail(
-      thrown,
-      { verbose, json },
-      interrupted(thrown) ? { exit: interruption.exit, kept } : undefined,
-    );
+    return fail(thrown, { verbose, json }, interrupted(thrown) ? { exit: shutdown.exit, kept } : undefined);
   }
 }
 

@@ -15,19 +15,24 @@ import { defaultDirectory, type ParsedCommand } from '../options/read-command.ts
 import type { DownloadOptions } from '../options/settings.ts';
 import { askYesNo, canAsk } from '../process/prompt.ts';
 
-/** So many are named behind the first. */
-const OTHERS = 3;
+/** Alternatives that are named behind the best. */
+const MAX_OTHERS = 3;
+
+interface FittingContext {
+  readonly environment: Environment;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
 
 /**
- * Turns `--fits` into the branch or quantisation to download: says which and why on stderr, and on a terminal asks.
+ * Turns `--fits` into the branch or quantisation to download: prints the choice and its reason on stderr, and asks on a
+ * terminal.
  * Throws NOT_FOUND when nothing fits, ABORTED when the answer is no.
  */
 export async function chooseFitting(
   parsed: ParsedCommand,
   options: DownloadOptions,
-  environment: Environment,
-  emit: Emit,
-  signal: AbortSignal,
+  { environment, emit, signal }: FittingContext,
   pause: () => () => void,
 ): Promise<ParsedCommand> {
   const memory = await readMemory(options.fits ?? '');
@@ -37,15 +42,15 @@ export async function chooseFitting(
   const [best] = ranked;
   if (best === undefined || !best.fit.fits) throw nothingFits(best, memory, repoPath(parsed.target.repo));
   const fitting = ranked.filter(({ fit }) => fit.fits);
-  const others = fitting.slice(1, 1 + OTHERS).map((one) => `fetch:   else ${fitSentence(one)}\n`);
+  const others = fitting.slice(1, 1 + MAX_OTHERS).map((one) => `fetch:   else ${fitSentence(one)}\n`);
   const more = fitting.length - 1 - others.length;
-  // Nothing may be painted over what is said and asked here.
-  const goOn = pause();
+  // The display must not paint over the table and the question.
+  const resume = pause();
   const say = (text: string) => (options.quiet ? true : process.stderr.write(text));
   say(`fetch: best of ${fitting.length} that fit: ${fitSentence(best)}\n${others.join('')}`);
   if (more > 0) say(`fetch:   and ${more} more: see fetch branches\n`);
   await confirm(best, options, signal);
-  goOn();
+  resume();
   const { revision, variant } = best.row;
   const { request, settings, target } = parsed;
   const chosen: Target = { ...target, revision, revisionOrigin: 'option', quantisation: variant };
@@ -66,7 +71,7 @@ function nothingFits(nearest: RankedRow | undefined, memory: number, name: strin
   });
 }
 
-/** Nobody is asked where nobody can answer, in CI, and with `--yes`. */
+/** Asks on a terminal, but not in CI and not with `--yes`. */
 async function confirm(best: RankedRow, options: DownloadOptions, signal: AbortSignal): Promise<void> {
   if (options.yes || options.dryRun || !canAsk() || process.env['CI']) {
     if (!options.dryRun && !options.quiet) process.stderr.write('fetch: taking the first\n');

@@ -4,7 +4,7 @@ import { safeJson } from '../../report/progress/json-reporter.ts';
 import { layOut } from '../../report/tables/text-table.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import type { DownloadOptions, Setting } from '../options/settings.ts';
-import { fail } from '../process/fail.ts';
+import { fail } from '../process/report-failure.ts';
 import { tableColumns, writeOut } from '../process/standard-output.ts';
 
 export interface ConfigCommand {

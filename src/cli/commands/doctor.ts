@@ -7,17 +7,17 @@ import { type DiagnosticsInput, runDiagnostics } from '../../operations/doctor/d
 import { DEFAULTS } from '../../operations/options.ts';
 import { directoryName, targetOf } from '../../operations/target.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/tables/diagnosis.ts';
-import { pathOption } from '../options/places.ts';
+import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import type { DownloadOptions } from '../options/settings.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
-import { fail } from '../process/fail.ts';
-import { processEnvironment } from '../process/process-environment.ts';
+import { processEnvironment } from '../process/environment.ts';
+import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { tableColumns, writeOut } from '../process/standard-output.ts';
 import { openTape } from '../recording.ts';
 
-/** Public, known for years, with files of every size: what is looked at on huggingface.co if nobody names another one. */
+/** The default repository on huggingface.co: public, old, with files of every size. */
 const EXAMPLE = 'openai-community/gpt2';
 
 /** The second, because a kept connection may have been closed in between. What needs it for another reason is a warning. */
@@ -36,7 +36,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
   try {
     const access = parseAccess(options, options.localDir === undefined);
     const patient = patientOf(repo, options, access);
-    using interruption = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
+    using shutdown = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
     const emit: Emit = (event) => {
       contacts.emit(event);
       const isHeard = event.type === 'note' || (event.type === 'trace' && verbose);
@@ -56,11 +56,11 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
         { ...patient, recorder },
         processEnvironment(),
         emit,
-        interruption.signal,
+        shutdown.signal,
         onCheck,
       );
     } finally {
-      exit = interruption.exit;
+      exit = shutdown.exit;
       contacts.print(verbose);
       const recorded = await tape?.write();
       if (recorded !== undefined && !quiet) process.stderr.write(`fetch: ${printable(recorded)}\n`);

@@ -6,42 +6,44 @@ import { manifestPath } from '../../operations/download/records.ts';
 import type { DownloadOutcome } from '../../operations/download/run-download.ts';
 import { lockOfManifest } from '../../operations/lock.ts';
 import { doneLine } from '../../report/progress/json-reporter.ts';
+import type { Reporter } from '../../report/progress/reporter.ts';
 import { interruptedSummary, runFacts, successSummary } from '../../report/progress/summary.ts';
 import { Tally } from '../../report/progress/tally.ts';
 import { renderPlanJson, renderPlanTable, renderPrunable } from '../../report/tables/plan-table.ts';
 import { localPath } from '../../store/paths/safe-path.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
+import type { Environment } from '../../system/environment.ts';
 import { openReporter, type ParsedCommand, reportTime, settingLines } from '../options/read-command.ts';
 import { parseJobs } from '../options/read-lockfiles.ts';
 import type { DownloadOptions } from '../options/settings.ts';
 import { writeLock } from '../options/write-lockfile.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
-import { fail } from '../process/fail.ts';
-import { limitYoungGeneration } from '../process/heap.ts';
+import { processEnvironment } from '../process/environment.ts';
 import { JobControl } from '../process/job-control.ts';
-import { processEnvironment } from '../process/process-environment.ts';
+import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { tableColumns, writeOut } from '../process/standard-output.ts';
 import { StatusDump } from '../process/status-dump.ts';
+import { limitYoungGeneration } from '../process/young-generation.ts';
 import { chooseFitting } from './choose-fitting.ts';
 
 export interface DownloadCommand {
-  /** Undefined if a lock file says what to fetch. */
+  /** Undefined if a lockfile names the repositories. */
   readonly repo: string | undefined;
   readonly names: readonly string[];
   readonly options: DownloadOptions;
-  /** The repository is the first word of all: it may have been meant as a command. */
+  /** `repo` is the first word of the command line: it may have been meant as a command. */
   readonly isFirst?: boolean;
 }
 
-/** The default command. Returns the exit code; everything that is to be said has been printed. */
+/** The default command. Prints results and errors itself; returns the exit code. */
 export async function runDownload({ repo, names, options, isFirst }: DownloadCommand): Promise<number> {
   try {
     const { jobs, writeLock: path } = parseJobs(repo, names, options);
     const locks: Lockfile[] = [];
     for (const job of jobs) {
       const word = isFirst === true && repo !== undefined && !/[/:@]/.test(repo) ? repo : undefined;
-      const exit = await runJob(job, repo ?? repoPath(job.target.repo), options, locks, word);
+      const exit = await runJob(job, options, { repo, word }, locks);
       if (exit !== 0) return exit;
     }
     if (path !== undefined && options.dryRun !== true) await writeLock(path, locks);
@@ -51,85 +53,117 @@ export async function runDownload({ repo, names, options, isFirst }: DownloadCom
   }
 }
 
+/** One download of a command line: its reporter, what it counts, and how it ends. */
+interface JobContext {
+  readonly options: DownloadOptions;
+  readonly reporter: Reporter;
+  readonly tally: Tally;
+  readonly contacts: ContactedHosts;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** On the clock of the reporters, in milliseconds. The wait for an answer at the prompt does not count. */
+  startedAt: number;
+}
+
+/** Runs a job and reports its result. `locks` receives its lockfile if one was asked for. */
 async function runJob(
   job: ParsedCommand,
-  subject: string,
   options: DownloadOptions,
+  { repo, word }: { readonly repo: string | undefined; readonly word: string | undefined },
   locks: Lockfile[],
-  word: string | undefined,
 ): Promise<number> {
-  const verbose = options.verbose ?? false;
-  let parsed = job;
-  // A dry run with --json is one document: events would not be part of it.
-  const json = options.json === true && options.dryRun === true ? false : options.json;
   const reporter = await openReporter(
-    { ...options, ...(json === undefined ? {} : { json }) },
-    parsed.settings,
-    subject,
+    // A dry run with --json prints one document: events are not part of it.
+    options.json === true && options.dryRun === true ? { ...options, json: false } : options,
+    job.settings,
+    repo ?? repoPath(job.target.repo),
   );
+  using shutdown = new ShutdownSignals(job.settings.timeoutMs.value, () => reporter.close());
+  using _jobControl = new JobControl(reporter);
+  const context = jobContext(options, reporter, shutdown.signal);
+  try {
+    await transferJob(job, context, locks);
+    return 0;
+  } catch (thrown) {
+    closeReporter(context);
+    return fail(perhapsCommand(thrown, word), options, { exit: shutdown.exit, kept: keptSummary(context) });
+  }
+}
+
+function jobContext(options: DownloadOptions, reporter: Reporter, signal: AbortSignal): JobContext {
   const tally = new Tally();
   const contacts = new ContactedHosts();
-  let started = reportTime.now();
   const emit: Emit = (event) => {
     limitYoungGeneration(event);
     tally.apply(event);
     contacts.emit(event);
-    // The plan on stdout says these two.
-    const isTwice = options.dryRun === true && (event.type === 'resolved' || event.type === 'planned');
-    if (!isTwice) reporter.emit(event);
+    // A dry run prints these two on stdout.
+    const isPrinted = options.dryRun === true && (event.type === 'resolved' || event.type === 'planned');
+    if (!isPrinted) reporter.emit(event);
   };
-  using interruption = new ShutdownSignals(parsed.settings.timeoutMs.value, () => reporter.close());
-  using _job = new JobControl(reporter);
-  try {
-    noteObsolete(options, emit);
-    for (const message of parsed.notes) emit({ type: 'note', message });
-    if (verbose) for (const line of settingLines(parsed)) emit({ type: 'trace', message: line });
-    const environment = processEnvironment();
-    if (options.fits !== undefined) {
-      parsed = await chooseFitting(parsed, options, environment, emit, interruption.signal, () =>
-        reporter.pause(),
-      );
-      // How long somebody thinks about the answer is no part of the download.
-      started = reportTime.now();
-    }
-    using inspection = new StatusDump(verbose, (message) => emit({ type: 'note', message }));
-    const { request, target } = parsed;
-    const { signal } = interruption;
-    const onStatus = (inspect: () => string[]) => inspection.begin(inspect);
-    const asked = { ...request, repo: target, environment, signal, onEvent: emit, onStatus };
-    if (options.dryRun) {
-      const found = await plan(asked);
-      reporter.close();
-      contacts.print(verbose);
-      printPlan(found, options);
-      return 0;
-    }
-    const outcome = await download(asked);
-    reporter.close();
-    contacts.print(verbose);
-    if (options.lock !== undefined && request.lock === undefined) {
-      const paths = outcome.plan.files.map((planned) => planned.file.path);
-      locks.push(
-        lockOfManifest(
-          manifestPath({ ...parsed.request, repo: parsed.target.repo }, outcome.revision.id),
-          paths,
-        ),
-      );
-    }
-    printDone(outcome, parsed, options, tally, reportTime.now() - started);
-    return 0;
-  } catch (thrown) {
-    reporter.close();
-    contacts.print(verbose);
-    const facts = runFacts(tally, reportTime.now() - started);
-    // Advice to run it again helps only where something can be continued.
-    const resumable = tally.plan !== undefined && !options.dryRun && facts.doneBytes > 0;
-    const kept = resumable ? interruptedSummary(facts) : undefined;
-    return fail(perhapsCommand(thrown, word), options, { exit: interruption.exit, kept });
-  }
+  return { options, reporter, tally, contacts, emit, signal, startedAt: reportTime.now() };
 }
 
-/** A word without a slash that no hub knows may have been meant as a command. */
+async function transferJob(job: ParsedCommand, context: JobContext, locks: Lockfile[]): Promise<void> {
+  const { options, emit, signal } = context;
+  announce(job, context);
+  const environment = processEnvironment();
+  const parsed = options.fits === undefined ? job : await askForFitting(job, context, environment);
+  using statusDump = new StatusDump(options.verbose ?? false, (message) => emit({ type: 'note', message }));
+  const onStatus = (status: () => string[]) => statusDump.begin(status);
+  const { request, target } = parsed;
+  const asked = { ...request, repo: target, environment, signal, onEvent: emit, onStatus };
+  if (options.dryRun) {
+    const found = await plan(asked);
+    closeReporter(context);
+    printPlan(found, options);
+    return;
+  }
+  const outcome = await download(asked);
+  closeReporter(context);
+  if (options.lock !== undefined && request.lock === undefined) locks.push(lockOf(outcome, parsed));
+  printDone(outcome, parsed, context);
+}
+
+/** Notes on the command line, and with `--verbose` where each setting comes from. */
+function announce(job: ParsedCommand, { options, emit }: JobContext): void {
+  noteObsolete(options, emit);
+  for (const message of job.notes) emit({ type: 'note', message });
+  if (options.verbose) for (const message of settingLines(job)) emit({ type: 'trace', message });
+}
+
+async function askForFitting(
+  job: ParsedCommand,
+  context: JobContext,
+  environment: Environment,
+): Promise<ParsedCommand> {
+  const { options, emit, signal, reporter } = context;
+  const chosen = await chooseFitting(job, options, { environment, emit, signal }, () => reporter.pause());
+  context.startedAt = reportTime.now();
+  return chosen;
+}
+
+function closeReporter({ reporter, contacts, options }: JobContext): void {
+  reporter.close();
+  contacts.print(options.verbose);
+}
+
+function lockOf(
+  { plan: { files }, revision }: DownloadOutcome,
+  { request, target }: ParsedCommand,
+): Lockfile {
+  const paths = files.map(({ file }) => file.path);
+  return lockOfManifest(manifestPath({ ...request, repo: target.repo }, revision.id), paths);
+}
+
+/** What is kept on disk; undefined where running the same command again would not resume anything. */
+function keptSummary({ options, tally, startedAt }: JobContext): string | undefined {
+  const facts = runFacts(tally, reportTime.now() - startedAt);
+  const resumable = tally.plan !== undefined && !options.dryRun && facts.doneBytes > 0;
+  return resumable ? interruptedSummary(facts) : undefined;
+}
+
+/** Adds a hint to the error: an unknown name without a slash may have been meant as a command. */
 function perhapsCommand(thrown: unknown, word: string | undefined): unknown {
   const isUnknown = thrown instanceof FetchError && (thrown.code === 'NOT_FOUND' || thrown.code === 'ACCESS');
   if (word === undefined || !isUnknown || !thrown.message.includes(word)) return thrown;
@@ -138,7 +172,7 @@ function perhapsCommand(thrown: unknown, word: string | undefined): unknown {
   return new FetchError(code, message, { hint, cause: thrown, status });
 }
 
-/** Words of older tools that have nothing to do any more. */
+/** Options of older tools that have no effect. */
 function noteObsolete(options: DownloadOptions, emit: Emit): void {
   if (options.resumeDownload === true) {
     emit({ type: 'note', message: '--resume-download is not needed: downloads always resume' });
@@ -159,24 +193,21 @@ function printPlan({ plan: found, directory, staleFiles }: PlanOutcome, options:
 function printDone(
   outcome: DownloadOutcome,
   parsed: ParsedCommand,
-  options: DownloadOptions,
-  tally: Tally,
-  elapsedMs: number,
+  { options, tally, startedAt }: JobContext,
 ): void {
+  const elapsedMs = reportTime.now() - startedAt;
   const path = resultPath(outcome, parsed);
-  const { totals } = outcome.plan;
   if (!options.quiet) process.stderr.write(`fetch: ${successSummary(runFacts(tally, elapsedMs))}\n`);
   if (!options.json) {
     writeOut(`${path}\n`);
     return;
   }
-  const { files, bytes } = totals;
-  const { id: commit } = outcome.revision;
-  const line = doneLine({ path, commit, files, bytes, fetchedBytes: outcome.fetchedBytes, elapsedMs });
-  writeOut(line);
+  const { fetchedBytes, revision } = outcome;
+  const { files, bytes } = outcome.plan.totals;
+  writeOut(doneLine({ path, commit: revision.id, files, bytes, fetchedBytes, elapsedMs }));
 }
 
-/** The directory; the file, when exactly one was named. */
+/** The line on stdout: the directory, or the file if exactly one was named. */
 function resultPath(
   { plan: { files }, directory }: DownloadOutcome,
   { request, target }: ParsedCommand,

@@ -7,15 +7,15 @@ import { lockRevisions } from '../../operations/lock.ts';
 import { safeJson } from '../../report/progress/json-reporter.ts';
 import { parseTarget } from '../../source/naming.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
-import { pathOption } from '../options/places.ts';
+import { pathOption } from '../options/path-option.ts';
 import { parseAccess } from '../options/read-access.ts';
 import { openReporter } from '../options/read-command.ts';
 import { requireReplaceable } from '../options/read-lockfiles.ts';
 import type { DownloadOptions } from '../options/settings.ts';
 import { writeLock } from '../options/write-lockfile.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
-import { fail } from '../process/fail.ts';
-import { processEnvironment } from '../process/process-environment.ts';
+import { processEnvironment } from '../process/environment.ts';
+import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { writeOut } from '../process/standard-output.ts';
 
@@ -54,7 +54,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
     // One document: events would not be part of it.
     const { json: _one, ...plain } = options;
     const reporter = await openReporter(plain, settings, repos.join(', '));
-    using interruption = new ShutdownSignals(settings.timeoutMs.value, () => reporter.close());
+    using shutdown = new ShutdownSignals(settings.timeoutMs.value, () => reporter.close());
     const contacts = new ContactedHosts();
     const emit: Emit = (event) => {
       contacts.emit(event);
@@ -63,7 +63,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
     for (const message of notes) emit({ type: 'note', message });
     try {
       const environment = processEnvironment();
-      const locks = await lockRevisions(targets, transfer, environment, emit, interruption.signal);
+      const locks = await lockRevisions(targets, transfer, environment, emit, shutdown.signal);
       reporter.close();
       contacts.print(options.verbose);
       await writeLock(path, locks);
@@ -77,7 +77,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
     } catch (thrown) {
       reporter.close();
       contacts.print(options.verbose);
-      return fail(thrown, errors, { exit: interruption.exit, kept: undefined });
+      return fail(thrown, errors, { exit: shutdown.exit, kept: undefined });
     }
   } catch (thrown) {
     return fail(thrown, errors);

@@ -13,14 +13,14 @@ import {
   renderCheckJson,
   renderFindings,
 } from '../../report/tables/findings.ts';
-import { pathOption } from '../options/places.ts';
+import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import { checkKind, openReporter, reportTime, standardError } from '../options/read-command.ts';
 import { recordedEndpoint } from '../options/read-lockfiles.ts';
 import type { VerifyOptions } from '../options/settings.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
-import { fail } from '../process/fail.ts';
-import { processEnvironment } from '../process/process-environment.ts';
+import { processEnvironment } from '../process/environment.ts';
+import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { writeOut } from '../process/standard-output.ts';
 
@@ -48,14 +48,14 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   } catch (thrown) {
     return fail(thrown, { verbose, json });
   }
-  using interruption = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
+  using shutdown = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
   let outcome: Outcome;
   try {
-    outcome = await executeVerify(folder, options, access, interruption.signal);
+    outcome = await executeVerify(folder, options, access, shutdown.signal);
   } catch (thrown) {
-    // Instead of the document, which is told below with whatever differs.
-    const isAborted = interruption.exit !== undefined;
-    const ending = { exit: interruption.exit, kept: 'nothing was decided' };
+    // In place of the document, which is printed below with the differences.
+    const isAborted = shutdown.exit !== undefined;
+    const ending = { exit: shutdown.exit, kept: 'nothing was decided' };
     return fail(perhapsRepository(thrown, directory), { verbose, json }, isAborted ? ending : undefined);
   }
   const { report, fetchedBytes } = outcome;
@@ -148,7 +148,7 @@ function refuseContradictions({ repo, revision, repoType, repair: wanted }: Veri
   }
 }
 
-/** Where the manifest says, if nobody names a hub here; then without a token, which was not meant for that place. */
+/** The manifest's endpoint unless the command line names one; without a token then, because the token was not meant for it. */
 function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
   const { endpoint } = requireManifest(directory).manifest;
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;

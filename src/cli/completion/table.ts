@@ -71,7 +71,7 @@ function optionRow(option: Option): OptionRow {
   };
 }
 
-/** By the word that stands for the value in the help. */
+/** Keyed by the placeholder of the value in the help. */
 function valuesOf(placeholder: string, choices: readonly string[] | undefined): Values {
   if (choices !== undefined) return { kind: 'words', words: choices };
   switch (placeholder.replace(/\.+$/, '')) {

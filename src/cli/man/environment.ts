@@ -1,4 +1,4 @@
-/** What the program reads from the environment, for the man page. README.md has the same names, and a test compares. */
+/** What the program reads from the environment, for the man page. docs/cli.md has the same names, and a test compares. */
 export const ENVIRONMENT: readonly (readonly [names: readonly string[], meaning: string])[] = [
   [['HF_ENDPOINT'], 'the hub, see --endpoint'],
   [['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'], 'the token, in this order'],

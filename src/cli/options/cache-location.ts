@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import { hubCache, isTrue } from '../../system/hub-environment.ts';
-import { pathOption, surroundings } from './places.ts';
+import { pathOption, surroundings } from './path-option.ts';
 import type { Setting } from './settings.ts';
 
 export interface CacheOptions {
@@ -25,7 +25,7 @@ export function chosenCache(
   return cachePlace(options);
 }
 
-/** These go by what earlier runs left in one directory, which a cache of many revisions does not have. */
+/** Throws USAGE for options that need the records of one directory, which a cache of many revisions lacks. */
 export function refuseWithCache({
   prune,
   shard,
@@ -54,7 +54,7 @@ export function cachePlace({ cacheDir }: CacheOptions): Setting<string> {
   });
 }
 
-/** What `hf` obeys as well: no links, also where they work. */
+/** Whether links may be used: huggingface_hub's HF_HUB_DISABLE_SYMLINKS turns them off. */
 export function linksAllowed(variables: Variables): boolean {
   return !isTrue(variables['HF_HUB_DISABLE_SYMLINKS']);
 }

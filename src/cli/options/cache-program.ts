@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { GROUPS } from './help-texts.ts';
 
 export interface CacheCommandOptions {
   readonly cacheDir?: string;
@@ -12,7 +13,7 @@ export interface CacheCommandOptions {
   readonly verbose?: boolean;
 }
 
-/** What `fetch cache …` was asked to do. */
+/** The parsed `fetch cache …`. */
 export type CacheAction =
   | { readonly verb: 'ls'; readonly options: CacheCommandOptions }
   | { readonly verb: 'rm' | 'verify'; readonly repo: string; readonly options: CacheCommandOptions };
@@ -22,20 +23,21 @@ export function addCache(program: Command, act: (action: CacheAction) => Promise
     .command('cache')
     .description('manage the central cache, which fetch --cache shares with hf')
     .helpCommand(false);
-  addPlace(cache.command('ls').alias('list'))
-    .description('every revision that is there: size, refs, path')
-    .option('--json', 'one JSON document on stdout')
-    .action(async (options: CacheCommandOptions) => await act({ verb: 'ls', options }));
-  addRepo(cache.command('rm'))
-    .description('remove a repository or a revision, and the blobs that no other snapshot uses')
-    .option('-y, --yes', 'do not ask')
-    .option('--dry-run', 'say what would be removed and stop')
-    .option('--json', 'one JSON document on stdout')
-    .action(async (repo: string, options: CacheCommandOptions) => await act({ verb: 'rm', repo, options }));
-  addRepo(cache.command('verify'))
-    .description('read every blob again and compare it with its name')
-    .option('--json', 'one JSON document on stdout')
-    .option('--progress <kind>', 'auto, bar, plain or none')
+  addReport(
+    addPlace(cache.command('ls').alias('list')).description(
+      'list every revision that is there: size, refs, path',
+    ),
+  ).action(async (options: CacheCommandOptions) => await act({ verb: 'ls', options }));
+  addReport(
+    addRepo(cache.command('rm'))
+      .description('remove a repository or a revision, and blobs that no other snapshot uses')
+      .option('-y, --yes', 'do not ask')
+      .option('--dry-run', 'print what would be removed and stop'),
+  ).action(async (repo: string, options: CacheCommandOptions) => await act({ verb: 'rm', repo, options }));
+  addReport(
+    addRepo(cache.command('verify')).description('read every blob again and compare it with its name'),
+  )
+    .option('--progress <kind>', 'auto, bar, plain or none (default: auto)')
     .action(async (repo: string, options: CacheCommandOptions) => {
       await act({ verb: 'verify', repo, options });
     });
@@ -45,12 +47,19 @@ function addRepo(command: Command): Command {
   return addPlace(command)
     .argument('<repo>', 'OWNER/NAME, or OWNER/NAME@REV for one revision')
     .option('--revision <rev>', 'the same as @REV')
-    .option('--repo-type <type>', 'model, dataset or space');
+    .option('--repo-type <type>', 'model, dataset or space (default: model)');
 }
 
 function addPlace(command: Command): Command {
   return command
-    .option('--cache-dir <dir>', 'the cache (default: HF_HUB_CACHE, else hub in HF_HOME)')
-    .option('-q, --quiet', 'nothing but the result and errors')
-    .option('--verbose', 'where an error came from');
+    .optionsGroup(GROUPS.cache)
+    .option('--cache-dir <dir>', 'the cache (default: HF_HUB_CACHE, else hub in HF_HOME)');
+}
+
+function addReport(command: Command): Command {
+  return command
+    .optionsGroup(GROUPS.output)
+    .option('--json', 'one JSON document on stdout')
+    .option('-q, --quiet', 'only the result and errors')
+    .option('--verbose', 'the cause of an error');
 }

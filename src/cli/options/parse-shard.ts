@@ -4,7 +4,7 @@ import type { DownloadOptions } from './settings.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** As many parts as anybody has machines. */
+/** More shards than a fleet has machines. */
 const MAX_COUNT = 10_000;
 
 /**

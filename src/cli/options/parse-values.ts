@@ -1,8 +1,8 @@
 import { FetchError } from '../../model/error.ts';
 
 /**
- * Bytes: `20M`, `20MB` are 20,000,000 and `20MiB`, `20Mi` are 20 × 2^20. `bare` is what a number without a unit
- * counts. Undefined for anything else.
+ * Bytes: `20M`, `20MB` are 20,000,000 and `20MiB`, `20Mi` are 20 × 2^20. `bare` is the factor of a number without a
+ * unit. Undefined for anything else.
  */
 export function size(text: string, bare: number): number | undefined {
   const [, number, prefix = '', binary, unit] =
@@ -30,10 +30,10 @@ export function count(option: string, text: string, most: number): number {
 }
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
-/** What the timers of Node can wait for, and a little less: 2^31 ms are almost 25 days. */
+/** Node's timers wait at most 2^31 ms, almost 25 days. */
 const MAX_SECONDS = 2_000_000;
 
-/** Seconds, or with units `90s`, `5m`, `1h30m`, `2d`; milliseconds come back. */
+/** Parses seconds, or `90s`, `5m`, `1h30m`, `2d`; returns milliseconds. */
 export function seconds(option: string, text: string): number {
   const written = text.trim().toLowerCase();
   const isPlain = /^\d+(\.\d+)?$/.test(written);
@@ -47,7 +47,7 @@ export function seconds(option: string, text: string): number {
   return value * 1000;
 }
 
-/** One of a few words. */
+/** Parses one of `words`. */
 export function oneOf<T extends string>(option: string, text: string, values: readonly T[]): T {
   const value = values.find((candidate) => candidate === text);
   if (value !== undefined) return value;
@@ -56,7 +56,7 @@ export function oneOf<T extends string>(option: string, text: string, values: re
   throw usage(`${option} takes ${values.join(', ')}, not "${text}".`, hint);
 }
 
-/** A mistake of whoever wrote the command or the file. */
+/** An error in a command line or a settings file. */
 export function usage(message: string, hint?: string): FetchError {
   return new FetchError('USAGE', message, { hint: hint ?? 'See `fetch --help`.' });
 }

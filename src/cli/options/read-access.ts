@@ -9,27 +9,27 @@ import { DEFAULTS } from '../../operations/options.ts';
 import { findToken } from '../../source/hub/token.ts';
 import type { Credential } from '../../source/source.ts';
 import { directoryFrom } from '../../system/hub-environment.ts';
-import { surroundings, workingFolder } from './places.ts';
+import { surroundings, workingFolder } from './path-option.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 import { readSettingsFiles, type SettingsLayer } from './settings-file.ts';
 
 /** Value of NODE_TLS_REJECT_UNAUTHORIZED when the program started. */
 let uncheckedTls: string | undefined;
 
-/** What every command that may speak to a hub needs: the settings, the credential, and both as the library wants them. */
+/** For commands that connect to a hub: settings, credential, and both as options of an operation. */
 export interface Access {
   readonly settings: DownloadSettings;
   /** The settings files that were read. */
   readonly layers: readonly SettingsLayer[];
   readonly token: Credential | undefined;
-  /** What people should hear before anything happens. */
+  /** Notes to print before the command starts. */
   readonly notes: readonly string[];
   readonly transfer: TransferSettings;
 }
 
 /**
  * Reads the environment, settings files, the token file, and files of certificates; nothing else. Throws USAGE,
- * and ACCESS for a token that is none. `usesDirectory`: files will go where the settings say.
+ * and ACCESS for an invalid token. `usesDirectory`: the settings decide the directory.
  */
 export function parseAccess(options: DownloadOptions, usesDirectory = false): Access {
   const around = surroundings();
@@ -51,7 +51,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
   });
   const withheld = found !== undefined && isOnlyTheProjects(settings, layers, found);
   const token = withheld ? undefined : found;
-  // Node would warn by itself, in its own words and once for each thread: the settings say the same to all of them.
+  // Node would print its own warning in each thread; the settings carry the value to all of them instead.
   uncheckedTls ??= process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
   delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
   const network = readNetwork({
@@ -79,7 +79,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
   return { settings, layers, token, notes, transfer };
 }
 
-/** What people should know who believe that nobody listens. */
+/** Warns that TLS certificates are not checked. */
 function securityNotes(
   endpoint: string,
   token: Credential | undefined,
@@ -101,7 +101,7 @@ function securityNotes(
   ];
 }
 
-/** A number of tries that somebody has named holds for a hub that is not reached, too. */
+/** An explicit number of tries also applies to a hub that is not reached. */
 function retryPolicy({ value: tries, origin }: DownloadSettings['retries']): TransferSettings['retry'] {
   return { ...DEFAULTS.retry, tries, ...(origin === 'default' ? {} : { unreachedTries: tries }) };
 }
@@ -109,7 +109,7 @@ function retryPolicy({ value: tries, origin }: DownloadSettings['retries']): Tra
 const WITHHELD =
   'only the settings file of the project names it. Say --endpoint or HF_ENDPOINT if it is meant';
 
-/** What a project's file decides that whoever works there may not expect: another hub, or a place outside of the project. */
+/** Notes what a project's settings file decides and the user may not expect: another hub, or a directory outside of the project. */
 function projectNotes(
   { endpoint, directory }: DownloadSettings,
   layers: readonly SettingsLayer[],
@@ -130,7 +130,7 @@ function projectNotes(
   return decided.length === 0 ? [] : [`the settings file ${file} says ${decided.join(', and ')}`];
 }
 
-/** A settings file comes with somebody's repository: it must not send the token of whoever works there elsewhere. */
+/** A project's settings file may come from a stranger: it must not send the user's token to another hub. */
 function isOnlyTheProjects(
   { endpoint }: DownloadSettings,
   layers: readonly SettingsLayer[],

@@ -19,11 +19,11 @@ import { isForeground } from '../process/job-control.ts';
 import { standardOutput } from '../process/standard-output.ts';
 import { chosenCache, linksAllowed, refuseWithCache } from './cache-location.ts';
 import { readShard } from './parse-shard.ts';
-import { pathOption, surroundings } from './places.ts';
+import { pathOption, surroundings } from './path-option.ts';
 import { parseAccess } from './read-access.ts';
 import type { DownloadOptions, DownloadSettings } from './settings.ts';
 
-/** A command line, understood: what is to be done, and the settings that led to it. */
+/** A parsed command line: the request, and the settings behind it. */
 export interface ParsedCommand {
   readonly target: Target;
   readonly settings: DownloadSettings;
@@ -34,21 +34,21 @@ export interface ParsedCommand {
   readonly cacheOrigin: string | undefined;
 }
 
-/** What the library is asked for, but for the repository, which is the target, and for who runs it. */
+/** Options of the download operation, without the target and the run options. */
 export type ParsedRequest = Omit<LibraryOptions, keyof TargetOptions | keyof RunOptions> &
   TransferSettings & {
     /** Absolute. */
     readonly directory: string;
   };
 
-/** From words to values; throws USAGE. */
+/** Parses a command line; throws USAGE. */
 export function parseCommand(
   repo: string,
   names: readonly string[],
   options: DownloadOptions,
   usesDirectory = true,
 ): ParsedCommand {
-  // Throws where the folder is gone. No thread could start there, whatever the options name.
+  // Throws if the working directory was deleted: worker threads could not start.
   process.cwd();
   const { settings, token, notes, transfer } = parseAccess(
     options,
@@ -82,7 +82,7 @@ export function parseCommand(
   return { target, settings, token, notes, request, cacheOrigin: cache?.origin };
 }
 
-/** What the options say of where the files go; undefined if they leave it open. */
+/** The directory that options name; undefined if none does. */
 function targetFolder(
   { localDir }: DownloadOptions,
   cache: { value: string } | undefined,
@@ -90,12 +90,12 @@ function targetFolder(
   return cache?.value ?? (localDir === undefined ? undefined : pathOption('--local-dir', localDir));
 }
 
-/** Where downloads go that are told no other place. */
+/** Default directory of a download. */
 export function defaultDirectory({ directory }: DownloadSettings, target: Target): string {
   return join(directory.value, directoryName(target));
 }
 
-/** What stands beside the directory and in the cache of `hf`, unless told otherwise. */
+/** Where local copies are looked for: beside the directory and in the cache of `hf`, unless options say otherwise. */
 function reusePlaces({ reuse }: DownloadOptions): LibraryOptions['reuse'] {
   if (reuse === false) return undefined;
   const named = Array.isArray(reuse)
@@ -124,7 +124,7 @@ export function settingLines({ settings, token, request, cacheOrigin }: ParsedCo
   ];
 }
 
-/** What most runs do not have. */
+/** Lines for settings that are rarely set. */
 function unusualLines({ offline, onlyHosts }: DownloadSettings, { network, shard }: ParsedRequest): string[] {
   const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
   return [
@@ -147,7 +147,7 @@ export const reportTime: ReportTime = {
   },
 };
 
-/** What is to be shown in this terminal, pipe or CI, as the options ask for it. */
+/** Chooses reporters by the options and by terminal, pipe or CI. */
 export function reporterKinds(
   options: Pick<DownloadOptions, 'quiet' | 'json'>,
   settings: Pick<DownloadSettings, 'progress'>,
@@ -163,7 +163,7 @@ export function reporterKinds(
   });
 }
 
-/** The same for a check of what is on the disk, which has one account of its progress. */
+/** The same for a check of files on disk, which has only one kind of progress. */
 export function checkKind(
   options: Pick<DownloadOptions, 'quiet' | 'json'>,
   settings: Pick<DownloadSettings, 'progress'>,
@@ -173,7 +173,7 @@ export function checkKind(
   return kinds.includes('line') ? 'line' : 'none';
 }
 
-/** The reporters that this run gets. Those that are not needed are not loaded. */
+/** Opens the reporters of a run. Only those that are needed are loaded. */
 export async function openReporter(
   options: DownloadOptions,
   settings: DownloadSettings,
@@ -204,7 +204,7 @@ const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise
   json: async () => createJsonReporter({ output: standardOutput, time: reportTime }),
 };
 
-/** As the reporters want it. */
+/** stderr as an `Output` of reporters. */
 export function standardError(): Output {
   const { stderr } = process;
   return {

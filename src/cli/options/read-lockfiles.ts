@@ -5,18 +5,19 @@ import { namesRevision } from '../../model/revision-id.ts';
 import type { Target } from '../../model/target.ts';
 import { hasQuantisation } from '../../operations/download/resolve-quantisation.ts';
 import { type Lockfile, readLocks } from '../../store/records/lockfile.ts';
-import { pathOption } from './places.ts';
+import { usage } from './parse-values.ts';
+import { pathOption } from './path-option.ts';
 import { type ParsedCommand, parseCommand } from './read-command.ts';
 import type { DownloadOptions } from './settings.ts';
 
-/** What one command line is to do: a download, or several if a lock file names several repositories. */
+/** The downloads of one command line: one, or several if a lockfile names several repositories. */
 export interface Jobs {
   readonly jobs: readonly ParsedCommand[];
-  /** Absolute path of the lock file to write afterwards. */
+  /** Absolute path of the lockfile to write afterwards. */
   readonly writeLock: string | undefined;
 }
 
-/** From words to downloads; throws USAGE, and INTEGRITY if a lock does not have what is asked for. */
+/** Parses a command line into downloads. Throws USAGE, and INTEGRITY if the lockfile lacks what is asked for. */
 export function parseJobs(
   repo: string | undefined,
   names: readonly string[],
@@ -41,12 +42,12 @@ export function parseJobs(
   return { jobs: [parseCommand(repo, names, options)], writeLock: path };
 }
 
-/** Whatever stands at that path is replaced only if it is a lock file too. Throws before anything is done. */
+/** Throws unless the path is free or holds a lockfile: no other file is replaced. */
 export function requireReplaceable(path: string): void {
   if (existsSync(path)) readLocks(path);
 }
 
-/** `fetch --lock FILE`: without a repository the lock itself is what is asked for. */
+/** `fetch --lock FILE` without a repository: everything in the lockfile. */
 function allOf(path: string, options: DownloadOptions): ParsedCommand[] {
   const locks = readLocks(path);
   const { revision, localDir } = options;
@@ -61,7 +62,7 @@ function allOf(path: string, options: DownloadOptions): ParsedCommand[] {
   }
   return locks.map((lock) => {
     const job = parseCommand(repoPath(lock.repo), [], { ...options, revision: lock.revision });
-    return bound(job, lock);
+    return withLockfile(job, lock);
   });
 }
 
@@ -94,17 +95,17 @@ function frozenJob(
     });
   }
   const job = rev === undefined ? parseCommand(repo, names, { ...options, revision: lock.revision }) : asked;
-  return bound(job, lock);
+  return withLockfile(job, lock);
 }
 
-/** `REPO:Q4_K_M` may mean a quantisation of `main`, if the lock has one of that name. */
+/** `REPO:Q4_K_M` may mean a quantisation of `main`, if the lockfile has one of that name. */
 function withQuantisation(asked: ParsedCommand, locks: readonly Lockfile[]): ParsedCommand | undefined {
   const { revision, revisionOrigin } = asked.target;
   const lock = locks.find((one) => one.revision === 'main');
   if (revision === undefined || revisionOrigin !== 'colon' || lock === undefined) return undefined;
   const files = lock.files.map(({ path, size }) => ({ path, size, digest: undefined }));
   if (!hasQuantisation(files, revision)) return undefined;
-  const job = bound(asked, lock);
+  const job = withLockfile(asked, lock);
   const target: Target = {
     ...job.target,
     revision: 'main',
@@ -114,8 +115,8 @@ function withQuantisation(asked: ParsedCommand, locks: readonly Lockfile[]): Par
   return { ...job, target };
 }
 
-/** A lock remembers where it was made. Nobody's token goes there unless somebody here names that place. */
-function bound(job: ParsedCommand, lock: Lockfile): ParsedCommand {
+/** Pins the job to a lockfile. The endpoint in the lockfile gets no token unless this command line names the endpoint. */
+function withLockfile(job: ParsedCommand, lock: Lockfile): ParsedCommand {
   const elsewhere = job.settings.endpoint.origin === 'default' && lock.endpoint !== job.request.endpoint;
   const place = elsewhere
     ? { endpoint: recordedEndpoint(lock.endpoint, `the lock of ${repoPath(lock.repo)}`), token: undefined }
@@ -123,7 +124,7 @@ function bound(job: ParsedCommand, lock: Lockfile): ParsedCommand {
   return { ...job, request: { ...job.request, ...place, lock } };
 }
 
-/** An endpoint out of a file, checked like one from the command line. It is not printed: it may hold a password. */
+/** An endpoint from a file, checked as one from the command line. Not printed, because it may contain a password. */
 export function recordedEndpoint(text: string, holder: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '')
@@ -131,8 +132,4 @@ export function recordedEndpoint(text: string, holder: string): string {
   throw new FetchError('INTEGRITY', `the endpoint in ${holder} is not the address of a hub`, {
     hint: 'Say where to fetch from with --endpoint https://HOST.',
   });
-}
-
-function usage(message: string, hint: string): FetchError {
-  return new FetchError('USAGE', message, { hint });
 }

@@ -1,17 +1,17 @@
 import { FetchError } from '../../model/error.ts';
 import { editDistance } from '../../model/nearest.ts';
+import type { LooseWord } from './command-line.ts';
 import { COMMANDS } from './program.ts';
-import type { LooseWord } from './words.ts';
 
 export interface FirstWords {
   readonly repo: string | undefined;
   readonly names: readonly string[];
-  /** Nothing says that the first word is a repository: `fetch WORD`, not `fetch download WORD`. */
+  /** The first word has no command before it: `fetch WORD`, not `fetch download WORD`. */
   readonly isFirst: boolean;
   readonly loose: readonly LooseWord[];
 }
 
-/** Throws USAGE for words that most likely mean something else than they would be taken for. No request is made. */
+/** Throws USAGE for words that are most likely a mistake, before any request. */
 export function refuseWords({ repo, names, isFirst, loose }: FirstWords): void {
   const twofold = loose.find(({ word }) => names.includes(word));
   if (twofold !== undefined && repo !== undefined) {
@@ -34,7 +34,7 @@ export function refuseWords({ repo, names, isFirst, loose }: FirstWords): void {
   }
 }
 
-/** What other tools call what we do. In braces what stands behind the word, or REPO if nothing does. */
+/** Commands of other tools, and ours for the same task. `{}` is replaced by the words behind it, or by OWNER/NAME. */
 const VERBS: readonly (readonly [words: string, advice: string])[] = [
   ['get pull clone dl down snapshot', 'To download: fetch {}.'],
   ['hf huggingface-cli', 'Leave that word out: fetch {}.'],
@@ -61,7 +61,7 @@ const VERBS: readonly (readonly [words: string, advice: string])[] = [
 ];
 
 function meantBy(word: string, names: readonly string[]): string | undefined {
-  // `hf download REPO`, `repo clone REPO`: the repository is what has a slash.
+  // `hf download REPO`, `repo clone REPO`: the word with a slash is the repository.
   const at = names.findIndex((name) => name.includes('/'));
   const rest = (at < 0 ? names : names.slice(at)).map(shellWord).join(' ');
   const verb = VERBS.find(([words]) => words.split(' ').includes(word));
@@ -73,7 +73,7 @@ function meantBy(word: string, names: readonly string[]): string | undefined {
   return `Did you mean fetch ${[nearest.command, ...names.map(shellWord)].join(' ')}?`;
 }
 
-/** As a shell wants it: people copy what a hint says. */
+/** Quoted for a shell, because people copy hints. */
 export function shellWord(word: string): string {
   return /^[\w./:@%+,=~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

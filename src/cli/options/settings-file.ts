@@ -3,7 +3,7 @@ import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
 import { expandHome } from '../../system/expand-path.ts';
 
-/** What a settings file may say. The values are read like those of the options of that name. */
+/** Keys of a settings file. Values are parsed as those of the options of that name. */
 export const FILE_KEYS = [
   'endpoint',
   'connections',
@@ -22,15 +22,15 @@ export type FileKey = (typeof FILE_KEYS)[number];
 export interface SettingsLayer {
   /** Absolute path. */
   readonly path: string;
-  /** A project's file came with somebody's repository; the user's own was written here. */
+  /** A project's file may come with a cloned repository; the user's own file is theirs. */
   readonly kind: 'project' | 'user';
   readonly values: ReadonlyMap<FileKey, string>;
 }
 
 export interface SettingsPlaces {
-  /** Absolute; undefined if that folder is gone. */
+  /** Absolute; undefined if the working directory was deleted. */
   readonly cwd: string | undefined;
-  /** Undefined where none is known. */
+  /** Undefined if unknown. */
   readonly home: string | undefined;
   /** XDG_CONFIG_HOME; undefined or empty for `~/.config`. */
   readonly configHome: string | undefined;
@@ -43,7 +43,7 @@ const PROJECT_FILE = 'fetch.config.json';
 
 /**
  * The project's file before the user's: `fetch.config.json` here or in a folder above, up to the root of the git
- * repository; `~/.config/fetch/config.json`. Throws USAGE for what cannot be understood.
+ * repository; `~/.config/fetch/config.json`. Throws USAGE for invalid content.
  */
 export function readSettingsFiles(places: SettingsPlaces): readonly SettingsLayer[] {
   const { home, configHome, readFile } = places;
@@ -116,6 +116,6 @@ function unknownKey(path: string, key: string): FetchError {
 
 function usage(path: string, what: string): FetchError {
   return new FetchError('USAGE', `${path} ${what}.`, {
-    hint: `See "Settings files" in the README for ${basename(path)}.`,
+    hint: `See "Settings files" in docs/cli.md for ${basename(path)}.`,
   });
 }

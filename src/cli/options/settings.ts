@@ -7,7 +7,7 @@ import type { TransportChoice } from '../../transfer/transport/worker/transport-
 import { count, oneOf, rate, seconds, usage } from './parse-values.ts';
 import type { FileKey, SettingsLayer } from './settings-file.ts';
 
-/** Options of `download` as commander hands them over: texts, or true for switches. */
+/** Options of `download` as commander returns them: text, or true for switches. */
 export interface DownloadOptions {
   readonly revision?: string;
   readonly localDir?: string;
@@ -83,27 +83,27 @@ export interface Setting<T> {
   readonly origin: string;
 }
 
-/** Everything that the user decided, checked, with the origin of each decision. */
+/** The user's settings, validated, each with its origin. */
 export interface DownloadSettings {
   readonly endpoint: Setting<string>;
   readonly repoType: RepoType | undefined;
   readonly connections: Setting<number>;
   readonly retries: Setting<number>;
   readonly stallTimeoutMs: Setting<number>;
-  /** Milliseconds for the whole run; undefined for as long as it takes. */
+  /** Milliseconds for the whole run; undefined for no limit. */
   readonly timeoutMs: Setting<number | undefined>;
   readonly progress: Setting<ProgressChoice>;
   /** Bytes per second over all connections; undefined for no limit. */
   readonly bytesPerSecond: Setting<number | undefined>;
-  /** For tests and for finding out what is wrong with a network: not a setting that people need. */
+  /** For tests and for diagnosing a network. */
   readonly transport: Setting<TransportChoice>;
   /** No request at all. */
   readonly offline: Setting<boolean>;
-  /** Milliseconds without a byte before a request to the hub itself is given up. */
+  /** Milliseconds without a byte before a request to the hub fails. */
   readonly hubTimeoutMs: Setting<number>;
   /** Comma-separated, as it was written; undefined for any host. */
   readonly onlyHosts: Setting<string | undefined>;
-  /** Absolute, or relative to where the command runs: what the directories of downloads are made in. */
+  /** Parent of the default directories: absolute, or relative to the working directory. */
   readonly directory: Setting<string>;
   readonly weights: WeightsPolicy;
 }
@@ -115,91 +115,19 @@ export const PROGRESS: readonly ProgressChoice[] = ['auto', 'bar', 'plain', 'non
 const TRANSPORTS: readonly TransportChoice[] = ['auto', 'core', 'raw'];
 
 /**
- * Flag before environment before project file before user file before default. Throws USAGE for a value that
- * makes no sense, naming its origin.
+ * Flag before environment before project file before user file before default. Throws USAGE for an
+ * invalid value, naming its origin.
  */
 export function readSettings(
   options: DownloadOptions,
   variables: Variables,
   layers: readonly SettingsLayer[] = [],
 ): DownloadSettings {
-  const repoTypes = [options.repoType, options.type].filter((value) => value !== undefined);
-  if (new Set(repoTypes).size > 1) throw usage('--repo-type and --type name different types.');
-  const flag = (origin: string, text: string | undefined): Found | undefined =>
-    text === undefined ? undefined : { text, origin };
-  const variable = (name: string): Found | undefined => flag(name, variables[name]?.trim() || undefined);
-  const file = (key: FileKey): Found | undefined => {
-    const layer = layers.find(({ values }) => values.has(key));
-    return layer && flag(layer.path, layer.values.get(key));
-  };
-  const read = <T>(
-    places: readonly (Found | undefined)[],
-    fallback: T,
-    parse: (origin: string, text: string) => T,
-  ): Setting<T> => {
-    const found = places.find((place) => place !== undefined);
-    if (found === undefined) return { value: fallback, origin: 'default' };
-    return { value: parse(found.origin, found.text), origin: found.origin };
-  };
-  const stallFlag = flag('--stall-timeout', options.stallTimeout);
-  const connections = (origin: string, text: string) => count(origin, text, MAX_CONNECTIONS);
+  const places = new SettingPlaces(variables, layers);
   return {
-    endpoint: read(
-      [flag('--endpoint', options.endpoint), variable('HF_ENDPOINT'), file('endpoint')],
-      DEFAULTS.endpoint,
-      readEndpoint,
-    ),
-    repoType: repoTypes[0] === undefined ? undefined : oneOf('--repo-type', repoTypes[0], REPO_TYPES),
-    // What `hf` calls workers are its connections.
-    connections: read(
-      [
-        flag('--connections', options.connections),
-        flag('--max-workers', options.maxWorkers),
-        file('connections'),
-      ],
-      DEFAULTS.connections,
-      connections,
-    ),
-    retries: read(
-      [flag('--retries', options.retries), file('retries')],
-      DEFAULTS.retry.tries,
-      (origin, text) => count(origin, text, 1000),
-    ),
-    stallTimeoutMs: read(
-      [stallFlag, timeoutVariable(variable('HF_HUB_DOWNLOAD_TIMEOUT')), file('stallTimeout')],
-      DEFAULTS.stallTimeoutMs,
-      seconds,
-    ),
-    hubTimeoutMs: read(
-      [stallFlag, timeoutVariable(variable('HF_HUB_ETAG_TIMEOUT')), file('stallTimeout')],
-      DEFAULTS.stallTimeoutMs,
-      seconds,
-    ),
-    timeoutMs: read<number | undefined>(
-      [flag('--timeout', options.timeout), file('timeout')],
-      undefined,
-      seconds,
-    ),
-    progress: read<ProgressChoice>(
-      [flag('--progress', options.progress), noBars(variables), file('progress')],
-      'auto',
-      (origin, text) => oneOf(origin, text, PROGRESS),
-    ),
-    bytesPerSecond: read<number | undefined>(
-      [flag('--limit-rate', options.limitRate), file('limitRate')],
-      undefined,
-      rate,
-    ),
-    transport: read<TransportChoice>([variable('FETCH_TRANSPORT')], 'auto', (origin, text) =>
-      oneOf(origin, text, TRANSPORTS),
-    ),
-    offline: readOffline(options, variables),
-    onlyHosts: read<string | undefined>(
-      [flag('--only-hosts', options.onlyHosts), file('onlyHosts')],
-      undefined,
-      (_origin, text) => text,
-    ),
-    directory: read([file('directory')], '.', (_origin, text) => text),
+    ...requestSettings(options, places),
+    ...runSettings(options, places),
+    repoType: repoTypeOf(options),
     weights: options.weights === undefined ? 'all' : oneOf('--weights', options.weights, WEIGHTS_POLICIES),
   };
 }
@@ -210,7 +138,114 @@ interface Found {
   readonly origin: string;
 }
 
-/** Python's client takes 0 for "as usual". */
+/** Where settings come from, in the form that `read` takes. */
+class SettingPlaces {
+  readonly variables: Variables;
+  readonly #layers: readonly SettingsLayer[];
+
+  constructor(variables: Variables, layers: readonly SettingsLayer[]) {
+    this.variables = variables;
+    this.#layers = layers;
+  }
+
+  variable(name: string): Found | undefined {
+    return flag(name, this.variables[name]?.trim() || undefined);
+  }
+
+  file(key: FileKey): Found | undefined {
+    const layer = this.#layers.find(({ values }) => values.has(key));
+    return layer && flag(layer.path, layer.values.get(key));
+  }
+}
+
+function flag(origin: string, text: string | undefined): Found | undefined {
+  return text === undefined ? undefined : { text, origin };
+}
+
+/** The first place that has a value decides. */
+function read<T>(
+  places: readonly (Found | undefined)[],
+  fallback: T,
+  parse: (origin: string, text: string) => T,
+): Setting<T> {
+  const found = places.find((place) => place !== undefined);
+  if (found === undefined) return { value: fallback, origin: 'default' };
+  return { value: parse(found.origin, found.text), origin: found.origin };
+}
+
+/** How requests are made. */
+function requestSettings(options: DownloadOptions, places: SettingPlaces) {
+  const stallFlag = flag('--stall-timeout', options.stallTimeout);
+  const stall = (variable: string) =>
+    read(
+      [stallFlag, timeoutVariable(places.variable(variable)), places.file('stallTimeout')],
+      DEFAULTS.stallTimeoutMs,
+      seconds,
+    );
+  return {
+    endpoint: read(
+      [flag('--endpoint', options.endpoint), places.variable('HF_ENDPOINT'), places.file('endpoint')],
+      DEFAULTS.endpoint,
+      readEndpoint,
+    ),
+    retries: read(
+      [flag('--retries', options.retries), places.file('retries')],
+      DEFAULTS.retry.tries,
+      (origin, text) => count(origin, text, 1000),
+    ),
+    stallTimeoutMs: stall('HF_HUB_DOWNLOAD_TIMEOUT'),
+    hubTimeoutMs: stall('HF_HUB_ETAG_TIMEOUT'),
+    transport: read<TransportChoice>([places.variable('FETCH_TRANSPORT')], 'auto', (origin, text) =>
+      oneOf(origin, text, TRANSPORTS),
+    ),
+    offline: readOffline(options, places.variables),
+    onlyHosts: read<string | undefined>(
+      [flag('--only-hosts', options.onlyHosts), places.file('onlyHosts')],
+      undefined,
+      (_origin, text) => text,
+    ),
+  };
+}
+
+/** Concurrency, limits, target and display of a run. */
+function runSettings(options: DownloadOptions, places: SettingPlaces) {
+  return {
+    // `hf` calls connections workers.
+    connections: read(
+      [
+        flag('--connections', options.connections),
+        flag('--max-workers', options.maxWorkers),
+        places.file('connections'),
+      ],
+      DEFAULTS.connections,
+      (origin, text) => count(origin, text, MAX_CONNECTIONS),
+    ),
+    timeoutMs: read<number | undefined>(
+      [flag('--timeout', options.timeout), places.file('timeout')],
+      undefined,
+      seconds,
+    ),
+    progress: read<ProgressChoice>(
+      [flag('--progress', options.progress), noBars(places.variables), places.file('progress')],
+      'auto',
+      (origin, text) => oneOf(origin, text, PROGRESS),
+    ),
+    bytesPerSecond: read<number | undefined>(
+      [flag('--limit-rate', options.limitRate), places.file('limitRate')],
+      undefined,
+      rate,
+    ),
+    directory: read([places.file('directory')], '.', (_origin, text) => text),
+  };
+}
+
+function repoTypeOf({ repoType, type }: DownloadOptions): RepoType | undefined {
+  const [first, ...others] = [repoType, type].filter((value) => value !== undefined);
+  if (others.some((other) => other !== first)) throw usage('--repo-type and --type name different types.');
+  return first === undefined ? undefined : oneOf('--repo-type', first, REPO_TYPES);
+}
+
+/** In huggingface_hub, 0 means the default. */
 function timeoutVariable(found: Found | undefined): Found | undefined {
   return found === undefined || Number(found.text) === 0 ? undefined : found;
 }
@@ -220,7 +255,7 @@ function noBars(variables: Variables): Found | undefined {
   return isTrue(variables[origin]) ? { text: 'none', origin } : undefined;
 }
 
-/** The options with what the variables of huggingface_hub say about talking more or less. Options go first. */
+/** Applies huggingface_hub's variables for verbosity, unless an option sets it. */
 export function withVerbosity<T extends DownloadOptions>(options: T, variables: Variables): T {
   if (options.verbose !== undefined || options.quiet !== undefined) return options;
   const level = variables['HF_HUB_VERBOSITY']?.trim().toLowerCase();

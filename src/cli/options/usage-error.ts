@@ -2,7 +2,7 @@ import type { CommanderError } from 'commander';
 import { FetchError } from '../../model/error.ts';
 import { editDistance } from '../../model/nearest.ts';
 
-/** What commander refuses, and in which command: `ProgramError` of program.ts has both. */
+/** An error of commander with its command, made by `ProgramError` of program.ts. */
 interface Refused extends CommanderError {
   /** `fetch`, `fetch branches`, `fetch cache rm`. */
   readonly commandPath?: string;
@@ -14,7 +14,7 @@ interface Refused extends CommanderError {
 
 const ALWAYS = 'Leave it out: downloads always resume.';
 
-/** Names of other tools, without dashes, and what they are here. */
+/** Options of other tools, without dashes, and ours for the same. */
 const OPTIONS: readonly (readonly [names: string, here: string])[] = [
   ['r b branch rev tag commit ref checkout version-id', '--revision REV'],
   [
@@ -62,7 +62,7 @@ const OPTIONS: readonly (readonly [names: string, here: string])[] = [
   ['V', '--version'],
 ];
 
-/** A mistake in the words, as one error with the way out that fits it best. */
+/** Turns commander's error into USAGE with the best hint. */
 export function usageError(refused: Refused, words: readonly string[]): FetchError {
   const { code, commandPath = 'fetch' } = refused;
   const see = `See \`${commandPath} --help\`.`;
@@ -115,7 +115,7 @@ const LONG_NAMES: readonly string[] = OPTIONS.flatMap(([names]) =>
   names.split(' ').filter((name) => name.length >= 5),
 );
 
-/** The one with the fewest typing mistakes, if those are few. */
+/** The candidate with the smallest edit distance, if that is small. */
 function closest(word: string, candidates: readonly string[]): string | undefined {
   return candidates
     .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))

@@ -1,7 +1,7 @@
 import type { Emit } from '../../model/event.ts';
 import { printable } from '../../model/format.ts';
 
-/** Collects the hosts that a run contacts, for the last line of `--verbose`. */
+/** Collects the hosts that a run connects to, for the last line of `--verbose`. */
 export class ContactedHosts {
   readonly #hosts = new Set<string>();
 

@@ -1,7 +1,7 @@
 import type { ErrorCode, FetchError } from '../../model/error.ts';
 import { printable } from '../../model/format.ts';
 
-/** The exit code of every kind of failure: the table of cli.md section 5. 0 is success. */
+/** Exit code of each error code. 0 is success. */
 export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   BUG: 1,
   USAGE: 2,
@@ -17,7 +17,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
 export const SIGTERM_EXIT = 143;
 export const SIGHUP_EXIT = 129;
 
-/** One paragraph, and one hint; with `verbose` also where it happened in the program. */
+/** One paragraph and one hint; with `verbose` the stack as well. */
 export function explain(error: FetchError, options: { readonly verbose: boolean }): string {
   const lines = [`fetch: error: ${printable(error.message)}`];
   if (error.hint !== undefined) lines.push(`hint: ${printable(error.hint)}`);

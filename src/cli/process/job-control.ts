@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 
-/** What of a display has to stand back while the program is stopped, or while somebody is asked. */
+/** A display that can be hidden while the program is stopped or asks a question. */
 interface Pausable {
   pause(): () => void;
 }
 
 /**
- * Ctrl-Z: the rows go, the cursor comes back, and only then the program stops. When it goes on, the display begins anew
- * where the cursor is by then.
+ * Ctrl-Z: clears the rows, shows the cursor, then stops the program. After SIGCONT the display starts again at the
+ * position of the cursor.
  */
 export class JobControl implements Disposable {
   #goOn = () => {};
@@ -35,8 +35,8 @@ export class JobControl implements Disposable {
 }
 
 /**
- * Whether the terminal is ours to paint on: `fetch … &` shares it with the shell. Fields 5 and 8 of /proc/self/stat, behind
- * the name in parentheses: our process group, and the one that the terminal belongs to. True where the system does not say.
+ * Whether this process owns the terminal: `fetch … &` shares it with the shell. Reads fields 5 and 8 of /proc/self/stat
+ * (after the name in parentheses): our process group, and the foreground group of the terminal. True where unknown.
  */
 export function isForeground(): boolean {
   try {

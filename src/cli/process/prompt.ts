@@ -2,21 +2,21 @@ import { createInterface } from 'node:readline';
 import { FetchError } from '../../model/error.ts';
 import { onAbort } from '../../system/on-abort.ts';
 
-/** Whether there is somebody who can answer. */
+/** Whether a question can be asked: stdin and stderr are a terminal. */
 export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
 export interface Question {
   readonly text: string;
-  /** What Enter alone means. */
+  /** The answer that Enter alone gives. */
   readonly otherwise: boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks on the terminal. Ctrl-D is a no; Ctrl-C rejects with ABORTED, and the signal with its reason. USAGE where there is
- * nobody to ask: nothing is decided by silence.
+ * Asks on the terminal. Ctrl-D is a no; Ctrl-C rejects with ABORTED, an abort with the signal's reason. Throws USAGE
+ * without a terminal: no answer is never taken for yes.
  */
 export async function askYesNo({ text, otherwise, signal }: Question): Promise<boolean> {
   if (!canAsk()) {
@@ -35,7 +35,7 @@ export async function askYesNo({ text, otherwise, signal }: Question): Promise<b
     return await new Promise<boolean>((resolve, reject) => {
       stopListening = onAbort(signal, () => reject(signal.reason));
       terminal.on('SIGINT', () => reject(new FetchError('ABORTED', 'interrupted by SIGINT')));
-      // Ctrl-D, or a terminal that has gone away.
+      // Ctrl-D, or the terminal was closed.
       terminal.on('close', () => {
         process.stderr.write('\n');
         resolve(false);

@@ -3,19 +3,19 @@ import { FetchError } from '../../model/error.ts';
 import { EXIT_CODES, SIGHUP_EXIT, SIGTERM_EXIT } from './exit-codes.ts';
 
 /**
- * Turns signals and the deadline into one AbortSignal. The first SIGINT or SIGTERM ends the run in order,
- * the second ends the process at once. SIGHUP does the same, unless no stream is a terminal: `nohup` leaves none, and
- * Node forgets when it starts that the signal was to be ignored.
+ * Turns signals and the deadline into one AbortSignal. The first SIGINT or SIGTERM aborts the run, the second ends the
+ * process at once. SIGHUP does the same unless no stream is a terminal: under `nohup` none is, and Node resets the
+ * ignored signal when it starts.
  */
 export class ShutdownSignals {
   readonly #controller = new AbortController();
   readonly #handlers: [NodeJS.Signals, () => void][] = [];
   #deadline: NodeJS.Timeout | undefined;
-  /** Exit code of the signal that came; undefined as long as none did. */
+  /** Exit code of the signal that was received; undefined before that. */
   exit: number | undefined;
 
   constructor(timeoutMs: number | undefined, beforeHardExit: () => void) {
-    // Asked now: when a terminal has gone, it is none any more.
+    // Checked now: after the terminal has closed, isatty is false.
     const detached = ![0, 1, 2].some((descriptor) => isatty(descriptor));
     for (const [name, code] of [
       ['SIGINT', EXIT_CODES.ABORTED],

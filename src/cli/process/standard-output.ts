@@ -1,11 +1,11 @@
 import { fstatSync, writeSync } from 'node:fs';
 
-/** Results go out through here, because a result that is lost must not look like success. */
+/** All results are written here, so that a result that cannot be written is an error and not a success. */
 let failure: NodeJS.ErrnoException | undefined;
 let isFile: boolean | undefined;
 let listens = false;
 
-/** Writes to stdout; what goes wrong is for `outputFailure` to tell. A reader that has gone away ends it quietly. */
+/** Writes to stdout. `outputFailure` returns what went wrong. A closed pipe is no failure. */
 export function writeOut(text: string): boolean {
   if (failure !== undefined || text === '') return true;
   try {
@@ -18,7 +18,7 @@ export function writeOut(text: string): boolean {
   return true;
 }
 
-/** Where the system does not tell, as wine does not of a file, the stream is written to. */
+/** False where fstat fails, as it does under wine: then the stream is used. */
 function isRegularFile(descriptor: number): boolean {
   try {
     return fstatSync(descriptor).isFile();
@@ -27,7 +27,7 @@ function isRegularFile(descriptor: number): boolean {
   }
 }
 
-/** A disk that is nearly full takes a part of a text without complaint: only the next write fails. */
+/** A nearly full disk accepts a part of the text without an error; only the next write fails. */
 function writeAll(text: string): void {
   const bytes = Buffer.from(text);
   for (let done = 0; done < bytes.length; ) done += writeSync(1, bytes, done);
@@ -43,11 +43,11 @@ function stream(): NodeJS.WriteStream {
   return process.stdout;
 }
 
-/** When everything has left. Undefined if it did, or if nobody wants it any more (`fetch … | head -1`). */
+/** Resolves when everything is written: the error, or undefined if all was written or the reader closed the pipe (`fetch … | head -1`). */
 export async function outputFailure(): Promise<NodeJS.ErrnoException | undefined> {
   if (listens && failure === undefined) {
     const out = process.stdout;
-    // Its error arrives at the listener first.
+    // The stream's error listener runs first.
     await new Promise<void>((resolve) => {
       out.once('close', resolve).once('error', () => resolve());
       out.write('', () => resolve());
@@ -56,13 +56,13 @@ export async function outputFailure(): Promise<NodeJS.ErrnoException | undefined
   return failure?.code === 'EPIPE' ? undefined : failure;
 }
 
-/** What the reporters write to. */
+/** The output of the reporters that print to stdout. */
 export const standardOutput: { write(text: string): unknown } = { write: writeOut };
 
-/** What a terminal that does not know its width is taken for, and one that says 0. */
+/** Width of a terminal that reports none, or 0. */
 const USUAL_COLUMNS = 80;
 
-/** How wide a table on stdout may be. A file or a pipe gets everything, unless COLUMNS says how wide it is. */
+/** Columns that a table on stdout may have; undefined (no limit) for a file or a pipe, unless COLUMNS is set. */
 export function tableColumns(): number | undefined {
   const { columns, isTTY } = process.stdout;
   const told = Number(process.env['COLUMNS']);

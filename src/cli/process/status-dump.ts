@@ -1,13 +1,13 @@
-/** How often `--verbose` says what the connections are at. */
+/** Between two status dumps with `--verbose`. */
 const VERBOSE_MS = 30_000;
 
 /**
- * Says what every connection is at: when the process gets SIGUSR1, and now and then with `--verbose`.
+ * Prints the state of every connection when the process receives SIGUSR1, and regularly with `--verbose`.
  * Windows has no SIGUSR1.
  */
 export class StatusDump {
   readonly #print: (line: string) => void;
-  #inspect: () => string[] = () => ['nothing is being transferred yet'];
+  #status: () => string[] = () => ['nothing is being transferred yet'];
   #timer: NodeJS.Timeout | undefined;
   readonly #onSignal = () => this.#dump();
 
@@ -19,8 +19,8 @@ export class StatusDump {
     this.#timer.unref();
   }
 
-  begin(inspect: () => string[]): void {
-    this.#inspect = inspect;
+  begin(status: () => string[]): void {
+    this.#status = status;
   }
 
   [Symbol.dispose](): void {
@@ -29,6 +29,6 @@ export class StatusDump {
   }
 
   #dump(): void {
-    for (const line of this.#inspect()) this.#print(line);
+    for (const line of this.#status()) this.#print(line);
   }
 }

@@ -1,4 +1,4 @@
-import { ContentChecker } from '../../hash/content-checker.ts';
+import { HashPool } from '../../hash/hash-pool.ts';
 import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
 import { type RepoRef, repoPath } from '../../model/repo.ts';
@@ -79,8 +79,8 @@ export async function verifyCached(
   { watch, signal }: { readonly watch: BlobProgress; readonly signal: AbortSignal },
 ): Promise<CacheCheck> {
   const { contents, broken } = cachedContents(new CachePaths(cache, found.repo), revisions);
-  await using checker = new ContentChecker(environment.processors);
-  const checked = await checkBlobs(contents, checker, watch, signal);
+  await using hasher = new HashPool(environment.processors, { inlineBytes: 0 });
+  const checked = await checkBlobs(contents, hasher, watch, signal);
   const missing = broken.map((name): BlobFinding => ({ kind: 'missing', name, used: [name] }));
   return { found, ...checked, findings: [...missing, ...checked.findings] };
 }

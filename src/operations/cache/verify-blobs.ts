@@ -1,4 +1,4 @@
-import type { ContentChecker } from '../../hash/content-checker.ts';
+import type { Hasher } from '../../hash/hash-pool.ts';
 import { digestMatches } from '../../model/digest.ts';
 import type { CachedContent } from '../../store/hub-cache/cached-contents.ts';
 
@@ -25,10 +25,10 @@ export interface BlobProgress {
   checked(): void;
 }
 
-/** Hashes every content, as many at a time as the checker has threads. Stops with the reason of the signal. */
+/** Hashes every content, as many at a time as the hasher has threads. Stops with the reason of the signal. */
 export async function checkBlobs(
   contents: readonly CachedContent[],
-  checker: ContentChecker,
+  hasher: Hasher,
   watch: BlobProgress,
   signal: AbortSignal,
 ): Promise<CheckedContents> {
@@ -38,24 +38,15 @@ export async function checkBlobs(
   );
   const bytes = known.reduce((sum, { size }) => sum + size, 0);
   watch.planned(known.length, bytes);
-  const stop = () => void checker[Symbol.asyncDispose]();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    const found = await Promise.all(
-      known.map(async ({ name, path, size, digest, used }): Promise<BlobFinding | undefined> => {
-        const git = digest.algorithm === 'git-sha1';
-        const digests = await checker.check(path, size, { git, onRead: watch.read });
-        watch.checked();
-        return digestMatches(digests, digest) ? undefined : { kind: 'changed', name, used };
-      }),
-    );
-    const unknown = contents.filter(({ digest }) => digest === undefined).map(({ name }) => name);
-    const findings = found.filter((finding) => finding !== undefined);
-    return { findings, files: known.length, bytes, unknown };
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+  const found = await Promise.all(
+    known.map(async ({ name, path, size, digest, used }): Promise<BlobFinding | undefined> => {
+      const git = digest.algorithm === 'git-sha1';
+      const digests = await hasher.check(path, size, { git, onRead: watch.read }, signal);
+      watch.checked();
+      return digestMatches(digests, digest) ? undefined : { kind: 'changed', name, used };
+    }),
+  );
+  const unknown = contents.filter(({ digest }) => digest === undefined).map(({ name }) => name);
+  const findings = found.filter((finding) => finding !== undefined);
+  return { findings, files: known.length, bytes, unknown };
 }

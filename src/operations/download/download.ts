@@ -29,17 +29,17 @@ export interface DownloadOptions extends TargetOptions, TransferOptions, RunOpti
   readonly replaceRepo?: boolean | undefined;
   /** Go on although the disk looks too small. */
   readonly ignoreSpace?: boolean | undefined;
-  /** Where the same contents may stand on this machine; nowhere else is looked if left out. */
+  /** Where local copies of the same content may be: directories (`named`), those beside the target (`siblings`), the cache of `hf` (`hubCache`). A copy is hashed before it is used. Nothing is copied if left out. */
   readonly reuse?: DownloadRequest['reuse'];
-  /** Obey this lock: its commit, its files, and nothing that the hub says otherwise. */
+  /** Use exactly the commit and files of this lockfile; INTEGRITY if the hub lists others. */
   readonly lock?: Lockfile | undefined;
-  /** Afterwards delete what an earlier run put there and the revision no longer has. */
+  /** Afterwards delete stale files: unedited files of an earlier run that the revision no longer has. */
   readonly prune?: boolean | undefined;
-  /** Only one of several parts of what is selected. */
+  /** Only one of several parts of what is selected; all of it if left out. */
   readonly shard?: Shard | undefined;
-  /** Into a central cache, in the layout of the Hub's own clients. Not with `lock`, `prune`, `shard` and `offline`. */
+  /** Into a central cache, in the layout of the Hub's own clients. Not together with `prune` and `shard` (USAGE). */
   readonly cache?: CacheChoice | undefined;
-  /** Given a function that says what every connection is at, when the transfer begins. */
+  /** Called once, when the transfer starts, with a function that describes what every connection is doing: a text each. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
 }
 
@@ -55,7 +55,7 @@ export async function download(options: DownloadOptions): Promise<DownloadOutcom
   );
 }
 
-/** What `plan` finds. */
+/** What `plan` gives. */
 export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
 
 /**

@@ -1,4 +1,4 @@
-import { ContentChecker } from '../../hash/content-checker.ts';
+import { HashPool } from '../../hash/hash-pool.ts';
 import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
@@ -26,14 +26,12 @@ export async function findStaleFiles(
 ): Promise<StaleFiles> {
   const prunable: ManifestFile[] = [];
   const edited: ManifestFile[] = [];
-  await using checker = new ContentChecker(1);
+  await using hasher = new HashPool();
   for (const file of filesLeftBehind(directory, revision, listing)) {
     signal.throwIfAborted();
     const path = localPath(directory, file.path);
     const sameSize = regularFile(path)?.size === file.size;
-    const digests = sameSize
-      ? await checker.check(path, file.size, { git: false, onRead: () => {} }, signal)
-      : undefined;
+    const digests = sameSize ? await hasher.check(path, file.size, { git: false }, signal) : undefined;
     (digests?.sha256 === file.sha256 ? prunable : edited).push(file);
   }
   return { prunable, edited };

@@ -59,10 +59,13 @@ export interface DownloadRequest extends TransferSettings, Asked {
   readonly shard?: Shard | undefined;
 }
 
+/** What `download` gives. */
 export interface DownloadOutcome {
+  /** What was resolved. */
   readonly revision: Revision;
   /** Absolute path of where the files stand: the target directory, or the snapshot in the cache. */
   readonly directory: string;
+  /** What was decided before anything was done. */
   readonly plan: Plan;
   /** Bytes that came over the network; 0 for a dry run. */
   readonly fetchedBytes: number;

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { ContentChecker } from '../../hash/content-checker.ts';
+import { HashPool } from '../../hash/hash-pool.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
@@ -17,8 +17,11 @@ import { compareMetadata, type ExpectedFile, findExtra, judge } from './compare-
 
 /** Told what a check does, for bars. Sizes are bytes. */
 export interface VerifyProgress {
+  /** Before the first file: how many files will be looked at, and bytes read. */
   planned(files: number, bytes: number): void;
+  /** Bytes that were read since the last call. */
   read(bytes: number): void;
+  /** One file is done; `finding` is undefined if it is right. */
   checked(path: string, finding: Finding | undefined): void;
 }
 
@@ -84,9 +87,7 @@ async function check(
 ): Promise<Pick<CheckReport, 'files' | 'bytes' | 'findings'>> {
   const bytes = expected.reduce((sum, file) => sum + file.size, 0);
   watch.planned(expected.length, bytes);
-  await using checker = new ContentChecker(environment.processors);
-  const stop = () => void checker[Symbol.asyncDispose]();
-  signal.addEventListener('abort', stop, { once: true });
+  await using hasher = new HashPool(environment.processors, { inlineBytes: 0 });
   const findings = new Map<string, Finding>();
   const settle = (path: string, finding: Finding | undefined): void => {
     if (finding !== undefined) findings.set(path, finding);
@@ -96,7 +97,7 @@ async function check(
   const read = async (file: ExpectedFile): Promise<void> => {
     const git = file.digest?.algorithm === 'git-sha1';
     const path = localPath(directory, file.path);
-    const digests = await checker.check(path, file.size, { git, onRead: watch.read });
+    const digests = await hasher.check(path, file.size, { git, onRead: watch.read }, signal);
     settle(file.path, judge(file, digests));
   };
   const reading: Promise<void>[] = [];
@@ -114,15 +115,8 @@ async function check(
       settle(file.path, seen === 'right' ? undefined : seen);
     }
   };
-  try {
-    await inSlices(expected, look, signal);
-    await Promise.all(reading);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+  await inSlices(expected, look, signal);
+  await Promise.all(reading);
   const inOrder = [...findings.values()].sort((left, right) => (left.path < right.path ? -1 : 1));
   const extra = await findExtra(directory, new Set(expected.map((file) => file.path)), signal);
   return { files: expected.length, bytes, findings: [...inOrder, ...extra] };

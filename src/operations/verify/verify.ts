@@ -7,6 +7,7 @@ import { verify as runVerify, type VerifyProgress, verifyAgainstHub } from './ru
 
 /** Which directory to check, and against what. */
 export interface VerifyOptions extends Partial<TargetOptions>, HubOptions, RunOptions {
+  /** Absolute, or relative to the working directory. */
   readonly directory: string;
   /** Read only what we have not hashed before, or what was touched since: by size, times and inode. */
   readonly quick?: boolean | undefined;

@@ -13,12 +13,12 @@ export interface BarReporterOptions {
   readonly time: ReportTime;
   readonly verbose: boolean;
   readonly colour: boolean;
-  /** What is being asked for, as the person wrote it. */
+  /** The repository as the user wrote it. */
   readonly subject: string;
 }
 
 const FRAME_MS = 100;
-// Drawing is driven by the clock we were given. The library insists on a timer of its own: make it a sleeper.
+// The given clock drives the drawing. The library's own timer is set to fire almost never.
 const SLEEPER_FRAMES_PER_SECOND = 1 / 2_000_000;
 const SGR: Record<Tone, readonly [on: string, off: string]> = {
   plain: ['', ''],
@@ -49,14 +49,14 @@ class BarReporter implements Reporter {
   #multi: MultiBar;
   #slots: SingleBar[] = [];
   readonly #stopTicking: () => void;
-  /** What the library writes during one frame: it leaves as one piece, and so no half frame is ever seen. */
+  /** Output of the library during one frame, written at once so that no half frame is visible. */
   #frame = '';
   /** The rows as they stand on the screen, without colour. */
   #shown: readonly string[] = [];
   #shownColumns = 0;
   #pending: string[] = [];
   #closed = false;
-  /** How many pauses have not ended. */
+  /** Number of active pauses. */
   #pauses = 0;
 
   constructor(options: BarReporterOptions, createMulti: (settings: Options) => MultiBar) {
@@ -74,7 +74,7 @@ class BarReporter implements Reporter {
       clearOnComplete: true,
       // Rows never reach the edge. Switching wrapping off would leave a terminal without it after a kill -9.
       linewrap: true,
-      // Rows change places when notices push them down; the library would take them for unchanged.
+      // Notices move the rows; the library would take them for unchanged.
       forceRedraw: true,
     };
     this.#createMulti = () => createMulti(settings);
@@ -82,7 +82,7 @@ class BarReporter implements Reporter {
     this.#stopTicking = time.every(FRAME_MS, () => this.#draw());
   }
 
-  // A field and not a method: callers pass `reporter.emit` on.
+  // A field, not a method, because callers pass `reporter.emit` on.
   readonly emit: Reporter['emit'] = (event) => {
     if (this.#closed) return;
     this.#tally.apply(event);
@@ -125,7 +125,7 @@ class BarReporter implements Reporter {
     };
   }
 
-  /** Takes the rows away and gives the cursor back; what was to be said stays. The next frame begins anew, where the cursor is. */
+  /** Clears the rows and shows the cursor; pending messages stay pending. The next frame starts at the cursor. */
   #clear(): void {
     if (this.#slots.length > 0) {
       this.#repairAfterResize();
@@ -169,7 +169,7 @@ class BarReporter implements Reporter {
   }
 
   #rows(): readonly BarRow[] {
-    // The last column stays free: a terminal waits there, undecided whether to wrap, and erases the wrong cell.
+    // The last column stays free: some terminals defer wrapping there and erase the wrong cell.
     const columns = Math.max(1, this.#columns() - 1);
     return this.#view.rows({ columns, rows: this.#output.rows ?? 24 }, this.#time.now());
   }

@@ -30,18 +30,18 @@ export interface ViewSize {
 export interface BarViewOptions {
   readonly tally: Tally;
   readonly throughput: Throughput;
-  /** What is being asked for, to be named while the hub has not answered yet. */
+  /** Repository to show until the hub has answered. */
   readonly subject: string;
   readonly colour: boolean;
 }
 
 const MAX_FILE_ROWS = 8;
-/** Rows of the screen that stay free for what was there before. */
+/** Rows of the screen that keep their earlier content. */
 const ROWS_LEFT_ALONE = 4;
-/** A small file gets a row only when it takes this long: two thousand rows flashing by tell nobody anything. */
+/** Milliseconds after which a small file gets a row. Without the delay, thousands of rows would flash by. */
 const SETTLED_MS = 500;
 const BIG_FILE_BYTES = 32_000_000;
-/** What one packet brings has no progress to show: such a file gets a row only when something holds it up. */
+/** Files that fit into one packet get a row only when they are delayed. */
 const TINY_FILE_BYTES = 1460;
 const TINY_SETTLED_MS = 3000;
 const NAME_COLUMNS_MOST = 64;
@@ -69,7 +69,7 @@ export class BarView {
     const rows: BarRow[] = [];
     const settled = this.#settledFiles(now);
     const room = Math.max(0, Math.min(MAX_FILE_ROWS, size.rows - ROWS_LEFT_ALONE));
-    // A row that says "1 more" takes as much room as the file itself.
+    // A row "1 more" takes as much room as the file.
     const shown = settled.length <= room ? settled.length : Math.max(0, room - 1);
     for (const file of settled.slice(0, shown)) rows.push(this.#fileRow(file, size.columns));
     const more = settled.length - shown;
@@ -110,7 +110,7 @@ export class BarView {
     const barColumns = barColumnsFor(columns);
     const gap = gapFor(columns);
     const figures = verifying ? 'verifying' : formatBytesOf(file.done, file.size);
-    // On a narrow screen the name is what matters; the figures only come when they say more than the percentage.
+    // On a narrow screen figures are shown only if they say more than the percentage.
     const wide = barColumns > 0;
     const figureColumns = columns >= FIGURES_FROM ? FIGURE_COLUMNS : verifying ? figures.length : 0;
     const before = (wide ? barColumns + gap.length : 0) + percent.length + gap.length;
@@ -190,7 +190,7 @@ function fitFields(fields: readonly Field[], columns: number, gap: string): stri
     .join(gap);
 }
 
-/** In steps and not as room allows: a bar whose length follows the other fields trembles. */
+/** In steps: a bar whose length follows the other fields would flicker. */
 function barColumnsFor(columns: number): number {
   if (columns < BARS_FROM) return 0;
   if (columns < 99) return 14;

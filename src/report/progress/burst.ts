@@ -1,6 +1,6 @@
 /**
  * Lets the first few of many equal messages through and counts the rest: when a hub goes away, sixty
- * connections say so within one second, and one line with a number tells a reader more than sixty.
+ * connections report it within one second, and one line with a count is easier to read than sixty.
  */
 export class Burst {
   readonly #limit: number;

@@ -10,7 +10,7 @@ import { nextInterval } from './line-reporter.ts';
 import type { Output, ReportTime } from './output.ts';
 import { Throughput } from './throughput.ts';
 
-/** Tells people how far the check of a directory is. */
+/** Shows the progress of a check. */
 export interface CheckReporter {
   planned(files: number, bytes: number): void;
   read(bytes: number): void;

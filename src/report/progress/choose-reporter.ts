@@ -1,8 +1,8 @@
 export type ProgressChoice = 'auto' | 'bar' | 'plain' | 'none';
 
 /**
- * - `bar`: bars on stderr. - `line`: plain lines on stderr. - `notes`: only what people should know, on stderr.
- * - `json`: events on stdout. An empty list is silence.
+ * - `bar`: bars on stderr. - `line`: plain lines on stderr. - `notes`: only notes, retries and failures, on stderr.
+ * - `json`: events on stdout. An empty list prints nothing.
  */
 export type ReporterKind = 'bar' | 'line' | 'notes' | 'json';
 
@@ -37,7 +37,7 @@ function chooseProgress(facts: ReporterCircumstances): ReporterKind {
     case 'bar':
       return canDraw ? 'bar' : 'line';
     case 'auto':
-      // Who asked for JSON reads the progress there; a second account of it would only fill their log.
+      // With JSON on stdout, progress on stderr would only fill the log.
       if (facts.json) return 'notes';
       return canDraw && !isCI(facts.CI) ? 'bar' : 'line';
   }

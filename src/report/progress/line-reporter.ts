@@ -24,7 +24,7 @@ export interface LineReporterOptions {
   readonly intervalMs?: number;
 }
 
-/** The time between two lines is this part of the time that has passed. */
+/** The interval is the elapsed time divided by this. */
 const STRETCH = 12;
 const MAX_INTERVAL_MS = 60_000;
 
@@ -34,111 +34,123 @@ export function nextInterval(elapsedMs: number, shortestMs: number): number {
   return Math.max(shortestMs, stretched);
 }
 
-/** The first line comes early: it tells whoever started the job that bytes do move. */
+/** The first line comes early, to show that bytes arrive. */
 const FIRST_LINE_MS = 1000;
 const TICK_MS = 500;
 /** A file of this size gets a line when it is done; smaller ones only show in the count of files. */
 const BIG_FILE_BYTES = 100_000_000;
-/** Every file gets its line when there are no more than this many. */
+/** With no more files than this, every file gets a line. */
 const MIN_FILES = 12;
 
 /**
- * For logs and CI: plain lines without control codes, their number bounded by the time that passes and not
- * by the number of files, events or troubles.
+ * For logs and CI: plain lines without control codes. Their number is bounded by the elapsed time, not by the number of
+ * files, events or failures.
  */
 export function createLineReporter(options: LineReporterOptions): Reporter {
-  const { output, time } = options;
-  const intervalMs = options.intervalMs ?? 5000;
-  const tally = new Tally();
-  const throughput = new Throughput();
-  const notices = new Notices(options);
-  const finished = new Burst(5, intervalMs);
-  let nextLineAt: number | undefined;
-  let startedAt = 0;
-  let lastLine = '';
-  let closed = false;
-  let paused = false;
-
-  const print = (text: string): void => {
-    output.write(`fetch: ${text}\n`);
+  const reporter = new LineReporter(options);
+  return {
+    emit: (event) => reporter.emit(event),
+    pause: () => reporter.pause(),
+    close: () => reporter.close(),
   };
+}
 
-  const printProgress = (now: number): void => {
-    const line = progressLine(tally, throughput, now);
-    // A line that says nothing new, such as that of a long stall, is left out.
-    if (line !== lastLine) print(line);
-    lastLine = line;
-    nextLineAt = now + nextInterval(now - startedAt, intervalMs);
-  };
+class LineReporter {
+  readonly #output: Output;
+  readonly #time: ReportTime;
+  readonly #intervalMs: number;
+  readonly #tally = new Tally();
+  readonly #throughput = new Throughput();
+  readonly #notices: Notices;
+  readonly #finished: Burst;
+  readonly #stopTicking: () => void;
+  #nextLineAt: number | undefined;
+  #startedAt = 0;
+  #lastLine = '';
+  #closed = false;
+  #paused = false;
 
-  const tick = (): void => {
-    const now = time.now();
-    for (const notice of notices.due(now)) print(notice.text);
-    // Files that found no room for a line of their own are in the count of files: only forget them here.
-    finished.drain(now);
-    if (
-      !paused &&
-      nextLineAt !== undefined &&
-      now >= nextLineAt &&
-      tally.remainingBytes + tally.activeFiles > 0
-    ) {
-      printProgress(now);
-    }
-  };
-  const stopTicking = time.every(TICK_MS, tick);
+  constructor(options: LineReporterOptions) {
+    const { output, time, intervalMs = 5000 } = options;
+    this.#output = output;
+    this.#time = time;
+    this.#intervalMs = intervalMs;
+    this.#notices = new Notices(options);
+    this.#finished = new Burst(5, intervalMs);
+    this.#stopTicking = time.every(TICK_MS, () => this.#tick());
+  }
 
-  const showFinished = (event: TransferEvent & { readonly type: 'file-finished' }, now: number): void => {
-    if (event.how === 'kept') return;
-    if (event.size < BIG_FILE_BYTES && tally.totalFiles > MIN_FILES) return;
-    if (!finished.admit(now)) return;
-    const verb = event.how === 'repaired' ? 'repaired' : 'verified';
-    print(`${printable(event.path)} ${verb}, ${formatBytes(event.size)}`);
-  };
-
-  const emit = (event: TransferEvent): void => {
-    if (closed) return;
-    tally.apply(event);
-    const now = time.now();
+  emit(event: TransferEvent): void {
+    if (this.#closed) return;
+    this.#tally.apply(event);
+    const now = this.#time.now();
     switch (event.type) {
       case 'bytes':
-        throughput.record(event.count, now);
+        this.#throughput.record(event.count, now);
         return;
       case 'resolved':
-        print(revisionSentence(event.revision));
+        this.#print(revisionSentence(event.revision));
         return;
       case 'planned':
-        print(planSentence(event.plan));
-        print(`into ${printable(event.directory)}`);
-        throughput.start(now);
-        startedAt = now;
-        nextLineAt = now + Math.min(FIRST_LINE_MS, intervalMs);
+        this.#print(planSentence(event.plan));
+        this.#print(`into ${printable(event.directory)}`);
+        this.#throughput.start(now);
+        this.#startedAt = now;
+        this.#nextLineAt = now + Math.min(FIRST_LINE_MS, this.#intervalMs);
         return;
       case 'file-finished':
-        showFinished(event, now);
+        this.#showFinished(event, now);
         return;
       default: {
-        const notice = notices.of(event, now);
-        if (notice !== undefined) print(notice.text);
+        const notice = this.#notices.of(event, now);
+        if (notice !== undefined) this.#print(notice.text);
       }
     }
-  };
+  }
 
-  const close = (): void => {
-    if (closed) return;
-    closed = true;
-    stopTicking();
-    for (const notice of notices.rest()) print(notice.text);
-  };
-
-  // Lines of progress would stand between a question and its answer.
-  const pause = () => {
-    paused = true;
+  /** No line of progress comes between a question and its answer. */
+  pause(): () => void {
+    this.#paused = true;
     return () => {
-      paused = false;
+      this.#paused = false;
     };
-  };
+  }
 
-  return { emit, pause, close };
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopTicking();
+    for (const notice of this.#notices.rest()) this.#print(notice.text);
+  }
+
+  #tick(): void {
+    const now = this.#time.now();
+    for (const notice of this.#notices.due(now)) this.#print(notice.text);
+    // Files over the limit of lines are in the count of files; they get no line later.
+    this.#finished.drain(now);
+    if (this.#paused || this.#nextLineAt === undefined || now < this.#nextLineAt) return;
+    if (this.#tally.remainingBytes + this.#tally.activeFiles > 0) this.#printProgress(now);
+  }
+
+  #printProgress(now: number): void {
+    const line = progressLine(this.#tally, this.#throughput, now);
+    // An unchanged line, as in a long stall, is not repeated.
+    if (line !== this.#lastLine) this.#print(line);
+    this.#lastLine = line;
+    this.#nextLineAt = now + nextInterval(now - this.#startedAt, this.#intervalMs);
+  }
+
+  #showFinished(event: TransferEvent & { readonly type: 'file-finished' }, now: number): void {
+    if (event.how === 'kept') return;
+    if (event.size < BIG_FILE_BYTES && this.#tally.totalFiles > MIN_FILES) return;
+    if (!this.#finished.admit(now)) return;
+    const verb = event.how === 'repaired' ? 'repaired' : 'verified';
+    this.#print(`${printable(event.path)} ${verb}, ${formatBytes(event.size)}`);
+  }
+
+  #print(text: string): void {
+    this.#output.write(`fetch: ${text}\n`);
+  }
 }
 
 /** `42% 3.40 GB of 8.17 GB, 112 MB/s, 41s left, 3 of 10 files`. */

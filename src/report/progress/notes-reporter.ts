@@ -2,7 +2,7 @@ import { Notices } from './notice.ts';
 import type { Output, ReportTime } from './output.ts';
 import type { Reporter } from './reporter.ts';
 
-/** `--quiet`: says nothing, whatever happens. The final path and the error are the command line's to print. */
+/** `--quiet`: prints nothing. The command prints the final path and the error. */
 export function createQuietReporter(): Reporter {
   return { emit: () => undefined, pause: () => () => undefined, close: () => undefined };
 }
@@ -13,7 +13,7 @@ export interface NotesReporterOptions {
   readonly verbose: boolean;
 }
 
-/** `--progress none`, and stderr beside `--json`: no progress, but retries, failures and notes are still said. */
+/** `--progress none`, and stderr beside `--json`: retries, failures and notes, but no progress. */
 export function createNotesReporter(options: NotesReporterOptions): Reporter {
   const { output, time } = options;
   const notices = new Notices(options);

@@ -4,7 +4,7 @@ import { Burst } from './burst.ts';
 
 export type Tone = 'plain' | 'warning' | 'error' | 'faint';
 
-/** One line that a person should see, whatever else is on the screen. */
+/** A line that is printed above the progress display. */
 export interface Notice {
   readonly text: string;
   readonly tone: Tone;
@@ -22,15 +22,15 @@ export function retrySentence(event: Extract<TransferEvent, { type: 'retrying' }
 }
 
 /**
- * Picks the events that deserve a line of their own and words them: retries, failures, notes and, when
- * verbose, traces. Bursts are collapsed, so that the number of lines is bounded by time and not by trouble.
+ * Picks the events that deserve a line of their own and words them: retries, failures, notes and, with
+ * verbose, traces. Bursts are collapsed, so that time bounds the number of lines.
  */
 export class Notices {
   readonly #verbose: boolean;
   readonly #retries = new Burst(3, BURST_WINDOW_MS);
   readonly #failures = new Burst(10, BURST_WINDOW_MS);
   readonly #notes = new Burst(10, BURST_WINDOW_MS);
-  /** What the hub tells, by topic. */
+  /** Warnings of the hub, by topic. */
   readonly #warnings = new Map<string, string>();
 
   constructor(options: { readonly verbose: boolean }) {
@@ -60,12 +60,12 @@ export class Notices {
     }
   }
 
-  /** What bursts held back and whose window is over by now: to be asked for at every tick. */
+  /** Collapsed bursts whose window has ended. Call at every tick. */
   due(now: number): readonly Notice[] {
     return this.#summaries(this.#retries.drain(now), this.#failures.drain(now), this.#notes.drain(now));
   }
 
-  /** All that is still held back: to be asked for once, at the end. */
+  /** All remaining collapsed bursts. Call once, at the end. */
   rest(): readonly Notice[] {
     const held = this.#summaries(this.#retries.drainNow(), this.#failures.drainNow(), this.#notes.drainNow());
     const warnings = [...this.#warnings.values()].map((message): Notice => {
@@ -87,7 +87,7 @@ export class Notices {
   }
 }
 
-/** `, until 14:05:30`: the time of day at which a long wait ends, here. */
+/** `, until 14:05:30`: the local time at which a long wait ends. */
 function endOf(until: number | undefined): string {
   return until === undefined ? '' : `, until ${new Date(until).toTimeString().slice(0, 8)}`;
 }

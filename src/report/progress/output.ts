@@ -7,9 +7,9 @@ export interface Output {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
-  /** True while what was written before has not left yet: a slow ssh connection, a stopped pager. */
+  /** True while earlier output is still buffered: a slow ssh connection, a stopped pager. */
   readonly writableNeedDrain?: boolean;
-  /** False while the terminal belongs to another job (`fetch … &`): rows would be painted over what is typed there. */
+  /** False while the terminal belongs to another job (`fetch … &`): rows would overwrite what is typed there. */
   isForeground?(): boolean;
   on?(event: 'resize', listener: () => void): unknown;
   off?(event: 'resize', listener: () => void): unknown;

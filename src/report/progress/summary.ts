@@ -1,14 +1,14 @@
 import { formatBytes, formatCount, formatDuration, formatRate, groupDigits } from '../../model/format.ts';
 import type { Tally } from './tally.ts';
 
-/** What a run amounted to. */
+/** Totals of a run, for its last line. */
 export interface RunFacts {
   readonly files: number;
   readonly bytes: number;
   /** Files that were right before the run and not fetched. */
   readonly keptFiles: number;
   readonly repairedFiles: number;
-  /** Bytes that are on disk now, unfinished files included, and not what stood there and was not read yet. */
+  /** Bytes on disk now, unfinished files included, files not yet checked excluded. */
   readonly doneBytes: number;
   readonly fetchedBytes: number;
   readonly finishedFiles: number;
@@ -58,7 +58,7 @@ function verified(files: number): string {
   return files === 1 ? 'verified' : 'all verified';
 }
 
-/** The last line after a signal or a failure: what is kept, and that the same command goes on from there. */
+/** The last line after a signal or a failure: what is kept, and that the same command resumes. */
 export function interruptedSummary(facts: RunFacts): string {
   if (facts.doneBytes === 0) return 'nothing was fetched yet; run the same command again to start over';
   const bytes = `${formatBytes(facts.doneBytes)} of ${formatBytes(facts.bytes)}`;

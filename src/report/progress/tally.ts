@@ -62,7 +62,7 @@ export class Tally {
     return this.totalBytes - this.doneBytes;
   }
 
-  /** Bytes that count as done and have not been read yet: nobody knows whether they are of any use. */
+  /** Bytes that count as done but are not verified yet. */
   get uncheckedBytes(): number {
     const waiting = (this.plan?.files ?? []).filter(({ action, file }) => {
       return action === 'check' && this.file(file.path)?.state === 'waiting';
@@ -95,7 +95,7 @@ export class Tally {
       case 'file-started': {
         const record = this.#record(event.path);
         this.#resize(record, event.size);
-        // The engine knows better than the plan: a checked file that proved wrong begins from its part.
+        // Overrides the plan: a checked file that does not match starts from its part.
         this.#count(record, event.held - record.counted);
         this.#enter(record, 'moving');
         break;
@@ -136,7 +136,7 @@ export class Tally {
     }
   }
 
-  /** Files that no plan named are counted all the same, so that an early event is not lost. */
+  /** Files without a plan are counted too, so that an early event is not lost. */
   #record(path: string): FileRecord {
     let record = this.#files.get(path);
     if (record === undefined) {

@@ -42,7 +42,7 @@ export class Throughput {
       bytes += age === count - 1 ? held * Math.max(0, 1 - intoNewest / BUCKET_MS) : held;
     }
     const windowMs = (count - 1) * BUCKET_MS;
-    // The first moments would divide by almost nothing and promise the speed of light.
+    // Shortly after the start, the rate would divide by almost zero.
     const elapsedMs = Math.min(windowMs, Math.max(BUCKET_MS, now - this.#startedAt));
     return (bytes * 1000) / elapsedMs;
   }
@@ -51,7 +51,7 @@ export class Throughput {
   timeLeft(remaining: number, now: number): number | undefined {
     if (remaining <= 0) return 0;
     const rate = this.rate(now);
-    // Below a byte per second the number would be years, which tells nobody anything.
+    // Below one byte per second the time left is meaningless.
     return rate < 1 ? undefined : (remaining * 1000) / rate;
   }
 

@@ -1,9 +1,9 @@
 import type { Tally } from './tally.ts';
 import type { Throughput } from './throughput.ts';
 
-/** Files of this mean size cost round trips and not bandwidth. */
+/** Mean size below which files cost round trips rather than bandwidth. */
 const SMALL_MEAN_BYTES = 1_000_000;
-/** Fewer finished files say nothing of how long the others take. */
+/** Minimum of finished files for an estimate by files. */
 const MIN_FILES = 20;
 
 /**

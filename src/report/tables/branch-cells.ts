@@ -1,7 +1,7 @@
 import type { BranchRow, Fact, FactName, Origin } from '../../model/branch-facts.ts';
 import { formatBytes, groupDigits, printable } from '../../model/format.ts';
 
-/** What stands behind a value that no file of the branch says. */
+/** Marks behind values that come from no file of the branch. */
 const MARKS: Partial<Record<Origin, string>> = { card: '*', name: '?', computed: '~' };
 export const MARK_LEGEND: readonly (readonly [mark: string, meaning: string])[] = [
   ['*', 'from the card, not from a file of the branch'],

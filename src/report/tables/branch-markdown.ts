@@ -2,7 +2,7 @@ import type { BranchTable, RankedRow } from '../../model/branch-facts.ts';
 import { formatBytes } from '../../model/format.ts';
 import { columnsFor } from './branch-columns.ts';
 
-/** `fetch branches --markdown`: all that is known, in a table as model cards have it. */
+/** `fetch branches --markdown`: all facts, in a table as in model cards. */
 export function renderBranchMarkdown(table: BranchTable, ranked?: readonly RankedRow[]): string {
   const rows = ranked?.map(({ row }) => row) ?? table.rows;
   const columns = columnsFor(rows);

@@ -12,11 +12,11 @@ export interface BranchTableOptions {
   readonly colour?: boolean;
 }
 
-/** Remarks under the table are cut to so many; the rest is a number. */
+/** Remarks under the table; the rest is only counted. */
 const MAX_REMARKS = 12;
 const PROSE_COLUMNS = 100;
 
-/** `fetch branches REPO`: one row per branch or quantisation, and what is doubtful below. */
+/** `fetch branches REPO`: one row per branch or quantisation, doubtful facts below. */
 export function renderBranchTable(table: BranchTable, options: BranchTableOptions = {}): string {
   const { rows } = table;
   const columns = columnsFor(rows);
@@ -96,7 +96,7 @@ function adapterText(text: string, rows: readonly BranchRow[]): string {
   return models.size === 1 && model ? `${text} of ${model}` : text;
 }
 
-/** What is doubtful about rows; what is the same for several is said once. */
+/** Doubtful facts of the rows; a remark that several rows share appears once. */
 function remarksOf(rows: readonly BranchRow[]): string[] {
   const oneRevision = isOneRevision(rows);
   const about = new Map<string, string[]>();
@@ -160,7 +160,7 @@ const FIELD_NAMES: Partial<Record<FactName, string>> = {
   damp: 'damp',
 };
 
-/** `act order: yes (quantize_config.json), not no (name)`; a rule of ours stands beside the card, not against it. */
+/** `act order: yes (quantize_config.json), not no (name)`. A rule of ours supplements the card, it does not contradict it. */
 export function conflictText({ field, believed, other }: Conflict): string {
   const said = `${FIELD_NAMES[field] ?? field}: ${valueText(field, believed.value)} (${believed.origin})`;
   const differs = valueText(field, other.value);

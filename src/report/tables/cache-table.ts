@@ -28,7 +28,7 @@ const COLUMNS: readonly Omit<TextColumn, 'texts'>[] = [
   { head: 'PATH', rank: 5, align: 'left' },
 ];
 
-/** `fetch cache ls`: a line for every revision, no wider than `columns`; without a width everything is there. */
+/** `fetch cache ls`: one line per revision, at most `columns` wide; unlimited without a width. */
 export function renderCacheTable(repos: readonly CacheRow[], columns?: number): string {
   const rows = repos.flatMap((row) => {
     const name = repoName(row);
@@ -50,7 +50,7 @@ export function renderCacheTable(repos: readonly CacheRow[], columns?: number): 
   return `${layOut(table, columns).join('\n')}\n`;
 }
 
-/** What all of it takes on the disk: blobs that several revisions have count once. */
+/** Bytes on disk: blobs shared by several revisions count once. */
 export function cacheSentence(repos: readonly CacheRow[], cache: string): string {
   const revisions = repos.reduce((sum, row) => sum + row.revisions.length, 0);
   const bytes = repos.reduce((sum, row) => sum + row.bytes + row.partBytes, 0);

@@ -29,11 +29,11 @@ export function renderCheck(
   return `${indented.join('\n')}\n`;
 }
 
-/** Lines of at most so many columns: between words, and within one that is longer than a line. */
+/** Wraps text at `columns`: between words, or inside a word that is longer than a line. */
 function fold(text: string, columns: number | undefined): string[] {
   if (columns === undefined || displayWidth(text) <= columns) return [text];
   const width = Math.max(2, columns);
-  // What stands in columns of its own keeps them on the first line only.
+  // Only the first line keeps its columns.
   const words = text.split(' ').flatMap((word) => pieces(word, width));
   return wrap(words.join(' '), width, '');
 }

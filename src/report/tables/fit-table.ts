@@ -59,7 +59,7 @@ export function renderFitTable(
   ].join('\n');
 }
 
-/** Weights, cache, runtime and total in columns of their own, or in one where there is no room. */
+/** Weights, cache, runtime and total in separate columns, or in one if the terminal is narrow. */
 function sumColumns(ranked: readonly RankedRow[], room: number): TextColumn[] {
   if (room < SUM_COLUMNS) {
     const gigabytes = (bytes: number | undefined) => (bytes === undefined ? '?' : (bytes / 1e9).toFixed(2));

@@ -12,7 +12,7 @@ export interface PlanTableOptions {
 }
 
 const HEAD = { action: 'ACTION', size: 'SIZE', held: 'HERE', path: 'FILE' };
-/** Narrower than this a name says nothing any more: the row may then run over the edge. */
+/** Names are not cut below this width; the row may then be too wide. */
 const MIN_NAME_COLUMNS = 16;
 
 /** `--dry-run`: every file with its size, what of it is here and what will be done, then the totals. */
@@ -23,7 +23,7 @@ export function renderPlanTable(plan: Plan, options: PlanTableOptions): string {
   const heldWidth = widest(rows.map((row) => row.held));
   const { columns } = options;
   const withoutHeld = actionWidth + sizeWidth + 4;
-  // What is here already can also be seen from the action.
+  // The action already says what is held.
   const isNarrow = columns !== undefined && columns - withoutHeld - heldWidth - 2 < MIN_NAME_COLUMNS;
   const before = withoutHeld + (isNarrow ? 0 : heldWidth + 2);
   const nameColumns = columns === undefined ? undefined : Math.max(MIN_NAME_COLUMNS, columns - before);
@@ -46,7 +46,7 @@ export function renderPlanTable(plan: Plan, options: PlanTableOptions): string {
   ].join('\n');
 }
 
-/** Where the files come from that need no network. */
+/** Local sources of files that need no network. */
 function reuseLines(plan: Plan): string[] {
   const localCopies = plan.files.flatMap(({ reuse }) => (reuse === undefined ? [] : [reuse]));
   return localCopies.slice(0, 20).map((localCopy) => `reuse ${printable(localCopy)}`);

@@ -22,7 +22,7 @@ export function layOut(table: readonly TextColumn[], columns: number | undefined
     let used = -GAP;
     for (const column of table.toSorted((left, right) => left.rank - right.rank)) {
       const wanted = Math.min(natural(column), column.leastWidth ?? Number.POSITIVE_INFINITY);
-      // The name always stays: it is what one types.
+      // The name is always shown: it is what people type.
       if (column.rank > 0 && used + GAP + wanted > columns) continue;
       used += GAP + (column.rank === 0 ? Math.min(wanted, Math.max(MIN_NAME_COLUMNS, columns - 24)) : wanted);
       kept.push(column);
@@ -48,7 +48,7 @@ export function layOut(table: readonly TextColumn[], columns: number | undefined
   );
 }
 
-/** Those that were cut to their least get back what room is left, in the order of the table. */
+/** Distributes the remaining width to columns that were cut, in the order of the table. */
 function widthsFor(kept: readonly TextColumn[], columns: number | undefined): number[] {
   if (columns === undefined) return kept.map(natural);
   const widths = kept.map((column) =>

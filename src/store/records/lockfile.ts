@@ -7,6 +7,7 @@ import { diskError } from '../../system/disk/disk-error.ts';
 
 /** A file as a lock names it. */
 export interface LockfileEntry {
+  /** Relative to the root of the repository. */
   readonly path: string;
   /** Bytes. */
   readonly size: number;
@@ -18,11 +19,17 @@ export interface LockfileEntry {
 
 /** One revision of one repository, file by file: the format of cli.md section 7. A manifest is one too. */
 export interface Lockfile {
+  /** Of the format. */
   readonly version: 1;
+  /** Address of the hub that was asked. */
   readonly endpoint: string;
+  /** `OWNER/NAME` and its kind. */
   readonly repo: { readonly type: RepoType; readonly id: string };
+  /** As it was asked for. */
   readonly revision: string;
+  /** 40 lower-case hex digits. */
   readonly commit: string;
+  /** Sorted by path. */
   readonly files: readonly LockfileEntry[];
 }
 

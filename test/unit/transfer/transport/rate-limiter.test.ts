@@ -61,7 +61,7 @@ describe('a limited rate', () => {
       ),
       { numRuns: 12 },
     );
-  }, 60_000);
+  });
 
   test('is never exceeded by reads that are larger than it likes', async () => {
     const { total } = await run({

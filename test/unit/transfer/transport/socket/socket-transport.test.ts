@@ -357,7 +357,7 @@ test('whatever a server says ends in right bytes or in a named failure', async (
     ),
     { numRuns: 300 },
   );
-}, 60_000);
+});
 
 describe.runIf(certificates !== undefined)('TLS', () => {
   const issued = certificates?.issue('DNS:localhost,IP:127.0.0.1,IP:::1');

@@ -3,17 +3,17 @@ import { printable } from '../../model/format.ts';
 import { errorLine } from '../../report/progress/json-reporter.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
 import { EXIT_CODES, explain } from './exit-codes.ts';
-import { markTold } from './net.ts';
+import { markTold } from './last-resort.ts';
 import { writeOut } from './standard-output.ts';
 
 export interface Ending {
   /** Exit code of the signal that ended the run, if one did. */
   readonly exit: number | undefined;
-  /** What is on disk, and how to go on. */
+  /** What is kept on disk, and how to resume. */
   readonly kept: string | undefined;
 }
 
-/** Says what went wrong, in the way that the options ask for; returns the exit code. */
+/** Reports an error on stderr, with `json` on stdout too; returns the exit code. */
 export function fail(
   thrown: unknown,
   options: { readonly verbose?: boolean | undefined; readonly json?: boolean | undefined },
@@ -37,7 +37,7 @@ export function fail(
   return exit;
 }
 
-/** How much is kept stands below the error, if anything is: the general word for it would be a second one, or wrong. */
+/** Removes the general hint about kept data: the exact amount is printed below the error, if anything is kept. */
 function withoutKept(error: FetchError): FetchError {
   const hint = error.hint?.replace(/ ?What was fetched is kept: the same command resumes\./, '');
   if (hint === undefined || hint === '' || hint === error.hint) return error;
@@ -45,7 +45,7 @@ function withoutKept(error: FetchError): FetchError {
   return Object.assign(new FetchError(code, message, { hint, cause }), { stack: error.stack });
 }
 
-/** Names what the system says where nobody nearer to it did: a folder that is gone is no bug of ours. */
+/** Turns errors of the system that no caller named into DISK: a deleted working directory is not a bug. */
 function nameError(thrown: unknown): FetchError {
   const { syscall, code, path } = (thrown ?? {}) as NodeJS.ErrnoException;
   if (syscall === 'uv_cwd') {
@@ -57,7 +57,7 @@ function nameError(thrown: unknown): FetchError {
   return toFetchError(path === undefined ? thrown : diskError(thrown, path));
 }
 
-/** A result that did not get out. */
+/** The error for a result that could not be written. */
 export function lostOutput(error: NodeJS.ErrnoException): FetchError {
   return new FetchError('DISK', `the result could not be written to stdout: ${error.message}`, {
     cause: error,

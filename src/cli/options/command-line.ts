@@ -1,14 +1,14 @@
 /**
- * What is understood before the parser sees it. Small, because every start loads it. Pure.
+ * Rewrites arguments that commander cannot express. Pure, and small because every start loads it.
  */
 
-/** Options that `huggingface-cli` let take several values. */
+/** Options that take several values in `huggingface-cli`. */
 const SEVERAL: readonly string[] = ['--include', '--exclude'];
 
 export interface Words {
-  /** For the parser. */
+  /** The arguments for the parser. */
   readonly words: readonly string[];
-  /** What stands right behind the values of `--include` or `--exclude` and has no wildcard: it can mean two things. */
+  /** Words without a wildcard right behind a value of `--include` or `--exclude`: pattern or file, both are possible. */
   readonly loose: readonly LooseWord[];
 }
 
@@ -17,12 +17,12 @@ export interface LooseWord {
   readonly option: string;
 }
 
-/** The words as the parser wants them. `commands` are the words that are commands. */
+/** The arguments as commander parses them. `commands` are the names of commands. */
 export function readWords(argv: readonly string[], commands: readonly string[]): Words {
   return spread(withHelp(argv, commands));
 }
 
-/** `--json` anywhere before `--`: also a mistake in the words is then told as an object. */
+/** `--json` anywhere before `--`: then a usage error is printed as JSON, too. */
 export function wantsJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
   return (end < 0 ? argv : argv.slice(0, end)).includes('--json');
@@ -61,7 +61,7 @@ function spread(argv: readonly string[]): Words {
   return { words, loose };
 }
 
-/** What `huggingface-cli` took behind `--local-dir-use-symlinks`. */
+/** A value that `huggingface-cli` accepts for `--local-dir-use-symlinks`. */
 function isSwitchValue(word: string | undefined): boolean {
   return /^(auto|true|false|yes|no|0|1)$/i.test(word ?? '');
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { readWords, wantsJson } from '../../../../src/cli/options/command-line.ts';
 import { COMMANDS } from '../../../../src/cli/options/program.ts';
 import { refuseWords } from '../../../../src/cli/options/refuse-words.ts';
-import { readWords, wantsJson } from '../../../../src/cli/options/words.ts';
 import type { FetchError } from '../../../../src/model/error.ts';
 
 const read = (...words: string[]) => readWords(words, COMMANDS);

@@ -50,5 +50,5 @@ describe.skipIf(!canLimit)('few descriptors', () => {
     const run = await program.ended;
     expect(run).toMatchObject({ exit: 0 });
     expect(await compareWithTruth(workspace.path('descriptors'), await hub.truth(ID))).toEqual([]);
-  }, 60_000);
+  });
 });

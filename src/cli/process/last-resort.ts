@@ -1,30 +1,30 @@
 import { writeSync } from 'node:fs';
 import { runCleanups } from '../../system/at-exit.ts';
-import { wantsJson } from '../options/words.ts';
+import { wantsJson } from '../options/command-line.ts';
 
-/** As in the table of explain.ts, which is not loaded for help. */
+/** As in exit-codes.ts, which is not loaded for --help. */
 const EXIT_BUG = 1;
 /** Exit codes of signals. */
 const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
-/** A program whose work is done ends; what it left open is not waited for. */
+/** Milliseconds that the program waits for open handles after its work is done. */
 const GRACE_MS = 2000;
-/** Node's code for work that nothing will ever finish. */
+/** Node's exit code for a pending top-level await when the event loop is empty. */
 const EXIT_DRAINED = 13;
 
-let settled = false;
+let finished = false;
 let told = false;
 
 /**
- * The net under the program: whatever happens, it ends with a code of the table, one paragraph and a hint, and without a
- * lock of its own. To be called before anything else.
+ * Makes every end of the process a documented one: an exit code of the table, one paragraph with a hint, and no directory
+ * lock left behind. Call it before anything else.
  */
-export function installNet(): void {
+export function installLastResort(): void {
   for (const [name, exit] of Object.entries(SIGNALS)) {
     process.on(name, () => {
-      // A run that is under way ends in order by itself: see interruption.ts.
+      // A run in progress has its own handler and ends by itself: see signals.ts.
       if (process.listenerCount(name) > 1) return;
-      // And one that has told how it ended ends with just that.
-      if (told || settled) return;
+      // The result has been reported already: add nothing.
+      if (told || finished) return;
       lastWords({ code: 'ABORTED', exit, message: `interrupted by ${name}`, hint: NOTHING_YET });
       process.exit(exit);
     });
@@ -32,19 +32,19 @@ export function installNet(): void {
   process.on('uncaughtException', (thrown) => crash(thrown));
   process.on('unhandledRejection', (thrown) => crash(thrown));
   process.on('exit', (exit) => {
-    if (!settled) exitEarly(exit);
+    if (!finished) exitEarly(exit);
     runCleanups();
   });
 }
 
-/** The error has been told: nothing more is to be said at the end. */
+/** The error has been reported: nothing is added at the end. */
 export function markTold(): void {
   told = true;
 }
 
-/** The work is done: the process ends with this code, at once or when what is still open has had a moment. */
-export function settle(exit: number, verbose: boolean): void {
-  settled = true;
+/** The work is done: ends the process with this code, at the latest after `GRACE_MS`. */
+export function finish(exit: number, verbose: boolean): void {
+  finished = true;
   process.exitCode = exit;
   const timer = setTimeout(() => {
     if (verbose) write(2, `fetch: left open: ${process.getActiveResourcesInfo().join(', ')}\n`);
@@ -61,11 +61,11 @@ function crash(thrown: unknown): never {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const stack = process.argv.includes('--verbose') && thrown instanceof Error ? thrown.stack : undefined;
   lastWords({ code: 'BUG', exit: EXIT_BUG, message, hint: BUG_HINT }, stack);
-  settled = true;
+  finished = true;
   process.exit(EXIT_BUG);
 }
 
-/** The process ends although the work has not. */
+/** The process is exiting before the work is done. */
 function exitEarly(exit: number): void {
   if (exit === 0 || exit === EXIT_DRAINED) {
     process.exitCode = EXIT_BUG;
@@ -83,12 +83,12 @@ interface LastError {
   readonly hint: string;
 }
 
-/** Says an error without waiting for anything: there may be no next turn of the loop. */
+/** Reports an error synchronously: the event loop may not run again. */
 function lastWords({ code, exit, message, hint }: LastError, stack?: string): void {
   if (told) return;
   told = true;
   const clean = message.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, 2000);
-  // The cursor may be hidden, and its row half written.
+  // A progress bar may have hidden the cursor and half written a row.
   if (process.stderr.isTTY) write(2, '\x1b[?25h\r\x1b[J');
   const isAbort = code === 'ABORTED';
   write(2, isAbort ? `fetch: ${clean}; ${hint}\n` : `fetch: error: ${clean}\nhint: ${hint}\n`);
@@ -104,10 +104,10 @@ function write(descriptor: number, text: string): void {
       done += writeSync(descriptor, bytes, done);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      // Under wine only the stream knows where the descriptor leads.
+      // Under wine only the stream can write to the descriptor.
       if (code === 'EBADF') (descriptor === 1 ? process.stdout : process.stderr).write(text);
       if (code !== 'EAGAIN') return;
-      // A pipe whose reader is slow.
+      // The pipe is full: wait 10 ms for its reader.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
   }
