@@ -101,95 +101,18 @@ export class HttpClient {
   }
 
   #send(request: HttpRequest, proxy: ProxyAddress | undefined): Promise<HttpResponse> {
-    const { clock, stallTimeoutMs, trace, observe } = this.#options;
-    const { url, signal } = request;
-    const started = clock.monotonic();
-    return new Promise<HttpResponse>((resolve, reject) => {
-      let phase: Phase = proxy === undefined ? 'look-up' : 'proxy-look-up';
-      const way = () => ({ phase, proxy, answered: this.#answered.has(url.origin) });
-      let outgoing: ClientRequest | undefined;
-      let tell: ((phase: Phase) => void) | undefined;
-      let incoming: IncomingMessage | undefined;
-      const connecting = new AbortController();
-      let failed = false;
-      const end = () => {
-        watch.stop();
-        stopListening();
-      };
-      const fail = (reason: unknown) => {
-        if (incoming === undefined && !failed) trace?.(request, undefined, clock.monotonic() - started);
-        failed = true;
-        reject(reason);
-      };
-      // Settle the promise first: destroying a request without a socket emits no event.
-      const giveUp = (reason: unknown) => {
-        const error = reason instanceof Error ? reason : new Error('aborted');
-        if (incoming === undefined) {
-          end();
-          fail(reason);
-          connecting.abort(error);
-        }
-        // Once there is a body, destroy the body: destroying the request would report a reset instead of the reason.
-        (incoming ?? outgoing)?.destroy(error);
-      };
-      let address: string | undefined;
-      const onAddress = (one?: string) => {
-        address = one;
-      };
-      const watch = new StallWatch(clock, stallTimeoutMs, () => {
-        this.avoid({ url, address });
-        giveUp(stalledError(url, stallTimeoutMs, way()));
+    return new Promise((resolve, reject) => {
+      const exchange = new Exchange({
+        request,
+        proxy,
+        options: this.#options,
+        dialer: this.dialer,
+        answered: this.#answered,
+        avoid: (place) => this.avoid(place),
+        resolve,
+        reject,
       });
-      const stopListening = onAbort(signal, () => giveUp(signal.reason));
-      const enter = (next: Phase) => {
-        phase = next;
-        tell?.(next);
-        watch.touch();
-      };
-      try {
-        const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-        const wanted = { url, signal: connecting.signal, onPhase: enter, onAddress };
-        outgoing = send(url, this.#optionsOf(request, proxy, wanted));
-        tell = observe?.(outgoing, request);
-      } catch (error) {
-        end();
-        reject(invalidRequest(error as NodeJS.ErrnoException, url));
-        return;
-      }
-      const sent = outgoing.once('socket', (socket) => {
-        if (proxy === undefined) address = this.dialer.addressOf(socket);
-        enter('head');
-      });
-      sent.once('response', (body) => {
-        enter('body');
-        incoming = body;
-        const status = body.statusCode ?? 0;
-        // For http the proxy itself answers with 407, in place of the host.
-        if (status === 407 && proxy !== undefined) {
-          sent.destroy();
-          reject(proxyRefusal(url, status, proxy));
-          return;
-        }
-        this.#answered.add(url.origin);
-        trace?.(request, status, clock.monotonic() - started);
-        body.on('data', () => watch.touch());
-        // Adding a listener for `data` starts the stream: pause it until the caller reads.
-        body.pause();
-        const quietFor = (milliseconds: number) => watch.touch(milliseconds);
-        const reused = sent.reusedSocket;
-        resolve({ url, status, headers: body.headers, body, address, reused, way: way(), quietFor });
-      });
-      sent.on('error', (error) => {
-        // No answer on a new connection: the handshake failed, or the server does not speak HTTP.
-        if (incoming === undefined && !sent.reusedSocket && !signal.aborted) this.avoid({ url, address });
-        fail(signal.aborted ? signal.reason : networkError(error, url, sent.reusedSocket, way()));
-      });
-      sent.once('close', () => {
-        end();
-        const closed = new Error('the connection was closed');
-        reject(networkError(closed, url, sent.reusedSocket, way()));
-      });
-      sent.end();
+      exchange.begin((wanted) => this.#optionsOf(request, proxy, wanted));
     });
   }
 
@@ -228,5 +151,154 @@ export class HttpClient {
   close(): void {
     this.#agents.http.destroy();
     this.#agents.https.destroy();
+  }
+}
+
+interface ExchangeParts {
+  readonly request: HttpRequest;
+  readonly proxy: ProxyAddress | undefined;
+  readonly options: HttpClientOptions;
+  readonly dialer: Dialer;
+  /** Origins that have answered in this run. */
+  readonly answered: Set<string>;
+  readonly avoid: (place: Pick<HttpResponse, 'url' | 'address'>) => void;
+  readonly resolve: (response: HttpResponse) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** One request: from its connection to the head of its answer, then the guard of its body. */
+class Exchange {
+  readonly #parts: ExchangeParts;
+  readonly #started: number;
+  readonly #connecting = new AbortController();
+  readonly #watch: StallWatch;
+  readonly #stopListening: () => void;
+  #phase: Phase;
+  #outgoing: ClientRequest | undefined;
+  #incoming: IncomingMessage | undefined;
+  #tell: ((phase: Phase) => void) | undefined;
+  #address: string | undefined;
+  #failed = false;
+
+  constructor(parts: ExchangeParts) {
+    const { url, signal } = parts.request;
+    const { clock, stallTimeoutMs } = parts.options;
+    this.#parts = parts;
+    this.#started = clock.monotonic();
+    this.#phase = parts.proxy === undefined ? 'look-up' : 'proxy-look-up';
+    this.#watch = new StallWatch(clock, stallTimeoutMs, () => {
+      parts.avoid({ url, address: this.#address });
+      this.#giveUp(stalledError(url, stallTimeoutMs, this.#way()));
+    });
+    this.#stopListening = onAbort(signal, () => this.#giveUp(signal.reason));
+  }
+
+  begin(optionsOf: (wanted: Wanted) => RequestOptions): void {
+    const { request, options, reject } = this.#parts;
+    const { url } = request;
+    try {
+      const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+      const wanted: Wanted = {
+        url,
+        signal: this.#connecting.signal,
+        onPhase: (phase) => this.#enter(phase),
+        onAddress: (address) => {
+          this.#address = address;
+        },
+      };
+      this.#outgoing = send(url, optionsOf(wanted));
+      this.#tell = options.observe?.(this.#outgoing, request);
+    } catch (error) {
+      this.#end();
+      reject(invalidRequest(error as NodeJS.ErrnoException, url));
+      return;
+    }
+    this.#listen(this.#outgoing);
+    this.#outgoing.end();
+  }
+
+  #listen(sent: ClientRequest): void {
+    const { request, proxy, dialer, avoid, reject } = this.#parts;
+    const { url, signal } = request;
+    sent.once('socket', (socket) => {
+      if (proxy === undefined) this.#address = dialer.addressOf(socket);
+      this.#enter('head');
+    });
+    sent.once('response', (body) => this.#answer(sent, body));
+    sent.on('error', (error) => {
+      // No answer on a new connection: the handshake failed, or the server does not speak HTTP.
+      if (this.#incoming === undefined && !sent.reusedSocket && !signal.aborted)
+        avoid({ url, address: this.#address });
+      this.#fail(signal.aborted ? signal.reason : networkError(error, url, sent.reusedSocket, this.#way()));
+    });
+    sent.once('close', () => {
+      this.#end();
+      reject(networkError(new Error('the connection was closed'), url, sent.reusedSocket, this.#way()));
+    });
+  }
+
+  #answer(sent: ClientRequest, body: IncomingMessage): void {
+    const { request, proxy, options, answered, resolve, reject } = this.#parts;
+    const { url } = request;
+    this.#enter('body');
+    this.#incoming = body;
+    const status = body.statusCode ?? 0;
+    // For http the proxy itself answers with 407, in place of the host.
+    if (status === 407 && proxy !== undefined) {
+      sent.destroy();
+      reject(proxyRefusal(url, status, proxy));
+      return;
+    }
+    answered.add(url.origin);
+    options.trace?.(request, status, options.clock.monotonic() - this.#started);
+    body.on('data', () => this.#watch.touch());
+    // Adding a listener for `data` starts the stream: pause it until the caller reads.
+    body.pause();
+    resolve({
+      url,
+      status,
+      headers: body.headers,
+      body,
+      address: this.#address,
+      reused: sent.reusedSocket,
+      way: this.#way(),
+      quietFor: (milliseconds) => this.#watch.touch(milliseconds),
+    });
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#tell?.(phase);
+    this.#watch.touch();
+  }
+
+  #way(): Way {
+    const { proxy, answered, request } = this.#parts;
+    return { phase: this.#phase, proxy, answered: answered.has(request.url.origin) };
+  }
+
+  #giveUp(reason: unknown): void {
+    const error = reason instanceof Error ? reason : new Error('aborted');
+    // Settle the promise first: destroying a request without a socket emits no event.
+    if (this.#incoming === undefined) {
+      this.#end();
+      this.#fail(reason);
+      this.#connecting.abort(error);
+    }
+    // Once there is a body, destroy the body: destroying the request would report a reset instead of the reason.
+    (this.#incoming ?? this.#outgoing)?.destroy(error);
+  }
+
+  #fail(reason: unknown): void {
+    const { request, options, reject } = this.#parts;
+    if (this.#incoming === undefined && !this.#failed)
+      options.trace?.(request, undefined, options.clock.monotonic() - this.#started);
+    this.#failed = true;
+    reject(reason);
+  }
+
+  #end(): void {
+    this.#watch.stop();
+    this.#stopListening();
   }
 }

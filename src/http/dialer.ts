@@ -92,71 +92,121 @@ export class Dialer {
     signal: AbortSignal,
   ): Promise<Socket> {
     return new Promise((resolve, reject) => {
-      const withRunContext = new Map<Socket, Address>();
-      const errors: NodeJS.ErrnoException[] = [];
-      let next = 0;
-      let cancel = () => {};
-      const end = (winner?: Socket) => {
-        cancel();
-        stopListening();
-        const begun = [...withRunContext.keys()];
-        withRunContext.clear();
-        for (const socket of begun) if (socket !== winner) socket.destroy();
-      };
-      const stopListening = onAbort(signal, () => {
-        end();
-        reject(signal.reason);
-      });
-      const fail = (socket: Socket, error: NodeJS.ErrnoException) => {
-        const address = withRunContext.get(socket);
-        if (address === undefined) return;
-        withRunContext.delete(socket);
-        errors.push(error);
-        if (!isShortage(error)) this.#book.failed(host, address.address);
-        // Do not wait for the end of the head start.
-        if (next < addresses.length) begin();
-        else if (withRunContext.size === 0) {
-          end();
-          reject(telling(errors));
-        }
-      };
-      const won = (socket: Socket) => {
-        const address = withRunContext.get(socket);
-        if (address === undefined) return;
-        for (const [other, late] of withRunContext) {
-          if (other === socket) break;
-          this.#book.failed(host, late.address);
-          if (late.family !== address.family) this.#book.prefers(host, address.family);
-        }
-        end(socket);
+      const won = (socket: Socket, address: string) => {
         this.#made.add(socket);
-        this.#places.set(socket, { host, address: address.address });
+        this.#places.set(socket, { host, address });
         socket.once('close', () => this.#made.delete(socket));
         resolve(socket);
       };
-      const begin = () => {
-        cancel();
-        const address = addresses[next];
-        if (address === undefined) return;
-        next += 1;
-        let socket: Socket;
-        try {
-          socket = open(address);
-        } catch (error) {
-          end();
-          reject(error);
-          return;
-        }
-        withRunContext.set(socket, address);
-        // This listener stays: an error between two owners of the socket would otherwise end the process.
-        socket.on('error', (error) => fail(socket, error));
-        socket.once('connect', () => won(socket));
-        socket.once('close', () => fail(socket, new Error('the connection was closed')));
-        if (next < addresses.length) cancel = this.#clock.after(HEAD_START_MS, begin);
-      };
-      if (addresses.length === 0) reject(Object.assign(new Error('no address'), { code: 'ENOTFOUND' }));
-      else begin();
+      const race = new Race({
+        host,
+        addresses,
+        open,
+        signal,
+        clock: this.#clock,
+        book: this.#book,
+        won,
+        reject,
+      });
+      race.begin();
     });
+  }
+}
+
+interface RaceParts {
+  readonly host: string;
+  readonly addresses: readonly Address[];
+  readonly open: (address: Address) => Socket;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly book: AddressBook;
+  readonly won: (socket: Socket, address: string) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** The attempts to connect to the addresses of one host: the first that connects wins, the others are closed. */
+class Race {
+  readonly #parts: RaceParts;
+  /** Attempts that are under way, in the order in which they began. */
+  readonly #attempts = new Map<Socket, Address>();
+  readonly #errors: NodeJS.ErrnoException[] = [];
+  readonly #stopListening: () => void;
+  #next = 0;
+  #cancel = (): void => {};
+
+  constructor(parts: RaceParts) {
+    this.#parts = parts;
+    this.#stopListening = onAbort(parts.signal, () => {
+      this.#end();
+      parts.reject(parts.signal.reason);
+    });
+  }
+
+  begin(): void {
+    if (this.#parts.addresses.length > 0) {
+      this.#tryNext();
+      return;
+    }
+    this.#end();
+    this.#parts.reject(Object.assign(new Error('no address'), { code: 'ENOTFOUND' }));
+  }
+
+  #tryNext(): void {
+    const { addresses, open, clock, reject } = this.#parts;
+    this.#cancel();
+    const address = addresses[this.#next];
+    if (address === undefined) return;
+    this.#next += 1;
+    let socket: Socket;
+    try {
+      socket = open(address);
+    } catch (error) {
+      this.#end();
+      reject(error);
+      return;
+    }
+    this.#attempts.set(socket, address);
+    // This listener stays: an error between two owners of the socket would otherwise end the process.
+    socket.on('error', (error) => this.#failed(socket, error));
+    socket.once('connect', () => this.#connected(socket));
+    socket.once('close', () => this.#failed(socket, new Error('the connection was closed')));
+    if (this.#next < addresses.length) this.#cancel = clock.after(HEAD_START_MS, () => this.#tryNext());
+  }
+
+  #failed(socket: Socket, error: NodeJS.ErrnoException): void {
+    const { host, addresses, book, reject } = this.#parts;
+    const address = this.#attempts.get(socket);
+    if (address === undefined) return;
+    this.#attempts.delete(socket);
+    this.#errors.push(error);
+    if (!isShortage(error)) book.failed(host, address.address);
+    // Do not wait for the end of the head start.
+    if (this.#next < addresses.length) this.#tryNext();
+    else if (this.#attempts.size === 0) {
+      this.#end();
+      reject(telling(this.#errors));
+    }
+  }
+
+  #connected(socket: Socket): void {
+    const { host, book, won } = this.#parts;
+    const address = this.#attempts.get(socket);
+    if (address === undefined) return;
+    for (const [other, late] of this.#attempts) {
+      if (other === socket) break;
+      book.failed(host, late.address);
+      if (late.family !== address.family) book.prefers(host, address.family);
+    }
+    this.#end(socket);
+    won(socket, address.address);
+  }
+
+  #end(winner?: Socket): void {
+    this.#cancel();
+    this.#stopListening();
+    const open = [...this.#attempts.keys()];
+    this.#attempts.clear();
+    for (const socket of open) if (socket !== winner) socket.destroy();
   }
 }
 

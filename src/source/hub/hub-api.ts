@@ -69,12 +69,16 @@ export function* serverWarnings(header: string | string[] | undefined): Generato
 /** Whether an answer has the shape that the caller needs; otherwise the request is retried. */
 export type Shape = (json: unknown) => boolean;
 
+interface JsonRequest {
+  readonly subject: RequestSubject;
+  readonly url: URL;
+  readonly shape: Shape;
+}
+
 /** GETs JSON from the hub's API, with retries. Redirects are followed; the credential stays on its own origin. */
 export async function getJson(
   hub: HubConnection,
-  subject: RequestSubject,
-  url: URL,
-  shape: Shape,
+  { subject, url, shape }: JsonRequest,
   signal: AbortSignal,
 ): Promise<{ json: unknown; next: URL | undefined }> {
   return await retrying(
@@ -159,14 +163,16 @@ function malformedResponse(response: HttpResponse, what: string, cause?: unknown
  */
 export function hubFetch(
   hub: HubConnection,
-  subject: RequestSubject,
-  shape: Shape,
+  {
+    subject,
+    shape,
+    onPage = () => {},
+  }: Omit<JsonRequest, 'url'> & { readonly onPage?: (next: URL | undefined) => void },
   signal: AbortSignal,
-  onPage: (next: URL | undefined) => void = () => {},
 ): typeof globalThis.fetch {
   return async (input) => {
     const url = new URL(typeof input === 'string' || input instanceof URL ? input : input.url);
-    const { json, next } = await getJson(hub, subject, url, shape, signal);
+    const { json, next } = await getJson(hub, { subject, url, shape }, signal);
     onPage(next);
     return answer(json, next);
   };

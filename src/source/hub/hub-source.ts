@@ -65,7 +65,7 @@ export class HubSource implements SourceWith<HubTraits> {
         revision,
         additionalFields: ['sha'],
         hubUrl: this.#hub.endpoint,
-        fetch: hubFetch(this.#hub, subject, (json) => namesCommit(json, revision), signal),
+        fetch: hubFetch(this.#hub, { subject, shape: (json) => namesCommit(json, revision) }, signal),
       })) as typeof answer;
     } catch (error) {
       throw await this.#withNearest(error, repo, revision, signal);
@@ -127,14 +127,14 @@ export class HubSource implements SourceWith<HubTraits> {
         recursive: true,
         revision: revision.id,
         hubUrl: this.#hub.endpoint,
-        fetch: hubFetch(this.#hub, subject, Array.isArray, signal, onPage),
+        fetch: hubFetch(this.#hub, { subject, shape: Array.isArray, onPage }, signal),
       })) {
         began = true;
         yield entry;
       }
     } catch (error) {
       if (began || !lacksListing(error)) throw error;
-      yield* await siblingEntries(this.#hub, subject, revision, error, signal);
+      yield* await siblingEntries(this.#hub, { subject, revision, refused: error }, signal);
     }
   }
 
@@ -149,7 +149,11 @@ export class HubSource implements SourceWith<HubTraits> {
 
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
     const url = refsUrl(this.#hub.endpoint, repo);
-    const { json } = await getJson(this.#hub, this.#subject('the branches', repo), url, isRecord, signal);
+    const { json } = await getJson(
+      this.#hub,
+      { subject: this.#subject('the branches', repo), url, shape: isRecord },
+      signal,
+    );
     const { branches, tags } = json as Record<string, unknown>;
     return [...namedRefs('branch', branches), ...namedRefs('tag', tags)];
   }
@@ -174,7 +178,11 @@ export class HubSource implements SourceWith<HubTraits> {
       },
     };
     try {
-      const { json } = await getJson(once, subject, url, isRecord, AbortSignal.any([signal, late.signal]));
+      const { json } = await getJson(
+        once,
+        { subject, url, shape: isRecord },
+        AbortSignal.any([signal, late.signal]),
+      );
       return scanFindings(json as Record<string, unknown>);
     } finally {
       cancel();

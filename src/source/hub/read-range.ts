@@ -6,6 +6,7 @@ import { formatRange, rangeAnswer } from '../../http/range.ts';
 import { REFUSAL_BYTES, refusalKind, storageError } from '../../http/refusal.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
 import { retrying } from '../../system/retry.ts';
 import type { HttpLocation } from '../location.ts';
 import { errorOf, type HubConnection } from './hub-api.ts';
@@ -65,7 +66,7 @@ export class RangeReader {
     const response = await this.#get(location, wanted, signal);
     const { file, subject } = request;
     if (response.status === 200 || response.status === 206) {
-      const bytes = await wantedBytes(response, file.path, wanted, file.size, signal);
+      const bytes = await wantedBytes(response, file, wanted, signal);
       if (bytes !== undefined) this.#hosts.worked(origin, location.ranges);
       else if (!this.#hosts.refused(origin, 'no-ranges', location.ranges))
         throw unusable(response, file.path);
@@ -126,9 +127,8 @@ function keyOf({ revision, file }: FileRequest): string {
  */
 async function wantedBytes(
   response: HttpResponse,
-  path: string,
+  { path, size }: RemoteFile,
   range: ByteRange,
-  size: number,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
   const length = range.end - range.start;

@@ -12,27 +12,25 @@ export function lacksListing(thrown: unknown): thrown is FetchError {
   return thrown instanceof FetchError && NO_SUCH_ROUTE.has(thrown.status ?? 0);
 }
 
+interface SiblingsRequest {
+  readonly subject: RequestSubject;
+  readonly revision: Revision;
+  readonly refused: FetchError;
+}
+
 /**
  * The files of a revision from its information, in the shape of entries of the listing: for mirrors that have no
  * listing. `refused` is the error of the listing; it is thrown if the information is missing too.
  */
 export async function siblingEntries(
   hub: HubConnection,
-  subject: RequestSubject,
-  revision: Revision,
-  refused: FetchError,
+  { subject, revision, refused }: SiblingsRequest,
   signal: AbortSignal,
 ): Promise<readonly unknown[]> {
   const url = siblingsUrl(hub.endpoint, revision.repo, revision.id);
   let json: unknown;
   try {
-    ({ json } = await getJson(
-      hub,
-      subject,
-      url,
-      (value) => value !== null && typeof value === 'object',
-      signal,
-    ));
+    ({ json } = await getJson(hub, { subject, url, shape: isObject }, signal));
   } catch {
     signal.throwIfAborted();
     throw refused;
@@ -58,4 +56,8 @@ export async function siblingEntries(
 function toEntry(sibling: unknown): { readonly size: unknown; readonly [field: string]: unknown } {
   const { rfilename, size, blobId, lfs, xetHash } = (sibling ?? {}) as Record<string, unknown>;
   return { type: 'file', path: rfilename, size, oid: blobId, lfs, xetHash };
+}
+
+function isObject(json: unknown): boolean {
+  return json !== null && typeof json === 'object';
 }
