@@ -54,6 +54,8 @@ class PlanRun {
   /** Files that are neither right nor given up. */
   #unsettled = 0;
   #fetchedBytes = 0;
+  /** Connections inside `#work`, also those that were stopped and are still ending a write. */
+  #atWork = 0;
   /** All that was written, also what was there before: what the connections bring. */
   #writtenBytes = 0;
   #wroteAt = 0;
@@ -174,7 +176,8 @@ class PlanRun {
       const full = this.#finisher.congested || this.#room.full(now);
       const assignment = full ? undefined : this.#schedule.take(now, this.#steering.limit);
       if (assignment === undefined) {
-        if (this.#schedule.empty && this.#background.idle) throw nobodyWorks(this.#files);
+        const idle = this.#schedule.empty && this.#background.idle && this.#atWork === 0;
+        if (idle) throw nobodyWorks(this.#files);
         await this.#wakeup.sleep(IDLE_LOOK_MS);
         continue;
       }
@@ -192,6 +195,7 @@ class PlanRun {
     const transfer = this.#files[segment.file]!;
     const stop = this.#signals.begin(segment);
     transfer.segments += 1;
+    this.#atWork += 1;
     this.#room.enter();
     const written = this.#writtenBytes;
     let own = 0;
@@ -224,6 +228,7 @@ class PlanRun {
     } finally {
       this.#room.leave();
       transfer.segments -= 1;
+      this.#atWork -= 1;
       this.#signals.end(segment);
       this.#schedule.release(segment);
       this.#wakeup.wake();
@@ -251,6 +256,8 @@ class PlanRun {
 
   async #finish(number: number, transfer: FileTransfer): Promise<void> {
     transfer.settled = true;
+    // A stopped connection may report a late write of bytes that another one was still to fetch. Drop those segments: a connection must not open a file that is being renamed.
+    this.#schedule.drop(number);
     const { planned, file } = transfer;
     try {
       if ((await this.#finisher.finish(transfer)) === 'finished') {
