@@ -144,7 +144,7 @@ export class HashPool implements Hasher {
     };
   }
 
-  /** A file of this size will be followed: the thread that it needs is ready by then. */
+  /** Announces a file of this size, so that a thread is ready when it starts. */
   expect(size: number): void {
     if (size > this.#inlineBytes && this.#threads.length === 0 && this.#broken === undefined) this.#start();
   }

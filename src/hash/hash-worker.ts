@@ -88,7 +88,7 @@ export class HashServer {
       if (end < size) {
         session.advance(end);
         this.#reply({ kind: 'progress', request: id, bytes: end - start });
-        // Not in a loop: the commands for other files that have come meanwhile are next.
+        // Yields to the event loop, so that commands for other files are handled.
         setImmediate(() => this.#readOn(id, size, end));
         return;
       }

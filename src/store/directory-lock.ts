@@ -21,11 +21,11 @@ import { bootOf, isHere, type ProcessContext, parseOwner } from '../system/proce
 const HEARTBEAT_MS = 10_000;
 /** Other hosts cannot be asked whether a process lives; this long without a heartbeat counts as dead. */
 const FOREIGN_STALE_MS = 60_000;
-/** So often somebody who waits looks whether a heart beats. */
+/** Interval between two looks at the heartbeat, in milliseconds. */
 const LOOK_MS = 1000;
-/** So long one holder may write the records of its run, on a slow shared disk. */
+/** Longest time that one holder may take to write its records on a slow shared disk. */
 const MAX_TURN_MS = 600_000;
-/** After so long whoever waits says so. */
+/** A wait longer than this is reported. */
 const TELL_MS = 3000;
 /** Between making the file and writing the owner into it a lock is empty. */
 const EMPTY_STALE_MS = 10_000;
@@ -59,7 +59,7 @@ export class DirectoryLock implements AsyncDisposable {
     this.#beat();
   }
 
-  /** Takes the lock or throws LOCKED, after a minute at most. The folder must exist. */
+  /** Takes the lock or throws LOCKED, after a minute at most. The directory must exist. */
   static async take(
     path: string,
     context: ProcessContext,
@@ -100,7 +100,7 @@ export class DirectoryLock implements AsyncDisposable {
     throw locked(path, 'another run', elsewhere);
   }
 
-  /** The same, for somebody whose turn will come: LOCKED only when one holder takes ten minutes. */
+  /** The same, but waits for its turn: throws LOCKED only when one holder takes ten minutes. */
   static async wait(
     path: string,
     context: ProcessContext,
@@ -139,13 +139,13 @@ export class DirectoryLock implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cancelHeartbeat();
-    // Somebody who thought us dead may have taken it over.
+    // Another run may have taken it over, if it took this one for dead.
     if (read(this.#path)?.text === this.#content) await unlink(this.#path).catch(() => {});
     this.#forget();
   }
 }
 
-/** Ours only: a machine that slept may find that somebody else has the lock by now. Never through a link. */
+/** Only our own lock: after a suspend, another run may hold it. Never through a link. */
 async function touch(path: string, content: string, seconds: number): Promise<void> {
   const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
   try {
@@ -173,16 +173,16 @@ async function watch(
   return undefined;
 }
 
-/** In one go: a signal that ends the process must not find a lock without its owner, which nobody would take for ours. */
+/** Synchronous: a signal between two steps would leave a lock without an owner, which at-exit could not recognise as ours. */
 function create(path: string, content: string): boolean {
   return onDiskSync(path, () => {
     try {
       const descriptor = openSync(path, 'wx');
       try {
-        // Not writeSync, which calls it done when a part of it fits.
+        // Not writeSync, which returns without an error when only a part fits.
         writeFileSync(descriptor, content);
       } catch (error) {
-        // On a full disk. Nobody shall wait for a run that never began.
+        // ENOSPC: remove the empty lock, or it would block other runs until it is stale.
         rmSync(path, { force: true });
         throw error;
       } finally {
@@ -209,7 +209,7 @@ function read(path: string): Seen | undefined {
   }
 }
 
-/** Who holds the lock at that path, for people; undefined if nobody does who may still be alive. Changes nothing. */
+/** Describes the holder of the lock at that path; undefined if it is free or its holder is dead. Read-only. */
 export function lockHolder(path: string, context: ProcessContext): string | undefined {
   const seen = read(path);
   return seen === undefined ? undefined : livingHolder(seen, path, context);
@@ -221,7 +221,7 @@ function livingHolder(seen: Seen, path: string, context: ProcessContext): string
   return found.state === 'alive' ? found.holder : undefined;
 }
 
-/** `silent` is a holder elsewhere: by its clock and ours it is silent, but clocks differ. */
+/** `silent`: a holder on another host without a recent heartbeat; its clock may differ from ours. */
 type Judgement =
   | { readonly state: 'alive' | 'silent'; readonly holder: string }
   | { readonly state: 'dead'; readonly holder: undefined };
@@ -245,9 +245,9 @@ function judge(seen: Seen, path: string, context: ProcessContext): Judgement {
 }
 
 /**
- * Puts our content in place of a stale lock; false if somebody else was first. The path is never free
- * meanwhile. Whoever wants to succeed a lock must first make a file that bears the name of its content:
- * only one can. Whoever makes it later, because the first one is done, sees that the lock has changed.
+ * Replaces a stale lock by ours; false if another run was first. The path is never free
+ * in between. A successor must first create a file named by the hash of the old content:
+ * only one can. A later one sees that the lock has changed.
  */
 async function takeOver(
   path: string,

@@ -9,25 +9,25 @@ import { inSlices } from './in-slices.ts';
 import { isLocalName, localPath } from './paths/safe-path.ts';
 import { type Manifest, readManifest } from './records/manifest.ts';
 
-/** Where the same contents may stand already. */
+/** Where local copies of the same contents may be. */
 export interface LocalCopyRoots {
   /** The directory that is being filled: never its own localCopy. */
   readonly directory: string;
   readonly repo: RepoRef;
   /** Named by the user: of whatever repository. Absolute. */
   readonly named: readonly string[];
-  /** Look at what stands beside `directory`, if it is of the same repository. */
+  /** Also search the directories beside `directory` that hold the same repository. */
   readonly siblings: boolean;
   /** The central cache of `hf`, absolute; undefined to leave it alone. */
   readonly hubCache: string | undefined;
 }
 
-/** More neighbours than these are a folder of everything, not of models. */
+/** A parent with more entries than this is not a directory of models: it is not searched. */
 const MAX_SIBLINGS = 500;
 
 /**
  * For each file that can be had on this machine, where: by the digest that a manifest, a record of `hf` or the name of a
- * cached blob gives. Only what is a file of the right size counts, and nothing is read: the hash is for later.
+ * cached blob gives. Only regular files of the right size count. Nothing is read here; the content is hashed later.
  */
 export async function findLocalCopies(
   places: LocalCopyRoots,
@@ -73,7 +73,7 @@ function manifestIn(directory: string): Manifest | undefined {
   return readManifest(inside(directory, `${STATE_FOLDER}/manifest.json`));
 }
 
-/** What stands beside the target. */
+/** Directories beside the target. */
 function neighbours({ directory }: LocalCopyRoots): string[] {
   const parent = dirname(directory);
   let names: string[];
@@ -89,7 +89,7 @@ function isOf(manifest: Manifest | undefined, repo: RepoRef): boolean {
   return manifest?.repo.type === repo.type && manifest.repo.id.toLowerCase() === repo.id.toLowerCase();
 }
 
-/** A directory of `hf download` has no manifest of ours, but a record of each file. */
+/** A directory made by `hf download` has no manifest, but one record per file. */
 function recorded(directory: string, { path, digest }: RemoteFile): string[] {
   if (!isLocalName(path)) return [];
   return readHubMetadata(directory, path)?.etag === digest?.hex ? [localPath(directory, path)] : [];

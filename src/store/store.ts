@@ -12,7 +12,7 @@ export interface Survey {
 }
 
 /**
- * A file on its way. Nobody sees it under its final name before `commit`. Disposing of it without a commit
+ * A file in transfer. It gets its final name only by `commit`. Disposing of it without a commit
  * keeps what arrived.
  */
 export interface StagedFile extends AsyncDisposable {
@@ -38,7 +38,7 @@ export interface StagedFile extends AsyncDisposable {
 /**
  * Where files go. Before `open` nothing is written: `refuseNames` and `survey` only look. `open` may refuse names as well,
  * once it can try out what the file system does with them.
- * `open` takes the lock of the directory (LOCKED if somebody else has it), disposing releases it.
+ * `open` takes the directory lock (throws LOCKED if another run holds it); disposing releases it.
  */
 export interface Store extends AsyncDisposable {
   /** Absolute path of what the user gets. */

@@ -208,7 +208,7 @@ export class DirectoryStore implements Store {
     const earlier = readManifest(this.#manifestPath);
     const files = await this.#contents(earlier, revision, selected, listing);
     await onDisk(this.directory, async () => {
-      // Our own folders as well may have been replaced by links meanwhile.
+      // Our own directories, too, may have been replaced by links.
       this.#refuse(findPathConflicts(this.directory, [], OWN_FOLDERS));
       await lookOnceMore(files, (path) => localPath(this.directory, path), signal);
       await this.#renewRecords(earlier, revision, selected);

@@ -16,7 +16,7 @@ export interface HoldingsOptions {
 }
 
 /**
- * What a directory has of the files of a revision. Recognises without reading what we hashed ourselves and nobody
+ * What a directory holds of the files of a revision. Without reading, it accepts what we hashed ourselves and nothing
  * touched since; whatever others say of a file, it is read once. Only looks.
  */
 export class Holdings {

@@ -35,7 +35,7 @@ export function readHubMetadata(directory: string, path: string): HubMetadata | 
   return seconds !== '' && Number.isFinite(recordedMs) ? { commit, etag, recordedMs } : undefined;
 }
 
-/** What may stand in the way of a record: a name too long, or a repository that has `x` and `x.metadata/y`. */
+/** Errors for a record that cannot exist: an overlong name, or a repository with both `x` and `x.metadata/y`. */
 const DO_WITHOUT = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EPERM']);
 
 /**
@@ -58,7 +58,7 @@ export async function writeHubMetadata(
   }
 }
 
-/** Never writes into what stands there: it may be a link. */
+/** Never writes into an existing file: it may be a link. */
 async function replace(target: string, text: string): Promise<void> {
   try {
     await writeFile(target, text, { flag: 'wx' });

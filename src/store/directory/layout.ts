@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-/** Where things of ours stand inside a target directory. Relative, with `/`. */
+/** Paths of our own state inside a target directory. Relative, with `/`. */
 export const STATE_FOLDER = '.cache/fetch';
 export const MANIFEST_FILE = '.cache/fetch/manifest.json';
 export const LISTING_FILE = '.cache/fetch/listing.json';

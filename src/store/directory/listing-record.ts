@@ -52,7 +52,7 @@ export function recordedListing(directory: string, commit: string): readonly Rem
 
 /**
  * Files that earlier runs put there for this repository and that the revision does not have: by the records, as
- * far as they still are files. To be asked before the manifest is written anew.
+ * far as they still are files. Call it before the manifest is rewritten.
  */
 export function filesLeftBehind(
   directory: string,
@@ -65,7 +65,7 @@ export function filesLeftBehind(
   const ours = [...(readRecord(directory)?.left ?? []), ...manifest.files];
   const left = new Map(ours.filter((file) => !wanted.has(file.path)).map((file) => [file.path, file]));
   return [...left.values()].filter(({ path }) => {
-    // Not through links, of files or of folders: what they lead to is not ours.
+    // Not through links of files or directories: their targets are not ours.
     if (!isLocalName(path) || findPathConflicts(directory, [path], []).length > 0) return false;
     return lstatSync(localPath(directory, path), { throwIfNoEntry: false })?.isFile() === true;
   });

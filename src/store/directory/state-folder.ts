@@ -10,10 +10,10 @@ const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
 # About this file: https://bford.info/cachedir/
 `;
 
-/** The folders that a run keeps its state in, and the directory around them. */
+/** The directories of a run's state, and the target directory around them. */
 export class StateDirectory {
   readonly #directory: string;
-  /** The topmost folder that was not there before. */
+  /** The topmost directory that was created. */
   readonly #made: string | undefined;
 
   private constructor(directory: string, made: string | undefined) {
@@ -27,19 +27,19 @@ export class StateDirectory {
     return new StateDirectory(directory, made);
   }
 
-  /** What `hf` puts beside its own records, for git and for backup programs. */
+  /** Files that `hf` puts beside its records, for git and for backup programs. */
   async markHubFolder(): Promise<void> {
     await ensureDirectory(inside(this.#directory, HUB_FOLDER));
     await writeOnce(inside(this.#directory, `${HUB_FOLDER}/.gitignore`), '*');
     await writeOnce(inside(this.#directory, `${HUB_FOLDER}/CACHEDIR.TAG`), CACHE_TAG);
   }
 
-  /** Of a run that brought nothing, nothing stays: removes what was made, as far as it is empty. */
+  /** After a run without a result: removes the directories it made, as far as they are empty. */
   async removeIfUnused(): Promise<void> {
     const state = inside(this.#directory, STATE_FOLDER);
     const parts = inside(this.#directory, PARTS_FOLDER);
     if (this.#made === undefined || this.#made.length > state.length) return;
-    // A lock or a claim of another run, a manifest, a part.
+    // Not empty: it holds a lock, a claim, a manifest or a part.
     const used = names(state).some((name) => name !== '.gitignore' && name !== 'parts');
     if (used || names(parts).length > 0) return;
     await removeIfThere(inside(state, '.gitignore')).catch(() => {});

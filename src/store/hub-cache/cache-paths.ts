@@ -5,21 +5,21 @@ import type { RepoRef } from '../../model/repo.ts';
 import { onDiskSync } from '../../system/disk/disk-error.ts';
 import { localPath, nameProblem } from '../paths/safe-path.ts';
 
-/** Of the cache. `hf` and @huggingface/hub look at every other folder there and complain of those that are no repository. */
+/** Lock directory of the cache. `hf` and @huggingface/hub report every other directory that is not a repository. */
 const LOCKS_FOLDER = '.locks';
 export const STATE_FOLDER: string = `${LOCKS_FOLDER}/fetch`;
 
-/** `models--owner--name`: the folder of a repository in the cache. */
+/** `models--owner--name`: the directory of a repository in the cache. */
 export function repoFolderName({ type, id }: RepoRef): string {
   return [`${type}s`, ...id.split('/')].join('--');
 }
 
-/** Where everything of one repository stands in a central cache. */
+/** Paths of one repository in a central cache. */
 export class CachePaths {
   readonly cache: string;
   /** Folder of the repository. */
   readonly repo: string;
-  /** What is ours alone: the lock, the parts, the manifests. Relative to `stateRoot`, with `/`. */
+  /** Our own state: lock, parts, manifests. Relative to `stateRoot`, with `/`. */
   readonly stateFolder: string;
   readonly stateRoot: string;
 

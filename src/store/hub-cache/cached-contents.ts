@@ -6,7 +6,7 @@ import type { CachedRevision } from './scan-cache.ts';
 
 /** A content of the cache, and what it must hash to. */
 export interface CachedContent {
-  /** Of the blob, or the file in the snapshot where there is no blob; relative to the repository's folder. */
+  /** Path of the blob, or of the file in the snapshot if there is no blob; relative to the repository's directory. */
   readonly name: string;
   /** Absolute. */
   readonly path: string;
@@ -19,7 +19,7 @@ export interface CachedContent {
 
 export interface CachedContents {
   readonly contents: readonly CachedContent[];
-  /** Names in snapshots that lead to nothing, relative to the repository's folder. */
+  /** Broken links of snapshots, relative to the repository's directory. */
   readonly broken: readonly string[];
 }
 

@@ -17,7 +17,7 @@ export interface CachedHoldingsOptions {
   readonly records: HashRecords;
 }
 
-/** Where a content of the right size stands. */
+/** A content of the right size. */
 interface Content {
   readonly path: string;
   /** How our records call it. */
@@ -28,8 +28,8 @@ interface Content {
 }
 
 /**
- * What a cache has of the files of a revision. Recognises without reading what we hashed ourselves and nobody touched
- * since: that a blob bears a hash as its name is what others say. Only looks.
+ * What a cache holds of the files of a revision. Without reading, it accepts only what we hashed ourselves and what was not
+ * changed since: the name of a blob is no proof. Read-only.
  */
 export class CachedHoldings {
   /** The sha256 of files that were recognised as whole, by path. */

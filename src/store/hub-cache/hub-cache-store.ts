@@ -50,8 +50,8 @@ export interface HubCacheStoreOptions {
 }
 
 /**
- * The central cache of the Hub's own clients: the content of a file is a blob that bears its hash, and every
- * commit is a folder of links to blobs.
+ * The central cache of the Hub's own clients: the content of a file is a blob named by its hash, and every
+ * commit is a directory of links to blobs.
  */
 export class HubCacheStore implements Store {
   readonly directory: string;
@@ -144,7 +144,7 @@ export class HubCacheStore implements Store {
   async stage(file: RemoteFile): Promise<StagedFile> {
     const name = this.finalPath(file);
     const links = await this.#canLink();
-    // Without links the blob itself is what stands in the snapshot.
+    // Without links, the snapshot holds the content itself.
     const final = ({ sha256 }: ContentDigests) =>
       links ? this.#places.blob(file.digest?.hex ?? sha256) : name;
     const { clock } = this.#options.lock;
@@ -184,7 +184,7 @@ export class HubCacheStore implements Store {
           await linkToBlob(path, name, temporary, this.#means);
         } else {
           await copyOfBlob(path, name, temporary, this.#means);
-          // A copy is another file, and nobody has read it.
+          // A copy is another file, and it was not hashed.
           path = name;
           stamp = undefined;
         }
@@ -194,7 +194,7 @@ export class HubCacheStore implements Store {
     this.#record(file, path, digests, stamp);
   }
 
-  /** `path` is where the content itself stands. */
+  /** `path` is the file that holds the content. */
   #record(
     { path: name }: RemoteFile,
     path: string,
@@ -227,7 +227,7 @@ export class HubCacheStore implements Store {
       await this.#records.tidy(flush);
       for (const folder of [this.#places.state, this.#places.refs]) await flush.folder(folder);
     });
-    // @huggingface/hub wants the folder of refs even if there is none.
+    // @huggingface/hub needs the directory of refs even if it is empty.
     this.#folders.keep();
   }
 
@@ -243,7 +243,7 @@ export class HubCacheStore implements Store {
     return this.#links;
   }
 
-  /** Once something is finished, others must not take it for something that nobody needs. */
+  /** Protects finished blobs: `hf cache prune` would remove blobs that no ref needs. */
   #mark(): Promise<void> {
     const { id: commit } = this.#options.revision;
     this.#marked ??= writeRef(this.#places, unfinishedRef(commit), commit);
@@ -260,7 +260,7 @@ export class HubCacheStore implements Store {
   }
 }
 
-/** How a content is called in our records: by its place in the repository's folder, with `/`. */
+/** Key of a content in our records: its path in the repository's directory, with `/`. */
 function contentName(places: CachePaths, path: string): string {
   return relative(places.repo, path).split(sep).join('/');
 }

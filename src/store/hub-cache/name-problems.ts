@@ -23,7 +23,7 @@ export function cacheNameProblems(
   return ref === undefined ? [] : [{ path: name, reason: ref }];
 }
 
-/** What stands in the way of these files in a snapshot, or of the revision among the refs. Only looks. */
+/** Conflicts of these files in a snapshot, or of the revision among the refs. Read-only. */
 export function cachePathConflicts(
   places: CachePaths,
   { id: commit, name }: Revision,

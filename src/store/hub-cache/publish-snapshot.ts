@@ -29,7 +29,7 @@ export interface Publication {
   readonly complete: boolean;
 }
 
-/** Writes down what a snapshot has. The ref comes last: whoever finds it finds all the rest. */
+/** Writes the records of a snapshot. The ref comes last, so that a reader who finds it finds everything. */
 export async function publishSnapshot(
   places: CachePaths,
   publication: Publication,

@@ -20,7 +20,7 @@ export async function writeRef(
   const path = places.ref(revision);
   if (readRef(path) === commit) return;
   await ensureDirectory(dirname(path));
-  // Not beside it: all that is in that folder is a ref.
+  // Not beside it: every file in that directory counts as a ref.
   const temporary = join(places.parts, 'ref.new');
   await writeAtomically(path, commit, flush === undefined ? { temporary } : { temporary, flush });
 }

@@ -39,7 +39,7 @@ export function planRemoval(found: CachedRepo, commits: ReadonlySet<string>): Re
 
 /**
  * Removes revisions of a repository; LOCKED while a run of ours is bringing some of it. First the refs, then the
- * links, then the blobs, so that nobody is led to what is gone. What `hf` is about to write, and its locks, stay.
+ * links, then the blobs, so that no link points to a removed blob. Incomplete files and locks of `hf` stay.
  * Returns the names of its unfinished files that were found.
  */
 export async function removeRevisions(
@@ -61,7 +61,7 @@ export async function removeRevisions(
 }
 
 async function removeAll(places: CachePaths, repo: RepoRef, commits: ReadonlySet<string>): Promise<string[]> {
-  // As it is now: somebody else may have brought another revision since it was looked at.
+  // Scanned again: another process may have added a revision since the first scan.
   const found = scanRepo(places, repo);
   const { revisions, blobs, whole } = planRemoval(found, commits);
   for (const { commit, refs, path } of revisions) {
@@ -80,7 +80,7 @@ async function removeAll(places: CachePaths, repo: RepoRef, commits: ReadonlySet
   await rm(join(places.state, 'manifests'), { recursive: true, force: true });
   await removeIfThere(join(places.state, 'hashed.jsonl'));
   const theirs = blobNames(places);
-  // A repository without that folder is a damaged one to hf.
+  // hf treats a repository without that directory as damaged.
   const emptied = theirs.length > 0 ? [] : [places.blobs, places.snapshots];
   const rest = [places.refs, join(places.repo, 'trees'), join(places.repo, '.no_exist')];
   for (const folder of [...rest, ...emptied, places.repo]) await rmdir(folder).catch(() => {});

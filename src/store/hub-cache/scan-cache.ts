@@ -10,7 +10,7 @@ export interface CachedFile {
   /** As the repository names it. */
   readonly path: string;
   readonly size: number;
-  /** Name of the blob; undefined if the file itself stands in the snapshot. */
+  /** Name of the blob; undefined if the snapshot holds the file itself. */
   readonly blob: string | undefined;
 }
 
@@ -18,7 +18,7 @@ export interface CachedRevision {
   readonly commit: string;
   /** Branches and tags that were on this commit when they were asked for last. */
   readonly refs: readonly string[];
-  /** A run of ours that was to bring it has not ended. */
+  /** A download of it by us is unfinished. */
   readonly unfinished: boolean;
   /** Absolute path of the snapshot. */
   readonly path: string;
@@ -126,7 +126,7 @@ function readRefs(places: CachePaths): Map<string, string> {
   return refs;
 }
 
-/** Everything that is no folder, links as they are. */
+/** All entries that are not directories; links are not followed. */
 function filesBelow(folder: string): string[] {
   if (!isFolder(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })

@@ -3,10 +3,10 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { diskError } from '../../system/disk/disk-error.ts';
 import type { CachePaths } from './cache-paths.ts';
 
-/** What stands under a name of a snapshot. */
+/** The entry of a snapshot. */
 export type SnapshotEntry =
   | { readonly kind: 'nothing' }
-  /** A file itself, as where there are no links. */
+  /** A regular file, as on systems without links. */
   | { readonly kind: 'file'; readonly found: BigIntStats }
   /** A link to a blob of the same repository. */
   | { readonly kind: 'blob'; readonly name: string; readonly found: BigIntStats }

@@ -28,8 +28,8 @@ export async function canLink(folder: string, makeLink: MakeLink = symlink): Pro
 }
 
 /**
- * Lets a name of a snapshot lead to a blob: by a relative link, so that the cache may be moved. Replaces what stands
- * there in one step. `temporary` is a path of ours on the same disk. Where no link came of it, the name gets a copy.
+ * Makes a name of a snapshot point to a blob, by a relative link, so that the cache can be moved. Replaces the old
+ * entry in one step. `temporary` is a path of ours on the same disk. Where links do not work, the name gets a copy.
  */
 export async function linkToBlob(
   blob: string,
@@ -46,7 +46,7 @@ export async function linkToBlob(
   await means.place.move(temporary, name);
 }
 
-/** Where there are no links: a copy, since other snapshots may need the blob too. */
+/** Without links: a copy, because other snapshots may need the blob. */
 export async function copyOfBlob(
   blob: string,
   name: string,

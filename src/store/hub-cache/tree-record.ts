@@ -3,7 +3,7 @@ import { digestOfOid } from '../../model/digest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { CachePaths } from './cache-paths.ts';
 
-/** What the file of `treeListing` says of a file; whoever wrote it. */
+/** A file of a `treeListing`, written by huggingface_hub or by us. */
 interface TreeEntry {
   readonly size?: unknown;
   readonly blob_id?: unknown;
@@ -11,7 +11,7 @@ interface TreeEntry {
   readonly xet_hash?: unknown;
 }
 
-/** Every file of a commit, as huggingface_hub or we wrote it down; undefined if nobody did, or in another format. */
+/** Every file of a commit as recorded by huggingface_hub or by us; undefined if there is no record, or one of another format. */
 export function recordedTree(places: CachePaths, commit: string): readonly RemoteFile[] | undefined {
   try {
     const document = JSON.parse(readFileSync(places.tree(commit), 'utf8')) as {

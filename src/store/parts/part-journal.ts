@@ -134,7 +134,7 @@ export class PartJournal {
 
   /**
    * Begins a checkpoint: the returned function says that all that was written by now is durable. Not if it was
-   * forgotten meanwhile. It costs as much as was written since the last one, however large the file is.
+   * forgotten in the meantime. Its cost depends on what was written since the last one, not on the size of the file.
    */
   checkpoint(): () => void {
     const written = this.#fresh.ranges;
@@ -185,7 +185,7 @@ function readMarks(
   const header = headerLine(identity);
   let descriptor: number;
   try {
-    // Whoever opens a pipe for reading waits for a writer, unless he says that he does not.
+    // O_NONBLOCK: opening a pipe for reading would wait for a writer.
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
     descriptor = openSync(path, flags);
   } catch {
@@ -201,7 +201,7 @@ function readMarks(
     readSync(descriptor, marked, 0, marked.length, found.length);
     for (let block = 0; block < marked.length; block += 1) {
       const mark = marked[block]!;
-      // A part that somebody cut short does not hold what lies behind its end.
+      // A part that was truncated does not hold the blocks behind its end.
       if (mark < least || mark > DURABLE || blockRange(block, size).end > partBytes) marked[block] = 0;
     }
     return marked;

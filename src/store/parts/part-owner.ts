@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { bootOf, type ProcessContext, placeOf } from '../../system/process-identity.ts';
 
 /**
- * What is known of whoever works on a part:
- * - `gone`: nobody can be writing to it.
+ * State of the owner of a part:
+ * - `gone`: no process can be writing to it.
  * - `silent`: on another machine as far as we know, and nothing was written for long. It may still write.
  * - `alive`: it may be at work.
  */
@@ -15,7 +15,7 @@ const SILENT_MS = 60_000;
 /**
  * The run that works on a part, as a piece of the part's name. Locks can lie: on some network drives they
  * always succeed. Two runs must still never write into one file, or what one of them has verified and
- * named could be spoilt by the other. So a run takes a part over by renaming it only if nobody can be writing to
+ * named could be overwritten by the other. So a run takes over a part by renaming it only if no process can be writing to
  * it: it was put back in order, or its process has ended. Of a part whose owner is only silent it makes a copy.
  */
 export class PartOwner {

@@ -18,11 +18,11 @@ export interface Part {
   /** Absolute paths of the unfinished file and of its journal, while this run works on them. */
   readonly part: string;
   readonly journal: string;
-  /** Where they stand when nobody does. */
+  /** Path of an idle part. */
   readonly free: { readonly part: string; readonly journal: string };
 }
 
-/** `ID.part` and `ID.blocks` belong to nobody, `ID.OWNER.part` and `ID.OWNER.blocks` to a run. */
+/** `ID.part` and `ID.blocks` have no owner; `ID.OWNER.part` and `ID.OWNER.blocks` belong to a run. */
 const PART_NAME = /^([0-9a-f]+)(?:\.([^.]+))?\.(part|blocks)$/;
 
 interface Found {
@@ -30,7 +30,7 @@ interface Found {
   readonly journal: string;
   readonly held: readonly ByteRange[];
   readonly heldBytes: number;
-  /** Somebody may still be writing to it: no other run may do so. */
+  /** Its owner may still write to it, so no other run may. */
   readonly mayBeInUse: boolean;
 }
 
@@ -47,7 +47,7 @@ export class PartsDirectory {
     this.#owner = new PartOwner(context, () => isLocalDisk(folder));
   }
 
-  /** Where this run works on a file. What others left of it is taken over first, or copied if they may still write. */
+  /** Paths of this run's part of a file. Takes over the part of an earlier run, or copies it if its owner may still write. */
   async take(file: RemoteFile, signal?: AbortSignal): Promise<Part> {
     const identity = this.#identity(file);
     const stem = join(this.#folder, partId(identity));
@@ -64,7 +64,7 @@ export class PartsDirectory {
     return { identity, part, journal, free: { part: `${stem}.part`, journal: `${stem}.blocks` } };
   }
 
-  /** What its owner may write from now on goes into its own file. A disk without room for both begins from nothing. */
+  /** Later writes of the owner go to its own file. Without room for a copy, the part starts empty. */
   async #copy(
     found: Found,
     identity: PartIdentity,
@@ -88,7 +88,7 @@ export class PartsDirectory {
     return join(this.#folder, `${partId(this.#identity(file))}.${this.#owner.token}.link`);
   }
 
-  /** Names in the folder now; empty where there is none. */
+  /** Current names in the directory; empty if it does not exist. */
   names(): ReadonlySet<string> {
     try {
       return new Set(readdirSync(this.#folder));
@@ -103,7 +103,7 @@ export class PartsDirectory {
     return this.#find(this.#identity(file), names)?.held ?? [];
   }
 
-  /** The best of the parts of this content that nobody works on. */
+  /** The largest idle part of this content. */
   #find(identity: PartIdentity, names: ReadonlySet<string>): Found | undefined {
     const parts: string[] = [];
     const journals: string[] = [];
@@ -130,7 +130,7 @@ export class PartsDirectory {
     return best;
   }
 
-  /** What is known of who writes to it. What is no file, or has a second name outside, is nothing of ours. */
+  /** State of the owner. An entry that is not a regular file, or has a second link, is not treated as ours. */
   #state(name: string): OwnerState {
     const match = PART_NAME.exec(name);
     const found = lstatSync(join(this.#folder, name), { throwIfNoEntry: false });
@@ -140,7 +140,7 @@ export class PartsDirectory {
 
   /**
    * Parts of files that the revision has and that were not asked for this time may still be wanted; all
-   * others go. One that cannot be removed harms nobody.
+   * others are removed. One that cannot be removed does no harm.
    */
   async removeOld(done: readonly RemoteFile[], listing: readonly RemoteFile[]): Promise<void> {
     const names = await readdir(this.#folder);

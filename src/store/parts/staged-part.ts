@@ -24,7 +24,7 @@ import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
 export interface StagedPartPaths {
   readonly part: string;
   readonly journal: string;
-  /** Where the file stands once it is right. */
+  /** Final path of the file. */
   readonly final: (digests: ContentDigests) => string;
   /** Where both are put when the run ends in order, for any other to continue. */
   readonly free: { readonly part: string; readonly journal: string };
@@ -37,11 +37,11 @@ export interface StagedPartContext {
   readonly flush: Flush;
   /** Where the finished file is put. */
   readonly place: FinalPlace;
-  /** `stamp` is that of what was hashed, under its final name; undefined if it was touched meanwhile. */
+  /** `stamp` of the hashed file under its final name; undefined if it was changed in the meantime. */
   readonly onCommit: (digests: ContentDigests, stamp: string | undefined) => Promise<void>;
 }
 
-/** So much, or so long, is at stake in a power cut. */
+/** At most this many bytes, or this much time, is lost in a power cut. */
 const CHECKPOINT_BYTES = 256 * 1024 * 1024;
 const CHECKPOINT_MS = 10_000;
 
@@ -60,7 +60,7 @@ export class StagedPart implements StagedFile {
   #unsafeBytes = 0;
   #checkpointAt: number;
   #checkpoint: Promise<void> | undefined;
-  /** The disk has lost some of it, and says so only once: nothing of it can be trusted any more. */
+  /** A flush failed. The system reports a lost write only once, so nothing in the part can be trusted. */
   #lost: { readonly error: unknown } | undefined;
 
   constructor(paths: StagedPartPaths, identity: PartIdentity, context: StagedPartContext) {
@@ -73,7 +73,7 @@ export class StagedPart implements StagedFile {
     try {
       const { size } = fstatSync(this.descriptor);
       this.#journal = journaled ? PartJournal.open(paths.journal, identity, size, context.boot) : undefined;
-      // Whatever stands behind the end would stay there for ever.
+      // Truncate: nothing later removes bytes beyond the expected size.
       if (size > identity.size) ftruncateSync(this.descriptor, identity.size);
     } catch (error) {
       closeSync(this.descriptor);
@@ -97,8 +97,8 @@ export class StagedPart implements StagedFile {
   }
 
   /**
-   * Power may be cut at any time: what is flushed to the disk now and then, behind the back of the writers,
-   * is marked as durable once the disk says so, never before.
+   * Power may be cut at any time: content that is flushed in the background, beside the writers,
+   * is marked as durable only after the flush succeeded.
    */
   #checkpointIfDue(): void {
     if (this.#journal === undefined || this.#checkpoint !== undefined) return;
@@ -185,7 +185,7 @@ export class StagedPart implements StagedFile {
     else await this.#putBack().catch(() => {});
   }
 
-  /** Nobody writes to it any more: whoever comes next may have it. */
+  /** Releases the part: it has no writer, and the next run may take it. */
   async #putBack(): Promise<void> {
     await rename(this.#paths.part, this.#paths.free.part);
     await rename(this.#paths.journal, this.#paths.free.journal);
@@ -228,21 +228,21 @@ export class StagedPart implements StagedFile {
   }
 }
 
-/** Never into a link: what is written must stay in the folder of parts. */
+/** Never through a link: writes must stay in the directory of parts. */
 function openPart({ part }: StagedPartPaths, journaled: boolean): number {
   const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
   if (journaled) {
     const descriptor = openSync(part, flags, 0o666);
     if (fstatSync(descriptor).nlink === 1) return descriptor;
-    // What has a second name is somebody's file.
+    // A file with a second link may belong to somebody else.
     closeSync(descriptor);
   }
-  // A new file, not the old one emptied: somebody may be about to give that one its final name.
+  // A new file instead of truncating the old one, which another run may be renaming.
   if (lstatSync(part, { throwIfNoEntry: false }) !== undefined) unlinkSync(part);
   return openSync(part, flags | constants.O_EXCL, 0o666);
 }
 
-/** Moving changes the time of the inode, and nothing else of it. */
+/** A rename changes only the ctime of the inode. */
 function stampOfMoved(hashed: BigIntStats, final: string): string | undefined {
   const named = lstatSync(final, { bigint: true, throwIfNoEntry: false });
   const same = named?.ino === hashed.ino && named.size === hashed.size && named.mtimeNs === hashed.mtimeNs;

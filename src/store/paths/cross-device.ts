@@ -6,7 +6,7 @@ const REASON = 'its folder is on another file system than the folder .cache/fetc
 
 /**
  * Files that are not there yet and would be moved from one file system to another, which cannot be done at once:
- * a file gets its name by being moved out of the folder of parts. Better known before than after it was fetched.
+ * a file gets its name by a rename out of the directory of parts, so this is checked before the transfer.
  */
 export function findCrossDeviceFiles(
   directory: string,
@@ -25,12 +25,12 @@ export function findCrossDeviceFiles(
   return files.flatMap((path) => {
     const final = join(directory, ...path.split('/'));
     if (!isDistant(dirname(final))) return [];
-    // What stands there may be right, and then it is not moved.
+    // The existing file may be right; then nothing is moved.
     return lstatSync(final, { throwIfNoEntry: false }) === undefined ? [{ path, reason: REASON }] : [];
   });
 }
 
-/** Of the folder, or of the nearest one above it that is there. */
+/** Device of the directory, or of its nearest existing ancestor. */
 function deviceOf(folder: string): number {
   return lstatSync(existingAncestor(folder)).dev;
 }

@@ -14,12 +14,12 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 
-/** Linux: a path that leads into a folder that is open, whatever bears its name by now. */
+/** Linux: a path through the open descriptor of a directory, independent of its current name. */
 const OPEN_FOLDERS = '/proc/self/fd';
 
 /**
- * Where finished files get their names: a directory, and nothing that a link inside of it leads to. Whoever may
- * write there could put a link in the place of a folder while hours of transfer go by.
+ * Where finished files get their names: inside a directory, never through a link in it. Another process that may
+ * write there could replace a directory by a link during the transfer.
  */
 export class FinalPlace {
   readonly #root: string;
@@ -32,12 +32,12 @@ export class FinalPlace {
     this.#root = root;
   }
 
-  /** Moves a file to its name below the root. DISK if a folder on the way is a link. */
+  /** Moves a file to its name below the root. Throws DISK if a directory on the way is a link. */
   async move(from: string, final: string): Promise<void> {
     const folder = dirname(final);
     const descriptor = this.#pin(folder);
     try {
-      // A path that is too long would be possible here, and then nobody could open the file by its name.
+      // Through a descriptor an overlong path would succeed, and the file could not be opened by its name later.
       if (descriptor !== undefined) lstatSync(final, { throwIfNoEntry: false });
       const target =
         descriptor === undefined ? final : join(OPEN_FOLDERS, String(descriptor), basename(final));
@@ -63,7 +63,7 @@ export class FinalPlace {
     for (const folder of folders) await flush.folder(folder);
   }
 
-  /** Opens a folder that is where its path says; undefined where the system cannot, after looking at it. */
+  /** Opens a directory without following links; undefined where the system cannot do that, after a check. */
   #pin(folder: string): number | undefined {
     const descriptor = this.#canPin ? (this.#open(folder) ?? this.#openNew(folder)) : undefined;
     if (descriptor === undefined) {
@@ -97,7 +97,7 @@ export class FinalPlace {
     }
   }
 
-  /** Looks at every folder from the root to this one, and makes those that are missing. */
+  /** Checks every directory from the root to this one, and makes those that are missing. */
   #walk(folder: string): void {
     let path = this.#root;
     for (const name of relative(this.#root, folder).split(sep)) {

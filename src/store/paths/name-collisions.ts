@@ -11,7 +11,7 @@ export type FoldName = (segment: string) => string;
 interface Place {
   readonly spelling: string;
   readonly path: string;
-  /** What stands in it; undefined for a file. */
+  /** Its entries; undefined for a file. */
   readonly inside: Map<string, Place> | undefined;
 }
 
@@ -31,7 +31,7 @@ export function findCollisions(
   });
 }
 
-/** Enters a path, folder by folder; stops with a reason at the first place that is taken. */
+/** Enters a path component by component; returns the reason at the first conflict. */
 function enter(path: string, root: Map<string, Place>, fold: FoldName): string | undefined {
   const segments = path.split('/');
   let folder = root;

@@ -12,8 +12,8 @@ export interface NameFolding {
 const PROBE = 'probe-\u00e9';
 
 /**
- * Tries out in a folder of ours what the file system takes for the same name. Looking at what is above tells nothing at
- * the root of a mount, and on some systems every folder has its own rule.
+ * Tests in a directory of ours which names the file system treats as equal. Looking at a parent tells nothing at
+ * the root of a mount, and on some systems every directory has its own rule.
  */
 export function probeFolding(folder: string): NameFolding {
   const [own, upper, decomposed] = [PROBE, PROBE.toUpperCase(), PROBE.normalize('NFD')].map((name) =>

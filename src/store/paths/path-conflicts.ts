@@ -46,7 +46,7 @@ function parent(relative: string): string {
 function folderProblem(root: string, relative: string): string | undefined {
   const found = look(join(root, ...relative.split('/')));
   if (found === undefined || found.isDirectory()) return undefined;
-  // Wherever it leads: outside, into `.git`, into our own records, or to where another file of the listing goes.
+  // Refused whatever its target: outside, `.git`, our own records, or the place of another file of the listing.
   return found.isSymbolicLink() ? 'a link stands in the way' : 'a file stands where a folder must be';
 }
 
@@ -70,7 +70,7 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** The nearest folder on the way up that exists. */
+/** The nearest existing ancestor directory. */
 export function existingAncestor(path: string): string {
   let current = path;
   while (statSync(current, { throwIfNoEntry: false }) === undefined && dirname(current) !== current) {

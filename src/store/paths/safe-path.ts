@@ -20,7 +20,7 @@ const IGNORABLE = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 
 /**
  * Finds the names of a listing that cannot or must not be written, in the order of the listing and each once.
- * A name comes from a server: whoever writes it must have asked here first. Rules that keep a name inside
+ * Names come from a server: every caller that writes one must check it here first. Rules that keep a name inside
  * the directory and out of `.git` and of our own records hold everywhere, so that a listing is not safe on one
  * machine and dangerous on the next. `folding` says what was found out about the file system.
  */
@@ -117,7 +117,7 @@ function segmentProblem(segment: string): string | undefined {
   return undefined;
 }
 
-/** `.cache/fetch` is ours, `.cache/huggingface` is shared with `hf`; a file `.cache` would be in their way. */
+/** `.cache/fetch` is ours and `.cache/huggingface` is shared with `hf`; a file `.cache` would block both. */
 function isOwnRecord(segments: readonly string[]): boolean {
   const [first = '', second] = segments.slice(0, 2).map(plainName);
   if (!/^(\.cache|cache~\d+)$/.test(first)) return false;

@@ -27,7 +27,7 @@ export async function retainedEntries(
   return remaining;
 }
 
-/** Undefined where there is no such file, and where it has a name that cannot be written here. */
+/** Undefined if the file is missing, or if its name cannot be written on this system. */
 function sizeOf(directory: string, path: string): number | undefined {
   return isLocalName(path) ? regularFile(localPath(directory, path))?.size : undefined;
 }

@@ -18,7 +18,7 @@ interface HashRecord extends ContentDigests {
 }
 
 const NAME = 'hashed';
-/** More lines that say nothing any more than this, and the file is written anew. */
+/** With more outdated lines than this, the file is rewritten. */
 const MAX_STALE = 1000;
 /** To read a smaller file again takes no longer than to write down that it need not be. */
 const BIG_BYTES = 1024 * 1024;
@@ -59,7 +59,7 @@ export class HashRecords {
     if (sizeIn(stamp) >= BIG_BYTES || this.#unwritten.length >= MAX_UNWRITTEN) this.save();
   }
 
-  /** Writes what was added and is not on the disk yet. The folder must exist. */
+  /** Appends the pending records to the file. The directory must exist. */
   save(): void {
     if (this.#unwritten.length === 0) return;
     const text = `${this.#torn ? '\n' : ''}${this.#unwritten.join('')}`;
@@ -79,7 +79,7 @@ export class HashRecords {
     }
   }
 
-  /** Leaves out what is no longer true, if that is much. */
+  /** Rewrites the file without outdated records, if there are many. */
   async tidy(flush: Flush): Promise<void> {
     this.save();
     const records = this.#all();

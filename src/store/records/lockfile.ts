@@ -11,7 +11,7 @@ export interface LockfileEntry {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** 64 hex digits; may be left out for small files that nobody has downloaded. */
+  /** 64 hex digits; may be left out for small files that were never downloaded. */
   readonly sha256?: string;
   /** The git blob sha1 or the LFS sha256, as the Hub names the content. */
   readonly oid: string;
@@ -51,7 +51,7 @@ function tidy({ version, endpoint, repo, revision, commit, files }: Lockfile): L
   return { version, endpoint, repo: { type: repo.type, id: repo.id }, revision, commit, files: sorted };
 }
 
-/** Reads a lock file; NOT_FOUND if there is none, INTEGRITY if it is none that this version understands. */
+/** Reads a lockfile. Throws NOT_FOUND if it is missing, INTEGRITY if this version cannot read it. */
 export function readLocks(path: string): readonly Lockfile[] {
   let text: string;
   try {
@@ -70,7 +70,7 @@ export function readLocks(path: string): readonly Lockfile[] {
   });
 }
 
-/** Undefined if the text is no lock. */
+/** Undefined if the text is not a lockfile. */
 export function parseLocks(text: string): readonly Lockfile[] | undefined {
   let document: unknown;
   try {

@@ -6,19 +6,19 @@ import { ensureDirectory } from '../../system/disk/make-directory.ts';
 
 /** Larger answers are cheaper to ask for again than to keep. */
 const MAX_ENTRY_BYTES = 8_000_000;
-/** What nobody wanted for so long goes. */
+/** Entries that were not read for this long are removed. */
 const MAX_AGE_MS = 60 * 24 * 3600 * 1000;
 const MAX_ENTRIES = 5000;
 
 /**
  * Answers that can never change, because their key names a commit or the hash of a content. Only a help:
- * whatever goes wrong with it counts as not being there.
+ * any error counts as a missing entry.
  */
 export class ResponseCache {
   readonly #folder: string;
   #made: Promise<unknown> | undefined;
 
-  /** `folder` is absolute and need not exist. */
+  /** `folder` is an absolute path. It need not exist. */
   constructor(folder: string) {
     this.#folder = folder;
   }

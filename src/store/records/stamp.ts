@@ -1,7 +1,7 @@
 import { type BigIntStats, statSync } from 'node:fs';
 import { diskError } from '../../system/disk/disk-error.ts';
 
-/** What stands at a path, with what tells whether it is still the same. */
+/** A file at a path with its stamp, which tells whether it was changed since. */
 export interface StampedFile {
   /** Bytes. */
   readonly size: number;
@@ -18,7 +18,7 @@ export function stampOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
   return `${size}-${mtimeNs}-${ctimeNs}-${ino}`;
 }
 
-/** What stands at a path if it is a file, or a link to one. */
+/** The regular file at a path, also behind a link. */
 export function stampedFile(path: string): StampedFile | undefined {
   try {
     const found = statSync(path, { bigint: true, throwIfNoEntry: false });

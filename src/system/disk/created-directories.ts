@@ -4,7 +4,7 @@ import { ensureDirectory } from './make-directory.ts';
 
 /** Folders that a run makes, so that nothing stays of a run that brought nothing. */
 export class CreatedDirectories {
-  /** Each with the topmost folder that was not there before. */
+  /** Each with the topmost directory that was created. */
   readonly #made: { readonly path: string; readonly topmost: string }[] = [];
 
   async make(path: string): Promise<void> {

@@ -74,7 +74,7 @@ export function diskError(thrown: unknown, path: string): unknown {
   });
 }
 
-/** What the system says where a folder is a link that leads nowhere. */
+/** Error code for a directory that is a broken link. */
 const LINK_CODES: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'ENOENT']);
 
 /** The first of a path and the folders above it that is a link to nothing. */

@@ -11,7 +11,7 @@ const systemCalls: FlushCalls = { file: promisify(fdatasync), folder: flushFolde
 
 /** What a file system says that cannot flush at all (SMB, FUSE, shares of virtual machines). Never EIO, ENOSPC, EDQUOT. */
 const UNSUPPORTED: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
-/** What systems say that cannot flush a folder, or not open it for that. */
+/** Error codes of systems that cannot flush a directory, or cannot open one. */
 const NO_FOLDERS: ReadonlySet<string | undefined> = new Set([
   ...UNSUPPORTED,
   'EISDIR',
@@ -30,7 +30,7 @@ export class Flush {
   readonly #note: (message: string) => void;
   #told = false;
 
-  /** `note` is told once if the file system cannot flush. */
+  /** `note` is called once if the file system cannot flush. */
   constructor(note: (message: string) => void = () => {}, calls: FlushCalls = systemCalls) {
     this.#note = note;
     this.#calls = calls;
@@ -49,7 +49,7 @@ export class Flush {
     }
   }
 
-  /** The names in a folder. Where that cannot be had, or the folder is gone, nothing happens. */
+  /** Flushes the names in a directory. Ignored where the system cannot, or the directory is gone. */
   async folder(path: string): Promise<void> {
     try {
       await this.#calls.folder(path);

@@ -6,8 +6,8 @@ const LOCAL: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Whether a folder is on a file system that one machine mounts at a time. What a process of an earlier start of a
- * machine had open there it cannot be writing to any more. False where nothing is known.
+ * Whether a directory is on a file system that only one machine mounts at a time: a process of an earlier boot of a
+ * machine cannot be writing there any more. False if unknown.
  */
 export function isLocalDisk(folder: string): boolean {
   try {

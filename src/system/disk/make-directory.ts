@@ -4,12 +4,12 @@ import { dirname } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import { diskError } from './disk-error.ts';
 
-/** Another run may remove its own empty folders while we make ours; so often we begin again. */
+/** Attempts, because another run may remove its empty directories while we make ours. */
 const TRIES = 5;
 
 /**
- * Makes a folder and those above it, one level after the other; returns the topmost that was not there before.
- * Node's own `recursive` never ends where a file system answers "no such folder" below a folder that is there.
+ * Makes a directory and its ancestors level by level; returns the topmost that was created.
+ * Node's own `recursive` loops forever where a file system answers ENOENT below an existing directory.
  */
 export async function ensureDirectory(path: string, mode?: number): Promise<string | undefined> {
   let topmost: string | undefined;
@@ -39,7 +39,7 @@ async function makeOne(folder: string, mode: number | undefined): Promise<boolea
   }
 }
 
-/** Throws what is wrong with a path that can neither be a folder nor become one. */
+/** Throws the reason why a path is not a directory and cannot become one. */
 async function isFolder(path: string): Promise<boolean> {
   try {
     if ((await stat(path)).isDirectory()) return true;

@@ -1,7 +1,7 @@
 import { type Stats, statSync } from 'node:fs';
 import { diskError } from './disk-error.ts';
 
-/** What stands at a path if it is a file, or a link to one. */
+/** The regular file at a path, also behind a link. */
 export function regularFile(path: string): Stats | undefined {
   try {
     const found = statSync(path, { throwIfNoEntry: false });

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { Flush } from './flush.ts';
 import { removeIfThere } from './remove-if-there.ts';
 
-/** Two runs that do not see each other's lock may meet here; so often one of them begins again. */
+/** Attempts, because two runs that do not see each other's lock may meet here. */
 const TRIES = 5;
 
 export interface AtomicWrite {
@@ -48,7 +48,7 @@ async function writeOnce(path: string, content: string, temporary: string, flush
   }
 }
 
-/** Another run has removed or renamed the temporary file, or made one of its own; the folder is still there. */
+/** Another run has removed or renamed the temporary file, or made its own; the directory still exists. */
 function isMeeting(error: unknown, temporary: string): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'EEXIST' || (code === 'ENOENT' && existsSync(dirname(temporary)));
