@@ -69,7 +69,7 @@ function processStart(pid: number): string | undefined {
   }
 }
 
-/** Linux tells: the limit of this process (Node has raised it as far as it may), less what is open. */
+/** Linux: the limit of this process (Node raises it to the maximum), minus open descriptors. */
 function freeDescriptors(): number | undefined {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');

@@ -48,7 +48,7 @@ function withoutHash(repo: RepoRef, path: string): FetchError {
   });
 }
 
-/** The lock of what a download has left behind, by its manifest: these paths, with the hashes that were computed here. */
+/** The lockfile of a finished download, from its manifest: these paths, with the hashes computed here. */
 export function lockOfManifest(path: string, paths: readonly string[]): Lockfile {
   const manifest = readManifest(path);
   if (manifest === undefined) throw new FetchError('BUG', `there is no manifest at ${path} after a download`);

@@ -75,7 +75,7 @@ function encoded(text: string): string {
   try {
     plain = decodeURIComponent(text);
   } catch {
-    // A per cent sign that encodes nothing stands for itself.
+    // An invalid percent-encoding is taken literally.
   }
   return encodeURIComponent(plain);
 }

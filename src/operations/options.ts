@@ -10,7 +10,7 @@ import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
 import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
 import type { TransferSettings } from './download/execute.ts';
 
-/** What happens where nobody says otherwise, on the command line too. */
+/** Defaults, of the command line too. */
 export const DEFAULTS: Defaults = {
   endpoint: DEFAULT_ENDPOINT,
   /** An upper bound: how many are really used follows from what they bring. */
@@ -31,7 +31,7 @@ export const MAX_CONNECTIONS: number = 256;
 
 /** Who watches a run, and who may end it. */
 export interface RunOptions {
-  /** Ends the run in order: what was fetched is kept. The run then rejects with ABORTED, the signal's reason its cause. */
+  /** Aborts the run and keeps what was downloaded. The run rejects with ABORTED; its cause is the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Told of everything that happens, while it happens. What it throws ends the run. */
   readonly onEvent?: Emit | undefined;
@@ -82,7 +82,7 @@ export function hubAccess(options: HubOptions): SourceAccess {
   };
 }
 
-/** With what was left out as usual. Who says how often to try means every failure. */
+/** Fills in defaults. An explicit number of tries applies to every failure. */
 function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
   const unreached = retry.tries === undefined ? {} : { unreachedTries: retry.tries };
   return { ...DEFAULTS.retry, ...unreached, ...retry };

@@ -5,7 +5,7 @@ import { onAbort } from '../system/on-abort.ts';
 import { createEnvironment } from './create-environment.ts';
 import type { RunOptions } from './options.ts';
 
-/** What the library wants of whoever runs it, with everything filled in. */
+/** The run options with all defaults filled in. */
 export interface Run {
   readonly environment: Environment;
   readonly emit: Emit;

@@ -8,7 +8,7 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { Location } from '../source/location.ts';
 import type { StagedFile } from '../store/store.ts';
 
-/** How far the hash may lag behind the writes before it is told to go on. */
+/** Bytes that the hash may lag behind the writes before it is advanced. */
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
 /** A signed URL that ends within this time is not used for another range. */
 const EXPIRY_MARGIN_MS = 60_000;
@@ -31,7 +31,7 @@ export class CachedLocation {
     this.#locatedAt = now;
   }
 
-  /** The bytes were found behind redirects: later ranges go there directly. */
+  /** Later ranges go directly to the address behind the redirects. */
   moveTo(url: string): void {
     if (this.location.kind !== 'http') return;
     // When that one expires, only its refusal will tell.
@@ -57,7 +57,7 @@ export class FileTransfer implements AsyncDisposable {
   #staged: StagedFile | undefined;
   #hash: IncrementalHash | undefined;
   #hashedTo = 0;
-  /** Bytes were written again that the hash may have passed: it must begin anew. */
+  /** Bytes below the hashed position were written again: the hash must restart. */
   #overwritten = false;
   #cached: CachedLocation | undefined;
   #asking: Promise<CachedLocation> | undefined;
@@ -101,8 +101,8 @@ export class FileTransfer implements AsyncDisposable {
   }
 
   /**
-   * Opens the part and starts the hash. `onOpen` is told once how many bytes were there before, and which
-   * ranges the plan had counted on in vain: somebody may have touched the part since.
+   * Opens the part and starts the hash. `onOpen` is called once with the number of held bytes and the
+   * ranges that the plan expected and the part lacks: it may have been changed since.
    */
   open(onOpen: (held: number, lost: readonly ByteRange[]) => void): Promise<void> {
     this.#opening ??= this.#open(onOpen).catch((error) => {
@@ -195,7 +195,7 @@ export class FileTransfer implements AsyncDisposable {
 
   /**
    * Compares the hash of what arrived with what it must be. On a mismatch the whole file is read once more
-   * before it is called wrong: the bytes on the disk decide, not what was hashed on the way.
+   * before it is called wrong: the bytes on disk decide, not those hashed during the transfer.
    */
   async verify(onSecondLook: () => void, signal: AbortSignal): Promise<ContentDigests | undefined> {
     const hash = this.#hash;
@@ -235,7 +235,7 @@ export class FileTransfer implements AsyncDisposable {
   }
 }
 
-/** Files are left that nobody will ever finish: better an error than a wait without end. */
+/** No connection will ever finish the remaining files: an error instead of an endless wait. */
 export function nobodyWorks(files: readonly FileTransfer[]): FetchError {
   const left = files.filter((transfer) => !transfer.settled).map(({ file }) => file.path);
   return new FetchError('BUG', `nobody works on what is left: ${left.slice(0, 5).join(', ')}`);

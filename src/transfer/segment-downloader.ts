@@ -7,12 +7,12 @@ import type { CachedLocation, FileTransfer } from './file-transfer.ts';
 import type { Segment } from './scheduling/segment.ts';
 import type { RunContext } from './transfer-context.ts';
 
-/** Statuses by which a host says that this URL is no good, whatever it thinks of the file. */
+/** Statuses that refuse the URL rather than the file. */
 const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
 
 /** What a segment's fetching means for the schedule, told while it happens. */
 export interface SegmentObserver {
-  /** A request for the segment goes out. */
+  /** A request for the segment is sent. */
   asked(): void;
   /** `written` bytes of the segment are on disk; `added` of them were not before. */
   wrote(written: number, added: number): void;
@@ -103,7 +103,7 @@ export class SegmentDownloader {
     const { ranges } = location;
     if (this.#hosts.refused(new URL(cached.location.url).origin, refusal, ranges)) return true;
     if (refusal !== 'no-ranges') return false;
-    // The host serves ranges of other files. Refused at two addresses in a row, this one is asked for whole.
+    // The host serves ranges of other files. After refusals at two addresses in a row, request this file whole.
     if (ranges === 'none') transfer.rangesServed();
     else transfer.rangesRefused(cached);
     return transfer.wholeOnly;
@@ -152,7 +152,7 @@ export class SegmentDownloader {
       const error = toFetchError(thrown);
       if (error.refusal === undefined || !isOfAddress(error)) throw error;
       transfer.forgetLocation(cached);
-      // An address that has served and is refused now has expired: a new one is no retry.
+      // An address that has worked and is now refused has expired: a new one does not count as a retry.
       if (!cached.worked && !this.#knowsBetter(cached, error, location, transfer)) throw error;
       emit({ type: 'trace', message: `${error.message}: asking for a new address` });
     }

@@ -3,7 +3,7 @@ import type { Segment } from './scheduling/segment.ts';
 /** Reason of an abort that only says: another connection has taken over, or the file is settled. */
 const TAKEN = new Error('another connection has taken over');
 
-/** A signal for every segment under way, by which its connection is told to let go of it. */
+/** An abort signal per active segment, to stop its connection. */
 export class SegmentSignals {
   readonly #controllers = new Map<Segment, AbortController>();
 

@@ -9,7 +9,7 @@ const OBSERVE_MS = 25;
 /** And while none come. */
 const LOOK_MS = 250;
 
-/** Lets the budget see what comes, and does what it says: connections let go of their segments, and people are told. */
+/** Feeds the adaptive concurrency and applies its decisions: stops connections and reports changes. */
 export class Steering {
   readonly #context: RunContext;
   readonly #schedule: Schedule;
@@ -82,7 +82,7 @@ export class Steering {
     this.#wakeup.wake();
   }
 
-  /** What is begun anew goes to another address, where there is one: one edge may starve us and the next not. */
+  /** Restarted requests go to another address if there is one: one edge may be starved and the next not. */
   #letGo(keep: number, now: number): void {
     if (keep === 0) this.#context.transport.elsewhere?.();
     for (const segment of this.#schedule.beyond(keep, now)) this.#signals.stop(segment);

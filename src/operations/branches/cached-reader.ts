@@ -96,7 +96,7 @@ export class CachedReader {
   }
 }
 
-/** A whole small file has to have its hash; of a piece nobody can say more than its length. */
+/** A whole small file must match its hash; of a range only the length can be checked. */
 function rightContent(bytes: Uint8Array, file: RemoteFile, start: number, end: number): boolean {
   if (bytes.length !== Math.min(end, file.size) - start) return false;
   if (start > 0 || end < file.size || file.digest === undefined) return true;

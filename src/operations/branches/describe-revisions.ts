@@ -52,7 +52,7 @@ export async function describeBranches(
       request.revision === undefined
         ? await tableOf(request, source, reader, signal)
         : await oneInFull(request, request.revision, source, reader, signal);
-    // Rows remark what they could not read; that the run was ended is no remark.
+    // Rows report what could not be read; an abort is not such a remark.
     signal.throwIfAborted();
     cache?.prune(environment.clock.now());
     return table;
@@ -110,7 +110,7 @@ async function tableOf(
   return { repo, rows, notes: [...notes, ...problems] };
 }
 
-/** A branch that cannot even be listed has a row that says so. */
+/** A branch that cannot be listed gets a row with the reason. */
 function unlistedRow({ kind, name, id }: NamedRef, reason: unknown): BranchRow {
   const said = reason instanceof Error ? reason.message : String(reason);
   const nothing = { files: [], bytes: 0, weightBytes: 0, formats: [], facts: {}, conflicts: [] };

@@ -14,7 +14,7 @@ export interface CheckedContents {
   readonly findings: readonly BlobFinding[];
   readonly files: number;
   readonly bytes: number;
-  /** Contents whose name is no hash, and of which there is no record either. */
+  /** Contents without a hash in their name or in a record. */
   readonly unknown: readonly string[];
 }
 

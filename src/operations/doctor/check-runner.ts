@@ -21,12 +21,12 @@ export class CheckRunner {
     this.#signal = signal;
   }
 
-  /** Something had to be tried again: what then works is worth a word all the same. */
+  /** A check needed retries: it is reported even if it passed. */
   noteRetry(why: string): void {
     this.#retried = why;
   }
 
-  /** False if the check failed. An abort is no result of a check: it is thrown on. */
+  /** False if the check failed. Rethrows an abort, which is not a result. */
   async look(name: CheckName, work: () => Finding | Promise<Finding>): Promise<boolean> {
     this.#signal.throwIfAborted();
     this.#retried = undefined;

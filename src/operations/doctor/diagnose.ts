@@ -102,7 +102,7 @@ async function checkNetwork(
     return openHttp({ ...access, hubTimeoutMs }, environment, emit, { ...more, observe });
   };
   const http = openClient();
-  // A kept connection that the other side closed meanwhile is tried again at once, and says nothing about the line.
+  // A kept connection that the server closed is retried at once; that says nothing about the network.
   const onRetry = (message: string, delayMs: number) => {
     if (delayMs > 0) examination.noteRetry(message);
   };

@@ -11,7 +11,7 @@ import type { CheckRunner } from './check-runner.ts';
 
 const BLOCK: Buffer = Buffer.alloc(2 ** 20, 'fetch doctor\n');
 const BLOCKS = 32;
-/** So long one waits for a slow disk. */
+/** Milliseconds to wait for a slow disk. */
 const MAX_GAP_MS = 5000;
 /** Bytes per second below which the disk is slower than most lines. */
 const SLOW = 20_000_000;
@@ -53,7 +53,7 @@ export async function checkDisk(
   });
 }
 
-/** A file that is gone again at the end, in a folder of its own. */
+/** A temporary file in a directory of its own. */
 async function tryWriting(
   folder: string,
   clock: Environment['clock'],

@@ -37,7 +37,7 @@ export interface AskedFor {
 
 /** What the looks at files need. */
 export interface FileParties extends ResolveParties, SpeedParties {
-  /** A new one each time: what was learned about an endpoint must not save the question. */
+  /** A new source each time, so that nothing learned about the endpoint skips the request. */
   readonly openSource: () => Source;
   /** Carries out one request, and again if that may help. */
   readonly trying: <T>(work: () => Promise<T>) => Promise<T>;

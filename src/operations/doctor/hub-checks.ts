@@ -18,7 +18,7 @@ import { onAbort } from '../../system/on-abort.ts';
 import type { Finding } from './check-runner.ts';
 
 const DAY_MS = 86_400_000;
-/** So early one is told of a certificate that ends: those of servers are renewed weeks before. */
+/** Days before the end of a certificate at which to warn: servers renew theirs weeks before. */
 const CERTIFICATE_DAYS = 7;
 /** The Date header has whole seconds, and answers take their time. */
 const SKEW_MS = 60_000;

@@ -1,7 +1,7 @@
 import type { ClientRequest } from 'node:http';
 import type { Clock } from '../../system/clock.ts';
 
-/** When the phases of one exchange ended, in milliseconds since it was asked for; undefined for what was not needed. */
+/** End of each phase of one exchange, in milliseconds since its request; undefined for phases that were skipped. */
 export interface Phases {
   lookup?: number;
   connect?: number;
@@ -12,7 +12,7 @@ export interface Phases {
   kept: boolean;
 }
 
-/** Watches one request, and hears of the phases of its connection. `phases` is filled in as the exchange goes on. */
+/** Observes the phases of one request. `phases` is filled in as they end. */
 export function watchPhases(
   outgoing: ClientRequest,
   clock: Clock,

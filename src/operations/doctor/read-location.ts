@@ -84,7 +84,7 @@ export interface TimedBytes {
   readonly response: HttpResponse;
 }
 
-/** How many bytes come in so long a time, at most those of the range. NETWORK where not a single one comes. */
+/** Bytes received within the time, at most those of the range. Throws NETWORK if there is none. */
 export async function timeLocation(
   http: HttpClient,
   location: HttpLocation,
@@ -102,7 +102,7 @@ export async function timeLocation(
   try {
     for await (const chunk of response.body) {
       bytes += (chunk as Buffer).length;
-      // What was asked for is read to its end: only then can the connection be kept.
+      // Read the response to its end, so that the connection can be kept.
       const enough = isPart ? bytes > length : bytes >= length;
       if (enough || clock.monotonic() - headMs > longestMs) break;
     }

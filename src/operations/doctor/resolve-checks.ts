@@ -15,7 +15,7 @@ import type { Finding } from './check-runner.ts';
 const MAX_HOPS = 5;
 const MAX_NOTICE = 200;
 
-/** Who is asked where a file is, and how. */
+/** The hub, the file, and how to ask for its location. */
 export interface ResolveParties {
   readonly http: HttpClient;
   readonly endpoint: string;
@@ -24,7 +24,7 @@ export interface ResolveParties {
   readonly signal: AbortSignal;
 }
 
-/** What the hub, or the hub behind it, says to `/resolve/`. Its body is not read. */
+/** The response of the hub, or of the hub it redirects to, to `/resolve/`. The body is not read. */
 interface ResolveAnswer {
   readonly response: HttpResponse;
   /** Hosts that sent the question on to another hub. */

@@ -22,7 +22,7 @@ const SEVERAL = 4;
 const SEVERAL_BYTES: number = 5 * MEBIBYTE;
 const ADDRESS_BYTES = MEBIBYTE / 2;
 const MAX_ADDRESSES = 8;
-/** No measurement goes on for longer, in milliseconds. */
+/** Longest measurement, in milliseconds. */
 const MAX_MS = 5000;
 /** Bytes per second of one connection below which it deserves a word. */
 const SLOW = 1_000_000;

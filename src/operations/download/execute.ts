@@ -43,7 +43,7 @@ export class WorkerThreads implements AsyncDisposable {
     this.transport = openTransport(settings, environment, emit);
   }
 
-  /** A thread takes a tenth of a second to start: time enough while the hub is asked. */
+  /** Starts a thread (a tenth of a second) while the hub resolves. */
   warmUp(): void {
     this.transport.warmUp();
   }
@@ -78,7 +78,7 @@ export async function executePlan(
     waitingFiles,
     largeConnections: Math.min(connections, largeConnections(settings)),
     bytesPerSecond: settings.bytesPerSecond,
-    // The hub was reached: a host of bytes that is not may be back soon, and what has come is worth the patience.
+    // The hub was reached, so an unreachable storage host is retried as often as other failures.
     retry: { ...settings.retry, unreachedTries: settings.retry.tries },
     clock: environment.clock,
     random: environment.random,

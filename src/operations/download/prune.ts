@@ -13,11 +13,11 @@ import { regularFile } from '../../system/disk/regular-file.ts';
 export interface StaleFiles {
   /** Ours, and still as they came: may be deleted. */
   readonly prunable: readonly ManifestFile[];
-  /** Ours once, and edited since: somebody else's now. */
+  /** Downloaded by us and edited since: kept. */
   readonly edited: readonly ManifestFile[];
 }
 
-/** Reads what earlier runs put there and the revision no longer has, and tells what is still as it came. */
+/** Hashes stale files and returns those that are unchanged since their download. */
 export async function findStaleFiles(
   directory: string,
   revision: Revision,
@@ -37,7 +37,7 @@ export async function findStaleFiles(
   return { prunable, edited };
 }
 
-/** Deletes what may be deleted, and says what is kept and why. */
+/** Deletes unchanged stale files, and reports what is kept and why. */
 export async function prune(
   directory: string,
   { prunable, edited }: StaleFiles,

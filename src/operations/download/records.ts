@@ -60,7 +60,7 @@ export function resolveFromRecords(place: Place, asked: Asked, emit: Emit): Reso
 interface Found {
   readonly revision: Revision;
   readonly known: Listing;
-  /** What was asked for is no revision, but a quantisation of this one. */
+  /** The request names a quantisation of this revision. */
   readonly isQuantisation: boolean;
 }
 
@@ -83,7 +83,7 @@ function inDirectory(place: Place, asked: Asked): Found {
   };
 }
 
-/** A snapshot counts if somebody wrote down what belongs there: only so it can be told whether it is whole. */
+/** A snapshot counts only with a record of its files: without one, completeness is unknown. */
 function inCache(place: Place, asked: Asked): Found {
   const { repo, revision: name } = asked;
   const places = new CachePaths(place.directory, repo);

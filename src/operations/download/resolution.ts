@@ -17,7 +17,7 @@ import { pickRevision } from './resolve-quantisation.ts';
 /** What a run is about, once that is pinned. */
 export interface Resolution {
   readonly revision: Revision;
-  /** What is to stand in the directory in the end. */
+  /** Files that the directory will hold. */
   readonly selected: readonly RemoteFile[];
   /** Asked when it is clear what has to be fetched. */
   listing(plan: Plan): Promise<Listing>;

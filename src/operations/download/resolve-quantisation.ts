@@ -39,7 +39,7 @@ export async function pickRevision(
   } catch (error) {
     const missing = error instanceof FetchError && error.code === 'NOT_FOUND';
     if (!missing) throw error;
-    // A name that is no quantisation is not worth two more requests.
+    // Skip two requests for a name that cannot be a quantisation.
     if (!asked.mayBeQuantisation && lastLabel(name) === undefined) throw error;
     const main = await source.resolve(repo, 'main', signal).catch(() => undefined);
     signal.throwIfAborted();

@@ -30,7 +30,7 @@ export async function reuseFiles(
   }
 }
 
-/** Undefined when the file stands there under its name; otherwise why it does not. */
+/** Undefined if the file was placed under its name; otherwise the reason. */
 async function copyOne(
   { file }: PlannedFile,
   localCopy: string,

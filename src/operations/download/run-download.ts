@@ -152,7 +152,7 @@ async function requireAccess(
   const wanted = plan.files.find(({ action }) => action === 'transfer');
   if (wanted === undefined) return;
   await source.locate(plan.revision, wanted.file, signal).catch((error: unknown) => {
-    // Anything else may pass before somebody downloads.
+    // Other failures may have passed by the time of the download.
     if (signal.aborted || (error instanceof FetchError && error.code === 'ACCESS')) throw error;
   });
 }
@@ -202,7 +202,7 @@ async function decide(
   return { plan: rest, listing: await aim.listing(rest) };
 }
 
-/** Nothing unless it is asked for; nothing either unless all files of the revision are known. */
+/** Undefined unless `prune` is set and all files of the revision are known. */
 async function staleFilesOf(
   { prune: wanted, directory }: DownloadRequest,
   revision: Revision,
@@ -218,7 +218,7 @@ async function staleFilesOf(
   return {};
 }
 
-/** For runs without the network, and so that a later `--prune` knows what was ours. */
+/** Recorded for offline runs, and so that a later `--prune` knows our files. */
 async function keepRecord(
   directory: string,
   { id: commit }: Revision,
@@ -228,7 +228,7 @@ async function keepRecord(
   if (listing.complete) await onDisk(directory, () => writeRecord(directory, commit, listing.files, left));
 }
 
-/** Whether a directory or a snapshot is already on record as what is asked for: then nothing is written, not even a lock. */
+/** Whether the records say that the directory or snapshot already holds the request: then nothing is written, not even a lock. */
 async function isSatisfied(
   request: DownloadRequest,
   aim: Pick<Resolution, 'revision' | 'selected'>,

@@ -53,7 +53,7 @@ export class ScanAdvice implements Disposable {
         : source.scan(revision, ended).catch(() => undefined);
   }
 
-  /** Says what has come by now. */
+  /** Reports the findings received so far. */
   async tell(emit: Emit, clock: Clock): Promise<void> {
     const late = new Promise<undefined>((resolve) => clock.after(SCAN_GRACE_MS, () => resolve(undefined)));
     const findings = (await Promise.race([this.#findings, late])) ?? [];
@@ -66,7 +66,7 @@ export class ScanAdvice implements Disposable {
     }
   }
 
-  /** Nobody asks any more. */
+  /** Stops the scan. */
   [Symbol.dispose](): void {
     this.#ended.abort(new Error('the run has ended'));
   }

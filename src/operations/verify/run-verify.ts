@@ -26,7 +26,7 @@ export interface VerifyProgress {
 }
 
 export interface VerifyOptions {
-  /** Read only what we have not hashed before, or what was touched since: by size, times and inode. */
+  /** Read only files that were not hashed before or have changed since, by size, times and inode. */
   readonly quick: boolean;
   readonly watch: VerifyProgress;
   readonly signal: AbortSignal;
@@ -106,7 +106,7 @@ async function check(
       const seen = compareMetadata(directory, file, records);
       if (seen === undefined) {
         const one = read(file);
-        // All are waited for below; one that fails before that is no surprise.
+        // All are awaited below; handles a rejection before that.
         one.catch(() => {});
         reading.push(one);
         continue;

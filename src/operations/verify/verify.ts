@@ -9,7 +9,7 @@ import { verify as runVerify, type VerifyProgress, verifyAgainstHub } from './ru
 export interface VerifyOptions extends Partial<TargetOptions>, HubOptions, RunOptions {
   /** Absolute, or relative to the working directory. */
   readonly directory: string;
-  /** Read only what we have not hashed before, or what was touched since: by size, times and inode. */
+  /** Read only files that were not hashed before or have changed since, by size, times and inode. */
   readonly quick?: boolean | undefined;
   /** Told what the check does, for progress: what it will read, what it has read, and of each file. */
   readonly watch?: Partial<VerifyProgress> | undefined;

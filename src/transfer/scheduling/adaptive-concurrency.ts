@@ -6,9 +6,9 @@ import { STARVED_RATE } from './fall-watch.ts';
 const START = 12;
 /** If the most is hardly above that, it is the number to begin with: the step would be too small to be measured. */
 const HARDLY_MORE = 1.2;
-/** Fewer are better only where the machine is what is full: from so many bytes per millisecond. */
+/** Fewer connections can be better only if the machine is the bottleneck: from this rate, in bytes per millisecond. */
 const FULL_MACHINE_RATE = 200_000;
-/** From so many bytes per millisecond, fewer are tried before more: that link has hardly anything more to give. */
+/** From this rate, in bytes per millisecond, fewer are tried before more: the link is nearly full. */
 const FULL_AT_ONCE_RATE = 350_000;
 /** Fewer than this are not tried for the sake of speed. */
 const MIN_CONNECTIONS = 4;
@@ -16,20 +16,20 @@ const MIN_CONNECTIONS = 4;
 const QUICK_MS = 75;
 /** And if it is not. */
 const LONG_MS = 500;
-/** A change by this factor, up or down, is no noise. */
+/** A change by this factor, up or down, is not noise. */
 const CLEAR = 1.4;
 /** Throughput must rise by this factor for more connections to be worth having. */
 const WORTHWHILE = 1.1;
-/** Where the machine is what is full, fewer are kept unless they bring less by this factor: each costs work at both ends. */
+/** On a full machine, fewer are kept unless the rate falls below this factor: each connection costs work at both ends. */
 const WORTHWHILE_FEWER = 0.98;
-/** New connections that have brought nothing by then are not waited for. */
+/** Milliseconds to wait for the first bytes of new connections. */
 const SETTLE_MS = 1500;
 /** How long a number that proved best is kept before others are tried; doubles while it proves best again. */
 const HOLD_MS = 4000;
 const MAX_HOLD_MS = 32_000;
-/** After a refusal, growth pauses for so long; doubles with the next. */
+/** Milliseconds without growth after a refusal; doubles with each. */
 const TROUBLE_HOLD_MS = 10_000;
-/** A number that was refused is not tried again for so long. */
+/** Milliseconds before a refused number is tried again. */
 const REFUSED_MS = 60_000;
 /** Troubles within this time are one. */
 const SAME_TROUBLE_MS = 1000;
@@ -112,7 +112,7 @@ export class AdaptiveConcurrency {
       if (step.holdUntil !== undefined) this.#hold(step.holdUntil);
       return { from, to: step.limit, drop: step.drop, insteadOf: step.insteadOf };
     }
-    // Silence is the watch's business: what is measured here begins and ends with bytes.
+    // `Collapses` handles silence; measurements here start and end with bytes.
     const came = bytes > this.#seen;
     this.#seen = bytes;
     if (this.#collapses.busy || !came) return undefined;
@@ -192,7 +192,7 @@ export class AdaptiveConcurrency {
         this.#holdMs = HOLD_MS;
         return this.#tryMore(now, rate);
       }
-      // So much less is a collapse, if it lasts longer than requests wait for their first bytes.
+      // A fall this deep is a collapse if it lasts longer than the wait for first bytes.
       if (gain <= COLLAPSED_GAIN && elapsed < COLLAPSED_MS) return false;
       if (gain <= COLLAPSED_GAIN) {
         this.#found = this.#collapses.tooMany(now, before.limit, this.#limit);
@@ -215,7 +215,7 @@ export class AdaptiveConcurrency {
     return true;
   }
 
-  /** Fewer may be better where the machine is what is full. False if that is not to be tried. */
+  /** Tries fewer connections, for a full machine. False if there is no reason to. */
   #tryFewer(now: number, rate: number): boolean {
     const fewer = Math.max(MIN_CONNECTIONS, Math.floor(this.#limit / 2));
     if (fewer >= this.#limit || rate < FULL_MACHINE_RATE) return false;

@@ -1,14 +1,14 @@
 import { Descent, type Drop } from './descent.ts';
 import { type Fall, FallWatch, type Look } from './fall-watch.ts';
 
-/** After a collapse, the number stays for so long; doubles with the next. */
+/** Milliseconds that the number is kept after a collapse; doubles with each. */
 const HOLD_MS = 15_000;
 const MAX_HOLD_MS = 600_000;
-/** And a number that collapsed is not tried again for so many times as long. */
+/** A number that collapsed is not tried again for this many times as long. */
 const AVOIDED_FACTOR = 8;
 /** After a false alarm, before more are tried. */
 const AFTER_ALARM_MS = 4000;
-/** Two silences within this time, each ended by fewer connections, are no chance. */
+/** Two silences within this time that fewer connections ended are not chance. */
 const SILENCES_MS = 60_000;
 
 /** What is to be done about a collapse now. */
@@ -21,10 +21,10 @@ export interface CollapseStep {
   readonly insteadOf: number | undefined;
 }
 
-/** Finds out when connections are so many that all of them starve, and which number does better. Pure. */
+/** Detects when too many connections starve each other, and finds a better number. Pure. */
 export class Collapses {
   readonly #falls: FallWatch;
-  /** Under way down from a number; `said` is what people are told. */
+  /** Descending from a number of connections; `said` is the message for people. */
   #descent: { readonly steps: Descent; readonly from: number; readonly said: number } | undefined;
   /** The smallest number that collapsed lately. */
   #avoided: { readonly limit: number; readonly until: number } | undefined;
@@ -104,7 +104,7 @@ export class Collapses {
     return Math.floor((limit + this.#avoided.limit) / 2);
   }
 
-  /** The server has said what is too much: nothing is to be found out. */
+  /** The server named its limit: stop searching. */
   cancel(): void {
     this.#descent = undefined;
   }

@@ -1,23 +1,23 @@
 import type { Fall } from './fall-watch.ts';
 
-/** Fewer than this are tried only when so many do not help. */
+/** Fewer are tried only if this many do not help. */
 const FEW = 4;
 /** Throughput must rise by this factor for fewer connections to be the cure. */
 const CURED = 1.5;
-/** A rise by so much needs no longer look. */
+/** A rise by this factor needs no longer measurement. */
 const CLEARLY_CURED = 4;
-/** A part of what is expected is enough to stop at. */
+/** Part of the expected rate at which the search stops. */
 const ENOUGH = 0.25;
-/** Connections that bring so much each, in bytes per millisecond, do not stand in each other's way. */
+/** Connections at this rate, in bytes per millisecond, do not starve each other. */
 const HEALTHY_RATE = 400;
 const QUICK_MS = 300;
 const STEP_MS = 1000;
-/** New connections that have brought nothing by then are not waited for. */
+/** Milliseconds to wait for the first bytes of new connections. */
 const SETTLE_MS = 1500;
 /** Who waits for a silent server is not disturbed more often. */
 const SILENCE_MS = 10_000;
 
-/** Connections that are to end now: none, those above the limit, or all, to be made anew. */
+/** Connections to close now: none, those above the limit, or all, to be reopened. */
 export type Drop = 'none' | 'excess' | 'all';
 
 /** What a step down comes to. */
@@ -25,7 +25,7 @@ export type Verdict =
   | { readonly kind: 'wait' }
   /** On with fewer. `all` connections are made anew, or only those go that are too many. */
   | { readonly kind: 'fewer'; readonly limit: number; readonly drop: Drop }
-  /** So many bring more; the smallest number that did not is `collapsed`. */
+  /** This number brings more; `collapsed` is the smallest number that did not. */
   | { readonly kind: 'cured'; readonly limit: number; readonly collapsed: number }
   /** It is not the number of connections. `resumed`: all is as it was before. */
   | { readonly kind: 'false alarm'; readonly resumed: boolean };
@@ -109,7 +109,7 @@ export class Descent {
     return Math.min(...this.#tried.map(({ limit }) => limit).filter((limit) => limit > good));
   }
 
-  /** Connections that starve lose nothing by being made anew, and may then lead to another address. */
+  /** Starving connections lose nothing by being reopened, and may reach another address. */
   #drop(each: number): Drop {
     return this.#fall.kind === 'silent' || each >= HEALTHY_RATE ? 'excess' : 'all';
   }

@@ -15,7 +15,7 @@ export interface DescriptorPlan {
   readonly waitingFiles: number;
 }
 
-/** How many connections and waiting files fit into so many free descriptors; undefined: nobody knows, all of them. */
+/** How many connections and waiting files fit into the free descriptors; all of them if their number is unknown. */
 export function fitDescriptors(free: number | undefined, connections: number): DescriptorPlan {
   if (free === undefined) return { connections, waitingFiles: MAX_WAITING };
   const room = free - RESERVED;
@@ -31,12 +31,12 @@ export function isDescriptorShortage({ cause }: FetchError): boolean {
   return code === 'EMFILE' || code === 'ENFILE';
 }
 
-/** So long nobody begins anything: others give back theirs soon. */
+/** Pause before new work after a shortage: other connections release descriptors soon. */
 const SHORTAGE_MS = 100;
-/** In a row, while nobody else is at work. */
+/** Consecutive shortages while no other connection works. */
 const MAX_ALONE = 20;
 
-/** How many connections may be at work: fewer when descriptors run out, until what is left can work. */
+/** Limits the connections at work when descriptors run out, until the rest can work. */
 export class DescriptorGuard {
   #allowed: number;
   #working = 0;
@@ -63,7 +63,7 @@ export class DescriptorGuard {
     this.#alone = 0;
   }
 
-  /** A connection at work found no descriptor. False if even one alone has found none, again and again. */
+  /** A connection found no free descriptor. False if a single connection fails repeatedly, too. */
   short(now: number): boolean {
     this.#closedUntil = now + SHORTAGE_MS;
     this.#allowed = Math.max(1, Math.min(this.#allowed, Math.floor(this.#working / 2)));

@@ -1,6 +1,6 @@
 /** Throughput is summed over slots of this length, in milliseconds. */
 const SLOT_MS = 500;
-/** And judged over so many of them: longer than a request waits for its first byte, or waves look like falls. */
+/** Periods per judgement: longer than the wait for a first byte, or waves would look like falls. */
 const WINDOW_SLOTS = 4;
 /** So far back throughput is remembered. */
 const MEMORY_MS = 60_000;
@@ -8,13 +8,13 @@ const MEMORY_MS = 60_000;
 const FALL = 4;
 /** Fewer bytes per millisecond and connection than this, from the start, make us wonder whether fewer do better. */
 export const STARVED_RATE = 100;
-/** Nothing at all for so long is silence. */
+/** Milliseconds without any byte that count as silence. */
 const SILENT_MS = 5000;
-/** Who did not look for so long was halted, and knows nothing of the time between. */
+/** After a gap of this length between two observations the process was suspended: the time between is ignored. */
 const HALTED_MS = 2000;
-/** New connections that have brought nothing by then are not waited for. */
+/** Milliseconds to wait for the first bytes of new connections. */
 const READY_MS = 3000;
-/** After a false alarm, none for so long; doubles with the next. */
+/** Milliseconds without an alarm after a false one; doubles with each. */
 const QUIET_MS = 30_000;
 const MAX_QUIET_MS = 600_000;
 
@@ -92,7 +92,7 @@ export class FallWatch {
     return undefined;
   }
 
-  /** What was taken for a collapse was none: what is now is what there is. */
+  /** The alarm was false: the current rate is the new normal. */
   falseAlarm(now: number): void {
     this.#best = [];
     this.#restart();
@@ -101,7 +101,7 @@ export class FallWatch {
     this.#quietMs = Math.min(this.#quietMs * 2, MAX_QUIET_MS);
   }
 
-  /** What so many connections should bring, by the best of the last minute; 0 if nothing is known. */
+  /** Expected rate of this many connections, by the best of the last minute; 0 if unknown. */
   expected(now: number, active: number): number {
     this.#best = this.#best.filter(({ at }) => now - at < MEMORY_MS);
     return Math.max(0, ...this.#best.map((one) => one.rate * Math.min(1, active / one.active)));

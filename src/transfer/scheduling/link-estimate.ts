@@ -5,7 +5,7 @@ const MIB = 1024 * 1024;
  * take a fifth of a connection's time at the most.
  */
 const WAITS = 4;
-/** Bytes; beyond it a longer request gains nothing, and what it leaves behind when it breaks is large. */
+/** Bytes. A longer request gains nothing and loses more when it breaks. */
 const LARGEST = 64 * MIB;
 /** Weight of a new measurement of the wait, and of the rate, which is measured far more often. */
 const WAIT_WEIGHT = 0.2;

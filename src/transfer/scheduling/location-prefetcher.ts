@@ -2,13 +2,13 @@ import type { Schedule } from './schedule.ts';
 
 /**
  * Asks where the next small files are while others arrive: a small file costs two round trips, and one of
- * them can be spent in the shadow of another file's. As many are asked for ahead as are on their way.
+ * them overlaps another transfer. As many are located ahead as are being transferred.
  */
 export class LocationPrefetcher {
   readonly #schedule: Schedule;
   readonly #locate: (file: number) => Promise<unknown>;
   readonly #connections: number;
-  /** Files that were asked for and have not begun. */
+  /** Located files whose transfer has not started. */
   readonly #asked = new Set<number>();
   #trouble = false;
 
@@ -18,14 +18,14 @@ export class LocationPrefetcher {
     this.#locate = locate;
   }
 
-  /** The bytes of this file are asked for: it is known where they are, and another file may be looked for. */
+  /** A request for bytes of this file was sent, so its location is known and the next file can be located. */
   asked(file: number): void {
     this.#asked.delete(file);
     if (this.#trouble || this.#asked.size >= this.#connections) return;
     for (const next of this.#schedule.nextSmall(this.#connections)) {
       if (this.#asked.has(next)) continue;
       this.#asked.add(next);
-      // Whoever fetches the file will ask again, and deal with it. A server in trouble is not asked ahead of need.
+      // The connection that transfers the file will ask again and handle the error. Do not prefetch from a failing server.
       this.#locate(next).catch(() => {
         this.#trouble = true;
       });

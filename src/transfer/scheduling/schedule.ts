@@ -21,10 +21,10 @@ const SMALL_FILE_BYTES = 8 * MIB;
 const WORTH_CUTTING = 1.5;
 /** What will be there so soon is not worth stealing, however near the server is. */
 const SOON_MS = 1000;
-/** Of a segment that has only just begun nobody can tell how long it takes. */
+/** A segment that has just started has no estimate. */
 const YOUNG_MS = 1500;
 const RATE_WINDOW_MS = 200;
-/** What the connections at work will have taken by then is not worth a new connection, which begins slowly. */
+/** Work that the active connections finish within this time is not worth a new connection, which starts slowly. */
 const WARM_MS = 500;
 
 /** What a connection gets: a segment to work on, and the segment it was cut off from, if any. */
@@ -54,7 +54,7 @@ export class Schedule {
   readonly #time = new StallClock();
   readonly #link = new LinkEstimate();
   #smallActive = 0;
-  /** The most connections that were at work on large files at once: so many connections are warm. */
+  /** Maximum of connections that worked on large files at once: that many are warm. */
   #warm = 0;
   /** Fastest segment lately, in bytes per millisecond: what a thief may hope for. */
   #bestRate = 0;
@@ -107,7 +107,7 @@ export class Schedule {
     return count;
   }
 
-  /** Segments of large files beyond so many, the slowest first: for connections that are to let go of theirs. */
+  /** Segments of large files beyond the limit, slowest first: their connections are to stop. */
   beyond(count: number, monotonic: number): Segment[] {
     const now = this.#timeAt(monotonic);
     // What comes as one whole answer would have to come again from its start.
@@ -171,7 +171,7 @@ export class Schedule {
     this.#bestRate = Math.max(work.rate, this.#bestRate * 0.98);
   }
 
-  /** A connection is done with its segment. What it did not fetch goes back to the head of the queue. */
+  /** A connection has ended its segment. The rest of it returns to the head of the queue. */
   release(segment: Segment): void {
     const work = segment as TrackedSegment;
     if (!this.#active.delete(work)) return;
@@ -294,7 +294,7 @@ export class Schedule {
     }
     if (victim === undefined) return undefined;
     const tail = trackSegment(victim.file, cut, victim.end, victim.small);
-    // A server that is slow to begin is not asked anew again and again: each time it gets longer.
+    // Double the stall limit at each takeover: a slow first byte must not cause endless re-requests.
     if (isStalled(victim, now)) tail.stallLimitMs = 2 * victim.stallLimitMs;
     // Tries are counted for the place. To take it over is none: it would use up what others may still need.
     if (cut === victim.position) tail.tried = victim.tried ?? 0;

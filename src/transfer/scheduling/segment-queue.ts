@@ -1,4 +1,4 @@
-/** First in, first out, except for what is given back: that goes first. Every step is cheap at any length. */
+/** First in, first out; returned segments go first. Every operation is cheap at any length. */
 export class SegmentQueue<TrackedSegment extends { readonly file: number; position: number; end: number }> {
   #waiting: TrackedSegment[] = [];
   #head = 0;
@@ -50,7 +50,7 @@ export class SegmentQueue<TrackedSegment extends { readonly file: number; positi
     return work;
   }
 
-  /** Adds to a piece that was taken those that follow it in its file, until it has so many bytes. */
+  /** Extends a taken segment by those that follow it in its file, up to `bytes`. */
   lengthen(work: TrackedSegment, bytes: number): void {
     while (work.end - work.position < bytes) {
       const next = this.at(0);

@@ -1,6 +1,6 @@
 /** Silent for this long, a segment is believed to be lost and may be taken whole. */
 const LOST_MS = 5000;
-/** A segment without a byte for so long is no slow one: nobody knows when it begins. */
+/** A segment without a byte for this long has no known rate. */
 const SILENT_MS = 1000;
 
 /**
@@ -28,7 +28,7 @@ export interface TrackedSegment extends Segment {
   askedAt: number;
   /** Bytes per millisecond, smoothed; 0 until measured. */
   rate: number;
-  /** Of the measurement under way; undefined before the first byte, whose wait is no matter of rate. */
+  /** Start of the current measurement; undefined before the first byte, because its wait is not part of the rate. */
   windowStart: number | undefined;
   windowBytes: number;
   /** Silence after which the segment counts as lost. */

@@ -28,7 +28,7 @@ export function splitPoint(
   const remaining = end - position;
   const rate = currentRate(victim, now);
   const hoped = Math.max(rate, bestRate);
-  // Nothing has come yet and nothing is known: one half each. Of one that will try again, the beginning is its own.
+  // Without a byte there is no estimate: split in halves. A connection that will retry keeps the first half.
   const kept =
     rate === 0 || victim.waiting === true
       ? remaining / 2

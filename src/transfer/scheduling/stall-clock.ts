@@ -1,10 +1,10 @@
-/** So long a silence of all connections is nothing to wonder about. */
+/** Gaps up to this length are normal and do not stop the clock. */
 const QUIET_MS = 500;
 /** The longest silence that is put down to the machine. */
 const MAX_GAP_MS = 1500;
 
 /**
- * The time by which connections are compared. It stands still while none of them is heard of: a disk that takes
+ * The time by which connections are compared. It stops while none of them makes progress: a disk that takes
  * no more for a second, or a machine that was halted, makes every connection look slow, and there is nothing to
  * gain from taking work from one to give it to another. Milliseconds.
  */

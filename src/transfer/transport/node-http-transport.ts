@@ -27,7 +27,7 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     this.#limiter = limiter;
   }
 
-  /** `onHead` is told which origin answered, and whether it was exactly the plain 206 that was asked for. */
+  /** `onHead` receives the origin of the response, and whether it was exactly the requested plain 206. */
   async bring(
     job: HttpJob,
     observer: RangeObserver,

@@ -8,7 +8,7 @@ const MAX_STEP_BYTES = 64 * 1024;
 const MIN_STEP_BYTES = 2 * 1024;
 
 /**
- * A token bucket over all connections of a thread. Whoever takes more than there is leaves a debt and is
+ * A token bucket over all connections of a worker. A reader that takes more than available leaves a debt and is
  * told how long to wait until it is paid; those who come later wait longer. So everybody is served in turn,
  * and the sum is exact.
  */
@@ -37,7 +37,7 @@ export class RateLimiter {
     return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#bytesPerMs);
   }
 
-  /** Of what was taken, so many bytes never came. */
+  /** Refunds reserved bytes that were not received. */
   giveBack(bytes: number): void {
     this.#tokens += bytes;
   }
@@ -50,7 +50,7 @@ export class RateReservation {
   #left: number;
   #paid = 0;
 
-  /** For an answer of so many bytes. Without a limiter, there is never anything to wait for. */
+  /** Reserves the bytes of one response. Without a limiter there is no wait. */
   constructor(limiter: RateLimiter | undefined, bytes: number) {
     this.#limiter = limiter;
     this.#left = bytes;
@@ -61,12 +61,12 @@ export class RateReservation {
     return this.#pay();
   }
 
-  /** The answer is another than was asked for: so many bytes are to come. */
+  /** The response differs from the request: this many bytes are expected. */
   expect(bytes: number): void {
     this.#left = bytes;
   }
 
-  /** So many bytes were read: how long to wait with the next read, in milliseconds. */
+  /** Records bytes read; returns the milliseconds to wait before the next read. */
   received(bytes: number): number {
     this.#paid -= bytes;
     this.#left -= bytes;

@@ -37,7 +37,7 @@ export interface RangeObserver {
   movedTo(url: string): void;
 }
 
-/** The bytes to ask for: what the window wants, or the one range that the address is good for. */
+/** The range to request: the window, or the one range that the address is signed for. */
 export function askedRange({ location, window }: HttpJob): ByteRange {
   return location.range ?? { start: window.position, end: window.end };
 }

@@ -84,7 +84,7 @@ export class Recorder {
       if (isMuch) chunks = [];
       else chunks.push(chunk);
     });
-    // Whoever reads the answer hears of the failure too; here it is only written down.
+    // The reader of the response handles the failure; here it is only recorded.
     body.on('error', ({ code, message }: NodeJS.ErrnoException) => {
       exchange.error = { code, message };
     });

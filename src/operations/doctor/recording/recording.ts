@@ -64,7 +64,7 @@ export interface Recorded {
   readonly proxy: boolean;
   readonly asked: { readonly type: string; readonly id: string; readonly revision: string } | undefined;
   readonly checks: readonly Check[];
-  /** Texts that are known to be secret: none of them is left, wherever it stands. */
+  /** Known secrets: removed wherever they occur. */
   readonly secrets: readonly string[];
 }
 
@@ -191,7 +191,7 @@ export function accountTexts({ exchanges }: Recorder): string[] {
 
 const MIN_SECRET = 3;
 
-/** The last net: what is known to be secret is in no text of the document. */
+/** Last check: removes known secrets from every text of the document. */
 function without(recording: Recording, secrets: readonly string[]): Recording {
   const known = [...new Set(secrets)]
     .filter((secret) => secret.length >= MIN_SECRET)

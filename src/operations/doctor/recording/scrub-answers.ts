@@ -1,7 +1,7 @@
 import { knownWords } from './known-words.ts';
 import { isPlainHeaderName, type NameScrubber } from './scrub-names.ts';
 
-/** Headers that are told, each with the values that it may have; any other value is told by its length. */
+/** Recorded headers with their allowed values; of other values only the length is recorded. */
 const HEADERS: Readonly<Record<string, RegExp>> = {
   'accept-ranges': /^(?:bytes|none)$/,
   age: /^\d{1,9}$/,
@@ -48,7 +48,7 @@ const REQUEST_VALUES: Readonly<Record<string, RegExp>> = {
   'x-hf-download-counter': /^1$/,
 };
 
-/** What is told of the answers of hubs and storages, and of the questions: only what is known to be harmless. */
+/** Scrubs requests and responses: only what is known to be harmless stays. */
 export class AnswerScrubber {
   readonly #names: NameScrubber;
 

@@ -1,9 +1,9 @@
 import { isKnown } from './known-words.ts';
 
-/** Hubs, mirrors and storages that everybody uses: their names identify nobody. */
+/** Public hubs, mirrors and storages: their names identify no user. */
 const PUBLIC_HOSTS =
   /^(?:huggingface\.(?:co|com|cn)|hf\.co|(?:[a-z0-9-]+\.)*(?:hf|huggingface)\.co|(?:[a-z-]+\.)?xethub\.hf\.co|hf-mirror\.com|(?:[a-z0-9-]+\.)?modelscope\.(?:cn|ai))$/;
-/** What stands in the paths of every hub and storage. */
+/** Path components of every hub and storage. */
 const PATH_WORDS = new Set(
   `api models datasets spaces resolve resolve-cache tree refs heads tags pr convert parquet revision raw main
   whoami-v2 xet-read-token xet-bridge-us repos xorbs default`.split(/\s+/),
@@ -20,7 +20,7 @@ const HEX = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 /** Names of parameters that hubs and storages use. */
 const PARAMETERS =
   /^(?:recursive|expand(?:\[\])?|limit|cursor|securityStatus|blobs|etag|download|user_id|xip|repo_id|X-Xet-(?:Cas-Uid|Session-Id|Signed-Range)|X-Amz-(?:Algorithm|Content-Sha256|Credential|Date|Expires|Security-Token|Signature|SignedHeaders)|response-content-(?:type|disposition)|Expires|Policy|Signature|Key-Pair-Id|Hash-Algorithm|response-cache-control|x-id|versionId)$/;
-/** Values of parameters that say how something was asked, and nothing about who asked. */
+/** Parameters whose values describe the request and not the user. */
 const PLAIN_VALUES: Readonly<Record<string, RegExp>> = {
   recursive: /^(?:true|1)$/,
   expand: /^(?:true|false|private|gated|downloads|likes|lastModified|sha|pipeline_tag|siblings)$/,

@@ -6,10 +6,10 @@ import { ensureDirectory } from '../../../system/disk/make-directory.ts';
 import { writeAtomically } from '../../../system/disk/write-atomically.ts';
 import { RECORDING, type Recording } from './recording.ts';
 
-/** So many bytes of a recording say that it is one. */
+/** Bytes at the start of a file that identify a recording. */
 const HEAD_BYTES = 200;
 
-/** USAGE for a file that is there and is no recording: only an older recording is replaced. */
+/** Throws USAGE if the file exists and is not a recording: only a recording is replaced. */
 export async function refuseOtherFile(path: string): Promise<void> {
   const head = await onDisk(path, () => readHead(path));
   if (head === undefined || head.includes(`"what": "${RECORDING}"`)) return;

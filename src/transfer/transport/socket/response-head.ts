@@ -1,6 +1,6 @@
 import type { ResponseHead } from '../../../http/head-parser.ts';
 
-/** Why a 206 is not the plain one that was asked for; undefined if it is. */
+/** Why a 206 is not the plain requested one; undefined if it is. */
 export function rangeProblem(
   head: ResponseHead,
   start: number,

@@ -8,7 +8,7 @@ import type { Phase } from '../../../http/network-error.ts';
  */
 let shared: Buffer | undefined;
 
-/** What the user of a connection is told. */
+/** Callbacks of a connection. */
 export interface SocketListener {
   /** The bytes are only there during the call. */
   data(chunk: Buffer): void;
@@ -72,7 +72,7 @@ export class SocketConnection {
     socket.on('error', (error) => {
       this.#error ??= error;
     });
-    // The server will send no more: nothing of ours is left to say either.
+    // The server has ended its side: close ours.
     socket.on('end', () => socket.destroy());
     socket.on('close', () => this.#ended(this.#error));
     // Only what a tunnel of a proxy brings comes this way.
@@ -111,7 +111,7 @@ export class SocketConnection {
     this.#socket.write(request, 'latin1');
   }
 
-  /** Nobody uses it now: what comes unasked ends it, and it keeps no process alive. */
+  /** Idle: unexpected data closes it, and it does not keep the process alive. */
   release(): void {
     this.#listener = undefined;
     this.served += 1;
@@ -126,7 +126,7 @@ export class SocketConnection {
     this.#socket?.resume();
   }
 
-  /** Ends at once, in whatever phase it is; the listener is told. */
+  /** Closes at once, in any phase; the listener is called. */
   destroy(error?: Error): void {
     this.#error ??= error;
     if (this.#socket === undefined) this.#connecting.abort(error);

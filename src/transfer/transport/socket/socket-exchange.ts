@@ -23,7 +23,7 @@ export class UnsupportedResponse extends Error {
 }
 
 export interface SocketExchangeEnd {
-  /** So many bytes have come, head included. */
+  /** Bytes received, head included. */
   readonly received: (bytes: number) => void;
   readonly answered: (status: number) => void;
   readonly done: (reusable: boolean) => void;
@@ -59,7 +59,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   #over = false;
   /** The answer is of no use, and no byte of it is on its way any more. */
   #spent = false;
-  /** No byte of an answer has come. */
+  /** No byte of a response was received. */
   silent = true;
 
   constructor(
@@ -80,7 +80,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
     this.#written = job.window.position;
   }
 
-  /** The range was promised, and no byte of it has come. */
+  /** The head was received, but no byte of the body. */
   get empty(): boolean {
     return this.#head !== undefined && this.#offset === this.#asked.start;
   }
@@ -195,7 +195,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   }
 }
 
-/** Whether so many bytes are the whole body. Only asked of answers that have one. */
+/** Whether this many bytes are the whole body. Only for responses with one. */
 function isWhole({ status, headers }: ResponseHead, bodyBytes: number): boolean {
   if (status < 300 || status === 304 || headers.has('transfer-encoding')) return false;
   return headers.get('content-length') === String(bodyBytes);

@@ -20,7 +20,7 @@ import { WriteCoalescer } from './write-coalescer.ts';
 const READ_BYTES = 1024 * 1024;
 /** Idle connections beyond this are closed; servers close them after some seconds anyway. */
 const MAX_IDLE = 64;
-/** An address from which nothing came for so long when its request was given up is a slow one. */
+/** An address is slow if nothing was received for this long when its request was stopped. */
 const SLOW_MS = 5000;
 
 export interface SocketTransportOptions {
@@ -38,8 +38,8 @@ export interface SocketTransportOptions {
 
 /**
  * The fast transport: its own HTTP/1.1 on plain sockets with large reads and synchronous writes. Takes
- * only a 206 with exactly the Content-Range and Content-Length that were asked for, and rejects with
- * OddAnswer for every other answer that is no refusal.
+ * only a 206 with exactly the requested Content-Range and Content-Length, and rejects with
+ * UnsupportedResponse for every other response that is not a refusal.
  */
 export class SocketTransport implements Transport<HttpLocation> {
   readonly #options: SocketTransportOptions;
@@ -126,7 +126,7 @@ export class SocketTransport implements Transport<HttpLocation> {
       const exchange = new SocketExchange(job, observer, parties, {
         received: (bytes) => {
           const delay = allowance.received(bytes);
-          // A head that only drips is no progress.
+          // Bytes of the head are not progress.
           if (phase === 'body') watch.touch(delay);
           heardAt = clock.monotonic() + delay;
           if (delay === 0) return;
@@ -154,7 +154,7 @@ export class SocketTransport implements Transport<HttpLocation> {
         broken: (error) => {
           if (exchange.silent) traced('failed');
           const cause = error ?? new Error('the connection was closed');
-          // Before the first byte of an answer, the end of a kept connection is nobody's fault.
+          // A server may close an idle connection at any time: not an error before the first byte of a response.
           const idleEnd = reused && exchange.silent && error === undefined;
           const named = idleEnd ? Object.assign(cause, { code: 'ECONNRESET' }) : cause;
           if (exchange.empty || (exchange.silent && !reused && !signal.aborted)) avoid();
@@ -211,7 +211,7 @@ export class SocketTransport implements Transport<HttpLocation> {
     return address === undefined || this.#dialer.favours(new URL(origin).hostname, address);
   }
 
-  /** Undefined if one of the values must not stand in a header. */
+  /** Undefined if a value is not allowed in a header. */
   #requestText(
     url: URL,
     { location }: HttpJob,

@@ -1,4 +1,4 @@
-/** So much is written at once. */
+/** Bytes per write. */
 const JOINED_BYTES = 512 * 1024;
 /** Pieces of this size are written as they are: without TLS, a read brings up to a mebibyte. */
 const LARGE_BYTES = 64 * 1024;
@@ -12,7 +12,7 @@ export interface WriteTarget {
 /**
  * Joins pieces that follow one another into one write. TLS hands over 16 KiB at a time, and a call to the
  * system for each costs more than to copy them. One joiner serves all connections of a thread, which take
- * turns of many pieces: what one has left is written when another begins, or when all have had their turn.
+ * turns of many targets: the rest of one is written when another starts, or after all have had a turn.
  */
 export class WriteCoalescer {
   #buffer: Buffer | undefined;

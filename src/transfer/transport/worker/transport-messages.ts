@@ -8,12 +8,12 @@ import type { RangeJob } from '../transport.ts';
 /** Which transport carries bytes: `auto` lets the strict one serve hosts that have answered cleanly. */
 export type TransportChoice = 'auto' | 'core' | 'raw';
 
-/** What an I/O thread is told when it starts. */
+/** Settings of an I/O worker. */
 export interface TransportSettings {
   readonly userAgent: string;
   readonly stallTimeoutMs: number;
   readonly choice: TransportChoice;
-  /** Bytes per second over all connections of the thread; undefined for as fast as it goes. */
+  /** Bytes per second over all connections of the worker; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   /** Proxies, authorities, allowed hosts; undefined for the plain way. */
   readonly network?: NetworkSettings | undefined;
@@ -28,7 +28,7 @@ export type TransportCommand =
     } & Omit<RangeJob, 'window'>)
   /** The window ends earlier now. */
   | { readonly op: 'narrow'; readonly id: number; readonly end: number }
-  /** The answer to `whole`: what is wanted of the file now. */
+  /** The reply to `whole`: the current window. */
   | { readonly op: 'widen'; readonly id: number; readonly range: ByteRange }
   | { readonly op: 'abort'; readonly id: number }
   /** New connections go to other addresses of their hosts. */
@@ -39,7 +39,7 @@ export type TransportReply =
   | { readonly kind: 'wrote'; readonly id: number; readonly range: ByteRange }
   | { readonly kind: 'whole'; readonly id: number }
   | { readonly kind: 'moved'; readonly id: number; readonly url: string }
-  /** `last`: what was written since the last word of it. */
+  /** `last`: bytes written since the last report. */
   | { readonly kind: 'done'; readonly id: number; readonly last: ByteRange | undefined }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
   | { readonly kind: 'trace'; readonly message: string }

@@ -4,7 +4,7 @@ import type { RangeObserver, RangeWindow, Transport } from '../transport.ts';
 import type { TransportCommand, TransportReply } from './transport-messages.ts';
 import { toPlainError } from './transport-messages.ts';
 
-/** Writes are reported together: after so many bytes, or so many milliseconds. */
+/** Writes are reported in batches: after this many bytes or milliseconds. */
 const REPORT_BYTES = 2 * 1024 * 1024;
 const REPORT_MS = 40;
 
@@ -87,7 +87,7 @@ class Job implements RangeObserver {
     return this.#controller.signal;
   }
 
-  /** All that is still wanted of it has come, though the request was for more. */
+  /** The window is filled although the request was for more. */
   get isDone(): boolean {
     return this.#isDone;
   }

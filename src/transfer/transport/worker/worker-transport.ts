@@ -212,7 +212,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     void this.#end(error);
   }
 
-  /** Nobody hears of the end before the last thread is gone: until then it may write to files that are closed. */
+  /** Reject pending jobs only after all workers have exited: a live worker could still write to a closed (reused) descriptor. */
   async #end(error: FetchError): Promise<void> {
     this.#broken ??= error;
     const reason = this.#broken;
