@@ -69,7 +69,8 @@ const setUp = (options: Partial<HubSourceOptions> = {}) =>
 
 sourceContract('HubSource', async () => {
   const own = await start();
-  const setup = makeHubSource({ endpoint: own.origin });
+  // No stall limit may end what an abort is to end.
+  const setup = makeHubSource({ endpoint: own.origin, stallTimeoutMs: 60_000 });
   const repository = own.repository('tests/everything');
   const commit = repository.commitOf('main').id;
   const slash = repository.commitOf('gptq/8bit').id;
