@@ -13,7 +13,7 @@ export interface Copies<F extends Sized> {
 }
 
 interface Group<F> {
-  readonly folder: string;
+  readonly directory: string;
   /** The name without the number of the part, the extension and the variant. */
   readonly base: string;
   /** `fp16`, `q4`; '' for the default. */
@@ -47,8 +47,8 @@ export function copiesOf<F extends Sized>(
   const chosen =
     format === 'ggml' || format === 'llamafile'
       ? largest(groups)
-      : paths.has('model_index.json') && groups.some(({ folder }) => folder !== '')
-        ? inFolders(groups.filter(({ folder }) => folder !== ''))
+      : paths.has('model_index.json') && groups.some(({ directory }) => directory !== '')
+        ? inDirectories(groups.filter(({ directory }) => directory !== ''))
         : inOneModel(format, groups);
   const missing = chosen.map(({ parts, files: here }) => Math.max(0, (parts ?? 0) - here.length));
   return {
@@ -61,7 +61,7 @@ function groupsOf<F extends Sized>(format: WeightFormat, files: readonly F[]): G
   const groups = new Map<string, Group<F>>();
   for (const file of files) {
     const slash = file.path.lastIndexOf('/');
-    const folder = file.path.slice(0, Math.max(0, slash));
+    const directory = file.path.slice(0, Math.max(0, slash));
     let name = file.path.slice(slash + 1).toLowerCase();
     name =
       format === 'onnx'
@@ -71,12 +71,12 @@ function groupsOf<F extends Sized>(format: WeightFormat, files: readonly F[]): G
     name = name.replace(PART, '');
     const variant = VARIANT.exec(name);
     const base = name.replace(VARIANT, '');
-    const key = JSON.stringify([folder, base, variant?.[1] ?? '', part?.[2] ?? '']);
+    const key = JSON.stringify([directory, base, variant?.[1] ?? '', part?.[2] ?? '']);
     const known = groups.get(key);
     if (known !== undefined) known.files.push(file);
     else
       groups.set(key, {
-        folder,
+        directory,
         base,
         variant: variant?.[1] ?? '',
         parts: part === null ? undefined : Number(part[2]),
@@ -101,45 +101,45 @@ function largest<F extends Sized>(groups: readonly Group<F>[]): Group<F>[] {
 }
 
 /** One copy per folder, as pipelines load their parts. */
-function inFolders<F extends Sized>(groups: readonly Group<F>[]): Group<F>[] {
-  const folders = new Map<string, Group<F>[]>();
-  for (const group of groups) addTo(folders, group.folder, group);
+function inDirectories<F extends Sized>(groups: readonly Group<F>[]): Group<F>[] {
+  const directories = new Map<string, Group<F>[]>();
+  for (const group of groups) addTo(directories, group.directory, group);
   // `vae_1_0` is an older release of `vae`.
-  const known = Array.from(folders).filter(([folder]) => !isOlder(folder, folders));
+  const known = Array.from(directories).filter(([directory]) => !isOlder(directory, directories));
   return known.flatMap(([, here]) => {
     const defaults = here.filter(({ base }) => DEFAULT_NAMES.test(base));
     return oneCopy(defaults.length > 0 ? defaults : here, true);
   });
 }
 
-function isOlder(folder: string, folders: ReadonlyMap<string, unknown>): boolean {
-  const plain = folder.replace(/_\d+_\d+$/, '');
-  return plain !== folder && folders.has(plain);
+function isOlder(directory: string, directories: ReadonlyMap<string, unknown>): boolean {
+  const plain = directory.replace(/_\d+_\d+$/, '');
+  return plain !== directory && directories.has(plain);
 }
 
 /** One model: the files at the top level, and the numbered modules of sentence-transformers. */
 function inOneModel<F extends Sized>(format: WeightFormat, groups: readonly Group<F>[]): Group<F>[] {
-  const depth = (group: Group<F>) => (group.folder === '' ? 0 : group.folder.split('/').length);
+  const depth = (group: Group<F>) => (group.directory === '' ? 0 : group.directory.split('/').length);
   const minDepth = groups.reduce((min, group) => Math.min(min, depth(group)), Number.POSITIVE_INFINITY);
   const top = groups.filter((group) => depth(group) === minDepth);
-  const folders = new Set(top.map(({ folder }) => folder));
-  if (folders.size > 1) {
+  const directories = new Set(top.map(({ directory }) => directory));
+  if (directories.size > 1) {
     // `fp16/model.onnx` and `int4/model.onnx` are copies; folders of other names hold parts of one model.
-    const areCopies = format === 'onnx' || [...folders].every((folder) => PRECISION.test(folder));
-    if (!areCopies) return inFolders(top);
-    const half = [...folders].find((folder) => /(fp|bf|float)16/i.test(folder));
-    const byFolder = new Map<string, Group<F>[]>();
-    for (const group of top) addTo(byFolder, group.folder, group);
-    const chosen = half === undefined ? mostBytes([...byFolder.values()]) : byFolder.get(half)!;
+    const areCopies = format === 'onnx' || [...directories].every((directory) => PRECISION.test(directory));
+    if (!areCopies) return inDirectories(top);
+    const half = [...directories].find((directory) => /(fp|bf|float)16/i.test(directory));
+    const byDirectory = new Map<string, Group<F>[]>();
+    for (const group of top) addTo(byDirectory, group.directory, group);
+    const chosen = half === undefined ? mostBytes([...byDirectory.values()]) : byDirectory.get(half)!;
     return oneCopy(chosen, false);
   }
   const merged = top.some(({ base }) => base === 'decoder_model_merged');
   const wanted = top.filter(({ base }) => !(merged && /^decoder_(model|with_past_model)$/.test(base)));
   const defaults = wanted.filter(({ base }) => DEFAULT_NAMES.test(base) && base !== 'adapter_model');
-  const modules = groups.filter(({ folder }) => /^\d+_\w+$/.test(folder));
+  const modules = groups.filter(({ directory }) => /^\d+_\w+$/.test(directory));
   return [
     ...oneCopy(defaults.length > 0 ? defaults : wanted, false),
-    ...(minDepth === 0 ? inFolders(modules) : []),
+    ...(minDepth === 0 ? inDirectories(modules) : []),
   ];
 }
 

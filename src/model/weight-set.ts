@@ -158,11 +158,11 @@ function projectorFor<F extends Sized>(
   model: GgufName,
   projectors: ReadonlyMap<string, readonly Named<F>[]>,
 ): F | undefined {
-  const near = foldersAbove(model.whole).flatMap((folder) => projectors.get(folder) ?? []);
+  const near = directoriesAbove(model.whole).flatMap((directory) => projectors.get(directory) ?? []);
   const wanted = bitsOfLabel(model.quantisation) ?? 0;
   const key = modelKey(model);
   const rank = ({ name }: Named<F>) => [
-    -folderOf(name.whole).length,
+    -directoryOf(name.whole).length,
     key !== '' && baseName(name.whole).toLowerCase().includes(key) ? 0 : 1,
     Math.abs((bitsOfLabel(name.quantisation) ?? 0) - wanted),
     // Both have 16 bits; every program supports F16.
@@ -173,26 +173,26 @@ function projectorFor<F extends Sized>(
 
 /** Projectors by folder, at most `MAX_PROJECTORS` each. */
 function projectorsByFolder<F extends Sized>(files: readonly F[]): Map<string, Named<F>[]> {
-  const folders = new Map<string, Named<F>[]>();
+  const directories = new Map<string, Named<F>[]>();
   for (const file of sortedByPath(files)) {
     const name = parseGgufName(file.path);
     if (name.role !== 'projector') continue;
-    const folder = folderOf(name.whole);
-    const known = folders.get(folder);
-    if (known === undefined) folders.set(folder, [{ file, name }]);
+    const directory = directoryOf(name.whole);
+    const known = directories.get(directory);
+    if (known === undefined) directories.set(directory, [{ file, name }]);
     else if (known.length < MAX_PROJECTORS) known.push({ file, name });
   }
-  return folders;
+  return directories;
 }
 
 /** `a/b/`, `a/` and the root of `a/b/c`. */
-function foldersAbove(path: string): string[] {
+function directoriesAbove(path: string): string[] {
   const segments = path.split('/').slice(0, -1).slice(0, MAX_DEPTH);
   return [...segments.map((_, index) => `${segments.slice(0, index + 1).join('/')}/`), ''];
 }
 
 /** `a/b/` of `a/b/c`; empty at the root. */
-function folderOf(path: string): string {
+function directoryOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/') + 1);
 }
 

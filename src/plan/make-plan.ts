@@ -27,14 +27,14 @@ const NOTHING: Holding = { kind: 'nothing' };
 export function makePlan(
   revision: Revision,
   files: readonly RemoteFile[],
-  surroundings: Surroundings,
+  hubEnvironment: Surroundings,
   options: PlanOptions = {},
 ): Plan {
   const sorted = files.toSorted((left, right) => compareText(left.path, right.path));
   const planned: PlannedFile[] = [];
   let spaceNeeded = 0;
   for (const file of sorted) {
-    const holding = surroundings.holdings.get(file.path) ?? NOTHING;
+    const holding = hubEnvironment.holdings.get(file.path) ?? NOTHING;
     const begun = 'part' in holding ? cleanRanges(holding.part, file.size) : [];
     const decided = options.forceDownload ? decideForced(file, holding) : decide(file, holding, begun);
     const decision = options.forceDownload ? decided : withReuse(decided, options.reuse);
@@ -47,7 +47,7 @@ export function makePlan(
     files: planned,
     totals: countTotals(planned),
     spaceNeeded,
-    spaceFree: surroundings.freeBytes,
+    spaceFree: hubEnvironment.freeBytes,
   };
 }
 

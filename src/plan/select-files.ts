@@ -72,29 +72,32 @@ class Listing {
     // Shells complete names to `./onnx/`, and to `onnx\` on Windows.
     const clean = path.replaceAll('\\', '/').replace(/^(\.\/+)+/, '');
     if (kind !== 'folder' && this.#files.has(clean)) return [clean];
-    const folder = clean.replace(/\/+$/, '');
-    const below = kind === 'file' ? [] : this.paths.filter((other) => other.startsWith(`${folder}/`));
+    const directory = clean.replace(/\/+$/, '');
+    const below = kind === 'file' ? [] : this.paths.filter((other) => other.startsWith(`${directory}/`));
     if (below.length > 0) return below;
     const matching = patterns && isPattern(clean) ? this.paths.filter(compilePattern(clean)) : [];
-    return matching.length > 0 ? matching : this.#otherNormalForm(clean, folder, kind);
+    return matching.length > 0 ? matching : this.#otherNormalForm(clean, directory, kind);
   }
 
   /** Composed and decomposed letters look the same; keyboards write the former, macOS the latter. */
-  #otherNormalForm(clean: string, folder: string, kind: TargetPath['kind']): readonly string[] {
+  #otherNormalForm(clean: string, directory: string, kind: TargetPath['kind']): readonly string[] {
     const plain = (text: string) => text.normalize('NFC');
     const same = this.paths.filter((path) => plain(path) === plain(clean));
     if (kind !== 'folder' && same.length > 0) return same;
-    return kind === 'file' ? [] : this.paths.filter((path) => plain(path).startsWith(`${plain(folder)}/`));
+    return kind === 'file' ? [] : this.paths.filter((path) => plain(path).startsWith(`${plain(directory)}/`));
   }
 
   nearest(name: string): string[] {
-    const folders = Array.from(new Set(this.paths.flatMap(foldersOf)));
-    return nearest(name, name.endsWith('/') ? [...folders, ...this.paths] : [...this.paths, ...folders]);
+    const directories = Array.from(new Set(this.paths.flatMap(directoriesOf)));
+    return nearest(
+      name,
+      name.endsWith('/') ? [...directories, ...this.paths] : [...this.paths, ...directories],
+    );
   }
 }
 
 /** `a/b/c.txt` → `a/`, `a/b/`, down to `MAX_DEPTH` levels. */
-function foldersOf(path: string): string[] {
+function directoriesOf(path: string): string[] {
   const segments = path.split('/', MAX_DEPTH + 1).slice(0, -1);
   return segments.map((_, index) => `${segments.slice(0, index + 1).join('/')}/`);
 }

@@ -4,7 +4,7 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef } from '../model/repo.ts';
 import { regularFile } from '../system/disk/regular-file.ts';
 import { readHubMetadata } from './directory/hub-metadata.ts';
-import { inside, STATE_FOLDER } from './directory/layout.ts';
+import { inside, STATE_DIRECTORY } from './directory/layout.ts';
 import { inSlices } from './in-slices.ts';
 import { isLocalName, localPath } from './paths/safe-path.ts';
 import { type Manifest, readManifest } from './records/manifest.ts';
@@ -70,7 +70,7 @@ export async function findLocalCopies(
 }
 
 function manifestIn(directory: string): Manifest | undefined {
-  return readManifest(inside(directory, `${STATE_FOLDER}/manifest.json`));
+  return readManifest(inside(directory, `${STATE_DIRECTORY}/manifest.json`));
 }
 
 /** Directories beside the target. */

@@ -1,6 +1,6 @@
 import { FetchError } from '../model/error.ts';
 
-export interface PathSurroundings {
+export interface PathEnvironment {
   /** Undefined if the system knows none: no HOME, and no entry for the user. */
   readonly home: string | undefined;
   /** Home of another user, for `~NAME`; undefined if there is no such user. */
@@ -11,7 +11,7 @@ export interface PathSurroundings {
  * Replaces a leading `~` or `~NAME` by that home, as a shell and Python's `expanduser` do. `origin` is where the path
  * was written. Throws USAGE if the home is needed and not known.
  */
-export function expandHome(path: string, { home, homeOf }: PathSurroundings, origin: string): string {
+export function expandHome(path: string, { home, homeOf }: PathEnvironment, origin: string): string {
   const [, user, rest = ''] = /^~([^/\\]*)([/\\].*)?$/s.exec(path) ?? [];
   if (user === undefined) return path;
   if (user !== '') {

@@ -1,7 +1,7 @@
-import { expandHome, expandVariables, type PathSurroundings } from './expand-path.ts';
+import { expandHome, expandVariables, type PathEnvironment } from './expand-path.ts';
 
 /** The environment, as far as the directories of the Hub's own clients depend on it. */
-export interface HubSurroundings extends PathSurroundings {
+export interface HubEnvironment extends PathEnvironment {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly join: (...parts: string[]) => string;
 }
@@ -20,7 +20,7 @@ export function isTrue(text: string | undefined): boolean {
 /** The directory that a variable names, with `$NAME` and `~` replaced as huggingface_hub does; undefined if it is empty. */
 export function directoryFrom(
   name: string,
-  { variables, ...rest }: HubSurroundings,
+  { variables, ...rest }: HubEnvironment,
 ): NamedDirectory | undefined {
   const written = variables[name];
   if (!written) return undefined;
@@ -28,34 +28,34 @@ export function directoryFrom(
 }
 
 /** `~/.cache`, or what XDG_CACHE_HOME says; undefined where no home is known. */
-export function cacheHome(surroundings: HubSurroundings): NamedDirectory | undefined {
-  const { home, join } = surroundings;
-  const named = directoryFrom('XDG_CACHE_HOME', surroundings);
+export function cacheHome(hubEnvironment: HubEnvironment): NamedDirectory | undefined {
+  const { home, join } = hubEnvironment;
+  const named = directoryFrom('XDG_CACHE_HOME', hubEnvironment);
   if (named !== undefined || home === undefined) return named;
   return { path: join(home, '.cache'), origin: 'default' };
 }
 
 /** Where the Hub's own clients keep token and cache: HF_HOME, else `huggingface` in the directory of caches. */
-export function hubHome(surroundings: HubSurroundings): NamedDirectory | undefined {
-  const named = directoryFrom('HF_HOME', surroundings);
+export function hubHome(hubEnvironment: HubEnvironment): NamedDirectory | undefined {
+  const named = directoryFrom('HF_HOME', hubEnvironment);
   if (named !== undefined) return named;
-  const cache = cacheHome(surroundings);
-  return cache && { ...cache, path: surroundings.join(cache.path, 'huggingface') };
+  const cache = cacheHome(hubEnvironment);
+  return cache && { ...cache, path: hubEnvironment.join(cache.path, 'huggingface') };
 }
 
 /** The one address of the central cache: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, else `hub` in `hubHome`. */
-export function hubCache(surroundings: HubSurroundings): NamedDirectory | undefined {
+export function hubCache(hubEnvironment: HubEnvironment): NamedDirectory | undefined {
   const named =
-    directoryFrom('HF_HUB_CACHE', surroundings) ?? directoryFrom('HUGGINGFACE_HUB_CACHE', surroundings);
+    directoryFrom('HF_HUB_CACHE', hubEnvironment) ?? directoryFrom('HUGGINGFACE_HUB_CACHE', hubEnvironment);
   if (named !== undefined) return named;
-  const home = hubHome(surroundings);
-  return home && { ...home, path: surroundings.join(home.path, 'hub') };
+  const home = hubHome(hubEnvironment);
+  return home && { ...home, path: hubEnvironment.join(home.path, 'hub') };
 }
 
 /** The file of `hf auth login`: HF_TOKEN_PATH, else `token` in `hubHome`. */
-export function tokenFile(surroundings: HubSurroundings): string | undefined {
-  const named = directoryFrom('HF_TOKEN_PATH', surroundings);
+export function tokenFile(hubEnvironment: HubEnvironment): string | undefined {
+  const named = directoryFrom('HF_TOKEN_PATH', hubEnvironment);
   if (named !== undefined) return named.path;
-  const home = hubHome(surroundings);
-  return home && surroundings.join(home.path, 'token');
+  const home = hubHome(hubEnvironment);
+  return home && hubEnvironment.join(home.path, 'token');
 }

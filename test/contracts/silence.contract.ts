@@ -256,7 +256,7 @@ function rows(): Row[] {
   return all;
 }
 
-function surroundings(
+function hubEnvironment(
   { proxy, lookup }: Pick<Place, 'proxy' | 'lookup'>,
   stallTimeoutMs: number,
 ): Surroundings {
@@ -278,7 +278,7 @@ function surroundings(
 /** What every client and transport promises of every phase of a request. `make` is for one client. */
 export function silenceContract(
   name: string,
-  make: (surroundings: Surroundings) => Promise<Asking>,
+  make: (hubEnvironment: Surroundings) => Promise<Asking>,
   { replacesLookup = true }: { readonly replacesLookup?: boolean } = {},
 ): void {
   const tried = rows().filter((row) => replacesLookup || row.replacesLookup !== true);
@@ -291,7 +291,7 @@ export function silenceContract(
   describe.concurrent(`${name}: silence`, () => {
     test.each(tried)('$phase ($way) ends within the stall limit, by its name', async ({ says, ...row }) => {
       await using here = await row.place();
-      await using client = await make(surroundings(here, STALL_MS));
+      await using client = await make(hubEnvironment(here, STALL_MS));
       const error = (await failure(client.ask(here.url, new AbortController().signal))) as Error;
       expect(error).toMatchObject({ name: 'FetchError', code: 'NETWORK', retryable: true });
       expect(error.message).toMatch(says);
@@ -300,7 +300,7 @@ export function silenceContract(
 
     test.each(tried)('$phase ($way) ends by the signal, with its reason', async (row) => {
       await using here = await row.place();
-      await using client = await make(surroundings(here, NEVER_MS));
+      await using client = await make(hubEnvironment(here, NEVER_MS));
       const controller = new AbortController();
       const ended = failure(client.ask(here.url, controller.signal));
       await Promise.race([here.reached, ended]);
@@ -338,7 +338,7 @@ export function silenceContract(
         'HTTP/1.0 200 OK\r\nbad header\r\n\r\n',
       );
       const address = proxy.origin.replace('://', '://us%40er:p%3A%2F%23%5Cw@');
-      await using client = await make(surroundings({ proxy: address }, NEVER_MS));
+      await using client = await make(hubEnvironment({ proxy: address }, NEVER_MS));
       const url = `${scheme}://localhost:${server.port}/a.bin?x=1`;
       await client.ask(url, new AbortController().signal);
       const login = `Basic ${Buffer.from('us@er:p:/#\\w').toString('base64')}`;
@@ -355,7 +355,9 @@ export function silenceContract(
       [`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(40_000)}`, 'it answered a head of more than 32 KiB', true],
     ])('%j to CONNECT is named', async (words, why, retryable) => {
       await using silence = await silentTcp(words);
-      await using client = await make(surroundings({ proxy: `http://127.0.0.1:${silence.port}` }, NEVER_MS));
+      await using client = await make(
+        hubEnvironment({ proxy: `http://127.0.0.1:${silence.port}` }, NEVER_MS),
+      );
       const error = await failure(client.ask('https://hub.example/a.bin', new AbortController().signal));
       expect(error).toMatchObject({ code: 'NETWORK', retryable });
       expect((error as Error).message).toBe(
@@ -364,7 +366,7 @@ export function silenceContract(
     });
 
     test.each(['http', 'https'])('nobody at the address of the proxy (%s): it is named', async (scheme) => {
-      await using client = await make(surroundings({ proxy: 'http://127.0.0.1:1' }, NEVER_MS));
+      await using client = await make(hubEnvironment({ proxy: 'http://127.0.0.1:1' }, NEVER_MS));
       const error = await failure(client.ask(`${scheme}://hub.example/a.bin`, new AbortController().signal));
       expect((error as Error).message).toBe(
         `the proxy http://127.0.0.1:1 (from ${scheme.toUpperCase()}_PROXY) on the way to hub.example: the connection was refused`,

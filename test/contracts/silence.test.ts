@@ -18,8 +18,8 @@ function optionsOf({ stallTimeoutMs, network, lookup }: Surroundings) {
   return { userAgent: 'test/1', stallTimeoutMs, clock, network, dialer: new Dialer({ clock, lookup }) };
 }
 
-silenceContract('HttpClient', async (surroundings) => {
-  const http = new HttpClient(optionsOf(surroundings));
+silenceContract('HttpClient', async (hubEnvironment) => {
+  const http = new HttpClient(optionsOf(hubEnvironment));
   return {
     ask: async (url, signal) => await readBody(await http.get({ url: new URL(url), signal }), 1e6, signal),
     async [Symbol.asyncDispose]() {
@@ -28,8 +28,8 @@ silenceContract('HttpClient', async (surroundings) => {
   };
 });
 
-silenceContract('NodeHttpTransport', async (surroundings) => {
-  const http = new HttpClient(optionsOf(surroundings));
+silenceContract('NodeHttpTransport', async (hubEnvironment) => {
+  const http = new HttpClient(optionsOf(hubEnvironment));
   const transport = new NodeHttpTransport(http, systemClock);
   return {
     ask: (url, signal) => askWith(transport, url, signal),
@@ -39,8 +39,8 @@ silenceContract('NodeHttpTransport', async (surroundings) => {
   };
 });
 
-silenceContract('SocketTransport', async (surroundings) => {
-  const options = optionsOf(surroundings);
+silenceContract('SocketTransport', async (hubEnvironment) => {
+  const options = optionsOf(hubEnvironment);
   const transport = new SocketTransport({ ...options, limiter: undefined, trace: () => {} });
   return {
     ask: (url, signal) => askWith(transport, url, signal),

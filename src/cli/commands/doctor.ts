@@ -35,7 +35,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
   let exit: number | undefined;
   try {
     const access = parseAccess(options, options.localDir === undefined);
-    const patient = patientOf(repo, options, access);
+    const input = inputOf(repo, options, access);
     using shutdown = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
     const emit: Emit = (event) => {
       contacts.emit(event);
@@ -43,7 +43,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
       if (isHeard) process.stderr.write(`fetch: ${printable(event.message)}\n`);
     };
     for (const message of quiet ? [] : access.notes) emit({ type: 'note', message });
-    const tape = options.record === undefined ? undefined : await openTape(options.record, patient, access);
+    const tape = options.record === undefined ? undefined : await openTape(options.record, input, access);
     const recorder = tape?.recorder;
     const columns = tableColumns();
     const onCheck = (check: Check) => {
@@ -53,7 +53,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
     let checks: readonly Check[];
     try {
       checks = await runDiagnostics(
-        { ...patient, recorder },
+        { ...input, recorder },
         processEnvironment(),
         emit,
         shutdown.signal,
@@ -74,7 +74,7 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
   }
 }
 
-function patientOf(repo: string | undefined, options: DownloadOptions, access: Access): DiagnosticsInput {
+function inputOf(repo: string | undefined, options: DownloadOptions, access: Access): DiagnosticsInput {
   const { settings, transfer } = access;
   const { endpoint } = transfer;
   const { revision } = options;

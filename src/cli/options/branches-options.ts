@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { ListBranchesOptions } from '../../operations/branches/list-branches.ts';
 import { cacheHome } from '../../system/hub-environment.ts';
-import { surroundings } from './path-option.ts';
+import { hubEnvironment } from './path-option.ts';
 import type { ParsedCommand } from './read-command.ts';
 
 /** Options of the branches operation, for `fetch branches` and for `--fits` of a download. */
 export function branchesOptions({ target, request }: ParsedCommand): ListBranchesOptions {
   const { endpoint, token, retry, stallTimeoutMs, hubTimeoutMs, offline, network } = request;
-  const caches = cacheHome(surroundings());
+  const caches = cacheHome(hubEnvironment());
   return {
     endpoint,
     token,

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import { hubCache, isTrue } from '../../system/hub-environment.ts';
-import { pathOption, surroundings } from './path-option.ts';
+import { hubEnvironment, pathOption } from './path-option.ts';
 import type { Setting } from './settings.ts';
 
 export interface CacheOptions {
@@ -47,7 +47,7 @@ export function refuseWithCache({
 /** `--cache-dir`, else where the Hub's own clients have their cache. Absolute. */
 export function cachePlace({ cacheDir }: CacheOptions): Setting<string> {
   if (cacheDir !== undefined) return { value: pathOption('--cache-dir', cacheDir), origin: '--cache-dir' };
-  const found = hubCache(surroundings());
+  const found = hubCache(hubEnvironment());
   if (found !== undefined) return { value: resolve(found.path), origin: found.origin };
   throw new FetchError('USAGE', 'no home directory is known here, so it is not known where the cache is.', {
     hint: 'Name it with --cache-dir DIR, or set HF_HUB_CACHE, HF_HOME or HOME.',

@@ -1,16 +1,16 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { expandHome } from '../../system/expand-path.ts';
 import { homeDirectory, homeOfUser } from '../../system/home-directory.ts';
-import type { HubSurroundings } from '../../system/hub-environment.ts';
+import type { HubEnvironment } from '../../system/hub-environment.ts';
 import { usage } from './parse-values.ts';
 
 /** What the directories of the Hub's clients depend on, in this process. */
-export function surroundings(): HubSurroundings {
+export function hubEnvironment(): HubEnvironment {
   return { home: homeDirectory(), homeOf: homeOfUser, variables: process.env, join };
 }
 
 /** The working directory; undefined if it was deleted. */
-export function workingFolder(): string | undefined {
+export function workingDirectory(): string | undefined {
   try {
     return process.cwd();
   } catch {
@@ -27,6 +27,6 @@ export function pathOption(option: string, written: string): string {
     const hint = 'Is a variable in it not set? The working directory is written as a dot.';
     throw usage(`${option} is empty: it needs a path.`, hint);
   }
-  const path = expandHome(written, surroundings(), option);
+  const path = expandHome(written, hubEnvironment(), option);
   return isAbsolute(path) ? path : resolve(path);
 }

@@ -9,7 +9,7 @@ import { DEFAULTS } from '../../operations/options.ts';
 import { findToken } from '../../source/hub/token.ts';
 import type { Credential } from '../../source/source.ts';
 import { directoryFrom } from '../../system/hub-environment.ts';
-import { surroundings, workingFolder } from './path-option.ts';
+import { hubEnvironment, workingDirectory } from './path-option.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 import { readSettingsFiles, type SettingsLayer } from './settings-file.ts';
 
@@ -32,10 +32,10 @@ export interface Access {
  * and ACCESS for an invalid token. `usesDirectory`: the settings decide the directory.
  */
 export function parseAccess(options: DownloadOptions, usesDirectory = false): Access {
-  const around = surroundings();
+  const around = hubEnvironment();
   const { home } = around;
   const layers = readSettingsFiles({
-    cwd: workingFolder(),
+    cwd: workingDirectory(),
     home,
     configHome: directoryFrom('XDG_CONFIG_HOME', around)?.path,
     readFile: readIfThere,

@@ -19,7 +19,7 @@ import { isForeground } from '../process/job-control.ts';
 import { standardOutput } from '../process/standard-output.ts';
 import { chosenCache, linksAllowed, refuseWithCache } from './cache-location.ts';
 import { readShard } from './parse-shard.ts';
-import { pathOption, surroundings } from './path-option.ts';
+import { hubEnvironment, pathOption } from './path-option.ts';
 import { parseAccess } from './read-access.ts';
 import type { DownloadOptions, DownloadSettings } from './settings.ts';
 
@@ -69,7 +69,7 @@ export function parseCommand(
     files: names,
     include: options.include,
     exclude: options.exclude,
-    directory: targetFolder(options, cache) ?? resolve(defaultDirectory(settings, target)),
+    directory: targetDirectory(options, cache) ?? resolve(defaultDirectory(settings, target)),
     cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
     weights: settings.weights,
     reuse: reusePlaces(options),
@@ -83,7 +83,7 @@ export function parseCommand(
 }
 
 /** The directory that options name; undefined if none does. */
-function targetFolder(
+function targetDirectory(
   { localDir }: DownloadOptions,
   cache: { value: string } | undefined,
 ): string | undefined {
@@ -101,7 +101,7 @@ function reusePlaces({ reuse }: DownloadOptions): LibraryOptions['reuse'] {
   const named = Array.isArray(reuse)
     ? reuse.map((directory: string) => pathOption('--reuse', directory))
     : [];
-  const cache = hubCache(surroundings());
+  const cache = hubCache(hubEnvironment());
   return { named, siblings: true, hubCache: cache && resolve(cache.path) };
 }
 

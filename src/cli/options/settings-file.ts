@@ -60,9 +60,9 @@ export function readSettingsFiles(places: SettingsPlaces): readonly SettingsLaye
 
 function findProjectFile({ cwd, exists }: SettingsPlaces): string | undefined {
   if (cwd === undefined) return undefined;
-  for (let folder = cwd; ; folder = dirname(folder)) {
-    if (exists(join(folder, PROJECT_FILE))) return join(folder, PROJECT_FILE);
-    if (exists(join(folder, '.git')) || dirname(folder) === folder) return undefined;
+  for (let directory = cwd; ; directory = dirname(directory)) {
+    if (exists(join(directory, PROJECT_FILE))) return join(directory, PROJECT_FILE);
+    if (exists(join(directory, '.git')) || dirname(directory) === directory) return undefined;
   }
 }
 
@@ -82,7 +82,7 @@ function parse(text: string, path: string, home: string | undefined): Map<FileKe
     Object.entries(document).map(([key, value]) => {
       const known = FILE_KEYS.find((candidate) => candidate === key);
       if (known === undefined) throw unknownKey(path, key);
-      return [known, known === 'directory' ? folder(path, home, value) : plain(path, key, value)];
+      return [known, known === 'directory' ? directory(path, home, value) : plain(path, key, value)];
     }),
   );
 }
@@ -95,7 +95,7 @@ function plain(path: string, key: string, value: unknown): string {
 }
 
 /** Relative to the file that names it, so that it means the same wherever a command is run. */
-function folder(path: string, home: string | undefined, value: unknown): string {
+function directory(path: string, home: string | undefined, value: unknown): string {
   const text = plain(path, 'directory', value);
   if (text.trim() === '') throw usage(path, 'has an empty "directory"');
   const expanded = expandHome(text, { home }, `"directory" in ${path}`);

@@ -9,7 +9,7 @@ import type { Environment } from '../../system/environment.ts';
 import { retrying } from '../../system/retry.ts';
 import { CheckRunner, type Finding } from './check-runner.ts';
 import { checkDisk } from './disk-checks.ts';
-import { type AskedFor, checkFiles, type FileParties } from './file-checks.ts';
+import { type AskedFor, checkFiles, type FileCheckContext } from './file-checks.ts';
 import {
   checkCertificate,
   checkClock,
@@ -48,19 +48,19 @@ export interface DiagnosticsInput {
  * only when the signal ends it. What it writes is gone at the end.
  */
 export async function runDiagnostics(
-  patient: DiagnosticsInput,
+  input: DiagnosticsInput,
   environment: Environment,
   emit: Emit,
   signal: AbortSignal,
   onCheck: (check: Check) => void,
 ): Promise<readonly Check[]> {
-  const { directory, node, settings } = patient;
-  const examination = new CheckRunner(onCheck, signal);
-  await examination.look('program', () => checkProgram(node));
-  await examination.look('settings', () => settings);
-  const bytes = await checkNetwork(examination, patient, environment, emit, signal);
-  await checkDisk(examination, directory, bytes, environment);
-  return examination.checks;
+  const { directory, node, settings } = input;
+  const runner = new CheckRunner(onCheck, signal);
+  await runner.look('program', () => checkProgram(node));
+  await runner.look('settings', () => settings);
+  const bytes = await checkNetwork(runner, input, environment, emit, signal);
+  await checkDisk(runner, directory, bytes, environment);
+  return runner.checks;
 }
 
 function checkProgram(node: string): Finding {
@@ -77,7 +77,7 @@ const OF_NETWORK = CHECK_NAMES.slice(CHECK_NAMES.indexOf('proxy'), CHECK_NAMES.i
 
 /** Returns the bytes of the revision, if it could be listed. */
 async function checkNetwork(
-  examination: CheckRunner,
+  runner: CheckRunner,
   { access, asked, recorder }: DiagnosticsInput,
   environment: Environment,
   emit: Emit,
@@ -85,11 +85,11 @@ async function checkNetwork(
 ): Promise<number | undefined> {
   const after = (name: (typeof CHECK_NAMES)[number]) => OF_NETWORK.slice(OF_NETWORK.indexOf(name) + 1);
   if (access.offline) {
-    examination.skip(OF_NETWORK, 'offline: nobody is asked');
+    runner.skip(OF_NETWORK, 'offline: nobody is asked');
     return undefined;
   }
   const { clock, random } = environment;
-  const openClient: FileParties['openHttp'] = (more = {}) => {
+  const openClient: FileCheckContext['openHttp'] = (more = {}) => {
     // Of several addresses a dead one is common: each gets a short while.
     const hubTimeoutMs =
       more.dialer === undefined ? access.hubTimeoutMs : Math.min(access.hubTimeoutMs, ADDRESS_TIMEOUT_MS);
@@ -104,7 +104,7 @@ async function checkNetwork(
   const http = openClient();
   // A kept connection that the server closed is retried at once; that says nothing about the network.
   const onRetry = (message: string, delayMs: number) => {
-    if (delayMs > 0) examination.noteRetry(message);
+    if (delayMs > 0) runner.noteRetry(message);
   };
   const trying = <T>(work: () => Promise<T>): Promise<T> =>
     retrying(work, {
@@ -119,32 +119,32 @@ async function checkNetwork(
     emit(event);
   };
   try {
-    await examination.look('proxy', () => checkProxy(access));
-    if (!(await examination.look('names', () => checkNames(access, signal)))) {
-      examination.skip(after('names'), 'the name of the host is not known');
+    await runner.look('proxy', () => checkProxy(access));
+    if (!(await runner.look('names', () => checkNames(access, signal)))) {
+      runner.skip(after('names'), 'the name of the host is not known');
       return undefined;
     }
     let probe: Probe | undefined;
-    const answers = await examination.look('connection', async () => {
+    const answers = await runner.look('connection', async () => {
       probe = await trying(() => probeHub(access, http, environment, signal));
       return checkConnection(access, probe);
     });
     if (!answers || probe === undefined) {
-      examination.skip(after('connection'), 'the hub does not answer');
+      runner.skip(after('connection'), 'the hub does not answer');
       return undefined;
     }
     const answer = probe;
-    await examination.look('certificate', () => checkCertificate(access, answer, clock.now()));
-    await examination.look('clock', () => checkClock(answer));
-    await examination.look('token', () => checkToken(access.token, answer));
-    await examination.look('limits', () => checkLimits(answer, access.token));
+    await runner.look('certificate', () => checkCertificate(access, answer, clock.now()));
+    await runner.look('clock', () => checkClock(answer));
+    await runner.look('token', () => checkToken(access.token, answer));
+    await runner.look('limits', () => checkLimits(answer, access.token));
     if (asked === undefined) {
-      examination.skip(OF_FILES, 'name a repository to look at: fetch doctor OWNER/NAME');
+      runner.skip(OF_FILES, 'name a repository to look at: fetch doctor OWNER/NAME');
       return undefined;
     }
     const openAgain = () => openSource(asked.repo, { access, environment, http, emit: watched });
     const { endpoint, token, network } = access;
-    const parties = {
+    const context = {
       http,
       openHttp: openClient,
       openSource: openAgain,
@@ -155,7 +155,7 @@ async function checkNetwork(
       signal,
       trying,
     };
-    return await checkFiles(examination, asked, parties);
+    return await checkFiles(runner, asked, context);
   } finally {
     http.close();
   }

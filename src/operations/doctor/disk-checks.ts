@@ -2,7 +2,7 @@ import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import { formatBytes, formatRate } from '../../model/format.ts';
-import { inside, STATE_FOLDER } from '../../store/directory/layout.ts';
+import { inside, STATE_DIRECTORY } from '../../store/directory/layout.ts';
 import { lockHolder } from '../../store/directory-lock.ts';
 import { existingAncestor } from '../../store/paths/path-conflicts.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
@@ -18,13 +18,13 @@ const SLOW = 20_000_000;
 
 /** Whether a download could be written there. `bytes` is what it would need, if that is known. */
 export async function checkDisk(
-  examination: CheckRunner,
+  runner: CheckRunner,
   directory: string,
   bytes: number | undefined,
   { clock, lock }: Environment,
 ): Promise<void> {
   const there = existingAncestor(directory);
-  await examination.look('directory', async () => {
+  await runner.look('directory', async () => {
     const { written, elapsedMs } = await tryWriting(there, clock);
     const rate = written / Math.max(elapsedMs / 1000, 0.001);
     const where = there === directory ? directory : `${directory} (to be made)`;
@@ -33,7 +33,7 @@ export async function checkDisk(
     const hint = 'The disk may be slower than the network: use --local-dir on a faster one.';
     return { state: 'warning', message, hint };
   });
-  await examination.look('space', async () => {
+  await runner.look('space', async () => {
     const { bavail, bsize } = await onDisk(there, () => statfs(there));
     const free = bavail * bsize;
     const message = `${formatBytes(free)} free`;
@@ -43,8 +43,8 @@ export async function checkDisk(
     const hint = 'Free some, use --local-dir on another disk, or fetch fewer files with --include.';
     return { state: 'warning', message: needed, hint };
   });
-  await examination.look('lock', () => {
-    const path = inside(directory, `${STATE_FOLDER}/lock`);
+  await runner.look('lock', () => {
+    const path = inside(directory, `${STATE_DIRECTORY}/lock`);
     const holder = lockHolder(path, lock);
     if (holder === undefined) return { message: 'no other run works on this directory' };
     throw new FetchError('LOCKED', `${holder} is working on this directory`, {

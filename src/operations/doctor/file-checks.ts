@@ -12,13 +12,13 @@ import type { Source } from '../../source/source.ts';
 import { pickRevision } from '../download/resolve-quantisation.ts';
 import type { CheckRunner } from './check-runner.ts';
 import { type RangeAnswer, readLocation } from './read-location.ts';
-import { checkBinding, checkResolve, type ResolveParties } from './resolve-checks.ts';
+import { checkBinding, checkResolve, type ResolveCheckContext } from './resolve-checks.ts';
 import {
   checkAddresses,
   checkConnections,
   checkFirstByte,
   checkSpeed,
-  type SpeedParties,
+  type SpeedCheckContext,
 } from './speed-checks.ts';
 
 const MEBIBYTE = 2 ** 20;
@@ -36,7 +36,7 @@ export interface AskedFor {
 }
 
 /** What the looks at files need. */
-export interface FileParties extends ResolveParties, SpeedParties {
+export interface FileCheckContext extends ResolveCheckContext, SpeedCheckContext {
   /** A new source each time, so that nothing learned about the endpoint skips the request. */
   readonly openSource: () => Source;
   /** Carries out one request, and again if that may help. */
@@ -48,17 +48,17 @@ export interface FileParties extends ResolveParties, SpeedParties {
  * revision, undefined if it could not be listed.
  */
 export async function checkFiles(
-  examination: CheckRunner,
+  runner: CheckRunner,
   asked: AskedFor,
-  parties: FileParties,
+  context: FileCheckContext,
 ): Promise<number | undefined> {
-  const { openSource, signal } = parties;
+  const { openSource, signal } = context;
   const source = openSource();
   let revision: Revision | undefined;
   let files: readonly RemoteFile[] = [];
   const total = () => files.reduce((sum, file) => sum + file.size, 0);
   const rest = ['location', 'resolve', 'binding', 'ranges', 'renewal', ...MEASURED, 'content'] as const;
-  const listed = await examination.look('repository', async () => {
+  const listed = await runner.look('repository', async () => {
     const list = (pinned: Revision) => collectListing(source, pinned, () => {}, signal);
     const picked = await pickRevision({ quantisation: undefined, ...asked }, source, list, signal);
     revision = picked.revision;
@@ -68,7 +68,7 @@ export async function checkFiles(
     return { message: `${name}: ${formatCount(files.length, 'file')}, ${formatBytes(total())}${gated}` };
   });
   if (!listed || revision === undefined) {
-    examination.skip(rest, 'the repository cannot be listed');
+    runner.skip(rest, 'the repository cannot be listed');
     return undefined;
   }
   const largest = files.reduce<RemoteFile | undefined>(
@@ -76,27 +76,27 @@ export async function checkFiles(
     undefined,
   );
   if (largest === undefined) {
-    examination.skip(rest, 'the revision has no file with anything in it');
+    runner.skip(rest, 'the revision has no file with anything in it');
     return total();
   }
-  await checkLargest(examination, revision, largest, source, parties);
-  await checkContent(examination, revision, files, parties);
+  await checkLargest(runner, revision, largest, source, context);
+  await checkContent(runner, revision, files, context);
   return total();
 }
 
 async function checkLargest(
-  examination: CheckRunner,
+  runner: CheckRunner,
   revision: Revision,
   file: RemoteFile,
   source: Source,
-  parties: FileParties,
+  context: FileCheckContext,
 ): Promise<void> {
-  const { http, openSource, clock, signal, trying } = parties;
+  const { http, openSource, clock, signal, trying } = context;
   const start = Math.max(0, Math.floor((file.size - RANGE_BYTES) / 2));
   const range: ByteRange = { start, end: Math.min(file.size, start + RANGE_BYTES) };
   let location: HttpLocation | undefined;
   let first: RangeAnswer | undefined;
-  const located = await examination.look('location', async () => {
+  const located = await runner.look('location', async () => {
     location = await trying(async () => requireHttp(await source.locate(revision, file, signal)));
     const { host } = new URL(location.url);
     const { expiresAt } = location;
@@ -106,14 +106,14 @@ async function checkLargest(
       message: `${file.path} is at ${host}, by a signed address for ${formatCount(minutes, 'minute')}`,
     };
   });
-  await examination.measure('resolve', () => checkResolve(parties, revision, file));
+  await runner.measure('resolve', () => checkResolve(context, revision, file));
   if (!located) {
-    examination.skip(['binding', 'ranges', 'renewal', ...MEASURED], 'the hub does not say where the file is');
+    runner.skip(['binding', 'ranges', 'renewal', ...MEASURED], 'the hub does not say where the file is');
     return;
   }
-  if (file.size < 2) examination.skip(['binding'], 'the largest file is too small to tell');
-  else await examination.measure('binding', () => checkBinding(parties, revision, file));
-  const ranged = await examination.look('ranges', async () => {
+  if (file.size < 2) runner.skip(['binding'], 'the largest file is too small to tell');
+  else await runner.measure('binding', () => checkBinding(context, revision, file));
+  const ranged = await runner.look('ranges', async () => {
     first = await trying(() => readLocation(http, location!, { range, file }, clock, signal));
     const { url, honoured, refused, elapsedMs } = first;
     if (honoured)
@@ -128,10 +128,10 @@ async function checkLargest(
     };
   });
   if (!ranged || first === undefined) {
-    examination.skip(['renewal', ...MEASURED], 'the file cannot be read');
+    runner.skip(['renewal', ...MEASURED], 'the file cannot be read');
     return;
   }
-  await examination.look('renewal', async () => {
+  await runner.look('renewal', async () => {
     const again = await trying(async () => requireHttp(await openSource().locate(revision, file, signal)));
     const second = await trying(() =>
       readLocation(http, { ...again, ranges: first!.location.ranges }, { range, file }, clock, signal),
@@ -148,44 +148,44 @@ async function checkLargest(
     }
     return { message: `located twice, the same ${formatBytes(second.bytes.length)} both times` };
   });
-  await measureSpeed(examination, parties, first.location, first.url, file.size);
+  await measureSpeed(runner, context, first.location, first.url, file.size);
 }
 
 async function measureSpeed(
-  examination: CheckRunner,
-  parties: FileParties,
+  runner: CheckRunner,
+  context: FileCheckContext,
   location: HttpLocation,
   url: URL,
   size: number,
 ): Promise<void> {
-  await examination.measure('first-byte', () => checkFirstByte(parties, location));
+  await runner.measure('first-byte', () => checkFirstByte(context, location));
   if (size < RANGE_BYTES) {
-    examination.skip(['speed', 'connections'], 'the largest file is too small to tell');
+    runner.skip(['speed', 'connections'], 'the largest file is too small to tell');
   } else {
     let rateOfOne: number | undefined;
-    await examination.look('speed', async () => {
-      const { rate, finding } = await parties.trying(() => checkSpeed(parties, parties.http, location, size));
+    await runner.look('speed', async () => {
+      const { rate, finding } = await context.trying(() => checkSpeed(context, context.http, location, size));
       rateOfOne = rate;
       return finding;
     });
-    await examination.measure('connections', () => checkConnections(parties, location, size, rateOfOne));
+    await runner.measure('connections', () => checkConnections(context, location, size, rateOfOne));
   }
-  await examination.measure('addresses', () => checkAddresses(parties, location, url, size));
+  await runner.measure('addresses', () => checkAddresses(context, location, url, size));
 }
 
 async function checkContent(
-  examination: CheckRunner,
+  runner: CheckRunner,
   revision: Revision,
   files: readonly RemoteFile[],
-  { http, openSource, clock, signal, trying }: FileParties,
+  { http, openSource, clock, signal, trying }: FileCheckContext,
 ): Promise<void> {
   const fitting = files.filter((file) => file.digest !== undefined && file.size <= MAX_CONTENT_BYTES);
   const file = fitting.toSorted((left, right) => right.size - left.size)[0];
   if (file === undefined) {
-    examination.skip(['content'], 'no file is small enough, and has a hash');
+    runner.skip(['content'], 'no file is small enough, and has a hash');
     return;
   }
-  await examination.look('content', async () => {
+  await runner.look('content', async () => {
     const range = { start: 0, end: file.size };
     const location = await trying(async () => requireHttp(await openSource().locate(revision, file, signal)));
     const { bytes } = await trying(() => readLocation(http, location, { range, file }, clock, signal));

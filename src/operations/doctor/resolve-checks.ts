@@ -16,7 +16,7 @@ const MAX_HOPS = 5;
 const MAX_NOTICE = 200;
 
 /** The hub, the file, and how to ask for its location. */
-export interface ResolveParties {
+export interface ResolveCheckContext {
   readonly http: HttpClient;
   readonly endpoint: string;
   readonly token: Credential | undefined;
@@ -35,13 +35,13 @@ interface ResolveAnswer {
 
 /** Whether `HEAD` and `GET` name the same kind of place, and what the hub says beside that. */
 export async function checkResolve(
-  parties: ResolveParties,
+  context: ResolveCheckContext,
   revision: Revision,
   file: RemoteFile,
 ): Promise<Finding> {
-  const head = await askResolve(parties, revision, file, 'HEAD');
+  const head = await askResolve(context, revision, file, 'HEAD');
   discard(head.response);
-  const get = await askResolve(parties, revision, file, 'GET');
+  const get = await askResolve(context, revision, file, 'GET');
   discard(get.response);
   const [headStatus, getStatus] = [head.response.status, get.response.status];
   const told = `HEAD ${headStatus} in ${Math.round(head.elapsedMs)} ms, GET ${getStatus} in ${Math.round(get.elapsedMs)} ms`;
@@ -69,12 +69,12 @@ export async function checkResolve(
  * else asks without a range, which works either way.
  */
 export async function checkBinding(
-  parties: ResolveParties,
+  context: ResolveCheckContext,
   revision: Revision,
   file: RemoteFile,
 ): Promise<Finding> {
-  const { http, signal } = parties;
-  const { response, address } = await askResolve(parties, revision, file, 'GET', { start: 0, end: 1 });
+  const { http, signal } = context;
+  const { response, address } = await askResolve(context, revision, file, 'GET', { start: 0, end: 1 });
   const { status } = response;
   if (status === 200 || status === 206) {
     response.body.destroy();
@@ -88,10 +88,10 @@ export async function checkBinding(
       hint: 'Downloads ask without one, which avoids this.',
     };
   }
-  const bound = underEndpoint(parties.endpoint, redirectAddress(address, response.headers.location));
+  const bound = underEndpoint(context.endpoint, redirectAddress(address, response.headers.location));
   const url = new URL(bound);
   const range = formatRange({ start: file.size - 1, end: file.size });
-  const headers = { range, ...authorization(parties, url) };
+  const headers = { range, ...authorization(context, url) };
   const other = await http.get({ url, target: requestTarget(bound), headers, signal });
   if (other.status < 400) {
     other.body.destroy();
@@ -115,20 +115,20 @@ export async function checkBinding(
 }
 
 async function askResolve(
-  parties: ResolveParties,
+  context: ResolveCheckContext,
   revision: Revision,
   file: RemoteFile,
   method: 'GET' | 'HEAD',
   range?: ByteRange,
 ): Promise<ResolveAnswer> {
-  const { http, endpoint, clock, signal } = parties;
+  const { http, endpoint, clock, signal } = context;
   let address = resolveUrl(endpoint, revision.repo, revision.id, file.path).href;
   const sentOnBy: string[] = [];
   const started = clock.monotonic();
   for (;;) {
     const url = new URL(address);
     const headers = {
-      ...authorization(parties, url),
+      ...authorization(context, url),
       ...(range === undefined ? {} : { range: formatRange(range) }),
     };
     const response = await http.get({ url, target: requestTarget(address), method, headers, signal });
@@ -140,8 +140,8 @@ async function askResolve(
   }
 }
 
-function authorization(parties: ResolveParties, url: URL): Record<string, string> {
-  const value = authorizeHub(parties)(url);
+function authorization(context: ResolveCheckContext, url: URL): Record<string, string> {
+  const value = authorizeHub(context)(url);
   return value === undefined ? {} : { authorization: value };
 }
 

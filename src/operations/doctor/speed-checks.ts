@@ -30,7 +30,7 @@ const SLOW = 1_000_000;
 const COLLAPSED = { part: 0.25, rate: 10_000_000 } as const;
 
 /** What the measurements need. */
-export interface SpeedParties {
+export interface SpeedCheckContext {
   /** A client with no connection yet. Close it. */
   readonly openHttp: (more?: Pick<HttpClientOptions, 'dialer' | 'observe'>) => HttpClient;
   readonly network: NetworkSettings | undefined;
@@ -41,8 +41,8 @@ export interface SpeedParties {
 }
 
 /** The time to the first byte on a new connection, and on one that is kept. */
-export async function checkFirstByte(parties: SpeedParties, location: HttpLocation): Promise<Finding> {
-  const { openHttp, clock, signal } = parties;
+export async function checkFirstByte(context: SpeedCheckContext, location: HttpLocation): Promise<Finding> {
+  const { openHttp, clock, signal } = context;
   let phases: Phases | undefined;
   const http = openHttp({
     observe: (outgoing) => {
@@ -74,7 +74,7 @@ export async function checkFirstByte(parties: SpeedParties, location: HttpLocati
 
 /** Returns the rate of one connection, in bytes per second, with what there is to say about it. */
 export async function checkSpeed(
-  { clock, signal }: SpeedParties,
+  { clock, signal }: SpeedCheckContext,
   http: HttpClient,
   location: HttpLocation,
   size: number,
@@ -91,7 +91,7 @@ export async function checkSpeed(
 
 /** The rate of several new connections together. */
 export async function checkConnections(
-  { openHttp, clock, signal }: SpeedParties,
+  { openHttp, clock, signal }: SpeedCheckContext,
   location: HttpLocation,
   size: number,
   rateOfOne: number | undefined,
@@ -127,22 +127,22 @@ export async function checkConnections(
 
 /** First byte and rate of every address of the host that sends the bytes. */
 export async function checkAddresses(
-  parties: SpeedParties,
+  context: SpeedCheckContext,
   location: HttpLocation,
   url: URL,
   size: number,
 ): Promise<Finding> {
-  const { network, signal } = parties;
+  const { network, signal } = context;
   const host = plainHost(url);
   if (network !== undefined && proxyFor(network, url) !== undefined) {
     return { state: 'skipped', message: `a proxy chooses the address of ${host}` };
   }
-  const addresses = await addressesOf(parties, url, host);
+  const addresses = await addressesOf(context, url, host);
   const asked = addresses.slice(0, MAX_ADDRESSES);
   const rows: AddressRow[] = [];
   for (const address of asked) {
     rows.push(
-      await measureAddress(parties, location, address, { start: 0, end: Math.min(size, ADDRESS_BYTES) }),
+      await measureAddress(context, location, address, { start: 0, end: Math.min(size, ADDRESS_BYTES) }),
     );
     signal.throwIfAborted();
   }
@@ -168,7 +168,7 @@ interface AddressRow {
 }
 
 async function measureAddress(
-  { openHttp, clock, signal }: SpeedParties,
+  { openHttp, clock, signal }: SpeedCheckContext,
   location: HttpLocation,
   address: string,
   range: ByteRange,
@@ -187,7 +187,7 @@ async function measureAddress(
 }
 
 async function addressesOf(
-  { addressesOf: given, signal }: SpeedParties,
+  { addressesOf: given, signal }: SpeedCheckContext,
   url: URL,
   host: string,
 ): Promise<readonly string[]> {

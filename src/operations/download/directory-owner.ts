@@ -5,13 +5,13 @@ import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
-import { inside, MANIFEST_FILE, PARTS_FOLDER, STATE_FOLDER } from '../../store/directory/layout.ts';
+import { inside, MANIFEST_FILE, PARTS_DIRECTORY, STATE_DIRECTORY } from '../../store/directory/layout.ts';
 import { readManifest } from '../../store/records/manifest.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 
 /** Says whose files a directory holds as long as no manifest does: of a run that has not come to its end. */
-const OWNER_FILE = `${STATE_FOLDER}/repository.json`;
+const OWNER_FILE = `${STATE_DIRECTORY}/repository.json`;
 
 interface Target {
   readonly directory: string;
@@ -95,7 +95,7 @@ export async function claimDirectory(
 
 function hasParts(directory: string): boolean {
   try {
-    return readdirSync(inside(directory, PARTS_FOLDER)).length > 0;
+    return readdirSync(inside(directory, PARTS_DIRECTORY)).length > 0;
   } catch {
     return false;
   }

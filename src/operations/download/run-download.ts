@@ -124,8 +124,8 @@ export async function download(
       claim.emit(event);
       emit(event);
     };
-    const parties = { workers, source, store, environment, emit: told, signal, onStatus };
-    const { fetchedBytes, failures } = await executePlan(plan, request, parties);
+    const context = { workers, source, store, environment, emit: told, signal, onStatus };
+    const { fetchedBytes, failures } = await executePlan(plan, request, context);
     const inCache = request.cache !== undefined;
     const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
     const staleFiles =

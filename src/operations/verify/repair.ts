@@ -63,8 +63,8 @@ export async function repair(
     const tooLittle = checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
     await using workers = new WorkerThreads(settings, environment, emit);
-    const parties = { workers, source, store, environment, emit, signal };
-    const { fetchedBytes, failures } = await executePlan(plan, settings, parties);
+    const context = { workers, source, store, environment, emit, signal };
+    const { fetchedBytes, failures } = await executePlan(plan, settings, context);
     await publish(
       store,
       revision,

@@ -7,7 +7,7 @@ import type { RepoRef, Revision } from '../../model/repo.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
 import { collectListing } from '../../source/collect-listing.ts';
 import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
-import { inside, MANIFEST_FILE, STATE_FOLDER } from '../../store/directory/layout.ts';
+import { inside, MANIFEST_FILE, STATE_DIRECTORY } from '../../store/directory/layout.ts';
 import { inSlices } from '../../store/in-slices.ts';
 import { localPath } from '../../store/paths/safe-path.ts';
 import { HashRecords } from '../../store/records/hash-records.ts';
@@ -93,7 +93,7 @@ async function check(
     if (finding !== undefined) findings.set(path, finding);
     watch.checked(path, finding);
   };
-  const records = quick ? new HashRecords(inside(directory, STATE_FOLDER)) : undefined;
+  const records = quick ? new HashRecords(inside(directory, STATE_DIRECTORY)) : undefined;
   const read = async (file: ExpectedFile): Promise<void> => {
     const git = file.digest?.algorithm === 'git-sha1';
     const path = localPath(directory, file.path);

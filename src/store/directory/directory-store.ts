@@ -26,12 +26,12 @@ import type { StagedFile, Store, Survey } from '../store.ts';
 import { Holdings } from './holdings.ts';
 import { readHubMetadata, writeHubMetadata } from './hub-metadata.ts';
 import {
-  HUB_FOLDER,
-  HUB_METADATA_FOLDER,
+  HUB_DIRECTORY,
+  HUB_METADATA_DIRECTORY,
   inside,
   MANIFEST_FILE,
-  PARTS_FOLDER,
-  STATE_FOLDER,
+  PARTS_DIRECTORY,
+  STATE_DIRECTORY,
 } from './layout.ts';
 import { StateDirectory } from './state-folder.ts';
 
@@ -55,7 +55,7 @@ export interface DirectoryStoreOptions {
   readonly share?: string | undefined;
 }
 
-const OWN_FOLDERS = [STATE_FOLDER, PARTS_FOLDER, HUB_FOLDER, HUB_METADATA_FOLDER];
+const OWN_DIRECTORIES = [STATE_DIRECTORY, PARTS_DIRECTORY, HUB_DIRECTORY, HUB_METADATA_DIRECTORY];
 
 /** A directory of one's own, laid out as cli.md section 6 says: the files, and our state under `.cache`. */
 export class DirectoryStore implements Store {
@@ -83,10 +83,14 @@ export class DirectoryStore implements Store {
   constructor(options: DirectoryStoreOptions) {
     this.directory = options.directory;
     this.#options = options;
-    this.#parts = new PartsDirectory(inside(options.directory, PARTS_FOLDER), options.revision, options.lock);
+    this.#parts = new PartsDirectory(
+      inside(options.directory, PARTS_DIRECTORY),
+      options.revision,
+      options.lock,
+    );
     this.#place = new FinalPlace(options.directory);
     this.#flush = options.flush ?? new Flush();
-    this.#records = new HashRecords(inside(options.directory, STATE_FOLDER), options.share);
+    this.#records = new HashRecords(inside(options.directory, STATE_DIRECTORY), options.share);
     this.#surveyedMs = options.lock.clock.now();
   }
 
@@ -101,8 +105,8 @@ export class DirectoryStore implements Store {
     );
     this.#refuse(checkNames(this.#names, this.#options.platform, { caseInsensitive }));
     const { directory } = this;
-    await this.#refuseWhere((paths) => findPathConflicts(directory, paths, OWN_FOLDERS), signal);
-    await this.#refuseWhere((paths) => findCrossDeviceFiles(directory, paths, PARTS_FOLDER), signal);
+    await this.#refuseWhere((paths) => findPathConflicts(directory, paths, OWN_DIRECTORIES), signal);
+    await this.#refuseWhere((paths) => findCrossDeviceFiles(directory, paths, PARTS_DIRECTORY), signal);
   }
 
   async #refuseWhere(
@@ -124,7 +128,7 @@ export class DirectoryStore implements Store {
 
   async open(signal?: AbortSignal): Promise<void> {
     this.#signal = signal;
-    const state = inside(this.directory, STATE_FOLDER);
+    const state = inside(this.directory, STATE_DIRECTORY);
     this.#state = await onDisk(this.directory, () => StateDirectory.make(this.directory));
     const { share, lock, note, platform } = this.#options;
     const name = share === undefined ? 'lock' : `lock-${share}`;
@@ -202,14 +206,14 @@ export class DirectoryStore implements Store {
     const { share, lock, note } = this.#options;
     const [signal, flush] = [this.#signal, this.#flush];
     if (share !== undefined) {
-      const path = inside(this.directory, `${STATE_FOLDER}/lock`);
+      const path = inside(this.directory, `${STATE_DIRECTORY}/lock`);
       this.#turn ??= await DirectoryLock.wait(path, lock, { signal, note });
     }
     const earlier = readManifest(this.#manifestPath);
     const files = await this.#contents(earlier, revision, selected, listing);
     await onDisk(this.directory, async () => {
       // Our own directories, too, may have been replaced by links.
-      this.#refuse(findPathConflicts(this.directory, [], OWN_FOLDERS));
+      this.#refuse(findPathConflicts(this.directory, [], OWN_DIRECTORIES));
       await lookOnceMore(files, (path) => localPath(this.directory, path), signal);
       await this.#renewRecords(earlier, revision, selected);
       await this.#state?.markHubFolder();
@@ -225,7 +229,7 @@ export class DirectoryStore implements Store {
       } as const;
       await writeManifest(this.#manifestPath, manifest, flush);
       await this.#records.tidy(flush);
-      await flush.folder(inside(this.directory, STATE_FOLDER));
+      await flush.directory(inside(this.directory, STATE_DIRECTORY));
       await this.#parts.removeOld(selected, listing);
     });
   }

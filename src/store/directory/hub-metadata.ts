@@ -3,7 +3,7 @@ import { unlink, writeFile } from 'node:fs/promises';
 import { dirname, posix } from 'node:path';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
 import { findPathConflicts } from '../paths/path-conflicts.ts';
-import { HUB_METADATA_FOLDER, inside } from './layout.ts';
+import { HUB_METADATA_DIRECTORY, inside } from './layout.ts';
 
 /**
  * The three lines by which `hf download` and huggingface_hub recognise a file that they need not fetch. They compare
@@ -17,7 +17,7 @@ export interface HubMetadata {
 }
 
 export function hubMetadataPath(directory: string, path: string): string {
-  return inside(directory, `${HUB_METADATA_FOLDER}/${path}.metadata`);
+  return inside(directory, `${HUB_METADATA_DIRECTORY}/${path}.metadata`);
 }
 
 /** Undefined where there is none or it cannot be understood. */
@@ -48,7 +48,7 @@ export async function writeHubMetadata(
   metadata: HubMetadata,
 ): Promise<void> {
   const target = hubMetadataPath(directory, path);
-  const folder = posix.join(HUB_METADATA_FOLDER, posix.dirname(path));
+  const folder = posix.join(HUB_METADATA_DIRECTORY, posix.dirname(path));
   if (findPathConflicts(directory, [], [folder]).length > 0) return;
   const lines = [metadata.commit, metadata.etag, (metadata.recordedMs / 1000).toFixed(6)];
   try {

@@ -3,7 +3,7 @@ import { rmdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
-import { HUB_FOLDER, inside, PARTS_FOLDER, STATE_FOLDER } from './layout.ts';
+import { HUB_DIRECTORY, inside, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
 
 const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
 # The records in this folder were made by fetch, in the format of huggingface_hub.
@@ -22,22 +22,22 @@ export class StateDirectory {
   }
 
   static async make(directory: string): Promise<StateDirectory> {
-    const made = await ensureDirectory(inside(directory, PARTS_FOLDER));
-    await writeOnce(inside(directory, `${STATE_FOLDER}/.gitignore`), '*\n');
+    const made = await ensureDirectory(inside(directory, PARTS_DIRECTORY));
+    await writeOnce(inside(directory, `${STATE_DIRECTORY}/.gitignore`), '*\n');
     return new StateDirectory(directory, made);
   }
 
   /** Files that `hf` puts beside its records, for git and for backup programs. */
   async markHubFolder(): Promise<void> {
-    await ensureDirectory(inside(this.#directory, HUB_FOLDER));
-    await writeOnce(inside(this.#directory, `${HUB_FOLDER}/.gitignore`), '*');
-    await writeOnce(inside(this.#directory, `${HUB_FOLDER}/CACHEDIR.TAG`), CACHE_TAG);
+    await ensureDirectory(inside(this.#directory, HUB_DIRECTORY));
+    await writeOnce(inside(this.#directory, `${HUB_DIRECTORY}/.gitignore`), '*');
+    await writeOnce(inside(this.#directory, `${HUB_DIRECTORY}/CACHEDIR.TAG`), CACHE_TAG);
   }
 
   /** After a run without a result: removes the directories it made, as far as they are empty. */
   async removeIfUnused(): Promise<void> {
-    const state = inside(this.#directory, STATE_FOLDER);
-    const parts = inside(this.#directory, PARTS_FOLDER);
+    const state = inside(this.#directory, STATE_DIRECTORY);
+    const parts = inside(this.#directory, PARTS_DIRECTORY);
     if (this.#made === undefined || this.#made.length > state.length) return;
     // Not empty: it holds a lock, a claim, a manifest or a part.
     const used = names(state).some((name) => name !== '.gitignore' && name !== 'parts');

@@ -6,11 +6,11 @@ import { onDiskSync } from '../../system/disk/disk-error.ts';
 import { localPath, nameProblem } from '../paths/safe-path.ts';
 
 /** Lock directory of the cache. `hf` and @huggingface/hub report every other directory that is not a repository. */
-const LOCKS_FOLDER = '.locks';
-export const STATE_FOLDER: string = `${LOCKS_FOLDER}/fetch`;
+const LOCKS_DIRECTORY = '.locks';
+export const STATE_DIRECTORY: string = `${LOCKS_DIRECTORY}/fetch`;
 
 /** `models--owner--name`: the directory of a repository in the cache. */
-export function repoFolderName({ type, id }: RepoRef): string {
+export function repoDirectoryName({ type, id }: RepoRef): string {
   return [`${type}s`, ...id.split('/')].join('--');
 }
 
@@ -24,7 +24,7 @@ export class CachePaths {
   readonly stateRoot: string;
 
   constructor(cache: string, repo: RepoRef) {
-    const name = repoFolderName(repo);
+    const name = repoDirectoryName(repo);
     const problem = nameProblem(name, 'posix') ?? (name.includes('/') ? 'it contains "/"' : undefined);
     if (problem !== undefined) {
       throw new FetchError('DISK', `${JSON.stringify(name)} cannot be a folder of the cache: ${problem}`, {
@@ -37,7 +37,7 @@ export class CachePaths {
     const found = onDiskSync(this.repo, () => lstatSync(this.repo, { throwIfNoEntry: false }));
     const moved = found?.isSymbolicLink() === true;
     this.stateRoot = moved ? this.repo : cache;
-    this.stateFolder = moved ? '.fetch' : `${STATE_FOLDER}/${name}`;
+    this.stateFolder = moved ? '.fetch' : `${STATE_DIRECTORY}/${name}`;
   }
 
   get blobs(): string {

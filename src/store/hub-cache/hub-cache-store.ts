@@ -225,7 +225,7 @@ export class HubCacheStore implements Store {
       const what = { revision, endpoint, contents, listing, isWholeListing, complete };
       await publishSnapshot(this.#places, what, flush, signal);
       await this.#records.tidy(flush);
-      for (const folder of [this.#places.state, this.#places.refs]) await flush.folder(folder);
+      for (const folder of [this.#places.state, this.#places.refs]) await flush.directory(folder);
     });
     // @huggingface/hub needs the directory of refs even if it is empty.
     this.#folders.keep();

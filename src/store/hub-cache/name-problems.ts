@@ -30,17 +30,17 @@ export function cachePathConflicts(
   paths: readonly string[],
 ): readonly NameProblem[] {
   // What was linked on purpose is the cache, or one repository; nothing below it.
-  const folders = ['blobs', 'snapshots', `snapshots/${commit}`, 'refs', 'trees'];
+  const directories = ['blobs', 'snapshots', `snapshots/${commit}`, 'refs', 'trees'];
   const refs = name === commit ? [] : [`refs/${name}`];
   return [
-    ...findPathConflicts(places.repo, [...refs, `refs/${unfinishedRef(commit)}`], folders),
-    ...findPathConflicts(places.stateRoot, [], foldersOf(`${places.stateFolder}/parts`)),
+    ...findPathConflicts(places.repo, [...refs, `refs/${unfinishedRef(commit)}`], directories),
+    ...findPathConflicts(places.stateRoot, [], directoriesOf(`${places.stateFolder}/parts`)),
     ...findPathConflicts(places.stateRoot, [], [`${places.stateFolder}/manifests`]),
     ...findPathConflicts(places.snapshot(commit), paths, []),
   ];
 }
 
-function foldersOf(path: string): string[] {
+function directoriesOf(path: string): string[] {
   const segments = path.split('/');
   return segments.map((_, index) => segments.slice(0, index + 1).join('/'));
 }

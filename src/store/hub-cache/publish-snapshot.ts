@@ -44,7 +44,7 @@ export async function publishSnapshot(
   const { type, id } = repo;
   const manifest = { version: 1, endpoint, repo: { type, id }, revision: name, commit, files } as const;
   await writeManifest(places.manifest(commit), manifest, flush);
-  await flush.folder(dirname(places.manifest(commit)));
+  await flush.directory(dirname(places.manifest(commit)));
   const tree = isWholeListing ? treeListing(listing) : undefined;
   if (tree !== undefined && regularFile(places.tree(commit)) === undefined) {
     await ensureDirectory(dirname(places.tree(commit)));

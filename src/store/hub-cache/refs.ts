@@ -29,9 +29,9 @@ export async function writeRef(
 export async function removeRef(places: CachePaths, revision: string): Promise<void> {
   const path = places.ref(revision);
   await removeIfThere(path);
-  for (let folder = dirname(path); folder.length > places.refs.length; folder = dirname(folder)) {
+  for (let directory = dirname(path); directory.length > places.refs.length; directory = dirname(directory)) {
     try {
-      await rmdir(folder);
+      await rmdir(directory);
     } catch {
       return;
     }

@@ -49,13 +49,13 @@ export async function removeRevisions(
   lock: ProcessContext,
 ): Promise<string[]> {
   const places = new CachePaths(cache, repo);
-  const folders = new CreatedDirectories();
-  await onDisk(places.state, () => folders.make(places.state));
+  const directories = new CreatedDirectories();
+  await onDisk(places.state, () => directories.make(places.state));
   try {
     await using _held = await DirectoryLock.take(places.lock, lock, { elsewhere: '--cache-dir' });
     return await onDisk(places.repo, () => removeAll(places, repo, commits));
   } finally {
-    await folders.removeEmpty();
+    await directories.removeEmpty();
     await rmdir(places.state).catch(() => {});
   }
 }
@@ -83,7 +83,7 @@ async function removeAll(places: CachePaths, repo: RepoRef, commits: ReadonlySet
   // hf treats a repository without that directory as damaged.
   const emptied = theirs.length > 0 ? [] : [places.blobs, places.snapshots];
   const rest = [places.refs, join(places.repo, 'trees'), join(places.repo, '.no_exist')];
-  for (const folder of [...rest, ...emptied, places.repo]) await rmdir(folder).catch(() => {});
+  for (const directory of [...rest, ...emptied, places.repo]) await rmdir(directory).catch(() => {});
   return theirs;
 }
 

@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { RepoRef, RepoType } from '../../model/repo.ts';
 import { onDiskSync } from '../../system/disk/disk-error.ts';
-import { CachePaths, repoFolderName, STATE_FOLDER } from './cache-paths.ts';
+import { CachePaths, repoDirectoryName, STATE_DIRECTORY } from './cache-paths.ts';
 import { readRef, UNFINISHED_REFS } from './refs.ts';
 import { snapshotEntry } from './snapshot-entry.ts';
 
@@ -49,7 +49,7 @@ const IGNORED = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
 export function scanCache(cache: string): CachedRepo[] {
   return onDiskSync(cache, () => {
     // Parts of a repository that `hf cache rm` has removed still take their room.
-    const begun = names(join(cache, ...STATE_FOLDER.split('/')));
+    const begun = names(join(cache, ...STATE_DIRECTORY.split('/')));
     const found = [...new Set([...names(cache), ...begun])].toSorted().flatMap((name) => {
       const repo = repoOf(name);
       return repo === undefined ? [] : [scanRepo(new CachePaths(cache, repo), repo)];
@@ -76,12 +76,12 @@ export function scanRepo(places: CachePaths, repo: RepoRef): CachedRepo {
 }
 
 /** `models--owner--name` as hf reads it; undefined for everything else. */
-function repoOf(folder: string): RepoRef | undefined {
-  const [prefix = '', ...parts] = folder.split('--');
+function repoOf(directory: string): RepoRef | undefined {
+  const [prefix = '', ...parts] = directory.split('--');
   const type = TYPES[prefix];
   if (type === undefined || parts.length === 0 || parts.includes('')) return undefined;
   const repo = { type, id: parts.join('/') };
-  return repoFolderName(repo) === folder ? repo : undefined;
+  return repoDirectoryName(repo) === directory ? repo : undefined;
 }
 
 function scanSnapshot(places: CachePaths, commit: string, refs: ReadonlyMap<string, string>): CachedRevision {
@@ -127,17 +127,17 @@ function readRefs(places: CachePaths): Map<string, string> {
 }
 
 /** All entries that are not directories; links are not followed. */
-function filesBelow(folder: string): string[] {
-  if (!isFolder(folder)) return [];
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
+function filesBelow(directory: string): string[] {
+  if (!isFolder(directory)) return [];
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory() && !IGNORED.has(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .toSorted();
 }
 
-function names(folder: string): string[] {
+function names(directory: string): string[] {
   try {
-    return readdirSync(folder).toSorted();
+    return readdirSync(directory).toSorted();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return [];

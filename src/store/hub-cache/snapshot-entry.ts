@@ -20,7 +20,7 @@ export function snapshotEntry(places: CachePaths, path: string): SnapshotEntry {
   if (entry.isFile()) return { kind: 'file', found: entry };
   if (!entry.isSymbolicLink()) return { kind: 'other' };
   const target = resolve(dirname(path), readlinkSync(path));
-  if (!sameFolder(dirname(target), places.blobs)) return { kind: 'other' };
+  if (!sameDirectory(dirname(target), places.blobs)) return { kind: 'other' };
   const found = blobFile(places, basename(target));
   return found === undefined ? { kind: 'other' } : { kind: 'blob', name: basename(target), found };
 }
@@ -51,7 +51,7 @@ function look(path: string): BigIntStats | undefined {
   }
 }
 
-function sameFolder(one: string, other: string): boolean {
+function sameDirectory(one: string, other: string): boolean {
   if (one === other) return true;
   try {
     return realpathSync(one) === realpathSync(other);

@@ -13,8 +13,8 @@ export type MakeLink = (target: string, path: string) => Promise<void>;
  * Whether this file system and this user can make links. `folder` must be on the same disk as the cache.
  * Under wine `symlink` succeeds and makes nothing, so the link is looked at.
  */
-export async function canLink(folder: string, makeLink: MakeLink = symlink): Promise<boolean> {
-  const probe = join(folder, 'link.probe');
+export async function canLink(directory: string, makeLink: MakeLink = symlink): Promise<boolean> {
+  const probe = join(directory, 'link.probe');
   const target = join('..', 'nowhere');
   try {
     await removeIfThere(probe);

@@ -37,20 +37,20 @@ interface Found {
 /** Where the unfinished files of one revision stand. */
 export class PartsDirectory {
   readonly boot: string = bootId();
-  readonly #folder: string;
+  readonly #directory: string;
   readonly #revision: Revision;
   readonly #owner: PartOwner;
 
-  constructor(folder: string, revision: Revision, context: ProcessContext) {
-    this.#folder = folder;
+  constructor(directory: string, revision: Revision, context: ProcessContext) {
+    this.#directory = directory;
     this.#revision = revision;
-    this.#owner = new PartOwner(context, () => isLocalDisk(folder));
+    this.#owner = new PartOwner(context, () => isLocalDisk(directory));
   }
 
   /** Paths of this run's part of a file. Takes over the part of an earlier run, or copies it if its owner may still write. */
   async take(file: RemoteFile, signal?: AbortSignal): Promise<Part> {
     const identity = this.#identity(file);
-    const stem = join(this.#folder, partId(identity));
+    const stem = join(this.#directory, partId(identity));
     const own = `${stem}.${this.#owner.token}`;
     const [part, journal] = [`${own}.part`, `${own}.blocks`];
     const found = identity.size > BLOCK_BYTES ? this.#find(identity, this.names()) : undefined;
@@ -85,13 +85,13 @@ export class PartsDirectory {
 
   /** A name of this run's own beside the parts, for something that is put together before it is moved. */
   scratch(file: RemoteFile): string {
-    return join(this.#folder, `${partId(this.#identity(file))}.${this.#owner.token}.link`);
+    return join(this.#directory, `${partId(this.#identity(file))}.${this.#owner.token}.link`);
   }
 
   /** Current names in the directory; empty if it does not exist. */
   names(): ReadonlySet<string> {
     try {
-      return new Set(readdirSync(this.#folder));
+      return new Set(readdirSync(this.#directory));
     } catch {
       return new Set();
     }
@@ -115,12 +115,12 @@ export class PartsDirectory {
     }
     let best: Found | undefined;
     for (const name of parts) {
-      const part = join(this.#folder, name);
+      const part = join(this.#directory, name);
       const size = lstatSync(part, { throwIfNoEntry: false })?.size ?? 0;
       const own = name.replace(/part$/, 'blocks');
       // A run that was killed while it took them over has the one under its name, and not yet the other.
       for (const other of journals.includes(own) ? [own] : journals) {
-        const journal = join(this.#folder, other);
+        const journal = join(this.#directory, other);
         const held = PartJournal.peek(journal, identity, size, this.boot);
         const heldBytes = held.reduce((sum, { start, end }) => sum + end - start, 0);
         const mayBeInUse = this.#state(name) === 'silent';
@@ -133,7 +133,7 @@ export class PartsDirectory {
   /** State of the owner. An entry that is not a regular file, or has a second link, is not treated as ours. */
   #state(name: string): OwnerState {
     const match = PART_NAME.exec(name);
-    const found = lstatSync(join(this.#folder, name), { throwIfNoEntry: false });
+    const found = lstatSync(join(this.#directory, name), { throwIfNoEntry: false });
     if (match === null || found?.isFile() !== true || found.nlink !== 1) return 'alive';
     return this.#owner.state(match[2], found.mtimeMs);
   }
@@ -143,7 +143,7 @@ export class PartsDirectory {
    * others are removed. One that cannot be removed does no harm.
    */
   async removeOld(done: readonly RemoteFile[], listing: readonly RemoteFile[]): Promise<void> {
-    const names = await readdir(this.#folder);
+    const names = await readdir(this.#directory);
     if (names.length === 0) return;
     const finished = new Set(done.map((file) => file.path));
     const wanted = listing.filter((file) => !finished.has(file.path));
@@ -151,7 +151,7 @@ export class PartsDirectory {
     for (const name of names) {
       const [, id = '', owner] = PART_NAME.exec(name) ?? [];
       if (keep.has(id) || (owner !== undefined && this.#state(name) === 'alive')) continue;
-      await removeIfThere(join(this.#folder, name)).catch(() => {});
+      await removeIfThere(join(this.#directory, name)).catch(() => {});
     }
   }
 

@@ -34,13 +34,13 @@ export function findCollisions(
 /** Enters a path component by component; returns the reason at the first conflict. */
 function enter(path: string, root: Map<string, Place>, fold: FoldName): string | undefined {
   const segments = path.split('/');
-  let folder = root;
+  let directory = root;
   for (const [index, spelling] of segments.entries()) {
     const inside = index === segments.length - 1 ? undefined : new Map<string, Place>();
     const key = fold(spelling);
-    const taken = folder.get(key);
+    const taken = directory.get(key);
     if (taken === undefined) {
-      folder.set(key, { spelling, path, inside });
+      directory.set(key, { spelling, path, inside });
     } else {
       const other = JSON.stringify(taken.path);
       if (taken.spelling !== spelling) return `this file system cannot tell it from ${other}`;
@@ -49,7 +49,7 @@ function enter(path: string, root: Map<string, Place>, fold: FoldName): string |
       }
       if (inside === undefined) return 'it is listed twice';
     }
-    folder = taken?.inside ?? inside ?? folder;
+    directory = taken?.inside ?? inside ?? directory;
   }
   return undefined;
 }

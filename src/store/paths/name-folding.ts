@@ -15,9 +15,9 @@ const PROBE = 'probe-\u00e9';
  * Tests in a directory of ours which names the file system treats as equal. Looking at a parent tells nothing at
  * the root of a mount, and on some systems every directory has its own rule.
  */
-export function probeFolding(folder: string): NameFolding {
+export function probeFolding(directory: string): NameFolding {
   const [own, upper, decomposed] = [PROBE, PROBE.toUpperCase(), PROBE.normalize('NFD')].map((name) =>
-    join(folder, name),
+    join(directory, name),
   ) as [string, string, string];
   for (const path of [own, upper, decomposed]) rmSync(path, { force: true });
   closeSync(openSync(own, 'wx'));

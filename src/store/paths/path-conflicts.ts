@@ -19,20 +19,20 @@ export function findPathConflicts(
   // A directory that does not exist yet has nothing in it.
   if (root === undefined) return [];
   const judged = new Map<string, string | undefined>();
-  const judgeFolder = (relative: string): string | undefined => {
+  const judgeDirectory = (relative: string): string | undefined => {
     if (relative === '' || relative === '.') return undefined;
     if (judged.has(relative)) return judged.get(relative);
-    const reason = judgeFolder(parent(relative)) ?? folderProblem(root, relative);
+    const reason = judgeDirectory(parent(relative)) ?? directoryProblem(root, relative);
     judged.set(relative, reason);
     return reason;
   };
   const obstacles: PathConflict[] = [];
   for (const folder of folders) {
-    const reason = judgeFolder(folder);
+    const reason = judgeDirectory(folder);
     if (reason !== undefined) obstacles.push({ path: folder, reason });
   }
   for (const path of files) {
-    const reason = judgeFolder(parent(path)) ?? fileProblem(root, path);
+    const reason = judgeDirectory(parent(path)) ?? fileProblem(root, path);
     if (reason !== undefined) obstacles.push({ path, reason });
   }
   return obstacles;
@@ -43,7 +43,7 @@ function parent(relative: string): string {
   return slash < 0 ? '' : relative.slice(0, slash);
 }
 
-function folderProblem(root: string, relative: string): string | undefined {
+function directoryProblem(root: string, relative: string): string | undefined {
   const found = look(join(root, ...relative.split('/')));
   if (found === undefined || found.isDirectory()) return undefined;
   // Refused whatever its target: outside, `.git`, our own records, or the place of another file of the listing.

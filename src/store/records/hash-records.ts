@@ -30,7 +30,7 @@ const MAX_UNWRITTEN = 32;
  * Runs that share a directory write a file each, and all read all of them.
  */
 export class HashRecords {
-  readonly #folder: string;
+  readonly #directory: string;
   readonly #file: string;
   #records: Map<string, HashRecord[]> | undefined;
   readonly #unwritten: string[] = [];
@@ -39,9 +39,9 @@ export class HashRecords {
   #torn = false;
 
   /** `share` is a name for one of several runs that work on the same directory. */
-  constructor(folder: string, share?: string) {
-    this.#folder = folder;
-    this.#file = join(folder, `${NAME}${share === undefined ? '' : `-${share}`}.jsonl`);
+  constructor(directory: string, share?: string) {
+    this.#directory = directory;
+    this.#file = join(directory, `${NAME}${share === undefined ? '' : `-${share}`}.jsonl`);
   }
 
   /** The hashes of a file that is as it was when we read it; undefined if only reading tells. */
@@ -93,7 +93,8 @@ export class HashRecords {
     if (this.#records === undefined) {
       this.#records = new Map();
       // Our own comes last: what it says was said last.
-      for (const file of [...others(this.#folder, this.#file), this.#file]) this.#read(file, this.#records);
+      for (const file of [...others(this.#directory, this.#file), this.#file])
+        this.#read(file, this.#records);
     }
     return this.#records;
   }
@@ -123,11 +124,11 @@ function enter(records: Map<string, HashRecord[]>, path: string, record: HashRec
   else records.set(path, [record, ...before.filter(({ stamp }) => stamp !== record.stamp)]);
 }
 
-function others(folder: string, own: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
+function others(directory: string, own: string): string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
     .filter((name) => name.startsWith(NAME) && name.endsWith('.jsonl'))
-    .map((name) => join(folder, name))
+    .map((name) => join(directory, name))
     .filter((path) => path !== own);
 }
 

@@ -15,12 +15,12 @@ const MAX_ENTRIES = 5000;
  * any error counts as a missing entry.
  */
 export class ResponseCache {
-  readonly #folder: string;
+  readonly #directory: string;
   #made: Promise<unknown> | undefined;
 
   /** `folder` is an absolute path. It need not exist. */
-  constructor(folder: string) {
-    this.#folder = folder;
+  constructor(directory: string) {
+    this.#directory = directory;
   }
 
   get(key: string): Buffer | undefined {
@@ -35,7 +35,7 @@ export class ResponseCache {
     if (content.length > MAX_ENTRY_BYTES) return;
     try {
       // Private repositories have private listings.
-      this.#made ??= ensureDirectory(this.#folder, 0o700);
+      this.#made ??= ensureDirectory(this.#directory, 0o700);
       await this.#made;
       const path = this.#path(key);
       const temporary = `${path}.${randomUUID()}`;
@@ -49,8 +49,8 @@ export class ResponseCache {
   /** Removes what is old, and the oldest of too many. */
   prune(nowMs: number): void {
     try {
-      const entries = readdirSync(this.#folder)
-        .map((name) => join(this.#folder, name))
+      const entries = readdirSync(this.#directory)
+        .map((name) => join(this.#directory, name))
         .map((path) => ({ path, mtimeMs: statSync(path).mtimeMs }))
         .sort((left, right) => right.mtimeMs - left.mtimeMs);
       for (const [index, { path, mtimeMs }] of entries.entries()) {
@@ -62,6 +62,6 @@ export class ResponseCache {
   }
 
   #path(key: string): string {
-    return join(this.#folder, createHash('sha256').update(key).digest('hex'));
+    return join(this.#directory, createHash('sha256').update(key).digest('hex'));
   }
 }

@@ -20,9 +20,9 @@ export class CreatedDirectories {
   /** The last one first, and each as far up as it was made and is empty. */
   async removeEmpty(): Promise<void> {
     for (const { path, topmost } of this.#made.splice(0).reverse()) {
-      for (let folder = path; folder.length >= topmost.length; folder = dirname(folder)) {
+      for (let directory = path; directory.length >= topmost.length; directory = dirname(directory)) {
         try {
-          await rmdir(folder);
+          await rmdir(directory);
         } catch {
           break;
         }

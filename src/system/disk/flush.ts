@@ -4,15 +4,15 @@ import { promisify } from 'node:util';
 /** The calls that flush, so that a test can let them fail. */
 export interface FlushCalls {
   readonly file: (descriptor: number) => Promise<void>;
-  readonly folder: (path: string) => Promise<void>;
+  readonly directory: (path: string) => Promise<void>;
 }
 
-const systemCalls: FlushCalls = { file: promisify(fdatasync), folder: flushFolder };
+const systemCalls: FlushCalls = { file: promisify(fdatasync), directory: flushDirectory };
 
 /** What a file system says that cannot flush at all (SMB, FUSE, shares of virtual machines). Never EIO, ENOSPC, EDQUOT. */
 const UNSUPPORTED: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 /** Error codes of systems that cannot flush a directory, or cannot open one. */
-const NO_FOLDERS: ReadonlySet<string | undefined> = new Set([
+const NO_DIRECTORIES: ReadonlySet<string | undefined> = new Set([
   ...UNSUPPORTED,
   'EISDIR',
   'EPERM',
@@ -50,16 +50,16 @@ export class Flush {
   }
 
   /** Flushes the names in a directory. Ignored where the system cannot, or the directory is gone. */
-  async folder(path: string): Promise<void> {
+  async directory(path: string): Promise<void> {
     try {
-      await this.#calls.folder(path);
+      await this.#calls.directory(path);
     } catch (error) {
-      if (!NO_FOLDERS.has(codeOf(error))) throw error;
+      if (!NO_DIRECTORIES.has(codeOf(error))) throw error;
     }
   }
 }
 
-async function flushFolder(path: string): Promise<void> {
+async function flushDirectory(path: string): Promise<void> {
   const descriptor = await promisify(open)(path, 'r');
   try {
     await promisify(fsync)(descriptor);

@@ -9,9 +9,9 @@ const LOCAL: ReadonlySet<number> = new Set([
  * Whether a directory is on a file system that only one machine mounts at a time: a process of an earlier boot of a
  * machine cannot be writing there any more. False if unknown.
  */
-export function isLocalDisk(folder: string): boolean {
+export function isLocalDisk(directory: string): boolean {
   try {
-    return LOCAL.has(statfsSync(folder).type);
+    return LOCAL.has(statfsSync(directory).type);
   } catch {
     return false;
   }

@@ -15,10 +15,11 @@ export async function ensureDirectory(path: string, mode?: number): Promise<stri
   let topmost: string | undefined;
   for (let attempt = 1; ; attempt += 1) {
     const missing: string[] = [];
-    for (let folder = path; !(await isFolder(folder)); folder = dirname(folder)) missing.push(folder);
+    for (let directory = path; !(await isFolder(directory)); directory = dirname(directory))
+      missing.push(directory);
     try {
-      for (const folder of missing.toReversed()) {
-        if (await makeOne(folder, mode)) topmost ??= folder;
+      for (const directory of missing.toReversed()) {
+        if (await makeOne(directory, mode)) topmost ??= directory;
       }
       return topmost;
     } catch (error) {
@@ -29,12 +30,12 @@ export async function ensureDirectory(path: string, mode?: number): Promise<stri
 }
 
 /** False where another run was quicker. */
-async function makeOne(folder: string, mode: number | undefined): Promise<boolean> {
+async function makeOne(directory: string, mode: number | undefined): Promise<boolean> {
   try {
-    await mkdir(folder, mode);
+    await mkdir(directory, mode);
     return true;
   } catch (error) {
-    if (await isFolder(folder)) return false;
+    if (await isFolder(directory)) return false;
     throw error;
   }
 }

@@ -24,7 +24,7 @@ const revision: Revision = {
 };
 const file: RemoteFile = { path: 'model.bin', size: SIZE, digest: undefined } as never;
 
-function parties(endpoint: string, more: { addresses?: readonly string[] } = {}) {
+function context(endpoint: string, more: { addresses?: readonly string[] } = {}) {
   const openHttp = (extra: Partial<HttpClientOptions> = {}) =>
     new HttpClient({ userAgent: 'fetch-test/1', stallTimeoutMs: 5000, clock: systemClock, ...extra });
   return {
@@ -77,7 +77,7 @@ function strictHub(headStatus = 302) {
 
 test('resolve: both statuses, and what the Hub warns of', async () => {
   await using hub = await strictHub();
-  const finding = await checkResolve(parties(hub.origin), revision, file);
+  const finding = await checkResolve(context(hub.origin), revision, file);
   expect(finding.state ?? 'ok').toBe('ok');
   expect(finding.message).toMatch(/^HEAD 302 in \d+ ms, GET 302 in \d+ ms$/);
   expect(finding.details).toEqual(['X-HF-Warning: unauthenticated; set a token']);
@@ -85,7 +85,7 @@ test('resolve: both statuses, and what the Hub warns of', async () => {
 
 test.each([405, 403, 501])('resolve: HEAD is refused with %i', async (status) => {
   await using hub = await strictHub(status);
-  const finding = await checkResolve(parties(hub.origin), revision, file);
+  const finding = await checkResolve(context(hub.origin), revision, file);
   expect(finding.state).toBe('warning');
   expect(finding.message).toContain(`HEAD ${status} in`);
   expect(finding.message).toContain('HEAD is refused');
@@ -102,7 +102,7 @@ test('resolve: a mirror that sends on to the Hub is named, and the token stays w
     response.writeHead(308, { location: `${hub.origin}${request.url}` });
     response.end();
   });
-  const finding = await checkResolve(parties(mirror.origin), revision, file);
+  const finding = await checkResolve(context(mirror.origin), revision, file);
   const [from, to] = [new URL(mirror.origin).host, new URL(hub.origin).host];
   expect(finding.details).toEqual([`sent on: ${from} → ${to}`]);
   expect(finding.message).toContain('HEAD 302');
@@ -111,7 +111,7 @@ test('resolve: a mirror that sends on to the Hub is named, and the token stays w
 
 test('binding: an address that serves its own range only', async () => {
   await using hub = await strictHub();
-  const { state = 'ok', message } = await checkBinding(parties(hub.origin), revision, file);
+  const { state = 'ok', message } = await checkBinding(context(hub.origin), revision, file);
   expect(state).toBe('ok');
   expect(message).toBe(
     'bound to the range it was asked with (403: Auth failed: invalid range); downloads ask without one',
@@ -123,7 +123,7 @@ test('binding: a hub that applies the range to its own redirect is no failure', 
     response.writeHead(416, { 'content-range': 'bytes */177' });
     response.end();
   });
-  const finding = await checkBinding(parties(hub.origin), revision, file);
+  const finding = await checkBinding(context(hub.origin), revision, file);
   expect(finding).toMatchObject({ state: 'warning', hint: expect.stringContaining('without one') });
   expect(finding.message).toMatch(/^asked for an address with a range, .* answers 416$/);
 });
@@ -134,14 +134,14 @@ test('binding: refused for another reason, which is said', async () => {
     response.writeHead(resolves ? 302 : 403, resolves ? { location: '/cdn?Signature=geheim' } : {});
     response.end(resolves ? '' : 'SignatureError: invalid key pair id');
   });
-  const { state, message } = await checkBinding(parties(hub.origin), revision, file);
+  const { state, message } = await checkBinding(context(hub.origin), revision, file);
   expect(state).toBe('warning');
   expect(message).toContain('403: SignatureError: invalid key pair id');
 });
 
 test('first byte: a server that keeps no connection is a warning', async () => {
   await using keeping = await serveHttp(sendRange);
-  const good = await checkFirstByte(parties(keeping.origin), locationOf(`${keeping.origin}/x`));
+  const good = await checkFirstByte(context(keeping.origin), locationOf(`${keeping.origin}/x`));
   expect(good.message).toMatch(
     /^\d+ ms on a new connection \(name \d+, connection \d+\), \d+ ms on a kept one, aws-eu-west-3$/,
   );
@@ -150,7 +150,7 @@ test('first byte: a server that keeps no connection is a warning', async () => {
     response.shouldKeepAlive = false;
     sendRange(request, response);
   });
-  const bad = await checkFirstByte(parties(closing.origin), locationOf(`${closing.origin}/x`));
+  const bad = await checkFirstByte(context(closing.origin), locationOf(`${closing.origin}/x`));
   expect(bad.state).toBe('warning');
 });
 
@@ -161,7 +161,7 @@ test('connections: those that are refused are counted, and fewer are advised', a
     if (served > 2) request.socket.destroy();
     else sendRange(request, response);
   });
-  const finding = await checkConnections(parties(hub.origin), locationOf(`${hub.origin}/x`), SIZE, undefined);
+  const finding = await checkConnections(context(hub.origin), locationOf(`${hub.origin}/x`), SIZE, undefined);
   expect(finding).toMatchObject({ state: 'warning' });
   expect(finding.message).toMatch(/^2 of 4 connections bring/);
   expect(finding.details).toHaveLength(2);
@@ -176,7 +176,7 @@ test('connections: several that bring less than one collapse', async () => {
     setTimeout(() => response.end(CONTENT.subarray(100, size / 4)), 50);
   });
   const of = (rate: number) =>
-    checkConnections(parties(hub.origin), locationOf(`${hub.origin}/x`), size, rate);
+    checkConnections(context(hub.origin), locationOf(`${hub.origin}/x`), size, rate);
   expect((await of(1)).state).toBeUndefined();
   expect(await of(1e12)).toMatchObject({ state: 'warning', hint: expect.stringContaining('--connections') });
 });
@@ -184,7 +184,7 @@ test('connections: several that bring less than one collapse', async () => {
 test('addresses: each is measured, and the one that fails is named', async () => {
   await using cdn = await serveHttp(sendRange);
   const url = new URL(`http://cdn.test:${cdn.port}/x`);
-  const asked = parties('http://hub.test', { addresses: ['127.0.0.1', '::1'] });
+  const asked = context('http://hub.test', { addresses: ['127.0.0.1', '::1'] });
   const finding = await checkAddresses(asked, locationOf(url.href), url, SIZE);
   expect(finding).toMatchObject({
     state: 'warning',
@@ -202,7 +202,7 @@ test('addresses: 206 without a byte is a failure of that address', async () => {
     response.end();
   });
   const url = new URL(`http://cdn.test:${cdn.port}/x`);
-  const asked = parties('http://hub.test', { addresses: ['127.0.0.1'] });
+  const asked = context('http://hub.test', { addresses: ['127.0.0.1'] });
   const finding = await checkAddresses(asked, locationOf(url.href), url, SIZE);
   expect(finding.details?.[0]).toContain('answers 206 and sends no byte');
   expect(finding.message).toBe('0 of 1 addresses of cdn.test send bytes');

@@ -29,11 +29,11 @@ describe('the policy', () => {
   });
 
   test('never waits longer than its maximum by itself', () => {
-    const patient = { ...POLICY, tries: Number.POSITIVE_INFINITY };
+    const input = { ...POLICY, tries: Number.POSITIVE_INFINITY };
     for (const failures of [5, 50, 5000, Number.MAX_SAFE_INTEGER]) {
-      expect(nextDelay(patient, failures, failure(), () => 0.999)).toBeLessThanOrEqual(1000);
+      expect(nextDelay(input, failures, failure(), () => 0.999)).toBeLessThanOrEqual(1000);
     }
-    expect(nextDelay({ ...patient, baseDelayMs: 0 }, 5000, failure(), () => 0)).toBe(0);
+    expect(nextDelay({ ...input, baseDelayMs: 0 }, 5000, failure(), () => 0)).toBe(0);
   });
 
   test('gives up after the last try, and on what no try can mend', () => {

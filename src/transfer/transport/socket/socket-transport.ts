@@ -122,8 +122,8 @@ export class SocketTransport implements Transport<HttpLocation> {
         outcome();
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      const parties = { clock, joiner: this.#joiner, url, proxy };
-      const exchange = new SocketExchange(job, observer, parties, {
+      const context = { clock, joiner: this.#joiner, url, proxy };
+      const exchange = new SocketExchange(job, observer, context, {
         received: (bytes) => {
           const delay = allowance.received(bytes);
           // Bytes of the head are not progress.

@@ -19,11 +19,11 @@ export function makeCommit(repository: string, sequence: number, files: readonly
     title: `Commit ${sequence} of ${repository}`,
     date: new Date(Date.UTC(2023, 8, 28, 12, 0, sequence)),
     files: new Map(files.map((file) => [file.path, file])),
-    folders: foldersOf(files),
+    folders: directoriesOf(files),
   };
 }
 
-function foldersOf(files: readonly HubFile[]): Map<string, string> {
+function directoriesOf(files: readonly HubFile[]): Map<string, string> {
   const inside = new Map<string, string[]>();
   for (const file of files) {
     const segments = file.path.split('/');

@@ -42,7 +42,7 @@ class Disk implements FlushCalls {
     fdatasyncSync(descriptor);
   };
 
-  folder = async (path: string): Promise<void> => {
+  directory = async (path: string): Promise<void> => {
     this.folders.push(path);
   };
 }
@@ -162,24 +162,27 @@ describe.each(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])('a file system that
   });
 });
 
-test.each(['EIO', 'ENOSPC'])('a folder whose names cannot be made durable is an error: %s', async (code) => {
-  const calls = new Disk();
-  const folder = async () => {
-    throw failing(code);
-  };
-  const flush = new Flush(() => {}, { file: calls.file, folder });
-  await expect(run(directoryStore({ directory: temporaryFolder(), flush }))).rejects.toMatchObject({
-    code: 'DISK',
-  });
-});
+test.each(['EIO', 'ENOSPC'])(
+  'a directory whose names cannot be made durable is an error: %s',
+  async (code) => {
+    const calls = new Disk();
+    const directory = async () => {
+      throw failing(code);
+    };
+    const flush = new Flush(() => {}, { file: calls.file, directory });
+    await expect(run(directoryStore({ directory: temporaryFolder(), flush }))).rejects.toMatchObject({
+      code: 'DISK',
+    });
+  },
+);
 
 test.each(['EINVAL', 'EISDIR', 'EPERM', 'EACCES'])(
   'one that cannot be flushed at all is none: %s',
   async (code) => {
-    const folder = async () => {
+    const directory = async () => {
       throw failing(code);
     };
-    const flush = new Flush(() => {}, { file: new Disk().file, folder });
+    const flush = new Flush(() => {}, { file: new Disk().file, directory });
     await run(directoryStore({ directory: temporaryFolder(), flush }));
   },
 );
