@@ -9,14 +9,15 @@ import { inside, MANIFEST_FILE, PARTS_DIRECTORY, STATE_DIRECTORY } from '../../s
 import { readManifest } from '../../store/records/manifest.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
+import type { RunContext } from '../../system/run-context.ts';
 
-/** Says whose files a directory holds as long as no manifest does: of a run that has not come to its end. */
+/** Says whose files a directory holds until a manifest does: of a run that has not ended. */
 const OWNER_FILE = `${STATE_DIRECTORY}/repository.json`;
 
 interface Target {
   readonly directory: string;
   readonly endpoint: string;
-  /** As it was asked for; the hub may know it by a newer name. */
+  /** As the caller named it; after a rename the hub has another name. */
   readonly repo: RepoRef;
   readonly cache?: unknown;
   /** Go on although the directory holds another repository. */
@@ -68,27 +69,30 @@ function isMirrored(owner: Owner, { id: commit }: Revision, files: readonly Remo
 }
 
 /**
- * Writes down whose files come into the directory. To be awaited at the end: takes the note back when the manifest says it,
- * or when nothing came.
+ * Records whose files come into the directory before the first one comes. Dispose of it after the manifest was written: the
+ * record is removed if the manifest says the same, or if no file came.
  */
 export async function claimDirectory(
   { directory, endpoint, cache }: Target,
   revision: Revision,
-): Promise<{ readonly emit: Emit; release(): Promise<void> }> {
-  if (cache !== undefined) return { emit: () => {}, release: async () => {} };
+  run: RunContext,
+): Promise<{ readonly run: RunContext } & AsyncDisposable> {
+  if (cache !== undefined) return { run, [Symbol.asyncDispose]: async () => {} };
   const path = inside(directory, OWNER_FILE);
   const { repo, name, id: commit } = revision;
   const owner: Owner = { endpoint, repo, revision: name, commit };
   await onDisk(path, () => writeAtomically(path, `${JSON.stringify(owner)}\n`));
   let hasFiles = false;
+  const emit: Emit = (event) => {
+    if (event.type === 'file-finished') hasFiles = true;
+    run.emit(event);
+  };
   return {
-    emit: (event) => {
-      if (event.type === 'file-finished') hasFiles = true;
-    },
-    release: async () => {
+    run: { ...run, emit },
+    [Symbol.asyncDispose]: async () => {
       const manifest = readManifest(inside(directory, MANIFEST_FILE));
-      const isSaid = manifest?.commit === commit && isSameRepo(manifest.repo, repo);
-      if (isSaid || (!hasFiles && !hasParts(directory))) await unlink(path).catch(() => {});
+      const isRecorded = manifest?.commit === commit && isSameRepo(manifest.repo, repo);
+      if (isRecorded || (!hasFiles && !hasParts(directory))) await unlink(path).catch(() => {});
     },
   };
 }

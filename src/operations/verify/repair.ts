@@ -7,9 +7,9 @@ import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
 import { listedFile } from '../../store/records/lockfile.ts';
 import type { Environment } from '../../system/environment.ts';
-import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute.ts';
+import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute-plan.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
-import { knownListing } from '../download/records.ts';
+import { readRecordedListing } from '../download/records.ts';
 import { openStore } from '../open-store.ts';
 import { requireManifest } from './run-verify.ts';
 
@@ -60,13 +60,13 @@ export async function repair(
     const tooLittle = checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
     await using workers = new WorkerThreads(settings, environment, emit);
-    const context = { workers, source, store, environment, emit, signal };
+    const context = { run: { environment, emit, signal }, source, store, workers };
     const { fetchedBytes, failures } = await executePlan(plan, settings, context);
     await publish(
       store,
       revision,
       selected,
-      knownListing({ directory, repo: revision.repo }, commit),
+      readRecordedListing({ directory, repo: revision.repo }, commit),
       failures,
     );
     const first = failures[0];
