@@ -1,12 +1,11 @@
 import { FetchError } from '../model/error.ts';
-import type { Emit } from '../model/event.ts';
 import type { RepoRef } from '../model/repo.ts';
 import { repoPath } from '../model/repo.ts';
 import { openHttp, openSource, type SourceAccess } from '../source/open-source.ts';
 import type { Source } from '../source/source.ts';
 import { type Lockfile, lockfileEntry } from '../store/records/lockfile.ts';
 import { readManifest } from '../store/records/manifest.ts';
-import type { Environment } from '../system/environment.ts';
+import type { RunContext } from '../system/run-context.ts';
 import { HubResolver } from './download/resolve-hub.ts';
 import type { RevisionRequest } from './download/resolver.ts';
 
@@ -14,34 +13,25 @@ import type { RevisionRequest } from './download/resolver.ts';
 export async function lockRevisions(
   targets: readonly RevisionRequest[],
   access: SourceAccess,
-  environment: Environment,
-  emit: Emit,
-  signal: AbortSignal,
+  run: RunContext,
 ): Promise<readonly Lockfile[]> {
-  const http = openHttp(access, environment, emit);
-  try {
-    // One source for all its targets: they share its quota of requests.
-    const sources = new Map<string | undefined, Source>();
-    const locks: Lockfile[] = [];
-    for (const target of targets) {
-      const { repo: asked } = target;
-      const source = sources.get(asked.source) ?? openSource(asked, { access, environment, http, emit });
-      sources.set(asked.source, source);
-      const { revision, selected } = await new HubResolver(target).resolve({
-        source,
-        run: { environment, emit, signal },
-      });
-      const { repo, name, id: commit } = revision;
-      const files = selected.map((file) => {
-        if (file.digest === undefined) throw withoutHash(repo, file.path);
-        return lockfileEntry(file, file.digest);
-      });
-      locks.push({ version: 1, endpoint: access.endpoint, repo, revision: name, commit, files });
-    }
-    return locks;
-  } finally {
-    http.close();
+  using http = openHttp(access, run);
+  // One source for all its targets: they share its quota of requests.
+  const sources = new Map<string | undefined, Source>();
+  const locks: Lockfile[] = [];
+  for (const target of targets) {
+    const { repo: asked } = target;
+    const source = sources.get(asked.source) ?? openSource(asked, { access, run, http });
+    sources.set(asked.source, source);
+    const { revision, selected } = await new HubResolver(target).resolve({ source, run });
+    const { repo, name, id: commit } = revision;
+    const files = selected.map((file) => {
+      if (file.digest === undefined) throw withoutHash(repo, file.path);
+      return lockfileEntry(file, file.digest);
+    });
+    locks.push({ version: 1, endpoint: access.endpoint, repo, revision: name, commit, files });
   }
+  return locks;
 }
 
 function withoutHash(repo: RepoRef, path: string): FetchError {

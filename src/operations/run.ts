@@ -1,22 +1,18 @@
 import { FetchError, toFetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
-import type { Environment } from '../system/environment.ts';
 import { onAbort } from '../system/on-abort.ts';
+import type { RunContext } from '../system/run-context.ts';
 import { createEnvironment } from './create-environment.ts';
 import type { RunOptions } from './options.ts';
-
-/** The run options with all defaults filled in. */
-export interface Run {
-  readonly environment: Environment;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
-}
 
 /**
  * Carries out one run of the library. Whatever it rejects with is a FetchError: an abort is ABORTED with the signal's
  * reason as its cause, unless the reason is a FetchError itself.
  */
-export async function withRunContext<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
+export async function withRunContext<T>(
+  options: RunOptions,
+  work: (run: RunContext) => Promise<T>,
+): Promise<T> {
   const { environment = createEnvironment(), onEvent = () => {} } = options;
   // One of our own, because a listener that throws ends the run as well; otherwise it would end the process.
   const controller = new AbortController();

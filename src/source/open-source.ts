@@ -2,10 +2,9 @@ import { HttpClient, type HttpClientOptions } from '../http/client.ts';
 import type { NetworkSettings } from '../http/network-settings.ts';
 import { RateLimitGate } from '../http/rate-limit-gate.ts';
 import { redactUrl } from '../http/url.ts';
-import type { Emit } from '../model/event.ts';
 import type { RepoRef } from '../model/repo.ts';
-import type { Environment } from '../system/environment.ts';
 import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
+import type { RunContext } from '../system/run-context.ts';
 import { HubSource } from './hub/hub-source.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
 import { offlineSource } from './offline-source.ts';
@@ -30,8 +29,7 @@ export interface SourceAccess {
 /** The client for requests to the source itself. The caller closes it. */
 export function openHttp(
   { hubTimeoutMs, network }: SourceAccess,
-  environment: Environment,
-  emit: Emit,
+  { environment, emit }: Pick<RunContext, 'environment' | 'emit'>,
   more: Pick<HttpClientOptions, 'dialer' | 'observe'> = {},
 ): HttpClient {
   const { clock, userAgent } = environment;
@@ -56,9 +54,8 @@ export function openHttp(
 /** What a source is opened with. */
 interface SourceContext {
   readonly access: SourceAccess;
-  readonly environment: Environment;
+  readonly run: RunContext;
   readonly http: HttpClient;
-  readonly emit: Emit;
   /** The files are fetched to be used: some sources count that. False if left out. */
   readonly countsAsDownload?: boolean;
 }
@@ -76,9 +73,10 @@ export function openSource({ source }: RepoRef, context: SourceContext): Source 
   return context.access.offline ? offlineSource(kind) : SOURCES[kind].open(context);
 }
 
-function openHub({ access, environment, http, emit, countsAsDownload = false }: SourceContext): Source {
+function openHub({ access, run, http, countsAsDownload = false }: SourceContext): Source {
   const { endpoint, token } = access;
-  const { clock } = environment;
+  const { emit } = run;
+  const { clock } = run.environment;
   const gate = new RateLimitGate(clock, (bucket, delayMs) => {
     const seconds = Math.ceil(delayMs / 1000);
     const until = new Date(clock.now() + delayMs).toISOString().slice(11, 19);
@@ -93,7 +91,7 @@ function openHub({ access, environment, http, emit, countsAsDownload = false }: 
     http,
     gate,
     clock,
-    retryContext: retryContextOf(access, environment, emit),
+    retryContext: retryContextOf(access, run),
     countsAsDownload,
     onNote: (message) => emit({ type: 'note', message }),
     onWarning: (warning) => emit({ type: 'hub-warning', ...warning }),
@@ -101,7 +99,8 @@ function openHub({ access, environment, http, emit, countsAsDownload = false }: 
 }
 
 /** Settings of the retry loop for the requests of a source: every wait emits an event. */
-function retryContextOf({ retry }: SourceAccess, { clock, random }: Environment, emit: Emit) {
+function retryContextOf({ retry }: SourceAccess, { environment, emit }: RunContext) {
+  const { clock, random } = environment;
   return (what: string, signal: AbortSignal): RetryContext => ({
     policy: retry,
     clock,

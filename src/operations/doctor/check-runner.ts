@@ -27,7 +27,7 @@ export class CheckRunner {
   }
 
   /** False if the check failed. Rethrows an abort, which is not a result. */
-  async look(name: CheckName, work: () => Finding | Promise<Finding>): Promise<boolean> {
+  async check(name: CheckName, work: () => Finding | Promise<Finding>): Promise<boolean> {
     this.#signal.throwIfAborted();
     this.#retried = undefined;
     try {
@@ -47,7 +47,7 @@ export class CheckRunner {
    * download would end with is for the other checks to say.
    */
   async measure(name: CheckName, work: () => Finding | Promise<Finding>): Promise<void> {
-    await this.look(name, async () => {
+    await this.check(name, async () => {
       try {
         return await work();
       } catch (thrown) {

@@ -24,7 +24,7 @@ export async function checkDisk(
   { clock, lock }: Environment,
 ): Promise<void> {
   const there = existingAncestor(directory);
-  await runner.look('directory', async () => {
+  await runner.check('directory', async () => {
     const { written, elapsedMs } = await tryWriting(there, clock);
     const rate = written / Math.max(elapsedMs / 1000, 0.001);
     const where = there === directory ? directory : `${directory} (to be made)`;
@@ -33,7 +33,7 @@ export async function checkDisk(
     const hint = 'The disk may be slower than the network: use --local-dir on a faster one.';
     return { state: 'warning', message, hint };
   });
-  await runner.look('space', async () => {
+  await runner.check('space', async () => {
     const { bavail, bsize } = await onDisk(there, () => statfs(there));
     const free = bavail * bsize;
     const message = `${formatBytes(free)} free`;
@@ -43,7 +43,7 @@ export async function checkDisk(
     const hint = 'Free some, use --local-dir on another disk, or fetch fewer files with --include.';
     return { state: 'warning', message: needed, hint };
   });
-  await runner.look('lock', () => {
+  await runner.check('lock', () => {
     const path = inside(directory, `${STATE_DIRECTORY}/lock`);
     const holder = lockHolder(path, lock);
     if (holder === undefined) return { message: 'no other run works on this directory' };

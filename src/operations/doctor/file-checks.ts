@@ -4,12 +4,13 @@ import { digestMatches } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
 import { formatBytes, formatCount } from '../../model/format.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { type Revision, repoPath } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
 import { collectListing } from '../../source/collect-listing.ts';
 import { type HttpLocation, requireHttp } from '../../source/location.ts';
 import type { Source } from '../../source/source.ts';
 import { pickRevision } from '../download/resolve-quantisation.ts';
+import type { RevisionName } from '../download/resolver.ts';
 import type { CheckRunner } from './check-runner.ts';
 import { type RangeAnswer, readLocation } from './read-location.ts';
 import { checkBinding, checkResolve, type ResolveCheckContext } from './resolve-checks.ts';
@@ -28,19 +29,12 @@ const RANGE_BYTES = MEBIBYTE;
 const MAX_CONTENT_BYTES = 4 * MEBIBYTE;
 const MEASURED = ['first-byte', 'speed', 'connections', 'addresses'] as const;
 
-/** A repository and one of its revisions, which may be a quantisation of `main` if it was written behind a colon. */
-export interface AskedFor {
-  readonly repo: RepoRef;
-  readonly revision: string;
-  readonly mayBeQuantisation: boolean;
-}
-
 /** What the looks at files need. */
 export interface FileCheckContext extends ResolveCheckContext, SpeedCheckContext {
   /** A new source each time, so that nothing learned about the endpoint skips the request. */
   readonly openSource: () => Source;
   /** Carries out one request, and again if that may help. */
-  readonly trying: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly retry: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /**
@@ -49,7 +43,7 @@ export interface FileCheckContext extends ResolveCheckContext, SpeedCheckContext
  */
 export async function checkFiles(
   runner: CheckRunner,
-  asked: AskedFor,
+  target: RevisionName,
   context: FileCheckContext,
 ): Promise<number | undefined> {
   const { openSource, signal } = context;
@@ -58,9 +52,9 @@ export async function checkFiles(
   let files: readonly RemoteFile[] = [];
   const total = () => files.reduce((sum, file) => sum + file.size, 0);
   const rest = ['location', 'resolve', 'binding', 'ranges', 'renewal', ...MEASURED, 'content'] as const;
-  const listed = await runner.look('repository', async () => {
+  const listed = await runner.check('repository', async () => {
     const list = (pinned: Revision) => collectListing(source, pinned, () => {}, signal);
-    const picked = await pickRevision({ quantisation: undefined, ...asked }, source, list, signal);
+    const picked = await pickRevision(target, source, list, signal);
     revision = picked.revision;
     files = await list(revision);
     const name = `${repoPath(revision.repo)}, ${revision.name} at ${shortId(revision.id)}`;
@@ -91,13 +85,13 @@ async function checkLargest(
   source: Source,
   context: FileCheckContext,
 ): Promise<void> {
-  const { http, openSource, clock, signal, trying } = context;
+  const { http, openSource, clock, signal, retry } = context;
   const start = Math.max(0, Math.floor((file.size - RANGE_BYTES) / 2));
   const range: ByteRange = { start, end: Math.min(file.size, start + RANGE_BYTES) };
   let location: HttpLocation | undefined;
   let first: RangeAnswer | undefined;
-  const located = await runner.look('location', async () => {
-    location = await trying(async () => requireHttp(await source.locate(revision, file, signal)));
+  const located = await runner.check('location', async () => {
+    location = await retry(async () => requireHttp(await source.locate(revision, file, signal)));
     const { host } = new URL(location.url);
     const { expiresAt } = location;
     if (expiresAt === undefined) return { message: `${file.path} is at ${host}` };
@@ -113,8 +107,8 @@ async function checkLargest(
   }
   if (file.size < 2) runner.skip(['binding'], 'the largest file is too small to tell');
   else await runner.measure('binding', () => checkBinding(context, revision, file));
-  const ranged = await runner.look('ranges', async () => {
-    first = await trying(() => readLocation(http, location!, { range, file }, clock, signal));
+  const ranged = await runner.check('ranges', async () => {
+    first = await retry(() => readLocation(http, location!, { range, file }, clock, signal));
     const { url, honoured, refused, elapsedMs } = first;
     if (honoured)
       return { message: `${url.host} sends exactly what is asked for (${Math.round(elapsedMs)} ms)` };
@@ -131,9 +125,9 @@ async function checkLargest(
     runner.skip(['renewal', ...MEASURED], 'the file cannot be read');
     return;
   }
-  await runner.look('renewal', async () => {
-    const again = await trying(async () => requireHttp(await openSource().locate(revision, file, signal)));
-    const second = await trying(() =>
+  await runner.check('renewal', async () => {
+    const again = await retry(async () => requireHttp(await openSource().locate(revision, file, signal)));
+    const second = await retry(() =>
       readLocation(http, { ...again, ranges: first!.location.ranges }, { range, file }, clock, signal),
     );
     // Without ranges the two are the starts of the file.
@@ -163,8 +157,8 @@ async function measureSpeed(
     runner.skip(['speed', 'connections'], 'the largest file is too small to tell');
   } else {
     let rateOfOne: number | undefined;
-    await runner.look('speed', async () => {
-      const { rate, finding } = await context.trying(() => checkSpeed(context, context.http, location, size));
+    await runner.check('speed', async () => {
+      const { rate, finding } = await context.retry(() => checkSpeed(context, context.http, location, size));
       rateOfOne = rate;
       return finding;
     });
@@ -177,7 +171,7 @@ async function checkContent(
   runner: CheckRunner,
   revision: Revision,
   files: readonly RemoteFile[],
-  { http, openSource, clock, signal, trying }: FileCheckContext,
+  { http, openSource, clock, signal, retry }: FileCheckContext,
 ): Promise<void> {
   const fitting = files.filter((file) => file.digest !== undefined && file.size <= MAX_CONTENT_BYTES);
   const file = fitting.toSorted((left, right) => right.size - left.size)[0];
@@ -185,10 +179,10 @@ async function checkContent(
     runner.skip(['content'], 'no file is small enough, and has a hash');
     return;
   }
-  await runner.look('content', async () => {
+  await runner.check('content', async () => {
     const range = { start: 0, end: file.size };
-    const location = await trying(async () => requireHttp(await openSource().locate(revision, file, signal)));
-    const { bytes } = await trying(() => readLocation(http, location, { range, file }, clock, signal));
+    const location = await retry(async () => requireHttp(await openSource().locate(revision, file, signal)));
+    const { bytes } = await retry(() => readLocation(http, location, { range, file }, clock, signal));
     const hash = new ContentHash(file.size, { git: file.digest?.algorithm === 'git-sha1' });
     hash.update(bytes);
     if (digestMatches(hash.digests(), file.digest)) {

@@ -12,7 +12,7 @@ import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
 import { onAbort } from '../../system/on-abort.ts';
 import type { Finding } from './check-runner.ts';
-import { type Phases, watchPhases } from './phases.ts';
+import { type ExchangeTiming, observeTiming } from './exchange-timing.ts';
 import { type TimedBytes, timeLocation } from './read-location.ts';
 
 const MEBIBYTE = 2 ** 20;
@@ -43,18 +43,18 @@ export interface SpeedCheckContext {
 /** The time to the first byte on a new connection, and on one that is kept. */
 export async function checkFirstByte(context: SpeedCheckContext, location: HttpLocation): Promise<Finding> {
   const { openHttp, clock, signal } = context;
-  let phases: Phases | undefined;
+  let timing: ExchangeTiming | undefined;
   const http = openHttp({
     observe: (outgoing) => {
-      const watched = watchPhases(outgoing, clock);
-      phases = watched.phases;
+      const watched = observeTiming(outgoing, clock);
+      timing = watched.timing;
       return watched.enter;
     },
   });
   const range: ByteRange = { start: 0, end: 1 };
   try {
     const fresh = await timeLocation(http, location, range, MAX_MS, clock, signal);
-    const parts = phases === undefined ? '' : partsOf(phases);
+    const parts = timing === undefined ? '' : partsOf(timing);
     const again = await timeLocation(http, location, range, MAX_MS, clock, signal);
     const onNew = `${waited(fresh)} ms on a new connection${parts}`;
     if (again.response.reused) {
@@ -231,7 +231,7 @@ function waited({ askedMs, headMs }: TimedBytes): number {
   return Math.round(headMs - askedMs);
 }
 
-function partsOf({ lookup: found, connect, tls }: Phases): string {
+function partsOf({ lookup: found, connect, tls }: ExchangeTiming): string {
   const parts: string[] = [];
   if (found !== undefined) parts.push(`name ${Math.round(found)}`);
   if (connect !== undefined) parts.push(`connection ${Math.round(connect - (found ?? 0))}`);

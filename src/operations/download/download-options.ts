@@ -7,7 +7,7 @@ import type { LocalCopyRoots } from '../../store/local-copies.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import type { CacheChoice } from '../open-store.ts';
 import { type RunOptions, type TransferOptions, transferSettings } from '../options.ts';
-import { directoryName, type TargetOptions, targetOf } from '../target.ts';
+import { directoryName, revisionNameOf, type TargetOptions, targetOf } from '../target.ts';
 import type { TransferSettings } from './execute-plan.ts';
 import type { StaleFiles } from './prune.ts';
 import type { RevisionRequest } from './resolver.ts';
@@ -83,10 +83,7 @@ export function parseRequest(options: DownloadOptions, dryRun: boolean): Downloa
   return {
     ...options,
     ...settings,
-    repo: target.repo,
-    revision: target.revision ?? 'main',
-    mayBeQuantisation: target.revisionOrigin === 'colon',
-    quantisation: target.quantisation,
+    ...revisionNameOf(target),
     selection: { names: files, path: target.path, include, exclude },
     weights,
     directory: resolve(options.directory ?? directoryName(target)),

@@ -47,11 +47,10 @@ export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
 
 /** Resolve, plan, execute, finish. What was fetched before a failure stays on disk, and the next run continues it. */
 async function runDownload(request: DownloadRequest, run: RunContext): Promise<DownloadOutcome> {
-  const { environment, emit, signal } = run;
-  using http = openHttp(request, environment, emit);
-  const access = { access: request, environment, http, emit, countsAsDownload: !request.dryRun };
-  const source = openSource(request.repo, access);
-  await using workers = new WorkerThreads(request, environment, emit);
+  using http = openHttp(request, run);
+  const sourceContext = { access: request, run, http, countsAsDownload: !request.dryRun };
+  const source = openSource(request.repo, sourceContext);
+  await using workers = new WorkerThreads(request, run);
   const isFresh = isFreshTarget(request);
   if (isFresh) workers.warmUp();
   const resolution = await resolverOf(request).resolve({ source, run });
@@ -60,12 +59,12 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const selected =
     request.shard === undefined ? resolution.selected : shardOf(resolution.selected, request.shard);
   if (isFresh) workers.expect(selected);
-  const note = (message: string) => emit({ type: 'note', message });
-  await using store = await openStore(request, environment, revision, note);
+  const note = (message: string) => run.emit({ type: 'note', message });
+  await using store = await openStore(request, run.environment, revision, note);
   const context = { request, run, source, store, workers, resolution, selected };
 
   const planned = await planDownload(context);
-  using advice = new ScanAdvice(planned.plan, source, signal);
+  using advice = new ScanAdvice(planned.plan, source, run.signal);
   if (!planned.mustExecute) return await finishUnchanged(planned, context, advice);
   checkPlan(planned.plan, context);
   await using claim = await claimDirectory(request, revision, run);

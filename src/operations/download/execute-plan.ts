@@ -1,11 +1,9 @@
 import { HashPool } from '../../hash/hash-pool.ts';
-import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { SourceAccess } from '../../source/open-source.ts';
 import type { Source } from '../../source/source.ts';
 import type { Store } from '../../store/store.ts';
-import type { Environment } from '../../system/environment.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { runPlan } from '../../transfer/execute-plan.ts';
 import { fitDescriptors } from '../../transfer/scheduling/descriptors.ts';
@@ -37,9 +35,9 @@ export class WorkerThreads implements AsyncDisposable {
   readonly hasher: HashPool;
   readonly transport: WorkerTransport;
 
-  constructor(settings: TransferSettings, environment: Environment, emit: Emit) {
-    this.hasher = new HashPool(environment.processors);
-    this.transport = openTransport(settings, environment, emit);
+  constructor(settings: TransferSettings, run: RunContext) {
+    this.hasher = new HashPool(run.environment.processors);
+    this.transport = openTransport(settings, run);
   }
 
   /** Starts a thread (a tenth of a second) while the hub resolves. */
@@ -88,7 +86,7 @@ export async function executePlan(
   });
 }
 
-function openTransport(settings: TransferSettings, environment: Environment, emit: Emit): WorkerTransport {
+function openTransport(settings: TransferSettings, { environment, emit }: RunContext): WorkerTransport {
   const { stallTimeoutMs, transport: choice, bytesPerSecond, network } = settings;
   const { userAgent, processors } = environment;
   return new WorkerTransport({

@@ -22,15 +22,9 @@ export class HubResolver implements Resolver {
 
   async resolve(context: ResolveContext): Promise<Resolution> {
     const { source, run } = context;
-    const { repo, revision: name, quantisation: written, mayBeQuantisation = false } = this.#request;
     const list = (pinned: Revision) => collectListing(source, pinned, run.emit, run.signal);
-    const { revision, quantisation } = await pickRevision(
-      { repo, revision: name, quantisation: written, mayBeQuantisation },
-      source,
-      list,
-      run.signal,
-    );
-    run.emit({ type: 'resolved', asked: repo, revision });
+    const { revision, quantisation } = await pickRevision(this.#request, source, list, run.signal);
+    run.emit({ type: 'resolved', asked: this.#request.repo, revision });
     const files = await list(revision);
     let selected: readonly RemoteFile[];
     try {

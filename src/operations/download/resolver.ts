@@ -15,14 +15,19 @@ export interface FileSelection {
   readonly weights?: WeightsPolicy;
 }
 
-/** A revision by its name, and which of its files are selected. */
-export interface RevisionRequest extends FileSelection {
+/** A revision by its name. */
+export interface RevisionName {
   readonly repo: RepoRef;
   /** Branch, tag, `refs/pr/N`, or commit. */
   readonly revision: string;
   /** The revision was written behind a colon, so it may be a GGUF quantisation of `main`. */
   readonly mayBeQuantisation?: boolean;
+  /** Written behind a revision: `REPO@REV:Q4_K_M`. */
+  readonly quantisation?: string | undefined;
 }
+
+/** A revision by its name, and which of its files are selected. */
+export interface RevisionRequest extends RevisionName, FileSelection {}
 
 /** The files of a revision, as far as they are known. */
 export interface Listing {

@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { HttpRequest } from '../../../http/client.ts';
 import type { Clock } from '../../../system/clock.ts';
-import { type Phases, watchPhases } from '../phases.ts';
+import { type ExchangeTiming, observeTiming } from '../exchange-timing.ts';
 
 const MAX_EXCHANGES = 500;
 /** Of one answer; beyond it only the length is known. */
@@ -19,7 +19,7 @@ export interface SocketExchange {
   /** With path and query exactly as they were sent. */
   readonly address: string;
   readonly requestHeaders: Readonly<Record<string, string>>;
-  readonly phases: Phases;
+  readonly timing: ExchangeTiming;
   status?: number;
   /** Names and values in turn. */
   rawHeaders: readonly string[];
@@ -54,13 +54,13 @@ export class Recorder {
       return () => {};
     }
     const { url, target = url.pathname + url.search, method = 'GET', headers = {} } = request;
-    const { phases, enter } = watchPhases(outgoing, this.#clock);
+    const { timing, enter } = observeTiming(outgoing, this.#clock);
     const exchange: SocketExchange = {
       startedMs: this.#clock.monotonic() - this.#began,
       method,
       address: url.origin + target,
       requestHeaders: headers,
-      phases,
+      timing,
       rawHeaders: [],
       length: 0,
       complete: false,

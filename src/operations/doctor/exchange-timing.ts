@@ -1,8 +1,8 @@
 import type { ClientRequest } from 'node:http';
 import type { Clock } from '../../system/clock.ts';
 
-/** End of each phase of one exchange, in milliseconds since its request; undefined for phases that were skipped. */
-export interface Phases {
+/** End of each phase of one exchange, in milliseconds since its request; undefined for timing that were skipped. */
+export interface ExchangeTiming {
   lookup?: number;
   connect?: number;
   tls?: number;
@@ -12,33 +12,33 @@ export interface Phases {
   kept: boolean;
 }
 
-/** Observes the phases of one request. `phases` is filled in as they end. */
-export function watchPhases(
+/** Observes the timing of one request. `timing` is filled in as they end. */
+export function observeTiming(
   outgoing: ClientRequest,
   clock: Clock,
-): { readonly phases: Phases; readonly enter: (phase: string) => void } {
+): { readonly timing: ExchangeTiming; readonly enter: (phase: string) => void } {
   const started = clock.monotonic();
-  const phases: Phases = { kept: false };
+  const timing: ExchangeTiming = { kept: false };
   const since = () => clock.monotonic() - started;
   let secures = false;
   const enter = (phase: string) => {
-    if (phase === 'tcp') phases.lookup ??= since();
+    if (phase === 'tcp') timing.lookup ??= since();
     else if (phase === 'tls') {
       secures = true;
-      phases.connect ??= since();
+      timing.connect ??= since();
     } else if (phase === 'head' && !outgoing.reusedSocket) {
-      if (secures) phases.tls ??= since();
-      else phases.connect ??= since();
+      if (secures) timing.tls ??= since();
+      else timing.connect ??= since();
     }
   };
   outgoing.once('socket', () => {
-    phases.kept = outgoing.reusedSocket;
+    timing.kept = outgoing.reusedSocket;
   });
   outgoing.once('response', () => {
-    phases.firstByte = since();
+    timing.firstByte = since();
   });
   outgoing.once('close', () => {
-    phases.total = since();
+    timing.total = since();
   });
-  return { phases, enter };
+  return { timing, enter };
 }
