@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { Shard } from '../../plan/shard.ts';
 import type { WeightsPolicy } from '../../plan/weights-policy.ts';
+import type { CacheChoice } from '../../store/open-store.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
-import type { CacheChoice } from '../open-store.ts';
 import { type RunOptions, type TransferOptions, transferSettings } from '../options.ts';
 import { withRunContext } from '../run.ts';
 import { directoryName, type TargetOptions, targetOf } from '../target.ts';

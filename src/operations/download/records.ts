@@ -7,9 +7,9 @@ import { recordedListing } from '../../store/directory/listing-record.ts';
 import { CachePaths } from '../../store/hub-cache/cache-paths.ts';
 import { readRef } from '../../store/hub-cache/refs.ts';
 import { recordedTree } from '../../store/hub-cache/tree-record.ts';
+import type { StorePlace } from '../../store/open-store.ts';
 import { listedFile } from '../../store/records/lockfile.ts';
 import { readManifest } from '../../store/records/manifest.ts';
-import type { StorePlace } from '../open-store.ts';
 import { type Asked, choose, type Listing, notAvailableOffline, type Resolution } from './resolution.ts';
 import { hasQuantisation } from './resolve-quantisation.ts';
 

@@ -5,12 +5,12 @@ import { pinnedRevision } from '../../model/repo.ts';
 import type { Finding } from '../../model/verify-report.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
+import { openStore } from '../../store/open-store.ts';
 import { listedFile } from '../../store/records/lockfile.ts';
 import type { Environment } from '../../system/environment.ts';
 import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
 import { knownListing } from '../download/records.ts';
-import { openStore } from '../open-store.ts';
 import { requireManifest } from './run-verify.ts';
 
 /**

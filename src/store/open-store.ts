@@ -1,9 +1,9 @@
 import type { RepoRef, Revision } from '../model/repo.ts';
-import { DirectoryStore } from '../store/directory/directory-store.ts';
-import { HubCacheStore } from '../store/hub-cache/hub-cache-store.ts';
-import type { Store } from '../store/store.ts';
 import { Flush } from '../system/disk/flush.ts';
 import type { Environment } from '../system/environment.ts';
+import { DirectoryStore } from './directory/directory-store.ts';
+import { HubCacheStore } from './hub-cache/hub-cache-store.ts';
+import type { Store } from './store.ts';
 
 /** How files go into a central cache. */
 export interface CacheChoice {
