@@ -1,9 +1,8 @@
 import { FetchError } from '../../model/error.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Store } from '../../store/store.ts';
 import type { FileFailure } from '../../transfer/transfer-result.ts';
-import type { Listing } from './resolution.ts';
 
 /** Records what a run has brought, also when not everything came. */
 export async function publish(
@@ -14,8 +13,8 @@ export async function publish(
   failures: readonly FileFailure[],
 ): Promise<void> {
   const failed = new Set(failures.map((failure) => failure.path));
-  const whole = selected.filter((file) => !failed.has(file.path));
-  await store.publish(revision, whole, listing.files, failures.length === 0, listing.complete);
+  const files = selected.filter((file) => !failed.has(file.path));
+  await store.publish({ revision, files, listing, complete: failures.length === 0 });
 }
 
 const KEPT = 'What was fetched is kept: run the same command again.';

@@ -1,7 +1,7 @@
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import { pinnedRevision, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
 import { lockDrift, selectionDrift } from '../../plan/lock-drift.ts';
@@ -20,13 +20,6 @@ export interface Resolution {
   readonly selected: readonly RemoteFile[];
   /** Asked when it is clear what has to be fetched. */
   listing(plan: Plan): Promise<Listing>;
-}
-
-/** The files of a revision, as far as they are known. */
-export interface Listing {
-  readonly files: readonly RemoteFile[];
-  /** Whether these are all of them. */
-  readonly complete: boolean;
 }
 
 /** Which files of a revision are wanted. */

@@ -2,30 +2,28 @@ import { existsSync } from 'node:fs';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
+import type { Listing } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { type Shard, shardOf } from '../../plan/shard.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
 import type { Source } from '../../source/source.ts';
-import { filesLeftBehind, writeRecord } from '../../store/directory/listing-record.ts';
 import type { LocalCopyRoots } from '../../store/local-copies.ts';
-import { type CacheChoice, openStore } from '../../store/open-store.ts';
+import { type CacheChoice, openRecords, openStore } from '../../store/open-store.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
-import { type ManifestEntry, readManifest } from '../../store/records/manifest.ts';
+import type { Records } from '../../store/records/records.ts';
 import type { Store } from '../../store/store.ts';
-import { onDisk } from '../../system/disk/disk-error.ts';
 import type { Environment } from '../../system/environment.ts';
 import { requireLockedHashes } from '../lock.ts';
-import { claimDirectory, refuseForeign } from './directory-owner.ts';
+import { refuseForeign } from './directory-owner.ts';
 import { executePlan, type TransferSettings, WorkerThreads } from './execute.ts';
 import { publish, someFailed } from './finish-download.ts';
 import { openUnlessComplete } from './open-unless-complete.ts';
 import { copyFirst, planCopies, type Wanted } from './plan-with-reuse.ts';
 import { findStaleFiles, prune, type StaleFiles } from './prune.ts';
-import { isNamed, knownListing, manifestPath, resolveFromRecords } from './records.ts';
+import { resolveFromRecords } from './records.ts';
 import {
   type Asked,
-  type Listing,
   missingOffline,
   type Resolution,
   resolveFromHub,
@@ -92,16 +90,18 @@ export async function download(
     await using workers = new WorkerThreads(request, environment, emit);
     const isFresh = isFreshTarget(request);
     if (isFresh) workers.warmUp();
-    const aim = await resolveTarget(request, { source, emit, signal });
+    const records = openRecords(request);
+    const aim = await resolveTarget(request, records, { source, emit, signal });
     const { revision } = aim;
-    refuseForeign(request, revision, aim.selected);
+    refuseForeign(request, records.owner(), revision, aim.selected);
     const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
     if (isFresh) workers.expect(selected);
     const note = (message: string) => emit({ type: 'note', message });
     await using store = await openStore(request, environment, revision, note);
     await store.refuseNames(selected, signal);
     const asRecorded = request.lock !== undefined || request.offline;
-    const recorded = asRecorded && (await isSatisfied(request, { revision, selected }, store, signal));
+    const recorded =
+      asRecorded && (await isSatisfied(request, { revision, selected }, { store, records }, signal));
     const wanted = { store, revision, selected, emit, signal, processors: environment.processors };
     const satisfied = recorded || (!request.dryRun && !(await openUnlessComplete(wanted, request)));
     const { plan, listing } = await decide(request, aim, wanted);
@@ -118,25 +118,21 @@ export async function download(
     warnOf(plan, emit);
     const tooLittle = request.ignoreSpace ? undefined : checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
-    const claim = await claimDirectory(request, revision);
-    await using _claim = { [Symbol.asyncDispose]: claim.release };
+    await using mark = await records.claim(revision, request.endpoint);
     const told: Emit = (event) => {
-      claim.emit(event);
+      if (event.type === 'file-finished') mark.keep();
       emit(event);
     };
     const context = { workers, source, store, environment, emit: told, signal, onStatus };
     const { fetchedBytes, failures } = await executePlan(plan, request, context);
-    const inCache = request.cache !== undefined;
-    const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
     const staleFiles =
       failures.length > 0 ? {} : await staleFilesOf(request, revision, listing, emit, signal);
     await publish(store, revision, selected, listing, failures);
-    if (!inCache) await keepRecord(directory, revision, listing, left);
     await advice.tell(emit, environment.clock);
     const first = failures[0];
     if (first !== undefined) throw someFailed(first, failures.length, fetchedBytes > 0);
     if (request.lock !== undefined)
-      requireLockedHashes(request.lock, manifestPath(request, revision.id), selected);
+      requireLockedHashes(request.lock, records.manifest(revision.id), selected);
     if (staleFiles.staleFiles !== undefined) await prune(directory, staleFiles.staleFiles, emit, signal);
     return { revision, directory, plan, fetchedBytes, ...staleFiles };
   } finally {
@@ -164,15 +160,16 @@ function isFreshTarget({ directory, dryRun, offline }: DownloadRequest): boolean
 
 async function resolveTarget(
   request: DownloadRequest,
+  records: Records,
   inquiry: { source: Source; emit: Emit; signal: AbortSignal },
 ): Promise<Resolution> {
   const { lock, offline, prune: mustList = false } = request;
   if (lock !== undefined) {
-    const known = knownListing(request, lock.commit);
+    const known = records.listing(lock.commit);
     return resolveFromLockfile(lock, { choice: request, known, mustList }, inquiry);
   }
   return offline
-    ? resolveFromRecords(request, request, inquiry.emit)
+    ? resolveFromRecords(records, request, inquiry.emit)
     : await resolveFromHub(request, inquiry);
 }
 
@@ -218,27 +215,17 @@ async function staleFilesOf(
   return {};
 }
 
-/** Recorded for offline runs, and so that a later `--prune` knows our files. */
-async function keepRecord(
-  directory: string,
-  { id: commit }: Revision,
-  listing: Listing,
-  left: readonly ManifestEntry[],
-): Promise<void> {
-  if (listing.complete) await onDisk(directory, () => writeRecord(directory, commit, listing.files, left));
-}
-
 /** Whether the records say that the directory or snapshot already holds the request: then nothing is written, not even a lock. */
 async function isSatisfied(
   request: DownloadRequest,
   aim: Pick<Resolution, 'revision' | 'selected'>,
-  store: Store,
+  { store, records }: { readonly store: Store; readonly records: Records },
   signal: AbortSignal,
 ): Promise<boolean> {
   if (request.forceDownload || request.prune === true) return false;
-  if (!isNamed(request, aim.revision)) return false;
-  const manifest = readManifest(manifestPath(request, aim.revision.id));
-  if (manifest?.commit !== aim.revision.id || manifest.repo.id !== aim.revision.repo.id) return false;
+  if (!records.isNamed(aim.revision)) return false;
+  const manifest = records.manifest(aim.revision.id);
+  if (manifest === undefined || manifest.repo.id !== aim.revision.repo.id) return false;
   const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
   const { holdings } = await store.survey(aim.selected, signal);
   const whole = aim.selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');

@@ -5,12 +5,11 @@ import { pinnedRevision } from '../../model/repo.ts';
 import type { Finding } from '../../model/verify-report.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
-import { openStore } from '../../store/open-store.ts';
+import { openDirectoryRecords, openStore } from '../../store/open-store.ts';
 import { listedFile } from '../../store/records/lockfile.ts';
 import type { Environment } from '../../system/environment.ts';
 import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
-import { knownListing } from '../download/records.ts';
 import { requireManifest } from './run-verify.ts';
 
 /**
@@ -62,13 +61,8 @@ export async function repair(
     await using workers = new WorkerThreads(settings, environment, emit);
     const context = { workers, source, store, environment, emit, signal };
     const { fetchedBytes, failures } = await executePlan(plan, settings, context);
-    await publish(
-      store,
-      revision,
-      selected,
-      knownListing({ directory, repo: revision.repo }, commit),
-      failures,
-    );
+    const listing = openDirectoryRecords(directory).listing(commit);
+    await publish(store, revision, selected, listing, failures);
     const first = failures[0];
     if (first !== undefined) throw goneUpstream(someFailed(first, failures.length, fetchedBytes > 0), commit);
     return fetchedBytes;
