@@ -8,11 +8,12 @@ import type { Source } from '../source/source.ts';
 import { type Lockfile, type LockfileEntry, lockfileEntry } from '../store/records/lockfile.ts';
 import type { Manifest } from '../store/records/manifest.ts';
 import type { Environment } from '../system/environment.ts';
-import { type Asked, lockfileMismatch, resolveFromHub } from './download/resolution.ts';
+import { HubResolver } from './download/resolve-hub.ts';
+import type { RevisionRequest } from './download/resolver.ts';
 
 /** Asks the hub for what a download would fetch, and fetches nothing. In the order of the targets. */
 export async function lockRevisions(
-  targets: readonly Asked[],
+  targets: readonly RevisionRequest[],
   access: SourceAccess,
   environment: Environment,
   emit: Emit,
@@ -27,7 +28,10 @@ export async function lockRevisions(
       const { repo: asked } = target;
       const source = sources.get(asked.source) ?? openSource(asked, { access, environment, http, emit });
       sources.set(asked.source, source);
-      const { revision, selected } = await resolveFromHub(target, { source, emit, signal });
+      const { revision, selected } = await new HubResolver(target).resolve({
+        source,
+        run: { environment, emit, signal },
+      });
       const { repo, name, id: commit } = revision;
       const files = entriesOf(repo, selected);
       locks.push({ version: 1, endpoint: access.endpoint, repo, revision: name, commit, files });
@@ -66,20 +70,4 @@ export function lockOfDownload(
     return { ...manifest, files: manifest.files.filter(({ path }) => paths.has(path)) };
   const { repo, name, id: commit } = revision;
   return { version: 1, endpoint, repo, revision: name, commit, files: entriesOf(repo, files) };
-}
-
-/** A git blob id is a sha1: where the lock has a sha256 as well, the content must have that too. */
-export function requireLockedHashes(
-  lock: Lockfile,
-  manifest: Manifest | undefined,
-  selected: readonly RemoteFile[],
-): void {
-  const found = new Map(manifest?.files.map((file) => [file.path, file.sha256]));
-  const expected = new Map(lock.files.map((file) => [file.path, file.sha256]));
-  for (const { path } of selected) {
-    const sha256 = expected.get(path);
-    if (sha256 !== undefined && found.get(path) !== sha256) {
-      throw lockfileMismatch(lock, `${path} has another sha256 than the lock names`);
-    }
-  }
 }

@@ -8,7 +8,7 @@ import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
 import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
-import type { TransferSettings } from './download/execute.ts';
+import type { TransferSettings } from './download/execute-plan.ts';
 
 /** Defaults, of the command line too. */
 export const DEFAULTS: Defaults = {

@@ -2,7 +2,7 @@ import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { repoPath } from '../../model/repo.ts';
 import { download, type PlanOutcome, plan } from '../../operations/download/download.ts';
-import type { DownloadOutcome } from '../../operations/download/run-download.ts';
+import type { DownloadOutcome } from '../../operations/download/download-options.ts';
 import { lockOfDownload } from '../../operations/lock.ts';
 import { doneLine } from '../../report/progress/json-reporter.ts';
 import type { Reporter } from '../../report/progress/reporter.ts';

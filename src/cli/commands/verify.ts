@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { CheckReport } from '../../model/verify-report.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { repair } from '../../operations/verify/repair.ts';
 import { requireManifest } from '../../operations/verify/run-verify.ts';
 import { verify } from '../../operations/verify/verify.ts';

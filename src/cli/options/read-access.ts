@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { type NetworkSettings, UNCHECKED_TLS } from '../../http/network-settings.ts';
 import { isLoopback } from '../../http/proxy.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { readIfThere } from '../../operations/environment-variables.ts';
 import { readNetwork } from '../../operations/network-settings.ts';
 import { DEFAULTS } from '../../operations/options.ts';

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
 import { proxyName } from '../../http/proxy.ts';
 import type { Target } from '../../model/target.ts';
-import type { DownloadOptions as LibraryOptions } from '../../operations/download/download.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { DownloadOptions as LibraryOptions } from '../../operations/download/download-options.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import type { RunOptions } from '../../operations/options.ts';
 import { directoryName, type TargetOptions } from '../../operations/target.ts';
 import { createBarReporter } from '../../report/progress/bar-reporter.ts';

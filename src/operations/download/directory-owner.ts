@@ -7,26 +7,28 @@ import type { DirectoryOwner } from '../../store/records/records.ts';
 interface Target {
   readonly directory: string;
   readonly endpoint: string;
-  /** As it was asked for; the hub may know it by a newer name. */
+  /** As the caller named it; after a rename the hub has another name. */
   readonly repo: RepoRef;
   /** Go on although the directory holds another repository. */
   readonly replaceRepo?: boolean | undefined;
+}
+
+/** What is to come into a target. */
+interface Arrival {
+  readonly revision: Revision;
+  readonly selected: readonly RemoteFile[];
 }
 
 /**
  * Throws USAGE if the directory holds another repository: files of one name would be replaced, and the rest mixed. The same
  * name at another endpoint is the same repository, as at a mirror, if the commit or any of the files is the same.
  */
-export function refuseForeign(
-  target: Target,
-  owner: DirectoryOwner | undefined,
-  revision: Revision,
-  files: readonly RemoteFile[],
-): void {
+export function refuseForeign(target: Target, owner: DirectoryOwner | undefined, arrival: Arrival): void {
   const { directory, endpoint, repo } = target;
+  const { revision } = arrival;
   if (owner === undefined || target.replaceRepo === true) return;
   const isNamed = isSameRepo(owner.repo, repo) || isSameRepo(owner.repo, revision.repo);
-  if (isNamed && (owner.endpoint === endpoint || isMirrored(owner, revision, files))) return;
+  if (isNamed && (owner.endpoint === endpoint || isMirrored(owner, arrival))) return;
   const where = owner.endpoint === endpoint ? '' : ` of ${owner.endpoint}`;
   const held = `${repoPath(owner.repo)}${where}, ${owner.revision} at ${shortId(owner.commit)}`;
   const name = repoPath(revision.repo);
@@ -38,10 +40,10 @@ export function refuseForeign(
 /** Every new repository gets this one from a template. */
 const TEMPLATE = '.gitattributes';
 
-function isMirrored(owner: DirectoryOwner, { id: commit }: Revision, files: readonly RemoteFile[]): boolean {
-  if (owner.commit === commit) return true;
+function isMirrored(owner: DirectoryOwner, { revision, selected }: Arrival): boolean {
+  if (owner.commit === revision.id) return true;
   const known = new Map(owner.files?.map(({ path, oid }) => [path, oid]));
-  return files.some(
+  return selected.some(
     ({ path, digest }) => digest !== undefined && path !== TEMPLATE && known.get(path) === digest.hex,
   );
 }

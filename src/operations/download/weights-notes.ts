@@ -1,7 +1,6 @@
 import type { Emit } from '../../model/event.ts';
 import { parseGgufName } from '../../model/gguf-name.ts';
 import type { Plan } from '../../model/plan.ts';
-import type { Revision } from '../../model/repo.ts';
 import { weightFormat } from '../../model/weight-format.ts';
 import { pickles, savedBySafetensors } from '../../plan/weights-policy.ts';
 import { can, type ScanFinding, type Source } from '../../source/source.ts';
@@ -43,14 +42,14 @@ export class ScanAdvice implements Disposable {
   readonly #risky: ReadonlySet<string>;
   readonly #findings: Promise<readonly ScanFinding[] | undefined>;
 
-  constructor(plan: Plan, source: Source, revision: Revision, signal: AbortSignal) {
+  constructor(plan: Plan, source: Source, signal: AbortSignal) {
     const fetched = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
     this.#risky = new Set(pickles(fetched).map(({ path }) => path));
     const ended = AbortSignal.any([signal, this.#ended.signal]);
     this.#findings =
       this.#risky.size === 0 || !can(source, 'scan')
         ? Promise.resolve(undefined)
-        : source.scan(revision, ended).catch(() => undefined);
+        : source.scan(plan.revision, ended).catch(() => undefined);
   }
 
   /** Reports the findings received so far. */

@@ -8,7 +8,7 @@ import { openHttp, openSource } from '../../source/open-source.ts';
 import { openDirectoryRecords, openStore } from '../../store/open-store.ts';
 import { listedFile } from '../../store/records/lockfile.ts';
 import type { Environment } from '../../system/environment.ts';
-import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute.ts';
+import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute-plan.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
 import { requireManifest } from './run-verify.ts';
 
@@ -59,7 +59,7 @@ export async function repair(
     const tooLittle = checkSpace(plan);
     if (tooLittle !== undefined) throw tooLittle;
     await using workers = new WorkerThreads(settings, environment, emit);
-    const context = { workers, source, store, environment, emit, signal };
+    const context = { run: { environment, emit, signal }, source, store, workers };
     const { fetchedBytes, failures } = await executePlan(plan, settings, context);
     const listing = openDirectoryRecords(directory).listing(commit);
     await publish(store, revision, selected, listing, failures);

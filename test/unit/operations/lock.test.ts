@@ -21,15 +21,15 @@ describe('the lockfile of a download', () => {
   });
 
   test('has the hashes of the listing where no manifest could be written', () => {
-    expect(lockOfDownload(planOf([big, small]), 'https://b', undefined)).toEqual({
+    expect(lockOfDownload(planOf([small, big]), 'https://b', undefined)).toEqual({
       version: 1,
       endpoint: 'https://b',
       repo,
       revision: name,
       commit: id,
       files: [
-        { path: 'model.bin', size: 3, sha256: big.digest?.hex, oid: big.digest?.hex },
         { path: 'config.json', size: 2, oid: small.digest?.hex },
+        { path: 'model.bin', size: 3, sha256: big.digest?.hex, oid: big.digest?.hex },
       ],
     });
     const unhashed = planOf([unhashedFile('x', bytes(1))]);

@@ -6,31 +6,30 @@ import type { SourceAccess } from '../../source/open-source.ts';
 import type { Source } from '../../source/source.ts';
 import type { Store } from '../../store/store.ts';
 import type { Environment } from '../../system/environment.ts';
+import type { RunContext } from '../../system/run-context.ts';
 import { runPlan } from '../../transfer/execute-plan.ts';
 import { fitDescriptors } from '../../transfer/scheduling/descriptors.ts';
 import type { RunResult } from '../../transfer/transfer-result.ts';
 import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
 import { WorkerTransport } from '../../transfer/transport/worker/worker-transport.ts';
 
-/** How bytes of files are to be carried. */
+/** How bytes of files are transferred. */
 export interface TransferSettings extends SourceAccess {
   /** Upper bound of connections that carry file bytes. */
   readonly connections: number;
   /** Bytes per second, all connections together; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   readonly transport: TransportChoice;
+  /** Called once, when the transfer starts, with a function that describes what every connection is doing. */
+  readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
 }
 
-/** Who takes part in carrying out a plan. */
+/** With what a plan is carried out. */
 export interface ExecuteContext {
-  readonly workers: WorkerThreads;
+  readonly run: RunContext;
   readonly source: Source;
   readonly store: Store;
-  readonly environment: Environment;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
-  /** Given a function that says what every connection is at. */
-  readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
+  readonly workers: WorkerThreads;
 }
 
 /** The threads of a run. They start when they are needed, or when it is known that they will be. */
@@ -62,8 +61,9 @@ export class WorkerThreads implements AsyncDisposable {
 export async function executePlan(
   plan: Plan,
   settings: TransferSettings,
-  { workers, source, store, environment, emit, signal, onStatus }: ExecuteContext,
+  { run, source, store, workers }: ExecuteContext,
 ): Promise<RunResult> {
+  const { environment, emit, signal } = run;
   const { connections, waitingFiles } = fitDescriptors(environment.freeDescriptors?.(), settings.connections);
   if (connections < settings.connections) {
     const message = `open files are limited: ${connections} connections instead of ${settings.connections}`;
@@ -84,7 +84,7 @@ export async function executePlan(
     random: environment.random,
     emit,
     signal,
-    onStatus,
+    onStatus: settings.onStatus,
   });
 }
 
