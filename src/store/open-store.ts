@@ -1,9 +1,11 @@
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { Flush } from '../system/disk/flush.ts';
 import type { Environment } from '../system/environment.ts';
+import type { CentralCache } from './central-cache.ts';
 import { DirectoryRecords } from './directory/directory-records.ts';
 import { DirectoryStore } from './directory/directory-store.ts';
 import { CacheRecords } from './hub-cache/cache-records.ts';
+import { HubCache } from './hub-cache/hub-cache.ts';
 import { HubCacheStore } from './hub-cache/hub-cache-store.ts';
 import type { Records } from './records/records.ts';
 import type { Store } from './store.ts';
@@ -54,4 +56,9 @@ export function openRecords({ directory, repo, cache }: StoreLocation): Records 
 /** The same for a directory of one's own, which has more on record. */
 export function openDirectoryRecords(directory: string): DirectoryRecords {
   return new DirectoryRecords(directory);
+}
+
+/** The central cache at a path. Reads nothing yet. */
+export function openCache(root: string): CentralCache {
+  return new HubCache(root);
 }
