@@ -30,7 +30,6 @@ export { download, type PlanOutcome, plan } from './operations/download/download
 export type { DownloadOptions, DownloadOutcome } from './operations/download/download-options.ts';
 export type { StaleFiles } from './operations/download/prune.ts';
 export { readVariables } from './operations/environment-variables.ts';
-export type { CacheChoice } from './operations/open-store.ts';
 export type { HubOptions, RunOptions, TransferOptions } from './operations/options.ts';
 export type { TargetOptions } from './operations/target.ts';
 export { type VerifyOptions, type VerifyProgress, verify } from './operations/verify/verify.ts';
@@ -38,6 +37,7 @@ export type { Shard } from './plan/shard.ts';
 export type { WeightsPolicy } from './plan/weights-policy.ts';
 export { parseTarget } from './source/naming.ts';
 export type { Credential } from './source/source.ts';
+export type { CacheChoice } from './store/open-store.ts';
 export { type Lockfile, type LockfileEntry, readLocks } from './store/records/lockfile.ts';
 export type { Clock, Random } from './system/clock.ts';
 export type { Environment } from './system/environment.ts';

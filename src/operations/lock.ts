@@ -1,10 +1,11 @@
 import { FetchError } from '../model/error.ts';
-import type { RepoRef } from '../model/repo.ts';
-import { repoPath } from '../model/repo.ts';
+import type { Plan } from '../model/plan.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
 import { openHttp, openSource, type SourceAccess } from '../source/open-source.ts';
 import type { Source } from '../source/source.ts';
-import { type Lockfile, lockfileEntry } from '../store/records/lockfile.ts';
-import { readManifest } from '../store/records/manifest.ts';
+import { type Lockfile, type LockfileEntry, lockfileEntry } from '../store/records/lockfile.ts';
+import type { Manifest } from '../store/records/manifest.ts';
 import type { RunContext } from '../system/run-context.ts';
 import { HubResolver } from './download/resolve-hub.ts';
 import type { RevisionRequest } from './download/resolver.ts';
@@ -25,13 +26,17 @@ export async function lockRevisions(
     sources.set(asked.source, source);
     const { revision, selected } = await new HubResolver(target).resolve({ source, run });
     const { repo, name, id: commit } = revision;
-    const files = selected.map((file) => {
-      if (file.digest === undefined) throw withoutHash(repo, file.path);
-      return lockfileEntry(file, file.digest);
-    });
+    const files = entriesOf(repo, selected);
     locks.push({ version: 1, endpoint: access.endpoint, repo, revision: name, commit, files });
   }
   return locks;
+}
+
+function entriesOf(repo: RepoRef, files: readonly RemoteFile[]): LockfileEntry[] {
+  return files.map((file) => {
+    if (file.digest === undefined) throw withoutHash(repo, file.path);
+    return lockfileEntry(file, file.digest);
+  });
 }
 
 function withoutHash(repo: RepoRef, path: string): FetchError {
@@ -40,10 +45,19 @@ function withoutHash(repo: RepoRef, path: string): FetchError {
   });
 }
 
-/** The lockfile of a finished download, from its manifest: these paths, with the hashes computed here. */
-export function lockOfManifest(path: string, paths: readonly string[]): Lockfile {
-  const manifest = readManifest(path);
-  if (manifest === undefined) throw new FetchError('BUG', `there is no manifest at ${path} after a download`);
-  const wanted = new Set(paths);
-  return { ...manifest, files: manifest.files.filter((file) => wanted.has(file.path)) };
+/**
+ * The lockfile of a finished download: with the hashes computed here, or, where nothing could be recorded because the disk is
+ * read-only, with those of the listing.
+ */
+export function lockOfDownload(
+  { revision, plan }: { readonly revision: Revision; readonly plan: Plan },
+  endpoint: string,
+  manifest: Manifest | undefined,
+): Lockfile {
+  const files = plan.files.map(({ file }) => file);
+  const paths = new Set(files.map(({ path }) => path));
+  if (manifest !== undefined)
+    return { ...manifest, files: manifest.files.filter(({ path }) => paths.has(path)) };
+  const { repo, name, id: commit } = revision;
+  return { version: 1, endpoint, repo, revision: name, commit, files: entriesOf(repo, files) };
 }

@@ -1,6 +1,6 @@
 import type { Hasher } from '../../hash/hash-pool.ts';
 import { digestMatches } from '../../model/digest.ts';
-import type { CachedContent } from '../../store/hub-cache/cached-contents.ts';
+import type { CachedContent } from '../../store/central-cache.ts';
 
 export interface BlobFinding {
   readonly kind: 'changed' | 'missing';

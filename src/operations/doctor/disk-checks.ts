@@ -1,11 +1,10 @@
-import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import { formatBytes, formatRate } from '../../model/format.ts';
-import { inside, STATE_DIRECTORY } from '../../store/directory/layout.ts';
-import { lockHolder } from '../../store/directory-lock.ts';
-import { existingAncestor } from '../../store/paths/path-conflicts.ts';
+import { openDirectoryRecords } from '../../store/open-store.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
+import { existingAncestor, freeBytes } from '../../system/disk/free-bytes.ts';
 import type { Environment } from '../../system/environment.ts';
 import type { CheckRunner } from './check-runner.ts';
 
@@ -34,8 +33,7 @@ export async function checkDisk(
     return { state: 'warning', message, hint };
   });
   await runner.check('space', async () => {
-    const { bavail, bsize } = await onDisk(there, () => statfs(there));
-    const free = bavail * bsize;
+    const free = await onDisk(there, () => freeBytes(there));
     const message = `${formatBytes(free)} free`;
     if (bytes === undefined) return { message };
     const needed = `${message}; the whole revision has ${formatBytes(bytes)}`;
@@ -44,9 +42,9 @@ export async function checkDisk(
     return { state: 'warning', message: needed, hint };
   });
   await runner.check('lock', () => {
-    const path = inside(directory, `${STATE_DIRECTORY}/lock`);
-    const holder = lockHolder(path, lock);
-    if (holder === undefined) return { message: 'no other run works on this directory' };
+    const found = openDirectoryRecords(directory).lockHolder(lock);
+    if (found === undefined) return { message: 'no other run works on this directory' };
+    const { holder, path } = found;
     throw new FetchError('LOCKED', `${holder} is working on this directory`, {
       hint: `Wait for it to end, or use another --local-dir. If nothing is running, remove ${path}.`,
     });

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
+import type { Emit } from '../../model/event.ts';
 import { shardOf } from '../../plan/shard.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
+import { openRecords, openStore } from '../../store/open-store.ts';
+import type { Records } from '../../store/records/records.ts';
 import type { RunContext } from '../../system/run-context.ts';
-import { openStore } from '../open-store.ts';
 import { withRunContext } from '../run.ts';
-import { claimDirectory, refuseForeign } from './directory-owner.ts';
+import { refuseForeign } from './directory-owner.ts';
 import {
   type DownloadOptions,
   type DownloadOutcome,
@@ -14,7 +16,6 @@ import {
 import { executePlan, WorkerThreads } from './execute-plan.ts';
 import { finishDownload, finishUnchanged } from './finish-download.ts';
 import { checkPlan, planDownload } from './plan-download.ts';
-import { readRecordedListing } from './records.ts';
 import { HubResolver } from './resolve-hub.ts';
 import { LockfileResolver } from './resolve-lockfile.ts';
 import { OfflineResolver } from './resolve-offline.ts';
@@ -53,22 +54,27 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   await using workers = new WorkerThreads(request, run);
   const isFresh = isFreshTarget(request);
   if (isFresh) workers.warmUp();
-  const resolution = await resolverOf(request).resolve({ source, run });
+  const records = openRecords(request);
+  const resolution = await resolverOf(request, records).resolve({ source, run });
   const { revision } = resolution;
-  refuseForeign(request, revision, resolution.selected);
+  refuseForeign(request, records.owner(), resolution);
   const selected =
     request.shard === undefined ? resolution.selected : shardOf(resolution.selected, request.shard);
   if (isFresh) workers.expect(selected);
   const note = (message: string) => run.emit({ type: 'note', message });
   await using store = await openStore(request, run.environment, revision, note);
-  const context = { request, run, source, store, workers, resolution, selected };
+  const context = { request, run, source, store, records, workers, resolution, selected };
 
   const planned = await planDownload(context);
   using advice = new ScanAdvice(planned.plan, source, run.signal);
   if (!planned.mustExecute) return await finishUnchanged(planned, context, advice);
   checkPlan(planned.plan, context);
-  await using claim = await claimDirectory(request, revision, run);
-  const result = await executePlan(planned.plan, request, { ...context, run: claim.run });
+  await using mark = await records.claim(revision, request.endpoint);
+  const marking: Emit = (event) => {
+    if (event.type === 'file-finished') mark.keep();
+    run.emit(event);
+  };
+  const result = await executePlan(planned.plan, request, { ...context, run: { ...run, emit: marking } });
   return await finishDownload(planned, result, context, advice);
 }
 
@@ -77,11 +83,11 @@ function isFreshTarget({ directory, dryRun, offline }: DownloadRequest): boolean
   return !dryRun && !offline && !existsSync(directory);
 }
 
-function resolverOf(request: DownloadRequest): Resolver {
+function resolverOf(request: DownloadRequest, records: Records): Resolver {
   const { lock, offline, prune: mustList = false } = request;
   if (lock !== undefined) {
-    const recorded = readRecordedListing(request, lock.commit);
+    const recorded = records.listing(lock.commit);
     return new LockfileResolver(lock, { selection: request, recorded, mustList });
   }
-  return offline ? new OfflineResolver(request, request) : new HubResolver(request);
+  return offline ? new OfflineResolver(records, request) : new HubResolver(request);
 }

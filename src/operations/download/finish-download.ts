@@ -1,19 +1,15 @@
 import { FetchError } from '../../model/error.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
-import { filesLeftBehind, writeRecord } from '../../store/directory/listing-record.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
-import { type ManifestEntry, readManifest } from '../../store/records/manifest.ts';
+import type { Manifest } from '../../store/records/manifest.ts';
 import type { Store } from '../../store/store.ts';
-import { onDisk } from '../../system/disk/disk-error.ts';
 import type { FileFailure, RunResult } from '../../transfer/transfer-result.ts';
 import type { DownloadContext } from './download-context.ts';
 import type { DownloadOutcome } from './download-options.ts';
 import type { DownloadPlan } from './plan-download.ts';
 import { findStaleFiles, prune, type StaleFiles } from './prune.ts';
-import { manifestPath } from './records.ts';
 import { lockfileMismatch } from './resolve-lockfile.ts';
-import type { Listing } from './resolver.ts';
 import type { ScanAdvice } from './weights-notes.ts';
 
 /** The end of a run that had nothing to execute. Writes nothing. */
@@ -38,20 +34,16 @@ export async function finishDownload(
   context: DownloadContext,
   advice: ScanAdvice,
 ): Promise<DownloadOutcome> {
-  const { request, run, store, selected } = context;
+  const { request, run, store, records, selected } = context;
   const { revision } = context.resolution;
   const { directory } = store;
-  const isInCache = request.cache !== undefined;
-  // Read the records of the last run before `publish` replaces them.
-  const left = isInCache ? [] : filesLeftBehind(directory, revision, listing.files);
+  // Reads the records of the last run before `publish` replaces them.
   const stale = failures.length > 0 ? {} : await findPrunable(listing, context);
   await publish(store, revision, selected, listing, failures);
-  if (!isInCache) await keepRecord(directory, revision, listing, left);
   await advice.tell(run.emit, run.environment.clock);
   const first = failures[0];
   if (first !== undefined) throw someFailed(first, failures.length, fetchedBytes > 0);
-  if (request.lock !== undefined)
-    requireLockedHashes(request.lock, manifestPath(request, revision.id), selected);
+  if (request.lock !== undefined) requireLockedHashes(request.lock, records.manifest(revision.id), selected);
   if (stale.staleFiles !== undefined) await prune(directory, stale.staleFiles, run.emit, run.signal);
   return { revision, directory, plan, fetchedBytes, ...stale };
 }
@@ -65,8 +57,8 @@ export async function publish(
   failures: readonly FileFailure[],
 ): Promise<void> {
   const failed = new Set(failures.map((failure) => failure.path));
-  const whole = selected.filter((file) => !failed.has(file.path));
-  await store.publish(revision, whole, listing.files, failures.length === 0, listing.complete);
+  const files = selected.filter((file) => !failed.has(file.path));
+  await store.publish({ revision, files, listing, complete: failures.length === 0 });
 }
 
 const KEPT = 'What was fetched is kept: run the same command again.';
@@ -102,19 +94,12 @@ async function findPrunable(
   return {};
 }
 
-/** Recorded for offline runs, and so that a later `--prune` knows our files. */
-async function keepRecord(
-  directory: string,
-  { id: commit }: Revision,
-  listing: Listing,
-  left: readonly ManifestEntry[],
-): Promise<void> {
-  if (listing.complete) await onDisk(directory, () => writeRecord(directory, commit, listing.files, left));
-}
-
 /** A git blob id is a sha1: where the lockfile has a sha256 as well, the content must have that too. */
-function requireLockedHashes(lockfile: Lockfile, path: string, selected: readonly RemoteFile[]): void {
-  const manifest = readManifest(path);
+function requireLockedHashes(
+  lockfile: Lockfile,
+  manifest: Manifest | undefined,
+  selected: readonly RemoteFile[],
+): void {
   const found = new Map(manifest?.files.map((file) => [file.path, file.sha256]));
   const expected = new Map(lockfile.files.map((file) => [file.path, file.sha256]));
   for (const { path } of selected) {

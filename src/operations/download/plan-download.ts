@@ -1,13 +1,11 @@
 import { FetchError } from '../../model/error.ts';
 import type { Plan } from '../../model/plan.ts';
+import type { Listing } from '../../model/remote-file.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
-import { readManifest } from '../../store/records/manifest.ts';
 import type { DownloadContext } from './download-context.ts';
 import { openUnlessComplete } from './open-unless-complete.ts';
 import { copyFirst, planCopies } from './plan-with-reuse.ts';
-import { isNamed, manifestPath } from './records.ts';
 import { missingOffline } from './resolve-offline.ts';
-import type { Listing } from './resolver.ts';
 import { noteDuplicates } from './weights-notes.ts';
 
 /** What a download will do. */
@@ -37,12 +35,13 @@ export async function planDownload(context: DownloadContext): Promise<DownloadPl
 }
 
 /** Whether the records say that everything is here: then nothing is written, not even a directory lock. */
-async function isSatisfied({ request, run, store, resolution, selected }: DownloadContext): Promise<boolean> {
-  const { revision } = resolution;
+async function isSatisfied(context: DownloadContext): Promise<boolean> {
+  const { request, run, store, records, selected } = context;
+  const { revision } = context.resolution;
   if (request.forceDownload === true || request.prune === true) return false;
-  if (!isNamed(request, revision)) return false;
-  const manifest = readManifest(manifestPath(request, revision.id));
-  if (manifest?.commit !== revision.id || manifest.repo.id !== revision.repo.id) return false;
+  if (!records.isNamed(revision)) return false;
+  const manifest = records.manifest(revision.id);
+  if (manifest === undefined || manifest.repo.id !== revision.repo.id) return false;
   const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
   const { holdings } = await store.survey(selected, run.signal);
   const isWhole = selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');

@@ -1,6 +1,6 @@
 import { FetchError } from '../../model/error.ts';
 import type { Plan } from '../../model/plan.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import { pinnedRevision, type Revision, repoPath } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
 import { lockDrift, selectionDrift } from '../../plan/lock-drift.ts';
@@ -8,7 +8,6 @@ import { collectListing } from '../../source/collect-listing.ts';
 import { type Lockfile, type LockfileEntry, listedFile } from '../../store/records/lockfile.ts';
 import {
   type FileSelection,
-  type Listing,
   type Resolution,
   type ResolveContext,
   type Resolver,

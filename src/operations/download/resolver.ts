@@ -1,5 +1,5 @@
 import type { Plan } from '../../model/plan.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
 import { type Selection, selectFiles } from '../../plan/select-files.ts';
 import { applyWeightsPolicy, type WeightsPolicy } from '../../plan/weights-policy.ts';
@@ -28,13 +28,6 @@ export interface RevisionName {
 
 /** A revision by its name, and which of its files are selected. */
 export interface RevisionRequest extends RevisionName, FileSelection {}
-
-/** The files of a revision, as far as they are known. */
-export interface Listing {
-  readonly files: readonly RemoteFile[];
-  /** Whether these are all of them. */
-  readonly complete: boolean;
-}
 
 /** A request pinned to an immutable revision, with its files. */
 export interface Resolution {

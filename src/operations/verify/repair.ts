@@ -4,12 +4,11 @@ import { pinnedRevision } from '../../model/repo.ts';
 import type { Finding } from '../../model/verify-report.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
+import { openDirectoryRecords, openStore } from '../../store/open-store.ts';
 import { listedFile } from '../../store/records/lockfile.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute-plan.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
-import { readRecordedListing } from '../download/records.ts';
-import { openStore } from '../open-store.ts';
 import { requireManifest } from './verify.ts';
 
 /**
@@ -52,7 +51,7 @@ export async function repair(
   if (tooLittle !== undefined) throw tooLittle;
   await using workers = new WorkerThreads(settings, run);
   const { fetchedBytes, failures } = await executePlan(plan, settings, { run, source, store, workers });
-  await publish(store, revision, selected, readRecordedListing({ directory, repo }, commit), failures);
+  await publish(store, revision, selected, openDirectoryRecords(directory).listing(commit), failures);
   const first = failures[0];
   if (first !== undefined) throw goneUpstream(someFailed(first, failures.length, fetchedBytes > 0), commit);
   return fetchedBytes;

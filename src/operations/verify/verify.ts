@@ -5,11 +5,10 @@ import { FetchError } from '../../model/error.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
 import { collectListing } from '../../source/collect-listing.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
-import { inside, MANIFEST_FILE, STATE_DIRECTORY } from '../../store/directory/layout.ts';
 import { inSlices } from '../../store/in-slices.ts';
+import { openDirectoryRecords } from '../../store/open-store.ts';
 import { localPath } from '../../store/paths/safe-path.ts';
-import { HashRecords } from '../../store/records/hash-records.ts';
-import { type Manifest, readManifest } from '../../store/records/manifest.ts';
+import type { Manifest } from '../../store/records/manifest.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { type HubOptions, hubAccess, type RunOptions } from '../options.ts';
 import { withRunContext } from '../run.ts';
@@ -106,7 +105,7 @@ async function compare(
     if (finding !== undefined) findings.set(path, finding);
     checked(path, finding);
   };
-  const records = quick ? new HashRecords(inside(directory, STATE_DIRECTORY)) : undefined;
+  const records = quick ? openDirectoryRecords(directory).hashes() : undefined;
   const hash = async (file: ExpectedFile): Promise<void> => {
     const git = file.digest?.algorithm === 'git-sha1';
     const path = localPath(directory, file.path);
@@ -138,11 +137,11 @@ async function compare(
 /** The manifest of a directory, or an error that says what to do. */
 export function requireManifest(directory: string): Manifest {
   requireDirectory(directory);
-  const path = inside(directory, MANIFEST_FILE);
-  const manifest = readManifest(path);
+  const records = openDirectoryRecords(directory);
+  const manifest = records.current();
   if (manifest !== undefined) return manifest;
-  if (existsSync(path)) {
-    throw new FetchError('INTEGRITY', `${path} is damaged, or of a newer version of fetch`, {
+  if (existsSync(records.manifestPath)) {
+    throw new FetchError('INTEGRITY', `${records.manifestPath} is damaged, or of a newer version of fetch`, {
       hint: 'Compare with the hub instead: fetch verify DIR --repo OWNER/NAME --revision REV.',
     });
   }
