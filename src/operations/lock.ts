@@ -10,20 +10,20 @@ import type { RunContext } from '../system/run-context.ts';
 import { HubResolver } from './download/resolve-hub.ts';
 import type { RevisionRequest } from './download/resolver.ts';
 
-/** Asks the hub for what a download would fetch, and fetches nothing. In the order of the targets. */
+/** Lockfiles of what a download would fetch, in the order of the targets. Fetches no files. */
 export async function lockRevisions(
   targets: readonly RevisionRequest[],
   access: SourceAccess,
   run: RunContext,
 ): Promise<readonly Lockfile[]> {
   using http = openHttp(access, run);
-  // One source for all its targets: they share its quota of requests.
+  // One source for all targets of its kind: they share its quota of requests.
   const sources = new Map<string | undefined, Source>();
   const locks: Lockfile[] = [];
   for (const target of targets) {
-    const { repo: asked } = target;
-    const source = sources.get(asked.source) ?? openSource(asked, { access, run, http });
-    sources.set(asked.source, source);
+    const kind = target.repo.source;
+    const source = sources.get(kind) ?? openSource(target.repo, { access, run, http });
+    sources.set(kind, source);
     const { revision, selected } = await new HubResolver(target).resolve({ source, run });
     const { repo, name, id: commit } = revision;
     const files = entriesOf(repo, selected);

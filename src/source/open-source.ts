@@ -2,31 +2,31 @@ import { HttpClient, type HttpClientOptions } from '../http/client.ts';
 import type { NetworkSettings } from '../http/network-settings.ts';
 import { RateLimitGate } from '../http/rate-limit-gate.ts';
 import { redactUrl } from '../http/url.ts';
+import { FetchError } from '../model/error.ts';
 import type { RepoRef } from '../model/repo.ts';
 import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
 import type { RunContext } from '../system/run-context.ts';
 import { HubSource } from './hub/hub-source.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
-import { offlineSource } from './offline-source.ts';
 import type { Credential, Source } from './source.ts';
 
-/** How to reach a source, and how hard to try. */
+/** How to reach a source, and how often to retry. */
 export interface SourceAccess {
   /** Base address of the Hub or mirror, without a slash at the end. */
   readonly endpoint: string;
   readonly token: Credential | undefined;
   readonly retry: RetryPolicy;
-  /** Milliseconds without a byte before a connection that carries bytes of files is given up. */
+  /** Milliseconds without a byte after which a connection for bytes of files is closed. */
   readonly stallTimeoutMs: number;
   /** The same for requests to the source itself. */
   readonly hubTimeoutMs: number;
-  /** No request is made: whatever needs an answer fails. */
+  /** Make no request: whatever needs one fails. */
   readonly offline: boolean;
-  /** Proxies, authorities, allowed hosts; undefined for direct connections. */
+  /** Proxies, certificate authorities, allowed hosts; undefined for direct connections. */
   readonly network: NetworkSettings | undefined;
 }
 
-/** The client for requests to the source itself. The caller closes it. */
+/** The client for requests to the source itself. The caller disposes of it. */
 export function openHttp(
   { hubTimeoutMs, network }: SourceAccess,
   { environment, emit }: Pick<RunContext, 'environment' | 'emit'>,
@@ -56,7 +56,7 @@ interface SourceContext {
   readonly access: SourceAccess;
   readonly run: RunContext;
   readonly http: HttpClient;
-  /** The files are fetched to be used: some sources count that. False if left out. */
+  /** The files are fetched to be used, and some sources count that. False if left out. */
   readonly countsAsDownload?: boolean;
 }
 
@@ -71,6 +71,24 @@ const SOURCES = { hub: { open: openHub } } satisfies Record<SourceKind, SourceDe
 export function openSource({ source }: RepoRef, context: SourceContext): Source {
   const kind = sourceKind(source);
   return context.access.offline ? offlineSource(kind) : SOURCES[kind].open(context);
+}
+
+/** The source of an offline run: every request fails with an error that says so. */
+function offlineSource(kind: SourceKind): Source {
+  const refuse = (): never => {
+    throw new FetchError('NETWORK', 'this needs a request to the source, and this run is offline', {
+      hint: 'Leave --offline out, and see that HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE are not set.',
+    });
+  };
+  return {
+    kind,
+    traits: { branches: true, scan: false, read: true },
+    resolve: async () => refuse(),
+    list: () => refuse(),
+    locate: async () => refuse(),
+    branches: async () => refuse(),
+    read: async () => refuse(),
+  };
 }
 
 function openHub({ access, run, http, countsAsDownload = false }: SourceContext): Source {

@@ -90,13 +90,11 @@ function securityNotes(
   return [
     ...(network?.insecure === true
       ? [
-          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read and change all`,
+          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so all traffic can be read and changed on the way`,
         ]
       : []),
     ...(open
-      ? [
-          `the token from ${token.origin} goes to ${url.host} over plain http: whoever is on the way can read it`,
-        ]
+      ? [`the token from ${token.origin} goes to ${url.host} over plain http: it can be read on the way`]
       : []),
   ];
 }

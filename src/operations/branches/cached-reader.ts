@@ -6,8 +6,8 @@ import type { Revision } from '../../model/repo.ts';
 import type { SourceThatCan } from '../../source/source.ts';
 import type { ResponseCache } from '../../store/records/response-cache.ts';
 
-/** Requests that are under way at once, for whatever. */
-const PARALLEL = 16;
+/** Requests of all kinds at the same time. */
+const MAX_REQUESTS = 16;
 
 interface Listed {
   readonly path: string;
@@ -16,15 +16,15 @@ interface Listed {
 }
 
 /**
- * Listings and small pieces of files, each asked for once: contents are known by their hash, so branches that share a
- * file share the answer, and so do later runs if there is a cache.
+ * Reads listings and small pieces of files, each once. Contents are keyed by their hash, so branches that share a file share
+ * the response, and with a cache later runs do too.
  */
 export class CachedReader {
   readonly #source: SourceThatCan<'read'>;
   readonly #cache: ResponseCache | undefined;
   readonly #scope: string;
   readonly #signal: AbortSignal;
-  readonly #limit = pLimit(PARALLEL);
+  readonly #limit = pLimit(MAX_REQUESTS);
   readonly #listings = new Map<string, Promise<readonly RemoteFile[]>>();
   readonly #pieces = new Map<string, Promise<Uint8Array>>();
 

@@ -18,7 +18,7 @@ export function listCache(cache: string): readonly CachedRepo[] {
   return openCache(cache).repos();
 }
 
-/** A repository of a cache, and those of its revisions that are meant. */
+/** A repository of a cache, and the selected revisions of it. */
 export interface CachedTarget {
   readonly found: CachedRepo;
   readonly revisions: readonly CachedRevision[];

@@ -10,12 +10,12 @@ import type { CheckRunner } from './check-runner.ts';
 
 const BLOCK: Buffer = Buffer.alloc(2 ** 20, 'fetch doctor\n');
 const BLOCKS = 32;
-/** Milliseconds to wait for a slow disk. */
-const MAX_GAP_MS = 5000;
-/** Bytes per second below which the disk is slower than most lines. */
+/** Longest measurement, in milliseconds. */
+const MAX_WRITE_MS = 5000;
+/** Bytes per second; a slower disk is a warning. */
 const SLOW = 20_000_000;
 
-/** Whether a download could be written there. `bytes` is what it would need, if that is known. */
+/** Whether a download can be written to `directory`. `bytes` is the size of the revision, if it is known. */
 export async function checkDisk(
   runner: CheckRunner,
   directory: string,
@@ -51,19 +51,19 @@ export async function checkDisk(
   });
 }
 
-/** A temporary file in a directory of its own. */
+/** Writes a temporary file in a directory of its own. */
 async function tryWriting(
-  folder: string,
+  directory: string,
   clock: Environment['clock'],
 ): Promise<{ readonly written: number; readonly elapsedMs: number }> {
-  return await onDisk(folder, async () => {
-    const scratch = await mkdtemp(join(folder, '.fetch-doctor-'));
+  return await onDisk(directory, async () => {
+    const scratch = await mkdtemp(join(directory, '.fetch-doctor-'));
     try {
       const file = await open(join(scratch, 'written'), 'wx');
       const started = clock.monotonic();
       let written = 0;
       try {
-        while (written < BLOCKS * BLOCK.length && clock.monotonic() - started < MAX_GAP_MS) {
+        while (written < BLOCKS * BLOCK.length && clock.monotonic() - started < MAX_WRITE_MS) {
           await file.write(BLOCK);
           written += BLOCK.length;
         }

@@ -1,18 +1,18 @@
 import type { ClientRequest } from 'node:http';
 import type { Clock } from '../../system/clock.ts';
 
-/** End of each phase of one exchange, in milliseconds since its request; undefined for timing that were skipped. */
+/** End of each phase of one exchange, in milliseconds since its request; undefined for skipped phases. */
 export interface ExchangeTiming {
   lookup?: number;
   connect?: number;
   tls?: number;
   firstByte?: number;
   total?: number;
-  /** The connection had served before. */
+  /** The connection had served an earlier request. */
   kept: boolean;
 }
 
-/** Observes the timing of one request. `timing` is filled in as they end. */
+/** Observes one request. `timing` gets each phase when it ends; call `enter` when a phase begins. */
 export function observeTiming(
   outgoing: ClientRequest,
   clock: Clock,

@@ -23,23 +23,23 @@ import {
 } from './speed-checks.ts';
 
 const MEBIBYTE = 2 ** 20;
-/** Of the middle of the largest file, twice. */
+/** Read twice from the middle of the largest file. */
 const RANGE_BYTES = MEBIBYTE;
-/** A small file is read whole and compared with its hash. */
+/** The largest file that is read whole and compared with its hash. */
 const MAX_CONTENT_BYTES = 4 * MEBIBYTE;
 const MEASURED = ['first-byte', 'speed', 'connections', 'addresses'] as const;
 
-/** What the looks at files need. */
+/** What the checks of files take. */
 export interface FileCheckContext extends ResolveCheckContext, SpeedCheckContext {
   /** A new source each time, so that nothing learned about the endpoint skips the request. */
   readonly openSource: () => Source;
-  /** Carries out one request, and again if that may help. */
+  /** Runs one request, and retries it if that may help. */
   readonly retry: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /**
- * From the name of a revision to bytes that are compared. Each step needs the one before it. Returns the bytes of the whole
- * revision, undefined if it could not be listed.
+ * Checks the way from the name of a revision to the verified bytes of a file. Each check needs the one before it. Returns the
+ * size of the revision in bytes, undefined if it could not be listed.
  */
 export async function checkFiles(
   runner: CheckRunner,
@@ -111,7 +111,7 @@ async function checkLargest(
     first = await retry(() => readLocation(http, location!, { range, file }, clock, signal));
     const { url, honoured, refused, elapsedMs } = first;
     if (honoured)
-      return { message: `${url.host} sends exactly what is asked for (${Math.round(elapsedMs)} ms)` };
+      return { message: `${url.host} sends exactly the range of the request (${Math.round(elapsedMs)} ms)` };
     return {
       state: 'warning',
       message:
@@ -130,7 +130,7 @@ async function checkLargest(
     const second = await retry(() =>
       readLocation(http, { ...again, ranges: first!.location.ranges }, { range, file }, clock, signal),
     );
-    // Without ranges the two are the starts of the file.
+    // Without ranges both are the start of the file.
     if (!second.bytes.equals(first!.bytes)) {
       throw new FetchError(
         'INTEGRITY',

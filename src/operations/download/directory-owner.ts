@@ -13,7 +13,7 @@ interface Target {
   readonly replaceRepo?: boolean | undefined;
 }
 
-/** What is to come into a target. */
+/** What the download brings. */
 interface Arrival {
   readonly revision: Revision;
   readonly selected: readonly RemoteFile[];

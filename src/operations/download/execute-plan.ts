@@ -30,7 +30,7 @@ export interface ExecuteContext {
   readonly workers: WorkerThreads;
 }
 
-/** The threads of a run. They start when they are needed, or when it is known that they will be. */
+/** The threads of a run. They start with the first work, or at `warmUp`. */
 export class WorkerThreads implements AsyncDisposable {
   readonly hasher: HashPool;
   readonly transport: WorkerTransport;
@@ -40,12 +40,12 @@ export class WorkerThreads implements AsyncDisposable {
     this.transport = openTransport(settings, run);
   }
 
-  /** Starts a thread (a tenth of a second) while the hub resolves. */
+  /** Starts an I/O thread (a tenth of a second) before it is needed. */
   warmUp(): void {
     this.transport.warmUp();
   }
 
-  /** These files will be fetched. */
+  /** Starts hash threads for files that will be fetched. */
   expect(files: readonly RemoteFile[]): void {
     for (const { size } of files) this.hasher.expect(size);
   }
@@ -96,19 +96,19 @@ function openTransport(settings: TransferSettings, { environment, emit }: RunCon
     bytesPerSecond,
     network,
     onContact: (contact) => emit({ type: 'contact', ...contact }),
-    // Two threads could not share one limit. Where the hash has the only other processor, a second one would
-    // only compete: both wait for the same lock of the file.
+    // Two threads cannot share one rate limit. On two processors the hash needs the other one: a second I/O thread would
+    // only wait for the same lock of the file.
     maxThreads: processors > 2 && bytesPerSecond === undefined ? 2 : 1,
     trace: (message) => emit({ type: 'trace', message }),
   });
 }
 
-/** What one connection can be expected to bring in a second. */
+/** Expected bytes per second of one connection. */
 const BYTES_PER_CONNECTION = 4_000_000;
 
 /**
- * Under a limit, a few connections are enough; of each the system takes in some megabytes that nobody has
- * asked it for yet.
+ * Under a rate limit a few connections are enough, and each costs some megabytes that the system receives ahead of the
+ * limit.
  */
 function largeConnections({ connections, bytesPerSecond }: TransferSettings): number {
   if (bytesPerSecond === undefined) return connections;

@@ -75,7 +75,7 @@ export class LockfileResolver implements Resolver {
       return selectFromListing(locked, this.#options.selection);
     } catch (error) {
       if (!(error instanceof FetchError)) throw error;
-      throw lockfileMismatch(this.#lockfile, `what is asked for is not in it: ${error.message}`);
+      throw lockfileMismatch(this.#lockfile, `it lacks what is selected: ${error.message}`);
     }
   }
 }
@@ -111,7 +111,7 @@ export function lockfileMismatch(lockfile: Lockfile, what: string): FetchError {
 
 function commitNotFound(lockfile: Lockfile, thrown: unknown): unknown {
   if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') return thrown;
-  const error = lockfileMismatch(lockfile, `the hub does not have that commit any more (${thrown.message})`);
+  const error = lockfileMismatch(lockfile, `its revision is gone upstream (${thrown.message})`);
   return new FetchError('INTEGRITY', error.message, {
     hint: error.hint,
     cause: thrown,

@@ -61,6 +61,6 @@ function goneUpstream(error: FetchError, commit: string): FetchError {
   if (error.code !== 'NOT_FOUND') return error;
   return new FetchError('INTEGRITY', `${error.message}; the manifest names commit ${commit}`, {
     cause: error,
-    hint: 'The hub does not have that state of the repository any more. Fetch the branch anew.',
+    hint: 'That revision is gone upstream. Fetch the branch anew.',
   });
 }

@@ -15,11 +15,11 @@ import { withRunContext } from '../run.ts';
 import { type TargetOptions, targetOf } from '../target.ts';
 import { compareDigest, compareMetadata, type ExpectedFile, findExtra } from './compare-directory.ts';
 
-/** Told what a check does, for bars. Sizes are bytes. */
+/** Called with the progress of a check. Sizes are bytes. */
 export interface VerifyProgress {
-  /** Before the first file: how many files will be looked at, and bytes read. */
+  /** Before the first file: how many files will be checked, and how many bytes read. */
   planned(files: number, bytes: number): void;
-  /** Bytes that were read since the last call. */
+  /** Bytes read since the last call. */
   read(bytes: number): void;
   /** One file is done; `finding` is undefined if it is right. */
   checked(path: string, finding: Finding | undefined): void;
@@ -31,12 +31,12 @@ export interface VerifyOptions extends Partial<TargetOptions>, HubOptions, RunOp
   readonly directory: string;
   /** Read only files that were not hashed before or have changed since, by size, times and inode. */
   readonly quick?: boolean | undefined;
-  /** Told what the check does, for progress: what it will read, what it has read, and of each file. */
+  /** Called with the progress of the check. */
   readonly watch?: Partial<VerifyProgress> | undefined;
 }
 
 /**
- * Compares a directory with its own manifest, without the network; with `repo`, with what the hub lists of a revision of
+ * Compares a directory with its own manifest, without the network; with `repo`, with what the hub lists for a revision of
  * it, for directories that git or `hf` made. A difference is a finding of the report and no error.
  *
  * Rejects with a FetchError: NOT_FOUND if there is no manifest, INTEGRITY if it is damaged, DISK, ABORTED; with `repo`
@@ -134,7 +134,7 @@ async function compare(
   return { files: expected.length, bytes, findings: [...inOrder, ...extra] };
 }
 
-/** The manifest of a directory, or an error that says what to do. */
+/** The manifest of a directory. Throws NOT_FOUND without one, INTEGRITY for a damaged one. */
 export function requireManifest(directory: string): Manifest {
   requireDirectory(directory);
   const records = openDirectoryRecords(directory);

@@ -15,7 +15,7 @@ export interface Recording {
   /** The day, `2026-11-25`. */
   readonly recorded: string;
   readonly endpoint: string;
-  /** The endpoint is asked through a proxy. */
+  /** The endpoint is reached through a proxy. */
   readonly proxy: boolean;
   /** Undefined where no repository was looked at. */
   readonly repo?: { readonly type: string; readonly id: string; readonly revision: string };
