@@ -3,6 +3,7 @@ import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { RepoRef } from '../model/repo.ts';
 import { repoPath } from '../model/repo.ts';
+import { endpointOf } from '../source/naming.ts';
 import { openHttp, openSource, type SourceAccess } from '../source/open-source.ts';
 import type { Source } from '../source/source.ts';
 import { type Lockfile, lockfileEntry } from '../store/records/lockfile.ts';
@@ -33,7 +34,14 @@ export async function lockRevisions(
         if (file.digest === undefined) throw withoutHash(repo, file.path);
         return lockfileEntry(file, file.digest);
       });
-      locks.push({ version: 1, endpoint: access.endpoint, repo, revision: name, commit, files });
+      locks.push({
+        version: 1,
+        endpoint: endpointOf(repo, access.endpoint),
+        repo,
+        revision: name,
+        commit,
+        files,
+      });
     }
     return locks;
   } finally {

@@ -1,7 +1,7 @@
 import { localDirectoryName } from '../model/local-directory-name.ts';
 import type { RepoRef, RepoType } from '../model/repo.ts';
 import type { Target } from '../model/target.ts';
-import { parseTarget } from '../source/naming.ts';
+import { defaultRevision, parseTarget } from '../source/naming.ts';
 
 /** What is meant: a repository, and a revision of it. */
 export interface TargetOptions {
@@ -22,7 +22,7 @@ export function targetOf({ repo, revision, repoType }: TargetOptions, endpoint: 
 
 /** `NAME`, `NAME_REV`, `NAME_Q4_K_M`: one for each thing that can be downloaded. */
 export function directoryName({ repo, revision, quantisation }: Target): string {
-  const parts = [revision === 'main' ? undefined : revision, quantisation].filter(
+  const parts = [revision === defaultRevision(repo) ? undefined : revision, quantisation].filter(
     (part) => part !== undefined,
   );
   return localDirectoryName(repo, parts.length === 0 ? undefined : parts.join('_'));

@@ -9,13 +9,19 @@ import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.
 import { HubSource } from './hub/hub-source.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
 import { offlineSource } from './offline-source.ts';
+import type { RegistryLogin } from './registry/login.ts';
+import type { RegistryKind } from './registry/name.ts';
+import { RegistrySource } from './registry/registry-source.ts';
 import type { Credential, Source } from './source.ts';
 
 /** How to reach a source, and how hard to try. */
 export interface SourceAccess {
   /** Base address of the Hub or mirror, without a slash at the end. */
   readonly endpoint: string;
+  /** For the Hub. It goes to no registry. */
   readonly token: Credential | undefined;
+  /** For registries: the first that is for the registry, or for any, is used. Asked when a registry is opened. */
+  readonly logins?: (() => readonly RegistryLogin[]) | undefined;
   readonly retry: RetryPolicy;
   /** Milliseconds without a byte before a connection that carries bytes of files is given up. */
   readonly stallTimeoutMs: number;
@@ -68,7 +74,11 @@ interface SourceDefinition {
 }
 
 /** Every source. How each names its repositories is in `naming.ts`. */
-const SOURCES = { hub: { open: openHub } } satisfies Record<SourceKind, SourceDefinition>;
+const SOURCES = {
+  hub: { open: openHub },
+  ollama: { open: (context) => openRegistry('ollama', context) },
+  oci: { open: (context) => openRegistry('oci', context) },
+} satisfies Record<SourceKind, SourceDefinition>;
 
 /** The source of a repository; in an offline run one that fails every request. Throws USAGE for an unknown source. */
 export function openSource({ source }: RepoRef, context: SourceContext): Source {
@@ -98,6 +108,12 @@ function openHub({ access, environment, http, emit, countsAsDownload = false }: 
     onNote: (message) => emit({ type: 'note', message }),
     onWarning: (warning) => emit({ type: 'hub-warning', ...warning }),
   });
+}
+
+function openRegistry(kind: RegistryKind, { access, environment, http, emit }: SourceContext): Source {
+  const { clock } = environment;
+  const retryContext = retryContextOf(access, environment, emit);
+  return new RegistrySource(kind, { http, clock, logins: access.logins?.() ?? [], retryContext });
 }
 
 /** Settings of the retry loop for the requests of a source: every wait emits an event. */

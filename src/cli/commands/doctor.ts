@@ -7,6 +7,7 @@ import { type DiagnosticsInput, runDiagnostics } from '../../operations/doctor/d
 import { DEFAULTS } from '../../operations/options.ts';
 import { directoryName, targetOf } from '../../operations/target.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/tables/diagnosis.ts';
+import { defaultRevision } from '../../source/naming.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import type { DownloadOptions } from '../options/settings.ts';
@@ -102,7 +103,7 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
         ? undefined
         : {
             repo: target.repo,
-            revision: target.revision ?? 'main',
+            revision: target.revision ?? defaultRevision(target.repo),
             mayBeQuantisation: target.revisionOrigin === 'colon',
           },
     directory:

@@ -5,7 +5,7 @@ import { formatBytes, formatCount, printable } from '../../model/format.ts';
 import { repoPath } from '../../model/repo.ts';
 import { lockRevisions } from '../../operations/lock.ts';
 import { safeJson } from '../../report/progress/json-reporter.ts';
-import { parseTarget } from '../../source/naming.ts';
+import { defaultRevision, parseTarget } from '../../source/naming.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import { pathOption } from '../options/path-option.ts';
 import { parseAccess } from '../options/read-access.ts';
@@ -44,7 +44,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
       const selection = { path: target.path, include: options.include ?? [], exclude: options.exclude ?? [] };
       return {
         repo: target.repo,
-        revision: target.revision ?? 'main',
+        revision: target.revision ?? defaultRevision(target.repo),
         mayBeQuantisation: target.revisionOrigin === 'colon',
         quantisation: target.quantisation,
         weights: settings.weights,
@@ -90,7 +90,7 @@ function renderLocksJson(path: string, locks: readonly Lockfile[]): string {
     v: 1,
     path,
     locks: locks.map(({ repo, revision, commit, files }) => ({
-      repo: { type: repo.type, id: repo.id },
+      repo: { type: repo.type, ...(repo.source === undefined ? {} : { source: repo.source }), id: repo.id },
       revision,
       commit,
       files: files.length,

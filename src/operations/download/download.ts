@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Shard } from '../../plan/shard.ts';
 import type { WeightsPolicy } from '../../plan/weights-policy.ts';
+import { defaultRevision, endpointOf } from '../../source/naming.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import type { CacheChoice } from '../open-store.ts';
 import { type RunOptions, type TransferOptions, transferSettings } from '../options.ts';
@@ -76,8 +77,9 @@ function requestOf(options: DownloadOptions, dryRun: boolean): DownloadRequest {
   const { files = [], include = [], exclude = [], weights = 'all' } = options;
   return {
     ...settings,
+    endpoint: endpointOf(target.repo, settings.endpoint),
     repo: target.repo,
-    revision: target.revision ?? 'main',
+    revision: target.revision ?? defaultRevision(target.repo),
     mayBeQuantisation: target.revisionOrigin === 'colon',
     quantisation: target.quantisation,
     selection: { names: files, path: target.path, include, exclude },

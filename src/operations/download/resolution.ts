@@ -86,7 +86,23 @@ export async function resolveFromHub(
       signal,
     );
   }
+  refuseUnfit(revision.repo, selected);
   return { revision, selected, listing: async () => ({ files, complete: true }) };
+}
+
+/** Before a byte is fetched. */
+function refuseUnfit(repo: RepoRef, selected: readonly RemoteFile[]): void {
+  const unfit = selected.filter((file) => file.unfit !== undefined);
+  const [first] = unfit;
+  if (first === undefined) return;
+  const more = unfit.length > 1 ? `, and ${unfit.length - 1} more such files` : '';
+  throw new FetchError(
+    'NOT_FOUND',
+    `${first.path} of ${repoPath(repo)} cannot be fetched: ${first.unfit}${more}`,
+    {
+      hint: `Name the other files, or leave these out: --exclude ${JSON.stringify(first.path)}.`,
+    },
+  );
 }
 
 export interface LockfileContext {

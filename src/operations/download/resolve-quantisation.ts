@@ -4,6 +4,7 @@ import { lastLabel } from '../../model/gguf-name.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
 import { can, type Source } from '../../source/source.ts';
 
 /** What stands behind a repository's name, before anybody has asked the hub. */
@@ -39,6 +40,8 @@ export async function pickRevision(
   } catch (error) {
     const missing = error instanceof FetchError && error.code === 'NOT_FOUND';
     if (!missing) throw error;
+    // Tags of a registry have their quantisation in their names; there is no other revision to look in.
+    if (sourceKind(repo.source) !== DEFAULT_SOURCE) throw error;
     // Skip two requests for a name that cannot be a quantisation.
     if (!asked.mayBeQuantisation && lastLabel(name) === undefined) throw error;
     const main = await source.resolve(repo, 'main', signal).catch(() => undefined);

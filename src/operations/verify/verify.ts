@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { CheckReport } from '../../model/verify-report.ts';
+import { defaultRevision, endpointOf } from '../../source/naming.ts';
 import { type HubOptions, hubAccess, type RunOptions } from '../options.ts';
 import { withRunContext } from '../run.ts';
 import { type TargetOptions, targetOf } from '../target.ts';
@@ -31,7 +32,12 @@ export async function verify(options: VerifyOptions): Promise<CheckReport> {
     if (repo === undefined) return await runVerify(directory, environment, settings);
     const access = hubAccess(options);
     const target = targetOf({ repo, revision, repoType }, access.endpoint);
-    const comparison = { ...access, repo: target.repo, revision: target.revision ?? 'main' };
+    const comparison = {
+      ...access,
+      endpoint: endpointOf(target.repo, access.endpoint),
+      repo: target.repo,
+      revision: target.revision ?? defaultRevision(target.repo),
+    };
     return await verifyAgainstHub(directory, comparison, environment, { ...settings, emit });
   });
 }

@@ -224,7 +224,9 @@ export class HubSource implements SourceWith<HubTraits> {
 }
 
 function noCommit({ repo, id }: Revision): FetchError {
-  return new FetchError('NOT_FOUND', `"${id}" is no commit of ${repoPath(repo)}: the Hub has 40 hex digits`);
+  return new FetchError('NOT_FOUND', `"${id}" is no commit of ${repoPath(repo)}: the Hub has 40 hex digits`, {
+    hint: 'Check the lockfile or manifest that names it, and write it anew.',
+  });
 }
 
 function endless({ id }: RepoRef, why: string): FetchError {
