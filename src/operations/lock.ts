@@ -2,6 +2,7 @@ import { FetchError } from '../model/error.ts';
 import type { Plan } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
+import { endpointOf } from '../source/naming.ts';
 import { openHttp, openSource, type SourceAccess } from '../source/open-source.ts';
 import type { Source } from '../source/source.ts';
 import { type Lockfile, type LockfileEntry, lockfileEntry } from '../store/records/lockfile.ts';
@@ -27,7 +28,14 @@ export async function lockRevisions(
     const { revision, selected } = await new HubResolver(target).resolve({ source, run });
     const { repo, name, id: commit } = revision;
     const files = entriesOf(repo, selected);
-    locks.push({ version: 1, endpoint: access.endpoint, repo, revision: name, commit, files });
+    locks.push({
+      version: 1,
+      endpoint: endpointOf(repo, access.endpoint),
+      repo,
+      revision: name,
+      commit,
+      files,
+    });
   }
   return locks;
 }

@@ -67,7 +67,7 @@ export async function readLocation(
   }
   const honoured = answer.kind === 'range';
   const length = range.end - range.start;
-  const bytes = await readBody(response, length, signal, 'cut');
+  const bytes = await readBody(response, length, signal, { beyond: 'cut' });
   if (honoured && bytes.length < length) {
     throw new FetchError('NETWORK', `${url.host} sent ${bytes.length} of ${length} bytes`, { hint: HINT });
   }

@@ -32,6 +32,7 @@ export class HubResolver implements Resolver {
     } catch (thrown) {
       throw await this.#explainNames(thrown, revision.repo, context);
     }
+    refuseUnfit(revision.repo, selected);
     return { revision, selected, listing: async () => ({ files, complete: true }) };
   }
 
@@ -57,4 +58,19 @@ export class HubResolver implements Resolver {
     const { code, message, status } = thrown;
     return new FetchError(code, message, { hint, cause: thrown, status });
   }
+}
+
+/** Throws NOT_FOUND for files that the source lists but cannot deliver. */
+function refuseUnfit(repo: RepoRef, selected: readonly RemoteFile[]): void {
+  const unfit = selected.filter((file) => file.unfit !== undefined);
+  const [first] = unfit;
+  if (first === undefined) return;
+  const more = unfit.length > 1 ? `, and ${unfit.length - 1} more such files` : '';
+  throw new FetchError(
+    'NOT_FOUND',
+    `${first.path} of ${repoPath(repo)} cannot be fetched: ${first.unfit}${more}`,
+    {
+      hint: `Name the other files, or leave these out: --exclude ${JSON.stringify(first.path)}.`,
+    },
+  );
 }

@@ -4,6 +4,7 @@ import { lastLabel } from '../../model/gguf-name.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type Revision, repoPath } from '../../model/repo.ts';
+import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
 import { can, type Source } from '../../source/source.ts';
 import type { RevisionName } from './resolver.ts';
 
@@ -30,6 +31,8 @@ export async function pickRevision(
   } catch (error) {
     const missing = error instanceof FetchError && error.code === 'NOT_FOUND';
     if (!missing) throw error;
+    // A tag of a registry names its quantisation itself: no other revision has it.
+    if (sourceKind(repo.source) !== DEFAULT_SOURCE) throw error;
     // Skip two requests for a name that cannot be a quantisation.
     if (!mayBeQuantisation && lastLabel(revision) === undefined) throw error;
     const main = await source.resolve(repo, 'main', signal).catch(() => undefined);
