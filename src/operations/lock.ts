@@ -8,7 +8,7 @@ import type { Source } from '../source/source.ts';
 import { type Lockfile, type LockfileEntry, lockfileEntry } from '../store/records/lockfile.ts';
 import type { Manifest } from '../store/records/manifest.ts';
 import type { RunContext } from '../system/run-context.ts';
-import { HubResolver } from './download/resolve-hub.ts';
+import { SourceResolver } from './download/resolve-source.ts';
 import type { RevisionRequest } from './download/resolver.ts';
 
 /** Lockfiles of what a download would fetch, in the order of the targets. Fetches no files. */
@@ -25,7 +25,7 @@ export async function lockRevisions(
     const kind = target.repo.source;
     const source = sources.get(kind) ?? openSource(target.repo, { access, run, http });
     sources.set(kind, source);
-    const { revision, selected } = await new HubResolver(target).resolve({ source, run });
+    const { revision, selected } = await new SourceResolver(target).resolve({ source, run });
     const { repo, name, id: commit } = revision;
     const files = entriesOf(repo, selected);
     locks.push({

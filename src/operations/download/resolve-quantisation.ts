@@ -47,7 +47,7 @@ export async function pickRevision(
     // A repository without such files has no quantisations to suggest.
     if (sets.length === 0) throw error;
     const labels = sets.flatMap(({ label }) => label ?? []);
-    throw await notFound(name, labels, error, source, signal);
+    throw await notFound(name, labels, error, { source, signal });
   }
 }
 
@@ -63,8 +63,7 @@ async function notFound(
   { repo, revision }: RevisionName,
   labels: readonly string[],
   cause: FetchError,
-  source: Source,
-  signal: AbortSignal,
+  { source, signal }: { readonly source: Source; readonly signal: AbortSignal },
 ): Promise<FetchError> {
   const refs = can(source, 'branches') ? await source.branches(repo, signal).catch(() => []) : [];
   signal.throwIfAborted();

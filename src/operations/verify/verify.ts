@@ -82,7 +82,7 @@ async function expectListing(
   const source = openSource(target.repo, { access, run, http });
   const revision = await source.resolve(target.repo, revisionNameOf(target).revision, run.signal);
   run.emit({ type: 'resolved', asked: target.repo, revision });
-  const listing = await collectListing(source, revision, run.emit, run.signal);
+  const listing = await collectListing(source, revision, run);
   const { repo, name, id: commit } = revision;
   return {
     expected: listing.map(({ path, size, digest }): ExpectedFile => ({ path, size, digest })),

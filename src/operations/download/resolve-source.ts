@@ -13,7 +13,7 @@ import {
 } from './resolver.ts';
 
 /** Asks the source for the revision and its files. */
-export class HubResolver implements Resolver {
+export class SourceResolver implements Resolver {
   readonly #request: RevisionRequest;
 
   constructor(request: RevisionRequest) {
@@ -22,7 +22,7 @@ export class HubResolver implements Resolver {
 
   async resolve(context: ResolveContext): Promise<Resolution> {
     const { source, run } = context;
-    const list = (pinned: Revision) => collectListing(source, pinned, run.emit, run.signal);
+    const list = (pinned: Revision) => collectListing(source, pinned, run);
     const { revision, quantisation } = await pickRevision(this.#request, source, list, run.signal);
     run.emit({ type: 'resolved', asked: this.#request.repo, revision });
     const files = await list(revision);
