@@ -10,12 +10,14 @@ import { removeEmptyDirectories } from '../../system/disk/remove-empty-directori
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
+import type { ContentIndex } from '../content-index.ts';
 import { lockHolder } from '../directory-lock.ts';
 import { findPathConflicts } from '../paths/path-conflicts.ts';
 import { isLocalName, localPath } from '../paths/safe-path.ts';
 import { HashRecords } from '../records/hash-records.ts';
 import { listedFile } from '../records/lockfile.ts';
 import { type Manifest, type ManifestEntry, readManifest } from '../records/manifest.ts';
+import { RecordedContents } from '../records/recorded-contents.ts';
 import type {
   DirectoryOwner,
   OwnerMark,
@@ -23,7 +25,7 @@ import type {
   RecordQuery,
   Records,
 } from '../records/records.ts';
-import { hubMetadataPath } from './hub-metadata.ts';
+import { hubMetadataPath, readHubMetadata } from './hub-metadata.ts';
 import { inside, MANIFEST_FILE, OWNER_FILE, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
 import { readListingRecord, recordedListing } from './listing-record.ts';
 
@@ -47,6 +49,18 @@ export class DirectoryRecords implements Records {
   /** The hashes of files that we computed. */
   hashes(): HashRecords {
     return new HashRecords(inside(this.#directory, STATE_DIRECTORY));
+  }
+
+  contents(): ContentIndex {
+    return new RecordedContents({
+      root: this.#directory,
+      records: this.hashes(),
+      parts: inside(this.#directory, PARTS_DIRECTORY),
+      entries: () => this.current()?.files ?? [],
+      // A directory that `hf download` made has no manifest, but one record per file.
+      candidates: ({ path, digest }) =>
+        isLocalName(path) && readHubMetadata(this.#directory, path)?.etag === digest?.hex ? [path] : [],
+    });
   }
 
   /** The run that works here, and the path of its lock; undefined if there is none. */

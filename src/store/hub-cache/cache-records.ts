@@ -3,11 +3,15 @@ import { findQuantisation } from '../../model/find-quantisation.ts';
 import type { Listing } from '../../model/remote-file.ts';
 import { pinnedRevision, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import { isRevisionId, mayBeCommit, shortId } from '../../model/revision-id.ts';
+import type { ContentIndex } from '../content-index.ts';
+import { HashRecords } from '../records/hash-records.ts';
 import { listedFile } from '../records/lockfile.ts';
 import { type Manifest, readManifest } from '../records/manifest.ts';
+import { RecordedContents } from '../records/recorded-contents.ts';
 import type { OwnerMark, RecordedRevision, RecordQuery, Records } from '../records/records.ts';
 import { CachePaths } from './cache-paths.ts';
 import { readRef } from './refs.ts';
+import { blobFile } from './snapshot-entry.ts';
 import { readTreeListing } from './tree-listing.ts';
 
 /** The records of one repository in a central cache, which holds any number of its revisions. */
@@ -35,6 +39,18 @@ export class CacheRecords implements Records {
     const recorded = readTreeListing(this.#paths.tree(commit));
     if (recorded !== undefined) return { files: recorded, complete: true };
     return { files: (this.manifest(commit)?.files ?? []).map(listedFile), complete: false };
+  }
+
+  contents(): ContentIndex {
+    const paths = this.#paths;
+    return new RecordedContents({
+      root: paths.repo,
+      records: new HashRecords(paths.state),
+      parts: paths.parts,
+      entries: () => [],
+      candidates: ({ digest }) =>
+        digest !== undefined && blobFile(paths, digest.hex) !== undefined ? [`blobs/${digest.hex}`] : [],
+    });
   }
 
   isNamed({ name, id: commit }: Revision): boolean {

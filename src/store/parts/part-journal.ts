@@ -84,6 +84,21 @@ export class PartJournal {
     return new PartJournal(descriptor, header.length, identity.size, marked);
   }
 
+  /** What the part of a journal is of; undefined if it is no journal of this version. */
+  static identify(path: string): PartIdentity | undefined {
+    const line = firstLine(path);
+    if (line === undefined) return undefined;
+    try {
+      const identity = JSON.parse(line) as PartIdentity;
+      const { repo, path: name, size, content } = identity;
+      const texts = [repo, name, content].every((text) => typeof text === 'string');
+      if (!texts || !Number.isSafeInteger(size) || size < 0) return undefined;
+      return headerLine(identity).toString() === `${line}\n` ? identity : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** The ranges that a journal vouches for, without opening it for writing. */
   static peek(path: string, identity: PartIdentity, partBytes: number, boot: string): readonly ByteRange[] {
     const marked = readMarks(path, identity, partBytes, boot);
@@ -167,14 +182,8 @@ function readMarks(
 ): Uint8Array | undefined {
   const { size } = identity;
   const header = headerLine(identity);
-  let descriptor: number;
-  try {
-    // O_NONBLOCK: opening a pipe for reading would wait for a writer.
-    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-    descriptor = openSync(path, flags);
-  } catch {
-    return undefined;
-  }
+  const descriptor = openForReading(path);
+  if (descriptor === undefined) return undefined;
   try {
     if (!fstatSync(descriptor).isFile()) return undefined;
     const found = Buffer.alloc(header.length + BOOT_BYTES);
@@ -189,6 +198,32 @@ function readMarks(
       if (mark < least || mark > DURABLE || blockRange(block, size).end > partBytes) marked[block] = 0;
     }
     return marked;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Undefined if there is none, or a link in its place. */
+function openForReading(path: string): number | undefined {
+  try {
+    // O_NONBLOCK: opening a pipe for reading would wait for a writer.
+    return openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch {
+    return undefined;
+  }
+}
+
+/** More than the longest path and its escapes need. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
+function firstLine(path: string): string | undefined {
+  const descriptor = openForReading(path);
+  if (descriptor === undefined) return undefined;
+  try {
+    if (!fstatSync(descriptor).isFile()) return undefined;
+    const bytes = Buffer.alloc(MAX_HEADER_BYTES);
+    const end = bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, 0)).indexOf('\n');
+    return end < 0 ? undefined : bytes.toString('utf8', 0, end);
   } finally {
     closeSync(descriptor);
   }

@@ -1,12 +1,4 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContentDigests } from '../../model/digest.ts';
 import type { Flush } from '../../system/disk/flush.ts';
@@ -49,6 +41,11 @@ export class HashRecords {
     return this.#all()
       .get(path)
       ?.find((record) => record.stamp === stamp);
+  }
+
+  /** The latest hashes of every file on record, by its path. */
+  *entries(): Generator<readonly [path: string, hashes: ContentDigests]> {
+    for (const [path, [latest]] of this.#all()) yield [path, latest!];
   }
 
   /** Writes down that a file of this stamp has these hashes: a big one at once, small ones some at a time. */
@@ -125,11 +122,18 @@ function enter(records: Map<string, HashRecord[]>, path: string, record: HashRec
 }
 
 function others(directory: string, own: string): string[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory)
+  return namesIn(directory)
     .filter((name) => name.startsWith(NAME) && name.endsWith('.jsonl'))
     .map((name) => join(directory, name))
     .filter((path) => path !== own);
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 function line(path: string, { stamp, sha256, gitSha1 }: HashRecord): string {

@@ -1,5 +1,6 @@
 import type { Listing } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
+import type { ContentIndex } from '../content-index.ts';
 import type { Manifest, ManifestEntry } from './manifest.ts';
 
 /** Whose files a directory holds. */
@@ -44,6 +45,8 @@ export interface Records {
   manifest(commit: string): Manifest | undefined;
   /** The known files of a revision; empty and incomplete if there are none. */
   listing(commit: string): Listing;
+  /** Where contents are, by their digest. Throws DISK for a repository that the cache cannot hold. */
+  contents(): ContentIndex;
   /** Whether other programs find the revision under the name that was asked for. */
   isNamed(revision: Revision): boolean;
   /** The revision that a name means. */
