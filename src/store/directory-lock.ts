@@ -93,7 +93,9 @@ export class DirectoryLock implements AsyncDisposable {
       if (seen === undefined) continue;
       const found = judge(seen, path, context);
       const holder =
-        found.state === 'silent' ? await watch(path, seen, found.holder, context, options) : found.holder;
+        found.state === 'silent'
+          ? await watch(path, { ...seen, holder: found.holder }, context, options)
+          : found.holder;
       if (holder !== undefined) throw locked(path, holder, elsewhere);
       if (await takeOver(path, seen, content, context)) return;
     }
@@ -158,11 +160,11 @@ async function touch(path: string, content: string, seconds: number): Promise<vo
 /** The holder if its lock changed within a minute of our own time; undefined if it did not. */
 async function watch(
   path: string,
-  before: Seen,
-  holder: string,
+  before: Seen & { readonly holder: string },
   { clock }: ProcessContext,
   { signal = new AbortController().signal, note }: LockOptions,
 ): Promise<string | undefined> {
+  const { holder } = before;
   note?.(`${holder} has not been heard of for a while: waiting a minute to see whether it still works here`);
   for (let waited = 0; waited < FOREIGN_STALE_MS; waited += LOOK_MS) {
     await clock.sleep(LOOK_MS, signal);

@@ -1,5 +1,4 @@
 import type { ContentDigests } from '../../model/digest.ts';
-import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
@@ -11,16 +10,15 @@ import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
 import { PartsDirectory } from '../parts/parts-directory.ts';
 import { StagedPart } from '../parts/staged-part.ts';
-import { findCrossDeviceFiles } from '../paths/cross-device.ts';
 import { FinalPlace } from '../paths/final-place.ts';
 import { lookOnceMore } from '../paths/last-look.ts';
 import { probeFolding } from '../paths/name-folding.ts';
-import { findPathConflicts, ignoresCase } from '../paths/path-conflicts.ts';
+import { findCrossDeviceFiles, findPathConflicts, ignoresCase } from '../paths/path-conflicts.ts';
 import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
-import { retainedEntries } from '../records/contents.ts';
+import { currentEntries, hashedEntries } from '../records/contents.ts';
 import { HashRecords } from '../records/hash-records.ts';
-import { type Manifest, type ManifestEntry, manifestEntry, writeManifest } from '../records/manifest.ts';
+import { type Manifest, writeManifest } from '../records/manifest.ts';
 import { stampedFile } from '../records/stamp.ts';
 import type { Publication, StagedFile, Store, Survey } from '../store.ts';
 import { DirectoryRecords } from './directory-records.ts';
@@ -28,7 +26,7 @@ import { Holdings } from './holdings.ts';
 import { readHubMetadata, writeHubMetadata } from './hub-metadata.ts';
 import { HUB_DIRECTORY, HUB_METADATA_DIRECTORY, inside, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
 import { writeListingRecord } from './listing-record.ts';
-import { StateDirectory } from './state-folder.ts';
+import { StateDirectory } from './state-directory.ts';
 
 export interface DirectoryStoreOptions {
   /** Absolute. Need not exist. */
@@ -199,14 +197,17 @@ export class DirectoryStore implements Store {
       this.#turn ??= await DirectoryLock.wait(path, lock, { signal, note });
     }
     const earlier = this.#recorded.current();
-    const files = await this.#contents(earlier, revision, selected, listing.files);
+    const brought = hashedEntries(selected, (path) => this.#known.get(path)?.sha256);
+    const { directory } = this;
+    const change = { directory, earlier, revision, listing: listing.files, brought };
+    const files = await currentEntries(change, signal);
     const left = this.#recorded.staleFiles(revision.repo, listing.files);
     await onDisk(this.directory, async () => {
       // Our own directories, too, may have been replaced by links.
       this.#refuse(findPathConflicts(this.directory, [], OWN_DIRECTORIES));
       await lookOnceMore(files, (path) => localPath(this.directory, path), signal);
       await this.#renewRecords(earlier, revision, selected);
-      await this.#state?.markHubFolder();
+      await this.#state?.markHubDirectory();
       await this.#place.makeDurable(flush);
       const { endpoint } = this.#options;
       await writeManifest(this.#recorded.manifestPath, { revision, endpoint, files }, flush);
@@ -261,22 +262,5 @@ export class DirectoryStore implements Store {
       if (metadata === undefined || metadata.etag !== digest?.hex || metadata.commit === commit) continue;
       await writeHubMetadata(this.directory, path, { ...metadata, commit });
     }
-  }
-
-  /** The selected files, and what remains of earlier runs: another may have ended since we were made. */
-  async #contents(
-    earlier: Manifest | undefined,
-    revision: Revision,
-    selected: readonly RemoteFile[],
-    listing: readonly RemoteFile[],
-  ): Promise<ManifestEntry[]> {
-    const remaining = await retainedEntries(this.directory, earlier, revision, listing, this.#signal);
-    const files = new Map(remaining.map((entry) => [entry.path, entry]));
-    for (const file of selected) {
-      const sha256 = this.#known.get(file.path)?.sha256;
-      if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${file.path}`);
-      files.set(file.path, manifestEntry(file, sha256));
-    }
-    return [...files.values()];
   }
 }

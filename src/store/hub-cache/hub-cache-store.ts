@@ -1,6 +1,5 @@
 import { relative, sep } from 'node:path';
 import type { ContentDigests } from '../../model/digest.ts';
-import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
@@ -18,8 +17,9 @@ import { lookOnceMore } from '../paths/last-look.ts';
 import { probeFolding } from '../paths/name-folding.ts';
 import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
+import { hashedEntries } from '../records/contents.ts';
 import { HashRecords } from '../records/hash-records.ts';
-import { manifestEntry, readManifest } from '../records/manifest.ts';
+import { readManifest } from '../records/manifest.ts';
 import { stampedFile } from '../records/stamp.ts';
 import type { Publication, StagedFile, Store, Survey } from '../store.ts';
 import { CachePaths } from './cache-paths.ts';
@@ -205,11 +205,7 @@ export class HubCacheStore implements Store {
   }
 
   async publish({ revision, files, listing, complete }: Publication): Promise<void> {
-    const contents = files.map((file) => {
-      const sha256 = this.#known.get(file.path);
-      if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${file.path}`);
-      return manifestEntry(file, sha256);
-    });
+    const contents = hashedEntries(files, (path) => this.#known.get(path));
     const { endpoint } = this.#options;
     const [flush, signal] = [this.#flush, this.#signal];
     await onDisk(this.#places.repo, async () => {

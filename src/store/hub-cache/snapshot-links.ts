@@ -10,7 +10,7 @@ import type { FinalPlace } from '../paths/final-place.ts';
 export type MakeLink = (target: string, path: string) => Promise<void>;
 
 /**
- * Whether this file system and this user can make links. `folder` must be on the same disk as the cache.
+ * Whether this file system and this user can make links. `directory` must be on the same disk as the cache.
  * Under wine `symlink` succeeds and makes nothing, so the link is looked at.
  */
 export async function canLink(directory: string, makeLink: MakeLink = symlink): Promise<boolean> {
@@ -36,8 +36,8 @@ export async function linkToBlob(
   name: string,
   temporary: string,
   means: CopyMeans,
-  makeLink: MakeLink = symlink,
 ): Promise<void> {
+  const { makeLink = symlink } = means;
   const target = relative(dirname(name), blob);
   if (leadsTo(name, target)) return;
   await removeIfThere(temporary);
@@ -71,6 +71,7 @@ export interface CopyMeans {
   readonly place: FinalPlace;
   readonly flush: Flush;
   readonly signal: AbortSignal | undefined;
+  readonly makeLink?: MakeLink;
 }
 
 function leadsTo(name: string, target: string): boolean {

@@ -91,3 +91,36 @@ export function ignoresCase(directory: string, fallback: boolean): boolean {
   }
   return fallback;
 }
+
+const OTHER_DEVICE = 'its folder is on another file system than the folder .cache/fetch';
+
+/**
+ * Files that are not there yet and would be moved from one file system to another, which cannot be done at once:
+ * a file gets its name by a rename out of the directory of parts, so this is checked before the transfer.
+ */
+export function findCrossDeviceFiles(
+  directory: string,
+  files: readonly string[],
+  partsFolder: string,
+): PathConflict[] {
+  const parts = deviceOf(join(directory, partsFolder));
+  const devices = new Map<string, boolean>();
+  const isDistant = (folder: string) => {
+    const known = devices.get(folder);
+    if (known !== undefined) return known;
+    const found = deviceOf(folder) !== parts;
+    devices.set(folder, found);
+    return found;
+  };
+  return files.flatMap((path) => {
+    const final = join(directory, ...path.split('/'));
+    if (!isDistant(dirname(final))) return [];
+    // The existing file may be right; then nothing is moved.
+    return lstatSync(final, { throwIfNoEntry: false }) === undefined ? [{ path, reason: OTHER_DEVICE }] : [];
+  });
+}
+
+/** Device of the directory, or of its nearest existing ancestor. */
+function deviceOf(folder: string): number {
+  return lstatSync(existingAncestor(folder)).dev;
+}

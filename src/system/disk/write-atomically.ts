@@ -21,7 +21,7 @@ export async function writeAtomically(
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await writeOnce(path, content, temporary, flush);
+      await tryToWrite(path, content, temporary, flush);
       return;
     } catch (error) {
       if (attempt >= TRIES || !isMeeting(error, temporary)) throw error;
@@ -29,7 +29,7 @@ export async function writeAtomically(
   }
 }
 
-async function writeOnce(path: string, content: string, temporary: string, flush: Flush): Promise<void> {
+async function tryToWrite(path: string, content: string, temporary: string, flush: Flush): Promise<void> {
   // What a killed run left, or a link: never written through.
   await removeIfThere(temporary);
   try {
