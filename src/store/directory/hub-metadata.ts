@@ -48,8 +48,8 @@ export async function writeHubMetadata(
   metadata: HubMetadata,
 ): Promise<void> {
   const target = hubMetadataPath(directory, path);
-  const folder = posix.join(HUB_METADATA_DIRECTORY, posix.dirname(path));
-  if (findPathConflicts(directory, [], [folder]).length > 0) return;
+  const around = posix.join(HUB_METADATA_DIRECTORY, posix.dirname(path));
+  if (findPathConflicts(directory, [], [around]).length > 0) return;
   const lines = [metadata.commit, metadata.etag, (metadata.recordedMs / 1000).toFixed(6)];
   try {
     await replace(target, `${lines.join('\n')}\n`);

@@ -17,17 +17,17 @@ export function repoDirectoryName({ type, id }: RepoRef): string {
 /** Paths of one repository in a central cache. */
 export class CachePaths {
   readonly cache: string;
-  /** Folder of the repository. */
+  /** Directory of the repository. */
   readonly repo: string;
   /** Our own state: lock, parts, manifests. Relative to `stateRoot`, with `/`. */
-  readonly stateFolder: string;
+  readonly statePath: string;
   readonly stateRoot: string;
 
   constructor(cache: string, repo: RepoRef) {
     const name = repoDirectoryName(repo);
     const problem = nameProblem(name, 'posix') ?? (name.includes('/') ? 'it contains "/"' : undefined);
     if (problem !== undefined) {
-      throw new FetchError('DISK', `${JSON.stringify(name)} cannot be a folder of the cache: ${problem}`, {
+      throw new FetchError('DISK', `${JSON.stringify(name)} cannot be a directory of the cache: ${problem}`, {
         hint: 'Use --local-dir for this repository.',
       });
     }
@@ -37,7 +37,7 @@ export class CachePaths {
     const found = onDiskSync(this.repo, () => lstatSync(this.repo, { throwIfNoEntry: false }));
     const moved = found?.isSymbolicLink() === true;
     this.stateRoot = moved ? this.repo : cache;
-    this.stateFolder = moved ? '.fetch' : `${STATE_DIRECTORY}/${name}`;
+    this.statePath = moved ? '.fetch' : `${STATE_DIRECTORY}/${name}`;
   }
 
   get blobs(): string {
@@ -70,7 +70,7 @@ export class CachePaths {
   }
 
   get state(): string {
-    return join(this.stateRoot, ...this.stateFolder.split('/'));
+    return join(this.stateRoot, ...this.statePath.split('/'));
   }
 
   get parts(): string {

@@ -57,7 +57,7 @@ export class HubCacheStore implements Store {
   readonly #options: HubCacheStoreOptions;
   readonly #places: CachePaths;
   readonly #parts: PartsDirectory;
-  readonly #folders = new CreatedDirectories();
+  readonly #directories = new CreatedDirectories();
   readonly #place: FinalPlace;
   readonly #records: HashRecords;
   readonly #flush: Flush;
@@ -101,10 +101,10 @@ export class HubCacheStore implements Store {
     this.#signal = signal;
     const { blobs, refs, parts, lock, cache, state } = this.#places;
     const { note, platform, lock: context } = this.#options;
-    await onDisk(cache, () => this.#folders.make(parts));
+    await onDisk(cache, () => this.#directories.make(parts));
     this.#lock = await DirectoryLock.take(lock, context, { elsewhere: '--cache-dir', signal, note });
     await onDisk(cache, async () => {
-      for (const folder of [blobs, refs, this.directory]) await this.#folders.make(folder);
+      for (const directory of [blobs, refs, this.directory]) await this.#directories.make(directory);
     });
     if (!mayFallTogether(this.#names)) return;
     const found = onDiskSync(cache, () => probeFolding(state));
@@ -214,17 +214,17 @@ export class HubCacheStore implements Store {
       const what = { revision, endpoint, contents, listing, complete };
       await publishSnapshot(this.#places, what, flush, signal);
       await this.#records.tidy(flush);
-      for (const folder of [this.#places.state, this.#places.refs]) await flush.directory(folder);
+      for (const directory of [this.#places.state, this.#places.refs]) await flush.directory(directory);
     });
     // @huggingface/hub needs the directory of refs even if it is empty.
-    this.#folders.keep();
+    this.#directories.keep();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#records.save();
     await this.#lock?.[Symbol.asyncDispose]();
     this.#lock = undefined;
-    await this.#folders.removeEmpty();
+    await this.#directories.removeEmpty();
   }
 
   #canLink(): Promise<boolean> {

@@ -34,8 +34,8 @@ export function cachePathConflicts(
   const refs = name === commit ? [] : [`refs/${name}`];
   return [
     ...findPathConflicts(places.repo, [...refs, `refs/${unfinishedRef(commit)}`], directories),
-    ...findPathConflicts(places.stateRoot, [], directoriesOf(`${places.stateFolder}/parts`)),
-    ...findPathConflicts(places.stateRoot, [], [`${places.stateFolder}/manifests`]),
+    ...findPathConflicts(places.stateRoot, [], directoriesOf(`${places.statePath}/parts`)),
+    ...findPathConflicts(places.stateRoot, [], [`${places.statePath}/manifests`]),
     ...findPathConflicts(places.snapshot(commit), paths, []),
   ];
 }

@@ -48,7 +48,7 @@ export class FinalPlace {
     this.#touched.add(directory);
   }
 
-  /** Makes the names durable that were given since the last time, and those of the folders that were made for them. */
+  /** Makes the names durable that were given since the last time, and those of the directories that were made for them. */
   async makeDurable(flush: Flush): Promise<void> {
     const directories = new Set<string>();
     for (const touched of this.#touched) {
@@ -126,7 +126,11 @@ function make(directory: string): void {
 }
 
 function replaced(directory: string): FetchError {
-  return new FetchError('DISK', `${directory}: a link was put in the place of this folder during the run`, {
-    hint: 'Nothing was written through it. Remove the link, see who made it, and run the same command again.',
-  });
+  return new FetchError(
+    'DISK',
+    `${directory}: a link was put in the place of this directory during the run`,
+    {
+      hint: 'Nothing was written through it. Remove the link, see who made it, and run the same command again.',
+    },
+  );
 }

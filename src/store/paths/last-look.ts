@@ -10,7 +10,7 @@ export interface FinishedFile {
 }
 
 /**
- * Looks at every file once more before it is written down: whatever happened to names and folders during the run, each
+ * Looks at every file once more before it is written down: whatever happened to names and directories during the run, each
  * must be a file of its own and of its size. DISK otherwise. `final` says where a file stands.
  */
 export async function lookOnceMore(

@@ -17,7 +17,7 @@ interface Place {
 
 /**
  * Finds the paths that cannot stand beside an earlier one: the same file twice, a file where another path needs
- * a folder, and, with `fold`, names that differ only in what the file system ignores. Folders that differ
+ * a directory, and, with `fold`, names that differ only in what the file system ignores. Directories that differ
  * only so are refused as well: they would be merged, and the directory would not look like the revision.
  */
 export function findCollisions(
@@ -45,7 +45,7 @@ function enter(path: string, root: Map<string, Place>, fold: FoldName): string |
       const other = JSON.stringify(taken.path);
       if (taken.spelling !== spelling) return `this file system cannot tell it from ${other}`;
       if ((taken.inside === undefined) !== (inside === undefined)) {
-        return `it needs a file and a folder of one name, because of ${other}`;
+        return `it needs a file and a directory of one name, because of ${other}`;
       }
       if (inside === undefined) return 'it is listed twice';
     }

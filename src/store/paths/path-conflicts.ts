@@ -8,13 +8,13 @@ export interface PathConflict {
 }
 
 /**
- * What already stands in a directory and is in the way of these files: a link or a file where a folder must
- * be, a folder where a file must be. Only looks. Paths are relative, with `/`.
+ * What already stands in a directory and is in the way of these files: a link or a file where a directory must
+ * be, a directory where a file must be. Only looks. Paths are relative, with `/`.
  */
 export function findPathConflicts(
   directory: string,
   files: readonly string[],
-  folders: readonly string[],
+  directories: readonly string[],
 ): PathConflict[] {
   const root = realPath(directory);
   // A directory that does not exist yet has nothing in it.
@@ -28,9 +28,9 @@ export function findPathConflicts(
     return reason;
   };
   const obstacles: PathConflict[] = [];
-  for (const folder of folders) {
-    const reason = judgeDirectory(folder);
-    if (reason !== undefined) obstacles.push({ path: folder, reason });
+  for (const directory of directories) {
+    const reason = judgeDirectory(directory);
+    if (reason !== undefined) obstacles.push({ path: directory, reason });
   }
   for (const path of files) {
     const reason = judgeDirectory(parent(path)) ?? fileProblem(root, path);
@@ -48,14 +48,14 @@ function directoryProblem(root: string, relative: string): string | undefined {
   const found = look(join(root, ...relative.split('/')));
   if (found === undefined || found.isDirectory()) return undefined;
   // Refused whatever its target: outside, `.git`, our own records, or the place of another file of the listing.
-  return found.isSymbolicLink() ? 'a link stands in the way' : 'a file stands where a folder must be';
+  return found.isSymbolicLink() ? 'a link stands in the way' : 'a file stands where a directory must be';
 }
 
 function fileProblem(root: string, relative: string): string | undefined {
   const found = look(join(root, ...relative.split('/')));
   if (found === undefined || found.isFile() || found.isSymbolicLink()) return undefined;
   return found.isDirectory()
-    ? 'a folder stands where this file must go'
+    ? 'a directory stands where this file must go'
     : 'something that is no file stands there';
 }
 
@@ -73,8 +73,8 @@ function realPath(path: string): string | undefined {
 
 /**
  * Whether names here that differ only in case are the same file. Found out by looking at an existing
- * folder under its name in the other case; nothing is written. `fallback` where no name has letters, and
- * where the folders above belong to another file system, which may have other habits.
+ * directory under its name in the other case; nothing is written. `fallback` where no name has letters, and
+ * where the directories above belong to another file system, which may have other habits.
  */
 export function ignoresCase(directory: string, fallback: boolean): boolean {
   const start = existingAncestor(directory);
@@ -92,7 +92,7 @@ export function ignoresCase(directory: string, fallback: boolean): boolean {
   return fallback;
 }
 
-const OTHER_DEVICE = 'its folder is on another file system than the folder .cache/fetch';
+const OTHER_DEVICE = 'its directory is on another file system than the directory .cache/fetch';
 
 /**
  * Files that are not there yet and would be moved from one file system to another, which cannot be done at once:
@@ -101,15 +101,15 @@ const OTHER_DEVICE = 'its folder is on another file system than the folder .cach
 export function findCrossDeviceFiles(
   directory: string,
   files: readonly string[],
-  partsFolder: string,
+  partsPath: string,
 ): PathConflict[] {
-  const parts = deviceOf(join(directory, partsFolder));
+  const parts = deviceOf(join(directory, partsPath));
   const devices = new Map<string, boolean>();
-  const isDistant = (folder: string) => {
-    const known = devices.get(folder);
+  const isDistant = (directory: string) => {
+    const known = devices.get(directory);
     if (known !== undefined) return known;
-    const found = deviceOf(folder) !== parts;
-    devices.set(folder, found);
+    const found = deviceOf(directory) !== parts;
+    devices.set(directory, found);
     return found;
   };
   return files.flatMap((path) => {
@@ -121,6 +121,6 @@ export function findCrossDeviceFiles(
 }
 
 /** Device of the directory, or of its nearest existing ancestor. */
-function deviceOf(folder: string): number {
-  return lstatSync(existingAncestor(folder)).dev;
+function deviceOf(directory: string): number {
+  return lstatSync(existingAncestor(directory)).dev;
 }

@@ -12,7 +12,7 @@ export type NamePlatform = 'posix' | 'win32';
 const MAX_SEGMENT_BYTES = 255;
 /** Linux takes 4096 bytes with the directory in front; a quarter of that is left for the directory. */
 const MAX_PATH_BYTES = 3072;
-/** Folders below folders: far beyond any repository, and each is made and looked at one by one. */
+/** Directories below directories: far beyond any repository, and each is made and looked at one by one. */
 const MAX_DEPTH = 200;
 
 /** Characters that HFS+ skips when it compares names: `.g\u200cit` opens `.git` there. */
@@ -67,7 +67,7 @@ export function nameProblem(path: string, platform: NamePlatform): string | unde
   if (path.startsWith('/')) return 'it is absolute';
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) return `it is longer than ${MAX_PATH_BYTES} bytes`;
   const segments = path.split('/');
-  if (segments.length > MAX_DEPTH) return `it is more than ${MAX_DEPTH} folders deep`;
+  if (segments.length > MAX_DEPTH) return `it is more than ${MAX_DEPTH} directories deep`;
   const problem = firstProblem(segments, segmentProblem);
   if (problem !== undefined) return problem;
   if (isOwnRecord(segments)) return 'that place is for the records of downloaders';
@@ -113,7 +113,7 @@ function segmentProblem(segment: string): string | undefined {
   if (Buffer.byteLength(segment) > MAX_SEGMENT_BYTES)
     return `a part of it is longer than ${MAX_SEGMENT_BYTES} bytes`;
   // Git runs programs that its directory names, and Windows may know that directory as GIT~1.
-  if (/^(\.git|git~\d+)$/.test(plainName(segment))) return 'it would write into a .git folder';
+  if (/^(\.git|git~\d+)$/.test(plainName(segment))) return 'it would write into a .git directory';
   return undefined;
 }
 

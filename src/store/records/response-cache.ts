@@ -18,7 +18,7 @@ export class ResponseCache {
   readonly #directory: string;
   #made: Promise<unknown> | undefined;
 
-  /** `folder` is an absolute path. It need not exist. */
+  /** `directory` is an absolute path. It need not exist. */
   constructor(directory: string) {
     this.#directory = directory;
   }

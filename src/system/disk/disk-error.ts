@@ -32,13 +32,13 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
   },
   ENOENT: {
     text: 'it has disappeared',
-    hint: 'Another program may have removed it, or its folder. Run the same command again.',
+    hint: 'Another program may have removed it, or its directory. Run the same command again.',
   },
-  ENOTDIR: { text: 'a file stands where a folder must be', hint: 'Move it away, or use --local-dir.' },
-  EISDIR: { text: 'a folder stands where a file must be', hint: 'Move it away, or use --local-dir.' },
-  EEXIST: { text: 'a file stands where a folder must be', hint: 'Move it away, or use --local-dir.' },
+  ENOTDIR: { text: 'a file stands where a directory must be', hint: 'Move it away, or use --local-dir.' },
+  EISDIR: { text: 'a directory stands where a file must be', hint: 'Move it away, or use --local-dir.' },
+  EEXIST: { text: 'a file stands where a directory must be', hint: 'Move it away, or use --local-dir.' },
   EXDEV: {
-    text: 'it lies on another file system than the folder .cache/fetch',
+    text: 'it lies on another file system than the directory .cache/fetch',
     hint: 'All of the directory must be on one file system. Use another --local-dir.',
   },
   ENAMETOOLONG: {
@@ -77,7 +77,7 @@ export function diskError(thrown: unknown, path: string): unknown {
 /** Error code for a directory that is a broken link. */
 const LINK_CODES: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'ENOENT']);
 
-/** The first of a path and the folders above it that is a link to nothing. */
+/** The first of a path and the directories above it that is a link to nothing. */
 function danglingLink(path: string): { readonly path: string; readonly target: string } | undefined {
   for (let place = path; ; place = dirname(place)) {
     try {

@@ -15,7 +15,7 @@ export async function ensureDirectory(path: string, mode?: number): Promise<stri
   let topmost: string | undefined;
   for (let attempt = 1; ; attempt += 1) {
     const missing: string[] = [];
-    for (let directory = path; !(await isFolder(directory)); directory = dirname(directory))
+    for (let directory = path; !(await isDirectory(directory)); directory = dirname(directory))
       missing.push(directory);
     try {
       for (const directory of missing.toReversed()) {
@@ -35,13 +35,13 @@ async function makeOne(directory: string, mode: number | undefined): Promise<boo
     await mkdir(directory, mode);
     return true;
   } catch (error) {
-    if (await isFolder(directory)) return false;
+    if (await isDirectory(directory)) return false;
     throw error;
   }
 }
 
 /** Throws the reason why a path is not a directory and cannot become one. */
-async function isFolder(path: string): Promise<boolean> {
+async function isDirectory(path: string): Promise<boolean> {
   try {
     if ((await stat(path)).isDirectory()) return true;
   } catch (error) {
@@ -55,7 +55,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 function impossible(path: string, cause: unknown): FetchError {
-  return new FetchError('DISK', `${path}: the file system does not let a folder be made there`, {
+  return new FetchError('DISK', `${path}: the file system does not let a directory be made there`, {
     cause,
     hint: 'It may be a file system of the kernel, like /proc. Use --local-dir on a disk.',
   });
