@@ -1,21 +1,21 @@
 import type { ByteRange } from '../model/byte-range.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 
-/** Bytes of a content that are on this machine. */
+/** A local file that holds some or all bytes of a content. */
 export interface LocalContent {
-  /** Absolute path of the file that holds them, at their own offsets. */
+  /** Absolute path. Every byte is at its own offset. */
   readonly path: string;
-  /** Ascending and disjoint. All of the file, or what an unfinished download has written. */
+  /** The bytes that are there, ascending and disjoint: the whole file, or what an unfinished download has written. */
   readonly ranges: readonly ByteRange[];
-  /** We hashed the file, and nothing touched it since. Otherwise only its hash tells whether it is that content. */
+  /** True if fetch hashed the file and it has not changed since. If false, hash the bytes before use. */
   readonly verified: boolean;
 }
 
-/** Finds contents by their digest, wherever and under whatever name a store holds them. */
+/** Finds contents by digest, under any name. */
 export interface ContentIndex {
   /**
-   * Where the content of a file is, finished files first. Empty for an empty file and for one without a digest. Records are
-   * read once, at the first call.
+   * Local files with the content of a file, finished files first. Empty for a file of 0 bytes or without a digest. Reads
+   * the records once, at the first call.
    */
   find(file: RemoteFile): readonly LocalContent[];
 }

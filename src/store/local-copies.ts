@@ -8,14 +8,14 @@ import { openDirectoryRecords, openRecords } from './open-store.ts';
 
 /** Where local copies of the same contents may be. */
 export interface LocalCopyRoots {
-  /** The directory that is being filled: no copy comes from here. */
+  /** The target of the download. Never searched. */
   readonly directory: string;
   readonly repo: RepoRef;
-  /** Named by the user: of whatever repository. Absolute. */
+  /** Directories that the user named. They may hold any repository. Absolute paths. */
   readonly named: readonly string[];
   /** Also search the directories beside `directory` that hold the same repository. */
   readonly siblings: boolean;
-  /** The central cache of `hf`, absolute; undefined to leave it alone. */
+  /** Absolute path of the central cache of `hf`; undefined to skip it. */
   readonly hubCache: string | undefined;
 }
 
@@ -23,8 +23,8 @@ export interface LocalCopyRoots {
 const MAX_SIBLINGS = 500;
 
 /**
- * For each file that is on this machine as a whole, where. Nothing is read here: the record may be outdated, and the content is
- * hashed after it was copied.
+ * Finds a local file with the same digest for every file that has one, by path. Reads only records, which may be outdated:
+ * hash the copy before use.
  */
 export async function findLocalCopies(
   roots: LocalCopyRoots,
@@ -64,7 +64,7 @@ function wholeCopy(indexes: readonly ContentIndex[], file: RemoteFile): string |
   return undefined;
 }
 
-/** Undefined for a repository that no directory of the cache can be named after. */
+/** Undefined if no directory of the cache can have the name of the repository. */
 function cachedContents({ hubCache, repo }: LocalCopyRoots): ContentIndex | undefined {
   if (hubCache === undefined) return undefined;
   try {

@@ -34,23 +34,23 @@ export interface DirectoryStoreOptions {
   readonly revision: Revision;
   readonly endpoint: string;
   readonly platform: 'posix' | 'win32';
-  /** What to believe of the case of names where the file system does not tell. */
+  /** Whether names are case-insensitive, if the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly lock: ProcessContext;
-  /** How content and names are made durable; as the system does it unless told otherwise. */
+  /** Flushes content and names; the system's own calls if left out. */
   readonly flush?: Flush;
-  /** Told what people should know: a wait for another run. */
+  /** Called with a message for the user, for example about a wait for another run. */
   readonly note?: ((message: string) => void) | undefined;
   /**
-   * A name for one of several runs that share the work on this directory: each then has a lock of its own, and only
-   * the end of the run, when records of all are written, is for one at a time. Undefined for a run that is alone.
+   * Name of this run among several that share the work on the directory. Each has a lock of its own; only writing the
+   * shared records at the end is for one at a time. Undefined for a single run.
    */
   readonly share?: string | undefined;
 }
 
 const OWN_DIRECTORIES = [STATE_DIRECTORY, PARTS_DIRECTORY, HUB_DIRECTORY, HUB_METADATA_DIRECTORY];
 
-/** A directory of one's own, laid out as cli.md section 6 says: the files, and our state under `.cache`. */
+/** A model directory, laid out as cli.md section 6 says: the files, and our state under `.cache`. */
 export class DirectoryStore implements Store {
   readonly directory: string;
   readonly #options: DirectoryStoreOptions;
@@ -59,19 +59,19 @@ export class DirectoryStore implements Store {
   readonly #place: FinalPlace;
   readonly #flush: Flush;
   readonly #records: HashRecords;
-  /** The hashes of files that are right, by path. */
+  /** Hashes of verified files, by path. */
   readonly #known = new Map<string, ContentDigests>();
-  /** Files that were right before this run, and bear records of others that may name an older commit. */
+  /** Files that were right before this run. Their records for `hf` may name an older commit. */
   readonly #kept = new Set<string>();
-  /** Stamps that files had before they were read, by path. */
+  /** Stamps that the candidates had at the survey, by path. */
   #candidates: ReadonlyMap<string, string> = new Map();
-  /** What is to be written, as it was asked for. */
+  /** Paths of the files that the run will write. */
   #names: readonly string[] = [];
   #signal: AbortSignal | undefined;
   #surveyedMs: number;
   #state: StateDirectory | undefined;
   #lock: DirectoryLock | undefined;
-  /** The lock of a run that is alone, while one of several writes what all of them read. */
+  /** The lock of the whole directory, while one of several runs writes the shared records. */
   #turn: DirectoryLock | undefined;
 
   constructor(options: DirectoryStoreOptions) {
@@ -177,12 +177,12 @@ export class DirectoryStore implements Store {
   }
 
   async adopt(file: RemoteFile, digests: ContentDigests): Promise<void> {
-    // It was right when it was read: what is changed since the survey must not be vouched for.
+    // The file was right when it was hashed. If it has changed since the survey, do not record the hash.
     const before = this.#candidates.get(file.path);
     const found = stampedFile(this.finalPath(file));
     const { path, digest } = file;
     this.#know(path, digests, found?.stamp === before ? before : undefined);
-    // What `hf` has recorded need not be written again.
+    // The record of `hf` still holds.
     const told = readHubMetadata(this.directory, path);
     const stands = told?.etag === digest?.hex && told?.commit === this.#options.revision.id;
     if (stands && told.recordedMs >= (found?.modifiedMs ?? Number.POSITIVE_INFINITY)) return;
@@ -203,7 +203,7 @@ export class DirectoryStore implements Store {
     const files = await currentEntries(change, signal);
     const left = this.#recorded.staleFiles(revision.repo, listing.files);
     await onDisk(this.directory, async () => {
-      // Our own directories, too, may have been replaced by links.
+      // Our own directories may have been replaced by links.
       this.#refuse(findPathConflicts(this.directory, [], OWN_DIRECTORIES));
       await lookOnceMore(files, (path) => localPath(this.directory, path), signal);
       await this.#renewRecords(earlier, revision, selected);
@@ -211,7 +211,7 @@ export class DirectoryStore implements Store {
       await this.#place.makeDurable(flush);
       const { endpoint } = this.#options;
       await writeManifest(this.#recorded.manifestPath, { revision, endpoint, files }, flush);
-      // For offline runs, and so that a later `--prune` knows our files.
+      // For offline runs, and for a later `--prune`.
       if (listing.complete) {
         const record = { commit: revision.id, files: listing.files, left };
         await writeListingRecord(this.directory, record, flush);
@@ -232,14 +232,14 @@ export class DirectoryStore implements Store {
     this.#state = undefined;
   }
 
-  /** `stamp` is what the file bore when it was hashed, if that is known. */
+  /** `stamp` is the stamp of the file when it was hashed; undefined if unknown. */
   #know(path: string, digests: ContentDigests, stamp: string | undefined): void {
     this.#known.set(path, digests);
     this.#kept.delete(path);
     if (stamp !== undefined) this.#records.add(path, stamp, digests);
   }
 
-  /** `recordedMs` is a time at which the file was certainly right. */
+  /** `recordedMs` is a time at which the file was known to be right. */
   async #recordForHub(file: RemoteFile, recordedMs: number): Promise<void> {
     const { path, digest } = file;
     if (digest === undefined) return;
@@ -249,7 +249,7 @@ export class DirectoryStore implements Store {
     });
   }
 
-  /** Kept files still bear the record of the commit that they came with. It gets no younger by this. */
+  /** Kept files have the record of an older commit: updates the commit, and keeps the time. */
   async #renewRecords(
     earlier: Manifest | undefined,
     { id: commit }: Revision,

@@ -6,10 +6,10 @@ import { removeEmptyDirectories } from '../../system/disk/remove-empty-directori
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import { HUB_DIRECTORY, inside, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
 
-/** The directories of a run's state, and the target directory around them. */
+/** Creates the target directory and our state inside it. */
 export class StateDirectory {
   readonly #directory: string;
-  /** The topmost directory that was created. */
+  /** The topmost directory that this run created. */
   readonly #made: string | undefined;
 
   private constructor(directory: string, made: string | undefined) {
@@ -23,7 +23,7 @@ export class StateDirectory {
     return new StateDirectory(directory, made);
   }
 
-  /** Files that `hf` puts beside its records, for git and for backup programs. */
+  /** Writes the marker files that `hf` puts beside its records, for git and for backup programs. */
   async markHubDirectory(): Promise<void> {
     await ensureDirectory(inside(this.#directory, HUB_DIRECTORY));
     await writeIfMissing(inside(this.#directory, `${HUB_DIRECTORY}/.gitignore`), '*');
@@ -31,12 +31,12 @@ export class StateDirectory {
     await markCache(inside(this.#directory, HUB_DIRECTORY), about);
   }
 
-  /** After a run without a result: removes the directories it made, as far as they are empty. */
+  /** After a run without a result, removes the directories that it created if they are empty. */
   async removeIfUnused(): Promise<void> {
     const state = inside(this.#directory, STATE_DIRECTORY);
     const parts = inside(this.#directory, PARTS_DIRECTORY);
     if (this.#made === undefined || this.#made.length > state.length) return;
-    // Not empty: it holds a lock, a claim, a manifest or a part.
+    // It holds a lock, an owner mark, a manifest or a part.
     const used = names(state).some((name) => name !== '.gitignore' && name !== 'parts');
     if (used || names(parts).length > 0) return;
     await removeIfThere(inside(state, '.gitignore')).catch(() => {});

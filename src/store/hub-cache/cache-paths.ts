@@ -5,7 +5,7 @@ import type { RepoRef } from '../../model/repo.ts';
 import { onDiskSync } from '../../system/disk/disk-error.ts';
 import { localPath, nameProblem } from '../paths/safe-path.ts';
 
-/** Lock directory of the cache. `hf` and @huggingface/hub report every other directory that is not a repository. */
+/** The lock directory of the cache: `hf` and @huggingface/hub report every other directory that is not a repository. */
 const LOCKS_DIRECTORY = '.locks';
 export const STATE_DIRECTORY: string = `${LOCKS_DIRECTORY}/fetch`;
 
@@ -33,7 +33,7 @@ export class CachePaths {
     }
     this.cache = cache;
     this.repo = join(cache, name);
-    // A repository that was moved to another disk and linked: parts must be on the same one.
+    // If the repository is a link to another disk, the parts must be on that disk too.
     const found = onDiskSync(this.repo, () => lstatSync(this.repo, { throwIfNoEntry: false }));
     const moved = found?.isSymbolicLink() === true;
     this.stateRoot = moved ? this.repo : cache;
@@ -52,7 +52,7 @@ export class CachePaths {
     return join(this.repo, 'refs');
   }
 
-  /** The name of a revision is a path there. Throws DISK for one that leads elsewhere. */
+  /** The name of a revision is a path below `refs`. Throws DISK for one that leads out of it. */
   ref(revision: string): string {
     return localPath(this.refs, revision);
   }

@@ -14,18 +14,18 @@ import { readRef } from './refs.ts';
 import { blobFile } from './snapshot-entry.ts';
 import { readTreeListing } from './tree-listing.ts';
 
-/** The records of one repository in a central cache, which holds any number of its revisions. */
+/** The records of one repository in a central cache. It holds any number of revisions. */
 export class CacheRecords implements Records {
   readonly #cache: string;
   readonly #repo: RepoRef;
 
-  /** `repo` is under the name that was asked for. */
+  /** `repo` is the name that the user gave: the cache keeps that one after a rename. */
   constructor(cache: string, repo: RepoRef) {
     this.#cache = cache;
     this.#repo = repo;
   }
 
-  /** Throws DISK for a repository that no directory of the cache can be named after. */
+  /** Throws DISK if no directory of the cache can have the name of the repository. */
   get #paths(): CachePaths {
     return new CachePaths(this.#cache, this.#repo);
   }
@@ -57,7 +57,7 @@ export class CacheRecords implements Records {
     return name === commit || readRef(this.#paths.ref(name)) === commit;
   }
 
-  /** A snapshot counts only with a record of its files: without one, nobody knows whether it is complete. */
+  /** Ignores a snapshot without a listing or manifest: it may be incomplete. */
   find({ revision: name, mayBeQuantisation }: RecordQuery): RecordedRevision {
     const paths = this.#paths;
     const named = readRef(paths.ref(name));
@@ -80,7 +80,7 @@ export class CacheRecords implements Records {
     return { missing: `nothing in ${this.#paths.repo} says which files ${shortId(commit)} has` };
   }
 
-  /** A cache holds all repositories beside each other. */
+  /** A cache holds many repositories. */
   owner(): undefined {
     return undefined;
   }

@@ -43,7 +43,7 @@ export class HubCache implements CentralCache {
   }
 }
 
-/** Every content of these revisions, once. */
+/** Every content of these revisions, each once. */
 function cachedContents(places: CachePaths, revisions: readonly CachedRevision[]): CachedContents {
   const contents = new Map<string, CachedContent>();
   for (const { commit, files, path: snapshot } of revisions) {

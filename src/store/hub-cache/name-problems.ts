@@ -9,7 +9,7 @@ export interface NameRules {
   readonly ignoresCase: boolean;
 }
 
-/** Which of these names, or that of the revision, cannot be written to a cache. Only looks. */
+/** Which of these names, or the name of the revision, cannot be written to a cache. Read-only. */
 export function cacheNameProblems(
   places: CachePaths,
   { name }: Revision,
@@ -29,7 +29,7 @@ export function cachePathConflicts(
   { id: commit, name }: Revision,
   paths: readonly string[],
 ): readonly NameProblem[] {
-  // What was linked on purpose is the cache, or one repository; nothing below it.
+  // Users link the cache or a whole repository, never a directory inside it.
   const directories = ['blobs', 'snapshots', `snapshots/${commit}`, 'refs', 'trees'];
   const refs = name === commit ? [] : [`refs/${name}`];
   return [

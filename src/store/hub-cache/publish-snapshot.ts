@@ -18,15 +18,15 @@ const ABOUT =
 interface PublishedSnapshot {
   readonly revision: Revision;
   readonly endpoint: string;
-  /** The files of this run that are right. */
+  /** The verified files of this run. */
   readonly contents: readonly ManifestEntry[];
-  /** Written only if it is complete: others believe it for ever. */
+  /** Written only if it is complete: other programs never check it again. */
   readonly listing: Listing;
-  /** Whether all that was asked for is there. */
+  /** Whether every selected file is there. */
   readonly complete: boolean;
 }
 
-/** Writes the records of a snapshot. The ref comes last, so that a reader who finds it finds everything. */
+/** Writes the records of a snapshot. The ref comes last, so that a reader who finds the ref finds everything else. */
 export async function publishSnapshot(
   places: CachePaths,
   publication: PublishedSnapshot,
