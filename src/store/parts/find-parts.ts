@@ -4,15 +4,15 @@ import type { ByteRange } from '../../model/byte-range.ts';
 import { bootId } from '../../system/disk/boot-id.ts';
 import { PartJournal } from './part-journal.ts';
 
-/** What an unfinished download has written of a content. Nothing of it is hashed. */
+/** Bytes that an unfinished download has written. None of them is hashed. */
 export interface UnfinishedContent {
   readonly path: string;
-  /** Bytes of the whole content. */
+  /** Size of the whole content in bytes. */
   readonly size: number;
   readonly ranges: readonly ByteRange[];
 }
 
-/** The parts in a directory that have at least one block, by the content that they are a part of, as `ALGORITHM:HEX`. */
+/** Parts with at least one complete block, by the digest of their content as `ALGORITHM:HEX`. */
 export function findParts(directory: string): ReadonlyMap<string, readonly UnfinishedContent[]> {
   const found = new Map<string, UnfinishedContent[]>();
   const boot = bootId();
@@ -23,7 +23,7 @@ export function findParts(directory: string): ReadonlyMap<string, readonly Unfin
     const path = join(directory, name.replace(/blocks$/, 'part'));
     if (identity === undefined) continue;
     const part = lstatSync(path, { throwIfNoEntry: false });
-    // A file with a second name may belong to somebody else.
+    // A file with a second link may belong to another program.
     if (part?.isFile() !== true || part.nlink !== 1) continue;
     const ranges = PartJournal.peek(journal, identity, part.size, boot);
     if (ranges.length === 0) continue;

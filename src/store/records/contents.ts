@@ -6,7 +6,7 @@ import { inSlices } from '../in-slices.ts';
 import { isLocalName, localPath } from '../paths/safe-path.ts';
 import { type Manifest, type ManifestEntry, manifestEntry } from './manifest.ts';
 
-/** Entries of the files that a run has hashed. `sha256Of` is asked by path. */
+/** Manifest entries of verified files. `sha256Of` gives the hash of a path. Throws BUG if it is unknown. */
 export function hashedEntries(
   files: readonly RemoteFile[],
   sha256Of: (path: string) => string | undefined,
@@ -18,7 +18,7 @@ export function hashedEntries(
   });
 }
 
-/** What a directory held before a run, and what the run has brought. */
+/** The manifest before a run, and what the run brought. */
 export interface ContentChange {
   readonly directory: string;
   readonly earlier: Manifest | undefined;
@@ -28,7 +28,10 @@ export interface ContentChange {
   readonly brought: readonly ManifestEntry[];
 }
 
-/** What the directory holds now: what came, and files of earlier runs that the revision still has with the same content. */
+/**
+ * The manifest entries after a run: the new files, and files of earlier runs that the revision still has with the same
+ * content.
+ */
 export async function currentEntries(
   { directory, earlier, revision, listing, brought }: ContentChange,
   signal?: AbortSignal,
@@ -39,7 +42,7 @@ export async function currentEntries(
   const isRetained = (entry: ManifestEntry): boolean => {
     const file = upstream.get(entry.path);
     if (file === undefined || file.size !== entry.size) return false;
-    // Without a hash only the commit tells one content from another.
+    // Without a digest only the commit identifies the content.
     const unchanged = file.digest === undefined ? sameCommit : file.digest.hex === entry.oid;
     return unchanged && sizeOf(directory, entry.path) === entry.size;
   };

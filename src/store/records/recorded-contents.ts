@@ -19,7 +19,7 @@ export interface RecordedContentsOptions {
   readonly candidates: (file: RemoteFile) => readonly string[];
 }
 
-/** An index made of what a layout has on record: manifest, hashes, and journals of parts. */
+/** An index over the records of a layout: manifest, hash records, and journals of parts. */
 export class RecordedContents implements ContentIndex {
   readonly #options: RecordedContentsOptions;
   /** Names by the hex digits of their digests. */
@@ -77,7 +77,7 @@ export class RecordedContents implements ContentIndex {
   }
 }
 
-/** What this user may not look at is not there: copies are a help, and no reason for a run to fail. */
+/** Undefined if the user may not read it: a copy that cannot be read must not fail the run. */
 function ifReadable<T>(look: () => T): T | undefined {
   try {
     return look();

@@ -4,12 +4,12 @@ import { dirname } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import { diskError } from './disk-error.ts';
 
-/** Attempts, because another run may remove its empty directories while we make ours. */
+/** Attempts: another run may remove its empty directories while we create ours. */
 const TRIES = 5;
 
 /**
- * Makes a directory and its ancestors level by level; returns the topmost that was created.
- * Node's own `recursive` loops forever where a file system answers ENOENT below an existing directory.
+ * Creates a directory and its parents level by level. Returns the topmost that it created. Node's own `recursive` loops
+ * forever on a file system that answers ENOENT below an existing directory.
  */
 export async function ensureDirectory(path: string, mode?: number): Promise<string | undefined> {
   let topmost: string | undefined;
@@ -29,7 +29,7 @@ export async function ensureDirectory(path: string, mode?: number): Promise<stri
   }
 }
 
-/** False where another run was quicker. */
+/** False if another run created it first. */
 async function makeOne(directory: string, mode: number | undefined): Promise<boolean> {
   try {
     await mkdir(directory, mode);
@@ -40,14 +40,14 @@ async function makeOne(directory: string, mode: number | undefined): Promise<boo
   }
 }
 
-/** Throws the reason why a path is not a directory and cannot become one. */
+/** False if nothing is there. Throws the reason if the path cannot become a directory. */
 async function isDirectory(path: string): Promise<boolean> {
   try {
     if ((await stat(path)).isDirectory()) return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
     const found = lstatSync(path, { throwIfNoEntry: false });
-    // Another run may have made it just now.
+    // Another run may have just created it.
     if (found === undefined || found.isDirectory()) return found !== undefined;
     throw diskError(error, path);
   }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Writes a small file unless there is one of that name. Never through a link. */
+/** Writes a small file if there is none of that name. Does not follow links. */
 export async function writeIfMissing(path: string, content: string): Promise<void> {
   try {
     await writeFile(path, content, { flag: 'wx' });
@@ -10,7 +10,7 @@ export async function writeIfMissing(path: string, content: string): Promise<voi
   }
 }
 
-/** Tells programs that make backups to leave the directory out. `about` says in one line what it holds. */
+/** Marks a directory with CACHEDIR.TAG, so that backup programs leave it out. `about` is one line on what it holds. */
 export async function markCache(directory: string, about: string): Promise<void> {
   const lines = [
     'Signature: 8a477f597d28d172789f06886806bc55',

@@ -4,11 +4,11 @@ import { dirname } from 'node:path';
 import { Flush } from './flush.ts';
 import { removeIfThere } from './remove-if-there.ts';
 
-/** Attempts, because two runs that do not see each other's lock may meet here. */
+/** Attempts: two runs that do not see each other's lock may collide here. */
 const TRIES = 5;
 
 export interface AtomicWrite {
-  /** Where it is written first, on the same file system. */
+  /** The temporary file, on the same file system. */
   readonly temporary?: string;
   readonly flush?: Flush;
 }
@@ -30,7 +30,7 @@ export async function writeAtomically(
 }
 
 async function tryToWrite(path: string, content: string, temporary: string, flush: Flush): Promise<void> {
-  // What a killed run left, or a link: never written through.
+  // Removes what a killed run left, or a link.
   await removeIfThere(temporary);
   try {
     const file = await open(temporary, 'wx');
@@ -42,13 +42,13 @@ async function tryToWrite(path: string, content: string, temporary: string, flus
     }
     await rename(temporary, path);
   } catch (error) {
-    // Not one that another run has just begun.
+    // Leaves a temporary file that another run has just created.
     if (!isMeeting(error, temporary)) await unlink(temporary).catch(() => {});
     throw error;
   }
 }
 
-/** Another run has removed or renamed the temporary file, or made its own; the directory still exists. */
+/** Whether another run removed, renamed or created the temporary file; the directory still exists. */
 function isMeeting(error: unknown, temporary: string): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'EEXIST' || (code === 'ENOENT' && existsSync(dirname(temporary)));
