@@ -12,6 +12,8 @@ export interface RemoteFile {
   readonly sha256?: string | undefined;
   /** Of LFS and Xet files, if the source names it: the git blob in their place. */
   readonly pointer?: Pointer;
+  /** Why the file cannot be fetched as it is, as a sentence about it; undefined if it can. */
+  readonly unfit?: string;
 }
 
 /** The files of a revision, as far as they are known. */

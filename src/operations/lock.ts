@@ -2,12 +2,13 @@ import { FetchError } from '../model/error.ts';
 import type { Plan } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
+import { endpointOf } from '../source/naming.ts';
 import { openHttp, openSource, type SourceAccess } from '../source/open-source.ts';
 import type { Source } from '../source/source.ts';
 import { type Lockfile, type LockfileEntry, lockfileEntry } from '../store/records/lockfile.ts';
 import type { Manifest } from '../store/records/manifest.ts';
 import type { RunContext } from '../system/run-context.ts';
-import { HubResolver } from './download/resolve-hub.ts';
+import { SourceResolver } from './download/resolve-source.ts';
 import type { RevisionRequest } from './download/resolver.ts';
 
 /** Lockfiles of what a download would fetch, in the order of the targets. Fetches no files. */
@@ -24,10 +25,17 @@ export async function lockRevisions(
     const kind = target.repo.source;
     const source = sources.get(kind) ?? openSource(target.repo, { access, run, http });
     sources.set(kind, source);
-    const { revision, selected } = await new HubResolver(target).resolve({ source, run });
+    const { revision, selected } = await new SourceResolver(target).resolve({ source, run });
     const { repo, name, id: commit } = revision;
     const files = entriesOf(repo, selected);
-    locks.push({ version: 1, endpoint: access.endpoint, repo, revision: name, commit, files });
+    locks.push({
+      version: 1,
+      endpoint: endpointOf(repo, access.endpoint),
+      repo,
+      revision: name,
+      commit,
+      files,
+    });
   }
   return locks;
 }

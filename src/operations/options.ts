@@ -4,6 +4,7 @@ import type { Emit } from '../model/event.ts';
 import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
 import { HUB_HOST, HUB_HOSTS } from '../source/hub/web-address.ts';
 import type { SourceAccess } from '../source/open-source.ts';
+import type { RegistryLogin } from '../source/registry/login.ts';
 import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
@@ -40,6 +41,8 @@ export interface HubOptions {
   readonly endpoint?: string | undefined;
   /** Sent to the origin of the endpoint and nowhere else. With an `origin`, messages say where a bad one came from. */
   readonly token?: string | Credential | undefined;
+  /** Logins for registries, called when a registry is opened; none if left out. */
+  readonly logins?: (() => readonly RegistryLogin[]) | undefined;
   /** Fields left out have their defaults: 8 tries without any progress, half a second before the second one, doubling. */
   readonly retry?: Partial<RetryPolicy> | undefined;
   /** Milliseconds without a byte before a connection is given up; 30,000 if left out. */
@@ -64,11 +67,12 @@ export interface TransferOptions extends HubOptions {
 
 /** Fills in defaults. Throws USAGE for a value that makes no sense. */
 export function hubAccess(options: HubOptions): SourceAccess {
-  const { endpoint, token, retry, offline = false, network } = options;
+  const { endpoint, token, logins, retry, offline = false, network } = options;
   const stallTimeoutMs = positive('stallTimeoutMs', options.stallTimeoutMs) ?? DEFAULTS.stallTimeoutMs;
   return {
     endpoint: endpoint === undefined ? DEFAULTS.endpoint : readEndpoint('endpoint', endpoint),
     token: typeof token === 'string' ? credentialOf(token) : token,
+    logins,
     retry: retryPolicy(retry),
     stallTimeoutMs,
     hubTimeoutMs: positive('hubTimeoutMs', options.hubTimeoutMs) ?? stallTimeoutMs,

@@ -1,7 +1,7 @@
 import { localDirectoryName } from '../model/local-directory-name.ts';
 import type { RepoRef, RepoType } from '../model/repo.ts';
 import type { Target } from '../model/target.ts';
-import { parseTarget } from '../source/naming.ts';
+import { defaultRevision, parseTarget } from '../source/naming.ts';
 import type { RevisionName } from './download/resolver.ts';
 
 /** A repository, and a revision of it. */
@@ -21,19 +21,19 @@ export function targetOf({ repo, revision, repoType }: TargetOptions, endpoint: 
   return revision === undefined ? repo : { ...repo, revision, revisionOrigin: 'option' };
 }
 
-/** The revision that a target names; `main` if it names none. */
-export function revisionNameOf({
-  repo,
-  revision = 'main',
-  revisionOrigin,
-  quantisation,
-}: Target): RevisionName {
-  return { repo, revision, mayBeQuantisation: revisionOrigin === 'colon', quantisation };
+/** The revision that a target names, or the default revision of its source. */
+export function revisionNameOf({ repo, revision, revisionOrigin, quantisation }: Target): RevisionName {
+  return {
+    repo,
+    revision: revision ?? defaultRevision(repo),
+    mayBeQuantisation: revisionOrigin === 'colon',
+    quantisation,
+  };
 }
 
 /** `NAME`, `NAME_REV`, `NAME_Q4_K_M`: one for each thing that can be downloaded. */
 export function directoryName({ repo, revision, quantisation }: Target): string {
-  const parts = [revision === 'main' ? undefined : revision, quantisation].filter(
+  const parts = [revision === defaultRevision(repo) ? undefined : revision, quantisation].filter(
     (part) => part !== undefined,
   );
   return localDirectoryName(repo, parts.length === 0 ? undefined : parts.join('_'));

@@ -8,13 +8,19 @@ import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.
 import type { RunContext } from '../system/run-context.ts';
 import { HubSource } from './hub/hub-source.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
+import type { RegistryLogin } from './registry/login.ts';
+import type { RegistryKind } from './registry/name.ts';
+import { RegistrySource } from './registry/registry-source.ts';
 import type { Credential, Source } from './source.ts';
 
 /** How to reach a source, and how often to retry. */
 export interface SourceAccess {
   /** Base address of the Hub or mirror, without a slash at the end. */
   readonly endpoint: string;
+  /** For the Hub. It goes to no registry. */
   readonly token: Credential | undefined;
+  /** Logins for registries: the first that matches the registry, or has no registry, is used. Called when a registry is opened. */
+  readonly logins?: (() => readonly RegistryLogin[]) | undefined;
   readonly retry: RetryPolicy;
   /** Milliseconds without a byte after which a connection for bytes of files is closed. */
   readonly stallTimeoutMs: number;
@@ -65,7 +71,11 @@ interface SourceDefinition {
 }
 
 /** Every source. How each names its repositories is in `naming.ts`. */
-const SOURCES = { hub: { open: openHub } } satisfies Record<SourceKind, SourceDefinition>;
+const SOURCES = {
+  hub: { open: openHub },
+  ollama: { open: (context) => openRegistry('ollama', context) },
+  oci: { open: (context) => openRegistry('oci', context) },
+} satisfies Record<SourceKind, SourceDefinition>;
 
 /** The source of a repository; in an offline run one that fails every request. Throws USAGE for an unknown source. */
 export function openSource({ source }: RepoRef, context: SourceContext): Source {
@@ -114,6 +124,12 @@ function openHub({ access, run, http, countsAsDownload = false }: SourceContext)
     onNote: (message) => emit({ type: 'note', message }),
     onWarning: (warning) => emit({ type: 'hub-warning', ...warning }),
   });
+}
+
+function openRegistry(kind: RegistryKind, { access, run, http }: SourceContext): Source {
+  const { clock } = run.environment;
+  const retryContext = retryContextOf(access, run);
+  return new RegistrySource(kind, { http, clock, logins: access.logins?.() ?? [], retryContext });
 }
 
 /** Settings of the retry loop for the requests of a source: every wait emits an event. */

@@ -88,7 +88,7 @@ function renderLocksJson(path: string, locks: readonly Lockfile[]): string {
     v: 1,
     path,
     locks: locks.map(({ repo, revision, commit, files }) => ({
-      repo: { type: repo.type, id: repo.id },
+      repo: { type: repo.type, ...(repo.source === undefined ? {} : { source: repo.source }), id: repo.id },
       revision,
       commit,
       files: files.length,

@@ -12,12 +12,12 @@ import { createLineReporter } from '../../report/progress/line-reporter.ts';
 import { createNotesReporter, joinReporters } from '../../report/progress/notes-reporter.ts';
 import type { Output, ReportTime } from '../../report/progress/output.ts';
 import type { Reporter } from '../../report/progress/reporter.ts';
-import { parseTarget } from '../../source/naming.ts';
+import { DEFAULT_SOURCE, parseTarget, sourceKind } from '../../source/naming.ts';
 import type { Credential } from '../../source/source.ts';
 import { hubCache } from '../../system/hub-environment.ts';
 import { isForeground } from '../process/job-control.ts';
 import { standardOutput } from '../process/standard-output.ts';
-import { chosenCache, linksAllowed, refuseWithCache } from './cache-location.ts';
+import { chosenCache, linksAllowed, refuseWithCache, refuseWithRegistry } from './cache-location.ts';
 import { readShard } from './parse-shard.ts';
 import { hubEnvironment, pathOption } from './path-option.ts';
 import { parseAccess } from './read-access.ts';
@@ -62,6 +62,7 @@ export function parseCommand(
     revision: options.revision,
     repoType: settings.repoType,
   });
+  if (sourceKind(target.repo.source) !== DEFAULT_SOURCE) refuseWithRegistry(options);
   const cache = chosenCache(options);
   if (cache !== undefined) refuseWithCache(options);
   const request: ParsedRequest = {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
+import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
@@ -28,7 +29,7 @@ export class CachedReader {
   readonly #listings = new Map<string, Promise<readonly RemoteFile[]>>();
   readonly #pieces = new Map<string, Promise<Uint8Array>>();
 
-  /** `scope` keeps the listings of different hubs apart. */
+  /** `scope` separates the cached listings of different hubs. */
   constructor(
     source: SourceThatCan<'read'>,
     cache: ResponseCache | undefined,
@@ -70,23 +71,17 @@ export class CachedReader {
     const key = `piece 1 ${this.#scope} ${content} ${start} ${end}`;
     let piece = this.#pieces.get(key);
     if (piece === undefined) {
-      piece = this.#readOnce(key, revision, file, start, end);
+      piece = this.#readOnce(key, revision, file, { start, end });
       this.#pieces.set(key, piece);
     }
     return piece;
   }
 
-  async #readOnce(
-    key: string,
-    revision: Revision,
-    file: RemoteFile,
-    start: number,
-    end: number,
-  ): Promise<Uint8Array> {
+  async #readOnce(key: string, revision: Revision, file: RemoteFile, range: ByteRange): Promise<Uint8Array> {
     const known = this.#cache?.get(key);
-    if (known !== undefined && rightContent(known, file, start, end)) return known;
-    const bytes = await this.#limit(() => this.#source.read(revision, file, { start, end }, this.#signal));
-    if (!rightContent(bytes, file, start, end)) {
+    if (known !== undefined && isRightContent(known, file, range)) return known;
+    const bytes = await this.#limit(() => this.#source.read(revision, file, range, this.#signal));
+    if (!isRightContent(bytes, file, range)) {
       throw new FetchError('INTEGRITY', `${file.path} is not what the hub lists: its hash differs`, {
         hint: 'The server or a proxy on the way damages the file. Try again later or over another network.',
       });
@@ -97,7 +92,7 @@ export class CachedReader {
 }
 
 /** A whole small file must match its hash; of a range only the length can be checked. */
-function rightContent(bytes: Uint8Array, file: RemoteFile, start: number, end: number): boolean {
+function isRightContent(bytes: Uint8Array, file: RemoteFile, { start, end }: ByteRange): boolean {
   if (bytes.length !== Math.min(end, file.size) - start) return false;
   if (start > 0 || end < file.size || file.digest === undefined) return true;
   const { algorithm, hex } = file.digest;
@@ -106,7 +101,7 @@ function rightContent(bytes: Uint8Array, file: RemoteFile, start: number, end: n
   return hash.update(bytes).digest('hex') === hex;
 }
 
-/** Undefined for anything that this version did not write. */
+/** Undefined for text that this version did not write. */
 function parseListing(bytes: Buffer | undefined): readonly RemoteFile[] | undefined {
   if (bytes === undefined) return undefined;
   try {

@@ -96,16 +96,15 @@ async function describeAll(
   const shown = all.slice(0, MAX_BRANCHES);
   if (shown.length < all.length) notes.push(`${all.length - shown.length} more branches are not shown`);
   const pinned = shown.map((ref): [NamedRef, Revision] => [ref, pinnedRevision(repo, ref.name, ref.id)]);
-  const listings = pinned.map(([, revision]) => reader.list(revision));
   const first = Math.max(
     0,
     shown.findIndex(({ name }) => name === 'main'),
   );
   const problems: string[] = [];
-  const card = cardOf(pinned[first]![1], listings[first]!, reader, problems);
-  const described = pinned.map(async ([ref, revision], index) => {
+  const card = cardOf(pinned[first]![1], reader, problems);
+  const described = pinned.map(async ([ref, revision]) => {
     const subject = { kind: ref.kind, revision: ref.name, commit: ref.id, date: undefined, whole: false };
-    return await describe(subject, revision, listings[index]!, card, reader);
+    return await describe(subject, revision, card, reader);
   });
   const results = await Promise.allSettled(described);
   const failures = results.flatMap((result) =>
@@ -136,9 +135,8 @@ async function describeOne(
   const list = (pinned: Revision) => reader.list(pinned);
   const picked = await pickRevision(revisionNameOf(target), source, list, signal);
   const { revision, quantisation: variant } = picked;
-  const listing = reader.list(revision);
   const problems: string[] = [];
-  const card = cardOf(revision, listing, reader, problems);
+  const card = cardOf(revision, reader, problems);
   const [rows, scan] = await Promise.all([
     describe(
       {
@@ -149,7 +147,6 @@ async function describeOne(
         whole: true,
       },
       revision,
-      listing,
       card,
       reader,
     ),
@@ -158,16 +155,19 @@ async function describeOne(
   signal.throwIfAborted();
   const notes = [...problems, ...scanNotes(scan)];
   if (variant === undefined) return { repo: revision.repo, rows, notes };
-  return { repo: revision.repo, rows: rowsOf(variant, rows, await listing, repo, revision), notes };
+  return {
+    repo: revision.repo,
+    rows: rowsOf(variant, rows, await reader.list(revision), { ...revision, repo }),
+    notes,
+  };
 }
 
-/** The row of one quantisation; NOT_FOUND with the nearest where a name means none. */
+/** The rows of one quantisation. Throws NOT_FOUND with the nearest names if there is none. */
 function rowsOf(
   variant: string,
   rows: readonly BranchRow[],
   files: readonly RemoteFile[],
-  repo: RepoRef,
-  revision: Revision,
+  { repo, name }: Revision,
 ): BranchRow[] {
   const labels = new Set(findQuantisation(files, variant).matches.map(({ label }) => label));
   const chosen = rows.filter((row) => row.variant !== undefined && labels.has(row.variant));
@@ -175,7 +175,7 @@ function rowsOf(
   const names = rows.flatMap((row) => row.variant ?? []);
   const close = nearest(variant, names, 5);
   const hints = close.length > 0 ? close : names.slice(0, 5);
-  throw new FetchError('NOT_FOUND', `${repo.id} at ${revision.name} has no quantisation "${variant}"`, {
+  throw new FetchError('NOT_FOUND', `${repo.id} at ${name} has no quantisation "${variant}"`, {
     hint:
       hints.length > 0
         ? `There are: ${hints.join(', ')}.`
@@ -188,27 +188,21 @@ type SubjectName = Pick<BranchSubject, 'kind' | 'revision' | 'commit' | 'date' |
 async function describe(
   subject: SubjectName,
   revision: Revision,
-  listing: Promise<readonly RemoteFile[]>,
   card: Promise<Card>,
   reader: CachedReader,
 ): Promise<BranchRow[]> {
   return await describeBranch({
     ...subject,
-    files: await listing,
+    files: await reader.list(revision),
     repoName: revision.repo.id.slice(revision.repo.id.indexOf('/') + 1),
     card,
     read: (file, start, end) => reader.read(revision, file, start, end),
   });
 }
 
-async function cardOf(
-  revision: Revision,
-  listing: Promise<readonly RemoteFile[]>,
-  reader: CachedReader,
-  problems: string[],
-): Promise<Card> {
+async function cardOf(revision: Revision, reader: CachedReader, problems: string[]): Promise<Card> {
   // A branch that cannot be listed says so in its row.
-  const files = await listing.catch(() => []);
+  const files = await reader.list(revision).catch(() => []);
   const text = await readCardText(
     files,
     (file, start, end) => reader.read(revision, file, start, end),

@@ -74,7 +74,7 @@ function checkProgram(node: string): Finding {
 const FILE_CHECKS = CHECK_NAMES.slice(CHECK_NAMES.indexOf('repository'), CHECK_NAMES.indexOf('directory'));
 const NETWORK_CHECKS = CHECK_NAMES.slice(CHECK_NAMES.indexOf('proxy'), CHECK_NAMES.indexOf('directory'));
 
-/** The network checks behind a check that failed. */
+/** The network checks that follow a check. */
 function after(name: (typeof CHECK_NAMES)[number]): readonly (typeof CHECK_NAMES)[number][] {
   return NETWORK_CHECKS.slice(NETWORK_CHECKS.indexOf(name) + 1);
 }
@@ -163,7 +163,7 @@ interface EndpointCheckContext {
   readonly run: RunContext;
 }
 
-/** Checks how the endpoint is reached, and what it says of us. False if it does not answer. */
+/** Checks the connection to the endpoint, and the token. False if it does not answer. */
 async function checkEndpoint(
   runner: CheckRunner,
   access: SourceAccess,

@@ -11,6 +11,13 @@ import type { Clock } from '../../system/clock.ts';
 
 const HINT = 'A cache, a virus scanner or a proxy on the way may do this: try another network or endpoint.';
 
+/** What a read takes. */
+interface ReadContext {
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
 /** The response to a request for a range. */
 export interface RangeAnswer {
   /** Where the bytes came from, behind all redirects. */
@@ -30,32 +37,31 @@ export interface RangeAnswer {
  * ranges are refused.
  */
 export async function readLocation(
-  http: HttpClient,
+  context: ReadContext,
   location: HttpLocation,
   { range, file }: { readonly range: ByteRange; readonly file: RemoteFile },
-  clock: Clock,
-  signal: AbortSignal,
 ): Promise<RangeAnswer> {
+  const { clock, signal } = context;
   const started = clock.monotonic();
   const whole: HttpLocation = { ...location, ranges: 'none' };
   let used = location;
   let refused: number | undefined;
   let response: HttpResponse;
   try {
-    response = await openLocation(http, used, range, clock, signal, file.path);
+    response = await openLocation(context, used, range, file.path);
   } catch (thrown) {
     if (!(thrown instanceof FetchError) || thrown.refusal !== 'no-ranges' || location.ranges === 'none')
       throw thrown;
     refused = thrown.status;
     used = whole;
-    response = await openLocation(http, used, range, clock, signal, file.path);
+    response = await openLocation(context, used, range, file.path);
   }
   let answer = rangeAnswer(response.status, response.headers, range, file.size);
   if (answer.kind === 'unnamed' && used.ranges !== 'none') {
     response.body.destroy();
     refused = response.status;
     used = whole;
-    response = await openLocation(http, used, range, clock, signal, file.path);
+    response = await openLocation(context, used, range, file.path);
     answer = rangeAnswer(response.status, response.headers, range, file.size);
   }
   const { url } = response;
@@ -67,7 +73,7 @@ export async function readLocation(
   }
   const honoured = answer.kind === 'range';
   const length = range.end - range.start;
-  const bytes = await readBody(response, length, signal, 'cut');
+  const bytes = await readBody(response, length, signal, { beyond: 'cut' });
   if (honoured && bytes.length < length) {
     throw new FetchError('NETWORK', `${url.host} sent ${bytes.length} of ${length} bytes`, { hint: HINT });
   }
@@ -86,15 +92,14 @@ export interface TimedBytes {
 
 /** Counts the bytes that come within `longestMs`, at most those of the range. Throws NETWORK if none comes. */
 export async function timeLocation(
-  http: HttpClient,
+  context: ReadContext,
   location: HttpLocation,
   range: ByteRange,
   longestMs: number,
-  clock: Clock,
-  signal: AbortSignal,
 ): Promise<TimedBytes> {
+  const { clock } = context;
   const startedMs = clock.monotonic();
-  const response = await openLocation(http, location, range, clock, signal);
+  const response = await openLocation(context, location, range);
   const headMs = clock.monotonic();
   const isPart = response.status === 206 || response.headers['content-range'] !== undefined;
   const length = range.end - range.start;
@@ -118,11 +123,9 @@ export async function timeLocation(
 
 /** The response of the host that has the bytes. Throws NETWORK for a refusal. */
 async function openLocation(
-  http: HttpClient,
+  { http, clock, signal }: ReadContext,
   { url: start, authorization, ranges }: HttpLocation,
   range: ByteRange,
-  clock: Clock,
-  signal: AbortSignal,
   path = 'a range of the file',
 ): Promise<HttpResponse> {
   const { response } = await followRedirects(start, {

@@ -39,9 +39,9 @@ export async function checkResolve(
   revision: Revision,
   file: RemoteFile,
 ): Promise<Finding> {
-  const head = await requestResolve(context, revision, file, 'HEAD');
+  const head = await requestResolve(context, revision, file, { method: 'HEAD' });
   discard(head.response);
-  const get = await requestResolve(context, revision, file, 'GET');
+  const get = await requestResolve(context, revision, file, { method: 'GET' });
   discard(get.response);
   const [headStatus, getStatus] = [head.response.status, get.response.status];
   const told = `HEAD ${headStatus} in ${Math.round(head.elapsedMs)} ms, GET ${getStatus} in ${Math.round(get.elapsedMs)} ms`;
@@ -74,7 +74,10 @@ export async function checkBinding(
   file: RemoteFile,
 ): Promise<Finding> {
   const { http, signal } = context;
-  const { response, address } = await requestResolve(context, revision, file, 'GET', { start: 0, end: 1 });
+  const { response, address } = await requestResolve(context, revision, file, {
+    method: 'GET',
+    range: { start: 0, end: 1 },
+  });
   const { status } = response;
   if (status === 200 || status === 206) {
     response.body.destroy();
@@ -118,8 +121,7 @@ async function requestResolve(
   context: ResolveCheckContext,
   revision: Revision,
   file: RemoteFile,
-  method: 'GET' | 'HEAD',
-  range?: ByteRange,
+  { method, range }: { readonly method: 'GET' | 'HEAD'; readonly range?: ByteRange },
 ): Promise<ResolveAnswer> {
   const { http, endpoint, clock, signal } = context;
   let address = resolveUrl(endpoint, revision.repo, revision.id, file.path).href;

@@ -53,9 +53,9 @@ export async function checkFirstByte(context: SpeedCheckContext, location: HttpL
   });
   const range: ByteRange = { start: 0, end: 1 };
   try {
-    const fresh = await timeLocation(http, location, range, MAX_MS, clock, signal);
+    const fresh = await timeLocation({ http, clock, signal }, location, range, MAX_MS);
     const parts = timing === undefined ? '' : describeTiming(timing);
-    const again = await timeLocation(http, location, range, MAX_MS, clock, signal);
+    const again = await timeLocation({ http, clock, signal }, location, range, MAX_MS);
     const onNew = `${firstByteMs(fresh)} ms on a new connection${parts}`;
     if (again.response.reused) {
       return { message: `${onNew}, ${firstByteMs(again)} ms on a kept one${cdnLocation(again.response)}` };
@@ -80,7 +80,7 @@ export async function checkSpeed(
   size: number,
 ): Promise<{ readonly rate: number; readonly finding: Finding }> {
   const part = { start: 0, end: Math.min(size, ONE_BYTES) };
-  const { bytes, headMs, endMs } = await timeLocation(http, location, part, MAX_MS, clock, signal);
+  const { bytes, headMs, endMs } = await timeLocation({ http, clock, signal }, location, part, MAX_MS);
   const rate = bytes / seconds(headMs, endMs);
   const message = `one connection brings ${formatRate(rate)}`;
   if (rate >= SLOW) return { rate, finding: { message } };
@@ -102,7 +102,7 @@ export async function checkConnections(
     const settled = await Promise.allSettled(
       Array.from({ length: SEVERAL }, (_, index) => {
         const range = { start: index * length, end: (index + 1) * length };
-        return timeLocation(http, location, range, MAX_MS, clock, signal);
+        return timeLocation({ http, clock, signal }, location, range, MAX_MS);
       }),
     );
     signal.throwIfAborted();
@@ -176,7 +176,7 @@ async function measureAddress(
 ): Promise<AddressRow> {
   const http = openHttp({ dialer: dialerTo(address, clock) });
   try {
-    const timed = await timeLocation(http, location, range, MAX_MS, clock, signal);
+    const timed = await timeLocation({ http, clock, signal }, location, range, MAX_MS);
     const rate = rateOf([timed]);
     return {
       address,

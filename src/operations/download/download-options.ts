@@ -3,6 +3,7 @@ import type { Plan } from '../../model/plan.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Shard } from '../../plan/shard.ts';
 import type { WeightsPolicy } from '../../plan/weights-policy.ts';
+import { endpointOf } from '../../source/naming.ts';
 import type { LocalCopyRoots } from '../../store/local-copies.ts';
 import type { CacheChoice } from '../../store/open-store.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
@@ -83,6 +84,7 @@ export function parseRequest(options: DownloadOptions, dryRun: boolean): Downloa
   return {
     ...options,
     ...settings,
+    endpoint: endpointOf(target.repo, settings.endpoint),
     ...revisionNameOf(target),
     selection: { names: files, path: target.path, include, exclude },
     weights,

@@ -16,9 +16,9 @@ import {
 import { executePlan, WorkerThreads } from './execute-plan.ts';
 import { finishDownload, finishUnchanged } from './finish-download.ts';
 import { checkPlan, planDownload } from './plan-download.ts';
-import { HubResolver } from './resolve-hub.ts';
 import { LockfileResolver } from './resolve-lockfile.ts';
 import { OfflineResolver } from './resolve-offline.ts';
+import { SourceResolver } from './resolve-source.ts';
 import type { Resolver } from './resolver.ts';
 import { ScanAdvice } from './weights-notes.ts';
 
@@ -89,5 +89,5 @@ function resolverOf(request: DownloadRequest, records: Records): Resolver {
     const recorded = records.listing(lock.commit);
     return new LockfileResolver(lock, { selection: request, recorded, mustList });
   }
-  return offline ? new OfflineResolver(records, request) : new HubResolver(request);
+  return offline ? new OfflineResolver(records, request) : new SourceResolver(request);
 }

@@ -1,6 +1,5 @@
 import { FetchError } from '../../model/error.ts';
 import type { Listing, RemoteFile } from '../../model/remote-file.ts';
-import type { Revision } from '../../model/repo.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import type { Manifest } from '../../store/records/manifest.ts';
 import type { Store } from '../../store/store.ts';
@@ -10,6 +9,7 @@ import type { DownloadOutcome } from './download-options.ts';
 import type { DownloadPlan } from './plan-download.ts';
 import { findStaleFiles, prune, type StaleFiles } from './prune.ts';
 import { lockfileMismatch } from './resolve-lockfile.ts';
+import type { Resolution } from './resolver.ts';
 import type { ScanAdvice } from './weights-notes.ts';
 
 /** The end of a run that had nothing to execute. Writes nothing. */
@@ -39,7 +39,7 @@ export async function finishDownload(
   const { directory } = store;
   // Reads the records of the last run before `publish` replaces them.
   const stale = failures.length > 0 ? {} : await findPrunable(listing, context);
-  await publish(store, revision, selected, listing, failures);
+  await publish(store, { revision, selected }, listing, failures);
   await advice.tell(run.emit, run.environment.clock);
   const first = failures[0];
   if (first !== undefined) throw someFailed(first, failures.length, fetchedBytes > 0);
@@ -51,8 +51,7 @@ export async function finishDownload(
 /** Records what a run has brought, also when not everything came. */
 export async function publish(
   store: Store,
-  revision: Revision,
-  selected: readonly RemoteFile[],
+  { revision, selected }: Pick<Resolution, 'revision' | 'selected'>,
   listing: Listing,
   failures: readonly FileFailure[],
 ): Promise<void> {

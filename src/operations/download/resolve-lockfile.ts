@@ -60,7 +60,7 @@ export class LockfileResolver implements Resolver {
       const others = recorded.files.filter((file) => !paths.has(file.path));
       return { files: [...locked, ...others], complete: recorded.complete };
     }
-    const upstream = await collectListing(source, revision, run.emit, run.signal).catch((error: unknown) => {
+    const upstream = await collectListing(source, revision, run).catch((error: unknown) => {
       throw commitNotFound(this.#lockfile, error);
     });
     assertNoDrift(this.#lockfile, lockDrift(locked, upstream));

@@ -4,6 +4,7 @@ import { lastLabel } from '../../model/gguf-name.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type Revision, repoPath } from '../../model/repo.ts';
+import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
 import { can, type Source } from '../../source/source.ts';
 import type { RevisionName } from './resolver.ts';
 
@@ -30,6 +31,8 @@ export async function pickRevision(
   } catch (error) {
     const missing = error instanceof FetchError && error.code === 'NOT_FOUND';
     if (!missing) throw error;
+    // A tag of a registry names its quantisation itself: no other revision has it.
+    if (sourceKind(repo.source) !== DEFAULT_SOURCE) throw error;
     // Skip two requests for a name that cannot be a quantisation.
     if (!mayBeQuantisation && lastLabel(revision) === undefined) throw error;
     const main = await source.resolve(repo, 'main', signal).catch(() => undefined);
@@ -44,7 +47,7 @@ export async function pickRevision(
     // A repository without such files has no quantisations to suggest.
     if (sets.length === 0) throw error;
     const labels = sets.flatMap(({ label }) => label ?? []);
-    throw await notFound(name, labels, error, source, signal);
+    throw await notFound(name, labels, error, { source, signal });
   }
 }
 
@@ -60,8 +63,7 @@ async function notFound(
   { repo, revision }: RevisionName,
   labels: readonly string[],
   cause: FetchError,
-  source: Source,
-  signal: AbortSignal,
+  { source, signal }: { readonly source: Source; readonly signal: AbortSignal },
 ): Promise<FetchError> {
   const refs = can(source, 'branches') ? await source.branches(repo, signal).catch(() => []) : [];
   signal.throwIfAborted();

@@ -51,7 +51,7 @@ export async function repair(
   if (tooLittle !== undefined) throw tooLittle;
   await using workers = new WorkerThreads(settings, run);
   const { fetchedBytes, failures } = await executePlan(plan, settings, { run, source, store, workers });
-  await publish(store, revision, selected, openDirectoryRecords(directory).listing(commit), failures);
+  await publish(store, { revision, selected }, openDirectoryRecords(directory).listing(commit), failures);
   const first = failures[0];
   if (first !== undefined) throw goneUpstream(someFailed(first, failures.length, fetchedBytes > 0), commit);
   return fetchedBytes;

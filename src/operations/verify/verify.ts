@@ -4,6 +4,7 @@ import { HashPool } from '../../hash/hash-pool.ts';
 import { FetchError } from '../../model/error.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
 import { collectListing } from '../../source/collect-listing.ts';
+import { endpointOf } from '../../source/naming.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
 import { inSlices } from '../../store/in-slices.ts';
 import { openDirectoryRecords } from '../../store/open-store.ts';
@@ -12,7 +13,7 @@ import type { Manifest } from '../../store/records/manifest.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { type HubOptions, hubAccess, type RunOptions } from '../options.ts';
 import { withRunContext } from '../run.ts';
-import { type TargetOptions, targetOf } from '../target.ts';
+import { revisionNameOf, type TargetOptions, targetOf } from '../target.ts';
 import { compareDigest, compareMetadata, type ExpectedFile, findExtra } from './compare-directory.ts';
 
 /** Called with the progress of a check. Sizes are bytes. */
@@ -79,13 +80,13 @@ async function expectListing(
   requireDirectory(directory);
   using http = openHttp(access, run);
   const source = openSource(target.repo, { access, run, http });
-  const revision = await source.resolve(target.repo, target.revision ?? 'main', run.signal);
+  const revision = await source.resolve(target.repo, revisionNameOf(target).revision, run.signal);
   run.emit({ type: 'resolved', asked: target.repo, revision });
-  const listing = await collectListing(source, revision, run.emit, run.signal);
+  const listing = await collectListing(source, revision, run);
   const { repo, name, id: commit } = revision;
   return {
     expected: listing.map(({ path, size, digest }): ExpectedFile => ({ path, size, digest })),
-    about: { endpoint: access.endpoint, repo, revision: name, commit },
+    about: { endpoint: endpointOf(repo, access.endpoint), repo, revision: name, commit },
   };
 }
 

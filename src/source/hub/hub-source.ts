@@ -225,7 +225,7 @@ export class HubSource implements SourceWith<HubTraits> {
 
 function noCommit({ repo, id }: Revision): FetchError {
   return new FetchError('NOT_FOUND', `"${id}" is no commit of ${repoPath(repo)}: the Hub has 40 hex digits`, {
-    hint: 'A lock file of another source may name it: write the lock anew with `fetch lock`.',
+    hint: 'Check the lockfile or manifest that names it, and write it anew.',
   });
 }
 

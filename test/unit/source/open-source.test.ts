@@ -34,14 +34,14 @@ describe('openSource', () => {
     expect(source).toMatchObject({ kind: 'hub', traits: { branches: true, scan: true, read: true } });
   });
 
-  test.each(['ollama', 'constructor', '__proto__', ''])(
+  test.each(['nowhere', 'constructor', '__proto__', ''])(
     'a source %j that is unknown is refused',
     (source) => {
       expect(() => open({ ...repo, source })).toThrow(
         expect.objectContaining({
           code: 'USAGE',
           message: `"${source}" is not a source that this version can fetch from.`,
-          hint: 'It knows: hub. A newer version of fetch may know more.',
+          hint: 'It knows: hub, oci, ollama. A newer version of fetch may know more.',
         }),
       );
     },

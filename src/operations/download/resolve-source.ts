@@ -13,7 +13,7 @@ import {
 } from './resolver.ts';
 
 /** Asks the source for the revision and its files. */
-export class HubResolver implements Resolver {
+export class SourceResolver implements Resolver {
   readonly #request: RevisionRequest;
 
   constructor(request: RevisionRequest) {
@@ -22,7 +22,7 @@ export class HubResolver implements Resolver {
 
   async resolve(context: ResolveContext): Promise<Resolution> {
     const { source, run } = context;
-    const list = (pinned: Revision) => collectListing(source, pinned, run.emit, run.signal);
+    const list = (pinned: Revision) => collectListing(source, pinned, run);
     const { revision, quantisation } = await pickRevision(this.#request, source, list, run.signal);
     run.emit({ type: 'resolved', asked: this.#request.repo, revision });
     const files = await list(revision);
@@ -32,6 +32,7 @@ export class HubResolver implements Resolver {
     } catch (thrown) {
       throw await this.#explainNames(thrown, revision.repo, context);
     }
+    refuseUnfit(revision.repo, selected);
     return { revision, selected, listing: async () => ({ files, complete: true }) };
   }
 
@@ -57,4 +58,19 @@ export class HubResolver implements Resolver {
     const { code, message, status } = thrown;
     return new FetchError(code, message, { hint, cause: thrown, status });
   }
+}
+
+/** Throws NOT_FOUND for files that the source lists but cannot deliver. */
+function refuseUnfit(repo: RepoRef, selected: readonly RemoteFile[]): void {
+  const unfit = selected.filter((file) => file.unfit !== undefined);
+  const [first] = unfit;
+  if (first === undefined) return;
+  const more = unfit.length > 1 ? `, and ${unfit.length - 1} more such files` : '';
+  throw new FetchError(
+    'NOT_FOUND',
+    `${first.path} of ${repoPath(repo)} cannot be fetched: ${first.unfit}${more}`,
+    {
+      hint: `Name the other files, or leave these out: --exclude ${JSON.stringify(first.path)}.`,
+    },
+  );
 }
