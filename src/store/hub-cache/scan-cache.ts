@@ -8,13 +8,13 @@ import { readRef, UNFINISHED_REFS } from './refs.ts';
 import { snapshotEntry } from './snapshot-entry.ts';
 
 const TYPES: Readonly<Record<string, RepoType>> = { models: 'model', datasets: 'dataset', spaces: 'space' };
-/** What systems put into directories by themselves. */
+/** Files that operating systems create by themselves. */
 const IGNORED = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
 
-/** Everything in a cache that is laid out like a repository, by name. Only looks. */
+/** Every repository in a cache, sorted by name. Read-only. */
 export function scanCache(cache: string): CachedRepo[] {
   return onDiskSync(cache, () => {
-    // Parts of a repository that `hf cache rm` has removed still take their room.
+    // After `hf cache rm`, our parts of the repository still take space.
     const begun = names(join(cache, ...STATE_DIRECTORY.split('/')));
     const found = [...new Set([...names(cache), ...begun])].toSorted().flatMap((name) => {
       const repo = repoOf(name);
@@ -26,22 +26,22 @@ export function scanCache(cache: string): CachedRepo[] {
   });
 }
 
-export function scanRepo(places: CachePaths, repo: RepoRef): CachedRepo {
-  const commits = names(places.snapshots).filter((name) => isDirectory(places.snapshot(name)));
-  const refs = readRefs(places);
-  const revisions = commits.map((commit) => scanSnapshot(places, commit, refs));
+export function scanRepo(paths: CachePaths, repo: RepoRef): CachedRepo {
+  const commits = names(paths.snapshots).filter((name) => isDirectory(paths.snapshot(name)));
+  const refs = readRefs(paths);
+  const revisions = commits.map((commit) => scanSnapshot(paths, commit, refs));
   const known = new Set(commits);
   return {
     repo,
-    path: places.repo,
+    path: paths.repo,
     revisions,
     bytes: bytesOf(revisions.flatMap(({ commit, files }) => files.map((file) => ({ commit, ...file })))),
-    partBytes: names(places.parts).reduce((sum, name) => sum + allocated(join(places.parts, name)), 0),
+    partBytes: names(paths.parts).reduce((sum, name) => sum + allocated(join(paths.parts, name)), 0),
     danglingRefs: [...refs].filter(([, commit]) => !known.has(commit)).map(([name]) => name),
   };
 }
 
-/** `models--owner--name` as hf reads it; undefined for everything else. */
+/** Parses `models--owner--name`; undefined for any other name. */
 function repoOf(directory: string): RepoRef | undefined {
   const [prefix = '', ...parts] = directory.split('--');
   const type = TYPES[prefix];
@@ -50,13 +50,13 @@ function repoOf(directory: string): RepoRef | undefined {
   return repoDirectoryName(repo) === directory ? repo : undefined;
 }
 
-function scanSnapshot(places: CachePaths, commit: string, refs: ReadonlyMap<string, string>): CachedRevision {
-  const root = places.snapshot(commit);
+function scanSnapshot(paths: CachePaths, commit: string, refs: ReadonlyMap<string, string>): CachedRevision {
+  const root = paths.snapshot(commit);
   const files: CachedFile[] = [];
   const broken: string[] = [];
   for (const path of filesBelow(root)) {
     const name = relative(root, path).split(sep).join('/');
-    const entry = snapshotEntry(places, path);
+    const entry = snapshotEntry(paths, path);
     if (entry.kind === 'blob') files.push({ path: name, size: Number(entry.found.size), blob: entry.name });
     else if (entry.kind === 'file')
       files.push({ path: name, size: Number(entry.found.size), blob: undefined });
@@ -83,11 +83,11 @@ function bytesOf(files: readonly (CachedFile & { readonly commit?: string })[]):
 }
 
 /** The commit of every ref, by its name. */
-function readRefs(places: CachePaths): Map<string, string> {
+function readRefs(paths: CachePaths): Map<string, string> {
   const refs = new Map<string, string>();
-  for (const path of filesBelow(places.refs)) {
+  for (const path of filesBelow(paths.refs)) {
     const commit = readRef(path);
-    if (commit !== undefined) refs.set(relative(places.refs, path).split(sep).join('/'), commit);
+    if (commit !== undefined) refs.set(relative(paths.refs, path).split(sep).join('/'), commit);
   }
   return refs;
 }
@@ -115,7 +115,7 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** Parts have holes: what they take, not how long they are. */
+/** Parts are sparse: the space that they take, not their size. */
 function allocated(path: string): number {
   const found = statSync(path, { throwIfNoEntry: false });
   return found === undefined ? 0 : Math.min(found.size, found.blocks * 512);
