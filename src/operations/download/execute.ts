@@ -8,7 +8,7 @@ import type { Store } from '../../store/store.ts';
 import type { Environment } from '../../system/environment.ts';
 import { runPlan } from '../../transfer/execute-plan.ts';
 import { fitDescriptors } from '../../transfer/scheduling/descriptors.ts';
-import type { RunResult } from '../../transfer/transfer-result.ts';
+import type { RunContext, RunResult } from '../../transfer/transfer-context.ts';
 import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
 import { WorkerTransport } from '../../transfer/transport/worker/worker-transport.ts';
 
@@ -31,6 +31,7 @@ export interface ExecuteContext {
   readonly signal: AbortSignal;
   /** Given a function that says what every connection is at. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
+  readonly onCopyRefused?: RunContext['onCopyRefused'];
 }
 
 /** The threads of a run. They start when they are needed, or when it is known that they will be. */
@@ -62,7 +63,7 @@ export class WorkerThreads implements AsyncDisposable {
 export async function executePlan(
   plan: Plan,
   settings: TransferSettings,
-  { workers, source, store, environment, emit, signal, onStatus }: ExecuteContext,
+  { workers, source, store, environment, emit, signal, onStatus, onCopyRefused }: ExecuteContext,
 ): Promise<RunResult> {
   const { connections, waitingFiles } = fitDescriptors(environment.freeDescriptors?.(), settings.connections);
   if (connections < settings.connections) {
@@ -85,6 +86,7 @@ export async function executePlan(
     emit,
     signal,
     onStatus,
+    onCopyRefused,
   });
 }
 

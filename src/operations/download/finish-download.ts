@@ -2,7 +2,7 @@ import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Store } from '../../store/store.ts';
-import type { FileFailure } from '../../transfer/transfer-result.ts';
+import type { FileFailure } from '../../transfer/transfer-context.ts';
 import type { Listing } from './resolution.ts';
 
 /** Records what a run has brought, also when not everything came. */

@@ -1,13 +1,25 @@
 import pLimit from 'p-limit';
 import { HashPool } from '../../hash/hash-pool.ts';
 import { contentMatches } from '../../model/digest.ts';
+import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Revision } from '../../model/repo.ts';
 import type { Store } from '../../store/store.ts';
 import { isReadOnlyError } from '../../system/disk/disk-error.ts';
-import type { Wanted } from './plan-with-reuse.ts';
 
 /** Files that are read at the same time; the hasher has as many threads as are of use. */
 const AT_ONCE = 8;
+
+/** What is wanted, and the store that it goes to. */
+export interface Wanted {
+  readonly store: Store;
+  readonly revision: Revision;
+  readonly selected: readonly RemoteFile[];
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** Processors that threads may use. */
+  readonly processors: number;
+}
 
 export interface OpenChoice {
   readonly forceDownload: boolean;

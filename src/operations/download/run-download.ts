@@ -2,13 +2,15 @@ import { existsSync } from 'node:fs';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
+import { planSentence } from '../../model/plan-sentence.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
-import { checkSpace, makePlan } from '../../plan/make-plan.ts';
+import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
 import { type Shard, shardOf } from '../../plan/shard.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
 import type { Source } from '../../source/source.ts';
 import { filesLeftBehind, writeRecord } from '../../store/directory/listing-record.ts';
-import type { LocalCopyRoots } from '../../store/local-copies.ts';
+import { findLocalCopies, type LocalCopyRoots } from '../../store/local-copies.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import { type ManifestFile, readManifest } from '../../store/records/manifest.ts';
 import type { Store } from '../../store/store.ts';
@@ -19,14 +21,14 @@ import { type CacheChoice, openStore } from '../open-store.ts';
 import { claimDirectory, refuseForeign } from './directory-owner.ts';
 import { executePlan, type TransferSettings, WorkerThreads } from './execute.ts';
 import { publish, someFailed } from './finish-download.ts';
-import { openUnlessComplete } from './open-unless-complete.ts';
-import { copyFirst, planCopies, type Wanted } from './plan-with-reuse.ts';
+import { openUnlessComplete, type Wanted } from './open-unless-complete.ts';
 import { findStaleFiles, prune, type StaleFiles } from './prune.ts';
 import { isNamed, knownListing, manifestPath, resolveFromRecords } from './records.ts';
 import {
   type Asked,
   type Listing,
   missingOffline,
+  notAvailableOffline,
   type Resolution,
   resolveFromHub,
   resolveFromLockfile,
@@ -104,7 +106,9 @@ export async function download(
     const recorded = asRecorded && (await isSatisfied(request, { revision, selected }, store, signal));
     const wanted = { store, revision, selected, emit, signal, processors: environment.processors };
     const satisfied = recorded || (!request.dryRun && !(await openUnlessComplete(wanted, request)));
-    const { plan, listing } = await decide(request, aim, wanted);
+    const decision = await decide(request, aim, wanted);
+    const { plan } = decision;
+    let { listing } = decision;
     const { directory } = store;
     if (request.dryRun && revision.gated) await requireAccess(plan, { source, signal });
     emit({ type: 'planned', plan, directory });
@@ -124,7 +128,10 @@ export async function download(
       claim.emit(event);
       emit(event);
     };
-    const context = { workers, source, store, environment, emit: told, signal, onStatus };
+    const onCopyRefused = async (file: RemoteFile) => {
+      listing = await decision.listingToFetch(file);
+    };
+    const context = { workers, source, store, environment, emit: told, signal, onStatus, onCopyRefused };
     const { fetchedBytes, failures } = await executePlan(plan, request, context);
     const inCache = request.cache !== undefined;
     const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
@@ -176,30 +183,52 @@ async function resolveTarget(
     : await resolveFromHub(request, inquiry);
 }
 
-/**
- * The plan of what is still to be fetched, and the files of the revision. What stands elsewhere on this machine is copied
- * first, so it counts as here; a dry run only says so.
- */
-async function decide(
-  request: DownloadRequest,
-  aim: Resolution,
-  wanted: Wanted,
-): Promise<{ plan: Plan; listing: Listing }> {
+interface Decision {
+  readonly plan: Plan;
+  /** The files of the revision. */
+  readonly listing: Listing;
+  /** The same when a file must be fetched that was to be copied. Throws if it must not be. */
+  readonly listingToFetch: (file: RemoteFile) => Promise<Listing>;
+}
+
+/** Decides what is kept, what is copied from elsewhere on this machine, and what is fetched. */
+async function decide(request: DownloadRequest, aim: Resolution, wanted: Wanted): Promise<Decision> {
   const { store, revision, selected, signal } = wanted;
-  const { reuse, directory, repo, forceDownload, offline } = request;
-  const plan = makePlan(revision, selected, await store.survey(selected, signal), { forceDownload });
-  const mayCopy = reuse !== undefined && !forceDownload && plan.totals.fetchFiles > 0;
-  const copying = mayCopy ? await planCopies(plan, wanted, { directory, repo, ...reuse }) : undefined;
-  const first = copying ?? plan;
-  if (offline && first.totals.fetchFiles > 0) throw missingOffline(first, store.directory);
+  const { forceDownload, offline } = request;
+  const fetching = makePlan(revision, selected, await store.survey(selected, signal), { forceDownload });
+  const plan = await planCopies(fetching, request, wanted);
+  if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, store.directory);
   // Before anything is copied: a lock may turn out not to hold.
-  const listing = await aim.listing(first);
-  if (copying === undefined) return { plan, listing };
-  const rest = await copyFirst(plan, copying, wanted, request);
-  if (rest.totals.fetchFiles === 0 || first.totals.fetchFiles > 0) return { plan: rest, listing };
-  // Something could not be copied after all.
-  if (offline) throw missingOffline(rest, store.directory);
-  return { plan: rest, listing: await aim.listing(rest) };
+  const listing = await aim.listing(plan);
+  let listed: Promise<Listing> | undefined;
+  const listingToFetch = async ({ path }: RemoteFile) => {
+    if (offline) throw notAvailableOffline(`${store.directory} lacks ${path}`);
+    listed ??= plan.totals.fetchFiles > 0 ? Promise.resolve(listing) : aim.listing(fetching);
+    return await listed;
+  };
+  return { plan, listing, listingToFetch };
+}
+
+/** The plan with copies of what stands elsewhere on this machine. Says so, except for a dry run. */
+async function planCopies(plan: Plan, request: DownloadRequest, wanted: Wanted): Promise<Plan> {
+  const { reuse, directory, repo, forceDownload, ignoreSpace, dryRun } = request;
+  if (reuse === undefined || forceDownload) return plan;
+  const missing = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+  if (missing.length === 0) return plan;
+  const found = await findLocalCopies({ directory, repo, ...reuse }, missing, wanted.signal);
+  if (found.size === 0) return plan;
+  const whole = missing.flatMap(({ path, size }) => {
+    const copy = found.get(path);
+    return copy === undefined ? [] : [[path, [{ start: 0, end: size, path: copy, offset: 0 }]] as const];
+  });
+  const copying = withLocalCopies(plan, new Map(whole));
+  if (dryRun || copying.totals.reuseBytes === undefined) return copying;
+  // A disk that is too small for copies is too small for downloads: the run ends with that.
+  if (ignoreSpace || checkSpace(copying) === undefined) {
+    const message = `the same content is on this machine: ${planSentence(copying)}`;
+    wanted.emit({ type: 'note', message });
+  }
+  return copying;
 }
 
 /** Undefined unless `prune` is set and all files of the revision are known. */

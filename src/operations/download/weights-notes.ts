@@ -1,6 +1,6 @@
 import type { Emit } from '../../model/event.ts';
 import { parseGgufName } from '../../model/gguf-name.ts';
-import type { Plan } from '../../model/plan.ts';
+import { copiedFrom, type Plan } from '../../model/plan.ts';
 import type { Revision } from '../../model/repo.ts';
 import { weightFormat } from '../../model/weight-format.ts';
 import { pickles, savedBySafetensors } from '../../plan/weights-policy.ts';
@@ -44,7 +44,9 @@ export class ScanAdvice implements Disposable {
   readonly #findings: Promise<readonly ScanFinding[] | undefined>;
 
   constructor(plan: Plan, source: Source, revision: Revision, signal: AbortSignal) {
-    const fetched = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+    const fetched = plan.files
+      .filter((planned) => planned.action === 'transfer' && copiedFrom(planned) === undefined)
+      .map(({ file }) => file);
     this.#risky = new Set(pickles(fetched).map(({ path }) => path));
     const ended = AbortSignal.any([signal, this.#ended.signal]);
     this.#findings =

@@ -60,11 +60,14 @@ export class SegmentQueue<TrackedSegment extends { readonly file: number; positi
     }
   }
 
-  remove(file: number): void {
+  /** Takes a file off, and returns its segments. */
+  remove(file: number): TrackedSegment[] {
+    const all = [...this.#waiting.slice(this.#head), ...this.#returned];
     this.#waiting = this.#waiting.slice(this.#head).filter((work) => work.file !== file);
     this.#head = 0;
     const kept = this.#returned.filter((work) => work.file !== file);
     this.#returned.splice(0, this.#returned.length, ...kept);
     this.#bytes = [...this.#waiting, ...kept].reduce((sum, { position, end }) => sum + end - position, 0);
+    return all.filter((work) => work.file === file);
   }
 }
