@@ -11,6 +11,13 @@ export interface RepoRef {
   readonly id: string;
 }
 
+/** Whether two names mean one repository. The Hub ignores case in names. */
+export function isSameRepo(one: RepoRef, other: RepoRef): boolean {
+  return (
+    one.source === other.source && one.type === other.type && one.id.toLowerCase() === other.id.toLowerCase()
+  );
+}
+
 /** A branch, tag or commit, pinned to an immutable id. */
 export interface Revision {
   /** The repository under its current name: after a rename it differs from the one that was asked for. */

@@ -5,7 +5,7 @@ import type { RepoRef } from '../model/repo.ts';
 import { repoPath } from '../model/repo.ts';
 import { openHttp, openSource, type SourceAccess } from '../source/open-source.ts';
 import type { Source } from '../source/source.ts';
-import type { Lockfile } from '../store/records/lockfile.ts';
+import { type Lockfile, lockfileEntry } from '../store/records/lockfile.ts';
 import { readManifest } from '../store/records/manifest.ts';
 import type { Environment } from '../system/environment.ts';
 import { type Asked, lockfileMismatch, resolveFromHub } from './download/resolution.ts';
@@ -29,10 +29,9 @@ export async function lockRevisions(
       sources.set(asked.source, source);
       const { revision, selected } = await resolveFromHub(target, { source, emit, signal });
       const { repo, name, id: commit } = revision;
-      const files = selected.map(({ path, size, digest }) => {
-        if (digest === undefined) throw withoutHash(repo, path);
-        const sha256 = digest.algorithm === 'sha256' ? { sha256: digest.hex } : {};
-        return { path, size, ...sha256, oid: digest.hex };
+      const files = selected.map((file) => {
+        if (file.digest === undefined) throw withoutHash(repo, file.path);
+        return lockfileEntry(file, file.digest);
       });
       locks.push({ version: 1, endpoint: access.endpoint, repo, revision: name, commit, files });
     }

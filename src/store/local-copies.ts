@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RemoteFile } from '../model/remote-file.ts';
-import type { RepoRef } from '../model/repo.ts';
+import { isSameRepo, type RepoRef } from '../model/repo.ts';
 import { regularFile } from '../system/disk/regular-file.ts';
 import { readHubMetadata } from './directory/hub-metadata.ts';
 import { inside, STATE_DIRECTORY } from './directory/layout.ts';
@@ -48,7 +48,7 @@ export async function findLocalCopies(
     (slice) => {
       for (const directory of slice) {
         const manifest = manifestIn(directory);
-        if (isOf(manifest, places.repo)) read(directory, manifest);
+        if (manifest !== undefined && isSameRepo(manifest.repo, places.repo)) read(directory, manifest);
       }
     },
     signal,
@@ -83,10 +83,6 @@ function neighbours({ directory }: LocalCopyRoots): string[] {
     return [];
   }
   return names.filter((name) => name !== basename(directory)).map((name) => join(parent, name));
-}
-
-function isOf(manifest: Manifest | undefined, repo: RepoRef): boolean {
-  return manifest?.repo.type === repo.type && manifest.repo.id.toLowerCase() === repo.id.toLowerCase();
 }
 
 /** A directory made by `hf download` has no manifest, but one record per file. */

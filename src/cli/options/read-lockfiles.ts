@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { FetchError } from '../../model/error.ts';
-import { repoPath } from '../../model/repo.ts';
+import { isSameRepo, repoPath } from '../../model/repo.ts';
 import { namesRevision } from '../../model/revision-id.ts';
 import type { Target } from '../../model/target.ts';
 import { hasQuantisation } from '../../operations/download/resolve-quantisation.ts';
-import { type Lockfile, readLocks } from '../../store/records/lockfile.ts';
+import { type Lockfile, listedFile, readLocks } from '../../store/records/lockfile.ts';
 import { usage } from './parse-values.ts';
 import { pathOption } from './path-option.ts';
 import { type ParsedCommand, parseCommand } from './read-command.ts';
@@ -74,9 +74,7 @@ function frozenJob(
 ): ParsedCommand {
   const asked = parseCommand(repo, names, options);
   const { target } = asked;
-  const locks = readLocks(path).filter(
-    ({ repo: { type, id } }) => type === target.repo.type && id === target.repo.id,
-  );
+  const locks = readLocks(path).filter(({ repo }) => isSameRepo(repo, target.repo));
   const rev = target.revision;
   const fitting = locks.filter(
     ({ revision, commit }) => rev === undefined || rev === revision || namesRevision(rev, commit),
@@ -103,7 +101,7 @@ function withQuantisation(asked: ParsedCommand, locks: readonly Lockfile[]): Par
   const { revision, revisionOrigin } = asked.target;
   const lock = locks.find((one) => one.revision === 'main');
   if (revision === undefined || revisionOrigin !== 'colon' || lock === undefined) return undefined;
-  const files = lock.files.map(({ path, size }) => ({ path, size, digest: undefined }));
+  const files = lock.files.map(listedFile);
   if (!hasQuantisation(files, revision)) return undefined;
   const job = withLockfile(asked, lock);
   const target: Target = {

@@ -3,7 +3,7 @@ import { unlink } from 'node:fs/promises';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { isSameRepo, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
 import { inside, MANIFEST_FILE, PARTS_DIRECTORY, STATE_DIRECTORY } from '../../store/directory/layout.ts';
 import { readManifest } from '../../store/records/manifest.ts';
@@ -46,7 +46,7 @@ export function refuseForeign(target: Target, revision: Revision, files: readonl
   if (target.cache !== undefined || target.replaceRepo === true) return;
   const owner = readManifest(inside(directory, MANIFEST_FILE)) ?? readOwner(directory);
   if (owner === undefined) return;
-  const isNamed = isSame(owner.repo, repo) || isSame(owner.repo, revision.repo);
+  const isNamed = isSameRepo(owner.repo, repo) || isSameRepo(owner.repo, revision.repo);
   if (isNamed && (owner.endpoint === endpoint || isMirrored(owner, revision, files))) return;
   const where = owner.endpoint === endpoint ? '' : ` of ${owner.endpoint}`;
   const held = `${repoPath(owner.repo)}${where}, ${owner.revision} at ${shortId(owner.commit)}`;
@@ -78,7 +78,7 @@ export async function claimDirectory(
   if (cache !== undefined) return { emit: () => {}, release: async () => {} };
   const path = inside(directory, OWNER_FILE);
   const { repo, name, id: commit } = revision;
-  const owner: Owner = { endpoint, repo: { type: repo.type, id: repo.id }, revision: name, commit };
+  const owner: Owner = { endpoint, repo, revision: name, commit };
   await onDisk(path, () => writeAtomically(path, `${JSON.stringify(owner)}\n`));
   let hasFiles = false;
   return {
@@ -87,7 +87,7 @@ export async function claimDirectory(
     },
     release: async () => {
       const manifest = readManifest(inside(directory, MANIFEST_FILE));
-      const isSaid = manifest?.commit === commit && isSame(manifest.repo, repo);
+      const isSaid = manifest?.commit === commit && isSameRepo(manifest.repo, repo);
       if (isSaid || (!hasFiles && !hasParts(directory))) await unlink(path).catch(() => {});
     },
   };
@@ -101,16 +101,12 @@ function hasParts(directory: string): boolean {
   }
 }
 
-function isSame(one: RepoRef, other: RepoRef): boolean {
-  return one.type === other.type && one.id.toLowerCase() === other.id.toLowerCase();
-}
-
 function readOwner(directory: string): Owner | undefined {
   try {
     const { endpoint, repo, revision, commit } = JSON.parse(
       readFileSync(inside(directory, OWNER_FILE), 'utf8'),
     );
-    const texts = [endpoint, repo.type, repo.id, revision, commit];
+    const texts = [endpoint, repo.type, repo.id, repo.source ?? '', revision, commit];
     return texts.every((text) => typeof text === 'string') ? { endpoint, repo, revision, commit } : undefined;
   } catch {
     return undefined;

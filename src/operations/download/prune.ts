@@ -5,16 +5,16 @@ import type { Revision } from '../../model/repo.ts';
 import { filesLeftBehind } from '../../store/directory/listing-record.ts';
 import { removeFile } from '../../store/directory/remove-file.ts';
 import { localPath } from '../../store/paths/safe-path.ts';
-import type { ManifestFile } from '../../store/records/manifest.ts';
+import type { ManifestEntry } from '../../store/records/manifest.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
 import { regularFile } from '../../system/disk/regular-file.ts';
 
 /** What is left behind in a directory. */
 export interface StaleFiles {
   /** Ours, and still as they came: may be deleted. */
-  readonly prunable: readonly ManifestFile[];
+  readonly prunable: readonly ManifestEntry[];
   /** Downloaded by us and edited since: kept. */
-  readonly edited: readonly ManifestFile[];
+  readonly edited: readonly ManifestEntry[];
 }
 
 /** Hashes stale files and returns those that are unchanged since their download. */
@@ -24,8 +24,8 @@ export async function findStaleFiles(
   listing: readonly RemoteFile[],
   signal: AbortSignal,
 ): Promise<StaleFiles> {
-  const prunable: ManifestFile[] = [];
-  const edited: ManifestFile[] = [];
+  const prunable: ManifestEntry[] = [];
+  const edited: ManifestEntry[] = [];
   await using hasher = new HashPool();
   for (const file of filesLeftBehind(directory, revision, listing)) {
     signal.throwIfAborted();

@@ -1,14 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { digestOfOid } from '../../model/digest.ts';
 import type { Emit } from '../../model/event.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
-import { pinnedRevision, type Revision, repoPath } from '../../model/repo.ts';
+import { isSameRepo, pinnedRevision, type Revision, repoPath } from '../../model/repo.ts';
 import { isRevisionId, mayBeCommit, namesRevision, shortId } from '../../model/revision-id.ts';
 import { inside, MANIFEST_FILE } from '../../store/directory/layout.ts';
 import { recordedListing } from '../../store/directory/listing-record.ts';
 import { CachePaths } from '../../store/hub-cache/cache-paths.ts';
 import { readRef } from '../../store/hub-cache/refs.ts';
 import { recordedTree } from '../../store/hub-cache/tree-record.ts';
+import { listedFile } from '../../store/records/lockfile.ts';
 import { readManifest } from '../../store/records/manifest.ts';
 import type { StorePlace } from '../open-store.ts';
 import { type Asked, choose, type Listing, notAvailableOffline, type Resolution } from './resolution.ts';
@@ -34,11 +33,7 @@ export function knownListing(place: Place, commit: string): Listing {
   if (recorded !== undefined) return { files: recorded, complete: true };
   const manifest = readManifest(manifestPath(place, commit));
   const files = manifest?.commit === commit ? manifest.files : [];
-  return { files: files.map(recordedFile), complete: false };
-}
-
-function recordedFile({ path, size, oid }: { path: string; size: number; oid: string }): RemoteFile {
-  return { path, size, digest: digestOfOid(oid) };
+  return { files: files.map(listedFile), complete: false };
 }
 
 /** Whether others find that commit in the cache by the name that was asked for. A directory has no such names. */
@@ -71,7 +66,7 @@ function inDirectory(place: Place, asked: Asked): Found {
   if (manifest === undefined) throw notAvailableOffline(`${directory} has no manifest of fetch`);
   const { commit } = manifest;
   const has = `${directory} holds ${repoPath(manifest.repo)}, ${manifest.revision} at ${shortId(commit)}`;
-  if (manifest.repo.type !== repo.type || manifest.repo.id !== repo.id) throw notAvailableOffline(has);
+  if (!isSameRepo(manifest.repo, repo)) throw notAvailableOffline(has);
   const known = knownListing(place, commit);
   const isSame = manifest.revision === name || namesRevision(name, commit);
   const isQuantisation = !isSame && manifest.revision === 'main' && mayMean(asked, known);

@@ -1,4 +1,3 @@
-import { digestOfOid } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
@@ -10,7 +9,7 @@ import { type Selection, selectFiles } from '../../plan/select-files.ts';
 import { applyWeightsPolicy, type WeightsPolicy } from '../../plan/weights-policy.ts';
 import { collectListing } from '../../source/collect-listing.ts';
 import type { Source } from '../../source/source.ts';
-import type { Lockfile } from '../../store/records/lockfile.ts';
+import { type Lockfile, type LockfileEntry, listedFile } from '../../store/records/lockfile.ts';
 import { explainNames } from './meant-revision.ts';
 import { pickRevision } from './resolve-quantisation.ts';
 
@@ -140,12 +139,11 @@ export function resolveFromLockfile(
   return { revision, selected: locked, listing };
 }
 
-function lockedFile({ path, size, oid, sha256 }: Lockfile['files'][number]): RemoteFile {
-  const digest = digestOfOid(oid);
+function lockedFile(entry: LockfileEntry): RemoteFile {
+  const file = listedFile(entry);
   // Where the content is named by its git blob, a sha1, the lock may know more.
-  return digest?.algorithm === 'sha256' || sha256 === undefined
-    ? { path, size, digest }
-    : { path, size, digest, sha256 };
+  const { sha256 } = entry;
+  return file.digest?.algorithm === 'sha256' || sha256 === undefined ? file : { ...file, sha256 };
 }
 
 function isNarrowed({ selection, quantisation, weights = 'all' }: FileSelection): boolean {

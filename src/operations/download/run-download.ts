@@ -12,7 +12,7 @@ import type { Source } from '../../source/source.ts';
 import { filesLeftBehind, writeRecord } from '../../store/directory/listing-record.ts';
 import { findLocalCopies, type LocalCopyRoots } from '../../store/local-copies.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
-import { type ManifestFile, readManifest } from '../../store/records/manifest.ts';
+import { type ManifestEntry, readManifest } from '../../store/records/manifest.ts';
 import type { Store } from '../../store/store.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
 import type { Environment } from '../../system/environment.ts';
@@ -252,7 +252,7 @@ async function keepRecord(
   directory: string,
   { id: commit }: Revision,
   listing: Listing,
-  left: readonly ManifestFile[],
+  left: readonly ManifestEntry[],
 ): Promise<void> {
   if (listing.complete) await onDisk(directory, () => writeRecord(directory, commit, listing.files, left));
 }

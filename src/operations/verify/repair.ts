@@ -1,12 +1,11 @@
-import { digestOfOid } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { Holding } from '../../model/plan.ts';
-import type { RemoteFile } from '../../model/remote-file.ts';
 import { pinnedRevision } from '../../model/repo.ts';
 import type { Finding } from '../../model/verify-report.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
+import { listedFile } from '../../store/records/lockfile.ts';
 import type { Environment } from '../../system/environment.ts';
 import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
@@ -29,9 +28,7 @@ export async function repair(
   const { manifest } = requireManifest(directory);
   const { repo, revision: name, commit } = manifest;
   const revision = pinnedRevision(repo, name, commit);
-  const all = manifest.files.map(
-    ({ path, size, oid }): RemoteFile => ({ path, size, digest: digestOfOid(oid) }),
-  );
+  const all = manifest.files.map(listedFile);
   const wrong = new Map(
     findings.flatMap((finding) => (finding.kind === 'extra' ? [] : [[finding.path, finding.kind] as const])),
   );

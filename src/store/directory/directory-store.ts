@@ -20,7 +20,13 @@ import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
 import { retainedEntries } from '../records/contents.ts';
 import { HashRecords } from '../records/hash-records.ts';
-import { type Manifest, type ManifestFile, readManifest, writeManifest } from '../records/manifest.ts';
+import {
+  type Manifest,
+  type ManifestEntry,
+  manifestEntry,
+  readManifest,
+  writeManifest,
+} from '../records/manifest.ts';
 import { stampedFile } from '../records/stamp.ts';
 import type { StagedFile, Store, Survey } from '../store.ts';
 import { Holdings } from './holdings.ts';
@@ -218,16 +224,8 @@ export class DirectoryStore implements Store {
       await this.#renewRecords(earlier, revision, selected);
       await this.#state?.markHubFolder();
       await this.#place.makeDurable(flush);
-      const { type, id } = revision.repo;
-      const manifest = {
-        version: 1,
-        endpoint: this.#options.endpoint,
-        repo: { type, id },
-        revision: revision.name,
-        commit: revision.id,
-        files,
-      } as const;
-      await writeManifest(this.#manifestPath, manifest, flush);
+      const { endpoint } = this.#options;
+      await writeManifest(this.#manifestPath, { revision, endpoint, files }, flush);
       await this.#records.tidy(flush);
       await flush.directory(inside(this.directory, STATE_DIRECTORY));
       await this.#parts.removeOld(selected, listing);
@@ -291,13 +289,13 @@ export class DirectoryStore implements Store {
     revision: Revision,
     selected: readonly RemoteFile[],
     listing: readonly RemoteFile[],
-  ): Promise<ManifestFile[]> {
+  ): Promise<ManifestEntry[]> {
     const remaining = await retainedEntries(this.directory, earlier, revision, listing, this.#signal);
     const files = new Map(remaining.map((entry) => [entry.path, entry]));
-    for (const { path, size, digest } of selected) {
-      const sha256 = this.#known.get(path)?.sha256;
-      if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${path}`);
-      files.set(path, { path, size, sha256, oid: digest?.hex ?? sha256 });
+    for (const file of selected) {
+      const sha256 = this.#known.get(file.path)?.sha256;
+      if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${file.path}`);
+      files.set(file.path, manifestEntry(file, sha256));
     }
     return [...files.values()];
   }

@@ -1,11 +1,11 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { digestOfOid } from '../../model/digest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { Revision } from '../../model/repo.ts';
+import { isSameRepo, type Revision } from '../../model/repo.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 import { findPathConflicts } from '../paths/path-conflicts.ts';
 import { isLocalName, localPath } from '../paths/safe-path.ts';
-import { type ManifestFile, readManifest } from '../records/manifest.ts';
+import { type ManifestEntry, readManifest } from '../records/manifest.ts';
 import { inside, LISTING_FILE, MANIFEST_FILE } from './layout.ts';
 
 /**
@@ -17,7 +17,7 @@ export interface ListingRecord {
   readonly commit: string;
   /** Path, bytes, and the Hub's name for the content (null where a mirror gives none). */
   readonly listing: readonly (readonly [path: string, size: number, oid: string | null])[];
-  readonly left: readonly ManifestFile[];
+  readonly left: readonly ManifestEntry[];
 }
 
 /** Undefined if there is none that can be read: then nothing is known. */
@@ -35,7 +35,7 @@ function isEntry(entry: unknown): boolean {
   return Array.isArray(entry) && typeof entry[0] === 'string' && Number.isSafeInteger(entry[1]);
 }
 
-function isLeft(entry: Partial<ManifestFile> | null): boolean {
+function isLeft(entry: Partial<ManifestEntry> | null): boolean {
   return typeof entry?.path === 'string' && typeof entry.sha256 === 'string';
 }
 
@@ -58,9 +58,9 @@ export function filesLeftBehind(
   directory: string,
   { repo }: Revision,
   listing: readonly RemoteFile[],
-): readonly ManifestFile[] {
+): readonly ManifestEntry[] {
   const manifest = readManifest(inside(directory, MANIFEST_FILE));
-  if (manifest === undefined || manifest.repo.id !== repo.id || manifest.repo.type !== repo.type) return [];
+  if (manifest === undefined || !isSameRepo(manifest.repo, repo)) return [];
   const wanted = new Set(listing.map((file) => file.path));
   const ours = [...(readRecord(directory)?.left ?? []), ...manifest.files];
   const left = new Map(ours.filter((file) => !wanted.has(file.path)).map((file) => [file.path, file]));
@@ -75,7 +75,7 @@ export async function writeRecord(
   directory: string,
   commit: string,
   listing: readonly RemoteFile[],
-  left: readonly ManifestFile[],
+  left: readonly ManifestEntry[],
 ): Promise<void> {
   const entries = listing.map(({ path, size, digest }) => [path, size, digest?.hex ?? null]);
   const text = JSON.stringify({ version: 1, commit, listing: entries, left });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Digest } from '../../model/digest.ts';
+import { type Digest, digestOfOid } from '../../model/digest.ts';
 import { readManifest } from '../records/manifest.ts';
 import type { CachePaths } from './cache-paths.ts';
 import type { CachedRevision } from './scan-cache.ts';
@@ -35,17 +35,12 @@ export function cachedContents(places: CachePaths, revisions: readonly CachedRev
       const used = [...(before?.used ?? []), `${commit}/${path}`];
       const sha256 = recorded.get(path);
       const digest =
-        digestOfName(blob) ?? (sha256 === undefined ? undefined : { algorithm: 'sha256', hex: sha256 });
+        (blob === undefined ? undefined : digestOfOid(blob)) ??
+        (sha256 === undefined ? undefined : { algorithm: 'sha256', hex: sha256 });
       const absolute = blob === undefined ? join(snapshot, ...path.split('/')) : places.blob(blob);
       contents.set(name, { name, path: absolute, size, digest: before?.digest ?? digest, used });
     }
   }
   const broken = revisions.flatMap((one) => one.broken.map((path) => `snapshots/${one.commit}/${path}`));
   return { contents: [...contents.values()], broken };
-}
-
-function digestOfName(blob: string | undefined): Digest | undefined {
-  if (blob === undefined) return undefined;
-  if (/^[0-9a-f]{64}$/.test(blob)) return { algorithm: 'sha256', hex: blob };
-  return /^[0-9a-f]{40}$/.test(blob) ? { algorithm: 'git-sha1', hex: blob } : undefined;
 }

@@ -4,7 +4,7 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { PartsDirectory } from '../parts/parts-directory.ts';
 import { localPath } from '../paths/safe-path.ts';
 import type { HashRecords } from '../records/hash-records.ts';
-import type { Manifest, ManifestFile } from '../records/manifest.ts';
+import type { Manifest, ManifestEntry } from '../records/manifest.ts';
 import { stampOf } from '../records/stamp.ts';
 import type { CachePaths } from './cache-paths.ts';
 import { blobFile, snapshotEntry } from './snapshot-entry.ts';
@@ -37,7 +37,7 @@ export class CachedHoldings {
   /** Stamps of the contents that must be read, as they are before that, by path. */
   readonly candidates: Map<string, string> = new Map();
   readonly #options: CachedHoldingsOptions;
-  readonly #entries: ReadonlyMap<string, ManifestFile>;
+  readonly #entries: ReadonlyMap<string, ManifestEntry>;
   readonly #partNames: ReadonlySet<string>;
 
   constructor(options: CachedHoldingsOptions) {

@@ -20,7 +20,7 @@ import { existingAncestor } from '../paths/path-conflicts.ts';
 import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
 import { HashRecords } from '../records/hash-records.ts';
-import { readManifest } from '../records/manifest.ts';
+import { manifestEntry, readManifest } from '../records/manifest.ts';
 import { stampedFile } from '../records/stamp.ts';
 import type { StagedFile, Store, Survey } from '../store.ts';
 import { CachePaths } from './cache-paths.ts';
@@ -212,10 +212,10 @@ export class HubCacheStore implements Store {
     complete = true,
     isWholeListing = true,
   ): Promise<void> {
-    const contents = selected.map(({ path, size, digest }) => {
-      const sha256 = this.#known.get(path);
-      if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${path}`);
-      return { path, size, sha256, oid: digest?.hex ?? sha256 };
+    const contents = selected.map((file) => {
+      const sha256 = this.#known.get(file.path);
+      if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${file.path}`);
+      return manifestEntry(file, sha256);
     });
     const { endpoint } = this.#options;
     const [flush, signal] = [this.#flush, this.#signal];

@@ -7,7 +7,7 @@ import { ensureDirectory } from '../../system/disk/make-directory.ts';
 import { regularFile } from '../../system/disk/regular-file.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 import { retainedEntries } from '../records/contents.ts';
-import { type ManifestFile, readManifest, writeManifest } from '../records/manifest.ts';
+import { type ManifestEntry, readManifest, writeManifest } from '../records/manifest.ts';
 import type { CachePaths } from './cache-paths.ts';
 import { removeRef, unfinishedRef, writeRef } from './refs.ts';
 import { treeListing } from './tree-listing.ts';
@@ -21,7 +21,7 @@ export interface Publication {
   readonly revision: Revision;
   readonly endpoint: string;
   /** The files of this run that are right. */
-  readonly contents: readonly ManifestFile[];
+  readonly contents: readonly ManifestEntry[];
   readonly listing: readonly RemoteFile[];
   /** Whether these are all files of the revision: others believe the listing for ever. */
   readonly isWholeListing: boolean;
@@ -37,13 +37,11 @@ export async function publishSnapshot(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { revision, endpoint, listing, isWholeListing, complete } = publication;
-  const { id: commit, name, repo } = revision;
+  const { id: commit, name } = revision;
   await tagCache(places.cache);
   await ensureDirectory(dirname(places.manifest(commit)));
   const files = await allContents(places, publication, signal);
-  const { type, id } = repo;
-  const manifest = { version: 1, endpoint, repo: { type, id }, revision: name, commit, files } as const;
-  await writeManifest(places.manifest(commit), manifest, flush);
+  await writeManifest(places.manifest(commit), { revision, endpoint, files }, flush);
   await flush.directory(dirname(places.manifest(commit)));
   const tree = isWholeListing ? treeListing(listing) : undefined;
   if (tree !== undefined && regularFile(places.tree(commit)) === undefined) {
@@ -60,7 +58,7 @@ async function allContents(
   places: CachePaths,
   { revision, contents, listing }: Publication,
   signal: AbortSignal | undefined,
-): Promise<ManifestFile[]> {
+): Promise<ManifestEntry[]> {
   const { id: commit } = revision;
   const written = readManifest(places.manifest(commit));
   const earlier = await retainedEntries(places.snapshot(commit), written, revision, listing, signal);

@@ -1,16 +1,8 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeFileSync } from 'node:fs';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { IntervalSet } from '../../model/interval-set.ts';
+import { writeFully } from '../../system/disk/write-fully.ts';
 
 /** Bytes per entry of the journal: what a killed run loses of each range in flight, at most. */
 export const BLOCK_BYTES: number = 256 * 1024;
@@ -164,14 +156,6 @@ export class PartJournal {
 
 function blockRange(block: number, size: number): ByteRange {
   return { start: block * BLOCK_BYTES, end: Math.min(size, (block + 1) * BLOCK_BYTES) };
-}
-
-/** A nearly full disk takes some of the bytes before it refuses the rest. */
-function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
-  let written = 0;
-  while (written < bytes.length) {
-    written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
-  }
 }
 
 /** The marks of a journal of this part; undefined for any other, torn or absent one. */

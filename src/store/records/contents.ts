@@ -3,7 +3,7 @@ import type { Revision } from '../../model/repo.ts';
 import { regularFile } from '../../system/disk/regular-file.ts';
 import { inSlices } from '../in-slices.ts';
 import { isLocalName, localPath } from '../paths/safe-path.ts';
-import type { Manifest, ManifestFile } from './manifest.ts';
+import type { Manifest, ManifestEntry } from './manifest.ts';
 
 /** What an earlier run left in a directory that this revision still has with the same content. */
 export async function retainedEntries(
@@ -12,11 +12,11 @@ export async function retainedEntries(
   revision: Revision,
   listing: readonly RemoteFile[],
   signal?: AbortSignal,
-): Promise<ManifestFile[]> {
+): Promise<ManifestEntry[]> {
   const upstream = new Map(listing.map((file) => [file.path, file]));
   const sameCommit = earlier?.commit === revision.id;
-  const remaining: ManifestFile[] = [];
-  const look = (entry: ManifestFile): boolean => {
+  const remaining: ManifestEntry[] = [];
+  const look = (entry: ManifestEntry): boolean => {
     const file = upstream.get(entry.path);
     if (file === undefined || file.size !== entry.size) return false;
     // Without a hash only the commit tells one content from another.
