@@ -21,7 +21,7 @@ export type Holding =
  * - `held`: they are on disk, in the part that an earlier run began.
  * - `file`: another file on this machine should have them, from its byte `offset` on. Only the digest of the whole file
  *   tells whether it has: if not, the file comes from the source.
- * - `remote`: the source has them.
+ * - `remote`: the source has them. Unless it is `splittable`, one connection fetches the piece in one request.
  */
 export type PieceOrigin =
   | { readonly kind: 'held' }
@@ -31,7 +31,7 @@ export type PieceOrigin =
       readonly path: string;
       readonly offset: number;
     }
-  | { readonly kind: 'remote' };
+  | { readonly kind: 'remote'; readonly splittable: boolean };
 
 /** A part of a file, and where it comes from. */
 export interface Piece extends ByteRange {

@@ -94,7 +94,7 @@ function splitAtCopies(piece: Piece, ranges: readonly LocalRange[]): readonly Pi
   }
   for (const gap of covered.gaps(last)) {
     const start = Math.max(gap.start, first);
-    if (start < gap.end) pieces.push({ start, end: gap.end, from: { kind: 'remote' } });
+    if (start < gap.end) pieces.push({ start, end: gap.end, from: piece.from });
   }
   return pieces.sort((left, right) => left.start - right.start);
 }
@@ -123,7 +123,7 @@ function piecesOf(size: number, held: readonly ByteRange[]): readonly Piece[] {
   const missing = new IntervalSet(held).gaps(size);
   const pieces: Piece[] = [
     ...held.map((range): Piece => ({ ...range, from: { kind: 'held' } })),
-    ...missing.map((range): Piece => ({ ...range, from: { kind: 'remote' } })),
+    ...missing.map((range): Piece => ({ ...range, from: { kind: 'remote', splittable: true } })),
   ];
   return pieces.sort((left, right) => left.start - right.start);
 }

@@ -1,11 +1,11 @@
 import pLimit from 'p-limit';
-import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError, toFetchError } from '../model/error.ts';
 import type { FileOutcome } from '../model/event.ts';
 import { copiedFrom, type PlannedFile, piecesFrom } from '../model/plan.ts';
 import { FileFinalizer } from './file-finalizer.ts';
 import { FileTransfer } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
+import type { MissingRange } from './scheduling/schedule.ts';
 import type { Segment } from './scheduling/segment.ts';
 import type { FileFailure } from './transfer-context.ts';
 
@@ -84,7 +84,9 @@ export class FilesInTransfer implements AsyncDisposable {
     this.#files.push(transfer);
     this.#unsettled += 1;
     this.#run.copies.add(number, planned.pieces);
-    const remote = piecesFrom(planned, 'remote');
+    const remote = piecesFrom(planned, 'remote').map(({ start, end, from: { splittable } }) => {
+      return { start, end, splittable };
+    });
     if (remote.length > 0) this.#fetch(number, remote);
     if (remote.length > 0 || copiedFrom(planned) !== undefined) return;
     // Empty, or all of it came in an earlier run: only the hash is left.
@@ -98,7 +100,7 @@ export class FilesInTransfer implements AsyncDisposable {
     );
   }
 
-  #fetch(number: number, ranges: readonly ByteRange[]): void {
+  #fetch(number: number, ranges: readonly MissingRange[]): void {
     this.#run.schedule.add(number, this.get(number).file.size, ranges);
     this.#run.wakeup.wake();
   }

@@ -159,10 +159,10 @@ describe('withLocalCopies', () => {
     const ranges = [copy(10, 30, '/old', 500), copy(20, 50, '/other', 7), copy(90, 200, '/old', 0)];
     const { files: planned, totals } = withLocalCopies(plan, new Map([['new', ranges]]));
     expect(planned[0]?.pieces).toEqual([
-      { start: 0, end: 10, from: { kind: 'remote' } },
+      { start: 0, end: 10, from: { kind: 'remote', splittable: true } },
       { start: 10, end: 30, from: { kind: 'file', path: '/old', offset: 500 } },
       { start: 30, end: 50, from: { kind: 'file', path: '/other', offset: 17 } },
-      { start: 50, end: 90, from: { kind: 'remote' } },
+      { start: 50, end: 90, from: { kind: 'remote', splittable: true } },
       { start: 90, end: 100, from: { kind: 'file', path: '/old', offset: 0 } },
     ]);
     expect(totals).toMatchObject({ fetchBytes: 50, reuseBytes: 50, fetchFiles: 1 });

@@ -11,7 +11,7 @@ export const REVISION: Revision = {
 };
 
 export function planned(path: string, size: number, rest: Partial<PlannedFile> = {}): PlannedFile {
-  const pieces: Piece[] = [{ start: 0, end: size, from: { kind: 'remote' } }];
+  const pieces: Piece[] = [{ start: 0, end: size, from: { kind: 'remote', splittable: true } }];
   return { action: 'transfer', file: { path, size, digest: undefined }, pieces, replaces: false, ...rest };
 }
 
