@@ -37,7 +37,7 @@ const PROGRESS_MS = 1000;
  * bytes per second, `seconds` and `delay` are seconds.
  *
  * - `resolved`: `repo` (`OWNER/NAME`, `datasets/OWNER/NAME`), `revision` (as asked), `commit` (40 hex digits)
- * - `planned`: `files`, `bytes` (of all files of the plan), `held` (bytes that are here already)
+ * - `planned`: `files`, `bytes` (of all files of the plan), `held` (bytes that are on this machine already)
  * - `file`: `path`, `bytes`, `how` (`transferred`, `kept`, `repaired`): once for each file that is right
  * - `progress`: `bytes` (here so far, held ones included), `total`, `rate` (network only); at most one per second,
  *   none while nothing changes
@@ -89,7 +89,11 @@ export function createJsonReporter(options: JsonReporterOptions): Reporter {
       }
       case 'planned':
         throughput.start(time.now());
-        print('planned', { files: tally.totalFiles, bytes: tally.totalBytes, held: tally.heldBytes });
+        print('planned', {
+          files: tally.totalFiles,
+          bytes: tally.totalBytes,
+          held: tally.heldBytes + (event.plan.totals.reuseBytes ?? 0),
+        });
         for (const { action, file } of event.plan.files) {
           if (action === 'keep') printFile(file.path, file.size, 'kept');
         }
