@@ -44,7 +44,15 @@ export interface NamedRef {
   readonly id: string;
 }
 
-/** `TheBloke/x` for a model, `datasets/owner/x`, `spaces/owner/x`, as in URLs of the Hub. */
-export function repoPath(repo: RepoRef): string {
-  return repo.type === 'model' ? repo.id : `${repo.type}s/${repo.id}`;
+/** The host and namespace that names of Ollama leave out. */
+const OLLAMA_DEFAULTS = /^registry\.ollama\.ai\/(?:library\/)?/;
+
+/**
+ * `TheBloke/x` for a model, `datasets/owner/x`, `spaces/owner/x`, as in URLs of the Hub; `ollama://mixtral`,
+ * `oci://HOST/x` for other sources. The command line understands it.
+ */
+export function repoPath({ source, type, id }: RepoRef): string {
+  if (source !== undefined && source !== 'hub')
+    return `${source}://${source === 'ollama' ? id.replace(OLLAMA_DEFAULTS, '') : id}`;
+  return type === 'model' ? id : `${type}s/${id}`;
 }

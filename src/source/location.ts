@@ -25,8 +25,15 @@ export interface FileLocation {
   readonly offset: number;
 }
 
+/** Bytes that the source holds already: of a manifest, which it had to read to list the revision. */
+export interface MemoryLocation {
+  readonly kind: 'memory';
+  /** The whole file. */
+  readonly bytes: Uint8Array;
+}
+
 /** Where the bytes of a file are. Plain data: it crosses threads. A new kind needs a transport in `createTransport`. */
-export type Location = HttpLocation | FileLocation;
+export type Location = HttpLocation | FileLocation | MemoryLocation;
 
 /** For callers that speak HTTP themselves. Throws BUG if the location is of another kind. */
 export function requireHttp(location: Location): HttpLocation {

@@ -2,7 +2,7 @@ import type { ByteRange } from '../model/byte-range.ts';
 import type { ContentDigests } from '../model/digest.ts';
 import type { IntervalSet } from '../model/interval-set.ts';
 import type { Holding } from '../model/plan.ts';
-import type { RemoteFile } from '../model/remote-file.ts';
+import type { Listing, RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 
 export interface Survey {
@@ -35,6 +35,17 @@ export interface StagedFile extends AsyncDisposable {
   discard(): Promise<void>;
 }
 
+/** What a run has brought. */
+export interface Publication {
+  readonly revision: Revision;
+  /** The files of this run that are in the store. */
+  readonly files: readonly RemoteFile[];
+  /** The files of the revision. */
+  readonly listing: Listing;
+  /** Whether the run brought all that was asked for. */
+  readonly complete: boolean;
+}
+
 /**
  * Where files go. Before `open` nothing is written: `refuseNames` and `survey` only look. `open` may refuse names as well,
  * once it can try out what the file system does with them.
@@ -55,16 +66,6 @@ export interface Store extends AsyncDisposable {
   stage(file: RemoteFile): Promise<StagedFile>;
   /** Records a candidate that was found right, and gives it its final name if it has another. */
   adopt(file: RemoteFile, digests: ContentDigests): Promise<void>;
-  /**
-   * Says what the directory now holds: the selected files, and older ones that the revision still has
-   * unchanged. `listing` is every file of the revision, unless `isWholeListing` is false. `complete` is false
-   * when the run could not bring all that was asked for.
-   */
-  publish(
-    revision: Revision,
-    selected: readonly RemoteFile[],
-    listing: readonly RemoteFile[],
-    complete?: boolean,
-    isWholeListing?: boolean,
-  ): Promise<void>;
+  /** Records what the store now holds: these files, and older ones that the revision still has unchanged. */
+  publish(publication: Publication): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { isSameRepo, repoPath } from '../../model/repo.ts';
 import { namesRevision } from '../../model/revision-id.ts';
 import type { Target } from '../../model/target.ts';
 import { hasQuantisation } from '../../operations/download/resolve-quantisation.ts';
+import { defaultRevision } from '../../source/naming.ts';
 import { type Lockfile, listedFile, readLocks } from '../../store/records/lockfile.ts';
 import { usage } from './parse-values.ts';
 import { pathOption } from './path-option.ts';
@@ -81,7 +82,10 @@ function frozenJob(
   );
   const quantised = fitting.length === 0 ? withQuantisation(asked, locks) : undefined;
   if (quantised !== undefined) return quantised;
-  const lock = fitting.length === 1 ? fitting[0] : fitting.find(({ revision }) => revision === 'main');
+  const lock =
+    fitting.length === 1
+      ? fitting[0]
+      : fitting.find(({ revision }) => revision === defaultRevision(target.repo));
   if (lock === undefined) {
     const name = `${repoPath(target.repo)}${rev === undefined ? '' : ` at ${rev}`}`;
     const revisions = locks.map(({ revision }) => revision).join(', ');

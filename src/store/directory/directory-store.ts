@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import type { ContentDigests } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
@@ -6,6 +5,7 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
 import { Flush } from '../../system/disk/flush.ts';
+import { freeBytes } from '../../system/disk/free-bytes.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
@@ -15,30 +15,19 @@ import { findCrossDeviceFiles } from '../paths/cross-device.ts';
 import { FinalPlace } from '../paths/final-place.ts';
 import { lookOnceMore } from '../paths/last-look.ts';
 import { probeFolding } from '../paths/name-folding.ts';
-import { existingAncestor, findPathConflicts, ignoresCase } from '../paths/path-conflicts.ts';
+import { findPathConflicts, ignoresCase } from '../paths/path-conflicts.ts';
 import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
 import { retainedEntries } from '../records/contents.ts';
 import { HashRecords } from '../records/hash-records.ts';
-import {
-  type Manifest,
-  type ManifestEntry,
-  manifestEntry,
-  readManifest,
-  writeManifest,
-} from '../records/manifest.ts';
+import { type Manifest, type ManifestEntry, manifestEntry, writeManifest } from '../records/manifest.ts';
 import { stampedFile } from '../records/stamp.ts';
-import type { StagedFile, Store, Survey } from '../store.ts';
+import type { Publication, StagedFile, Store, Survey } from '../store.ts';
+import { DirectoryRecords } from './directory-records.ts';
 import { Holdings } from './holdings.ts';
 import { readHubMetadata, writeHubMetadata } from './hub-metadata.ts';
-import {
-  HUB_DIRECTORY,
-  HUB_METADATA_DIRECTORY,
-  inside,
-  MANIFEST_FILE,
-  PARTS_DIRECTORY,
-  STATE_DIRECTORY,
-} from './layout.ts';
+import { HUB_DIRECTORY, HUB_METADATA_DIRECTORY, inside, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
+import { writeListingRecord } from './listing-record.ts';
 import { StateDirectory } from './state-folder.ts';
 
 export interface DirectoryStoreOptions {
@@ -67,6 +56,7 @@ const OWN_DIRECTORIES = [STATE_DIRECTORY, PARTS_DIRECTORY, HUB_DIRECTORY, HUB_ME
 export class DirectoryStore implements Store {
   readonly directory: string;
   readonly #options: DirectoryStoreOptions;
+  readonly #recorded: DirectoryRecords;
   readonly #parts: PartsDirectory;
   readonly #place: FinalPlace;
   readonly #flush: Flush;
@@ -94,14 +84,11 @@ export class DirectoryStore implements Store {
       options.revision,
       options.lock,
     );
+    this.#recorded = new DirectoryRecords(options.directory);
     this.#place = new FinalPlace(options.directory);
     this.#flush = options.flush ?? new Flush();
     this.#records = new HashRecords(inside(options.directory, STATE_DIRECTORY), options.share);
     this.#surveyedMs = options.lock.clock.now();
-  }
-
-  get #manifestPath(): string {
-    return inside(this.directory, MANIFEST_FILE);
   }
 
   async refuseNames(files: readonly RemoteFile[], signal?: AbortSignal): Promise<void> {
@@ -148,7 +135,7 @@ export class DirectoryStore implements Store {
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
     this.#surveyedMs = this.#options.lock.clock.now();
     const { directory } = this;
-    const manifest = readManifest(this.#manifestPath);
+    const manifest = this.#recorded.current();
     const { id: commit } = this.#options.revision;
     const options = { directory, commit, parts: this.#parts, manifest, records: this.#records };
     const found = new Holdings(options);
@@ -162,7 +149,7 @@ export class DirectoryStore implements Store {
       this.#kept.add(path);
     }
     this.#candidates = found.candidates;
-    return { holdings, freeBytes: await this.#freeBytes() };
+    return { holdings, freeBytes: await freeBytes(this.directory).catch(() => undefined) };
   }
 
   finalPath(file: RemoteFile): string {
@@ -204,19 +191,16 @@ export class DirectoryStore implements Store {
     await this.#recordForHub(file, this.#surveyedMs);
   }
 
-  async publish(
-    revision: Revision,
-    selected: readonly RemoteFile[],
-    listing: readonly RemoteFile[],
-  ): Promise<void> {
+  async publish({ revision, files: selected, listing }: Publication): Promise<void> {
     const { share, lock, note } = this.#options;
     const [signal, flush] = [this.#signal, this.#flush];
     if (share !== undefined) {
       const path = inside(this.directory, `${STATE_DIRECTORY}/lock`);
       this.#turn ??= await DirectoryLock.wait(path, lock, { signal, note });
     }
-    const earlier = readManifest(this.#manifestPath);
-    const files = await this.#contents(earlier, revision, selected, listing);
+    const earlier = this.#recorded.current();
+    const files = await this.#contents(earlier, revision, selected, listing.files);
+    const left = this.#recorded.staleFiles(revision.repo, listing.files);
     await onDisk(this.directory, async () => {
       // Our own directories, too, may have been replaced by links.
       this.#refuse(findPathConflicts(this.directory, [], OWN_DIRECTORIES));
@@ -225,10 +209,15 @@ export class DirectoryStore implements Store {
       await this.#state?.markHubFolder();
       await this.#place.makeDurable(flush);
       const { endpoint } = this.#options;
-      await writeManifest(this.#manifestPath, { revision, endpoint, files }, flush);
+      await writeManifest(this.#recorded.manifestPath, { revision, endpoint, files }, flush);
+      // For offline runs, and so that a later `--prune` knows our files.
+      if (listing.complete) {
+        const record = { commit: revision.id, files: listing.files, left };
+        await writeListingRecord(this.directory, record, flush);
+      }
       await this.#records.tidy(flush);
       await flush.directory(inside(this.directory, STATE_DIRECTORY));
-      await this.#parts.removeOld(selected, listing);
+      await this.#parts.removeOld(selected, listing.files);
     });
   }
 
@@ -240,15 +229,6 @@ export class DirectoryStore implements Store {
     this.#lock = undefined;
     await this.#state?.removeIfUnused();
     this.#state = undefined;
-  }
-
-  async #freeBytes(): Promise<number | undefined> {
-    try {
-      const { bavail, bsize } = await statfs(existingAncestor(this.directory));
-      return bavail * bsize;
-    } catch {
-      return undefined;
-    }
   }
 
   /** `stamp` is what the file bore when it was hashed, if that is known. */

@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
-import { rmdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
+import { removeEmptyDirectories } from '../../system/disk/remove-empty-directories.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import { HUB_DIRECTORY, inside, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
 
@@ -43,13 +44,7 @@ export class StateDirectory {
     const used = names(state).some((name) => name !== '.gitignore' && name !== 'parts');
     if (used || names(parts).length > 0) return;
     await removeIfThere(inside(state, '.gitignore')).catch(() => {});
-    for (let folder = parts; folder.length >= this.#made.length; folder = dirname(folder)) {
-      try {
-        await rmdir(folder);
-      } catch {
-        return;
-      }
-    }
+    await removeEmptyDirectories(parts, dirname(this.#made));
   }
 }
 

@@ -1,27 +1,8 @@
 import { join } from 'node:path';
-import { type Digest, digestOfOid } from '../../model/digest.ts';
+import { digestOfOid } from '../../model/digest.ts';
+import type { CachedContent, CachedContents, CachedRevision } from '../central-cache.ts';
 import { readManifest } from '../records/manifest.ts';
 import type { CachePaths } from './cache-paths.ts';
-import type { CachedRevision } from './scan-cache.ts';
-
-/** A content of the cache, and what it must hash to. */
-export interface CachedContent {
-  /** Path of the blob, or of the file in the snapshot if there is no blob; relative to the repository's directory. */
-  readonly name: string;
-  /** Absolute. */
-  readonly path: string;
-  readonly size: number;
-  /** Undefined where neither a name nor a record says it. */
-  readonly digest: Digest | undefined;
-  /** Files of snapshots that have this content, as `commit/path`. */
-  readonly used: readonly string[];
-}
-
-export interface CachedContents {
-  readonly contents: readonly CachedContent[];
-  /** Broken links of snapshots, relative to the repository's directory. */
-  readonly broken: readonly string[];
-}
 
 /** Every content of these revisions, once. */
 export function cachedContents(places: CachePaths, revisions: readonly CachedRevision[]): CachedContents {

@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import type { ContentDigests } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
@@ -8,6 +7,7 @@ import type { RepoRef, Revision } from '../../model/repo.ts';
 import { CreatedDirectories } from '../../system/disk/created-directories.ts';
 import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
 import { Flush } from '../../system/disk/flush.ts';
+import { freeBytes } from '../../system/disk/free-bytes.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
@@ -16,13 +16,12 @@ import { StagedPart } from '../parts/staged-part.ts';
 import { FinalPlace } from '../paths/final-place.ts';
 import { lookOnceMore } from '../paths/last-look.ts';
 import { probeFolding } from '../paths/name-folding.ts';
-import { existingAncestor } from '../paths/path-conflicts.ts';
 import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
 import { HashRecords } from '../records/hash-records.ts';
 import { manifestEntry, readManifest } from '../records/manifest.ts';
 import { stampedFile } from '../records/stamp.ts';
-import type { StagedFile, Store, Survey } from '../store.ts';
+import type { Publication, StagedFile, Store, Survey } from '../store.ts';
 import { CachePaths } from './cache-paths.ts';
 import { CachedHoldings, findContent } from './cached-holdings.ts';
 import { cacheNameProblems, cachePathConflicts } from './name-problems.ts';
@@ -129,7 +128,7 @@ export class HubCacheStore implements Store {
     await inSlices(files, look, signal);
     for (const [path, sha256] of found.recognised) this.#known.set(path, sha256);
     this.#candidates = found.candidates;
-    return { holdings, freeBytes: await this.#freeBytes() };
+    return { holdings, freeBytes: await freeBytes(this.#places.repo).catch(() => undefined) };
   }
 
   finalPath(file: RemoteFile): string {
@@ -205,14 +204,8 @@ export class HubCacheStore implements Store {
     if (stamp !== undefined) this.#records.add(contentName(this.#places, path), stamp, digests);
   }
 
-  async publish(
-    revision: Revision,
-    selected: readonly RemoteFile[],
-    listing: readonly RemoteFile[],
-    complete = true,
-    isWholeListing = true,
-  ): Promise<void> {
-    const contents = selected.map((file) => {
+  async publish({ revision, files, listing, complete }: Publication): Promise<void> {
+    const contents = files.map((file) => {
       const sha256 = this.#known.get(file.path);
       if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${file.path}`);
       return manifestEntry(file, sha256);
@@ -222,7 +215,7 @@ export class HubCacheStore implements Store {
     await onDisk(this.#places.repo, async () => {
       await lookOnceMore(contents, (path) => localPath(this.directory, path), signal);
       await this.#place.makeDurable(flush);
-      const what = { revision, endpoint, contents, listing, isWholeListing, complete };
+      const what = { revision, endpoint, contents, listing, complete };
       await publishSnapshot(this.#places, what, flush, signal);
       await this.#records.tidy(flush);
       for (const folder of [this.#places.state, this.#places.refs]) await flush.directory(folder);
@@ -248,15 +241,6 @@ export class HubCacheStore implements Store {
     const { id: commit } = this.#options.revision;
     this.#marked ??= writeRef(this.#places, unfinishedRef(commit), commit);
     return this.#marked;
-  }
-
-  async #freeBytes(): Promise<number | undefined> {
-    try {
-      const { bavail, bsize } = await statfs(existingAncestor(this.#places.repo));
-      return bavail * bsize;
-    } catch {
-      return undefined;
-    }
   }
 }
 

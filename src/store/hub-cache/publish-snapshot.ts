@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Listing } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
@@ -17,14 +17,13 @@ const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
 # About this file: https://bford.info/cachedir/
 `;
 
-export interface Publication {
+interface PublishedSnapshot {
   readonly revision: Revision;
   readonly endpoint: string;
   /** The files of this run that are right. */
   readonly contents: readonly ManifestEntry[];
-  readonly listing: readonly RemoteFile[];
-  /** Whether these are all files of the revision: others believe the listing for ever. */
-  readonly isWholeListing: boolean;
+  /** Written only if it is complete: others believe it for ever. */
+  readonly listing: Listing;
   /** Whether all that was asked for is there. */
   readonly complete: boolean;
 }
@@ -32,18 +31,18 @@ export interface Publication {
 /** Writes the records of a snapshot. The ref comes last, so that a reader who finds it finds everything. */
 export async function publishSnapshot(
   places: CachePaths,
-  publication: Publication,
+  publication: PublishedSnapshot,
   flush: Flush,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { revision, endpoint, listing, isWholeListing, complete } = publication;
+  const { revision, endpoint, listing, complete } = publication;
   const { id: commit, name } = revision;
   await tagCache(places.cache);
   await ensureDirectory(dirname(places.manifest(commit)));
   const files = await allContents(places, publication, signal);
   await writeManifest(places.manifest(commit), { revision, endpoint, files }, flush);
   await flush.directory(dirname(places.manifest(commit)));
-  const tree = isWholeListing ? treeListing(listing) : undefined;
+  const tree = listing.complete ? treeListing(listing.files) : undefined;
   if (tree !== undefined && regularFile(places.tree(commit)) === undefined) {
     await ensureDirectory(dirname(places.tree(commit)));
     await writeAtomically(places.tree(commit), tree, { temporary: join(places.parts, 'tree.new'), flush });
@@ -56,12 +55,12 @@ export async function publishSnapshot(
 /** With what earlier runs brought of this commit. */
 async function allContents(
   places: CachePaths,
-  { revision, contents, listing }: Publication,
+  { revision, contents, listing }: PublishedSnapshot,
   signal: AbortSignal | undefined,
 ): Promise<ManifestEntry[]> {
   const { id: commit } = revision;
   const written = readManifest(places.manifest(commit));
-  const earlier = await retainedEntries(places.snapshot(commit), written, revision, listing, signal);
+  const earlier = await retainedEntries(places.snapshot(commit), written, revision, listing.files, signal);
   return [...new Map([...earlier, ...contents].map((entry) => [entry.path, entry])).values()];
 }
 

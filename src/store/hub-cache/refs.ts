@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Flush } from '../../system/disk/flush.ts';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
+import { removeEmptyDirectories } from '../../system/disk/remove-empty-directories.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 import type { CachePaths } from './cache-paths.ts';
@@ -25,17 +25,11 @@ export async function writeRef(
   await writeAtomically(path, commit, flush === undefined ? { temporary } : { temporary, flush });
 }
 
-/** Removes a ref and the folders that only it needed. */
+/** Removes a ref and the directories that only it needed. */
 export async function removeRef(places: CachePaths, revision: string): Promise<void> {
   const path = places.ref(revision);
   await removeIfThere(path);
-  for (let directory = dirname(path); directory.length > places.refs.length; directory = dirname(directory)) {
-    try {
-      await rmdir(directory);
-    } catch {
-      return;
-    }
-  }
+  await removeEmptyDirectories(dirname(path), places.refs);
 }
 
 export function readRef(path: string): string | undefined {

@@ -6,36 +6,11 @@ import { CreatedDirectories } from '../../system/disk/created-directories.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
+import { planRemoval } from '../central-cache.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { CachePaths } from './cache-paths.ts';
 import { removeRef, unfinishedRef } from './refs.ts';
-import { type CachedRepo, type CachedRevision, scanRepo } from './scan-cache.ts';
-
-/** What is going to be removed of a repository. */
-export interface Removal {
-  readonly revisions: readonly CachedRevision[];
-  /** Blobs that no other snapshot uses. */
-  readonly blobs: readonly string[];
-  /** Bytes that will be free. */
-  readonly bytes: number;
-  /** Nothing stays of the repository, our unfinished files neither. */
-  readonly whole: boolean;
-}
-
-export function planRemoval(found: CachedRepo, commits: ReadonlySet<string>): Removal {
-  const revisions = found.revisions.filter(({ commit }) => commits.has(commit));
-  const others = found.revisions.filter(({ commit }) => !commits.has(commit));
-  const kept = new Set(others.flatMap(({ files }) => files.map(({ blob }) => blob)));
-  const sizes = new Map<string, number>();
-  let bytes = 0;
-  for (const { blob, size } of revisions.flatMap(({ files }) => files)) {
-    if (blob === undefined) bytes += size;
-    else if (!kept.has(blob)) sizes.set(blob, size);
-  }
-  const whole = others.length === 0;
-  for (const size of sizes.values()) bytes += size;
-  return { revisions, blobs: [...sizes.keys()], bytes: bytes + (whole ? found.partBytes : 0), whole };
-}
+import { scanRepo } from './scan-cache.ts';
 
 /**
  * Removes revisions of a repository; LOCKED while a run of ours is bringing some of it. First the refs, then the

@@ -2,47 +2,13 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { RepoRef, RepoType } from '../../model/repo.ts';
 import { onDiskSync } from '../../system/disk/disk-error.ts';
+import type { CachedFile, CachedRepo, CachedRevision } from '../central-cache.ts';
 import { CachePaths, repoDirectoryName, STATE_DIRECTORY } from './cache-paths.ts';
 import { readRef, UNFINISHED_REFS } from './refs.ts';
 import { snapshotEntry } from './snapshot-entry.ts';
 
-export interface CachedFile {
-  /** As the repository names it. */
-  readonly path: string;
-  readonly size: number;
-  /** Name of the blob; undefined if the snapshot holds the file itself. */
-  readonly blob: string | undefined;
-}
-
-export interface CachedRevision {
-  readonly commit: string;
-  /** Branches and tags that were on this commit when they were asked for last. */
-  readonly refs: readonly string[];
-  /** A download of it by us is unfinished. */
-  readonly unfinished: boolean;
-  /** Absolute path of the snapshot. */
-  readonly path: string;
-  readonly files: readonly CachedFile[];
-  /** Each content once. */
-  readonly bytes: number;
-  /** Names that lead to nothing, or to something that is none of the repository's blobs. */
-  readonly broken: readonly string[];
-}
-
-export interface CachedRepo {
-  readonly repo: RepoRef;
-  readonly path: string;
-  readonly revisions: readonly CachedRevision[];
-  /** Each content once, also those that several revisions have. */
-  readonly bytes: number;
-  /** Our own unfinished files. */
-  readonly partBytes: number;
-  /** Refs that lead to no snapshot. */
-  readonly danglingRefs: readonly string[];
-}
-
 const TYPES: Readonly<Record<string, RepoType>> = { models: 'model', datasets: 'dataset', spaces: 'space' };
-/** What systems put into folders by themselves. */
+/** What systems put into directories by themselves. */
 const IGNORED = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
 
 /** Everything in a cache that is laid out like a repository, by name. Only looks. */
@@ -61,7 +27,7 @@ export function scanCache(cache: string): CachedRepo[] {
 }
 
 export function scanRepo(places: CachePaths, repo: RepoRef): CachedRepo {
-  const commits = names(places.snapshots).filter((name) => isFolder(places.snapshot(name)));
+  const commits = names(places.snapshots).filter((name) => isDirectory(places.snapshot(name)));
   const refs = readRefs(places);
   const revisions = commits.map((commit) => scanSnapshot(places, commit, refs));
   const known = new Set(commits);
@@ -128,7 +94,7 @@ function readRefs(places: CachePaths): Map<string, string> {
 
 /** All entries that are not directories; links are not followed. */
 function filesBelow(directory: string): string[] {
-  if (!isFolder(directory)) return [];
+  if (!isDirectory(directory)) return [];
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory() && !IGNORED.has(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
@@ -145,7 +111,7 @@ function names(directory: string): string[] {
   }
 }
 
-function isFolder(path: string): boolean {
+function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 

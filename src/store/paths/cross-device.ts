@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { existingAncestor, type PathConflict } from './path-conflicts.ts';
+import { existingAncestor } from '../../system/disk/free-bytes.ts';
+import type { PathConflict } from './path-conflicts.ts';
 
 const REASON = 'its folder is on another file system than the folder .cache/fetch';
 

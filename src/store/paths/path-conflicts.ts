@@ -1,5 +1,6 @@
 import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { existingAncestor } from '../../system/disk/free-bytes.ts';
 
 export interface PathConflict {
   readonly path: string;
@@ -68,15 +69,6 @@ function realPath(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The nearest existing ancestor directory. */
-export function existingAncestor(path: string): string {
-  let current = path;
-  while (statSync(current, { throwIfNoEntry: false }) === undefined && dirname(current) !== current) {
-    current = dirname(current);
-  }
-  return current;
 }
 
 /**

@@ -1,8 +1,8 @@
-import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ensureDirectory } from './make-directory.ts';
+import { removeEmptyDirectories } from './remove-empty-directories.ts';
 
-/** Folders that a run makes, so that nothing stays of a run that brought nothing. */
+/** Directories that a run makes, so that nothing stays of a run that brought nothing. */
 export class CreatedDirectories {
   /** Each with the topmost directory that was created. */
   readonly #made: { readonly path: string; readonly topmost: string }[] = [];
@@ -20,13 +20,7 @@ export class CreatedDirectories {
   /** The last one first, and each as far up as it was made and is empty. */
   async removeEmpty(): Promise<void> {
     for (const { path, topmost } of this.#made.splice(0).reverse()) {
-      for (let directory = path; directory.length >= topmost.length; directory = dirname(directory)) {
-        try {
-          await rmdir(directory);
-        } catch {
-          break;
-        }
-      }
+      await removeEmptyDirectories(path, dirname(topmost));
     }
   }
 }

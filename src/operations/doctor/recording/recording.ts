@@ -15,7 +15,7 @@ export interface Recording {
   /** The day, `2026-11-25`. */
   readonly recorded: string;
   readonly endpoint: string;
-  /** The endpoint is asked through a proxy. */
+  /** The endpoint is reached through a proxy. */
   readonly proxy: boolean;
   /** Undefined where no repository was looked at. */
   readonly repo?: { readonly type: string; readonly id: string; readonly revision: string };
@@ -62,7 +62,7 @@ export interface Recorded {
   readonly nowMs: number;
   readonly endpoint: string;
   readonly proxy: boolean;
-  readonly asked: { readonly type: string; readonly id: string; readonly revision: string } | undefined;
+  readonly target: { readonly type: string; readonly id: string; readonly revision: string } | undefined;
   readonly checks: readonly Check[];
   /** Known secrets: removed wherever they occur. */
   readonly secrets: readonly string[];
@@ -70,7 +70,7 @@ export interface Recorded {
 
 /** The exchanges without anything that identifies a person or opens a door. */
 export function toRecording({ exchanges, cut }: Recorder, recorded: Recorded): Recording {
-  const { endpoint, proxy, asked, checks, nowMs, program, node, system } = recorded;
+  const { endpoint, proxy, target, checks, nowMs, program, node, system } = recorded;
   const names = new NameScrubber(endpoint, openNames(exchanges, recorded));
   const answers = new AnswerScrubber(names);
   const { protocol, host, pathname } = new URL(endpoint);
@@ -84,9 +84,9 @@ export function toRecording({ exchanges, cut }: Recorder, recorded: Recorded): R
     recorded: new Date(nowMs).toISOString().slice(0, 10),
     endpoint: `${protocol}//${names.host(host)}${pathname === '/' ? '' : '/endpoint'}`,
     proxy,
-    ...(asked === undefined
+    ...(target === undefined
       ? {}
-      : { repo: { type: asked.type, id: names.path(asked.id), revision: names.path(asked.revision) } }),
+      : { repo: { type: target.type, id: names.path(target.id), revision: names.path(target.revision) } }),
     checks: checks.map(({ name, state, code }) => ({ name, state, ...(code === undefined ? {} : { code }) })),
     exchanges: exchanges.map((one) => toExchange(one, names, answers, began + one.startedMs)),
     ...(cut ? { cut: true } : {}),
@@ -100,12 +100,12 @@ function toExchange(
   answers: AnswerScrubber,
   nowMs: number,
 ): Exchange {
-  const { address, phases, status, digests, error, text } = raw;
+  const { address, timing, status, digests, error, text } = raw;
   const url = new URL(address);
   const query = address.split('#')[0]?.split('?').slice(1).join('?') ?? '';
   const json = text === undefined ? undefined : answers.json(text);
   const times = Object.fromEntries(
-    Object.entries(phases).flatMap(([phase, value]) =>
+    Object.entries(timing).flatMap(([phase, value]) =>
       typeof value === 'number' ? [[phase, Math.round(value)]] : [],
     ),
   );
@@ -117,7 +117,7 @@ function toExchange(
     path: names.pathname(url.host, url.pathname),
     ...(query === '' ? {} : { query: names.query(query, nowMs) }),
     request: answers.requestHeaders(raw.requestHeaders),
-    connection: phases.kept ? 'kept' : 'new',
+    connection: timing.kept ? 'kept' : 'new',
     times,
     ...(status === undefined ? {} : { status }),
     headers: answers.headers(raw.rawHeaders, address, nowMs),
@@ -150,15 +150,15 @@ function errorOf({ code, message }: NonNullable<SocketExchange['error']>): NonNu
  */
 function openNames(
   exchanges: readonly SocketExchange[],
-  { endpoint, asked, secrets }: Recorded,
+  { endpoint, target, secrets }: Recorded,
 ): Set<string> {
   const open = new Set<string>();
-  if (asked === undefined || !isPublicHost(new URL(endpoint).host)) return open;
+  if (target === undefined || !isPublicHost(new URL(endpoint).host)) return open;
   const documents = exchanges.flatMap(({ text, status }) => (status === 200 ? [parsed(text)] : []));
   const isPublic = documents.some((json) => isObject(json) && json['private'] === false && 'sha' in json);
-  const [owner = ''] = asked.id.split('/');
+  const [owner = ''] = target.id.split('/');
   if (!isPublic || secrets.includes(owner)) return open;
-  for (const part of [...asked.id.split('/'), ...asked.revision.split('/')]) open.add(part);
+  for (const part of [...target.id.split('/'), ...target.revision.split('/')]) open.add(part);
   for (const json of documents) collect(json, open);
   return open;
 }

@@ -66,14 +66,14 @@ export class NameScrubber {
     return Number(number).toString(16).padStart(value.length, '0');
   }
 
-  /** Owner, repository, branch, folder or file. */
+  /** Owner, repository, branch, directory or file. */
   segment(text: string): string {
     if (text === '' || PATH_WORDS.has(text) || FILE_NAMES.has(text) || this.#open.has(text)) return text;
     if (HEX.test(text)) return this.hex(text);
     return this.placeholder('name', text) + (EXTENSION.exec(text)?.[0] ?? '');
   }
 
-  /** `owner/name`, `folder/file`, `refs/heads/x`. */
+  /** `owner/name`, `directory/file`, `refs/heads/x`. */
   path(text: string): string {
     return text
       .split('/')

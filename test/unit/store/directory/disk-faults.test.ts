@@ -23,6 +23,7 @@ import {
   lfsFile,
   MIB,
   never,
+  publication,
   revision,
   snapshot,
   write,
@@ -93,7 +94,7 @@ test('a state folder that vanishes is named', async () => {
   await store.open();
   rmSync(join(directory, '.cache'), { recursive: true });
   expectDisk(await failureOf(store.stage(config)), 'ENOENT');
-  expectDisk(await failureOf(store.publish(revision(), [], [])), 'ENOENT');
+  expectDisk(await failureOf(store.publish(publication(revision(), [], []))), 'ENOENT');
 });
 
 test('a directory without permission is named', async (context) => {
@@ -140,7 +141,7 @@ describe.skipIf(!canMount)('a disk that is read-only', () => {
     makeReadOnly(disk);
     expectDisk(await failureOf(store.stage(file)), 'EROFS');
     expectDisk(await failureOf(store.adopt(lfsFile('other', small), digestsOf(small))), 'EROFS');
-    expectDisk(await failureOf(store.publish(revision(), [config], [config])), 'EROFS');
+    expectDisk(await failureOf(store.publish(publication(revision(), [config], [config]))), 'EROFS');
     await store[Symbol.asyncDispose]();
   });
 });
@@ -213,10 +214,10 @@ describe.skipIf(!canMount)('a full disk', () => {
     await using store = directoryStore({ directory: disk });
     await store.open();
     await bring(store, config, small);
-    await store.publish(revision(), [config], [config]);
+    await store.publish(publication(revision(), [config], [config]));
     const before = snapshot(disk);
     fill(disk);
-    expectDisk(await failureOf(store.publish(revision(), [config], [config])), 'ENOSPC');
+    expectDisk(await failureOf(store.publish(publication(revision(), [config], [config]))), 'ENOSPC');
     unlinkSync(join(disk, 'filler'));
     expect(snapshot(disk)).toEqual(before);
   });

@@ -1,4 +1,4 @@
-import { FetchError } from '../../model/error.ts';
+import { FetchError } from '../model/error.ts';
 
 /**
  * The next page of a listing, always on the endpoint's own origin: mirrors pass on links to the Hub itself, and the
