@@ -12,16 +12,16 @@ export interface CachedFile {
 
 export interface CachedRevision {
   readonly commit: string;
-  /** Branches and tags that were on this commit when they were asked for last. */
+  /** Branches and tags that pointed to this commit when they were last resolved. */
   readonly refs: readonly string[];
-  /** A download of it by us is unfinished. */
+  /** Whether a download of it by fetch is unfinished. */
   readonly unfinished: boolean;
   /** Absolute path of the snapshot. */
   readonly path: string;
   readonly files: readonly CachedFile[];
-  /** Each content once. */
+  /** Bytes, each content counted once. */
   readonly bytes: number;
-  /** Names that lead to nothing, or to something that is none of the repository's blobs. */
+  /** Names that are broken links, or links to something that is no blob of the repository. */
   readonly broken: readonly string[];
 }
 
@@ -29,22 +29,22 @@ export interface CachedRepo {
   readonly repo: RepoRef;
   readonly path: string;
   readonly revisions: readonly CachedRevision[];
-  /** Each content once, also those that several revisions have. */
+  /** Bytes, each content counted once even if several revisions have it. */
   readonly bytes: number;
-  /** Our own unfinished files. */
+  /** Bytes of unfinished files of fetch. */
   readonly partBytes: number;
-  /** Refs that lead to no snapshot. */
+  /** Refs without a snapshot. */
   readonly danglingRefs: readonly string[];
 }
 
-/** A content of the cache, and what it must hash to. */
+/** A content of the cache and its expected digest. */
 export interface CachedContent {
   /** Path of the blob, or of the file in the snapshot if there is no blob; relative to the repository's directory. */
   readonly name: string;
   /** Absolute. */
   readonly path: string;
   readonly size: number;
-  /** Undefined where neither a name nor a record says it. */
+  /** Undefined if neither the name nor a record has it. */
   readonly digest: Digest | undefined;
   /** Files of snapshots that have this content, as `commit/path`. */
   readonly used: readonly string[];
@@ -56,29 +56,29 @@ export interface CachedContents {
   readonly broken: readonly string[];
 }
 
-/** The central cache of the Hub's own clients, looked after as a whole. `repos`, `repo` and `contents` only look. */
+/** Manages the central cache of the Hub's own clients. `repos`, `repo` and `contents` are read-only. */
 export interface CentralCache {
-  /** Everything that is laid out like a repository, by name. */
+  /** Every directory with the layout of a repository, sorted by name. */
   repos(): readonly CachedRepo[];
   /** One repository; without revisions and files if the cache does not have it. */
   repo(repo: RepoRef): CachedRepo;
-  /** Every content of these revisions, once. */
+  /** Every content of these revisions, each once. */
   contents(repo: RepoRef, revisions: readonly CachedRevision[]): CachedContents;
   /**
-   * Removes revisions of a repository. Throws LOCKED while a run of ours downloads some of it. Returns the names of unfinished
-   * files of other programs, which stay.
+   * Removes revisions of a repository. Throws LOCKED while a run of fetch downloads into it. Returns the names of
+   * unfinished files of other programs, which are not removed.
    */
   remove(repo: RepoRef, commits: ReadonlySet<string>, lock: ProcessContext): Promise<readonly string[]>;
 }
 
-/** What is going to be removed of a repository. */
+/** What a removal deletes from a repository. */
 export interface Removal {
   readonly revisions: readonly CachedRevision[];
   /** Blobs that no other snapshot uses. */
   readonly blobs: readonly string[];
-  /** Bytes that will be free. */
+  /** Bytes that the removal frees. */
   readonly bytes: number;
-  /** Nothing stays of the repository, our unfinished files neither. */
+  /** Whether the whole repository is removed, with its unfinished files. */
   readonly whole: boolean;
 }
 

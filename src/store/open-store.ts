@@ -10,13 +10,13 @@ import { HubCacheStore } from './hub-cache/hub-cache-store.ts';
 import type { Records } from './records/records.ts';
 import type { Store } from './store.ts';
 
-/** How files go into a central cache. */
+/** How files are stored in a central cache. */
 export interface CacheChoice {
-  /** False: files instead of links, also where links work. */
+  /** False: write files instead of links, even if links work. */
   readonly links: boolean;
 }
 
-/** A directory of one's own, or a repository in a central cache. */
+/** A model directory, or a repository in a central cache. */
 export interface StoreLocation {
   /** Absolute; with `cache`, the root of the cache. */
   readonly directory: string;
@@ -24,14 +24,14 @@ export interface StoreLocation {
   readonly cache?: CacheChoice | undefined;
 }
 
-/** Where the files of a run go. */
+/** Where a run stores its files. */
 export interface StoreOptions extends StoreLocation {
   readonly endpoint: string;
-  /** One of several runs that share the work on one directory. */
+  /** Which one of several runs that share the work on the directory. */
   readonly shard?: { readonly index: number; readonly count: number } | undefined;
 }
 
-/** The store of a run. `note` is told what people should know, such as a wait for another run. */
+/** Opens the store of a run. Writes nothing yet. `note` is called with messages for the user. */
 export async function openStore(
   options: StoreOptions,
   environment: Environment,
@@ -48,12 +48,12 @@ export async function openStore(
   return new HubCacheStore({ cache: directory, repo, links: cache.links, ...common });
 }
 
-/** What is on record at a location. Reads nothing yet. */
+/** The records at a location. Reads nothing yet. */
 export function openRecords({ directory, repo, cache }: StoreLocation): Records {
   return cache === undefined ? new DirectoryRecords(directory) : new CacheRecords(directory, repo);
 }
 
-/** The same for a directory of one's own, which has more on record. */
+/** The records of a model directory, which have more than those of a cache. Reads nothing yet. */
 export function openDirectoryRecords(directory: string): DirectoryRecords {
   return new DirectoryRecords(directory);
 }

@@ -10,12 +10,14 @@ import { removeEmptyDirectories } from '../../system/disk/remove-empty-directori
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
+import type { ContentIndex } from '../content-index.ts';
 import { lockHolder } from '../directory-lock.ts';
 import { findPathConflicts } from '../paths/path-conflicts.ts';
 import { isLocalName, localPath } from '../paths/safe-path.ts';
 import { HashRecords } from '../records/hash-records.ts';
 import { listedFile } from '../records/lockfile.ts';
 import { type Manifest, type ManifestEntry, readManifest } from '../records/manifest.ts';
+import { RecordedContents } from '../records/recorded-contents.ts';
 import type {
   DirectoryOwner,
   OwnerMark,
@@ -23,11 +25,11 @@ import type {
   RecordQuery,
   Records,
 } from '../records/records.ts';
-import { hubMetadataPath } from './hub-metadata.ts';
+import { hubMetadataPath, readHubMetadata } from './hub-metadata.ts';
 import { inside, MANIFEST_FILE, OWNER_FILE, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
 import { readListingRecord, recordedListing } from './listing-record.ts';
 
-/** The records of a directory of one's own, which holds one revision. */
+/** The records of a model directory. It holds one revision. */
 export class DirectoryRecords implements Records {
   readonly #directory: string;
 
@@ -39,17 +41,29 @@ export class DirectoryRecords implements Records {
     return inside(this.#directory, MANIFEST_FILE);
   }
 
-  /** The manifest, of whatever revision; undefined if there is none that can be read. */
+  /** The manifest of the current revision; undefined if there is none, or none that this version can read. */
   current(): Manifest | undefined {
     return readManifest(this.manifestPath);
   }
 
-  /** The hashes of files that we computed. */
+  /** The hashes that earlier runs computed. */
   hashes(): HashRecords {
     return new HashRecords(inside(this.#directory, STATE_DIRECTORY));
   }
 
-  /** The run that works here, and the path of its lock; undefined if there is none. */
+  contents(): ContentIndex {
+    return new RecordedContents({
+      root: this.#directory,
+      records: this.hashes(),
+      parts: inside(this.#directory, PARTS_DIRECTORY),
+      entries: () => this.current()?.files ?? [],
+      // `hf download` writes one record per file and no manifest.
+      candidates: ({ path, digest }) =>
+        isLocalName(path) && readHubMetadata(this.#directory, path)?.etag === digest?.hex ? [path] : [],
+    });
+  }
+
+  /** The run that holds the directory lock, and the path of the lock; undefined if there is none. */
   lockHolder(context: ProcessContext): { readonly holder: string; readonly path: string } | undefined {
     const path = inside(this.#directory, `${STATE_DIRECTORY}/lock`);
     const holder = lockHolder(path, context);
@@ -67,7 +81,7 @@ export class DirectoryRecords implements Records {
     return { files: (this.manifest(commit)?.files ?? []).map(listedFile), complete: false };
   }
 
-  /** A directory has no names that others look for. */
+  /** A directory has no refs. */
   isNamed(): boolean {
     return true;
   }
@@ -134,7 +148,10 @@ export class DirectoryRecords implements Records {
     }
   }
 
-  /** Files of earlier runs for this repository that its listing does not have. Call it before `publish`. */
+  /**
+   * Files that earlier runs fetched from this repository and that the listing does not have. Call it before `publish`,
+   * which replaces the records.
+   */
   staleFiles(repo: RepoRef, listing: readonly RemoteFile[]): readonly ManifestEntry[] {
     const directory = this.#directory;
     const manifest = this.current();
@@ -143,13 +160,13 @@ export class DirectoryRecords implements Records {
     const ours = [...(readListingRecord(directory)?.left ?? []), ...manifest.files];
     const stale = new Map(ours.filter((file) => !listed.has(file.path)).map((file) => [file.path, file]));
     return [...stale.values()].filter(({ path }) => {
-      // Not through links of files or directories: their targets are not ours.
+      // Skips links: what they point to is not ours.
       if (!isLocalName(path) || findPathConflicts(directory, [path], []).length > 0) return false;
       return lstatSync(localPath(directory, path), { throwIfNoEntry: false })?.isFile() === true;
     });
   }
 
-  /** Removes a file, its record, and the directories that are empty without it. */
+  /** Removes a file and its record, and the directories that become empty. */
   async removeFile(path: string): Promise<void> {
     const file = localPath(this.#directory, path);
     await onDisk(file, () => unlink(file));

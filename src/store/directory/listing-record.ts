@@ -6,19 +6,16 @@ import { writeAtomically } from '../../system/disk/write-atomically.ts';
 import type { ManifestEntry } from '../records/manifest.ts';
 import { inside, LISTING_FILE } from './layout.ts';
 
-/**
- * What a manifest does not say: every file that the revision has, also those that were not asked for, and files
- * of ours that stayed behind when the revision lost them. A state file of our own, of no other format.
- */
+/** What the manifest does not hold: the whole listing of the revision, and stale files of older revisions. Internal format. */
 export interface ListingRecord {
   readonly version: 1;
   readonly commit: string;
-  /** Path, bytes, and the Hub's name for the content (null where a mirror gives none). */
+  /** Path, size in bytes, and the oid of the content (null if the endpoint gives none). */
   readonly listing: readonly (readonly [path: string, size: number, oid: string | null])[];
   readonly left: readonly ManifestEntry[];
 }
 
-/** Undefined if there is none that can be read: then nothing is known. */
+/** Undefined if there is none that can be parsed. */
 export function readListingRecord(directory: string): ListingRecord | undefined {
   try {
     const record = JSON.parse(readFileSync(inside(directory, LISTING_FILE), 'utf8')) as ListingRecord | null;
@@ -37,7 +34,7 @@ function isLeft(entry: Partial<ManifestEntry> | null): boolean {
   return typeof entry?.path === 'string' && typeof entry.sha256 === 'string';
 }
 
-/** Every file that the revision of this commit has, if an earlier run wrote that down. */
+/** The whole listing of a commit, if an earlier run recorded it. */
 export function recordedListing(directory: string, commit: string): readonly RemoteFile[] | undefined {
   const record = readListingRecord(directory);
   if (record?.commit !== commit) return undefined;
@@ -48,7 +45,7 @@ export function recordedListing(directory: string, commit: string): readonly Rem
   }));
 }
 
-/** Writes every file of the revision, and the stale files of earlier ones. */
+/** Records the whole listing of a commit and the stale files. */
 export async function writeListingRecord(
   directory: string,
   record: {

@@ -3,25 +3,29 @@ import { findQuantisation } from '../../model/find-quantisation.ts';
 import type { Listing } from '../../model/remote-file.ts';
 import { pinnedRevision, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import { isRevisionId, mayBeCommit, shortId } from '../../model/revision-id.ts';
+import type { ContentIndex } from '../content-index.ts';
+import { HashRecords } from '../records/hash-records.ts';
 import { listedFile } from '../records/lockfile.ts';
 import { type Manifest, readManifest } from '../records/manifest.ts';
+import { RecordedContents } from '../records/recorded-contents.ts';
 import type { OwnerMark, RecordedRevision, RecordQuery, Records } from '../records/records.ts';
 import { CachePaths } from './cache-paths.ts';
 import { readRef } from './refs.ts';
+import { blobFile } from './snapshot-entry.ts';
 import { readTreeListing } from './tree-listing.ts';
 
-/** The records of one repository in a central cache, which holds any number of its revisions. */
+/** The records of one repository in a central cache. It holds any number of revisions. */
 export class CacheRecords implements Records {
   readonly #cache: string;
   readonly #repo: RepoRef;
 
-  /** `repo` is under the name that was asked for. */
+  /** `repo` is the name that the user gave: the cache keeps that one after a rename. */
   constructor(cache: string, repo: RepoRef) {
     this.#cache = cache;
     this.#repo = repo;
   }
 
-  /** Throws DISK for a repository that no directory of the cache can be named after. */
+  /** Throws DISK if no directory of the cache can have the name of the repository. */
   get #paths(): CachePaths {
     return new CachePaths(this.#cache, this.#repo);
   }
@@ -37,11 +41,23 @@ export class CacheRecords implements Records {
     return { files: (this.manifest(commit)?.files ?? []).map(listedFile), complete: false };
   }
 
+  contents(): ContentIndex {
+    const paths = this.#paths;
+    return new RecordedContents({
+      root: paths.repo,
+      records: new HashRecords(paths.state),
+      parts: paths.parts,
+      entries: () => [],
+      candidates: ({ digest }) =>
+        digest !== undefined && blobFile(paths, digest.hex) !== undefined ? [`blobs/${digest.hex}`] : [],
+    });
+  }
+
   isNamed({ name, id: commit }: Revision): boolean {
     return name === commit || readRef(this.#paths.ref(name)) === commit;
   }
 
-  /** A snapshot counts only with a record of its files: without one, nobody knows whether it is complete. */
+  /** Ignores a snapshot without a listing or manifest: it may be incomplete. */
   find({ revision: name, mayBeQuantisation }: RecordQuery): RecordedRevision {
     const paths = this.#paths;
     const named = readRef(paths.ref(name));
@@ -64,7 +80,7 @@ export class CacheRecords implements Records {
     return { missing: `nothing in ${this.#paths.repo} says which files ${shortId(commit)} has` };
   }
 
-  /** A cache holds all repositories beside each other. */
+  /** A cache holds many repositories. */
   owner(): undefined {
     return undefined;
   }

@@ -1,6 +1,5 @@
 import { relative, sep } from 'node:path';
 import type { ContentDigests } from '../../model/digest.ts';
-import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
@@ -18,8 +17,9 @@ import { lookOnceMore } from '../paths/last-look.ts';
 import { probeFolding } from '../paths/name-folding.ts';
 import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
+import { hashedEntries } from '../records/contents.ts';
 import { HashRecords } from '../records/hash-records.ts';
-import { manifestEntry, readManifest } from '../records/manifest.ts';
+import { readManifest } from '../records/manifest.ts';
 import { stampedFile } from '../records/stamp.ts';
 import type { Publication, StagedFile, Store, Survey } from '../store.ts';
 import { CachePaths } from './cache-paths.ts';
@@ -32,38 +32,38 @@ import { type CopyMeans, canLink, copyOfBlob, linkToBlob } from './snapshot-link
 export interface HubCacheStoreOptions {
   /** Absolute path of the root of the cache. Need not exist. */
   readonly cache: string;
-  /** Under the name that was asked for: that is where others look, also after the hub has renamed it. */
+  /** The name that the user gave: other programs look for that one, also after a rename. */
   readonly repo: RepoRef;
   readonly revision: Revision;
   readonly endpoint: string;
   readonly platform: 'posix' | 'win32';
-  /** What to believe of the case of names where the file system does not tell. */
+  /** Whether names are case-insensitive, if the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly lock: ProcessContext;
-  /** How content and names are made durable; as the system does it unless told otherwise. */
+  /** Flushes content and names; the system's own calls if left out. */
   readonly flush?: Flush;
-  /** Told what people should know: a wait for another run. */
+  /** Called with a message for the user, for example about a wait for another run. */
   readonly note?: ((message: string) => void) | undefined;
-  /** False: files instead of links, also where links work. */
+  /** False: write files instead of links, even if links work. */
   readonly links: boolean;
 }
 
 /**
- * The central cache of the Hub's own clients: the content of a file is a blob named by its hash, and every
- * commit is a directory of links to blobs.
+ * The central cache of the Hub's own clients: a blob per content, named after its hash, and a directory of links to blobs
+ * per commit.
  */
 export class HubCacheStore implements Store {
   readonly directory: string;
   readonly #options: HubCacheStoreOptions;
   readonly #places: CachePaths;
   readonly #parts: PartsDirectory;
-  readonly #folders = new CreatedDirectories();
+  readonly #directories = new CreatedDirectories();
   readonly #place: FinalPlace;
   readonly #records: HashRecords;
   readonly #flush: Flush;
-  /** The sha256 of files that are right, by path. */
+  /** The sha256 of verified files, by path. */
   readonly #known = new Map<string, string>();
-  /** Stamps that contents had before they were read, by the path of the file. */
+  /** Stamps that the candidates had at the survey, by the path of the file. */
   #candidates: ReadonlyMap<string, string> = new Map();
   #names: readonly string[] = [];
   #signal: AbortSignal | undefined;
@@ -85,7 +85,7 @@ export class HubCacheStore implements Store {
   async refuseNames(files: readonly RemoteFile[], signal?: AbortSignal): Promise<void> {
     const { revision } = this.#options;
     this.#names = files.map((file) => file.path);
-    // All at once, because names are compared with each other; then a few at a time, because the disk may be slow.
+    // Names are compared with each other, so all at once. The disk may be slow, so its checks run in slices.
     this.#refuse(() => cacheNameProblems(this.#places, revision, this.#names, this.#options));
     const look = (paths: readonly string[]): void =>
       this.#refuse(() => cachePathConflicts(this.#places, revision, paths));
@@ -101,10 +101,10 @@ export class HubCacheStore implements Store {
     this.#signal = signal;
     const { blobs, refs, parts, lock, cache, state } = this.#places;
     const { note, platform, lock: context } = this.#options;
-    await onDisk(cache, () => this.#folders.make(parts));
+    await onDisk(cache, () => this.#directories.make(parts));
     this.#lock = await DirectoryLock.take(lock, context, { elsewhere: '--cache-dir', signal, note });
     await onDisk(cache, async () => {
-      for (const folder of [blobs, refs, this.directory]) await this.#folders.make(folder);
+      for (const directory of [blobs, refs, this.directory]) await this.#directories.make(directory);
     });
     if (!mayFallTogether(this.#names)) return;
     const found = onDiskSync(cache, () => probeFolding(state));
@@ -143,7 +143,7 @@ export class HubCacheStore implements Store {
   async stage(file: RemoteFile): Promise<StagedFile> {
     const name = this.finalPath(file);
     const links = await this.#canLink();
-    // Without links, the snapshot holds the content itself.
+    // Without links the snapshot holds the content itself.
     const final = ({ sha256 }: ContentDigests) =>
       links ? this.#places.blob(file.digest?.hex ?? sha256) : name;
     const { clock } = this.#options.lock;
@@ -174,7 +174,7 @@ export class HubCacheStore implements Store {
     let path = typeof content === 'object' ? content.path : name;
     const before = this.#candidates.get(file.path);
     let stamp = stampedFile(path)?.stamp;
-    // What was touched since the survey must not be vouched for.
+    // If the file has changed since the survey, do not record the hash.
     if (stamp !== before) stamp = undefined;
     if (typeof content === 'object' && !content.named) {
       const temporary = this.#parts.scratch(file);
@@ -183,7 +183,7 @@ export class HubCacheStore implements Store {
           await linkToBlob(path, name, temporary, this.#means);
         } else {
           await copyOfBlob(path, name, temporary, this.#means);
-          // A copy is another file, and it was not hashed.
+          // The copy is a new file that was not hashed.
           path = name;
           stamp = undefined;
         }
@@ -205,11 +205,7 @@ export class HubCacheStore implements Store {
   }
 
   async publish({ revision, files, listing, complete }: Publication): Promise<void> {
-    const contents = files.map((file) => {
-      const sha256 = this.#known.get(file.path);
-      if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${file.path}`);
-      return manifestEntry(file, sha256);
-    });
+    const contents = hashedEntries(files, (path) => this.#known.get(path));
     const { endpoint } = this.#options;
     const [flush, signal] = [this.#flush, this.#signal];
     await onDisk(this.#places.repo, async () => {
@@ -218,17 +214,17 @@ export class HubCacheStore implements Store {
       const what = { revision, endpoint, contents, listing, complete };
       await publishSnapshot(this.#places, what, flush, signal);
       await this.#records.tidy(flush);
-      for (const folder of [this.#places.state, this.#places.refs]) await flush.directory(folder);
+      for (const directory of [this.#places.state, this.#places.refs]) await flush.directory(directory);
     });
-    // @huggingface/hub needs the directory of refs even if it is empty.
-    this.#folders.keep();
+    // @huggingface/hub needs the directory of refs, even an empty one.
+    this.#directories.keep();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#records.save();
     await this.#lock?.[Symbol.asyncDispose]();
     this.#lock = undefined;
-    await this.#folders.removeEmpty();
+    await this.#directories.removeEmpty();
   }
 
   #canLink(): Promise<boolean> {
@@ -236,7 +232,7 @@ export class HubCacheStore implements Store {
     return this.#links;
   }
 
-  /** Protects finished blobs: `hf cache prune` would remove blobs that no ref needs. */
+  /** Protects finished blobs from `hf cache prune`, which removes blobs without a ref. */
   #mark(): Promise<void> {
     const { id: commit } = this.#options.revision;
     this.#marked ??= writeRef(this.#places, unfinishedRef(commit), commit);
@@ -244,7 +240,7 @@ export class HubCacheStore implements Store {
   }
 }
 
-/** Key of a content in our records: its path in the repository's directory, with `/`. */
+/** Key of a content in our hash records: its path in the repository's directory, with `/`. */
 function contentName(places: CachePaths, path: string): string {
   return relative(places.repo, path).split(sep).join('/');
 }

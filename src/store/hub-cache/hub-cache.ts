@@ -1,8 +1,16 @@
+import { join } from 'node:path';
+import { digestOfOid } from '../../model/digest.ts';
 import type { RepoRef } from '../../model/repo.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
-import type { CachedContents, CachedRepo, CachedRevision, CentralCache } from '../central-cache.ts';
+import type {
+  CachedContent,
+  CachedContents,
+  CachedRepo,
+  CachedRevision,
+  CentralCache,
+} from '../central-cache.ts';
+import { readManifest } from '../records/manifest.ts';
 import { CachePaths } from './cache-paths.ts';
-import { cachedContents } from './cached-contents.ts';
 import { removeRevisions } from './remove-revisions.ts';
 import { scanCache, scanRepo } from './scan-cache.ts';
 
@@ -33,4 +41,26 @@ export class HubCache implements CentralCache {
   ): Promise<readonly string[]> {
     return await removeRevisions(this.#root, repo, commits, lock);
   }
+}
+
+/** Every content of these revisions, each once. */
+function cachedContents(places: CachePaths, revisions: readonly CachedRevision[]): CachedContents {
+  const contents = new Map<string, CachedContent>();
+  for (const { commit, files, path: snapshot } of revisions) {
+    const manifest = readManifest(places.manifest(commit));
+    const recorded = new Map(manifest?.files.map((entry) => [entry.path, entry.sha256]));
+    for (const { path, size, blob } of files) {
+      const name = blob === undefined ? `snapshots/${commit}/${path}` : `blobs/${blob}`;
+      const before = contents.get(name);
+      const used = [...(before?.used ?? []), `${commit}/${path}`];
+      const sha256 = recorded.get(path);
+      const digest =
+        (blob === undefined ? undefined : digestOfOid(blob)) ??
+        (sha256 === undefined ? undefined : { algorithm: 'sha256', hex: sha256 });
+      const absolute = blob === undefined ? join(snapshot, ...path.split('/')) : places.blob(blob);
+      contents.set(name, { name, path: absolute, size, digest: before?.digest ?? digest, used });
+    }
+  }
+  const broken = revisions.flatMap((one) => one.broken.map((path) => `snapshots/${one.commit}/${path}`));
+  return { contents: [...contents.values()], broken };
 }

@@ -9,7 +9,7 @@ export interface NameRules {
   readonly ignoresCase: boolean;
 }
 
-/** Which of these names, or that of the revision, cannot be written to a cache. Only looks. */
+/** Which of these names, or the name of the revision, cannot be written to a cache. Read-only. */
 export function cacheNameProblems(
   places: CachePaths,
   { name }: Revision,
@@ -29,13 +29,13 @@ export function cachePathConflicts(
   { id: commit, name }: Revision,
   paths: readonly string[],
 ): readonly NameProblem[] {
-  // What was linked on purpose is the cache, or one repository; nothing below it.
+  // Users link the cache or a whole repository, never a directory inside it.
   const directories = ['blobs', 'snapshots', `snapshots/${commit}`, 'refs', 'trees'];
   const refs = name === commit ? [] : [`refs/${name}`];
   return [
     ...findPathConflicts(places.repo, [...refs, `refs/${unfinishedRef(commit)}`], directories),
-    ...findPathConflicts(places.stateRoot, [], directoriesOf(`${places.stateFolder}/parts`)),
-    ...findPathConflicts(places.stateRoot, [], [`${places.stateFolder}/manifests`]),
+    ...findPathConflicts(places.stateRoot, [], directoriesOf(`${places.statePath}/parts`)),
+    ...findPathConflicts(places.stateRoot, [], [`${places.statePath}/manifests`]),
     ...findPathConflicts(places.snapshot(commit), paths, []),
   ];
 }

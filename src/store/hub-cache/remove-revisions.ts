@@ -13,9 +13,9 @@ import { removeRef, unfinishedRef } from './refs.ts';
 import { scanRepo } from './scan-cache.ts';
 
 /**
- * Removes revisions of a repository; LOCKED while a run of ours is bringing some of it. First the refs, then the
- * links, then the blobs, so that no link points to a removed blob. Incomplete files and locks of `hf` stay.
- * Returns the names of its unfinished files that were found.
+ * Removes revisions of a repository. Throws LOCKED while a run of fetch downloads into it. Removes first the refs, then the
+ * links, then the blobs, so that no link points to a removed blob. Incomplete files and locks of `hf` stay. Returns the
+ * names of its unfinished files.
  */
 export async function removeRevisions(
   cache: string,

@@ -8,13 +8,13 @@ import { readRef, UNFINISHED_REFS } from './refs.ts';
 import { snapshotEntry } from './snapshot-entry.ts';
 
 const TYPES: Readonly<Record<string, RepoType>> = { models: 'model', datasets: 'dataset', spaces: 'space' };
-/** What systems put into directories by themselves. */
+/** Files that operating systems create by themselves. */
 const IGNORED = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
 
-/** Everything in a cache that is laid out like a repository, by name. Only looks. */
+/** Every repository in a cache, sorted by name. Read-only. */
 export function scanCache(cache: string): CachedRepo[] {
   return onDiskSync(cache, () => {
-    // Parts of a repository that `hf cache rm` has removed still take their room.
+    // After `hf cache rm`, our parts of the repository still take space.
     const begun = names(join(cache, ...STATE_DIRECTORY.split('/')));
     const found = [...new Set([...names(cache), ...begun])].toSorted().flatMap((name) => {
       const repo = repoOf(name);
@@ -41,7 +41,7 @@ export function scanRepo(places: CachePaths, repo: RepoRef): CachedRepo {
   };
 }
 
-/** `models--owner--name` as hf reads it; undefined for everything else. */
+/** Parses `models--owner--name`; undefined for any other name. */
 function repoOf(directory: string): RepoRef | undefined {
   const [prefix = '', ...parts] = directory.split('--');
   const type = TYPES[prefix];
@@ -115,7 +115,7 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** Parts have holes: what they take, not how long they are. */
+/** Parts are sparse: the space that they take, not their size. */
 function allocated(path: string): number {
   const found = statSync(path, { throwIfNoEntry: false });
   return found === undefined ? 0 : Math.min(found.size, found.blocks * 512);

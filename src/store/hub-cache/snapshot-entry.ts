@@ -10,10 +10,10 @@ export type SnapshotEntry =
   | { readonly kind: 'file'; readonly found: BigIntStats }
   /** A link to a blob of the same repository. */
   | { readonly kind: 'blob'; readonly name: string; readonly found: BigIntStats }
-  /** A link that is broken or leads elsewhere, or no file at all. */
+  /** A broken link, a link to something else, or no file at all. */
   | { readonly kind: 'other' };
 
-/** Follows a link for one step only: to where `hf` and we let it lead, and nowhere else. */
+/** Follows one link, and only to a blob of the same repository. */
 export function snapshotEntry(places: CachePaths, path: string): SnapshotEntry {
   const entry = look(path);
   if (entry === undefined) return { kind: 'nothing' };
@@ -25,7 +25,7 @@ export function snapshotEntry(places: CachePaths, path: string): SnapshotEntry {
   return found === undefined ? { kind: 'other' } : { kind: 'blob', name: basename(target), found };
 }
 
-/** A blob if it is a file, or a link into the store that newer versions of `hf` share among repositories. */
+/** A blob that is a file, or a link into the store that newer versions of `hf` share among repositories. */
 export function blobFile(places: CachePaths, name: string): BigIntStats | undefined {
   const path = places.blob(name);
   const found = look(path);

@@ -12,8 +12,8 @@ interface TreeEntry {
 }
 
 /**
- * The listing of a commit as huggingface_hub keeps it, from which it tells whether a snapshot is complete. Undefined
- * if the hub did not say all that belongs there: others believe a listing for ever.
+ * The listing of a commit in the format of huggingface_hub, which decides by it whether a snapshot is complete. Undefined
+ * if the endpoint left out what the format needs.
  */
 export function treeListing(listing: readonly RemoteFile[]): string | undefined {
   const sorted = [...listing].sort((left, right) => (left.path < right.path ? -1 : 1));
@@ -34,7 +34,7 @@ function treeEntry({ size, digest, pointer }: RemoteFile): TreeEntry | undefined
   return { size, blob_id: oid, lfs_sha256: digest.hex, lfs_size: size, ...xet };
 }
 
-/** The files of a listing that huggingface_hub or we have written; undefined if there is none, or one of another format. */
+/** Reads a listing that huggingface_hub or fetch wrote; undefined if there is none of this format. */
 export function readTreeListing(path: string): readonly RemoteFile[] | undefined {
   try {
     const document = JSON.parse(readFileSync(path, 'utf8')) as {

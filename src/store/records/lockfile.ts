@@ -29,7 +29,7 @@ export interface Lockfile {
   readonly endpoint: string;
   /** `OWNER/NAME`, its kind, and its source where that is not the Hub. */
   readonly repo: RepoRef;
-  /** As it was asked for. */
+  /** The name that the user gave. */
   readonly revision: string;
   /** What pins the revision: 40 lower-case hex digits on the Hub, `sha256:…` in a registry. */
   readonly commit: string;
@@ -37,12 +37,12 @@ export interface Lockfile {
   readonly files: readonly LockfileEntry[];
 }
 
-/** How a lockfile names a listed file that has a hash. */
+/** The lockfile entry of a listed file that has a digest. */
 export function lockfileEntry({ path, size }: RemoteFile, { algorithm, hex }: Digest): LockfileEntry {
   return { path, size, ...(algorithm === 'sha256' ? { sha256: hex } : {}), oid: hex };
 }
 
-/** The file that an entry names, as a listing would. */
+/** The file of an entry, as a listing has it. */
 export function listedFile({ path, size, oid }: LockfileEntry): RemoteFile {
   return { path, size, digest: digestOfOid(oid) };
 }

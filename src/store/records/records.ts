@@ -1,25 +1,29 @@
 import type { Listing } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
+import type { ContentIndex } from '../content-index.ts';
 import type { Manifest, ManifestEntry } from './manifest.ts';
 
 /** Whose files a directory holds. */
 export interface DirectoryOwner {
   readonly endpoint: string;
   readonly repo: RepoRef;
-  /** As it was asked for. */
+  /** The name that the user gave. */
   readonly revision: string;
   readonly commit: string;
-  /** Undefined while only an unfinished run is on record. */
+  /** Undefined if only an unfinished run is on record. */
   readonly files?: readonly ManifestEntry[];
 }
 
-/** Marks a directory as that of a repository until a manifest does. Disposing of it removes a mark that is not needed. */
+/**
+ * Records the owner of a directory until a manifest does. Disposing removes the mark if the manifest has replaced it, or if
+ * no file came.
+ */
 export interface OwnerMark extends AsyncDisposable {
-  /** A file came: from now on the mark stays unless a manifest replaces it. */
+  /** Call it when a file came: disposing then leaves the mark unless a manifest has replaced it. */
   keep(): void;
 }
 
-/** A revision that is asked for by name. */
+/** A revision by name. */
 export interface RecordQuery {
   readonly repo: RepoRef;
   /** Branch, tag, commit or the beginning of one. */
@@ -38,18 +42,20 @@ export type RecordedRevision =
     }
   | { readonly missing: string };
 
-/** What a store has on record. Reads the disk only, without the directory lock and without the network. */
+/** What a store has on record. Needs neither the directory lock nor the network. */
 export interface Records {
   /** The manifest of a revision; undefined if there is none. */
   manifest(commit: string): Manifest | undefined;
-  /** The known files of a revision; empty and incomplete if there are none. */
+  /** The recorded files of a revision; empty and incomplete if there are none. */
   listing(commit: string): Listing;
+  /** The contents that are here, by digest. Throws DISK for a repository that the cache cannot hold. */
+  contents(): ContentIndex;
   /** Whether other programs find the revision under the name that was asked for. */
   isNamed(revision: Revision): boolean;
   /** The revision that a name means. */
   find(query: RecordQuery): RecordedRevision;
-  /** Whose files are here; undefined where that is no question, as in a cache. */
+  /** The owner of the directory; undefined if there is none, and in a cache, which holds many repositories. */
   owner(): DirectoryOwner | undefined;
-  /** Marks the place as that of a repository, before the first file comes. */
+  /** Marks the directory before the first file comes. */
   claim(revision: Revision, endpoint: string): Promise<OwnerMark>;
 }

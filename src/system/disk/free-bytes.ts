@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Bytes that this user may still write where the path is, or would be made. */
+/** Free bytes for this user on the file system of a path that need not exist. */
 export async function freeBytes(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(existingAncestor(path));
   return bavail * bsize;

@@ -57,7 +57,7 @@ describe('a file in place of a folder', () => {
     const store = directoryStore({ directory });
     const error = await failureOf(store.open());
     expect(error.code).toBe('DISK');
-    expect(error.message).toContain('a file stands where a folder must be');
+    expect(error.message).toContain('a file stands where a directory must be');
     await store[Symbol.asyncDispose]();
     expect(readFileSync(path, 'utf8')).toBe('mine');
   });
@@ -72,7 +72,9 @@ describe('a file in place of a folder', () => {
     await write(staged, content);
     writeFileSync(join(directory, 'sub'), '');
     const error = await failureOf(staged.commit(digestsOf(content)));
-    expect(error.message).toBe(`${join(directory, 'sub/model.bin')}: a file stands where a folder must be`);
+    expect(error.message).toBe(
+      `${join(directory, 'sub/model.bin')}: a file stands where a directory must be`,
+    );
     await staged[Symbol.asyncDispose]();
     rmSync(join(directory, 'sub'));
     const { holdings } = await store.survey([file], never);

@@ -151,7 +151,9 @@ describe('names and links', () => {
     mkdirSync(join(cache, FOLDER, 'refs'), { recursive: true });
     writeFileSync(join(cache, FOLDER, 'refs/gptq'), COMMIT_A);
     const store = hubCacheStore({ directory: cache, revision: revision(COMMIT_A, 'gptq/8bit') });
-    expect((await failureOf(store.refuseNames([model]))).message).toContain('a file stands where a folder');
+    expect((await failureOf(store.refuseNames([model]))).message).toContain(
+      'a file stands where a directory',
+    );
   });
 
   test.each(['../outside', '../../refs/main', '../../blobs/../../outside', '/etc/passwd'])(
