@@ -639,11 +639,11 @@ export function transportContract(
       test('before the answer is honoured too', async () => {
         fault({ kind: 'delay', ms: 500 });
         using job = new Job(await signed(), ASKED);
-        const withRunContext = bring(job);
+        const brought = bring(job);
         while (hub.log.count({ kind: 'cdn' }) === 0) await sleep(2);
         job.window.end = ASKED.start + 10;
         setup.transport.narrowed?.(job.window);
-        await withRunContext;
+        await brought;
         job.expectOnly(content, { start: ASKED.start, end: ASKED.start + 10 });
       });
     });
@@ -658,10 +658,10 @@ export function transportContract(
         fault(effect);
         using job = new Job(await signed(), ASKED);
         const controller = new AbortController();
-        const withRunContext = bring(job, controller.signal);
+        const brought = bring(job, controller.signal);
         const reason = new Error('stop');
         setTimeout(() => controller.abort(reason), 60);
-        await expect(withRunContext).rejects.toBe(reason);
+        await expect(brought).rejects.toBe(reason);
         const { size } = job.written;
         await sleep(30);
         expect(job.written.size).toBe(size);

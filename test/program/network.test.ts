@@ -124,10 +124,10 @@ describe('a proxy that never answers', () => {
     await using proxy = await silentTcp();
     await using workspace = await Workspace.open({ endpoint: 'https://hub.example' });
     const env = { https_proxy: `http://127.0.0.1:${proxy.port}` };
-    const withRunContext = workspace.start([...words, '--stall-timeout', '3000'], { env });
+    const program = workspace.start([...words, '--stall-timeout', '3000'], { env });
     await proxy.reached;
-    withRunContext.kill('SIGINT');
-    expect((await withRunContext.ended).exit).toBe(130);
+    program.kill('SIGINT');
+    expect((await program.ended).exit).toBe(130);
     const late = await workspace.run([...words, '--stall-timeout', '3000', '--timeout', '1'], { env });
     expect(late.exit).toBe(6);
     expect(late.stderr).toContain('the deadline of 1 s has passed');
