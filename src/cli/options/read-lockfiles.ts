@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import { repoPath } from '../../model/repo.ts';
 import { namesRevision } from '../../model/revision-id.ts';
 import type { Target } from '../../model/target.ts';
 import { hasQuantisation } from '../../operations/download/resolve-quantisation.ts';
 import { type Lockfile, readLocks } from '../../store/records/lockfile.ts';
-import { usage } from './parse-values.ts';
 import { pathOption } from './path-option.ts';
 import { type ParsedCommand, parseCommand } from './read-command.ts';
 import type { DownloadOptions } from './settings.ts';
