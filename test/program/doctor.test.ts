@@ -245,7 +245,7 @@ describe('the network', () => {
       'failed',
       7,
     ],
-    ['a slow line', [fault('cdn', { kind: 'slow', bytesPerSecond: 500_000 })], 'speed', 'warning', 0],
+    ['a slow line', [fault('cdn', { kind: 'slow', bytesPerSecond: 900_000 })], 'speed', 'warning', 0],
     ['another content', [fault('resolve-cache', { kind: 'flip', offset: 100 })], 'content', 'failed', 7],
   ];
   test.each(cases)('%s', async (_what, faults, name, state, exit) => {
