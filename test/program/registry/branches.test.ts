@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generated } from '../../support/hub/content/content.ts';
 import { mixtral, mixtralPage } from '../../support/registry/fixtures/mixtral.ts';
@@ -115,6 +116,16 @@ describe('the tags of mixtral', () => {
       expect.stringContaining('8x7b'),
     ]);
     expect(stdout).toMatch(/^one manifest, [0-9a-f]{12}: latest, 8x7b/m);
+  });
+
+  test('fit into 80 columns, as docs/registries.md shows them', async () => {
+    const { stdout } = await workspace.run(['branches', name()], { env: { COLUMNS: '80' } });
+    const lines = stdout.split('\n');
+    for (const line of lines.slice(1)) expect(line.length).toBeLessThanOrEqual(80);
+    const page = readFileSync(new URL('../../../docs/registries.md', import.meta.url), 'utf8');
+    const shown = /```text\n([\s\S]*?)\n```/.exec(page)?.[1]?.split('\n') ?? [];
+    expect(shown.length).toBeGreaterThan(8);
+    for (const line of shown) if (line !== '…') expect(lines).toContain(line);
   });
 
   test('one of them in full has its template, params and licence', async () => {
