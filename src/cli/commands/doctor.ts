@@ -7,6 +7,7 @@ import { type DiagnosticsInput, runDiagnostics } from '../../operations/doctor/d
 import { DEFAULTS } from '../../operations/options.ts';
 import { directoryName, revisionNameOf, targetOf } from '../../operations/target.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/tables/diagnosis.ts';
+import { endpointOf } from '../../source/naming.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import type { DownloadOptions } from '../options/settings.ts';
@@ -90,7 +91,11 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
   }
   const named = repo === undefined || target === undefined ? '.' : directoryName(target);
   return {
-    access: { ...transfer, retry: { ...transfer.retry, tries: TRIES } },
+    access: {
+      ...transfer,
+      endpoint: target === undefined ? endpoint : endpointOf(target.repo, endpoint),
+      retry: { ...transfer.retry, tries: TRIES },
+    },
     target: target && revisionNameOf(target),
     directory:
       options.localDir === undefined

@@ -44,15 +44,20 @@ interface Secured {
   readonly endsMs: number | undefined;
 }
 
-/** Requests the account of the token: the cheapest request that every hub answers, with or without a token. */
-export async function probeHub(
-  { endpoint, token }: SourceAccess,
+/** The account of the token: the cheapest request that every hub answers, with or without a token. */
+export const WHO_AM_I = '/api/whoami-v2';
+/** What every registry answers, with 401 or, as Ollama's, with 404. */
+export const IS_REGISTRY = '/v2/';
+
+/** Sends the endpoint one cheap request. The token goes to hubs only. */
+export async function probeEndpoint(
+  { endpoint, token, path }: SourceAccess & { readonly path: string },
   http: HttpClient,
   { clock }: Environment,
   signal: AbortSignal,
 ): Promise<Probe> {
-  const url = new URL(`${endpoint}/api/whoami-v2`);
-  const authorization = authorizeHub({ endpoint, token })(url);
+  const url = new URL(`${endpoint}${path}`);
+  const authorization = path === WHO_AM_I ? authorizeHub({ endpoint, token })(url) : undefined;
   const headers = { accept: 'application/json', ...(authorization === undefined ? {} : { authorization }) };
   const started = clock.monotonic();
   const response = await http.get({ url, headers, signal });
