@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { HttpClient, HttpClientOptions, HttpResponse } from '../../http/client.ts';
 import { Dialer } from '../../http/dialer.ts';
@@ -10,9 +9,9 @@ import { toFetchError } from '../../model/error.ts';
 import { formatRate } from '../../model/format.ts';
 import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
-import { onAbort } from '../../system/on-abort.ts';
 import type { Finding } from './check-runner.ts';
 import { type ExchangeTiming, observeTiming } from './exchange-timing.ts';
+import { lookUpAddresses } from './look-up.ts';
 import { type TimedBytes, timeLocation } from './read-location.ts';
 
 const MEBIBYTE = 2 ** 20;
@@ -99,15 +98,15 @@ export async function checkConnections(
   const length = Math.floor(Math.min(size, SEVERAL_BYTES) / SEVERAL);
   const http = openHttp();
   try {
-    const settled = await Promise.allSettled(
+    const results = await Promise.allSettled(
       Array.from({ length: SEVERAL }, (_, index) => {
         const range = { start: index * length, end: (index + 1) * length };
         return timeLocation({ http, clock, signal }, location, range, MAX_MS);
       }),
     );
     signal.throwIfAborted();
-    const timed = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = settled.flatMap((one) => (one.status === 'rejected' ? [toFetchError(one.reason)] : []));
+    const timed = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = results.flatMap((one) => (one.status === 'rejected' ? [toFetchError(one.reason)] : []));
     if (timed.length === 0) throw failed[0];
     const rate = rateOf(timed);
     const message = `${timed.length} of ${SEVERAL} connections bring ${formatRate(rate)} together`;
@@ -158,7 +157,7 @@ export async function checkAddresses(
     state: 'warning',
     message: `${works} of ${measured.length} addresses of ${host} send bytes`,
     details,
-    hint: 'Name servers hand out addresses in turn: runs that get a bad one are slow or fail. Report this to the operator of that host.',
+    hint: 'Name servers hand out addresses in turn: runs that meet a bad one are slow or fail. Tell the operator of that host.',
   };
 }
 
@@ -198,19 +197,11 @@ async function addressesOf(
 ): Promise<readonly string[]> {
   if (given !== undefined) return await given(host);
   if (isIP(host) !== 0) return [host];
-  let stop: () => void = () => {};
-  // A look-up cannot be cancelled: at an abort its result is ignored.
-  const ended = new Promise<never>((_resolve, reject) => {
-    stop = onAbort(signal, () => reject(signal.reason));
-  });
   try {
-    const found = await Promise.race([lookup(host, { all: true }), ended]);
-    return [...new Set(found.map(({ address }) => address))];
+    return await lookUpAddresses(host, signal);
   } catch (thrown) {
     signal.throwIfAborted();
     throw networkError(thrown as NodeJS.ErrnoException, url, false);
-  } finally {
-    stop();
   }
 }
 
