@@ -19,7 +19,7 @@ export interface SourceAccess {
   readonly endpoint: string;
   /** For the Hub. It goes to no registry. */
   readonly token: Credential | undefined;
-  /** For registries: the first that is for the registry, or for any, is used. Asked when a registry is opened. */
+  /** Logins for registries: the first that matches the registry, or has no registry, is used. Called when a registry is opened. */
   readonly logins?: (() => readonly RegistryLogin[]) | undefined;
   readonly retry: RetryPolicy;
   /** Milliseconds without a byte after which a connection for bytes of files is closed. */

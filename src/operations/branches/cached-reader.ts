@@ -29,7 +29,7 @@ export class CachedReader {
   readonly #listings = new Map<string, Promise<readonly RemoteFile[]>>();
   readonly #pieces = new Map<string, Promise<Uint8Array>>();
 
-  /** `scope` keeps the listings of different hubs apart. */
+  /** `scope` separates the cached listings of different hubs. */
   constructor(
     source: SourceThatCan<'read'>,
     cache: ResponseCache | undefined,

@@ -69,7 +69,7 @@ export interface CacheCheck extends CheckedContents {
   readonly found: CachedRepo;
 }
 
-/** Reads every content of these revisions once and compares it with the hash that it is named by. */
+/** Hashes every content of these revisions once and compares the hash with its name. */
 export async function verifyCached(
   cache: string,
   { found, revisions }: CachedTarget,

@@ -10,7 +10,7 @@ import type { CachePaths } from './cache-paths.ts';
 import { blobFile, snapshotEntry } from './snapshot-entry.ts';
 
 export interface CachedHoldingsOptions {
-  readonly places: CachePaths;
+  readonly paths: CachePaths;
   readonly commit: string;
   readonly parts: PartsDirectory;
   readonly manifest: Manifest | undefined;
@@ -47,8 +47,8 @@ export class CachedHoldings {
   }
 
   of(file: RemoteFile): Holding {
-    const { places, commit, parts } = this.#options;
-    const content = findContent(places, commit, file);
+    const { paths, commit, parts } = this.#options;
+    const content = findContent(paths, commit, file);
     const part = parts.held(file, this.#partNames);
     if (content === 'another') return { kind: 'different', part };
     if (content === undefined) return part.length > 0 ? { kind: 'part', part } : { kind: 'nothing' };
@@ -77,23 +77,23 @@ export class CachedHoldings {
 
 /** Looks under the name of the file, then among the blobs. `another` if the name is taken by another content. */
 export function findContent(
-  places: CachePaths,
+  paths: CachePaths,
   commit: string,
   { path, size, digest }: RemoteFile,
 ): Content | 'another' | undefined {
-  const named = localPath(places.snapshot(commit), path);
-  const entry = snapshotEntry(places, named);
+  const named = localPath(paths.snapshot(commit), path);
+  const entry = snapshotEntry(paths, named);
   const isBlob = entry.kind === 'blob' && entry.name === digest?.hex;
   const fits = (entry.kind === 'file' || entry.kind === 'blob') && Number(entry.found.size) === size;
   if (!isBlob && digest !== undefined) {
-    const blob = blobFile(places, digest.hex);
+    const blob = blobFile(paths, digest.hex);
     if (blob !== undefined && Number(blob.size) === size && !(fits && entry.kind === 'file')) {
-      const at = places.blob(digest.hex);
+      const at = paths.blob(digest.hex);
       return { path: at, name: `blobs/${digest.hex}`, stamp: stampOf(blob), named: false };
     }
   }
   if (!fits) return entry.kind === 'nothing' ? undefined : 'another';
   const name = entry.kind === 'blob' ? `blobs/${entry.name}` : `snapshots/${commit}/${path}`;
-  const at = entry.kind === 'blob' ? places.blob(entry.name) : named;
+  const at = entry.kind === 'blob' ? paths.blob(entry.name) : named;
   return { path: at, name, stamp: stampOf(entry.found), named: true };
 }

@@ -55,7 +55,7 @@ export interface HubCacheStoreOptions {
 export class HubCacheStore implements Store {
   readonly directory: string;
   readonly #options: HubCacheStoreOptions;
-  readonly #places: CachePaths;
+  readonly #paths: CachePaths;
   readonly #parts: PartsDirectory;
   readonly #directories = new CreatedDirectories();
   readonly #place: FinalPlace;
@@ -74,11 +74,11 @@ export class HubCacheStore implements Store {
   constructor(options: HubCacheStoreOptions) {
     const { cache, repo, revision, lock } = options;
     this.#options = options;
-    this.#places = new CachePaths(cache, repo);
-    this.directory = this.#places.snapshot(revision.id);
-    this.#parts = new PartsDirectory(this.#places.parts, revision, lock);
-    this.#place = new FinalPlace(this.#places.repo);
-    this.#records = new HashRecords(this.#places.state);
+    this.#paths = new CachePaths(cache, repo);
+    this.directory = this.#paths.snapshot(revision.id);
+    this.#parts = new PartsDirectory(this.#paths.parts, revision, lock);
+    this.#place = new FinalPlace(this.#paths.repo);
+    this.#records = new HashRecords(this.#paths.state);
     this.#flush = options.flush ?? new Flush();
   }
 
@@ -86,9 +86,9 @@ export class HubCacheStore implements Store {
     const { revision } = this.#options;
     this.#names = files.map((file) => file.path);
     // Names are compared with each other, so all at once. The disk may be slow, so its checks run in slices.
-    this.#refuse(() => cacheNameProblems(this.#places, revision, this.#names, this.#options));
+    this.#refuse(() => cacheNameProblems(this.#paths, revision, this.#names, this.#options));
     const look = (paths: readonly string[]): void =>
-      this.#refuse(() => cachePathConflicts(this.#places, revision, paths));
+      this.#refuse(() => cachePathConflicts(this.#paths, revision, paths));
     await inSlices(this.#names, look, signal);
   }
 
@@ -99,7 +99,7 @@ export class HubCacheStore implements Store {
 
   async open(signal?: AbortSignal): Promise<void> {
     this.#signal = signal;
-    const { blobs, refs, parts, lock, cache, state } = this.#places;
+    const { blobs, refs, parts, lock, cache, state } = this.#paths;
     const { note, platform, lock: context } = this.#options;
     await onDisk(cache, () => this.#directories.make(parts));
     this.#lock = await DirectoryLock.take(lock, context, { elsewhere: '--cache-dir', signal, note });
@@ -115,10 +115,10 @@ export class HubCacheStore implements Store {
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
     const { id: commit } = this.#options.revision;
     const found = new CachedHoldings({
-      places: this.#places,
+      paths: this.#paths,
       commit,
       parts: this.#parts,
-      manifest: readManifest(this.#places.manifest(commit)),
+      manifest: readManifest(this.#paths.manifest(commit)),
       records: this.#records,
     });
     const holdings = new Map<string, Holding>();
@@ -128,7 +128,7 @@ export class HubCacheStore implements Store {
     await inSlices(files, look, signal);
     for (const [path, sha256] of found.recognised) this.#known.set(path, sha256);
     this.#candidates = found.candidates;
-    return { holdings, freeBytes: await freeBytes(this.#places.repo).catch(() => undefined) };
+    return { holdings, freeBytes: await freeBytes(this.#paths.repo).catch(() => undefined) };
   }
 
   finalPath(file: RemoteFile): string {
@@ -136,7 +136,7 @@ export class HubCacheStore implements Store {
   }
 
   candidatePath(file: RemoteFile): string {
-    const content = findContent(this.#places, this.#options.revision.id, file);
+    const content = findContent(this.#paths, this.#options.revision.id, file);
     return typeof content === 'object' ? content.path : this.finalPath(file);
   }
 
@@ -145,7 +145,7 @@ export class HubCacheStore implements Store {
     const links = await this.#canLink();
     // Without links the snapshot holds the content itself.
     const final = ({ sha256 }: ContentDigests) =>
-      links ? this.#places.blob(file.digest?.hex ?? sha256) : name;
+      links ? this.#paths.blob(file.digest?.hex ?? sha256) : name;
     const { clock } = this.#options.lock;
     return await onDisk(file.path, async () => {
       const { identity, ...parts } = await this.#parts.take(file, this.#signal);
@@ -169,7 +169,7 @@ export class HubCacheStore implements Store {
   }
 
   async adopt(file: RemoteFile, digests: ContentDigests): Promise<void> {
-    const content = findContent(this.#places, this.#options.revision.id, file);
+    const content = findContent(this.#paths, this.#options.revision.id, file);
     const name = this.finalPath(file);
     let path = typeof content === 'object' ? content.path : name;
     const before = this.#candidates.get(file.path);
@@ -201,20 +201,20 @@ export class HubCacheStore implements Store {
     stamp: string | undefined,
   ): void {
     this.#known.set(name, digests.sha256);
-    if (stamp !== undefined) this.#records.add(contentName(this.#places, path), stamp, digests);
+    if (stamp !== undefined) this.#records.add(contentName(this.#paths, path), stamp, digests);
   }
 
   async publish({ revision, files, listing, complete }: Publication): Promise<void> {
     const contents = hashedEntries(files, (path) => this.#known.get(path));
     const { endpoint } = this.#options;
     const [flush, signal] = [this.#flush, this.#signal];
-    await onDisk(this.#places.repo, async () => {
+    await onDisk(this.#paths.repo, async () => {
       await lookOnceMore(contents, (path) => localPath(this.directory, path), signal);
       await this.#place.makeDurable(flush);
       const what = { revision, endpoint, contents, listing, complete };
-      await publishSnapshot(this.#places, what, flush, signal);
+      await publishSnapshot(this.#paths, what, flush, signal);
       await this.#records.tidy(flush);
-      for (const directory of [this.#places.state, this.#places.refs]) await flush.directory(directory);
+      for (const directory of [this.#paths.state, this.#paths.refs]) await flush.directory(directory);
     });
     // @huggingface/hub needs the directory of refs, even an empty one.
     this.#directories.keep();
@@ -228,19 +228,19 @@ export class HubCacheStore implements Store {
   }
 
   #canLink(): Promise<boolean> {
-    this.#links ??= this.#options.links ? canLink(this.#places.parts) : Promise.resolve(false);
+    this.#links ??= this.#options.links ? canLink(this.#paths.parts) : Promise.resolve(false);
     return this.#links;
   }
 
   /** Protects finished blobs from `hf cache prune`, which removes blobs without a ref. */
   #mark(): Promise<void> {
     const { id: commit } = this.#options.revision;
-    this.#marked ??= writeRef(this.#places, unfinishedRef(commit), commit);
+    this.#marked ??= writeRef(this.#paths, unfinishedRef(commit), commit);
     return this.#marked;
   }
 }
 
 /** Key of a content in our hash records: its path in the repository's directory, with `/`. */
-function contentName(places: CachePaths, path: string): string {
-  return relative(places.repo, path).split(sep).join('/');
+function contentName(paths: CachePaths, path: string): string {
+  return relative(paths.repo, path).split(sep).join('/');
 }

@@ -44,10 +44,10 @@ export class HubCache implements CentralCache {
 }
 
 /** Every content of these revisions, each once. */
-function cachedContents(places: CachePaths, revisions: readonly CachedRevision[]): CachedContents {
+function cachedContents(paths: CachePaths, revisions: readonly CachedRevision[]): CachedContents {
   const contents = new Map<string, CachedContent>();
   for (const { commit, files, path: snapshot } of revisions) {
-    const manifest = readManifest(places.manifest(commit));
+    const manifest = readManifest(paths.manifest(commit));
     const recorded = new Map(manifest?.files.map((entry) => [entry.path, entry.sha256]));
     for (const { path, size, blob } of files) {
       const name = blob === undefined ? `snapshots/${commit}/${path}` : `blobs/${blob}`;
@@ -57,7 +57,7 @@ function cachedContents(places: CachePaths, revisions: readonly CachedRevision[]
       const digest =
         (blob === undefined ? undefined : digestOfOid(blob)) ??
         (sha256 === undefined ? undefined : { algorithm: 'sha256', hex: sha256 });
-      const absolute = blob === undefined ? join(snapshot, ...path.split('/')) : places.blob(blob);
+      const absolute = blob === undefined ? join(snapshot, ...path.split('/')) : paths.blob(blob);
       contents.set(name, { name, path: absolute, size, digest: before?.digest ?? digest, used });
     }
   }

@@ -28,27 +28,27 @@ interface PublishedSnapshot {
 
 /** Writes the records of a snapshot. The ref comes last, so that a reader who finds the ref finds everything else. */
 export async function publishSnapshot(
-  places: CachePaths,
+  paths: CachePaths,
   publication: PublishedSnapshot,
   flush: Flush,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { revision, endpoint, listing, complete } = publication;
   const { id: commit, name } = revision;
-  await markCache(places.cache, ABOUT);
-  await ensureDirectory(dirname(places.manifest(commit)));
-  const earlier = readManifest(places.manifest(commit));
-  const directory = places.snapshot(commit);
+  await markCache(paths.cache, ABOUT);
+  await ensureDirectory(dirname(paths.manifest(commit)));
+  const earlier = readManifest(paths.manifest(commit));
+  const directory = paths.snapshot(commit);
   const change = { directory, earlier, revision, listing: listing.files, brought: publication.contents };
   const files = await currentEntries(change, signal);
-  await writeManifest(places.manifest(commit), { revision, endpoint, files }, flush);
-  await flush.directory(dirname(places.manifest(commit)));
+  await writeManifest(paths.manifest(commit), { revision, endpoint, files }, flush);
+  await flush.directory(dirname(paths.manifest(commit)));
   const tree = listing.complete ? treeListing(listing.files) : undefined;
-  if (tree !== undefined && regularFile(places.tree(commit)) === undefined) {
-    await ensureDirectory(dirname(places.tree(commit)));
-    await writeAtomically(places.tree(commit), tree, { temporary: join(places.parts, 'tree.new'), flush });
+  if (tree !== undefined && regularFile(paths.tree(commit)) === undefined) {
+    await ensureDirectory(dirname(paths.tree(commit)));
+    await writeAtomically(paths.tree(commit), tree, { temporary: join(paths.parts, 'tree.new'), flush });
   }
   if (!complete) return;
-  if (name !== commit) await writeRef(places, name, commit, flush);
-  await removeRef(places, unfinishedRef(commit));
+  if (name !== commit) await writeRef(paths, name, commit, flush);
+  await removeRef(paths, unfinishedRef(commit));
 }

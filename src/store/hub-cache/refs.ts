@@ -12,24 +12,24 @@ import type { CachePaths } from './cache-paths.ts';
  * before, or `hf cache` reports the repository as damaged.
  */
 export async function writeRef(
-  places: CachePaths,
+  paths: CachePaths,
   revision: string,
   commit: string,
   flush?: Flush,
 ): Promise<void> {
-  const path = places.ref(revision);
+  const path = paths.ref(revision);
   if (readRef(path) === commit) return;
   await ensureDirectory(dirname(path));
   // Not beside it, because every file below `refs` counts as a ref.
-  const temporary = join(places.parts, 'ref.new');
+  const temporary = join(paths.parts, 'ref.new');
   await writeAtomically(path, commit, flush === undefined ? { temporary } : { temporary, flush });
 }
 
 /** Removes a ref and the directories that become empty. */
-export async function removeRef(places: CachePaths, revision: string): Promise<void> {
-  const path = places.ref(revision);
+export async function removeRef(paths: CachePaths, revision: string): Promise<void> {
+  const path = paths.ref(revision);
   await removeIfThere(path);
-  await removeEmptyDirectories(dirname(path), places.refs);
+  await removeEmptyDirectories(dirname(path), paths.refs);
 }
 
 export function readRef(path: string): string | undefined {

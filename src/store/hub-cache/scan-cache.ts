@@ -26,17 +26,17 @@ export function scanCache(cache: string): CachedRepo[] {
   });
 }
 
-export function scanRepo(places: CachePaths, repo: RepoRef): CachedRepo {
-  const commits = names(places.snapshots).filter((name) => isDirectory(places.snapshot(name)));
-  const refs = readRefs(places);
-  const revisions = commits.map((commit) => scanSnapshot(places, commit, refs));
+export function scanRepo(paths: CachePaths, repo: RepoRef): CachedRepo {
+  const commits = names(paths.snapshots).filter((name) => isDirectory(paths.snapshot(name)));
+  const refs = readRefs(paths);
+  const revisions = commits.map((commit) => scanSnapshot(paths, commit, refs));
   const known = new Set(commits);
   return {
     repo,
-    path: places.repo,
+    path: paths.repo,
     revisions,
     bytes: bytesOf(revisions.flatMap(({ commit, files }) => files.map((file) => ({ commit, ...file })))),
-    partBytes: names(places.parts).reduce((sum, name) => sum + allocated(join(places.parts, name)), 0),
+    partBytes: names(paths.parts).reduce((sum, name) => sum + allocated(join(paths.parts, name)), 0),
     danglingRefs: [...refs].filter(([, commit]) => !known.has(commit)).map(([name]) => name),
   };
 }
@@ -50,13 +50,13 @@ function repoOf(directory: string): RepoRef | undefined {
   return repoDirectoryName(repo) === directory ? repo : undefined;
 }
 
-function scanSnapshot(places: CachePaths, commit: string, refs: ReadonlyMap<string, string>): CachedRevision {
-  const root = places.snapshot(commit);
+function scanSnapshot(paths: CachePaths, commit: string, refs: ReadonlyMap<string, string>): CachedRevision {
+  const root = paths.snapshot(commit);
   const files: CachedFile[] = [];
   const broken: string[] = [];
   for (const path of filesBelow(root)) {
     const name = relative(root, path).split(sep).join('/');
-    const entry = snapshotEntry(places, path);
+    const entry = snapshotEntry(paths, path);
     if (entry.kind === 'blob') files.push({ path: name, size: Number(entry.found.size), blob: entry.name });
     else if (entry.kind === 'file')
       files.push({ path: name, size: Number(entry.found.size), blob: undefined });
@@ -83,11 +83,11 @@ function bytesOf(files: readonly (CachedFile & { readonly commit?: string })[]):
 }
 
 /** The commit of every ref, by its name. */
-function readRefs(places: CachePaths): Map<string, string> {
+function readRefs(paths: CachePaths): Map<string, string> {
   const refs = new Map<string, string>();
-  for (const path of filesBelow(places.refs)) {
+  for (const path of filesBelow(paths.refs)) {
     const commit = readRef(path);
-    if (commit !== undefined) refs.set(relative(places.refs, path).split(sep).join('/'), commit);
+    if (commit !== undefined) refs.set(relative(paths.refs, path).split(sep).join('/'), commit);
   }
   return refs;
 }

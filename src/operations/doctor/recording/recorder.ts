@@ -25,11 +25,11 @@ export interface SocketExchange {
   rawHeaders: readonly string[];
   /** Received bytes of the body, before decoding. */
   length: number;
-  /** The body came to its end. */
+  /** The body was received completely. */
   complete: boolean;
   /** The text of a response that is not the content of a file. */
   text?: string;
-  /** Of the whole content of a small file. */
+  /** Digests of the whole content of a small file. */
   digests?: { readonly sha256: string; readonly git: string };
   error?: { readonly code: string | undefined; readonly message: string };
 }
