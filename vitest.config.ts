@@ -40,8 +40,6 @@ export default defineConfig({
     // Tests of the program wait most of their time: three files at once keep two cores busy.
     maxWorkers: Math.max(3, availableParallelism()),
     sequence: { sequencer: LongestFirst },
-    // Concurrent tests of one file wait for silence, each for its own.
-    maxConcurrency: 24,
     globalSetup: ['test/support/build-program.ts'],
     // A machine that does other work as well can break a bound on time once; what is wrong breaks it twice.
     retry: process.env['CI'] ? 1 : 0,
