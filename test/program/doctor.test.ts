@@ -298,7 +298,7 @@ describe('the network', () => {
     const run = await workspace.run(['doctor', REPO], { env: { HF_HUB_OFFLINE: '1' } });
     expect(run.exit).toBe(0);
     expect(run.stdout).toContain(', offline (HF_HUB_OFFLINE)\n');
-    expect(run.stdout).toContain('skipped  connection   offline: nobody is asked\n');
+    expect(run.stdout).toContain('skipped  connection   offline: no request is made\n');
     expect(hub.log.count()).toBe(0);
   });
 

@@ -105,12 +105,12 @@ function securityNotes(
   return [
     ...(network?.insecure === true
       ? [
-          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read and change all`,
+          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so others on the network can read and change everything`,
         ]
       : []),
     ...(open
       ? [
-          `the token from ${token.origin} goes to ${url.host} over plain http: whoever is on the way can read it`,
+          `the token from ${token.origin} goes to ${url.host} over plain http: others on the network can read it`,
         ]
       : []),
   ];

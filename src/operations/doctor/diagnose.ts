@@ -1,6 +1,6 @@
 import { arch, platform } from 'node:os';
 import type { HttpClientOptions } from '../../http/client.ts';
-import { CHECK_NAMES, type Check } from '../../model/diagnostic.ts';
+import { CHECK_NAMES, type Check, type CheckName } from '../../model/diagnostic.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { VERSION } from '../../model/version.ts';
@@ -10,7 +10,7 @@ import type { Environment } from '../../system/environment.ts';
 import { retrying } from '../../system/retry.ts';
 import { CheckRunner, type Finding } from './check-runner.ts';
 import { checkDisk } from './disk-checks.ts';
-import { type AskedFor, checkFiles, type FileCheckContext } from './file-checks.ts';
+import { checkFiles, type FileCheckContext, type RevisionRequest } from './file-checks.ts';
 import {
   checkCertificate,
   checkClock,
@@ -32,10 +32,10 @@ const ADDRESS_TIMEOUT_MS = 5000;
 
 /** What is to be looked at. */
 export interface DiagnosticsInput {
-  /** With two tries or so: a failure is to be seen, not waited out. */
+  /** With few retries: a failure is to be seen, not waited for. */
   readonly access: SourceAccess;
   /** Undefined to look at no repository. */
-  readonly asked: AskedFor | undefined;
+  readonly asked: RevisionRequest | undefined;
   /** Absolute path of where a download would go. */
   readonly directory: string;
   /** The version of Node, `22.11.0`. */
@@ -81,18 +81,37 @@ const OF_NETWORK = CHECK_NAMES.slice(CHECK_NAMES.indexOf('proxy'), CHECK_NAMES.i
 /** Returns the bytes of the revision, if it could be listed. */
 async function checkNetwork(
   runner: CheckRunner,
-  { access, asked, recorder }: DiagnosticsInput,
+  input: DiagnosticsInput,
   environment: Environment,
   emit: Emit,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const after = (name: (typeof CHECK_NAMES)[number]) => OF_NETWORK.slice(OF_NETWORK.indexOf(name) + 1);
+  const { access, asked } = input;
   if (access.offline) {
-    runner.skip(OF_NETWORK, 'offline: nobody is asked');
+    runner.skip(OF_NETWORK, 'offline: no request is made');
     return undefined;
   }
+  const context = openContext(runner, input, environment, emit, signal);
+  try {
+    if (!(await checkHub(runner, access, environment, context))) return undefined;
+    if (asked !== undefined) return await checkFiles(runner, asked, context);
+    runner.skip(OF_FILES, 'name a repository to look at: fetch doctor OWNER/NAME');
+    return undefined;
+  } finally {
+    context.http.close();
+  }
+}
+
+/** What all checks of the network share: clients that are recorded, and retries that are reported. */
+function openContext(
+  runner: CheckRunner,
+  { access, asked, recorder }: DiagnosticsInput,
+  environment: Environment,
+  emit: Emit,
+  signal: AbortSignal,
+): FileCheckContext {
   const { clock, random } = environment;
-  const isHub = sourceKind(asked?.repo.source) === DEFAULT_SOURCE;
+  const { endpoint, token, network, retry: policy } = access;
   const openClient: FileCheckContext['openHttp'] = (more = {}) => {
     // Of several addresses a dead one is common: each gets a short while.
     const hubTimeoutMs =
@@ -107,66 +126,59 @@ async function checkNetwork(
   };
   const http = openClient();
   // A kept connection that the server closed is retried at once; that says nothing about the network.
-  const onRetry = (message: string, delayMs: number) => {
+  const noteRetry = (message: string, delayMs: number) => {
     if (delayMs > 0) runner.noteRetry(message);
   };
-  const trying = <T>(work: () => Promise<T>): Promise<T> =>
-    retrying(work, {
-      policy: access.retry,
-      clock,
-      random,
-      signal,
-      onRetry: ({ message }, _attempt, delayMs) => onRetry(message, delayMs),
-    });
   const watched: Emit = (event) => {
-    if (event.type === 'retrying') onRetry(event.message, event.delayMs);
+    if (event.type === 'retrying') noteRetry(event.message, event.delayMs);
     emit(event);
   };
-  try {
-    await runner.look('proxy', () => checkProxy(access));
-    if (!(await runner.look('names', () => checkNames(access, signal)))) {
-      runner.skip(after('names'), 'the name of the host is not known');
-      return undefined;
-    }
-    let probe: Probe | undefined;
-    const answers = await runner.look('connection', async () => {
-      const question = isHub ? WHO_AM_I : IS_REGISTRY;
-      probe = await trying(() => probeHub({ ...access, question }, http, environment, signal));
-      return checkConnection(access, probe);
-    });
-    if (!answers || probe === undefined) {
-      runner.skip(after('connection'), 'the hub does not answer');
-      return undefined;
-    }
-    const answer = probe;
-    await runner.look('certificate', () => checkCertificate(access, answer, clock.now()));
-    await runner.look('clock', () => checkClock(answer));
-    if (isHub) {
-      await runner.look('token', () => checkToken(access.token, answer));
-      await runner.look('limits', () => checkLimits(answer, access.token));
-    } else {
-      runner.skip(['token', 'limits'], 'a registry says neither before it is asked for a model');
-    }
-    if (asked === undefined) {
-      runner.skip(OF_FILES, 'name a repository to look at: fetch doctor OWNER/NAME');
-      return undefined;
-    }
-    const openAgain = () => openSource(asked.repo, { access, environment, http, emit: watched });
-    const { endpoint, token, network } = access;
-    const context = {
-      http,
-      openHttp: openClient,
-      openSource: openAgain,
-      isHub,
-      endpoint,
-      token,
-      network,
-      clock,
-      signal,
-      trying,
-    };
-    return await checkFiles(runner, asked, context);
-  } finally {
-    http.close();
+  const onRetry = (error: Error, _attempt: number, delayMs: number) => noteRetry(error.message, delayMs);
+  return {
+    http,
+    openHttp: openClient,
+    openSource: (repo) => openSource(repo, { access, environment, http, emit: watched }),
+    isHub: sourceKind(asked?.repo.source) === DEFAULT_SOURCE,
+    endpoint,
+    token,
+    network,
+    clock,
+    signal,
+    trying: (work) => retrying(work, { policy, clock, random, signal, onRetry }),
+  };
+}
+
+/** From the proxy to the limits of the hub. False where looking further makes no sense. */
+async function checkHub(
+  runner: CheckRunner,
+  access: SourceAccess,
+  environment: Environment,
+  { http, signal, trying, isHub }: FileCheckContext,
+): Promise<boolean> {
+  const after = (name: CheckName) => OF_NETWORK.slice(OF_NETWORK.indexOf(name) + 1);
+  await runner.look('proxy', () => checkProxy(access));
+  if (!(await runner.look('names', () => checkNames(access, signal)))) {
+    runner.skip(after('names'), 'the name of the host is not known');
+    return false;
   }
+  let probe: Probe | undefined;
+  await runner.look('connection', async () => {
+    const question = isHub ? WHO_AM_I : IS_REGISTRY;
+    probe = await trying(() => probeHub({ ...access, question }, http, environment, signal));
+    return checkConnection(access, probe);
+  });
+  if (probe === undefined) {
+    runner.skip(after('connection'), 'the hub does not answer');
+    return false;
+  }
+  const answer = probe;
+  await runner.look('certificate', () => checkCertificate(access, answer, environment.clock.now()));
+  await runner.look('clock', () => checkClock(answer));
+  if (isHub) {
+    await runner.look('token', () => checkToken(access.token, answer));
+    await runner.look('limits', () => checkLimits(answer, access.token));
+  } else {
+    runner.skip(['token', 'limits'], 'a registry says neither before it is asked for a model');
+  }
+  return true;
 }

@@ -29,7 +29,7 @@ const MAX_CONTENT_BYTES = 4 * MEBIBYTE;
 const MEASURED = ['first-byte', 'speed', 'connections', 'addresses'] as const;
 
 /** A repository and one of its revisions, which may be a quantisation of `main` if it was written behind a colon. */
-export interface AskedFor {
+export interface RevisionRequest {
   readonly repo: RepoRef;
   readonly revision: string;
   readonly mayBeQuantisation: boolean;
@@ -38,7 +38,7 @@ export interface AskedFor {
 /** What the looks at files need. */
 export interface FileCheckContext extends ResolveCheckContext, SpeedCheckContext {
   /** A new source each time, so that nothing learned about the endpoint skips the request. */
-  readonly openSource: () => Source;
+  readonly openSource: (repo: RepoRef) => Source;
   /** False for a registry: then nothing is asked that only hubs understand. */
   readonly isHub: boolean;
   /** Carries out one request, and again if that may help. */
@@ -51,11 +51,11 @@ export interface FileCheckContext extends ResolveCheckContext, SpeedCheckContext
  */
 export async function checkFiles(
   runner: CheckRunner,
-  asked: AskedFor,
+  asked: RevisionRequest,
   context: FileCheckContext,
 ): Promise<number | undefined> {
   const { openSource, signal } = context;
-  const source = openSource();
+  const source = openSource(asked.repo);
   let revision: Revision | undefined;
   let files: readonly RemoteFile[] = [];
   const total = () => files.reduce((sum, file) => sum + file.size, 0);
@@ -140,7 +140,9 @@ async function checkLargest(
     return;
   }
   await runner.look('renewal', async () => {
-    const again = await trying(async () => requireHttp(await openSource().locate(revision, file, signal)));
+    const again = await trying(async () =>
+      requireHttp(await openSource(revision.repo).locate(revision, file, signal)),
+    );
     const second = await trying(() =>
       readLocation(http, { ...again, ranges: first!.location.ranges }, { range, file }, clock, signal),
     );
@@ -199,7 +201,9 @@ async function checkContent(
   }
   await runner.look('content', async () => {
     const range = { start: 0, end: file.size };
-    const location = await trying(async () => requireHttp(await openSource().locate(revision, file, signal)));
+    const location = await trying(async () =>
+      requireHttp(await openSource(revision.repo).locate(revision, file, signal)),
+    );
     const { bytes } = await trying(() => readLocation(http, location, { range, file }, clock, signal));
     const hash = new ContentHash(file.size, { git: file.digest?.algorithm === 'git-sha1' });
     hash.update(bytes);

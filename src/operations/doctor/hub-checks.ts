@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { readText } from '../../http/body.ts';
@@ -14,8 +13,8 @@ import { authorizeHub } from '../../source/hub/hub-api.ts';
 import type { SourceAccess } from '../../source/open-source.ts';
 import type { Credential } from '../../source/source.ts';
 import type { Environment } from '../../system/environment.ts';
-import { onAbort } from '../../system/on-abort.ts';
 import type { Finding } from './check-runner.ts';
+import { lookUpAddresses } from './look-up.ts';
 
 const DAY_MS = 86_400_000;
 /** Days before the end of a certificate at which to warn: servers renew theirs weeks before. */
@@ -64,7 +63,7 @@ export async function probeHub(
   const response = await http.get({ url, headers, signal });
   const [elapsedMs, arrivedMs] = [clock.monotonic() - started, clock.now()];
   const secured = securedBy(response.body.socket as Partial<TLSSocket> | null);
-  // What it says counts; how it is said may be too much or break off.
+  // A body that is too long or cut off does not matter: the status and the headers count.
   const text = await readText(response, MAX_ANSWER_BYTES, signal).catch(() => '');
   const { status, headers: answered } = response;
   return { status, headers: answered, text, elapsedMs, arrivedMs, secured };
@@ -91,8 +90,7 @@ export async function checkNames({ endpoint, network }: SourceAccess, signal: Ab
   const whose = proxy === undefined ? host : `the proxy ${host}`;
   if (isIP(host) !== 0) return { message: `${whose} is an address: no name to look up` };
   try {
-    const found = await Promise.race([lookup(host, { all: true }), ended(signal)]);
-    const addresses = found.map(({ address }) => address);
+    const addresses = await lookUpAddresses(host, signal);
     const more = addresses.length > 3 ? ` and ${addresses.length - 3} more` : '';
     return { message: `${whose} is ${addresses.slice(0, 3).join(', ')}${more}` };
   } catch (thrown) {
@@ -102,11 +100,6 @@ export async function checkNames({ endpoint, network }: SourceAccess, signal: Ab
       hint: `Check the spelling in ${proxy?.origin ?? 'the endpoint'}, and the name servers of this machine. Behind a company proxy, set HTTPS_PROXY.`,
     });
   }
-}
-
-/** A look-up cannot be taken back: it is left to itself. */
-function ended(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => onAbort(signal, () => reject(signal.reason)));
 }
 
 export function checkConnection({ endpoint }: SourceAccess, probe: Probe): Finding {
@@ -138,14 +131,14 @@ export function checkCertificate({ endpoint, network }: SourceAccess, probe: Pro
     if (isLoopback(url)) return { message: 'not needed: the endpoint is this machine' };
     return {
       state: 'warning',
-      message: 'the endpoint is http: whoever is on the way can read the token',
+      message: 'the endpoint is http: others on the network can read the token',
       hint: 'Use the https address of that hub if it has one.',
     };
   }
   if (network?.insecure === true) {
     return {
       state: 'warning',
-      message: `not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read the token and change files`,
+      message: `not checked: ${UNCHECKED_TLS} is set, so others on the network can read the token and change files`,
       hint: 'Unset it. If your own authority signs, name its certificate in NODE_EXTRA_CA_CERTS.',
     };
   }
@@ -157,7 +150,7 @@ export function checkCertificate({ endpoint, network }: SourceAccess, probe: Pro
   const until = endsMs === undefined ? '' : `, until ${new Date(endsMs).toISOString().slice(0, 10)}`;
   const message = `${protocol}, signed by ${issuer}${until}${beside}`;
   if (endsMs === undefined || endsMs - nowMs > CERTIFICATE_DAYS * DAY_MS) return { message };
-  return { state: 'warning', message, hint: 'It ends within days: tell whoever runs that hub.' };
+  return { state: 'warning', message, hint: 'It ends within days: tell the operator of that hub.' };
 }
 
 export function checkClock({ headers, arrivedMs }: Probe): Finding {
@@ -174,7 +167,7 @@ export function checkClock({ headers, arrivedMs }: Probe): Finding {
   };
 }
 
-/** Whose it is and from where; never what it is. */
+/** Says who owns the token and where it comes from, never the token itself. */
 export function checkToken(token: Credential | undefined, { status, text }: Probe): Finding {
   if (token === undefined) return { message: 'none: enough for public repositories' };
   const { origin } = token;

@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { HttpClient, HttpClientOptions, HttpResponse } from '../../http/client.ts';
 import { Dialer } from '../../http/dialer.ts';
@@ -10,8 +9,8 @@ import { toFetchError } from '../../model/error.ts';
 import { formatRate } from '../../model/format.ts';
 import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
-import { onAbort } from '../../system/on-abort.ts';
 import type { Finding } from './check-runner.ts';
+import { lookUpAddresses } from './look-up.ts';
 import { type Phases, watchPhases } from './phases.ts';
 import { type TimedBytes, timeLocation } from './read-location.ts';
 
@@ -24,7 +23,7 @@ const ADDRESS_BYTES = MEBIBYTE / 2;
 const MAX_ADDRESSES = 8;
 /** Longest measurement, in milliseconds. */
 const MAX_MS = 5000;
-/** Bytes per second of one connection below which it deserves a word. */
+/** Bytes per second of one connection below which it is worth a warning. */
 const SLOW = 1_000_000;
 /** Several connections that bring less than this part of what one brings, and few bytes per second, collapse. */
 const COLLAPSED = { part: 0.25, rate: 10_000_000 } as const;
@@ -99,15 +98,15 @@ export async function checkConnections(
   const length = Math.floor(Math.min(size, SEVERAL_BYTES) / SEVERAL);
   const http = openHttp();
   try {
-    const settled = await Promise.allSettled(
+    const results = await Promise.allSettled(
       Array.from({ length: SEVERAL }, (_, index) => {
         const range = { start: index * length, end: (index + 1) * length };
         return timeLocation(http, location, range, MAX_MS, clock, signal);
       }),
     );
     signal.throwIfAborted();
-    const timed = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = settled.flatMap((one) => (one.status === 'rejected' ? [toFetchError(one.reason)] : []));
+    const timed = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = results.flatMap((one) => (one.status === 'rejected' ? [toFetchError(one.reason)] : []));
     if (timed.length === 0) throw failed[0];
     const rate = rateOf(timed);
     const message = `${timed.length} of ${SEVERAL} connections bring ${formatRate(rate)} together`;
@@ -157,7 +156,7 @@ export async function checkAddresses(
     state: 'warning',
     message: `${works} of ${asked.length} addresses of ${host} send bytes`,
     details,
-    hint: 'Name servers hand out addresses in turn: runs that meet a bad one are slow or fail. Tell whoever runs that host.',
+    hint: 'Name servers hand out addresses in turn: runs that meet a bad one are slow or fail. Tell the operator of that host.',
   };
 }
 
@@ -193,19 +192,11 @@ async function addressesOf(
 ): Promise<readonly string[]> {
   if (given !== undefined) return await given(host);
   if (isIP(host) !== 0) return [host];
-  let stop: () => void = () => {};
-  // A look-up cannot be taken back: it is left to itself.
-  const ended = new Promise<never>((_resolve, reject) => {
-    stop = onAbort(signal, () => reject(signal.reason));
-  });
   try {
-    const found = await Promise.race([lookup(host, { all: true }), ended]);
-    return [...new Set(found.map(({ address }) => address))];
+    return await lookUpAddresses(host, signal);
   } catch (thrown) {
     signal.throwIfAborted();
     throw networkError(thrown as NodeJS.ErrnoException, url, false);
-  } finally {
-    stop();
   }
 }
 
