@@ -1,5 +1,5 @@
 import type { NetworkSettings, ProxyAddress } from '../http/network-settings.ts';
-import { FetchError } from '../model/error.ts';
+import { usage } from '../model/error.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -104,8 +104,4 @@ function readCertificates({ variables, readFile }: NetworkSources): string[] {
     for (const certificate of found) certificates.add(certificate);
   }
   return [...certificates];
-}
-
-function usage(message: string, hint: string): FetchError {
-  return new FetchError('USAGE', message, { hint });
 }

@@ -1,5 +1,5 @@
 import type { NetworkSettings } from '../http/network-settings.ts';
-import { FetchError } from '../model/error.ts';
+import { FetchError, usage } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
 import { HUB_HOST, HUB_HOSTS } from '../source/hub/web-address.ts';
@@ -10,6 +10,8 @@ import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
 import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
 import type { TransferSettings } from './download/execute-plan.ts';
+
+const SEE_DOCS = 'See docs/library.md.';
 
 /** Defaults, of the command line too. */
 export const DEFAULTS: Required<
@@ -91,7 +93,7 @@ function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
 export function transferSettings(options: TransferOptions): TransferSettings {
   const { connections = DEFAULTS.connections, transport = 'auto' } = options;
   if (!Number.isInteger(connections) || connections < 1 || connections > MAX_CONNECTIONS) {
-    throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`);
+    throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`, SEE_DOCS);
   }
   const bytesPerSecond = positive('bytesPerSecond', options.bytesPerSecond);
   return { ...hubAccess(options), connections, bytesPerSecond, transport };
@@ -128,9 +130,5 @@ function credentialOf(value: string): Credential | undefined {
 
 function positive(name: string, value: number | undefined): number | undefined {
   if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
-  throw usage(`${name} is a number greater than 0, not ${value}.`);
-}
-
-function usage(message: string, hint = 'See docs/library.md.'): FetchError {
-  return new FetchError('USAGE', message, { hint });
+  throw usage(`${name} is a number greater than 0, not ${value}.`, SEE_DOCS);
 }

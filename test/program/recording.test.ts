@@ -124,10 +124,10 @@ describe('the file', () => {
     await using workspace = await Workspace.open({ endpoint: hub.origin });
     hub.faults.add(always('tree', { kind: 'stall', at: 'before-head' }));
     try {
-      const withRunContext = workspace.start(['doctor', MISTRAL_GPTQ, '--record', 'r.json']);
-      await withRunContext.until('the listing', () => hub.log.count({ kind: 'tree' }) > 0);
-      withRunContext.kill('SIGINT');
-      expect((await withRunContext.ended).exit).toBe(130);
+      const program = workspace.start(['doctor', MISTRAL_GPTQ, '--record', 'r.json']);
+      await program.until('the listing', () => hub.log.count({ kind: 'tree' }) > 0);
+      program.kill('SIGINT');
+      expect((await program.ended).exit).toBe(130);
     } finally {
       hub.faults.clear();
     }

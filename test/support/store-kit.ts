@@ -99,11 +99,11 @@ export async function finishRun(
   contents: readonly (readonly [RemoteFile, Buffer])[],
   of: Revision = revision(),
 ): Promise<void> {
-  await using withRunContext = store;
-  await withRunContext.open();
-  for (const [file, content] of contents) await bring(withRunContext, file, content);
+  await using opened = store;
+  await opened.open();
+  for (const [file, content] of contents) await bring(opened, file, content);
   const files = contents.map(([file]) => file);
-  await withRunContext.publish(publication(of, files, files));
+  await opened.publish(publication(of, files, files));
 }
 
 /** What a store says that it has of one file. */

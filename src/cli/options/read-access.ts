@@ -105,13 +105,11 @@ function securityNotes(
   return [
     ...(network?.insecure === true
       ? [
-          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so others on the network can read and change everything`,
+          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so all traffic can be read and changed on the way`,
         ]
       : []),
     ...(open
-      ? [
-          `the token from ${token.origin} goes to ${url.host} over plain http: others on the network can read it`,
-        ]
+      ? [`the token from ${token.origin} goes to ${url.host} over plain http: it can be read on the way`]
       : []),
   ];
 }

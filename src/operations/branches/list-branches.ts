@@ -9,6 +9,7 @@ import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, pinnedRevision, type RepoRef, type Revision } from '../../model/repo.ts';
 import type { Target } from '../../model/target.ts';
+import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
 import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
 import { can, type ScanFinding, type Source, type SourceThatCan } from '../../source/source.ts';
 import { ResponseCache } from '../../store/records/response-cache.ts';
@@ -18,6 +19,7 @@ import { type HubOptions, hubAccess, type RunOptions } from '../options.ts';
 import { withRunContext } from '../run.ts';
 import { revisionNameOf, type TargetOptions, targetOf } from '../target.ts';
 import { CachedReader } from './cached-reader.ts';
+import { describeTagInFull, describeTags } from './describe-tags.ts';
 
 /** Which branches of which repository. With a revision, that one in full. */
 export interface ListBranchesOptions extends TargetOptions, HubOptions, RunOptions {
@@ -59,10 +61,11 @@ async function describeTarget(
   if (!can(source, 'branches') || !can(source, 'read')) throw notDescribed(repo);
   const cache = cacheDirectory === undefined ? undefined : new ResponseCache(cacheDirectory);
   const reader = new CachedReader(source, cache, access.endpoint, signal);
+  const isHub = sourceKind(repo.source) === DEFAULT_SOURCE;
   const table =
     revision === undefined
-      ? await describeAll(repo, source, reader, signal)
-      : await describeOne(target, source, reader, signal);
+      ? await (isHub ? describeAll : describeTags)(repo, source, reader, signal)
+      : await (isHub ? describeOne : describeTagInFull)(target, source, reader, signal);
   // Rows report what could not be read; an abort is not such a problem.
   signal.throwIfAborted();
   cache?.prune(run.environment.clock.now());

@@ -4,6 +4,7 @@ import { CHECK_NAMES, type Check } from '../../model/diagnostic.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { VERSION } from '../../model/version.ts';
+import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
 import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
 import { retrying } from '../../system/retry.ts';
 import type { RunContext } from '../../system/run-context.ts';
@@ -19,8 +20,10 @@ import {
   checkNames,
   checkProxy,
   checkToken,
+  IS_REGISTRY,
   type Probe,
-  probeHub,
+  probeEndpoint,
+  WHO_AM_I,
 } from './hub-checks.ts';
 import type { Recorder } from './recording/recorder.ts';
 
@@ -74,7 +77,7 @@ function checkProgram(node: string): Finding {
 const FILE_CHECKS = CHECK_NAMES.slice(CHECK_NAMES.indexOf('repository'), CHECK_NAMES.indexOf('directory'));
 const NETWORK_CHECKS = CHECK_NAMES.slice(CHECK_NAMES.indexOf('proxy'), CHECK_NAMES.indexOf('directory'));
 
-/** The network checks that follow a check. */
+/** The network checks behind a check that failed. */
 function after(name: (typeof CHECK_NAMES)[number]): readonly (typeof CHECK_NAMES)[number][] {
   return NETWORK_CHECKS.slice(NETWORK_CHECKS.indexOf(name) + 1);
 }
@@ -93,7 +96,8 @@ async function checkNetwork(
   const retry = retryWith(runner, access, run);
   const open = (more: ClientOptions = {}) => openClient(input, run, more);
   using http = open();
-  if (!(await checkEndpoint(runner, access, { http, retry, run }))) return undefined;
+  const isHub = sourceKind(target?.repo.source) === DEFAULT_SOURCE;
+  if (!(await checkEndpoint(runner, access, { http, isHub, retry, run }))) return undefined;
   if (target === undefined) {
     runner.skip(FILE_CHECKS, 'name a repository to look at: fetch doctor OWNER/NAME');
     return undefined;
@@ -107,6 +111,7 @@ async function checkNetwork(
     http,
     openHttp: open,
     openSource: () => openSource(target.repo, { access, run: { ...run, emit }, http }),
+    isHub,
     endpoint,
     token,
     network,
@@ -157,17 +162,17 @@ function retryWith(
     });
 }
 
-interface EndpointCheckContext {
+interface EndpointCheckContext extends Pick<FileCheckContext, 'isHub'> {
   readonly http: HttpClient;
   readonly retry: FileCheckContext['retry'];
   readonly run: RunContext;
 }
 
-/** Checks the connection to the endpoint, and the token. False if it does not answer. */
+/** Checks how the endpoint is reached, and what it says of us. False if it does not answer. */
 async function checkEndpoint(
   runner: CheckRunner,
   access: SourceAccess,
-  { http, retry, run }: EndpointCheckContext,
+  { http, isHub, retry, run }: EndpointCheckContext,
 ): Promise<boolean> {
   const { environment, signal } = run;
   await runner.check('proxy', () => checkProxy(access));
@@ -177,7 +182,8 @@ async function checkEndpoint(
   }
   let answer: Probe | undefined;
   const isReached = await runner.check('connection', async () => {
-    answer = await retry(() => probeHub(access, http, environment, signal));
+    const path = isHub ? WHO_AM_I : IS_REGISTRY;
+    answer = await retry(() => probeEndpoint({ ...access, path }, http, environment, signal));
     return checkConnection(access, answer);
   });
   if (!isReached || answer === undefined) {
@@ -187,7 +193,11 @@ async function checkEndpoint(
   const probe = answer;
   await runner.check('certificate', () => checkCertificate(access, probe, environment.clock.now()));
   await runner.check('clock', () => checkClock(probe));
-  await runner.check('token', () => checkToken(access.token, probe));
-  await runner.check('limits', () => checkLimits(probe, access.token));
+  if (isHub) {
+    await runner.check('token', () => checkToken(access.token, probe));
+    await runner.check('limits', () => checkLimits(probe, access.token));
+  } else {
+    runner.skip(['token', 'limits'], 'a registry says neither before it is asked for a model');
+  }
   return true;
 }

@@ -33,6 +33,8 @@ const MEASURED = ['first-byte', 'speed', 'connections', 'addresses'] as const;
 export interface FileCheckContext extends ResolveCheckContext, SpeedCheckContext {
   /** A new source each time, so that nothing learned about the endpoint skips the request. */
   readonly openSource: () => Source;
+  /** False for a registry: then no request is made that only hubs understand. */
+  readonly isHub: boolean;
   /** Runs one request, and retries it if that may help. */
   readonly retry: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -103,16 +105,31 @@ async function checkLargest(
       message: `${file.path} is at ${host}, by a signed address for ${formatCount(minutes, 'minute')}`,
     };
   });
-  await runner.measure('resolve', () => checkResolve(context, revision, file));
+  await checkAddress(runner, largest, context, location !== undefined);
   if (location === undefined) {
-    runner.skip(['binding', 'ranges', 'renewal', ...MEASURED], 'the hub does not say where the file is');
+    runner.skip(['ranges', 'renewal', ...MEASURED], 'the hub does not say where the file is');
     return;
   }
-  if (file.size < 2) runner.skip(['binding'], 'the largest file is too small to tell');
-  else await runner.measure('binding', () => checkBinding(context, revision, file));
   const answer = await checkRanges(runner, location, largest, context);
   if (answer !== undefined) await measureSpeed(runner, context, answer, file.size);
   else runner.skip(MEASURED, 'the file cannot be read');
+}
+
+/** What the hub answers at the address of the file, and whether that answer is bound to a range. */
+async function checkAddress(
+  runner: CheckRunner,
+  { revision, file }: LargestFile,
+  context: FileCheckContext,
+  isLocated: boolean,
+): Promise<void> {
+  if (!context.isHub) {
+    runner.skip(['resolve', 'binding'], 'a registry has no such address');
+    return;
+  }
+  await runner.measure('resolve', () => checkResolve(context, revision, file));
+  if (!isLocated) runner.skip(['binding'], 'the hub does not say where the file is');
+  else if (file.size < 2) runner.skip(['binding'], 'the largest file is too small to tell');
+  else await runner.measure('binding', () => checkBinding(context, revision, file));
 }
 
 /** Reads a range from the middle of the file, then the same at a second location. Undefined if it cannot be read. */
@@ -196,7 +213,11 @@ async function checkContent(
   context: FileCheckContext,
 ): Promise<void> {
   const { openSource, signal, retry } = context;
-  const fitting = files.filter((file) => file.digest !== undefined && file.size <= MAX_CONTENT_BYTES);
+  // The manifest of a registry is known already.
+  const fitting = files.filter(
+    ({ digest, size }) =>
+      digest !== undefined && size <= MAX_CONTENT_BYTES && `sha256:${digest.hex}` !== revision.id,
+  );
   const file = fitting.toSorted((left, right) => right.size - left.size)[0];
   if (file === undefined) {
     runner.skip(['content'], 'no file is small enough, and has a hash');

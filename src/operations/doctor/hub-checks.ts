@@ -44,15 +44,20 @@ interface Secured {
   readonly endsMs: number | undefined;
 }
 
-/** Requests the account of the token: the cheapest request that every hub answers, with or without a token. */
-export async function probeHub(
-  { endpoint, token }: SourceAccess,
+/** The account of the token: the cheapest request that every hub answers, with or without a token. */
+export const WHO_AM_I = '/api/whoami-v2';
+/** What every registry answers, with 401 or, as Ollama's, with 404. */
+export const IS_REGISTRY = '/v2/';
+
+/** Sends the endpoint one cheap request. The token goes to hubs only. */
+export async function probeEndpoint(
+  { endpoint, token, path }: SourceAccess & { readonly path: string },
   http: HttpClient,
   { clock }: Environment,
   signal: AbortSignal,
 ): Promise<Probe> {
-  const url = new URL(`${endpoint}/api/whoami-v2`);
-  const authorization = authorizeHub({ endpoint, token })(url);
+  const url = new URL(`${endpoint}${path}`);
+  const authorization = path === WHO_AM_I ? authorizeHub({ endpoint, token })(url) : undefined;
   const headers = { accept: 'application/json', ...(authorization === undefined ? {} : { authorization }) };
   const started = clock.monotonic();
   const response = await http.get({ url, headers, signal });
@@ -126,14 +131,14 @@ export function checkCertificate({ endpoint, network }: SourceAccess, probe: Pro
     if (isLoopback(url)) return { message: 'not needed: the endpoint is this machine' };
     return {
       state: 'warning',
-      message: 'the endpoint is http: others on the network can read the token',
+      message: 'the endpoint is plain http: the token can be read on the way',
       hint: 'Use the https address of that hub if it has one.',
     };
   }
   if (network?.insecure === true) {
     return {
       state: 'warning',
-      message: `not checked: ${UNCHECKED_TLS} is set, so others on the network can read the token and change files`,
+      message: `not checked: ${UNCHECKED_TLS} is set, so the token can be read and files can be changed on the way`,
       hint: 'Unset it. If your own authority signs, name its certificate in NODE_EXTRA_CA_CERTS.',
     };
   }
@@ -145,7 +150,11 @@ export function checkCertificate({ endpoint, network }: SourceAccess, probe: Pro
   const until = endsMs === undefined ? '' : `, until ${new Date(endsMs).toISOString().slice(0, 10)}`;
   const message = `${protocol}, signed by ${issuer}${until}${beside}`;
   if (endsMs === undefined || endsMs - nowMs > CERTIFICATE_DAYS * DAY_MS) return { message };
-  return { state: 'warning', message, hint: 'It ends within days: tell the operator of that hub.' };
+  return {
+    state: 'warning',
+    message,
+    hint: 'It expires within days: report this to the operator of the hub.',
+  };
 }
 
 export function checkClock({ headers, arrivedMs }: Probe): Finding {

@@ -98,15 +98,15 @@ export async function checkConnections(
   const length = Math.floor(Math.min(size, SEVERAL_BYTES) / SEVERAL);
   const http = openHttp();
   try {
-    const results = await Promise.allSettled(
+    const settled = await Promise.allSettled(
       Array.from({ length: SEVERAL }, (_, index) => {
         const range = { start: index * length, end: (index + 1) * length };
         return timeLocation({ http, clock, signal }, location, range, MAX_MS);
       }),
     );
     signal.throwIfAborted();
-    const timed = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = results.flatMap((one) => (one.status === 'rejected' ? [toFetchError(one.reason)] : []));
+    const timed = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = settled.flatMap((one) => (one.status === 'rejected' ? [toFetchError(one.reason)] : []));
     if (timed.length === 0) throw failed[0];
     const rate = rateOf(timed);
     const message = `${timed.length} of ${SEVERAL} connections bring ${formatRate(rate)} together`;
@@ -157,7 +157,7 @@ export async function checkAddresses(
     state: 'warning',
     message: `${works} of ${measured.length} addresses of ${host} send bytes`,
     details,
-    hint: 'Name servers hand out addresses in turn: runs that meet a bad one are slow or fail. Tell the operator of that host.',
+    hint: 'Name servers hand out addresses in turn: runs that get a bad one are slow or fail. Report this to the operator of that host.',
   };
 }
 

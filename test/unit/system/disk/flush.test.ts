@@ -88,16 +88,16 @@ const layouts: [string, Make, string][] = [
 
 /** A whole run; a checkpoint is given the time to end before more is written. */
 async function run(store: Store): Promise<void> {
-  await using withRunContext = store;
-  await withRunContext.open();
-  await bring(withRunContext, small, bytes(1000));
-  await using staged = await withRunContext.stage(file);
+  await using opened = store;
+  await opened.open();
+  await bring(opened, small, bytes(1000));
+  await using staged = await opened.stage(file);
   for (let at = 0; at < large.length; at += MIB) {
     await write(staged, large, at, at + MIB);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await staged.commit(digestsOf(large));
-  await withRunContext.publish(publication(revision(), [file, small], [file, small]));
+  await opened.publish(publication(revision(), [file, small], [file, small]));
 }
 
 describe.each(layouts)('%s whose disk loses writes', (_, make, parts) => {
