@@ -78,8 +78,8 @@ test('all is well: a line for each check', async () => {
     ok       repository   TheBloke/Mistral-7B-Instruct-v0.1-GPTQ, main at <commit>: 10 files, 9.44 MB
     ok       location     model.safetensors is at cdn.test, by a signed address for 60 minutes
     ok       resolve      HEAD 302 in <time>, GET 302 in <time>
-    ok       binding      bound to the range it was asked with (403: Auth failed: invalid range); downloads ask without one
-    ok       ranges       cdn.test sends exactly what is asked for (<time>)
+    ok       binding      bound to the range of its request (403: Auth failed: invalid range); downloads send none
+    ok       ranges       cdn.test sends exactly the range of the request (<time>)
     ok       renewal      located twice, the same 1.05 MB both times
     ok       first-byte   <time> on a new connection, <time> on a kept one, aws-us-east-1
     ok       speed        one connection brings <rate>
@@ -298,7 +298,7 @@ describe('the network', () => {
     const run = await workspace.run(['doctor', REPO], { env: { HF_HUB_OFFLINE: '1' } });
     expect(run.exit).toBe(0);
     expect(run.stdout).toContain(', offline (HF_HUB_OFFLINE)\n');
-    expect(run.stdout).toContain('skipped  connection   offline: nobody is asked\n');
+    expect(run.stdout).toContain('skipped  connection   offline: no request is made\n');
     expect(hub.log.count()).toBe(0);
   });
 

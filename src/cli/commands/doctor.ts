@@ -5,8 +5,9 @@ import type { Emit } from '../../model/event.ts';
 import { formatRate, printable } from '../../model/format.ts';
 import { type DiagnosticsInput, runDiagnostics } from '../../operations/doctor/diagnose.ts';
 import { DEFAULTS } from '../../operations/options.ts';
-import { directoryName, targetOf } from '../../operations/target.ts';
+import { directoryName, revisionNameOf, targetOf } from '../../operations/target.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/tables/diagnosis.ts';
+import { endpointOf } from '../../source/naming.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import type { DownloadOptions } from '../options/settings.ts';
@@ -52,13 +53,8 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
     };
     let checks: readonly Check[];
     try {
-      checks = await runDiagnostics(
-        { ...input, recorder },
-        processEnvironment(),
-        emit,
-        shutdown.signal,
-        onCheck,
-      );
+      const run = { environment: processEnvironment(), emit, signal: shutdown.signal };
+      checks = await runDiagnostics({ ...input, recorder }, run, onCheck);
     } finally {
       exit = shutdown.exit;
       contactedHosts.print(verbose);
@@ -95,15 +91,12 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
   }
   const named = repo === undefined || target === undefined ? '.' : directoryName(target);
   return {
-    access: { ...transfer, retry: { ...transfer.retry, tries: TRIES } },
-    asked:
-      target === undefined
-        ? undefined
-        : {
-            repo: target.repo,
-            revision: target.revision ?? 'main',
-            mayBeQuantisation: target.revisionOrigin === 'colon',
-          },
+    access: {
+      ...transfer,
+      endpoint: target === undefined ? endpoint : endpointOf(target.repo, endpoint),
+      retry: { ...transfer.retry, tries: TRIES },
+    },
+    target: target && revisionNameOf(target),
     directory:
       options.localDir === undefined
         ? resolve(settings.directory.value, named)

@@ -3,14 +3,14 @@ import { FetchError } from '../../model/error.ts';
 import type { Emit, TransferEvent } from '../../model/event.ts';
 import { repoPath } from '../../model/repo.ts';
 import { download, type PlanOutcome, plan } from '../../operations/download/download.ts';
-import { manifestPath } from '../../operations/download/records.ts';
-import type { DownloadOutcome } from '../../operations/download/run-download.ts';
-import { lockOfManifest } from '../../operations/lock.ts';
+import type { DownloadOutcome } from '../../operations/download/download-options.ts';
+import { lockOfDownload } from '../../operations/lock.ts';
 import { doneLine } from '../../report/progress/json-reporter.ts';
 import type { Reporter } from '../../report/progress/reporter.ts';
 import { interruptedSummary, runFacts, successSummary } from '../../report/progress/summary.ts';
 import { Tally } from '../../report/progress/tally.ts';
 import { renderPlanJson, renderPlanTable, renderPrunable } from '../../report/tables/plan-table.ts';
+import { openRecords } from '../../store/open-store.ts';
 import { localPath } from '../../store/paths/safe-path.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import type { Environment } from '../../system/environment.ts';
@@ -148,12 +148,9 @@ function closeReporter({ reporter, contactedHosts, options }: JobContext): void 
   contactedHosts.print(options.verbose);
 }
 
-function lockOf(
-  { plan: { files }, revision }: DownloadOutcome,
-  { request, target }: ParsedCommand,
-): Lockfile {
-  const paths = files.map(({ file }) => file.path);
-  return lockOfManifest(manifestPath({ ...request, repo: target.repo }, revision.id), paths);
+function lockOf(outcome: DownloadOutcome, { request, target }: ParsedCommand): Lockfile {
+  const records = openRecords({ ...request, repo: target.repo });
+  return lockOfDownload(outcome, request.endpoint, records.manifest(outcome.revision.id));
 }
 
 /** What is kept on disk; undefined where running the same command again would not resume anything. */

@@ -4,6 +4,7 @@ import type { Emit } from '../../model/event.ts';
 import { formatBytes, formatCount, printable } from '../../model/format.ts';
 import { repoPath } from '../../model/repo.ts';
 import { lockRevisions } from '../../operations/lock.ts';
+import { revisionNameOf } from '../../operations/target.ts';
 import { safeJson } from '../../report/progress/json-reporter.ts';
 import { parseTarget } from '../../source/naming.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
@@ -41,10 +42,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
       const target = parseTarget(text, { endpoint, revision: options.revision, repoType: settings.repoType });
       const selection = { path: target.path, include: options.include ?? [], exclude: options.exclude ?? [] };
       return {
-        repo: target.repo,
-        revision: target.revision ?? 'main',
-        mayBeQuantisation: target.revisionOrigin === 'colon',
-        quantisation: target.quantisation,
+        ...revisionNameOf(target),
         weights: settings.weights,
         selection,
       };
@@ -60,8 +58,8 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
     };
     for (const message of notes) emit({ type: 'note', message });
     try {
-      const environment = processEnvironment();
-      const locks = await lockRevisions(targets, transfer, environment, emit, shutdown.signal);
+      const run = { environment: processEnvironment(), emit, signal: shutdown.signal };
+      const locks = await lockRevisions(targets, transfer, run);
       reporter.close();
       contactedHosts.print(options.verbose);
       await writeLock(path, locks);
@@ -88,7 +86,7 @@ function renderLocksJson(path: string, locks: readonly Lockfile[]): string {
     v: 1,
     path,
     locks: locks.map(({ repo, revision, commit, files }) => ({
-      repo: { type: repo.type, id: repo.id },
+      repo: { type: repo.type, ...(repo.source === undefined ? {} : { source: repo.source }), id: repo.id },
       revision,
       commit,
       files: files.length,

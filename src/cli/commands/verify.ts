@@ -2,10 +2,9 @@ import { existsSync } from 'node:fs';
 import { FetchError, usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { CheckReport } from '../../model/verify-report.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { repair } from '../../operations/verify/repair.ts';
-import { requireManifest } from '../../operations/verify/run-verify.ts';
-import { verify } from '../../operations/verify/verify.ts';
+import { requireManifest, verify } from '../../operations/verify/verify.ts';
 import {
   checkSentence,
   countFindings,
@@ -106,7 +105,7 @@ async function executeVerify(
       reporter.emit(event);
     };
     const from = repairFrom(directory, access);
-    const fetchedBytes = await repair(directory, wrong, from, environment, emit, signal);
+    const fetchedBytes = await repair(directory, wrong, from, { environment, emit, signal });
     reporter.close();
     contactedHosts.print(options.verbose);
     // What was repaired has been hashed on arrival; the rest is as it was seen a moment ago.
@@ -147,7 +146,7 @@ function refuseContradictions({ repo, revision, repoType, repair: wanted }: Veri
 
 /** The manifest's endpoint unless the command line names one; without a token then, because the token was not meant for it. */
 function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
-  const { endpoint } = requireManifest(directory).manifest;
+  const { endpoint } = requireManifest(directory);
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
   return {
     ...transfer,

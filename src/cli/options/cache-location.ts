@@ -42,6 +42,26 @@ export function refuseWithCache({
   if (shard !== undefined) throw refused('--shard', 'Parts meet in a directory: use --local-dir.');
 }
 
+/** Throws USAGE for options that are about the Hub, where a registry is named. */
+export function refuseWithRegistry({
+  endpoint,
+  cache,
+  cacheDir,
+}: CacheOptions & { readonly endpoint?: string }): void {
+  const refused = (option: string, hint: string) =>
+    new FetchError('USAGE', `A model of a registry and ${option} do not go together.`, { hint });
+  if (endpoint !== undefined)
+    throw refused(
+      '--endpoint',
+      'The name of the model names its registry: ollama://HOST/NAMESPACE/NAME, oci://HOST/NAME.',
+    );
+  if (cache === true || cacheDir !== undefined)
+    throw refused(
+      cacheDir === undefined ? '--cache' : '--cache-dir',
+      'The central cache is for the Hub only: use --local-dir.',
+    );
+}
+
 /** `--cache-dir`, else where the Hub's own clients have their cache. Absolute. */
 export function cachePlace({ cacheDir }: CacheOptions): Setting<string> {
   if (cacheDir !== undefined) return { value: pathOption('--cache-dir', cacheDir), origin: '--cache-dir' };

@@ -1,14 +1,14 @@
 import { join, resolve } from 'node:path';
 import { proxyName } from '../../http/proxy.ts';
 import type { Target } from '../../model/target.ts';
-import type { DownloadOptions as LibraryOptions } from '../../operations/download/download.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { DownloadOptions as LibraryOptions } from '../../operations/download/download-options.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import type { RunOptions } from '../../operations/options.ts';
 import { directoryName, type TargetOptions } from '../../operations/target.ts';
-import { parseTarget } from '../../source/naming.ts';
+import { DEFAULT_SOURCE, parseTarget, sourceKind } from '../../source/naming.ts';
 import type { Credential } from '../../source/source.ts';
 import { hubCache } from '../../system/hub-environment.ts';
-import { chosenCache, linksAllowed, refuseWithCache } from './cache-location.ts';
+import { chosenCache, linksAllowed, refuseWithCache, refuseWithRegistry } from './cache-location.ts';
 import { readShard } from './parse-shard.ts';
 import { hubEnvironment, pathOption } from './path-option.ts';
 import { parseAccess } from './read-access.ts';
@@ -53,6 +53,7 @@ export function parseCommand(
     revision: options.revision,
     repoType: settings.repoType,
   });
+  if (sourceKind(target.repo.source) !== DEFAULT_SOURCE) refuseWithRegistry(options);
   const cache = chosenCache(options);
   if (cache !== undefined) refuseWithCache(options);
   const request: ParsedRequest = {
