@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Content } from '../hub/content/content.ts';
@@ -79,7 +78,7 @@ export class Storage implements AsyncDisposable {
         this.sentBytes += part.length;
         const rate = this.#options.rateOf(response);
         if (rate !== undefined) await sleep((part.length / rate) * 1000);
-        if (!response.write(part)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+        if (!response.write(part)) await drained(response);
       }
     }
     return response.end();
@@ -107,6 +106,19 @@ export class Storage implements AsyncDisposable {
     const hex = /\/([0-9a-f]{64})\/data$/.exec(path)?.[1] ?? '';
     return await this.send(request, response, `sha256:${hex}`);
   }
+}
+
+/** Until more can be written, or never again. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
 }
 
 function sign(path: string, query: string): string {
