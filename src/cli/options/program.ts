@@ -109,7 +109,7 @@ function addDownload(command: Command, actions: Actions): void {
     .optionsGroup(GROUPS.where)
     .option('--local-dir <dir>', 'directory (default: ./NAME for main, ./NAME_REV otherwise)')
     .option('--cache', 'into the central cache, where hf and transformers look')
-    .option('--cache-dir <dir>', 'the same, with the cache in this folder')
+    .option('--cache-dir <dir>', 'the same, with the cache in this directory')
     .option('--replace-repo', 'continue although the directory holds another repository')
     .option('--ignore-space', 'continue although there seems to be too little free space')
     .option('--prune', 'delete stale files: of an earlier run, and no longer in the revision')

@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import { isSameRepo, repoPath } from '../../model/repo.ts';
 import { namesRevision } from '../../model/revision-id.ts';
 import type { Target } from '../../model/target.ts';
 import { hasQuantisation } from '../../operations/download/resolve-quantisation.ts';
 import { defaultRevision } from '../../source/naming.ts';
 import { type Lockfile, listedFile, readLocks } from '../../store/records/lockfile.ts';
-import { usage } from './parse-values.ts';
 import { pathOption } from './path-option.ts';
 import { type ParsedCommand, parseCommand } from './read-command.ts';
 import type { DownloadOptions } from './settings.ts';

@@ -225,7 +225,7 @@ export class HubSource implements SourceWith<HubTraits> {
 
 function noCommit({ repo, id }: Revision): FetchError {
   return new FetchError('NOT_FOUND', `"${id}" is no commit of ${repoPath(repo)}: the Hub has 40 hex digits`, {
-    hint: 'It was written down for another source. Name a branch, a tag or a commit of the Hub with --revision.',
+    hint: 'Check the lockfile or manifest that names it, and write it anew.',
   });
 }
 

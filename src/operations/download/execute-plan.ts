@@ -1,54 +1,51 @@
 import { HashPool } from '../../hash/hash-pool.ts';
-import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { SourceAccess } from '../../source/open-source.ts';
 import type { Source } from '../../source/source.ts';
 import type { Store } from '../../store/store.ts';
-import type { Environment } from '../../system/environment.ts';
+import type { RunContext } from '../../system/run-context.ts';
 import { runPlan } from '../../transfer/execute-plan.ts';
 import { fitDescriptors } from '../../transfer/scheduling/descriptors.ts';
 import type { RunResult } from '../../transfer/transfer-result.ts';
 import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
 import { WorkerTransport } from '../../transfer/transport/worker/worker-transport.ts';
 
-/** How bytes of files are to be carried. */
+/** How bytes of files are transferred. */
 export interface TransferSettings extends SourceAccess {
   /** Upper bound of connections that carry file bytes. */
   readonly connections: number;
   /** Bytes per second, all connections together; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   readonly transport: TransportChoice;
-}
-
-/** Who takes part in carrying out a plan. */
-export interface ExecuteContext {
-  readonly workers: WorkerThreads;
-  readonly source: Source;
-  readonly store: Store;
-  readonly environment: Environment;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
-  /** Given a function that says what every connection is at. */
+  /** Called once, when the transfer starts, with a function that describes what every connection is doing. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
 }
 
-/** The threads of a run. They start when they are needed, or when it is known that they will be. */
+/** With what a plan is carried out. */
+export interface ExecuteContext {
+  readonly run: RunContext;
+  readonly source: Source;
+  readonly store: Store;
+  readonly workers: WorkerThreads;
+}
+
+/** The threads of a run. They start with the first work, or at `warmUp`. */
 export class WorkerThreads implements AsyncDisposable {
   readonly hasher: HashPool;
   readonly transport: WorkerTransport;
 
-  constructor(settings: TransferSettings, environment: Environment, emit: Emit) {
-    this.hasher = new HashPool(environment.processors);
-    this.transport = openTransport(settings, environment, emit);
+  constructor(settings: TransferSettings, run: RunContext) {
+    this.hasher = new HashPool(run.environment.processors);
+    this.transport = openTransport(settings, run);
   }
 
-  /** Starts a thread (a tenth of a second) while the hub resolves. */
+  /** Starts an I/O thread (a tenth of a second) before it is needed. */
   warmUp(): void {
     this.transport.warmUp();
   }
 
-  /** These files will be fetched. */
+  /** Starts hash threads for files that will be fetched. */
   expect(files: readonly RemoteFile[]): void {
     for (const { size } of files) this.hasher.expect(size);
   }
@@ -62,8 +59,9 @@ export class WorkerThreads implements AsyncDisposable {
 export async function executePlan(
   plan: Plan,
   settings: TransferSettings,
-  { workers, source, store, environment, emit, signal, onStatus }: ExecuteContext,
+  { run, source, store, workers }: ExecuteContext,
 ): Promise<RunResult> {
+  const { environment, emit, signal } = run;
   const { connections, waitingFiles } = fitDescriptors(environment.freeDescriptors?.(), settings.connections);
   if (connections < settings.connections) {
     const message = `open files are limited: ${connections} connections instead of ${settings.connections}`;
@@ -84,11 +82,11 @@ export async function executePlan(
     random: environment.random,
     emit,
     signal,
-    onStatus,
+    onStatus: settings.onStatus,
   });
 }
 
-function openTransport(settings: TransferSettings, environment: Environment, emit: Emit): WorkerTransport {
+function openTransport(settings: TransferSettings, { environment, emit }: RunContext): WorkerTransport {
   const { stallTimeoutMs, transport: choice, bytesPerSecond, network } = settings;
   const { userAgent, processors } = environment;
   return new WorkerTransport({
@@ -98,19 +96,19 @@ function openTransport(settings: TransferSettings, environment: Environment, emi
     bytesPerSecond,
     network,
     onContact: (contact) => emit({ type: 'contact', ...contact }),
-    // Two threads could not share one limit. Where the hash has the only other processor, a second one would
-    // only compete: both wait for the same lock of the file.
+    // Two threads cannot share one rate limit. On two processors the hash needs the other one: a second I/O thread would
+    // only wait for the same lock of the file.
     maxThreads: processors > 2 && bytesPerSecond === undefined ? 2 : 1,
     trace: (message) => emit({ type: 'trace', message }),
   });
 }
 
-/** What one connection can be expected to bring in a second. */
+/** Expected bytes per second of one connection. */
 const BYTES_PER_CONNECTION = 4_000_000;
 
 /**
- * Under a limit, a few connections are enough; of each the system takes in some megabytes that nobody has
- * asked it for yet.
+ * Under a rate limit a few connections are enough, and each costs some megabytes that the system receives ahead of the
+ * limit.
  */
 function largeConnections({ connections, bytesPerSecond }: TransferSettings): number {
   if (bytesPerSecond === undefined) return connections;
