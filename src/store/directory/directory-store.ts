@@ -242,8 +242,9 @@ export class DirectoryStore implements Store {
   /** `recordedMs` is a time at which the file was known to be right. */
   async #recordForHub(file: RemoteFile, recordedMs: number): Promise<void> {
     const { path, digest } = file;
-    if (digest === undefined) return;
-    const { id: commit } = this.#options.revision;
+    const { repo, id: commit } = this.#options.revision;
+    // The Hub's own clients know nothing of other sources.
+    if (digest === undefined || (repo.source !== undefined && repo.source !== 'hub')) return;
     await onDisk(this.finalPath(file), () => {
       return writeHubMetadata(this.directory, path, { commit, etag: digest.hex, recordedMs });
     });
