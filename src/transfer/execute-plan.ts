@@ -10,7 +10,6 @@ import { FileTransfer, nobodyWorks } from './file-transfer.ts';
 import { connectionLines } from './scheduling/connection-lines.ts';
 import { DescriptorGuard, isDescriptorShortage } from './scheduling/descriptors.ts';
 import { LocationPrefetcher } from './scheduling/location-prefetcher.ts';
-import { MIN_RANGE_BYTES, rangeSize } from './scheduling/range-size.ts';
 import { Schedule } from './scheduling/schedule.ts';
 import type { Segment } from './scheduling/segment.ts';
 import { SegmentDownloader } from './segment-downloader.ts';
@@ -66,12 +65,7 @@ class PlanRun {
     this.#plan = plan;
     this.#context = context;
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
-    const cut = (bytes: number) => rangeSize(bytes, connections);
-    this.#schedule = new Schedule({
-      rangeSize: cut,
-      smallestRange: MIN_RANGE_BYTES,
-      connections: connections,
-    });
+    this.#schedule = new Schedule({ connections });
     this.#room = new DescriptorGuard(connections);
     const hostOf = (file: number) => this.#files[file]?.host;
     this.#steering = new Steering(context, this.#schedule, this.#signals, this.#wakeup, hostOf);

@@ -68,8 +68,7 @@ export class Steering {
 
   #observe(now: number): void {
     this.#observedAt = now;
-    const schedule = this.#schedule;
-    const change = this.#budget.observe(now, this.#bytes, schedule.delivering, schedule.largeConnections);
+    const change = this.#budget.observe(now, this.#bytes, this.#schedule.traffic(now));
     if (change === undefined) return;
     const { from, to, drop, insteadOf } = change;
     const { emit } = this.#context;

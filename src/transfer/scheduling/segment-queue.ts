@@ -1,5 +1,15 @@
+const MIB = 1024 * 1024;
+/** What a cut would leave goes along if it is less than this part of what is taken. */
+const WORTH_LEAVING = 0.25;
+
+interface Waiting {
+  readonly file: number;
+  position: number;
+  end: number;
+}
+
 /** First in, first out; returned segments go first. Every operation is cheap at any length. */
-export class SegmentQueue<TrackedSegment extends { readonly file: number; position: number; end: number }> {
+export class SegmentQueue<TrackedSegment extends Waiting> {
   #waiting: TrackedSegment[] = [];
   #head = 0;
   readonly #returned: TrackedSegment[] = [];
@@ -37,6 +47,24 @@ export class SegmentQueue<TrackedSegment extends { readonly file: number; positi
     return work;
   }
 
+  /**
+   * Takes about so many bytes from the front of what is next, up to a block of the journal. `cut` makes the part
+   * that is taken.
+   */
+  takePart(
+    bytes: number,
+    cut: (next: TrackedSegment, end: number) => TrackedSegment,
+  ): TrackedSegment | undefined {
+    const next = this.at(0);
+    if (next === undefined) return undefined;
+    const end = Math.ceil((next.position + bytes) / MIB) * MIB;
+    if (next.end - end < WORTH_LEAVING * bytes) return this.take();
+    const part = cut(next, end);
+    this.#bytes -= end - next.position;
+    next.position = end;
+    return part;
+  }
+
   #next(): TrackedSegment | undefined {
     const returned = this.#returned.pop();
     if (returned !== undefined) return returned;
@@ -48,16 +76,6 @@ export class SegmentQueue<TrackedSegment extends { readonly file: number; positi
       this.#head = 0;
     }
     return work;
-  }
-
-  /** Extends a taken segment by those that follow it in its file, up to `bytes`. */
-  lengthen(work: TrackedSegment, bytes: number): void {
-    while (work.end - work.position < bytes) {
-      const next = this.at(0);
-      if (next?.file !== work.file || next.position !== work.end) return;
-      work.end = next.end;
-      this.take();
-    }
   }
 
   remove(file: number): void {
