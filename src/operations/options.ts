@@ -14,7 +14,7 @@ import type { TransferSettings } from './download/execute.ts';
 export const DEFAULTS: Defaults = {
   endpoint: DEFAULT_ENDPOINT,
   /** An upper bound: how many are really used follows from what they bring. */
-  connections: 32,
+  connections: 64,
   retry: DEFAULT_RETRY_POLICY,
   stallTimeoutMs: 30_000,
 };
