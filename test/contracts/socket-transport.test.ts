@@ -44,8 +44,10 @@ transportContract(
   { oddAnswer: (error) => error instanceof UnsupportedResponse },
 );
 
-transportContract('ChoosingTransport, strict first,', (wishes) => choosing(wishes, true), {
-  requestsPerSurprise: 2,
-});
-
-transportContract('ChoosingTransport', (wishes) => choosing(wishes, false), { firstBytes: 256 * 1024 });
+for (const trustAll of [true, false]) {
+  transportContract(
+    `AdaptiveTransport, ${trustAll ? 'without' : 'with'} patience,`,
+    (wishes) => choosing(wishes, trustAll),
+    { requestsPerSurprise: 2 },
+  );
+}

@@ -39,10 +39,6 @@ for (const choice of ['core', 'raw', 'auto'] as const) {
       await started(transport);
       return { transport, [Symbol.dispose]: () => void transport[Symbol.asyncDispose]() };
     },
-    {
-      requestsPerSurprise: choice === 'raw' ? 2 : 1,
-      hearsLate: true,
-      ...(choice === 'auto' ? { firstBytes: 256 * 1024 } : {}),
-    },
+    { requestsPerSurprise: choice === 'core' ? 1 : 2, hearsLate: true },
   );
 }
