@@ -44,7 +44,7 @@ interface SourceBase {
   list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
   /**
    * Makes one attempt. The location is valid now and may expire. With `range` it may be good for that range only;
-   * without it, for any.
+   * without it, for any. The size of the file is NaN while it is not known.
    */
   locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location>;
 }

@@ -9,6 +9,7 @@ import { FileFinalizer } from './file-finalizer.ts';
 import { FileTransfer, nobodyWorks } from './file-transfer.ts';
 import { connectionLines } from './scheduling/connection-lines.ts';
 import { DescriptorGuard, isDescriptorShortage } from './scheduling/descriptors.ts';
+import { LinkEstimate } from './scheduling/link-estimate.ts';
 import { LocationPrefetcher } from './scheduling/location-prefetcher.ts';
 import { Schedule } from './scheduling/schedule.ts';
 import type { Segment } from './scheduling/segment.ts';
@@ -60,12 +61,12 @@ class PlanRun {
   #wroteAt = 0;
 
   constructor(plan: Plan, context: RunContext) {
-    const { connections } = context;
+    const { connections, hubWaitMs } = context;
     this.#wakeup = new Notifier(context.clock);
     this.#plan = plan;
     this.#context = context;
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
-    this.#schedule = new Schedule({ connections });
+    this.#schedule = new Schedule({ connections, sizing: new LinkEstimate(hubWaitMs) });
     this.#room = new DescriptorGuard(connections);
     const hostOf = (file: number) => this.#files[file]?.host;
     this.#steering = new Steering(context, this.#schedule, this.#signals, this.#wakeup, hostOf);

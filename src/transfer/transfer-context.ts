@@ -8,7 +8,7 @@ import type { Transport } from './transport/transport.ts';
 
 /** What carrying out a plan needs from the world. */
 export interface RunContext {
-  readonly source: Source;
+  readonly source: Pick<Source, 'locate'>;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;
@@ -18,6 +18,8 @@ export interface RunContext {
   readonly waitingFiles: number;
   /** How many of them large files may have. */
   readonly largeConnections: number;
+  /** Milliseconds that the source took for an answer; undefined if it was not asked. */
+  readonly hubWaitMs?: number | undefined;
   /** Bytes per second that the user allows; undefined for all there are. */
   readonly bytesPerSecond: number | undefined;
   readonly retry: RetryPolicy;

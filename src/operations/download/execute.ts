@@ -24,11 +24,13 @@ export interface TransferSettings extends SourceAccess {
 /** Who takes part in carrying out a plan. */
 export interface ExecuteContext {
   readonly workers: WorkerThreads;
-  readonly source: Source;
+  readonly source: Pick<Source, 'locate'>;
   readonly store: Store;
   readonly environment: Environment;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** Milliseconds that the source took for an answer; undefined if it was not asked. */
+  readonly hubWaitMs?: number | undefined;
   /** Given a function that says what every connection is at. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
 }
@@ -62,7 +64,7 @@ export class WorkerThreads implements AsyncDisposable {
 export async function executePlan(
   plan: Plan,
   settings: TransferSettings,
-  { workers, source, store, environment, emit, signal, onStatus }: ExecuteContext,
+  { workers, source, store, environment, emit, signal, hubWaitMs, onStatus }: ExecuteContext,
 ): Promise<RunResult> {
   const { connections, waitingFiles } = fitDescriptors(environment.freeDescriptors?.(), settings.connections);
   if (connections < settings.connections) {
@@ -77,6 +79,7 @@ export async function executePlan(
     connections,
     waitingFiles,
     largeConnections: Math.min(connections, largeConnections(settings)),
+    hubWaitMs,
     bytesPerSecond: settings.bytesPerSecond,
     // The hub was reached, so an unreachable storage host is retried as often as other failures.
     retry: { ...settings.retry, unreachedTries: settings.retry.tries },

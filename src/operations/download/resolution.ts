@@ -57,6 +57,8 @@ export function choose(
 
 interface ResolveContext {
   readonly source: Source;
+  /** Called as soon as the revision is known, before it is listed. */
+  readonly onPinned?: ((revision: Revision) => void) | undefined;
   readonly emit: Emit;
   readonly signal: AbortSignal;
 }
@@ -64,7 +66,7 @@ interface ResolveContext {
 /** The usual way: the hub says where the branch is, and lists it. */
 export async function resolveFromHub(
   asked: Asked,
-  { source, emit, signal }: ResolveContext,
+  { source, emit, signal, onPinned }: ResolveContext,
 ): Promise<Resolution> {
   const { repo, mayBeQuantisation = false } = asked;
   const { revision, quantisation } = await pickRevision(
@@ -74,6 +76,7 @@ export async function resolveFromHub(
     signal,
   );
   emit({ type: 'resolved', asked: repo, revision });
+  onPinned?.(revision);
   const files = await collectListing(source, revision, emit, signal);
   let selected: readonly RemoteFile[];
   try {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { Plan } from '../../model/plan.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { type Shard, shardOf } from '../../plan/shard.ts';
@@ -19,6 +20,7 @@ import { type CacheChoice, openStore } from '../open-store.ts';
 import { claimDirectory, refuseForeign } from './directory-owner.ts';
 import { executePlan, type TransferSettings, WorkerThreads } from './execute.ts';
 import { publish, someFailed } from './finish-download.ts';
+import { LocateAhead } from './locate-ahead.ts';
 import { openUnlessComplete } from './open-unless-complete.ts';
 import { copyFirst, planCopies, type Wanted } from './plan-with-reuse.ts';
 import { findStaleFiles, prune, type StaleFiles } from './prune.ts';
@@ -32,6 +34,9 @@ import {
   resolveFromLockfile,
 } from './resolution.ts';
 import { noteDuplicates, ScanAdvice } from './weights-notes.ts';
+
+/** A name that means one file: with an extension, and no pattern. */
+const FILE_NAME = /^[\w-][\w.-]*(\/[\w-][\w.-]*)*\.\w+$/;
 
 /** What to download, where from, where to, and how hard to try. */
 export interface DownloadRequest extends TransferSettings, Asked {
@@ -88,11 +93,18 @@ export async function download(
   const http = openHttp(request, environment, emit);
   try {
     const countsAsDownload = !request.dryRun;
-    const source = openSource(request.repo, { access: request, environment, http, emit, countsAsDownload });
+    const openWith = (told: Emit) =>
+      openSource(request.repo, { access: request, environment, http, emit: told, countsAsDownload });
+    const source = openWith(emit);
     await using workers = new WorkerThreads(request, environment, emit);
     const isFresh = isFreshTarget(request);
     if (isFresh) workers.warmUp();
-    const aim = await resolveTarget(request, { source, emit, signal });
+    const began = environment.clock.monotonic();
+    const ahead = new LocateAhead(source, { openAside: openWith, emit, signal });
+    const onPinned = isFresh ? (pinned: Revision) => ahead.expect(pinned, named(request)) : undefined;
+    const aim = await resolveTarget(request, { source, emit, signal, onPinned });
+    // For two answers: the commit, and the listing.
+    const hubWaitMs = isAsked(request) ? (environment.clock.monotonic() - began) / 2 : undefined;
     const { revision } = aim;
     refuseForeign(request, revision, aim.selected);
     const selected = request.shard === undefined ? aim.selected : shardOf(aim.selected, request.shard);
@@ -124,7 +136,7 @@ export async function download(
       claim.emit(event);
       emit(event);
     };
-    const context = { workers, source, store, environment, emit: told, signal, onStatus };
+    const context = { workers, source: ahead, store, environment, emit: told, signal, hubWaitMs, onStatus };
     const { fetchedBytes, failures } = await executePlan(plan, request, context);
     const inCache = request.cache !== undefined;
     const left = inCache ? [] : filesLeftBehind(directory, revision, listing.files);
@@ -162,9 +174,21 @@ function isFreshTarget({ directory, dryRun, offline }: DownloadRequest): boolean
   return !dryRun && !offline && !existsSync(directory);
 }
 
+/** Files that will be fetched if the revision has them. */
+function named({ selection }: DownloadRequest): readonly Pick<RemoteFile, 'path' | 'size'>[] {
+  const { names = [], path } = selection;
+  const paths = path === undefined ? names : [...names, path.path];
+  return paths.filter((name) => FILE_NAME.test(name)).map((name) => ({ path: name, size: Number.NaN }));
+}
+
+/** Whether the hub says what the revision is and has. */
+function isAsked({ lock, offline }: DownloadRequest): boolean {
+  return lock === undefined && !offline;
+}
+
 async function resolveTarget(
   request: DownloadRequest,
-  inquiry: { source: Source; emit: Emit; signal: AbortSignal },
+  inquiry: Parameters<typeof resolveFromHub>[1],
 ): Promise<Resolution> {
   const { lock, offline, prune: mustList = false } = request;
   if (lock !== undefined) {
