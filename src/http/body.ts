@@ -10,17 +10,24 @@ export async function readText(response: HttpResponse, limit: number, signal: Ab
 
 /** The first bytes of a body as text, at most `limit` of them; empty if they cannot be read. */
 export async function readStart(response: HttpResponse, limit: number, signal: AbortSignal): Promise<string> {
-  const bytes = await readBody(response, limit, signal, 'cut').catch(() => undefined);
+  const bytes = await readBody(response, limit, signal, { beyond: 'cut' }).catch(() => undefined);
   signal.throwIfAborted();
   return bytes?.toString('utf8') ?? '';
 }
 
-/** Reads a body of at most `limit` bytes. A larger one is refused (NETWORK), or cut at the limit with `cut`. */
+interface ReadOptions {
+  /** What becomes of a larger body; `refuse` (NETWORK) if left out. */
+  readonly beyond?: 'refuse' | 'cut';
+  /** Sees each piece as it arrives; what it throws ends the reading. */
+  readonly watch?: (chunk: Uint8Array) => void;
+}
+
+/** Reads a body of at most `limit` bytes. */
 export async function readBody(
   response: HttpResponse,
   limit: number,
   signal: AbortSignal,
-  beyond: 'refuse' | 'cut' = 'refuse',
+  { beyond = 'refuse', watch }: ReadOptions = {},
 ): Promise<Buffer> {
   const stream = decoded(response);
   const chunks: Buffer[] = [];
@@ -37,6 +44,7 @@ export async function readBody(
           hint: 'No honest answer of that kind is: nothing of it was kept. Check the endpoint.',
         });
       }
+      watch?.(chunk as Buffer);
       chunks.push(chunk as Buffer);
     }
   } catch (error) {

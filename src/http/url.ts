@@ -71,3 +71,15 @@ function tryParse(text: string, base?: URL): URL | undefined {
     return undefined;
   }
 }
+
+/** Unix milliseconds from the query of a signed URL: CloudFront's `Expires`, or S3's date and lifetime. */
+export function expiry(url: URL): number | undefined {
+  const absolute = url.searchParams.get('Expires');
+  if (absolute !== null && /^\d{9,11}$/.test(absolute)) return Number(absolute) * 1000;
+  const date = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(url.searchParams.get('X-Amz-Date') ?? '');
+  const lifetime = url.searchParams.get('X-Amz-Expires');
+  if (date === null || lifetime === null || !/^\d{1,9}$/.test(lifetime)) return undefined;
+  const [, year, month, day, hour, minute, second] = date;
+  const signedAt = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(signedAt) ? undefined : signedAt + Number(lifetime) * 1000;
+}

@@ -12,6 +12,15 @@ export interface RemoteFile {
   readonly sha256?: string | undefined;
   /** Of LFS and Xet files, if the source names it: the git blob in their place. */
   readonly pointer?: Pointer;
+  /** Why the file cannot be fetched as it is, as a sentence about it; undefined if it can. */
+  readonly unfit?: string;
+}
+
+/** The files of a revision, as far as they are known. */
+export interface Listing {
+  readonly files: readonly RemoteFile[];
+  /** Whether these are all of them. */
+  readonly complete: boolean;
 }
 
 /** The git blob that stands for a large file, and the file's hash in Xet storage. Both in lower-case hex. */

@@ -11,6 +11,13 @@ export interface RepoRef {
   readonly id: string;
 }
 
+/** Whether two names mean one repository. The Hub ignores case in names. */
+export function isSameRepo(one: RepoRef, other: RepoRef): boolean {
+  return (
+    one.source === other.source && one.type === other.type && one.id.toLowerCase() === other.id.toLowerCase()
+  );
+}
+
 /** A branch, tag or commit, pinned to an immutable id. */
 export interface Revision {
   /** The repository under its current name: after a rename it differs from the one that was asked for. */
@@ -37,7 +44,15 @@ export interface NamedRef {
   readonly id: string;
 }
 
-/** `TheBloke/x` for a model, `datasets/owner/x`, `spaces/owner/x`, as in URLs of the Hub. */
-export function repoPath(repo: RepoRef): string {
-  return repo.type === 'model' ? repo.id : `${repo.type}s/${repo.id}`;
+/** The host and namespace that names of Ollama leave out. */
+const OLLAMA_DEFAULTS = /^registry\.ollama\.ai\/(?:library\/)?/;
+
+/**
+ * `TheBloke/x` for a model, `datasets/owner/x`, `spaces/owner/x`, as in URLs of the Hub; `ollama://mixtral`,
+ * `oci://HOST/x` for other sources. The command line understands it.
+ */
+export function repoPath({ source, type, id }: RepoRef): string {
+  if (source !== undefined && source !== 'hub')
+    return `${source}://${source === 'ollama' ? id.replace(OLLAMA_DEFAULTS, '') : id}`;
+  return type === 'model' ? id : `${type}s/${id}`;
 }

@@ -1,5 +1,6 @@
 import { type ByteRange, totalLength } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
+import { formatBytes, formatCount } from '../model/format.ts';
 import type { Holding, Plan, PlannedFile, PlanTotals } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
@@ -130,10 +131,8 @@ function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** `4,368,438,912 bytes (4.4 GB)`: exact for whoever reckons, rounded for whoever reads. */
+/** `4,368,438,912 bytes (4.37 GB)`. */
 function describeBytes(bytes: number): string {
-  const exact = `${String(bytes).replace(/\B(?=(\d{3})+$)/g, ',')} ${bytes === 1 ? 'byte' : 'bytes'}`;
-  const units = ['kB', 'MB', 'GB', 'TB', 'PB'];
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length);
-  return power === 0 ? exact : `${exact} (${(bytes / 1000 ** power).toFixed(1)} ${units[power - 1]})`;
+  const exact = formatCount(bytes, 'byte');
+  return bytes < 1000 ? exact : `${exact} (${formatBytes(bytes)})`;
 }

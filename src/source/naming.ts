@@ -1,28 +1,43 @@
 import { FetchError } from '../model/error.ts';
+import type { RepoRef } from '../model/repo.ts';
 import type { Target, TargetOptions } from '../model/target.ts';
 import { parseHubTarget } from './hub/parse-target.ts';
+import { DEFAULT_TAG, placeOf } from './registry/name.ts';
+import { parseOciTarget, parseOllamaTarget } from './registry/parse-target.ts';
 
-/** The sources that there are. One more is a key here, a row in `NAMING` and a row in `SOURCES`. */
-export type SourceKind = 'hub';
+/** Every source. A new one is a key here, a row in `NAMING` and a row in `SOURCES`. */
+export type SourceKind = 'hub' | 'ollama' | 'oci';
 
 /** The source of a repository that names none. */
 export const DEFAULT_SOURCE: SourceKind = 'hub';
 
-/** How repositories of a source are written. Apart from `SOURCES`: the command line needs it before it loads a client. */
+/** How repositories of a source are named. Apart from `SOURCES`, because the command line needs it before it loads a client. */
 interface SourceNaming {
   /**
-   * What a text names; undefined if it is written in a form that belongs to another source. Throws USAGE for a name
-   * that this source cannot have.
+   * Parses the name of a repository; undefined if its form belongs to another source. Throws USAGE for a name that is
+   * invalid in this source.
    */
   readonly parse: (text: string, options: TargetOptions) => Target | undefined;
+  /** The revision where none is named. */
+  readonly defaultRevision: string;
+  /** Base address of the server that has the repository, without a slash at the end. */
+  readonly endpointOf: (repo: RepoRef, hub: string) => string;
 }
 
-/** Tried in this order. The last one accepts every text, also one without a scheme. */
-const NAMING = { hub: { parse: parseHubTarget } } satisfies Record<SourceKind, SourceNaming>;
+/** Tried in this order. The last one accepts every text, also without a scheme. */
+const NAMING = {
+  ollama: {
+    parse: parseOllamaTarget,
+    defaultRevision: DEFAULT_TAG,
+    endpointOf: (repo) => placeOf(repo).origin,
+  },
+  oci: { parse: parseOciTarget, defaultRevision: DEFAULT_TAG, endpointOf: (repo) => placeOf(repo).origin },
+  hub: { parse: parseHubTarget, defaultRevision: 'main', endpointOf: (_, hub) => hub },
+} satisfies Record<SourceKind, SourceNaming>;
 
 /**
- * Understands every way of naming a repository and a revision of it, for all sources: see `parseHubTarget` for those of
- * the Hub. Throws USAGE with a hint for anything else, and when a revision or a type is given twice and differs.
+ * Parses every form of naming a repository and a revision of it, for all sources; `parseHubTarget` lists those of the Hub.
+ * Throws USAGE with a hint for other text, and if a revision or a type is given twice and differs.
  */
 export function parseTarget(text: string, options: TargetOptions): Target {
   for (const { parse } of Object.values<SourceNaming>(NAMING)) {
@@ -34,6 +49,16 @@ export function parseTarget(text: string, options: TargetOptions): Target {
   });
 }
 
+/** The revision that a repository's source means where none is named. */
+export function defaultRevision({ source }: RepoRef): string {
+  return NAMING[sourceKind(source)].defaultRevision;
+}
+
+/** Base address of the server of a repository. `hub` is that of the Hub in use. */
+export function endpointOf(repo: RepoRef, hub: string): string {
+  return NAMING[sourceKind(repo.source)].endpointOf(repo, hub);
+}
+
 /** The key of a repository's source. Throws USAGE for one that this version does not know. */
 export function sourceKind(source: string | undefined = DEFAULT_SOURCE): SourceKind {
   if (Object.hasOwn(NAMING, source)) return source as SourceKind;
@@ -41,7 +66,7 @@ export function sourceKind(source: string | undefined = DEFAULT_SOURCE): SourceK
     'USAGE',
     `${JSON.stringify(source)} is not a source that this version can fetch from.`,
     {
-      hint: `It knows: ${Object.keys(NAMING).join(', ')}. A newer version of fetch may know more.`,
+      hint: `It knows: ${Object.keys(NAMING).sort().join(', ')}. A newer version of fetch may know more.`,
     },
   );
 }

@@ -16,7 +16,7 @@ import type { Segment } from './scheduling/segment.ts';
 import { SegmentDownloader } from './segment-downloader.ts';
 import { SegmentSignals } from './segment-signals.ts';
 import { Steering } from './steering.ts';
-import type { RunContext } from './transfer-context.ts';
+import type { TransferContext } from './transfer-context.ts';
 import type { FileFailure, RunResult } from './transfer-result.ts';
 
 /** Failures that concern one file; all others end the run. */
@@ -28,13 +28,13 @@ const IDLE_LOOK_MS = 250;
  * get their names behind the connections' backs. Rejects with the first failure that concerns more than one
  * file, or with the signal's reason; what was fetched stays on disk in every case.
  */
-export async function runPlan(plan: Plan, context: RunContext): Promise<RunResult> {
+export async function runPlan(plan: Plan, context: TransferContext): Promise<RunResult> {
   return await new PlanRun(plan, context).executePlan();
 }
 
 class PlanRun {
   readonly #plan: Plan;
-  readonly #context: RunContext;
+  readonly #context: TransferContext;
   readonly #schedule: Schedule;
   readonly #steering: Steering;
   readonly #fetcher: SegmentDownloader;
@@ -60,7 +60,7 @@ class PlanRun {
   #writtenBytes = 0;
   #wroteAt = 0;
 
-  constructor(plan: Plan, context: RunContext) {
+  constructor(plan: Plan, context: TransferContext) {
     const { connections, hubWaitMs } = context;
     this.#wakeup = new Notifier(context.clock);
     this.#plan = plan;

@@ -3,7 +3,7 @@ import { contentMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import type { PlannedFile } from '../model/plan.ts';
 import type { FileTransfer } from './file-transfer.ts';
-import type { RunContext } from './transfer-context.ts';
+import type { TransferContext } from './transfer-context.ts';
 
 /** Files that are hashed to their end, made durable and renamed at the same time. */
 const FINISHERS = 8;
@@ -12,12 +12,12 @@ const CHECKERS = 8;
 
 /** Decides about files whose bytes are all on disk: right, to be fetched again, or given up. */
 export class FileFinalizer {
-  readonly #context: RunContext;
+  readonly #context: TransferContext;
   readonly #signal: AbortSignal;
   readonly #finishing: LimitFunction = pLimit(FINISHERS);
   readonly #checking: LimitFunction = pLimit(CHECKERS);
 
-  constructor(context: RunContext, signal: AbortSignal) {
+  constructor(context: TransferContext, signal: AbortSignal) {
     this.#context = context;
     this.#signal = signal;
   }

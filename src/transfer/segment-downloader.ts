@@ -5,7 +5,7 @@ import type { Location } from '../source/location.ts';
 import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
 import type { CachedLocation, FileTransfer } from './file-transfer.ts';
 import type { Segment } from './scheduling/segment.ts';
-import type { RunContext } from './transfer-context.ts';
+import type { TransferContext } from './transfer-context.ts';
 
 /** Statuses that refuse the URL rather than the file. */
 const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
@@ -28,10 +28,10 @@ export interface SegmentObserver {
  */
 export class SegmentDownloader {
   readonly #revision: Revision;
-  readonly #context: RunContext;
+  readonly #context: TransferContext;
   readonly #hosts = new HostRanges();
 
-  constructor(revision: Revision, context: RunContext) {
+  constructor(revision: Revision, context: TransferContext) {
     this.#revision = revision;
     this.#context = context;
   }

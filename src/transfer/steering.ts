@@ -2,7 +2,7 @@ import type { Notifier } from '../system/notifier.ts';
 import { AdaptiveConcurrency } from './scheduling/adaptive-concurrency.ts';
 import type { Schedule } from './scheduling/schedule.ts';
 import type { SegmentSignals } from './segment-signals.ts';
-import type { RunContext } from './transfer-context.ts';
+import type { TransferContext } from './transfer-context.ts';
 
 /** How often throughput is looked at while bytes come. */
 const OBSERVE_MS = 25;
@@ -11,7 +11,7 @@ const LOOK_MS = 250;
 
 /** Feeds the adaptive concurrency and applies its decisions: stops connections and reports changes. */
 export class Steering {
-  readonly #context: RunContext;
+  readonly #context: TransferContext;
   readonly #schedule: Schedule;
   readonly #signals: SegmentSignals;
   readonly #wakeup: Notifier;
@@ -23,7 +23,7 @@ export class Steering {
 
   /** `hostOf` tells which host serves a file's bytes, as far as is known. */
   constructor(
-    context: RunContext,
+    context: TransferContext,
     schedule: Schedule,
     signals: SegmentSignals,
     wakeup: Notifier,

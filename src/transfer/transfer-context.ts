@@ -7,7 +7,7 @@ import type { RetryPolicy } from '../system/retry.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** What carrying out a plan needs from the world. */
-export interface RunContext {
+export interface TransferContext {
   readonly source: Pick<Source, 'locate'>;
   readonly store: Store;
   readonly hasher: Hasher;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
-import type { RepoRef, Revision } from '../../src/model/repo.ts';
+import { pinnedRevision, type RepoRef, type Revision } from '../../src/model/repo.ts';
 import { generated } from '../support/hub/content/content.ts';
 import type { JsonShape, RateLimitStyle } from '../support/hub/faults/effect.ts';
 import { manyFiles, oddNames } from '../support/hub/fixtures/odd.ts';
@@ -103,6 +103,13 @@ sourceContract('HubSource', async () => {
       await own.close();
     },
   };
+});
+
+test('a revision that is pinned to no commit is not listed', async () => {
+  using setup = setUp();
+  const revision = pinnedRevision(model('tests/everything'), 'main', `sha256:${'d'.repeat(64)}`);
+  expect(await refusalOf(listed(setup.source, revision))).toMatchObject({ code: 'NOT_FOUND' });
+  expect(hub.log.count()).toBe(0);
 });
 
 describe('resolve', () => {

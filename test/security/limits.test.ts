@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { nextPage } from '../../src/http/next-page.ts';
 import { parseContentRange } from '../../src/http/range.ts';
 import { parseRateLimit, parseRetryAfter, serverDelay } from '../../src/http/retry-after.ts';
 import { FetchError } from '../../src/model/error.ts';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
 import { toRemoteFile } from '../../src/source/hub/listing.ts';
-import { nextPage } from '../../src/source/hub/pagination.ts';
 import { checkNames } from '../../src/store/paths/safe-path.ts';
 import { makeHubSource } from '../support/hub-source.ts';
 import { serveHttp } from '../support/server.ts';
@@ -114,7 +114,7 @@ describe('what a server can grow', () => {
     expect(checkNames(refused, 'posix', { caseInsensitive: false }).map(({ reason }) => reason)).toEqual([
       'it is longer than 3072 bytes',
       'a part of it is longer than 255 bytes',
-      'it is more than 200 folders deep',
+      'it is more than 200 directories deep',
     ]);
   });
 });

@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { CheckReport } from '../../model/verify-report.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { repair } from '../../operations/verify/repair.ts';
-import { requireManifest } from '../../operations/verify/run-verify.ts';
-import { verify } from '../../operations/verify/verify.ts';
-import { createCheckReporter } from '../../report/progress/check-reporter.ts';
+import { requireManifest, verify } from '../../operations/verify/verify.ts';
 import {
   checkSentence,
   countFindings,
@@ -15,11 +13,11 @@ import {
 } from '../../report/tables/findings.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
-import { checkKind, openReporter, reportTime, standardError } from '../options/read-command.ts';
 import { recordedEndpoint } from '../options/read-lockfiles.ts';
 import type { VerifyOptions } from '../options/settings.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
 import { processEnvironment } from '../process/environment.ts';
+import { openCheckReporter, openReporter, reportTime } from '../process/open-reporter.ts';
 import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { writeOut } from '../process/standard-output.ts';
@@ -40,9 +38,9 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   const { json = false, quiet = false, verbose = false } = options;
   const started = reportTime.now();
   let access: Access;
-  let folder: string;
+  let path: string;
   try {
-    folder = pathOption('DIR', directory);
+    path = pathOption('DIR', directory);
     refuseContradictions(options);
     access = parseAccess(options);
   } catch (thrown) {
@@ -51,7 +49,7 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   using shutdown = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
   let outcome: Outcome;
   try {
-    outcome = await executeVerify(folder, options, access, shutdown.signal);
+    outcome = await executeVerify(path, options, access, shutdown.signal);
   } catch (thrown) {
     // In place of the document, which is printed below with the differences.
     const isAborted = shutdown.exit !== undefined;
@@ -75,15 +73,11 @@ async function executeVerify(
 ): Promise<Outcome> {
   for (const note of options.quiet === true ? [] : access.notes) process.stderr.write(`fetch: ${note}\n`);
   const environment = processEnvironment();
-  const contacts = new ContactedHosts();
+  const contactedHosts = new ContactedHosts();
   const look = async (quick: boolean): Promise<CheckReport> => {
-    const watch = createCheckReporter({
-      output: standardError(),
-      time: reportTime,
-      kind: checkKind(options, access.settings),
-    });
+    const watch = openCheckReporter(options, access.settings);
     const note: Emit = (event) => {
-      contacts.emit(event);
+      contactedHosts.emit(event);
       if (event.type === 'note' || (event.type === 'trace' && options.verbose === true))
         process.stderr.write(`fetch: ${event.message}\n`);
     };
@@ -98,7 +92,7 @@ async function executeVerify(
     }
   };
   const report = await look(options.quick ?? false);
-  if (options.repo !== undefined) contacts.print(options.verbose);
+  if (options.repo !== undefined) contactedHosts.print(options.verbose);
   if (options.repair !== true) return { report, fetchedBytes: undefined };
   const wrong = report.findings.filter((finding) => finding.kind !== 'extra');
   if (wrong.length === 0) return { report, fetchedBytes: 0 };
@@ -107,13 +101,13 @@ async function executeVerify(
   const reporter = await openReporter(plain, access.settings, directory);
   try {
     const emit: Emit = (event) => {
-      contacts.emit(event);
+      contactedHosts.emit(event);
       reporter.emit(event);
     };
     const from = repairFrom(directory, access);
-    const fetchedBytes = await repair(directory, wrong, from, environment, emit, signal);
+    const fetchedBytes = await repair(directory, wrong, from, { environment, emit, signal });
     reporter.close();
-    contacts.print(options.verbose);
+    contactedHosts.print(options.verbose);
     // What was repaired has been hashed on arrival; the rest is as it was seen a moment ago.
     return {
       report: { ...report, findings: report.findings.filter(({ kind }) => kind === 'extra') },
@@ -137,20 +131,22 @@ function perhapsRepository(thrown: unknown, written: string): unknown {
 
 function refuseContradictions({ repo, revision, repoType, repair: wanted }: VerifyOptions): void {
   if (repo === undefined && (revision !== undefined || repoType !== undefined)) {
-    throw new FetchError('USAGE', '--revision and --repo-type belong to --repo.', {
-      hint: 'Name the repository with --repo, or leave them out: the manifest of the directory says what it is.',
-    });
+    throw usage(
+      '--revision and --repo-type belong to --repo.',
+      'Name the repository with --repo, or leave them out: the manifest of the directory says what it is.',
+    );
   }
   if (repo !== undefined && wanted === true) {
-    throw new FetchError('USAGE', '--repair goes by the manifest, not by --repo.', {
-      hint: 'To make a directory what a revision is: fetch REPO --revision REV --local-dir DIR.',
-    });
+    throw usage(
+      '--repair goes by the manifest, not by --repo.',
+      'To make a directory what a revision is: fetch REPO --revision REV --local-dir DIR.',
+    );
   }
 }
 
 /** The manifest's endpoint unless the command line names one; without a token then, because the token was not meant for it. */
 function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
-  const { endpoint } = requireManifest(directory).manifest;
+  const { endpoint } = requireManifest(directory);
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
   return {
     ...transfer,

@@ -6,17 +6,18 @@ import type { ParsedCommand } from './read-command.ts';
 
 /** Options of the branches operation, for `fetch branches` and for `--fits` of a download. */
 export function branchesOptions({ target, request }: ParsedCommand): ListBranchesOptions {
-  const { endpoint, token, retry, stallTimeoutMs, hubTimeoutMs, offline, network } = request;
+  const { endpoint, token, logins, retry, stallTimeoutMs, hubTimeoutMs, offline, network } = request;
   const caches = cacheHome(hubEnvironment());
   return {
     endpoint,
     token,
+    logins,
     retry,
     stallTimeoutMs,
     hubTimeoutMs,
     offline,
     network,
     repo: target,
-    cacheFolder: caches && join(caches.path, 'fetch'),
+    cacheDirectory: caches && join(caches.path, 'fetch'),
   };
 }

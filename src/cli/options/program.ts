@@ -109,7 +109,7 @@ function addDownload(command: Command, actions: Actions): void {
     .optionsGroup(GROUPS.where)
     .option('--local-dir <dir>', 'directory (default: ./NAME for main, ./NAME_REV otherwise)')
     .option('--cache', 'into the central cache, where hf and transformers look')
-    .option('--cache-dir <dir>', 'the same, with the cache in this folder')
+    .option('--cache-dir <dir>', 'the same, with the cache in this directory')
     .option('--replace-repo', 'continue although the directory holds another repository')
     .option('--ignore-space', 'continue although there seems to be too little free space')
     .option('--prune', 'delete stale files: of an earlier run, and no longer in the revision')
@@ -236,7 +236,10 @@ function addRequestOptions(command: Command): Command {
 
 function addHubOptions(command: Command): Command {
   return command
-    .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
+    .option(
+      '--token <token>',
+      'else HF_TOKEN, or the token that `hf auth login` saved; USER:PASSWORD for a registry',
+    )
     .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
     .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c')
     .option('--stall-timeout <sec>', 'seconds without a byte that end a connection (default: 30)')

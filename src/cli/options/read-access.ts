@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { type NetworkSettings, UNCHECKED_TLS } from '../../http/network-settings.ts';
 import { isLoopback } from '../../http/proxy.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { readIfThere } from '../../operations/environment-variables.ts';
 import { readNetwork } from '../../operations/network-settings.ts';
 import { DEFAULTS } from '../../operations/options.ts';
 import { findToken } from '../../source/hub/token.ts';
+import { dockerLogins, parseLogin, type RegistryLogin } from '../../source/registry/login.ts';
 import type { Credential } from '../../source/source.ts';
 import { directoryFrom } from '../../system/hub-environment.ts';
 import { hubEnvironment, workingDirectory } from './path-option.ts';
@@ -67,6 +68,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
   const transfer: TransferSettings = {
     endpoint: settings.endpoint.value,
     token,
+    logins: () => registryLogins(options.token, around),
     connections: settings.connections.value,
     retry: retryPolicy(settings.retries),
     stallTimeoutMs: settings.stallTimeoutMs.value,
@@ -77,6 +79,19 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
     network,
   };
   return { settings, layers, token, notes, transfer };
+}
+
+/** `--token USER:PASSWORD`, or what `docker login` has written down. Throws USAGE for another token. */
+function registryLogins(
+  flag: string | undefined,
+  { home, variables }: ReturnType<typeof hubEnvironment>,
+): readonly RegistryLogin[] {
+  if (flag !== undefined && flag !== '') return [parseLogin(flag, '--token')];
+  const named = variables['DOCKER_CONFIG'];
+  const directory = named ? named : home && join(home, '.docker');
+  if (directory === undefined) return [];
+  const path = join(directory, 'config.json');
+  return dockerLogins(readIfThere(path), path);
 }
 
 /** Warns that TLS certificates are not checked. */
@@ -90,13 +105,11 @@ function securityNotes(
   return [
     ...(network?.insecure === true
       ? [
-          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read and change all`,
+          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so all traffic can be read and changed on the way`,
         ]
       : []),
     ...(open
-      ? [
-          `the token from ${token.origin} goes to ${url.host} over plain http: whoever is on the way can read it`,
-        ]
+      ? [`the token from ${token.origin} goes to ${url.host} over plain http: it can be read on the way`]
       : []),
   ];
 }

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { FetchError } from '../../model/error.ts';
-import { repoPath } from '../../model/repo.ts';
+import { FetchError, usage } from '../../model/error.ts';
+import { isSameRepo, repoPath } from '../../model/repo.ts';
 import { namesRevision } from '../../model/revision-id.ts';
 import type { Target } from '../../model/target.ts';
 import { hasQuantisation } from '../../operations/download/resolve-quantisation.ts';
-import { type Lockfile, readLocks } from '../../store/records/lockfile.ts';
-import { usage } from './parse-values.ts';
+import { defaultRevision } from '../../source/naming.ts';
+import { type Lockfile, listedFile, readLocks } from '../../store/records/lockfile.ts';
 import { pathOption } from './path-option.ts';
 import { type ParsedCommand, parseCommand } from './read-command.ts';
 import type { DownloadOptions } from './settings.ts';
@@ -74,16 +74,17 @@ function frozenJob(
 ): ParsedCommand {
   const asked = parseCommand(repo, names, options);
   const { target } = asked;
-  const locks = readLocks(path).filter(
-    ({ repo: { type, id } }) => type === target.repo.type && id === target.repo.id,
-  );
+  const locks = readLocks(path).filter(({ repo }) => isSameRepo(repo, target.repo));
   const rev = target.revision;
   const fitting = locks.filter(
     ({ revision, commit }) => rev === undefined || rev === revision || namesRevision(rev, commit),
   );
   const quantised = fitting.length === 0 ? withQuantisation(asked, locks) : undefined;
   if (quantised !== undefined) return quantised;
-  const lock = fitting.length === 1 ? fitting[0] : fitting.find(({ revision }) => revision === 'main');
+  const lock =
+    fitting.length === 1
+      ? fitting[0]
+      : fitting.find(({ revision }) => revision === defaultRevision(target.repo));
   if (lock === undefined) {
     const name = `${repoPath(target.repo)}${rev === undefined ? '' : ` at ${rev}`}`;
     const revisions = locks.map(({ revision }) => revision).join(', ');
@@ -103,7 +104,7 @@ function withQuantisation(asked: ParsedCommand, locks: readonly Lockfile[]): Par
   const { revision, revisionOrigin } = asked.target;
   const lock = locks.find((one) => one.revision === 'main');
   if (revision === undefined || revisionOrigin !== 'colon' || lock === undefined) return undefined;
-  const files = lock.files.map(({ path, size }) => ({ path, size, digest: undefined }));
+  const files = lock.files.map(listedFile);
   if (!hasQuantisation(files, revision)) return undefined;
   const job = withLockfile(asked, lock);
   const target: Target = {

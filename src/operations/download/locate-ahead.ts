@@ -1,8 +1,10 @@
 import type { Emit, TransferEvent } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
+import type { Selection } from '../../plan/select-files.ts';
 import type { Location } from '../../source/location.ts';
 import type { Source } from '../../source/source.ts';
+import type { RunContext } from '../../system/run-context.ts';
 
 /** More files than this are not asked for before it is known that they are there. */
 const MAX_AHEAD = 4;
@@ -23,12 +25,12 @@ export class LocateAhead implements Pick<Source, 'locate'> {
   /** `openAside` opens the same source once more, with another ear for its events. */
   constructor(
     source: Source,
-    { openAside, emit, signal }: { openAside: (emit: Emit) => Source; emit: Emit; signal: AbortSignal },
+    { openAside, run }: { readonly openAside: (emit: Emit) => Source; readonly run: RunContext },
   ) {
     this.#source = source;
     this.#aside = openAside((event) => this.#held.push(event));
-    this.#emit = emit;
-    this.#signal = signal;
+    this.#emit = run.emit;
+    this.#signal = run.signal;
   }
 
   /** Sizes may be unknown. */
@@ -59,6 +61,15 @@ export class LocateAhead implements Pick<Source, 'locate'> {
     this.#asked.delete(key(revision, path));
     return asked;
   }
+}
+
+/** A name that means one file: with an extension, and no pattern. */
+const FILE_NAME = /^[\w-][\w.-]*(\/[\w-][\w.-]*)*\.\w+$/;
+
+/** The files that a selection names, if the revision has them. Their sizes are not known. */
+export function namedFiles({ names = [], path }: Selection): Pick<RemoteFile, 'path' | 'size'>[] {
+  const paths = path === undefined ? names : [...names, path.path];
+  return paths.filter((name) => FILE_NAME.test(name)).map((name) => ({ path: name, size: Number.NaN }));
 }
 
 function key({ id }: Revision, path: string): string {

@@ -12,13 +12,13 @@ import { stampedFile } from '../../store/records/stamp.ts';
 export interface ExpectedFile {
   readonly path: string;
   readonly size: number;
-  /** What its content must hash to; undefined where only the size is known. */
+  /** Undefined where only the size is known. */
   readonly digest: Digest | undefined;
 }
 
 /**
- * Looks at name and size, and with `records` whether it is a file that we hashed and that nobody touched since.
- * Undefined if only reading the content tells more.
+ * Compares name and size, and with `records` the hash that we recorded if the file has not changed since. Undefined if the
+ * content must be hashed.
  */
 export function compareMetadata(
   directory: string,
@@ -37,20 +37,20 @@ export function compareMetadata(
   return known !== undefined && digestMatches(known, digest) ? 'right' : undefined;
 }
 
-/** The finding that the hashes of a file of the right size lead to; undefined if it is right. */
-export function judge(file: ExpectedFile, digests: ContentDigests): Finding | undefined {
+/** Compares the hashes of a file of the right size; undefined if they match. */
+export function compareDigest(file: ExpectedFile, digests: ContentDigests): Finding | undefined {
   const { path, size, digest } = file;
   if (digestMatches(digests, digest)) return undefined;
   const hex = digest?.algorithm === 'git-sha1' ? digests.gitSha1 : digests.sha256;
   return { kind: 'changed', path, why: 'content', expected: { size, digest }, found: { size, hex } };
 }
 
-/** At the root of a directory: records of downloaders, and what git keeps. */
+/** At the root of a directory: state of downloaders and of git. */
 const NOT_CONTENT = new Set(['.cache/fetch', '.cache/huggingface', '.git']);
 
 /**
- * Everything below a directory that nobody expects there, sorted by path. Links are not followed: a link to a
- * folder is one extra thing. Empty folders do not count, as for git.
+ * Everything below a directory that is not expected there, sorted by path. Links are not followed: a link to a
+ * directory is one extra entry. As in git, empty directories do not count.
  */
 export async function findExtra(
   directory: string,
@@ -58,10 +58,10 @@ export async function findExtra(
   signal: AbortSignal,
 ): Promise<Finding[]> {
   const found: Finding[] = [];
-  const visit = async (folder: string): Promise<void> => {
+  const visit = async (parent: string): Promise<void> => {
     signal.throwIfAborted();
-    for (const entry of await readdir(join(directory, folder), { withFileTypes: true })) {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+    for (const entry of await readdir(join(directory, parent), { withFileTypes: true })) {
+      const path = parent === '' ? entry.name : `${parent}/${entry.name}`;
       if (NOT_CONTENT.has(path)) continue;
       if (entry.isDirectory()) await visit(path);
       else if (!expected.has(path)) {

@@ -1,6 +1,7 @@
 import { readText } from '../../http/body.ts';
 import type { HttpClient, HttpResponse } from '../../http/client.ts';
 import { type Authorize, authorizeOrigin, followRedirects } from '../../http/follow-redirects.ts';
+import { nextPage } from '../../http/next-page.ts';
 import type { RateLimitGate } from '../../http/rate-limit-gate.ts';
 import { redactUrl } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
@@ -8,7 +9,6 @@ import type { Clock } from '../../system/clock.ts';
 import { type RetryContext, retrying } from '../../system/retry.ts';
 import type { Credential } from '../source.ts';
 import { hubError, type RequestSubject } from './hub-error.ts';
-import { nextPage } from './pagination.ts';
 
 /** No honest answer of the API is larger: a page of 1,000 files has about 400 kB. */
 const MAX_JSON_BYTES = 64 * 1024 * 1024;

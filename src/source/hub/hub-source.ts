@@ -83,6 +83,8 @@ export class HubSource implements SourceWith<HubTraits> {
   }
 
   async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
+    // The id may come from a lockfile, where another source may have written it.
+    if (!COMMIT.test(revision.id)) throw noCommit(revision);
     const pages = new Set<string>();
     const seen = new Map<string, RemoteFile>();
     let totalBytes = 0;
@@ -219,6 +221,12 @@ export class HubSource implements SourceWith<HubTraits> {
   #subject(what: string, repo: RepoRef, revision?: string): RequestSubject {
     return { what, endpoint: this.#hub.endpoint, repo, revision, token: this.#hub.token };
   }
+}
+
+function noCommit({ repo, id }: Revision): FetchError {
+  return new FetchError('NOT_FOUND', `"${id}" is no commit of ${repoPath(repo)}: the Hub has 40 hex digits`, {
+    hint: 'Check the lockfile or manifest that names it, and write it anew.',
+  });
 }
 
 function endless({ id }: RepoRef, why: string): FetchError {

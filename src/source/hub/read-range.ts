@@ -139,7 +139,7 @@ async function wantedBytes(
   }
   if (answer.kind === 'other') throw unusable(response, path);
   const whole = answer.kind === 'whole';
-  const body = await readBody(response, whole ? range.end : length, signal, 'cut');
+  const body = await readBody(response, whole ? range.end : length, signal, { beyond: 'cut' });
   const bytes = whole ? body.subarray(range.start, range.end) : body;
   if (bytes.length === length) return bytes;
   throw new FetchError('NETWORK', `${response.url.host} sent ${bytes.length} of ${length} bytes of ${path}`, {

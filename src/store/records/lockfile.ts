@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
+import { type Digest, digestOfOid } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
-import type { RepoType } from '../../model/repo.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import type { RepoRef } from '../../model/repo.ts';
 import { isRevisionId } from '../../model/revision-id.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
 
-/** A file as a lock names it. */
+/** A file as a lockfile or manifest names it. */
 export interface LockfileEntry {
   /** Relative to the root of the repository. */
   readonly path: string;
@@ -15,40 +17,66 @@ export interface LockfileEntry {
   readonly sha256?: string;
   /** The git blob sha1 or the LFS sha256, as the Hub names the content. */
   readonly oid: string;
+  /** The hash of the file in Xet storage, 64 hex digits, if the Hub keeps it there. */
+  readonly xet?: string;
 }
 
-/** One revision of one repository, file by file: the format of cli.md section 7. A manifest is one too. */
+/** One revision of one repository, file by file: the format of cli.md section 7. */
 export interface Lockfile {
   /** Of the format. */
   readonly version: 1;
   /** Address of the hub that was asked. */
   readonly endpoint: string;
-  /** `OWNER/NAME` and its kind. */
-  readonly repo: { readonly type: RepoType; readonly id: string };
-  /** As it was asked for. */
+  /** `OWNER/NAME`, its kind, and its source where that is not the Hub. */
+  readonly repo: RepoRef;
+  /** The name that the user gave. */
   readonly revision: string;
-  /** 40 lower-case hex digits. */
+  /** What pins the revision: 40 lower-case hex digits on the Hub, `sha256:…` in a registry. */
   readonly commit: string;
   /** Sorted by path. */
   readonly files: readonly LockfileEntry[];
 }
 
+/** The lockfile entry of a listed file that has a digest. */
+export function lockfileEntry({ path, size }: RemoteFile, { algorithm, hex }: Digest): LockfileEntry {
+  return { path, size, ...(algorithm === 'sha256' ? { sha256: hex } : {}), oid: hex };
+}
+
+/** The file of an entry, as a listing has it. */
+export function listedFile({ path, size, oid }: LockfileEntry): RemoteFile {
+  return { path, size, digest: digestOfOid(oid) };
+}
+
 /**
  * The text of a lock file: for one repository exactly that format, for several `{"version":1,"repos":[…]}`, each in
- * that format, in the given order. Sorted by path, two spaces, a newline at the end.
+ * that format, in the given order. Sorted by path, two spaces, a newline at the end: made for diffs.
  */
 export function lockText(locks: readonly Lockfile[]): string {
   const [only] = locks;
   const document =
-    locks.length === 1 && only !== undefined ? tidy(only) : { version: 1, repos: locks.map(tidy) };
+    locks.length === 1 && only !== undefined ? normalize(only) : { version: 1, repos: locks.map(normalize) };
   return `${JSON.stringify(document, undefined, 2)}\n`;
 }
 
-function tidy({ version, endpoint, repo, revision, commit, files }: Lockfile): Lockfile {
+function normalize({ version, endpoint, repo, revision, commit, files }: Lockfile): Lockfile {
+  const { type, source, id } = repo;
   const sorted = files
     .toSorted((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0))
-    .map(({ path, size, sha256, oid }) => ({ path, size, ...(sha256 === undefined ? {} : { sha256 }), oid }));
-  return { version, endpoint, repo: { type: repo.type, id: repo.id }, revision, commit, files: sorted };
+    .map(({ path, size, sha256, oid, xet }) => ({
+      path,
+      size,
+      ...(sha256 === undefined ? {} : { sha256 }),
+      oid,
+      ...(xet === undefined ? {} : { xet }),
+    }));
+  return {
+    version,
+    endpoint,
+    repo: { type, ...(source === undefined ? {} : { source }), id },
+    revision,
+    commit,
+    files: sorted,
+  };
 }
 
 /** Reads a lockfile. Throws NOT_FOUND if it is missing, INTEGRITY if this version cannot read it. */
@@ -80,10 +108,10 @@ export function parseLocks(text: string): readonly Lockfile[] | undefined {
   }
   if (!isRecord(document) || document['version'] !== 1) return undefined;
   const locks = Array.isArray(document['repos']) ? (document['repos'] as unknown[]) : [document];
-  return locks.length > 0 && locks.every(isLock) ? locks : undefined;
+  return locks.length > 0 && locks.every(isLockfile) ? locks : undefined;
 }
 
-function isLock(value: unknown): value is Lockfile {
+function isLockfile(value: unknown): value is Lockfile {
   if (!isRecord(value)) return false;
   const { version, endpoint, repo, revision, commit, files } = value;
   return (
@@ -91,24 +119,30 @@ function isLock(value: unknown): value is Lockfile {
     typeof endpoint === 'string' &&
     isRecord(repo) &&
     ['model', 'dataset', 'space'].includes(String(repo['type'])) &&
+    (repo['source'] === undefined || typeof repo['source'] === 'string') &&
     typeof repo['id'] === 'string' &&
     typeof revision === 'string' &&
     typeof commit === 'string' &&
     isRevisionId(commit) &&
     Array.isArray(files) &&
-    files.every(isLockedFile)
+    files.every(isEntry)
   );
 }
 
-function isLockedFile(value: unknown): boolean {
+function isEntry(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { path, size, sha256, oid } = value;
+  const { path, size, sha256, oid, xet } = value;
   return (
     typeof path === 'string' &&
     Number.isSafeInteger(size) &&
     (size as number) >= 0 &&
-    (sha256 === undefined || (typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256))) &&
+    (sha256 === undefined || isHex64(sha256)) &&
     typeof oid === 'string' &&
-    /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(oid)
+    digestOfOid(oid) !== undefined &&
+    (xet === undefined || isHex64(xet))
   );
+}
+
+function isHex64(value: unknown): boolean {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }

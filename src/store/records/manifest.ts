@@ -1,71 +1,48 @@
 import { readFileSync } from 'node:fs';
-import type { RepoType } from '../../model/repo.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Revision } from '../../model/repo.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
+import { type Lockfile, type LockfileEntry, lockText, parseLocks } from './lockfile.ts';
 
-export interface ManifestFile {
-  readonly path: string;
-  readonly size: number;
+/** A file that was hashed here. */
+export interface ManifestEntry extends LockfileEntry {
   readonly sha256: string;
-  /** The git blob sha1 or the LFS sha256, as the Hub names the content. */
-  readonly oid: string;
 }
 
-/** What a directory holds. The format of cli.md section 7, also that of a lock file. */
-export interface Manifest {
-  readonly version: 1;
-  readonly endpoint: string;
-  readonly repo: { readonly type: RepoType; readonly id: string };
-  readonly revision: string;
-  readonly commit: string;
-  readonly files: readonly ManifestFile[];
+/** What a directory holds: a lockfile that knows the sha256 of every file. */
+export interface Manifest extends Lockfile {
+  readonly files: readonly ManifestEntry[];
+}
+
+/** The entry of a file with this sha256. Where the source gives no digest, the sha256 is the oid. */
+export function manifestEntry({ path, size, digest }: RemoteFile, sha256: string): ManifestEntry {
+  return { path, size, sha256, oid: digest?.hex ?? sha256 };
 }
 
 /** The manifest at this path; undefined if there is none, or one that this version cannot read. */
 export function readManifest(path: string): Manifest | undefined {
-  let parsed: unknown;
+  let text: string;
   try {
-    parsed = JSON.parse(readFileSync(path, 'utf8'));
+    text = readFileSync(path, 'utf8');
   } catch {
     return undefined;
   }
-  const manifest = parsed as Partial<Manifest> | null;
-  const usable =
-    manifest !== null &&
-    typeof manifest === 'object' &&
-    manifest.version === 1 &&
-    typeof manifest.endpoint === 'string' &&
-    typeof manifest.repo?.type === 'string' &&
-    typeof manifest.repo.id === 'string' &&
-    typeof manifest.revision === 'string' &&
-    typeof manifest.commit === 'string' &&
-    Array.isArray(manifest.files) &&
-    manifest.files.every(isManifestFile);
-  return usable ? (manifest as Manifest) : undefined;
+  const [manifest, ...others] = parseLocks(text) ?? [];
+  return manifest !== undefined && others.length === 0 && isManifest(manifest) ? manifest : undefined;
 }
 
-function isManifestFile(file: unknown): boolean {
-  if (file === null || typeof file !== 'object') return false;
-  const { path, size, sha256, oid } = file as Record<string, unknown>;
-  return (
-    typeof path === 'string' &&
-    Number.isSafeInteger(size) &&
-    typeof sha256 === 'string' &&
-    /^[0-9a-f]{64}$/.test(sha256) &&
-    typeof oid === 'string'
-  );
+function isManifest(lock: Lockfile): lock is Manifest {
+  return lock.files.every(({ sha256 }) => sha256 !== undefined);
 }
 
-/** Sorted by path, two spaces, a newline at the end: made for diffs. */
-export async function writeManifest(path: string, manifest: Manifest, flush?: Flush): Promise<void> {
-  const { version, endpoint, repo, revision, commit } = manifest;
-  const files = [...manifest.files]
-    .sort((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0))
-    .map(({ path: name, size, sha256, oid }) => ({ path: name, size, sha256, oid }));
-  const document = { version, endpoint, repo, revision, commit, files };
-  await writeAtomically(
-    path,
-    `${JSON.stringify(document, undefined, 2)}\n`,
-    flush === undefined ? {} : { flush },
-  );
+/** Records that these files of the revision are in the directory. */
+export async function writeManifest(
+  path: string,
+  { revision, endpoint, files }: Pick<Manifest, 'endpoint' | 'files'> & { readonly revision: Revision },
+  flush: Flush,
+): Promise<void> {
+  const { repo, name, id } = revision;
+  const text = lockText([{ version: 1, endpoint, repo, revision: name, commit: id, files }]);
+  await writeAtomically(path, text, { flush });
 }

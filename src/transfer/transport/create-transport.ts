@@ -6,6 +6,7 @@ import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
 import { AdaptiveTransport } from './adaptive-transport.ts';
 import { FileTransport } from './file-transport.ts';
+import { MemoryTransport } from './memory-transport.ts';
 import { NodeHttpTransport } from './node-http-transport.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { SocketTransport } from './socket/socket-transport.ts';
@@ -22,6 +23,7 @@ export function createTransport(
   const transports = {
     http: createHttpTransport(settings, clock, trace, onContact),
     file: new FileTransport(),
+    memory: new MemoryTransport(),
   } satisfies Transports;
   return {
     bring: (job, observer, signal) => {

@@ -100,7 +100,7 @@ describe('SIGINT is answered while', () => {
 
   test('tens of thousands of files are looked at, whenever it comes', async () => {
     const oid = createHash('sha1').update('blob 1\0x').digest('hex');
-    const entries = Array.from({ length: 60_000 }, (_, index) => ({
+    const entries = Array.from({ length: 30_000 }, (_, index) => ({
       path: `${index % 300}/${index}`,
       size: 1,
       oid,
@@ -108,7 +108,7 @@ describe('SIGINT is answered while', () => {
     const directory = recorded('many', entries);
     for (let folder = 0; folder < 300; folder += 1) mkdirSync(join(directory, String(folder)));
     for (const { path } of entries) writeFileSync(join(directory, path), 'x');
-    for (const delayMs of [0, 200, 500]) {
+    for (const delayMs of [0, 200]) {
       const program = workspace.start([ID, '--local-dir', directory, '--offline', '--verbose']);
       await program.until('it has begun', () => program.stderr.includes('main at'));
       await new Promise((resolve) => setTimeout(resolve, delayMs));

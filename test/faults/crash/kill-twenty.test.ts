@@ -12,7 +12,7 @@ const CONNECTIONS = 8;
 const KILLS = 20;
 
 test('kill -9 twenty times in one download, at random moments: every byte is right, and few came twice', async () => {
-  await using hub = await startHub({ repositories: [bigFile(SIZE)], bytesPerSecond: 4 * MIB });
+  await using hub = await startHub({ repositories: [bigFile(SIZE)], bytesPerSecond: 8 * MIB });
   await using workspace = await Workspace.open({ endpoint: hub.origin });
   const words = [ID, '--connections', String(CONNECTIONS), '--quiet'];
   const chance = randomNumbers(4_711);

@@ -91,7 +91,7 @@ describe('--weights', () => {
     const run = await workspace.run([FORMATS]);
     expect(run.exit).toBe(0);
     expect(run.stderr).toContain(
-      '0.4 MB of this are weights in other formats (pytorch): --weights safetensors leaves them out',
+      '400 kB of this are weights in other formats (pytorch): --weights safetensors leaves them out',
     );
     expect(await compareWithTruth(run.stdout.trim(), await hub.truth(FORMATS))).toEqual([]);
   });

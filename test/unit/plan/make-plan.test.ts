@@ -134,9 +134,9 @@ describe('checkSpace', () => {
   test('says exactly what is missing', () => {
     const error = checkSpace(plan(4_368_438_912, 4_000_000_000));
     expect(error).toMatchObject({ code: 'DISK', side: 'store' });
-    expect(error?.message).toContain('4,368,438,912 bytes (4.4 GB)');
-    expect(error?.message).toContain('4,000,000,000 bytes (4.0 GB)');
-    expect(error?.hint).toContain('Free 368,438,912 bytes (368.4 MB)');
+    expect(error?.message).toContain('4,368,438,912 bytes (4.37 GB)');
+    expect(error?.message).toContain('4,000,000,000 bytes (4.00 GB)');
+    expect(error?.hint).toContain('Free 368,438,912 bytes (368 MB)');
     expect(error?.hint).toContain('--ignore-space');
     expect(checkSpace(plan(100, 99))?.hint).toContain('Free 1 byte,');
   });

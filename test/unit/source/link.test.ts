@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nextPage } from '../../../src/source/hub/pagination.ts';
+import { nextPage } from '../../../src/http/next-page.ts';
 
 const CURRENT = new URL('https://hub.example/api/models/o/n/tree/main?recursive=true');
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { expiry } from '../../../src/http/url.ts';
 import { resolveUrl } from '../../../src/source/hub/endpoints.ts';
-import { expiry } from '../../../src/source/hub/locate.ts';
 
 const COMMIT = 'a'.repeat(40);
 

@@ -22,7 +22,7 @@ function open(asked: RepoRef, offline = false): Source {
   };
   const { clock } = environment;
   const http = new HttpClient({ userAgent: 'fetch-test/1', stallTimeoutMs: 1000, clock });
-  return openSource(asked, { access, environment, http, emit: () => {} });
+  return openSource(asked, { access, run: { environment, emit: () => {}, signal }, http });
 }
 
 describe('openSource', () => {
@@ -34,14 +34,14 @@ describe('openSource', () => {
     expect(source).toMatchObject({ kind: 'hub', traits: { branches: true, scan: true, read: true } });
   });
 
-  test.each(['ollama', 'constructor', '__proto__', ''])(
+  test.each(['nowhere', 'constructor', '__proto__', ''])(
     'a source %j that is unknown is refused',
     (source) => {
       expect(() => open({ ...repo, source })).toThrow(
         expect.objectContaining({
           code: 'USAGE',
           message: `"${source}" is not a source that this version can fetch from.`,
-          hint: 'It knows: hub. A newer version of fetch may know more.',
+          hint: 'It knows: hub, oci, ollama. A newer version of fetch may know more.',
         }),
       );
     },

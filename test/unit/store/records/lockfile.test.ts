@@ -1,5 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { pinnedRevision } from '../../../../src/model/repo.ts';
 import { type Lockfile, lockText, parseLocks } from '../../../../src/store/records/lockfile.ts';
+import { readManifest, writeManifest } from '../../../../src/store/records/manifest.ts';
+import { Flush } from '../../../../src/system/disk/flush.ts';
+import { temporaryFolder } from '../../../support/temporary-folder.ts';
 
 const lock = (changes: Partial<Lockfile> = {}): Lockfile => ({
   version: 1,
@@ -35,14 +41,56 @@ test('several keep their order', () => {
   expect(text).toBe(lockText(parseLocks(text)!));
 });
 
+test('a registry is named by its source and pinned by a digest', () => {
+  const repo = { type: 'model', source: 'ollama', id: 'registry.ollama.ai/library/mixtral' } as const;
+  const text = lockText([lock({ repo, commit: `sha256:${'d'.repeat(64)}` })]);
+  expect(Object.keys(JSON.parse(text).repo)).toEqual(['type', 'source', 'id']);
+  expect(parseLocks(text)).toEqual([JSON.parse(text)]);
+});
+
+test('what an entry says of Xet storage is kept', async () => {
+  const [sha256, xet] = ['a'.repeat(64), 'b'.repeat(64)];
+  const files = [
+    { path: 'a', size: 1, sha256, oid: sha256, xet },
+    { path: 'b', size: 1, sha256, oid: sha256 },
+  ];
+  expect(parseLocks(lockText([lock({ files })]))).toEqual([lock({ files })]);
+  const path = join(temporaryFolder(), 'manifest.json');
+  const revision = pinnedRevision(lock().repo, 'main', lock().commit);
+  await writeManifest(path, { revision, endpoint: 'https://hub.example', files }, new Flush());
+  expect(readManifest(path)?.files).toEqual(files);
+});
+
+test('a manifest is a lockfile that knows every sha256', async () => {
+  const path = join(temporaryFolder(), 'manifest.json');
+  const read = async (text: string) => {
+    await writeFile(path, text);
+    return readManifest(path);
+  };
+  const [sha256, other] = ['a'.repeat(64), 'b'.repeat(64)];
+  const whole = lock({ files: [{ path: 'a', size: 1, sha256, oid: 'c'.repeat(40) }] });
+  expect(await read(lockText([whole]))).toEqual(whole);
+  expect(await read(lockText([lock()]))).toBeUndefined();
+  expect(await read(lockText([whole, whole]))).toBeUndefined();
+  const revision = { ...pinnedRevision(whole.repo, whole.revision, whole.commit), gated: true };
+  const files = [{ path: 'a', size: 1, sha256: other, oid: 'c'.repeat(40) }];
+  await writeManifest(path, { revision, endpoint: whole.endpoint, files }, new Flush());
+  expect(readManifest(path)).toEqual({ ...whole, files });
+});
+
 test.each([
   ['no JSON', '{'],
   ['another document', '{"name":"x"}'],
   ['a newer version', JSON.stringify({ ...lock(), version: 2 })],
   ['no repositories', '{"version":1,"repos":[]}'],
+  ['a source that is none', JSON.stringify({ ...lock(), repo: { ...lock().repo, source: 1 } })],
   ['a commit that is none', JSON.stringify(lock({ commit: 'main' }))],
   ['a size that is none', JSON.stringify(lock({ files: [{ path: 'a', size: -1, oid: 'a'.repeat(40) }] }))],
   ['a hash that is none', JSON.stringify(lock({ files: [{ path: 'a', size: 1, oid: 'x' }] }))],
+  [
+    'an Xet hash that is none',
+    JSON.stringify(lock({ files: [{ path: 'a', size: 1, oid: 'a'.repeat(40), xet: '../x' }] })),
+  ],
   ['a list in a list', JSON.stringify({ version: 1, repos: [[lock()]] })],
   ['null', 'null'],
 ])('%s is no lock', (_what, text) => {

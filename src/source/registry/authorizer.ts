@@ -1,0 +1,156 @@
+import { readText } from '../../http/body.ts';
+import type { HttpClient, HttpResponse } from '../../http/client.ts';
+import { authorizeOrigin, followRedirects } from '../../http/follow-redirects.ts';
+import { isLoopback } from '../../http/proxy.ts';
+import { serverDelay } from '../../http/retry-after.ts';
+import { redactUrl } from '../../http/url.ts';
+import { FetchError } from '../../model/error.ts';
+import { isRecord } from '../../model/json.ts';
+import type { Clock } from '../../system/clock.ts';
+import { type Challenge, parseChallenge } from './challenge.ts';
+import type { RegistryLogin } from './login.ts';
+
+const MAX_TOKEN_BYTES = 64 * 1024;
+
+interface AuthorizerOptions {
+  /** Of the registry: the only one that gets what the authorizer makes. */
+  readonly origin: string;
+  /** What a token is asked for where the challenge does not say: `repository:library/x:pull`. */
+  readonly scope: string;
+  readonly login: RegistryLogin | undefined;
+  readonly http: HttpClient;
+  readonly clock: Clock;
+}
+
+/**
+ * Answers the challenges of one registry for one repository: anonymously, or with a login. The password goes to the
+ * token service that a challenge names, or for Basic to the registry; over plain http on loopback only.
+ */
+export class Authorizer {
+  readonly #options: AuthorizerOptions;
+  #value: string | undefined;
+  #pending: Promise<string> | undefined;
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+  }
+
+  /** The value of Authorization for a request to the registry; undefined before the first challenge. */
+  get value(): string | undefined {
+    return this.#value;
+  }
+
+  /**
+   * After a 401: makes a new value. False if there is no challenge that can be answered, or if nothing new would be
+   * sent. `refused` is the value that was sent. Throws ACCESS or NETWORK.
+   */
+  async answer(response: HttpResponse, refused: string | undefined, signal: AbortSignal): Promise<boolean> {
+    // Another request has renewed it meanwhile.
+    if (this.#value !== refused) return true;
+    const challenge = parseChallenge(response.headers['www-authenticate']);
+    if (challenge === undefined) return false;
+    if (this.#pending === undefined) {
+      this.#pending = this.#valueFor(challenge, signal);
+      const done = () => {
+        this.#pending = undefined;
+      };
+      this.#pending.then(done, done);
+    }
+    const value = await this.#pending;
+    signal.throwIfAborted();
+    this.#value = value;
+    return value !== refused && value !== '';
+  }
+
+  async #valueFor(challenge: Challenge, signal: AbortSignal): Promise<string> {
+    const { origin, login } = this.#options;
+    if (challenge.scheme === 'bearer') return `Bearer ${await this.#token(challenge, signal)}`;
+    return login === undefined ? '' : this.#basic(login, new URL(origin));
+  }
+
+  /** The value of Basic for a host that the password may go to. */
+  #basic(login: RegistryLogin, to: URL): string {
+    const registry = new URL(this.#options.origin);
+    // A challenge that came over an open line may be of somebody else, and name any token service.
+    for (const url of [registry, to]) {
+      if (url.protocol === 'https:' || isLoopback(url)) continue;
+      throw new FetchError(
+        'ACCESS',
+        `the password from ${login.origin} is not sent to ${url.host}: plain http`,
+        {
+          hint: 'Name the registry without http://, or leave the login out.',
+        },
+      );
+    }
+    return `Basic ${Buffer.from(`${login.user}:${login.password}`, 'utf8').toString('base64')}`;
+  }
+
+  async #token({ parameters }: Challenge, signal: AbortSignal): Promise<string> {
+    const { login, scope, http, origin } = this.#options;
+    const realm = parameters.get('realm') ?? '';
+    const url = URL.canParse(realm) ? new URL(realm) : undefined;
+    if (url === undefined || !/^https?:$/.test(url.protocol)) {
+      throw new FetchError(
+        'NETWORK',
+        `${new URL(origin).host} asks for a token without saying where to get it`,
+        {
+          hint: 'The registry, or a proxy on the way, sends a malformed challenge. Check the host, or try another network.',
+        },
+      );
+    }
+    url.username = '';
+    url.password = '';
+    const service = parameters.get('service');
+    if (service !== undefined) url.searchParams.set('service', service);
+    for (const one of (parameters.get('scope') ?? scope).split(' ')) {
+      if (one !== '') url.searchParams.append('scope', one);
+    }
+    const credential = login && { origin: url.origin, value: this.#basic(login, url) };
+    const { response } = await followRedirects(url.href, {
+      send: (hop) => http.get(hop),
+      headers: { accept: 'application/json' },
+      authorize: authorizeOrigin(credential),
+      retryable: true,
+      signal,
+    });
+    const text = await readText(response, MAX_TOKEN_BYTES, signal);
+    if (response.status < 200 || response.status >= 300) throw this.#refused(response);
+    return tokenIn(text, response);
+  }
+
+  #refused({ url, status, headers }: HttpResponse): FetchError {
+    const { login, clock, origin } = this.#options;
+    const { host } = new URL(origin);
+    if (status >= 500 || status === 429 || status === 408) {
+      return new FetchError('NETWORK', `${redactUrl(url)} answered ${status} to the request for a token`, {
+        status,
+        retryable: true,
+        retryAfterMs: serverDelay(headers, clock.now()),
+        hint: `It gives the tokens of ${host}. Try again later.`,
+      });
+    }
+    const who = login === undefined ? 'without a login' : `for the login from ${login.origin}`;
+    return new FetchError('ACCESS', `${url.host} gives no token for ${host} ${who} (${status})`, {
+      status,
+      hint:
+        login === undefined
+          ? 'The model does not exist, or it is private: then say --token USER:PASSWORD, or log in with docker login.'
+          : 'Check the user and the password, and that this user may pull the model.',
+    });
+  }
+}
+
+function tokenIn(text: string, { url }: HttpResponse): string {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // Refused below.
+  }
+  const token = isRecord(json) ? (json['token'] ?? json['access_token']) : undefined;
+  if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return token;
+  throw new FetchError('NETWORK', `${redactUrl(url)} answered without a token`, {
+    retryable: true,
+    hint: 'A proxy or a login page may stand between here and the token service: try another network.',
+  });
+}

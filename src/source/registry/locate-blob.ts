@@ -1,0 +1,102 @@
+import { discard } from '../../http/body.ts';
+import type { HttpResponse } from '../../http/client.ts';
+import { parseContentRange } from '../../http/range.ts';
+import { expiry } from '../../http/url.ts';
+import { FetchError } from '../../model/error.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
+import type { HttpLocation } from '../location.ts';
+import type { RegistryConnection } from './connection.ts';
+import { layerName } from './layer-files.ts';
+import { layerMissing } from './registry-error.ts';
+
+/** One byte: enough to see a redirect, or the size of the blob. A GET, because HEAD may be answered without the redirect. */
+const FIRST_BYTE = { range: 'bytes=0-0' };
+
+/**
+ * Where the bytes of a blob are: the storage that the registry redirects to, or the registry itself. With `mustCheck`
+ * the size there is compared with that of the manifest. Throws NOT_FOUND for a missing blob, INTEGRITY for one of
+ * another size.
+ */
+export async function locateBlob(
+  connection: RegistryConnection,
+  file: RemoteFile & { readonly digest: NonNullable<RemoteFile['digest']> },
+  mustCheck: boolean,
+  signal: AbortSignal,
+): Promise<HttpLocation> {
+  const layer = layerName(file.path, file.digest.hex);
+  const subject = connection.subject(file.path, { layer });
+  const { origin } = connection.place;
+  const address = connection.address('blobs', `sha256:${file.digest.hex}`);
+  const found = await connection.send(
+    // The first redirect off the registry, or to a storage of its own, names the location.
+    { address, subject, headers: FIRST_BYTE, follows: (_, next) => isRegistry(next, origin) },
+    signal,
+  );
+  if (found.kind === 'redirect') {
+    if (mustCheck) await checkStorage(connection, file, found.address, signal);
+    return location(connection, found.address);
+  }
+  const { response } = found;
+  if (response.status >= 400 && !(response.status === 416 && file.size === 0))
+    throw await connection.refusalOf(response, subject, signal);
+  checkSize(response, file, layer);
+  discard(response);
+  return location(connection, found.address);
+}
+
+/** Another name of the same registry's API. */
+function isRegistry(next: string, origin: string): boolean {
+  const url = new URL(next);
+  return url.origin === origin && url.pathname.startsWith('/v2/');
+}
+
+/** A refusal may be of this request alone, so only a definite answer counts. */
+async function checkStorage(
+  connection: RegistryConnection,
+  file: RemoteFile & { readonly digest: NonNullable<RemoteFile['digest']> },
+  address: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const layer = layerName(file.path, file.digest.hex);
+  const subject = connection.subject(file.path, { layer });
+  const { response } = await connection.send({ address, subject, headers: FIRST_BYTE }, signal);
+  const { status } = response;
+  discard(response);
+  if (status === 404 || status === 410) throw layerMissing(subject, status);
+  if (status < 300) checkSize(response, file, layer);
+}
+
+function checkSize(response: HttpResponse, file: RemoteFile, layer: string): void {
+  const size = totalOf(response);
+  if (size === undefined || size === file.size) return;
+  response.body.destroy();
+  const { host } = response.url;
+  throw new FetchError(
+    'INTEGRITY',
+    `the layer ${layer} has ${size} bytes at ${host}, and ${file.size} in the manifest`,
+    {
+      hint: 'The registry or its storage is damaged, or a cache on the way is: try again later, or tell the publisher.',
+    },
+  );
+}
+
+/** The size of the whole blob, if the answer says it. */
+function totalOf({ status, headers }: HttpResponse): number | undefined {
+  if (status === 206) return parseContentRange(headers['content-range'])?.total;
+  const length = headers['content-length'];
+  const isPlain = (headers['content-encoding'] ?? 'identity') === 'identity';
+  const isWhole = status === 200 && isPlain && headers['content-range'] === undefined;
+  return isWhole && length !== undefined && /^\d{1,16}$/.test(length) ? Number(length) : undefined;
+}
+
+function location({ authorize }: RegistryConnection, address: string): HttpLocation {
+  const url = new URL(address);
+  const value = authorize(url);
+  return {
+    kind: 'http',
+    url: address,
+    authorization: value === undefined ? undefined : { origin: url.origin, value },
+    expiresAt: expiry(url),
+    ranges: 'any',
+  };
+}

@@ -1,0 +1,63 @@
+import { FetchError } from '../../model/error.ts';
+import { isRecord } from '../../model/json.ts';
+
+/** A user and password for a registry. */
+export interface RegistryLogin {
+  /** Host and port that it is for; undefined for any registry that is asked. */
+  readonly host: string | undefined;
+  readonly user: string;
+  /** Secret: in no message, log or file. */
+  readonly password: string;
+  /** Option or file that it came from, for messages. */
+  readonly origin: string;
+}
+
+/** `USER:PASSWORD`, split at the first colon. Throws USAGE for a text without one: a token of the Hub goes to no registry. */
+export function parseLogin(text: string, origin: string): RegistryLogin {
+  const colon = text.indexOf(':');
+  if (colon > 0 && colon < text.length - 1)
+    return { host: undefined, user: text.slice(0, colon), password: text.slice(colon + 1), origin };
+  throw new FetchError('USAGE', `${origin} is not a login of a registry.`, {
+    hint: 'Write it as USER:PASSWORD. A token of the Hugging Face Hub is sent to no registry.',
+  });
+}
+
+/** Names that Docker's configuration uses for Docker Hub. */
+const DOCKER_HUB: ReadonlySet<string> = new Set(['index.docker.io', 'docker.io', 'registry-1.docker.io']);
+
+/**
+ * The logins of Docker's `config.json`, from its `auths`; helpers are not run. A file that cannot be read has none.
+ * `origin` is its path.
+ */
+export function dockerLogins(text: string | undefined, origin: string): RegistryLogin[] {
+  const auths = parsed(text);
+  return Object.entries(auths).flatMap(([address, entry]) => {
+    if (!isRecord(entry)) return [];
+    const host = address
+      .replace(/^https?:\/\//i, '')
+      .split('/', 1)[0]!
+      .toLowerCase();
+    const { auth, username, password } = entry;
+    const both =
+      typeof auth === 'string' && auth !== '' ? decoded(auth) : `${username ?? ''}:${password ?? ''}`;
+    const colon = both.indexOf(':');
+    if (colon <= 0 || colon === both.length - 1) return [];
+    const [user, secret] = [both.slice(0, colon), both.slice(colon + 1)];
+    return [{ host: DOCKER_HUB.has(host) ? 'registry-1.docker.io' : host, user, password: secret, origin }];
+  });
+}
+
+function parsed(text: string | undefined): Readonly<Record<string, unknown>> {
+  try {
+    const document: unknown = JSON.parse(text ?? '{}');
+    const auths = isRecord(document) ? document['auths'] : undefined;
+    return isRecord(auths) ? auths : {};
+  } catch {
+    return {};
+  }
+}
+
+function decoded(auth: string): string {
+  // Old clients pad with NUL.
+  return Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '');
+}

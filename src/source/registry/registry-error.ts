@@ -1,0 +1,114 @@
+import { BLOCKING, isPage } from '../../http/refusal.ts';
+import { serverDelay } from '../../http/retry-after.ts';
+import { FetchError } from '../../model/error.ts';
+import { isRecord } from '../../model/json.ts';
+
+/** What a request to a registry was about. */
+export interface RegistrySubject {
+  /** In a few words, for lines about retries. */
+  readonly what: string;
+  /** The repository as it can be typed: `ollama://mixtral`. */
+  readonly name: string;
+  /** Host of the registry. */
+  readonly host: string;
+  /** A tag or a digest. */
+  readonly reference?: string | undefined;
+  /** The layer, where the request is about one. */
+  readonly layer?: string | undefined;
+  /** Where the login came from, if there is one. */
+  readonly login: string | undefined;
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly headers: { readonly [name: string]: string | string[] | undefined };
+  /** A few kilobytes of the answer. */
+  readonly body: string;
+}
+
+const MISSING = /\b(?:MANIFEST_UNKNOWN|NAME_UNKNOWN|BLOB_UNKNOWN|NAME_INVALID|TAG_INVALID)\b/;
+const RETRYABLE = new Set([408, 416, 425, 429]);
+
+/** The error for a refusal of the registry itself. */
+export function registryError(
+  subject: RegistrySubject,
+  { status, headers, body }: Refusal,
+  nowMs: number,
+): FetchError {
+  const { name, host, reference, layer, login } = subject;
+  const said = saidBy(body);
+  const words = said === '' ? '' : `: ${said}`;
+  if (BLOCKING.has(status) && isPage(body)) {
+    return new FetchError('NETWORK', `${host} answered ${status} with a page, not as a registry does`, {
+      status,
+      hint: 'A filter or a login page may stand in the way: try another network, or check the host.',
+    });
+  }
+  if (status === 401 || status === 403) {
+    const who = login === undefined ? '' : ` for the login from ${login}`;
+    return new FetchError('ACCESS', `${host} refuses ${name}${who} (${status})${words}`, {
+      status,
+      hint:
+        login === undefined
+          ? 'It does not exist, or it is private: then say --token USER:PASSWORD, or log in with docker login.'
+          : 'Check the user and the password, and that this user may pull the model.',
+    });
+  }
+  const isBadTag = status === 400 && reference !== undefined;
+  if (status === 404 || status === 410 || MISSING.test(body) || isBadTag) {
+    if (layer !== undefined) return layerMissing(subject, status);
+    const what =
+      reference === undefined
+        ? ''
+        : ` with ${reference.includes(':') ? 'the digest' : 'the tag'} ${reference}`;
+    return new FetchError('NOT_FOUND', `${host} has no ${name}${what}${isBadTag ? words : ''}`, {
+      status,
+      hint: `See its tags with \`fetch branches ${name}\`.`,
+    });
+  }
+  if (status === 412) {
+    return new FetchError('NETWORK', `${host} refuses ${name}${words}`, {
+      status,
+      hint: 'The registry wants another client for this model: see its page, and try another tag.',
+    });
+  }
+  return new FetchError('NETWORK', `${host} answered ${status} for ${layer ?? name}${words}`, {
+    status,
+    retryable: status >= 500 || RETRYABLE.has(status),
+    retryAfterMs: status === 429 || status >= 500 ? serverDelay(headers, nowMs) : undefined,
+    hint:
+      status === 429
+        ? 'The registry limits requests. Wait some minutes, or use a login (--token USER:PASSWORD), which may be allowed more.'
+        : `Try again later, or check that ${host} is a registry.`,
+  });
+}
+
+export function layerMissing({ host, layer = '', name }: RegistrySubject, status: number): FetchError {
+  return new FetchError(
+    'NOT_FOUND',
+    `${host} does not have the layer ${layer} of ${name}, which its manifest names`,
+    {
+      status,
+      hint: 'The model was pushed in part, or is being replaced: try again later, or tell its publisher.',
+    },
+  );
+}
+
+/** Codes and messages of the protocol's errors, or a short text. */
+function saidBy(body: string): string {
+  try {
+    const json: unknown = JSON.parse(body);
+    if (!isRecord(json)) return '';
+    const { errors, error } = json;
+    if (typeof error === 'string') return error.slice(0, 300);
+    const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+    if (!isRecord(first)) return '';
+    return [first['code'], first['message']]
+      .filter((part) => typeof part === 'string')
+      .join(': ')
+      .slice(0, 300);
+  } catch {
+    const text = body.trim();
+    return text.startsWith('<') || text.length > 300 ? '' : text;
+  }
+}
