@@ -19,7 +19,7 @@ export type { ByteRange } from './model/byte-range.ts';
 export type { Digest } from './model/digest.ts';
 export { type ErrorCode, type ErrorSide, FetchError } from './model/error.ts';
 export type { Emit, FileOutcome, TransferEvent } from './model/event.ts';
-export type { Plan, PlannedFile, PlanTotals } from './model/plan.ts';
+export type { Piece, PieceOrigin, Plan, PlannedFile, PlanTotals } from './model/plan.ts';
 export type { RemoteFile } from './model/remote-file.ts';
 export type { RepoRef, RepoType, Revision } from './model/repo.ts';
 export type { Target, TargetPath } from './model/target.ts';

@@ -74,7 +74,9 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     if (event.type === 'file-finished') mark.keep();
     run.emit(event);
   };
-  const result = await executePlan(planned.plan, request, { ...context, run: { ...run, emit: marking } });
+  const { onCopyRefused } = planned;
+  const marked = { ...context, run: { ...run, emit: marking }, onCopyRefused };
+  const result = await executePlan(planned.plan, request, marked);
   return await finishDownload(planned, result, context, advice);
 }
 

@@ -7,7 +7,7 @@ import type { Store } from '../../store/store.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { runPlan } from '../../transfer/execute-plan.ts';
 import { fitDescriptors } from '../../transfer/scheduling/descriptors.ts';
-import type { RunResult } from '../../transfer/transfer-result.ts';
+import type { RunResult, TransferContext } from '../../transfer/transfer-context.ts';
 import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
 import { WorkerTransport } from '../../transfer/transport/worker/worker-transport.ts';
 
@@ -28,6 +28,7 @@ export interface ExecuteContext {
   readonly source: Source;
   readonly store: Store;
   readonly workers: WorkerThreads;
+  readonly onCopyRefused?: TransferContext['onCopyRefused'];
 }
 
 /** The threads of a run. They start with the first work, or at `warmUp`. */
@@ -59,7 +60,7 @@ export class WorkerThreads implements AsyncDisposable {
 export async function executePlan(
   plan: Plan,
   settings: TransferSettings,
-  { run, source, store, workers }: ExecuteContext,
+  { run, source, store, workers, onCopyRefused }: ExecuteContext,
 ): Promise<RunResult> {
   const { environment, emit, signal } = run;
   const { connections, waitingFiles } = fitDescriptors(environment.freeDescriptors?.(), settings.connections);
@@ -83,6 +84,7 @@ export async function executePlan(
     emit,
     signal,
     onStatus: settings.onStatus,
+    onCopyRefused,
   });
 }
 

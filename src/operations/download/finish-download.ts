@@ -3,7 +3,7 @@ import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import type { Manifest } from '../../store/records/manifest.ts';
 import type { Store } from '../../store/store.ts';
-import type { FileFailure, RunResult } from '../../transfer/transfer-result.ts';
+import type { FileFailure, RunResult } from '../../transfer/transfer-context.ts';
 import type { DownloadContext } from './download-context.ts';
 import type { DownloadOutcome } from './download-options.ts';
 import type { DownloadPlan } from './plan-download.ts';
@@ -20,7 +20,7 @@ export async function finishUnchanged(
 ): Promise<DownloadOutcome> {
   const { run, store, resolution } = context;
   await advice.tell(run.emit, run.environment.clock);
-  const stale = await findPrunable(listing, context);
+  const stale = await findPrunable(listing(), context);
   return { revision: resolution.revision, directory: store.directory, plan, fetchedBytes: 0, ...stale };
 }
 
@@ -29,7 +29,7 @@ export async function finishUnchanged(
  * of single files, and with INTEGRITY if a file has not the sha256 of the lockfile.
  */
 export async function finishDownload(
-  { plan, listing }: DownloadPlan,
+  planned: DownloadPlan,
   { fetchedBytes, failures }: RunResult,
   context: DownloadContext,
   advice: ScanAdvice,
@@ -37,6 +37,8 @@ export async function finishDownload(
   const { request, run, store, records, selected } = context;
   const { revision } = context.resolution;
   const { directory } = store;
+  const { plan } = planned;
+  const listing = planned.listing();
   // Reads the records of the last run before `publish` replaces them.
   const stale = failures.length > 0 ? {} : await findPrunable(listing, context);
   await publish(store, { revision, selected }, listing, failures);

@@ -1,19 +1,26 @@
 import { FetchError } from '../../model/error.ts';
 import type { Plan } from '../../model/plan.ts';
-import type { Listing } from '../../model/remote-file.ts';
-import { checkSpace, makePlan } from '../../plan/make-plan.ts';
+import { planSentence } from '../../model/plan-sentence.ts';
+import type { Listing, RemoteFile } from '../../model/remote-file.ts';
+import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
+import { findLocalCopies } from '../../store/local-copies.ts';
 import type { DownloadContext } from './download-context.ts';
 import { openUnlessComplete } from './open-unless-complete.ts';
-import { copyFirst, planCopies } from './plan-with-reuse.ts';
-import { missingOffline } from './resolve-offline.ts';
+import { missingOffline, notAvailableOffline } from './resolve-offline.ts';
 import { noteDuplicates } from './weights-notes.ts';
 
 /** What a download will do. */
 export interface DownloadPlan {
   readonly plan: Plan;
-  readonly listing: Listing;
+  /** The files of the revision. */
+  readonly listing: () => Listing;
   /** False for a dry run, and if everything is here and recorded. */
   readonly mustExecute: boolean;
+  /**
+   * Call it before a file is fetched whose local copy cannot be used: then a lockfile must be compared with the listing of
+   * the source. Rejects if it does not hold, and in an offline run.
+   */
+  readonly onCopyRefused: (file: RemoteFile) => Promise<void>;
 }
 
 /**
@@ -27,11 +34,12 @@ export async function planDownload(context: DownloadContext): Promise<DownloadPl
   const maySkip = lock !== undefined || offline;
   const isComplete =
     (maySkip && (await isSatisfied(context))) || (!dryRun && !(await openUnlessComplete(context)));
-  const { plan, listing } = await comparePlan(context);
+  const planned = await comparePlan(context);
+  const { plan } = planned;
   if (dryRun && resolution.revision.gated) await requireAccess(plan, context);
   run.emit({ type: 'planned', plan, directory: store.directory });
   noteDuplicates(plan, run.emit);
-  return { plan, listing, mustExecute: !isComplete && !dryRun };
+  return { ...planned, mustExecute: !isComplete && !dryRun };
 }
 
 /** Whether the records say that everything is here: then nothing is written, not even a directory lock. */
@@ -50,29 +58,46 @@ async function isSatisfied(context: DownloadContext): Promise<boolean> {
   return isWhole && locked.every(({ path, sha256 }) => sha256 === undefined || recorded.get(path) === sha256);
 }
 
-/**
- * The plan of what is still to be fetched, and the files of the revision. Local copies are made first, so they count as
- * here; a dry run only plans them.
- */
-async function comparePlan(context: DownloadContext): Promise<Pick<DownloadPlan, 'plan' | 'listing'>> {
+/** Plans what is kept, what is copied from this machine, and what is fetched. */
+async function comparePlan(context: DownloadContext): Promise<Omit<DownloadPlan, 'mustExecute'>> {
   const { request, run, store, resolution, selected } = context;
-  const { reuse, directory, repo, forceDownload = false, ignoreSpace = false, dryRun, offline } = request;
-  const { revision } = resolution;
-  const plan = makePlan(revision, selected, await store.survey(selected, run.signal), { forceDownload });
-  const mayCopy = reuse !== undefined && !forceDownload && plan.totals.fetchFiles > 0;
-  const { processors } = run.environment;
-  const wanted = { store, revision, selected, emit: run.emit, signal: run.signal, processors };
-  const copying = mayCopy ? await planCopies(plan, wanted, { directory, repo, ...reuse }) : undefined;
-  const first = copying ?? plan;
-  if (offline && first.totals.fetchFiles > 0) throw missingOffline(first, store.directory);
+  const { forceDownload = false, offline } = request;
+  const survey = await store.survey(selected, run.signal);
+  const withoutCopies = makePlan(resolution.revision, selected, survey, { forceDownload });
+  const plan = await planCopies(withoutCopies, context);
+  if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, store.directory);
   // Before anything is copied: a lockfile may turn out not to hold.
-  const listing = await resolution.listing(first);
-  if (copying === undefined) return { plan, listing };
-  const rest = await copyFirst(plan, copying, wanted, { ignoreSpace, dryRun });
-  if (rest.totals.fetchFiles === 0 || first.totals.fetchFiles > 0) return { plan: rest, listing };
-  // Something could not be copied after all.
-  if (offline) throw missingOffline(rest, store.directory);
-  return { plan: rest, listing: await resolution.listing(rest) };
+  let listing = await resolution.listing(plan);
+  let relisted: Promise<Listing> | undefined;
+  const onCopyRefused = async ({ path }: RemoteFile) => {
+    if (offline) throw notAvailableOffline(`${store.directory} lacks ${path}`);
+    if (plan.totals.fetchFiles > 0) return;
+    relisted ??= resolution.listing(withoutCopies);
+    listing = await relisted;
+  };
+  return { plan, listing: () => listing, onCopyRefused };
+}
+
+/** Plans copies of files that are on this machine. Emits a note, except for a dry run. */
+async function planCopies(plan: Plan, { request, run }: DownloadContext): Promise<Plan> {
+  const { reuse, directory, repo, forceDownload, ignoreSpace, dryRun } = request;
+  if (reuse === undefined || forceDownload === true) return plan;
+  const missing = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+  if (missing.length === 0) return plan;
+  const found = await findLocalCopies({ directory, repo, ...reuse }, missing, run.signal);
+  if (found.size === 0) return plan;
+  const whole = missing.flatMap(({ path, size }) => {
+    const copy = found.get(path);
+    return copy === undefined ? [] : [[path, [{ start: 0, end: size, path: copy, offset: 0 }]] as const];
+  });
+  const copying = withLocalCopies(plan, new Map(whole));
+  if (dryRun || copying.totals.reuseBytes === undefined) return copying;
+  // A disk that is too small for copies is too small for downloads: the run ends with that.
+  if (ignoreSpace === true || checkSpace(copying) === undefined) {
+    const message = `the same content is on this machine: ${planSentence(copying)}`;
+    run.emit({ type: 'note', message });
+  }
+  return copying;
 }
 
 /** The listing of a gated repository is public: only the request for a file shows whether this user has access. */

@@ -43,7 +43,7 @@ export function missingOffline(plan: Plan, directory: string): FetchError {
   return notAvailableOffline(`${directory} lacks ${missing.slice(0, MAX_SHOWN).join(', ')}${more}`);
 }
 
-function notAvailableOffline(what: string): FetchError {
+export function notAvailableOffline(what: string): FetchError {
   return new FetchError('NOT_FOUND', `offline, and ${what}`, {
     hint: 'Run the same command once with the network: without --offline, HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE.',
   });

@@ -1,7 +1,7 @@
 import type { Emit } from '../../model/event.ts';
 import { formatBytes } from '../../model/format.ts';
 import { parseGgufName } from '../../model/gguf-name.ts';
-import type { Plan } from '../../model/plan.ts';
+import { copiedFrom, type Plan } from '../../model/plan.ts';
 import { weightFormat } from '../../model/weight-format.ts';
 import { pickles, savedBySafetensors } from '../../plan/weights-policy.ts';
 import { can, type ScanFinding, type Source } from '../../source/source.ts';
@@ -43,7 +43,9 @@ export class ScanAdvice implements Disposable {
   readonly #findings: Promise<readonly ScanFinding[] | undefined>;
 
   constructor(plan: Plan, source: Source, signal: AbortSignal) {
-    const fetched = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+    const fetched = plan.files
+      .filter((planned) => planned.action === 'transfer' && copiedFrom(planned) === undefined)
+      .map(({ file }) => file);
     this.#risky = new Set(pickles(fetched).map(({ path }) => path));
     const ended = AbortSignal.any([signal, this.#ended.signal]);
     this.#findings =

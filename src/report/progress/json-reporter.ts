@@ -33,7 +33,7 @@ const PROGRESS_MS = 1000;
  * bytes per second, `seconds` and `delay` are seconds.
  *
  * - `resolved`: `repo` (`OWNER/NAME`, `datasets/OWNER/NAME`), `revision` (as asked), `commit` (40 hex digits)
- * - `planned`: `files`, `bytes` (of all files of the plan), `held` (bytes that are here already)
+ * - `planned`: `files`, `bytes` (of all files of the plan), `held` (bytes that are on this machine already)
  * - `file`: `path`, `bytes`, `how` (`transferred`, `kept`, `repaired`): once for each file that is right
  * - `progress`: `bytes` (here so far, held ones included), `total`, `rate` (network only); at most one per second,
  *   none while nothing changes
@@ -106,9 +106,13 @@ class JsonReporter {
     this.#stopTicking();
   }
 
-  #printPlan({ files }: Plan): void {
+  #printPlan({ files, totals }: Plan): void {
     const { totalFiles, totalBytes, heldBytes } = this.#tally;
-    this.#print('planned', { files: totalFiles, bytes: totalBytes, held: heldBytes });
+    this.#print('planned', {
+      files: totalFiles,
+      bytes: totalBytes,
+      held: heldBytes + (totals.reuseBytes ?? 0),
+    });
     for (const { action, file } of files)
       if (action === 'keep') this.#printFile(file.path, file.size, 'kept');
   }

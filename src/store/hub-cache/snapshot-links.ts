@@ -1,9 +1,9 @@
 import { readlinkSync } from 'node:fs';
 import { open, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { copyInto } from '../../system/disk/copy-content.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
-import { copyInto } from '../parts/copy-content.ts';
 import type { FinalPlace } from '../paths/final-place.ts';
 
 /** Creates a link at `path`; tests replace it. */

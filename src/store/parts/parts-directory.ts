@@ -6,10 +6,10 @@ import type { ByteRange } from '../../model/byte-range.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type Revision, repoPath } from '../../model/repo.ts';
 import { bootId } from '../../system/disk/boot-id.ts';
+import { copyRanges } from '../../system/disk/copy-content.ts';
 import { isLocalDisk } from '../../system/disk/local-disk.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
-import { copyRanges } from './copy-content.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
 import { type OwnerState, PartOwner } from './part-owner.ts';
 

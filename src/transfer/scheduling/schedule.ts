@@ -33,6 +33,12 @@ export interface Assignment {
   readonly stolenFrom: Segment | undefined;
 }
 
+/** Bytes that are missing of a file. */
+export interface MissingRange extends ByteRange {
+  /** False if they must come in one request; true if left out. */
+  readonly splittable?: boolean;
+}
+
 export interface ScheduleOptions {
   /** Bytes per range for a file of this size. */
   readonly rangeSize: (fileBytes: number) => number;
@@ -69,11 +75,17 @@ export class Schedule {
   }
 
   /** Queues what is missing of a file. Call it for files in descending order of size, if there is a choice. */
-  add(file: number, fileBytes: number, missing: readonly ByteRange[]): void {
+  add(file: number, fileBytes: number, missing: readonly MissingRange[]): void {
     const small = fileBytes <= SMALL_FILE_BYTES;
     const step = small ? fileBytes : this.#options.rangeSize(fileBytes);
     const queue = small ? this.#small : this.#large;
-    for (const { start, end } of missing) {
+    for (const { start, end, splittable = true } of missing) {
+      if (!splittable && start < end) {
+        const whole = trackSegment(file, start, end, small);
+        whole.splittable = false;
+        queue.append(whole);
+        continue;
+      }
       // Cut at multiples of the step, so that ranges of a resumed file meet the blocks of its journal.
       for (let from = start; from < end; ) {
         const to = Math.min(end, (Math.floor(from / step) + 1) * step);
@@ -178,6 +190,7 @@ export class Schedule {
     if (work.small) this.#smallActive -= 1;
     if (work.position >= work.end) return;
     const rest = trackSegment(work.file, work.position, work.end, work.small);
+    rest.splittable = work.splittable;
     (work.small ? this.#small : this.#large).giveBack(rest);
   }
 
@@ -233,7 +246,7 @@ export class Schedule {
   #share(work: TrackedSegment, connections: number): void {
     const { smallestRange } = this.#options;
     const size = work.end - work.position;
-    if (this.#large.length >= connections || size <= smallestRange) return;
+    if (!work.splittable || this.#large.length >= connections || size <= smallestRange) return;
     const share = Math.max(smallestRange, (size + this.#large.bytes) / connections);
     const cut = Math.ceil((work.position + share) / MIB) * MIB;
     if (size < WORTH_CUTTING * share || cut >= work.end) return;
@@ -294,6 +307,7 @@ export class Schedule {
     }
     if (victim === undefined) return undefined;
     const tail = trackSegment(victim.file, cut, victim.end, victim.small);
+    tail.splittable = victim.splittable;
     // Double the stall limit at each takeover: a slow first byte must not cause endless re-requests.
     if (isStalled(victim, now)) tail.stallLimitMs = 2 * victim.stallLimitMs;
     // Tries are counted for the place. To take it over is none: it would use up what others may still need.

@@ -33,6 +33,8 @@ export interface TrackedSegment extends Segment {
   windowBytes: number;
   /** Silence after which the segment counts as lost. */
   stallLimitMs: number;
+  /** Whether connections may share it. One that is not splittable is only taken over as a whole. */
+  splittable: boolean;
 }
 
 export interface ConnectionState extends Readonly<Segment> {
@@ -55,6 +57,7 @@ export function trackSegment(file: number, position: number, end: number, small:
     windowStart: undefined,
     windowBytes: 0,
     stallLimitMs: LOST_MS,
+    splittable: true,
   };
 }
 

@@ -86,7 +86,7 @@ export class AdaptiveTransport implements Transport<HttpLocation> {
     const window = new ProbeWindow(job.window);
     let { location } = job;
     const watched: RangeObserver = {
-      wrote: (range) => observer.wrote(range),
+      wrote: (range, wireBytes) => observer.wrote(range, wireBytes),
       wholeFile: () => {
         window.all = true;
         return observer.wholeFile();

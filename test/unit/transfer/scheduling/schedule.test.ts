@@ -439,3 +439,48 @@ describe('the estimate of a link', () => {
     expect(link.waitMs).toBe(80_000);
   });
 });
+
+describe('a range that is not splittable', () => {
+  const options = { rangeSize: () => 4 * MIB, smallestRange: 4 * MIB, connections: 8 };
+
+  test('is one segment, joined to no neighbour and shared with nobody', () => {
+    const schedule = new Schedule(options);
+    schedule.add(0, 1024 * MIB, [
+      { start: 0, end: 3 * MIB },
+      { start: 3 * MIB, end: 90 * MIB, splittable: false },
+      { start: 90 * MIB, end: 91 * MIB },
+    ]);
+    const taken = Array.from({ length: 3 }, () => schedule.take(0)?.segment);
+    expect(taken.map((segment) => [segment?.position, segment?.end])).toEqual([
+      [0, 3 * MIB],
+      [3 * MIB, 90 * MIB],
+      [90 * MIB, 91 * MIB],
+    ]);
+  });
+
+  test('is cut by no idle connection, and taken over whole when it is lost', () => {
+    const schedule = new Schedule(options);
+    schedule.add(0, 1024 * MIB, [{ start: 0, end: 512 * MIB, splittable: false }]);
+    const first = schedule.take(0)!.segment;
+    schedule.ask(first, 0);
+    for (let now = 100; now <= 4000; now += 100) {
+      first.position += 1000;
+      schedule.progress(first, 1000, now);
+      expect(schedule.take(now)).toBeUndefined();
+    }
+    const taken = schedule.take(20_000);
+    expect(taken?.stolenFrom).toBe(first);
+    expect([taken?.segment.position, taken?.segment.end]).toEqual([first.position, 512 * MIB]);
+    expect(first.end).toBe(first.position);
+  });
+
+  test('given back, it stays whole', () => {
+    const schedule = new Schedule(options);
+    schedule.add(0, 1024 * MIB, [{ start: 0, end: 64 * MIB, splittable: false }]);
+    const first = schedule.take(0)!.segment;
+    first.position = MIB;
+    schedule.release(first);
+    const again = schedule.take(10)!.segment;
+    expect([again.position, again.end]).toEqual([MIB, 64 * MIB]);
+  });
+});
