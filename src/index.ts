@@ -36,6 +36,7 @@ export { type VerifyOptions, type VerifyProgress, verify } from './operations/ve
 export type { Shard } from './plan/shard.ts';
 export type { WeightsPolicy } from './plan/weights-policy.ts';
 export { parseTarget } from './source/naming.ts';
+export type { RegistryLogin } from './source/registry/login.ts';
 export type { Credential } from './source/source.ts';
 export type { CacheChoice } from './store/open-store.ts';
 export { type Lockfile, type LockfileEntry, readLocks } from './store/records/lockfile.ts';
