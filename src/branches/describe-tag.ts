@@ -12,7 +12,7 @@ import { attempt } from './small-files.ts';
 
 const MAX_CONFIG_BYTES = 4_000_000;
 const MAX_TEXT_BYTES = 20_000;
-/** Longer ones are printed by nobody. */
+/** More are not printed. */
 const MAX_LICENCES = 10;
 
 /** Small layers whose content is a fact. `licence` is for the view of one tag. */

@@ -14,8 +14,8 @@ import {
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 
-/** What is known about the place where the files go. A store's survey is one. */
-export interface Surroundings {
+/** What is already where the files go. The survey of a store is one. */
+export interface TargetState {
   /** By path. A file that is not in it is not there. */
   readonly holdings: ReadonlyMap<string, Holding>;
   readonly freeBytes: number | undefined;
@@ -43,14 +43,14 @@ const NOTHING: Holding = { kind: 'nothing' };
 export function makePlan(
   revision: Revision,
   files: readonly RemoteFile[],
-  hubEnvironment: Surroundings,
+  target: TargetState,
   options: PlanOptions = {},
 ): Plan {
   const sorted = files.toSorted((left, right) => compareText(left.path, right.path));
   const planned: PlannedFile[] = [];
   let spaceNeeded = 0;
   for (const file of sorted) {
-    const holding = hubEnvironment.holdings.get(file.path) ?? NOTHING;
+    const holding = target.holdings.get(file.path) ?? NOTHING;
     const begun = 'part' in holding ? cleanRanges(holding.part, file.size) : [];
     const decision = options.forceDownload ? decideForced(file, holding) : decide(file, holding, begun);
     planned.push(decision);
@@ -62,7 +62,7 @@ export function makePlan(
     files: planned,
     totals: countTotals(planned),
     spaceNeeded,
-    spaceFree: hubEnvironment.freeBytes,
+    spaceFree: target.freeBytes,
   };
 }
 
@@ -100,7 +100,7 @@ function splitAtCopies(piece: Piece, ranges: readonly LocalRange[]): readonly Pi
   return pieces.sort((left, right) => left.start - right.start);
 }
 
-/** Says that the plan does not fit on the disk (DISK), or undefined when it does or nobody knows. */
+/** Says that the plan does not fit on the disk (DISK), or undefined if it does, or if the free space is unknown. */
 export function checkSpace(plan: Plan): FetchError | undefined {
   const { spaceNeeded, spaceFree } = plan;
   if (spaceFree === undefined || spaceNeeded <= spaceFree) return undefined;

@@ -97,7 +97,7 @@ export class DirectoryLock implements AsyncDisposable {
       if (create(path, content)) return;
       const seen = read(path);
       if (seen === undefined) continue;
-      const found = judge(seen, path, context);
+      const found = assess(seen, path, context);
       const holder =
         found.state === 'silent'
           ? await watch(path, { ...seen, holder: found.holder }, context, options)
@@ -228,18 +228,18 @@ export function lockHolder(path: string, context: ProcessContext): string | unde
 
 /** Describes the holder if it seems to be alive. */
 function livingHolder(seen: Seen, path: string, context: ProcessContext): string | undefined {
-  const found = judge(seen, path, context);
+  const found = assess(seen, path, context);
   return found.state === 'alive' ? found.holder : undefined;
 }
 
 /** `silent`: the holder is on another host and has no recent heartbeat, but its clock may differ from ours. */
-type Judgement =
+type Assessment =
   | { readonly state: 'alive' | 'silent'; readonly holder: string }
   | { readonly state: 'dead'; readonly holder: undefined };
 
-const DEAD: Judgement = { state: 'dead', holder: undefined };
+const DEAD: Assessment = { state: 'dead', holder: undefined };
 
-function judge(seen: Seen, path: string, context: ProcessContext): Judgement {
+function assess(seen: Seen, path: string, context: ProcessContext): Assessment {
   const age = context.clock.now() - seen.modifiedMs;
   const owner = parseOwner(seen.text);
   if (owner === undefined) return age < EMPTY_STALE_MS ? { state: 'alive', holder: 'another run' } : DEAD;

@@ -1,7 +1,7 @@
 import type { Clock, Random } from './clock.ts';
 import type { ProcessContext } from './process-identity.ts';
 
-/** What a run takes from its surroundings: time, randomness, its process identity, and properties of the machine. */
+/** What a run takes from outside: time, randomness, its process identity, and properties of the machine. */
 export interface Environment {
   /** Time. */
   readonly clock: Clock;

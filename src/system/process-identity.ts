@@ -23,7 +23,7 @@ export interface ProcessContext {
   readonly processStart: (pid: number) => string | undefined;
   /** Time, for heartbeats. */
   readonly clock: Clock;
-  /** Chance, for names that nobody else uses. */
+  /** Source of randomness, for names that no other run uses. */
   readonly random: Random;
 }
 

@@ -98,15 +98,15 @@ export async function checkConnections(
   const length = Math.floor(Math.min(size, SEVERAL_BYTES) / SEVERAL);
   const http = openHttp();
   try {
-    const settled = await Promise.allSettled(
+    const results = await Promise.allSettled(
       Array.from({ length: SEVERAL }, (_, index) => {
         const range = { start: index * length, end: (index + 1) * length };
         return timeLocation({ http, clock, signal }, location, range, MAX_MS);
       }),
     );
     signal.throwIfAborted();
-    const timed = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = settled.flatMap((one) => (one.status === 'rejected' ? [toFetchError(one.reason)] : []));
+    const timed = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = results.flatMap((one) => (one.status === 'rejected' ? [toFetchError(one.reason)] : []));
     if (timed.length === 0) throw failed[0];
     const rate = rateOf(timed);
     const message = `${timed.length} of ${SEVERAL} connections bring ${formatRate(rate)} together`;

@@ -11,7 +11,7 @@ const MAX_AHEAD = 4;
 
 /**
  * Asks where files are while the source still lists them, if their names are known: one wait less before their bytes
- * flow. A failure means nothing here: whoever needs the file asks again.
+ * flow. A failure means nothing here: the transfer asks again.
  */
 export class LocateAhead implements Pick<Source, 'locate'> {
   readonly #source: Source;

@@ -87,6 +87,7 @@ class BarReporter implements Reporter {
     const now = this.#time.now();
     switch (event.type) {
       case 'bytes':
+      case 'copied':
         this.#throughput.record(event.count, now);
         return;
       case 'resolved':

@@ -84,6 +84,7 @@ class LineReporter {
     const now = this.#time.now();
     switch (event.type) {
       case 'bytes':
+      case 'copied':
         this.#throughput.record(event.count, now);
         return;
       case 'resolved':

@@ -3,7 +3,7 @@ const BUCKET_MS = 250;
 /**
  * How fast bytes arrive: a sliding window, cut into buckets, so that recording costs the same whatever the
  * number of events, and a connection that stalls shows as a rate that falls to zero within the window.
- * Only bytes from the network are recorded; those that were held before would look like speed.
+ * Bytes that were held before are not recorded: they would look like speed.
  */
 export class Throughput {
   readonly #buckets: Float64Array;

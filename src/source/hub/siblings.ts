@@ -45,7 +45,7 @@ export async function siblingEntries(
       {
         status: refused.status,
         cause: refused,
-        hint: 'This endpoint serves single files at most. Use another one with --endpoint, or ask whoever runs it to update it.',
+        hint: 'This endpoint serves single files at most. Use another one with --endpoint, or ask its operator to update it.',
       },
     );
   }

@@ -19,7 +19,7 @@ import { listTags } from './tags.ts';
 
 /** Statuses of registries that know manifests by their tags only. */
 const SERVES_NO_DIGESTS: ReadonlySet<number> = new Set([405, 501]);
-/** Tags that are looked at for a table: nobody reads more rows. */
+/** Tags that are read for a table. */
 const MAX_TAGS = 1000;
 /** Reading into memory is for headers and small files, not for weights. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;

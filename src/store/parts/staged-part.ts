@@ -106,10 +106,10 @@ export class StagedPart implements StagedFile {
     if (this.#unsafeBytes < CHECKPOINT_BYTES && now - this.#checkpointAt < CHECKPOINT_MS) return;
     this.#unsafeBytes = 0;
     this.#checkpointAt = now;
-    const settle = this.#journal.checkpoint();
+    const markDurable = this.#journal.checkpoint();
     this.#checkpoint = this.#makeDurable()
       .then((isDurable) => {
-        if (isDurable) settle();
+        if (isDurable) markDurable();
       })
       // `commit` throws it.
       .catch((error) => this.#poison(error))

@@ -37,7 +37,7 @@ export class FinalPlace {
     const directory = dirname(final);
     const descriptor = this.#pin(directory);
     try {
-      // Through a descriptor a path that is too long would succeed, and nobody could open the file by its name later.
+      // Through a descriptor a path that is too long would succeed, and the file could not be opened by its name later.
       if (descriptor !== undefined) lstatSync(final, { throwIfNoEntry: false });
       const target =
         descriptor === undefined ? final : join(OPEN_DIRECTORIES, String(descriptor), basename(final));

@@ -19,24 +19,24 @@ export function findPathConflicts(
   const root = realPath(directory);
   // A missing directory has no entries.
   if (root === undefined) return [];
-  const judged = new Map<string, string | undefined>();
-  const judgeDirectory = (relative: string): string | undefined => {
+  const known = new Map<string, string | undefined>();
+  const directoryConflict = (relative: string): string | undefined => {
     if (relative === '' || relative === '.') return undefined;
-    if (judged.has(relative)) return judged.get(relative);
-    const reason = judgeDirectory(parent(relative)) ?? directoryProblem(root, relative);
-    judged.set(relative, reason);
+    if (known.has(relative)) return known.get(relative);
+    const reason = directoryConflict(parent(relative)) ?? directoryProblem(root, relative);
+    known.set(relative, reason);
     return reason;
   };
-  const obstacles: PathConflict[] = [];
+  const conflicts: PathConflict[] = [];
   for (const directory of directories) {
-    const reason = judgeDirectory(directory);
-    if (reason !== undefined) obstacles.push({ path: directory, reason });
+    const reason = directoryConflict(directory);
+    if (reason !== undefined) conflicts.push({ path: directory, reason });
   }
   for (const path of files) {
-    const reason = judgeDirectory(parent(path)) ?? fileProblem(root, path);
-    if (reason !== undefined) obstacles.push({ path, reason });
+    const reason = directoryConflict(parent(path)) ?? fileProblem(root, path);
+    if (reason !== undefined) conflicts.push({ path, reason });
   }
-  return obstacles;
+  return conflicts;
 }
 
 function parent(relative: string): string {

@@ -46,6 +46,21 @@ describe('line reporter', () => {
     ]);
   });
 
+  test('bytes that are copied from this machine have a rate too', () => {
+    const { output, time, reporter } = start();
+    reporter.emit({ type: 'planned', plan: planOf([planned('a', 1_000_000_000)]), directory: '/d' });
+    reporter.emit({ type: 'file-started', path: 'a', size: 1_000_000_000, held: 0 });
+    for (let i = 0; i < 10; i += 1) {
+      time.advance(100);
+      reporter.emit({ type: 'copied', path: 'a', count: 50_000_000 });
+    }
+    time.advance(100);
+    reporter.close();
+    expect(output.lines.at(-1)).toMatch(
+      /^fetch: \d+% \d+ MB of 1.00 GB, \d+ MB\/s, \d+s left, 0 of 1 files$/,
+    );
+  });
+
   test('a long run gets fewer lines: five seconds apart at first, a minute in the end', () => {
     expect([0, 30, 60, 120, 600, 720, 3600, 86_400].map((s) => nextInterval(s * 1000, 5000) / 1000)).toEqual([
       5, 5, 5, 10, 50, 60, 60, 60,
