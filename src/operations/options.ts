@@ -19,7 +19,7 @@ export const DEFAULTS: Required<
 > = {
   endpoint: DEFAULT_ENDPOINT,
   /** Upper bound: the engine measures how many are of use. */
-  connections: 32,
+  connections: 64,
   retry: DEFAULT_RETRY_POLICY,
   stallTimeoutMs: 30_000,
 };

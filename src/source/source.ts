@@ -44,7 +44,7 @@ interface SourceBase {
   list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
   /**
    * Makes one attempt. The location is valid now and may expire. With `range` it may serve that range only; without it,
-   * any.
+   * any. The size of the file is NaN while it is not known.
    */
   locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location>;
 }

@@ -1,7 +1,7 @@
 import { Notifier } from '../system/notifier.ts';
 import { TaskGroup } from '../system/task-group.ts';
 import { CopyQueue } from './scheduling/copy-queue.ts';
-import { MIN_RANGE_BYTES, rangeSize } from './scheduling/range-size.ts';
+import { LinkEstimate } from './scheduling/link-estimate.ts';
 import { Schedule } from './scheduling/schedule.ts';
 import type { Segment } from './scheduling/segment.ts';
 import type { TransferContext } from './transfer-context.ts';
@@ -24,15 +24,11 @@ export class RunState {
   readonly #controllers = new Map<Segment, AbortController>();
 
   constructor(context: TransferContext) {
-    const { connections, clock, signal } = context;
+    const { connections, hubWaitMs, clock, signal } = context;
     this.context = context;
     this.wakeup = new Notifier(clock);
     this.signal = AbortSignal.any([signal, this.#stop.signal]);
-    this.schedule = new Schedule({
-      rangeSize: (bytes) => rangeSize(bytes, connections),
-      smallestRange: MIN_RANGE_BYTES,
-      connections,
-    });
+    this.schedule = new Schedule({ connections, sizing: new LinkEstimate(hubWaitMs) });
     this.background = new TaskGroup(
       (error) => this.stop(error),
       () => this.wakeup.wake(),

@@ -53,8 +53,7 @@ export class Steering {
 
   #observe(now: number): void {
     this.#observedAt = now;
-    const schedule = this.#run.schedule;
-    const change = this.#budget.observe(now, this.#bytes, schedule.delivering, schedule.largeConnections);
+    const change = this.#budget.observe(now, this.#bytes, this.#run.schedule.traffic(now));
     if (change === undefined) return;
     const { from, to, drop, insteadOf } = change;
     const { emit } = this.#run.context;

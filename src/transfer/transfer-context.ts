@@ -10,7 +10,7 @@ import type { Transport } from './transport/transport.ts';
 
 /** What carrying out a plan needs from the world. */
 export interface TransferContext {
-  readonly source: Source;
+  readonly source: Pick<Source, 'locate'>;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;
@@ -20,6 +20,8 @@ export interface TransferContext {
   readonly waitingFiles: number;
   /** How many of the connections large files may have. */
   readonly largeConnections: number;
+  /** Milliseconds that the source took for an answer; undefined if it was not asked. */
+  readonly hubWaitMs?: number | undefined;
   /** Bytes per second that the user allows; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   readonly retry: RetryPolicy;

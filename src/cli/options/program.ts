@@ -266,7 +266,7 @@ function addReportOptions(command: Command): Command {
 /** Options of every command that may download files. */
 function addTransferOptions(command: Command): Command {
   return command
-    .option('--connections <n>', 'maximum number of parallel connections (default: 32)')
+    .option('--connections <n>', 'maximum number of parallel connections (default: 64)')
     .option('--limit-rate <rate>', 'bytes per second over all connections: 20M, 500k, 5MiB');
 }
 

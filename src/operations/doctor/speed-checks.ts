@@ -84,7 +84,7 @@ export async function checkSpeed(
   const message = `one connection brings ${formatRate(rate)}`;
   if (rate >= SLOW) return { rate, finding: { message } };
   const hint =
-    'Downloads use up to 32 connections, which helps where each is slowed. If all are slow, look at the line, a VPN, or a nearer mirror.';
+    'Downloads use up to 64 connections, which helps where each is slowed. If all are slow, look at the line, a VPN, or a nearer mirror.';
   return { rate, finding: { state: 'warning', message, hint } };
 }
 

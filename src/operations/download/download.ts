@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Emit } from '../../model/event.ts';
+import type { Revision } from '../../model/repo.ts';
 import { shardOf } from '../../plan/shard.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
 import { openRecords, openStore } from '../../store/open-store.ts';
@@ -15,6 +16,7 @@ import {
 } from './download-options.ts';
 import { executePlan, WorkerThreads } from './execute-plan.ts';
 import { finishDownload, finishUnchanged } from './finish-download.ts';
+import { LocateAhead, namedFiles } from './locate-ahead.ts';
 import { checkPlan, planDownload } from './plan-download.ts';
 import { LockfileResolver } from './resolve-lockfile.ts';
 import { OfflineResolver } from './resolve-offline.ts';
@@ -51,11 +53,21 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   using http = openHttp(request, run);
   const sourceContext = { access: request, run, http, countsAsDownload: !request.dryRun };
   const source = openSource(request.repo, sourceContext);
+  const openAside = (emit: Emit) => openSource(request.repo, { ...sourceContext, run: { ...run, emit } });
+  const ahead = new LocateAhead(source, { openAside, run });
   await using workers = new WorkerThreads(request, run);
   const isFresh = isFreshTarget(request);
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
-  const resolution = await resolverOf(request, records).resolve({ source, run });
+  const onPinned = (pinned: Revision) => {
+    if (isFresh && source.kind === 'hub') ahead.expect(pinned, namedFiles(request.selection));
+  };
+  const resolver = resolverOf(request, records, onPinned);
+  const { clock } = run.environment;
+  const began = clock.monotonic();
+  const resolution = await resolver.resolve({ source, run });
+  // For two answers: the revision, and its files.
+  const hubWaitMs = resolver instanceof SourceResolver ? (clock.monotonic() - began) / 2 : undefined;
   const { revision } = resolution;
   refuseForeign(request, records.owner(), resolution);
   const selected =
@@ -75,7 +87,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     run.emit(event);
   };
   const { onCopyRefused } = planned;
-  const marked = { ...context, run: { ...run, emit: marking }, onCopyRefused };
+  const marked = { ...context, run: { ...run, emit: marking }, source: ahead, hubWaitMs, onCopyRefused };
   const result = await executePlan(planned.plan, request, marked);
   return await finishDownload(planned, result, context, advice);
 }
@@ -85,11 +97,15 @@ function isFreshTarget({ directory, dryRun, offline }: DownloadRequest): boolean
   return !dryRun && !offline && !existsSync(directory);
 }
 
-function resolverOf(request: DownloadRequest, records: Records): Resolver {
+function resolverOf(
+  request: DownloadRequest,
+  records: Records,
+  onPinned: (revision: Revision) => void,
+): Resolver {
   const { lock, offline, prune: mustList = false } = request;
   if (lock !== undefined) {
     const recorded = records.listing(lock.commit);
     return new LockfileResolver(lock, { selection: request, recorded, mustList });
   }
-  return offline ? new OfflineResolver(records, request) : new SourceResolver(request);
+  return offline ? new OfflineResolver(records, request) : new SourceResolver(request, onPinned);
 }

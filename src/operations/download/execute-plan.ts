@@ -25,10 +25,12 @@ export interface TransferSettings extends SourceAccess {
 /** With what a plan is carried out. */
 export interface ExecuteContext {
   readonly run: RunContext;
-  readonly source: Source;
+  readonly source: Pick<Source, 'locate'>;
   readonly store: Store;
   readonly workers: WorkerThreads;
   readonly onCopyRefused?: TransferContext['onCopyRefused'];
+  /** Milliseconds that the source took for an answer; undefined if it was not asked. */
+  readonly hubWaitMs?: number | undefined;
 }
 
 /** The threads of a run. They start with the first work, or at `warmUp`. */
@@ -60,7 +62,7 @@ export class WorkerThreads implements AsyncDisposable {
 export async function executePlan(
   plan: Plan,
   settings: TransferSettings,
-  { run, source, store, workers, onCopyRefused }: ExecuteContext,
+  { run, source, store, workers, hubWaitMs, onCopyRefused }: ExecuteContext,
 ): Promise<RunResult> {
   const { environment, emit, signal } = run;
   const { connections, waitingFiles } = fitDescriptors(environment.freeDescriptors?.(), settings.connections);
@@ -76,6 +78,7 @@ export async function executePlan(
     connections,
     waitingFiles,
     largeConnections: Math.min(connections, largeConnections(settings)),
+    hubWaitMs,
     bytesPerSecond: settings.bytesPerSecond,
     // The hub was reached, so an unreachable storage host is retried as often as other failures.
     retry: { ...settings.retry, unreachedTries: settings.retry.tries },

@@ -16,8 +16,12 @@ import {
 export class SourceResolver implements Resolver {
   readonly #request: RevisionRequest;
 
-  constructor(request: RevisionRequest) {
+  readonly #onPinned: (revision: Revision) => void;
+
+  /** `onPinned` is called as soon as the revision is known, before it is listed. */
+  constructor(request: RevisionRequest, onPinned: (revision: Revision) => void = () => {}) {
     this.#request = request;
+    this.#onPinned = onPinned;
   }
 
   async resolve(context: ResolveContext): Promise<Resolution> {
@@ -25,6 +29,7 @@ export class SourceResolver implements Resolver {
     const list = (pinned: Revision) => collectListing(source, pinned, run);
     const { revision, quantisation } = await pickRevision(this.#request, source, list, run.signal);
     run.emit({ type: 'resolved', asked: this.#request.repo, revision });
+    this.#onPinned(revision);
     const files = await list(revision);
     let selected: readonly RemoteFile[];
     try {

@@ -1,8 +1,11 @@
+const MIB = 1024 * 1024;
+/** What a cut would leave goes along if it is less than this part of what is taken. */
+const WORTH_LEAVING = 0.25;
+
 interface QueuedSegment {
   readonly file: number;
   position: number;
   end: number;
-  readonly splittable?: boolean;
 }
 
 /** First in, first out; returned segments go first. Every operation is cheap at any length. */
@@ -44,6 +47,21 @@ export class SegmentQueue<S extends QueuedSegment> {
     return work;
   }
 
+  /**
+   * Takes about so many bytes from the front of what is next, up to a block of the journal. `cut` makes the part
+   * that is taken.
+   */
+  takePart(bytes: number, cut: (next: S, end: number) => S): S | undefined {
+    const next = this.at(0);
+    if (next === undefined) return undefined;
+    const end = Math.ceil((next.position + bytes) / MIB) * MIB;
+    if (next.end - end < WORTH_LEAVING * bytes) return this.take();
+    const part = cut(next, end);
+    this.#bytes -= end - next.position;
+    next.position = end;
+    return part;
+  }
+
   #next(): S | undefined {
     const returned = this.#returned.pop();
     if (returned !== undefined) return returned;
@@ -55,17 +73,6 @@ export class SegmentQueue<S extends QueuedSegment> {
       this.#head = 0;
     }
     return work;
-  }
-
-  /** Extends a taken segment by those that follow it in its file, up to `bytes`. */
-  lengthen(work: S, bytes: number): void {
-    while (work.end - work.position < bytes) {
-      const next = this.at(0);
-      if (next?.file !== work.file || next.position !== work.end) return;
-      if (next.splittable === false || work.splittable === false) return;
-      work.end = next.end;
-      this.take();
-    }
   }
 
   /** Takes a file off, and returns its segments. */

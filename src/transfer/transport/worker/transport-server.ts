@@ -4,7 +4,7 @@ import type { RangeObserver, RangeWindow, Transport } from '../transport.ts';
 import type { TransportCommand, TransportReply, Written } from './transport-messages.ts';
 import { toPlainError } from './transport-messages.ts';
 
-/** Writes are reported in batches: after this many bytes or milliseconds. */
+/** The first write of a job is reported at once, because it ends a wait; others in batches: after this many bytes or milliseconds. */
 const REPORT_BYTES = 2 * 1024 * 1024;
 const REPORT_MS = 40;
 
@@ -74,6 +74,7 @@ class Job implements RangeObserver {
   readonly #reply: (reply: TransportReply) => void;
   readonly #controller = new AbortController();
   #unreported: { start: number; end: number; wireBytes: number } | undefined;
+  #hasReported = false;
   #onWidened: () => void = () => {};
   #isDone = false;
 
@@ -119,12 +120,16 @@ class Job implements RangeObserver {
       this.report();
       this.#unreported = { start, end, wireBytes };
     }
-    if (this.#unreported.end - this.#unreported.start >= REPORT_BYTES) this.report();
+    // What fills the window is told with its end.
+    const isFirst = !this.#hasReported && this.window.position < this.window.end;
+    if (isFirst || this.#unreported.end - this.#unreported.start >= REPORT_BYTES) this.report();
   }
 
   report(): void {
     const written = this.takeUnreported();
-    if (written !== undefined) this.#reply({ kind: 'wrote', id: this.#id, written });
+    if (written === undefined) return;
+    this.#hasReported = true;
+    this.#reply({ kind: 'wrote', id: this.#id, written });
   }
 
   takeUnreported(): Written | undefined {
