@@ -93,7 +93,10 @@ function nameRefusals(command: Command, commandPath: string): void {
 
 function addDownload(command: Command, actions: Actions): void {
   command
-    .argument('[repo]', 'OWNER/NAME, OWNER/NAME:REV, datasets/OWNER/NAME, an address of the hub, hf://…')
+    .argument(
+      '[repo]',
+      'OWNER/NAME, OWNER/NAME:REV, datasets/OWNER/NAME, an address of the hub, hf://…, ollama://NAME:TAG, oci://HOST/NAME:TAG',
+    )
     .argument('[files...]', 'files or folders of the repository (default: all of it)')
     .optionsGroup(GROUPS.what)
     .option('--revision <rev>', 'branch, tag, commit, or refs/pr/N (default: main)')
@@ -140,7 +143,10 @@ function addDownload(command: Command, actions: Actions): void {
 function addBranches(command: Command, actions: Actions): void {
   command
     .description('show what is in each branch: bits, format, size, and what fits into memory')
-    .argument('<repo>', 'OWNER/NAME; OWNER/NAME@REV for one revision, OWNER/NAME@REV:Q4_K_M')
+    .argument(
+      '<repo>',
+      'OWNER/NAME; OWNER/NAME@REV for one revision, OWNER/NAME@REV:Q4_K_M; ollama://NAME for its tags',
+    )
     .optionsGroup(GROUPS.show)
     .option('--revision <rev>', 'everything about one branch, tag or commit')
     .option('--repo-type <type>', 'model, dataset or space (default: model)')

@@ -71,9 +71,11 @@ export class Authorizer {
   /** The value of Basic for a host that the password may go to. */
   #basic(login: RegistryLogin, to: URL): string {
     const registry = new URL(this.#options.origin);
-    // A challenge that came over an open line may be of somebody else, and name any token service.
+    const isHere = isLoopback(registry) && isLoopback(to);
+    // A challenge that came over an open line may be of somebody else, and name any token service. One of another machine
+    // has no business with the ports of this one.
     for (const url of [registry, to]) {
-      if (url.protocol === 'https:' || isLoopback(url)) continue;
+      if (url.protocol === 'https:' || isHere || (url === registry && isLoopback(url))) continue;
       throw new FetchError(
         'ACCESS',
         `the password from ${login.origin} is not sent to ${url.host}: plain http`,

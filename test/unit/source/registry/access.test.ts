@@ -85,6 +85,11 @@ describe('a password', () => {
   test.each([
     ['a registry in plain http', 'http://10.0.0.1:5000', 'Basic realm="x"'],
     ['a token service in plain http', 'https://registry.example', 'Bearer realm="http://auth.example/token"'],
+    [
+      'a port of this machine that another one names',
+      'https://registry.example',
+      'Bearer realm="http://127.0.0.1:99/t"',
+    ],
     // Whoever is on the way could have written that challenge.
     [
       'a token service that plain http names',
