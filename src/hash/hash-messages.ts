@@ -6,7 +6,8 @@ import type { ContentDigests } from '../model/digest.ts';
  */
 export type HashCommand =
   | ({ readonly op: 'open' | 'read'; readonly id: number } & HashedFile)
-  | { readonly op: 'advance'; readonly id: number; readonly end: number }
+  /** With `bytes`, how many more than before may be hashed, it is answered with `advanced` when they were. */
+  | { readonly op: 'advance'; readonly id: number; readonly end: number; readonly bytes?: number }
   | { readonly op: 'restart'; readonly id: number }
   | { readonly op: 'finish'; readonly id: number; readonly request: number }
   | { readonly op: 'close'; readonly id: number };
@@ -24,5 +25,6 @@ export interface HashedFile {
 export type HashReply =
   | { readonly kind: 'done'; readonly request: number; readonly digests: ContentDigests }
   | { readonly kind: 'failed'; readonly request: number; readonly message: string }
+  | { readonly kind: 'advanced'; readonly bytes: number }
   /** Progress of a `read`. Bytes since the last reply; those before `done` are not reported. */
   | { readonly kind: 'progress'; readonly request: number; readonly bytes: number };

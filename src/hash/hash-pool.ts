@@ -10,6 +10,10 @@ import { HashSession } from './hash-session.ts';
 const INLINE_BYTES = 64 * 1024;
 /** More threads than this only wait for the disk. */
 const MAX_THREADS = 8;
+/** For files under way, one thread for so many processors: the others receive and write. */
+const PROCESSORS_PER_FOLLOWER = 4;
+/** Bytes. A file under way gets a thread of its own when the other threads are so far behind. */
+const MAX_BEHIND_BYTES = 64 * 1024 * 1024;
 
 /** Hashes one file while it is written. */
 export interface IncrementalHash {
@@ -45,6 +49,8 @@ interface HashThread {
   readonly worker: Worker;
   /** Files that are hashed in it while they are written. */
   followed: number;
+  /** Bytes of them that are on disk and not hashed. */
+  behind: number;
   /** Reads one whole file at a time. */
   reads: boolean;
   /** Digests that a caller waits for. */
@@ -67,13 +73,21 @@ interface WholeFile extends Pick<Pending, 'resolve' | 'reject' | 'onRead'> {
   readonly signal: AbortSignal;
 }
 
+export interface HashPoolOptions {
+  /** Files up to this size are hashed in the calling thread: 0 where that is to stay free and many small files are read from a slow disk. */
+  readonly inlineBytes?: number;
+  /** The most threads for files under way. A file stays with one of them. Follows from the processors if left out. */
+  readonly followers?: number;
+}
+
 /**
- * The hash threads of a run. Files under way share the threads that run already; only whole files, one per thread at a
- * time, start more than one thread. Each thread needs one buffer, however large the files are. Small files are hashed
- * in the calling thread.
+ * The hash threads of a run. A file under way stays with one thread; another thread starts for the next file when those
+ * that run are behind. Whole files are read one per thread at a time. Each thread needs one buffer, however large the
+ * files are. Small files are hashed in the calling thread.
  */
 export class HashPool implements Hasher {
   readonly #maxThreads: number;
+  readonly #maxFollowers: number;
   readonly #inlineBytes: number;
   readonly #threads: HashThread[] = [];
   readonly #pending = new Map<number, Pending>();
@@ -82,13 +96,17 @@ export class HashPool implements Hasher {
   #broken: FetchError | undefined;
   #nextId = 1;
 
-  /**
-   * At most one thread for each of the `processors`. Files up to `inlineBytes` are hashed in the calling thread: 0 where
-   * that is to stay free and many small files are read from a slow disk.
-   */
-  constructor(processors = 1, { inlineBytes = INLINE_BYTES }: { readonly inlineBytes?: number } = {}) {
+  /** At most one thread for each of the `processors`. */
+  constructor(processors = 1, { inlineBytes = INLINE_BYTES, followers }: HashPoolOptions = {}) {
     this.#maxThreads = Math.max(1, Math.min(processors, MAX_THREADS));
+    const usual = Math.floor(processors / PROCESSORS_PER_FOLLOWER);
+    this.#maxFollowers = followers ?? Math.max(1, Math.min(usual, MAX_THREADS));
     this.#inlineBytes = inlineBytes;
+  }
+
+  /** Threads that were started. */
+  get threads(): number {
+    return this.#threads.length;
   }
 
   async check(
@@ -125,17 +143,35 @@ export class HashPool implements Hasher {
     const file = { path, size, git };
     if (size <= this.#inlineBytes) return this.#followInline(file);
     const id = this.#nextId++;
-    const thread = this.#broken === undefined ? this.#leastLoaded() : undefined;
-    if (thread !== undefined) thread.followed += 1;
-    const send = (command: HashCommand) => {
-      if (thread !== undefined && this.#broken === undefined) thread.worker.postMessage(command);
-    };
-    send({ op: 'open', id, ...file });
+    let thread: HashThread | undefined;
+    let advanced = 0;
     let closed = false;
+    const send = (command: HashCommand) => {
+      if (this.#broken === undefined) thread?.worker.postMessage(command);
+    };
+    // Which thread is behind is seen when there is something to hash.
+    const assign = () => {
+      if (thread !== undefined || closed || this.#broken !== undefined) return;
+      thread = this.#follower();
+      thread.followed += 1;
+      send({ op: 'open', id, ...file });
+    };
     return {
-      advance: (end) => send({ op: 'advance', id, end }),
-      restart: () => send({ op: 'restart', id }),
-      digests: (signal) => unlessAborted(this.#finish(id, path, thread), signal),
+      advance: (end) => {
+        assign();
+        const bytes = Math.max(0, end - advanced);
+        advanced = end;
+        if (thread !== undefined) thread.behind += bytes;
+        send({ op: 'advance', id, end, bytes });
+      },
+      restart: () => {
+        advanced = 0;
+        send({ op: 'restart', id });
+      },
+      digests: (signal) => {
+        assign();
+        return unlessAborted(this.#finish(id, path, thread), signal);
+      },
       close: () => {
         if (!closed && thread !== undefined) thread.followed -= 1;
         closed = true;
@@ -233,10 +269,13 @@ export class HashPool implements Hasher {
     return free.sort((left, right) => left.followed - right.followed)[0];
   }
 
-  #leastLoaded(): HashThread {
-    const load = ({ followed, reads }: HashThread) => followed + Number(reads);
+  /** The thread for one more file under way. */
+  #follower(): HashThread {
     const [first = this.#start(), ...others] = this.#threads;
-    return others.reduce((least, thread) => (load(thread) < load(least) ? thread : least), first);
+    const load = ({ behind, followed, reads }: HashThread) => behind + followed + Number(reads);
+    const least = others.reduce((found, thread) => (load(thread) < load(found) ? thread : found), first);
+    if (least.behind > MAX_BEHIND_BYTES && this.#threads.length < this.#maxFollowers) return this.#start();
+    return least;
   }
 
   #start(): HashThread {
@@ -249,10 +288,10 @@ export class HashPool implements Hasher {
     });
     // It keeps the process alive only while a digest is awaited.
     worker.unref();
-    worker.on('message', (reply: HashReply) => this.#receive(reply));
     worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'a hash thread failed', { cause })));
     worker.on('exit', () => this.#fail(new FetchError('BUG', 'a hash thread ended early')));
-    const thread: HashThread = { worker, followed: 0, reads: false, awaited: 0 };
+    const thread: HashThread = { worker, followed: 0, behind: 0, reads: false, awaited: 0 };
+    worker.on('message', (reply: HashReply) => this.#receive(reply, thread));
     this.#threads.push(thread);
     return thread;
   }
@@ -274,7 +313,11 @@ export class HashPool implements Hasher {
     return pending;
   }
 
-  #receive(reply: HashReply): void {
+  #receive(reply: HashReply, thread: HashThread): void {
+    if (reply.kind === 'advanced') {
+      thread.behind -= reply.bytes;
+      return;
+    }
     if (reply.kind === 'progress') {
       this.#pending.get(reply.request)?.onRead(reply.bytes);
       return;

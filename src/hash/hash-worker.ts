@@ -7,7 +7,7 @@ const STEP_BYTES = 32 * 1024 * 1024;
 
 /**
  * Carries out the commands of a hash thread. Files that are being written and files that are read as a whole take
- * turns. An error of a file is kept until its digests are asked for: `advance` has no reply.
+ * turns. An error of a file is kept until its digests are asked for: a reply to `advance` only says that it was dealt with.
  */
 export class HashServer {
   readonly #reply: (reply: HashReply) => void;
@@ -28,8 +28,8 @@ export class HashServer {
         this.#read(id, command);
         return;
       case 'advance':
-        if (this.#failures.has(id)) return;
-        this.#attempt(id, () => this.#sessions.get(id)?.advance(command.end));
+        if (!this.#failures.has(id)) this.#attempt(id, () => this.#sessions.get(id)?.advance(command.end));
+        if (command.bytes !== undefined) this.#reply({ kind: 'advanced', bytes: command.bytes });
         return;
       case 'restart':
         // A file that could not even be opened stays a failure.

@@ -45,7 +45,7 @@ const WORTHWHILE_FEWER = 0.98;
 const SETTLE_MS = 1000;
 const SETTLE_WAITS = 2;
 /** How long a number that proved best is kept before others are tried; doubles while it proves best again. */
-const HOLD_MS = 4000;
+const HOLD_MS = 2000;
 const MAX_HOLD_MS = 32_000;
 /** Milliseconds without growth after a refusal; doubles with each. */
 const TROUBLE_HOLD_MS = 10_000;

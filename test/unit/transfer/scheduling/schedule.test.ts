@@ -153,7 +153,7 @@ describe('time', () => {
           const total = rates.reduce((sum, rate) => sum + rate, slow);
           // Half a minute of work: long enough for measurements, short enough that a straggler would show.
           const size = Math.ceil((30_000 * total) / MIB) * MIB;
-          const run = simulate({ files: [whole(size)], links, sizing: fixedSizing(16 * MIB) });
+          const run = simulate({ files: [whole(size)], links, sizing: fixedSizing(32 * MIB) });
           expect(run.endedAt).toBeLessThan(1.15 * (size / total));
         },
       ),
