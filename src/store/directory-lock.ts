@@ -30,9 +30,16 @@ const TELL_MS = 3000;
 /** Between making the file and writing the owner into it a lock is empty. */
 const EMPTY_STALE_MS = 10_000;
 
+/** What a lock guards, by what names another place. */
+const WORKPLACES = {
+  '--local-dir': 'this directory',
+  '--cache-dir': 'this repository in the cache',
+  OLLAMA_MODELS: 'this model in the store of Ollama',
+} as const;
+
 export interface LockOptions {
-  /** The option that names another place. */
-  readonly elsewhere?: '--local-dir' | '--cache-dir';
+  /** The option or variable that names another place. */
+  readonly elsewhere?: keyof typeof WORKPLACES;
   /** Ends waiting. */
   readonly signal?: AbortSignal | undefined;
   /** Told of a wait that people may wonder about. */
@@ -274,12 +281,8 @@ async function takeOver(
   });
 }
 
-function locked(path: string, holder: string, elsewhere: string): FetchError {
-  return new FetchError(
-    'LOCKED',
-    `${holder} is working on this ${elsewhere === '--cache-dir' ? 'repository in the cache' : 'directory'}`,
-    {
-      hint: `Wait for it to end, or use another ${elsewhere}. If nothing is running, remove ${path}.`,
-    },
-  );
+function locked(path: string, holder: string, elsewhere: keyof typeof WORKPLACES): FetchError {
+  return new FetchError('LOCKED', `${holder} is working on ${WORKPLACES[elsewhere]}`, {
+    hint: `Wait for it to end, or use another ${elsewhere}. If nothing is running, remove ${path}.`,
+  });
 }
