@@ -23,6 +23,8 @@ import { placeOf, type RegistryPlace } from './name.ts';
 import { type RegistrySubject, registryError } from './registry-error.ts';
 
 const MAX_ERROR_BYTES = 16 * 1024;
+/** Challenges that one request answers. */
+const MAX_ANSWERS = 3;
 
 /** What requests to registries need. */
 export interface RegistryNetwork {
@@ -90,16 +92,23 @@ export class RegistryConnection {
     });
   }
 
-  /** A challenge of the registry itself is answered once; those of other origins are refusals. */
+  /** A challenge of the registry itself is answered; those of other origins are refusals. */
   async #hop(hop: HopRequest): Promise<HttpResponse> {
-    const response = await this.network.http.get(hop);
-    const { origin } = this.place;
-    if (response.status !== 401 || hop.url.origin !== origin) return response;
-    if (!(await this.#authorizer.answer(response, hop.headers['authorization'], hop.signal))) return response;
-    discard(response);
-    const value = this.#authorizer.value;
-    const headers = { ...hop.headers, ...(value === undefined ? {} : { authorization: value }) };
-    return await this.network.http.get({ ...hop, headers });
+    let request = hop;
+    // More than once: other requests may have used up a new token.
+    for (let answers = 0; ; answers += 1) {
+      const response = await this.network.http.get(request);
+      const isChallenge = response.status === 401 && hop.url.origin === this.place.origin;
+      if (!isChallenge || answers >= MAX_ANSWERS) return response;
+      const refused = request.headers['authorization'];
+      if (!(await this.#authorizer.answer(response, refused, hop.signal))) return response;
+      discard(response);
+      const value = this.#authorizer.value;
+      request = {
+        ...hop,
+        headers: { ...hop.headers, ...(value === undefined ? {} : { authorization: value }) },
+      };
+    }
   }
 
   /** The error that a refusal means. */

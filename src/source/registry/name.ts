@@ -15,6 +15,9 @@ const DOCKER_REGISTRY = 'registry-1.docker.io';
 /** The OCI distribution protocol allows so many characters for host and repository together. */
 const MAX_NAME = 255;
 
+const OLLAMA_TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$/;
+const OCI_TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+
 /** A parsed name: a repository of a registry, and the tag or digest behind it. */
 export interface RegistryName {
   readonly repo: RepoRef;
@@ -81,9 +84,13 @@ export function parseOciName(text: string): RegistryName {
 /** Throws USAGE for a text that can be neither a tag nor a digest. `kind` decides which tags there can be. */
 export function requireReference(kind: RegistryKind, reference: string): string {
   if (reference.includes(':')) return requireDigest(kind, reference);
-  const longest = kind === 'ollama' ? 79 : 127;
-  if (new RegExp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,${longest}}$`).test(reference)) return reference;
+  if ((kind === 'ollama' ? OLLAMA_TAG : OCI_TAG).test(reference)) return reference;
   throw unusable(kind, `the tag ${quoted(reference)} cannot exist`);
+}
+
+/** Whether a text from a registry can be a tag. */
+export function isTag(text: string): boolean {
+  return OCI_TAG.test(text);
 }
 
 /** Where the repository of an id is. Throws USAGE for an id that comes from a file and is none. */

@@ -5,7 +5,7 @@ import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
 import { retrying } from '../../system/retry.ts';
 import type { RegistryConnection } from './connection.ts';
-import { OLLAMA_HOST, type RegistryKind, requireReference } from './name.ts';
+import { isTag, OLLAMA_HOST, type RegistryKind } from './name.ts';
 
 /** Ollama's site, which has a page of every model that its registry serves. */
 const OLLAMA_SITE = 'https://ollama.com';
@@ -96,49 +96,14 @@ async function tagsOfPage(
   ).catch((thrown: unknown) => {
     throw thrown instanceof FetchError ? unread(thrown, address, subject.name) : thrown;
   });
-  const tags = await linkedTags(html, address, connection.place.repository);
+  // Few runs need the parser.
+  const { linkedTags } = await import('./linked-tags.ts');
+  const tags = linkedTags(html, address, connection.place.repository);
   if (tags.length > 0) return tags;
   const nothing = new FetchError('NETWORK', 'the page has no links to tags of this model', {
     hint: 'Check the name of the model.',
   });
   throw unread(nothing, address, subject.name);
-}
-
-/** The tags that a page links to, each once. */
-export async function linkedTags(html: string, address: string, repository: string): Promise<string[]> {
-  // Few runs need it.
-  const { Parser } = await import('htmlparser2');
-  const { origin } = new URL(address);
-  const prefix = `/${repository}:`.toLowerCase();
-  const tags = new Set<string>();
-  const parser = new Parser({
-    onopentag: (name, { href }) => {
-      if (name !== 'a' || href === undefined || tags.size >= MAX_TAGS || !URL.canParse(href, address)) return;
-      const url = new URL(href, address);
-      const path = decoded(url.pathname);
-      if (url.origin !== origin || !path.toLowerCase().startsWith(prefix)) return;
-      const tag = path.slice(prefix.length);
-      if (isTag(tag)) tags.add(tag);
-    },
-  });
-  parser.end(html);
-  return [...tags];
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
-
-function isTag(text: string): boolean {
-  try {
-    return !text.includes(':') && requireReference('oci', text) === text;
-  } catch {
-    return false;
-  }
 }
 
 function unread(cause: FetchError, address: string, name: string): FetchError {

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { generated } from '../../support/hub/content/content.ts';
 import { blobOf, ollamaModel, type PushedModel } from '../../support/registry/model.ts';
 import { Registry } from '../../support/registry/registry.ts';
-import { Workspace } from '../../support/run-program.ts';
+import { jsonLines, Workspace } from '../../support/run-program.ts';
 
 const NAME = 'library/mixtral';
 let latest: PushedModel;
@@ -58,4 +58,125 @@ test('a tag becomes a directory of its files, and the second run asks for nothin
   expect(again).toMatchObject({ exit: 0, stdout: run.stdout });
   expect(registry.log.map(({ kind }) => kind)).toEqual(['manifest']);
   expect((await workspace.run(['verify', 'mixtral'])).exit).toBe(0);
+});
+
+test('a tag has a directory of its own, a digest one with its first digits', async () => {
+  expect(await workspace.run([name(':7b'), '--quiet'])).toMatchObject({
+    exit: 0,
+    stdout: `${workspace.path('mixtral_7b')}\n`,
+  });
+  await expectModel('mixtral_7b', small);
+  const hex = small.digest.slice('sha256:'.length);
+  const byDigest = await workspace.run([`${name()}@${small.digest}`, '--quiet']);
+  expect(byDigest).toMatchObject({ exit: 0, stdout: `${workspace.path(`mixtral_${hex.slice(0, 12)}`)}\n` });
+  // The bytes are beside it already.
+  expect(registry.log.filter(({ kind, range }) => kind === 'storage' && range !== 'bytes=0-0')).toHaveLength(
+    5,
+  );
+});
+
+test('--json names source, digest and files', async () => {
+  const { stdout } = await workspace.run([name(':7b'), '--json']);
+  const lines = jsonLines(stdout);
+  expect(lines[0]).toMatchObject({
+    event: 'resolved',
+    repo: `ollama://${registry.host}/${NAME}`,
+    revision: '7b',
+    commit: small.digest,
+  });
+  expect(lines.at(-1)).toMatchObject({ event: 'done', commit: small.digest, files: 6 });
+});
+
+describe('locks', () => {
+  const pathOf = () => workspace.path('models.lock');
+  const lock = async () => {
+    expect((await workspace.run(['lock', name()])).exit).toBe(0);
+    return JSON.parse(readFileSync(pathOf(), 'utf8'));
+  };
+
+  test('a lockfile names source, digest of the manifest and of every file; a frozen run needs it alone', async () => {
+    const document = await lock();
+    expect(document).toMatchObject({
+      endpoint: `http://${registry.host}`,
+      repo: { type: 'model', source: 'ollama', id: `${registry.host}/${NAME}` },
+      revision: 'latest',
+      commit: latest.digest,
+    });
+    expect(document.files).toHaveLength(6);
+    for (const { sha256, oid } of document.files) expect(oid).toBe(sha256);
+    const frozen = ['--lock', 'models.lock', '--frozen', '--quiet'];
+    expect((await workspace.run([name(), ...frozen])).exit).toBe(0);
+    await expectModel('mixtral', latest);
+    registry.log.length = 0;
+    expect((await workspace.run([name(), ...frozen])).exit).toBe(0);
+    expect((await workspace.run(['--lock', 'models.lock', '--quiet'])).exit).toBe(0);
+    expect(registry.log).toEqual([]);
+  });
+
+  test('after the tag has moved the manifest comes by its digest', async () => {
+    await lock();
+    registry.move(NAME, 'old', latest);
+    registry.move(NAME, 'latest', small);
+    expect((await workspace.run([name(), '--lock', 'models.lock', '--frozen', '--quiet'])).exit).toBe(0);
+    await expectModel('mixtral', latest);
+  });
+
+  test('where the registry does not have that manifest any more, the lock does not hold', async () => {
+    await lock();
+    registry.move(NAME, 'latest', small);
+    const run = await workspace.run([name(), '--lock', 'models.lock', '--frozen', '--quiet']);
+    expect(run).toMatchObject({ exit: 7, stdout: '' });
+    expect(run.stderr).toContain('does not hold');
+  });
+});
+
+test('--offline is satisfied by a directory that is complete, and by nothing else', async () => {
+  const offline = ['--offline', '--quiet'];
+  expect((await workspace.run([name(), ...offline])).exit).toBe(4);
+  expect((await workspace.run([name(), '--quiet'])).exit).toBe(0);
+  registry.log.length = 0;
+  expect((await workspace.run([name(), ...offline])).exit).toBe(0);
+  expect((await workspace.run([name(':7b'), '--local-dir', 'mixtral', ...offline])).exit).toBe(4);
+  expect(registry.log).toEqual([]);
+});
+
+test('--shard brings a part, and all parts the model', async () => {
+  for (const shard of ['1/2', '2/2'])
+    expect((await workspace.run([name(), '--shard', shard, '--quiet'])).exit).toBe(0);
+  await expectModel('mixtral', latest);
+});
+
+test('--only-hosts must list the storage as well', async () => {
+  const { host, storageHost } = registry;
+  const refused = await workspace.run([name(), '--only-hosts', host, '--quiet']);
+  expect(refused.exit).toBe(5);
+  expect(refused.stderr).toContain(storageHost);
+  expect((await workspace.run([name(), '--only-hosts', `${host},${storageHost}`, '--quiet'])).exit).toBe(0);
+});
+
+test('some files, and a name that is not there', async () => {
+  const run = await workspace.run([name(), 'params.json', '--quiet']);
+  expect(run).toMatchObject({ exit: 0, stdout: `${workspace.path('mixtral/params.json')}\n` });
+  expect((await workspace.run([name(), 'nothing.bin', '--quiet'])).exit).toBe(4);
+});
+
+test.each([
+  ['--repo-type', ['--repo-type', 'dataset']],
+  ['--endpoint', ['--endpoint', 'http://127.0.0.1:9']],
+  ['--cache', ['--cache']],
+  ['--cache-dir', ['--cache-dir', 'cache']],
+  ['a token of the Hub', ['--token', 'hf_secretsecret']],
+  ['another revision', ['--revision', 'other']],
+])('%s makes no sense with a registry', async (_, words) => {
+  const run = await workspace.run([name(':7b'), ...words]);
+  expect(run).toMatchObject({ exit: 2, stdout: '' });
+  expect(run.stderr).not.toContain('hf_secretsecret');
+  expect(registry.log).toEqual([]);
+});
+
+test('a missing tag names the nearest, a missing model where to look', async () => {
+  const tag = await workspace.run([name(':7c')]);
+  expect(tag.exit).toBe(4);
+  expect(tag.stderr).toContain('Nearest: 7b');
+  expect((await workspace.run([`ollama://${registry.host}/library/nothing`])).exit).toBe(4);
 });

@@ -232,7 +232,7 @@ export class Registry implements AsyncDisposable {
       <a href="/${name}-two:8b">longer</a><a>none</a><a href="javascript:alert(1)">js</a><a href="/${name}">plain</a>`;
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
     return response.end(
-      `<!doctype html><html><body><!-- <a href="/${name}:commented">x</a> -->${others}${rows.join('\n')}</body></html>`,
+      `<!doctype html><html><head><title>${name} &amp; its tags & more</title></head><body><!-- <a href="/${name}:commented">x</a> -->${others}${rows.join('\n')}</body></html>`,
     );
   }
 
