@@ -136,6 +136,6 @@ function positive(name: string, value: number | undefined): number | undefined {
   throw usage(`${name} is a number greater than 0, not ${value}.`);
 }
 
-function usage(message: string, hint = 'See docs/library.md.'): FetchError {
+export function usage(message: string, hint = 'See docs/library.md.'): FetchError {
   return new FetchError('USAGE', message, { hint });
 }

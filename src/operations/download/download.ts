@@ -3,9 +3,11 @@ import type { Shard } from '../../plan/shard.ts';
 import type { WeightsPolicy } from '../../plan/weights-policy.ts';
 import { defaultRevision, endpointOf } from '../../source/naming.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
+import { ollamaTarget } from '../ollama/ollama-target.ts';
+import { type PullRequest, pullForOllama } from '../ollama/pull.ts';
 import type { CacheChoice } from '../open-store.ts';
-import { type RunOptions, type TransferOptions, transferSettings } from '../options.ts';
-import { withRunContext } from '../run.ts';
+import { type RunOptions, type TransferOptions, transferSettings, usage } from '../options.ts';
+import { type Run, withRunContext } from '../run.ts';
 import { directoryName, type TargetOptions, targetOf } from '../target.ts';
 import { type DownloadOutcome, type DownloadRequest, download as runDownload } from './run-download.ts';
 
@@ -40,6 +42,11 @@ export interface DownloadOptions extends TargetOptions, TransferOptions, RunOpti
   readonly shard?: Shard | undefined;
   /** Into a central cache, in the layout of the Hub's own clients. Not together with `prune` and `shard` (USAGE). */
   readonly cache?: CacheChoice | undefined;
+  /**
+   * Into the store of Ollama whose root is `directory`, so that `ollama run` finds the model. Only a whole tag of an Ollama
+   * registry, or GGUF of the Hub; not together with what selects files, nor with `cache`, `lock`, `prune` and `shard` (USAGE).
+   */
+  readonly ollama?: boolean | undefined;
   /** Called once, when the transfer starts, with a function that describes what every connection is doing: a text each. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
 }
@@ -51,9 +58,7 @@ export interface DownloadOptions extends TargetOptions, TransferOptions, RunOpti
  * Rejects with a FetchError: USAGE, NOT_FOUND, ACCESS, NETWORK, INTEGRITY, DISK, LOCKED or ABORTED. Prints nothing.
  */
 export async function download(options: DownloadOptions): Promise<DownloadOutcome> {
-  return await withRunContext(options, ({ environment, emit, signal }) =>
-    runDownload(requestOf(options, false), environment, emit, signal, options.onStatus),
-  );
+  return await withRunContext(options, (run) => start(options, false, run));
 }
 
 /** What `plan` gives. */
@@ -64,11 +69,51 @@ export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
  * nothing. Rejects as `download` does.
  */
 export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
-  return await withRunContext(options, async ({ environment, emit, signal }) => {
-    const outcome = await runDownload(requestOf(options, true), environment, emit, signal);
-    const { fetchedBytes: _none, ...found } = outcome;
+  return await withRunContext(options, async (run) => {
+    const { fetchedBytes: _none, ...found } = await start(options, true, run);
     return found;
   });
+}
+
+async function start(
+  options: DownloadOptions,
+  dryRun: boolean,
+  { environment, emit, signal }: Run,
+): Promise<DownloadOutcome> {
+  if (options.ollama !== true)
+    return await runDownload(requestOf(options, dryRun), environment, emit, signal, options.onStatus);
+  return await pullForOllama(pullRequestOf(options, dryRun), environment, emit, signal, options.onStatus);
+}
+
+/** What `ollama` makes no sense with: a model of Ollama is whole, and its store has no records of one directory. */
+const NOT_WITH_OLLAMA = [
+  'files',
+  'include',
+  'exclude',
+  'cache',
+  'lock',
+  'prune',
+  'shard',
+  'replaceRepo',
+] as const;
+
+function pullRequestOf(options: DownloadOptions, dryRun: boolean): PullRequest {
+  const settings = transferSettings(options);
+  for (const name of NOT_WITH_OLLAMA) {
+    const value = options[name];
+    if (value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0))
+      throw usage(`ollama and ${name} do not go together.`);
+  }
+  if (options.directory === undefined) throw usage('ollama needs the directory of the store.');
+  return {
+    ...settings,
+    target: ollamaTarget(targetOf(options, settings.endpoint), settings.endpoint),
+    directory: resolve(options.directory),
+    reuse: options.reuse,
+    forceDownload: options.forceDownload ?? false,
+    ignoreSpace: options.ignoreSpace ?? false,
+    dryRun,
+  };
 }
 
 function requestOf(options: DownloadOptions, dryRun: boolean): DownloadRequest {

@@ -71,6 +71,8 @@ export interface DownloadOutcome {
   readonly fetchedBytes: number;
   /** With `prune`: what was deleted, or would be. */
   readonly staleFiles?: StaleFiles;
+  /** With `ollama`: the name of the model as `ollama run` takes it. */
+  readonly ollamaName?: string;
 }
 
 /**

@@ -83,7 +83,21 @@ async function check(
   directory: string,
   expected: readonly ExpectedFile[],
   environment: Environment,
-  { quick, watch, signal }: VerifyOptions,
+  options: VerifyOptions,
+): Promise<Pick<CheckReport, 'files' | 'bytes' | 'findings'>> {
+  const records = options.quick ? new HashRecords(inside(directory, STATE_DIRECTORY)) : undefined;
+  const found = await checkFiles(directory, expected, environment, { ...options, records });
+  const paths = new Set(expected.map((file) => file.path));
+  const extra = await findExtra(directory, paths, options.signal);
+  return { ...found, findings: [...found.findings, ...extra] };
+}
+
+/** Compares these files of a directory, whatever else it holds. Those that `records` know and nobody touched are not read. */
+export async function checkFiles(
+  directory: string,
+  expected: readonly ExpectedFile[],
+  environment: Environment,
+  { records, watch, signal }: Omit<VerifyOptions, 'quick'> & { readonly records: HashRecords | undefined },
 ): Promise<Pick<CheckReport, 'files' | 'bytes' | 'findings'>> {
   const bytes = expected.reduce((sum, file) => sum + file.size, 0);
   watch.planned(expected.length, bytes);
@@ -93,7 +107,6 @@ async function check(
     if (finding !== undefined) findings.set(path, finding);
     watch.checked(path, finding);
   };
-  const records = quick ? new HashRecords(inside(directory, STATE_DIRECTORY)) : undefined;
   const read = async (file: ExpectedFile): Promise<void> => {
     const git = file.digest?.algorithm === 'git-sha1';
     const path = localPath(directory, file.path);
@@ -118,8 +131,7 @@ async function check(
   await inSlices(expected, look, signal);
   await Promise.all(reading);
   const inOrder = [...findings.values()].sort((left, right) => (left.path < right.path ? -1 : 1));
-  const extra = await findExtra(directory, new Set(expected.map((file) => file.path)), signal);
-  return { files: expected.length, bytes, findings: [...inOrder, ...extra] };
+  return { files: expected.length, bytes, findings: inOrder };
 }
 
 /** The manifest of a directory, or an error that says what to do. */

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import type { CheckReport } from '../../model/verify-report.ts';
 import { defaultRevision, endpointOf } from '../../source/naming.ts';
+import { parseStoredName } from '../ollama/ollama-target.ts';
+import { verifyOllama } from '../ollama/verify.ts';
 import { type HubOptions, hubAccess, type RunOptions } from '../options.ts';
 import { withRunContext } from '../run.ts';
 import { type TargetOptions, targetOf } from '../target.ts';
@@ -10,6 +12,8 @@ import { verify as runVerify, type VerifyProgress, verifyAgainstHub } from './ru
 export interface VerifyOptions extends Partial<TargetOptions>, HubOptions, RunOptions {
   /** Absolute, or relative to the working directory. */
   readonly directory: string;
+  /** A model in the store of Ollama that `directory` is the root of, as `ollama run` takes it: instead of a manifest. Not with `repo`. */
+  readonly ollama?: string | undefined;
   /** Read only files that were not hashed before or have changed since, by size, times and inode. */
   readonly quick?: boolean | undefined;
   /** Told what the check does, for progress: what it will read, what it has read, and of each file. */
@@ -29,6 +33,11 @@ export async function verify(options: VerifyOptions): Promise<CheckReport> {
   const { planned = () => {}, read = () => {}, checked = () => {} } = watch;
   return await withRunContext(options, async ({ environment, emit, signal }) => {
     const settings = { quick, watch: { planned, read, checked }, signal };
+    if (options.ollama !== undefined) {
+      const { endpoint } = hubAccess(options);
+      const target = parseStoredName(options.ollama, endpoint);
+      return await verifyOllama({ models: directory, target }, environment, { ...settings, endpoint });
+    }
     if (repo === undefined) return await runVerify(directory, environment, settings);
     const access = hubAccess(options);
     const target = targetOf({ repo, revision, repoType }, access.endpoint);

@@ -16,6 +16,8 @@ export interface JsonReporterOptions {
 
 export interface DoneFacts {
   readonly path: string;
+  /** Of the model in Ollama's store. */
+  readonly name?: string;
   readonly commit: string;
   readonly files: number;
   readonly bytes: number;
@@ -121,9 +123,10 @@ export function createJsonReporter(options: JsonReporterOptions): Reporter {
 
 /** The last line of a run that succeeded. */
 export function doneLine(facts: DoneFacts): string {
-  const { path, commit, files, bytes, fetchedBytes, elapsedMs } = facts;
+  const { path, name, commit, files, bytes, fetchedBytes, elapsedMs } = facts;
   return jsonLine('done', {
     path,
+    ...(name === undefined ? {} : { name }),
     commit,
     files,
     bytes,

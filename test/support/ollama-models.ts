@@ -1,0 +1,39 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { blobOf, type PushedModel } from './registry/model.ts';
+
+/** What a store of Ollama must hold of these models, as ollama-registry.md section 8 describes it: paths and bytes. */
+export async function expectedStore(
+  models: Readonly<Record<string, PushedModel>>,
+): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>();
+  for (const [name, model] of Object.entries(models)) {
+    files.set(`manifests/${name}`, model.manifest);
+    for (const digest of model.blobs.keys())
+      files.set(`blobs/${digest.replace(':', '-')}`, await blobOf(model, digest));
+  }
+  return files;
+}
+
+/** Every difference between a store and what it must hold; our own state in `.fetch` does not count. */
+export function storeDifferences(store: string, expected: ReadonlyMap<string, Buffer>): string[] {
+  const found = new Set(filesIn(store).filter((path) => !path.startsWith('.fetch/')));
+  const differences = [...found].filter((path) => !expected.has(path)).map((path) => `extra ${path}`);
+  for (const [path, content] of expected) {
+    if (!found.has(path)) differences.push(`missing ${path}`);
+    else if (!readFileSync(join(store, path)).equals(content)) differences.push(`other bytes in ${path}`);
+  }
+  return differences;
+}
+
+/** The files below a directory, with `/`; empty if it is not there. */
+export function filesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+      .map((path) => path.replaceAll('\\', '/'));
+  } catch {
+    return [];
+  }
+}
