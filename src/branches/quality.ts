@@ -65,10 +65,15 @@ function plainLabel(label: string): string {
 }
 
 /** The loss that llama.cpp measured for the quantisation of a row; undefined for anything else. */
-export function measuredLoss({ facts, variant }: BranchRow): number | undefined {
-  const label = facts.quantisation?.value;
-  if (variant === undefined || facts.method?.value !== 'gguf' || label === undefined) return undefined;
+export function measuredLoss(row: BranchRow): number | undefined {
+  const label = row.facts.quantisation?.value;
+  if (!isOneGguf(row) || label === undefined) return undefined;
   return ADDED_PERPLEXITY.get(plainLabel(label));
+}
+
+/** One quantisation of a branch, or a tag of a registry, which is one. */
+function isOneGguf({ facts, variant, commit }: BranchRow): boolean {
+  return (variant !== undefined || commit.startsWith('sha256:')) && facts.method?.value === 'gguf';
 }
 
 /** The loss of any row: as measured, else as its family, else by its bits. Rows of unknown bits have the greatest loss. */
@@ -77,9 +82,9 @@ export function lossOf(row: BranchRow): number {
 }
 
 /** `Q3_K_XL` is `Q3_K_L` with wider embeddings: at least as good, but not measurably better. */
-function familyLoss({ facts, variant }: BranchRow): number | undefined {
-  const label = facts.quantisation?.value ?? '';
-  if (variant === undefined || facts.method?.value !== 'gguf') return undefined;
+function familyLoss(row: BranchRow): number | undefined {
+  const label = row.facts.quantisation?.value ?? '';
+  if (!isOneGguf(row)) return undefined;
   const family = /^(Q[2-6]_K)_(?:L|XL|XXL|P)$/.exec(label)?.[1];
   if (family === undefined) return undefined;
   return (

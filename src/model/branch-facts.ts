@@ -4,7 +4,7 @@ import type { RepoRef } from './repo.ts';
 /**
  * Where a fact was read. Files are trusted more than headers, headers more than the card (README.md), and the name of a
  * branch or file least. `tree` is the listing of the commit, `refs` the list of branches, `rule` is built-in
- * knowledge of a program, `computed` follows from other facts.
+ * knowledge of a program, `computed` follows from other facts. `config blob` is the config of a manifest in a registry.
  */
 export type Origin =
   | 'quantize_config.json'
@@ -12,6 +12,12 @@ export type Origin =
   | 'quant_config.json'
   | 'hf_quant_config.json'
   | 'adapter_config.json'
+  | 'config blob'
+  | 'template'
+  | 'system'
+  | 'params.json'
+  | 'messages.json'
+  | 'license'
   | 'chat_template.json'
   | 'generation_config.json'
   | 'tokenizer_config.json'
@@ -71,6 +77,20 @@ export interface FactTypes {
   readonly bitsPerWeight: number;
   /** Parameters of the model, not elements of packed tensors. */
   readonly parameters: number;
+  /** As the config of a manifest writes it: `47B`. */
+  readonly parameterLabel: string;
+  /** The format of the weights, as the config of a manifest names it: `gguf`, `safetensors`. */
+  readonly format: string;
+  /** The prompt template of Ollama, in the language of Go templates. */
+  readonly template: string;
+  /** The system prompt. */
+  readonly system: string;
+  /** Options of the model as JSON: `{"stop":["[INST]","[/INST]"]}`. */
+  readonly params: string;
+  /** Messages before the first one, as JSON. */
+  readonly messages: string;
+  /** The text of the licence, or of all of them. */
+  readonly licenseText: string;
   /** Bytes of all tensors. */
   readonly tensorBytes: number;
   /** The type in which the model computes: `bfloat16`. */
@@ -149,8 +169,10 @@ export interface BranchRow {
   readonly kind: 'branch' | 'tag' | 'revision';
   /** Name of the branch, tag or revision. */
   readonly revision: string;
-  /** 40 lower-case hex digits. */
+  /** 40 lower-case hex digits; of a tag in a registry `sha256:…`. */
   readonly commit: string;
+  /** Other tags that are the same manifest. */
+  readonly sameAs?: readonly string[];
   /** ISO date of the commit; undefined where it was not requested. */
   readonly date: string | undefined;
   /** The quantisation within the branch, as `REPO@REV:VARIANT` names it; undefined for the whole branch. */

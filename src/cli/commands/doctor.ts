@@ -7,7 +7,7 @@ import { type DiagnosticsInput, runDiagnostics } from '../../operations/doctor/d
 import { DEFAULTS } from '../../operations/options.ts';
 import { directoryName, targetOf } from '../../operations/target.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/tables/diagnosis.ts';
-import { defaultRevision } from '../../source/naming.ts';
+import { defaultRevision, endpointOf } from '../../source/naming.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import type { DownloadOptions } from '../options/settings.ts';
@@ -97,7 +97,11 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
   }
   const named = repo === undefined || target === undefined ? '.' : directoryName(target);
   return {
-    access: { ...transfer, retry: { ...transfer.retry, tries: TRIES } },
+    access: {
+      ...transfer,
+      endpoint: target === undefined ? endpoint : endpointOf(target.repo, endpoint),
+      retry: { ...transfer.retry, tries: TRIES },
+    },
     asked:
       target === undefined
         ? undefined

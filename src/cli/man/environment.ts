@@ -2,6 +2,7 @@
 export const ENVIRONMENT: readonly (readonly [names: readonly string[], meaning: string])[] = [
   [['HF_ENDPOINT'], 'the hub, see --endpoint'],
   [['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'], 'the token, in this order'],
+  [['DOCKER_CONFIG'], "the directory of Docker's config.json, whose logins are for registries"],
   [['HF_TOKEN_PATH'], 'the file that holds the token, if no variable does'],
   [['HF_HUB_DISABLE_IMPLICIT_TOKEN'], '1, on, yes or true: only --token counts'],
   [['HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE'], 'the central cache, in this order; else hub in HF_HOME'],

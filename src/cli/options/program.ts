@@ -238,7 +238,10 @@ function addRequestOptions(command: Command): Command {
 
 function addHubOptions(command: Command): Command {
   return command
-    .option('--token <token>', 'else HF_TOKEN, or the token that `hf auth login` saved')
+    .option(
+      '--token <token>',
+      'else HF_TOKEN, or the token that `hf auth login` saved; USER:PASSWORD for a registry',
+    )
     .option('--endpoint <url>', 'else HF_ENDPOINT, else https://huggingface.co')
     .option('--only-hosts <list>', 'refuse to contact any other host: a,b,*.c')
     .option('--stall-timeout <sec>', 'seconds without a byte that end a connection (default: 30)')

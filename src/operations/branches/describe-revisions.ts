@@ -9,12 +9,14 @@ import { findQuantisation } from '../../model/find-quantisation.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, pinnedRevision, type RepoRef, type Revision } from '../../model/repo.ts';
+import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
 import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
 import { can, type ScanFinding, type Source, type SourceThatCan } from '../../source/source.ts';
 import { ResponseCache } from '../../store/records/response-cache.ts';
 import type { Environment } from '../../system/environment.ts';
 import { pickRevision } from '../download/resolve-quantisation.ts';
 import { CachedReader } from './cached-reader.ts';
+import { tagInFull, tagTable } from './describe-tags.ts';
 
 /** Which branches of which repository are to be described. */
 export interface BranchesRequest extends SourceAccess {
@@ -48,10 +50,7 @@ export async function describeBranches(
     if (!can(source, 'branches') || !can(source, 'read')) throw notDescribed(request.repo);
     const cache = request.cacheFolder === undefined ? undefined : new ResponseCache(request.cacheFolder);
     const reader = new CachedReader(source, cache, request.endpoint, signal);
-    const table =
-      request.revision === undefined
-        ? await tableOf(request, source, reader, signal)
-        : await oneInFull(request, request.revision, source, reader, signal);
+    const table = await tableFor(request, source, reader, signal);
     // Rows report what could not be read; an abort is not such a remark.
     signal.throwIfAborted();
     cache?.prune(environment.clock.now());
@@ -59,6 +58,23 @@ export async function describeBranches(
   } finally {
     http.close();
   }
+}
+
+async function tableFor(
+  request: BranchesRequest,
+  source: SourceThatCan<'branches' | 'read'>,
+  reader: CachedReader,
+  signal: AbortSignal,
+): Promise<BranchTable> {
+  const { repo, revision } = request;
+  if (sourceKind(repo.source) !== DEFAULT_SOURCE) {
+    return revision === undefined
+      ? await tagTable(repo, source, reader, signal)
+      : await tagInFull(repo, revision, source, reader, signal);
+  }
+  return revision === undefined
+    ? await tableOf(request, source, reader, signal)
+    : await oneInFull(request, revision, source, reader, signal);
 }
 
 function notDescribed({ id }: RepoRef): FetchError {

@@ -4,6 +4,7 @@ import { CHECK_NAMES, type Check } from '../../model/diagnostic.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { VERSION } from '../../model/version.ts';
+import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
 import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
 import type { Environment } from '../../system/environment.ts';
 import { retrying } from '../../system/retry.ts';
@@ -18,8 +19,10 @@ import {
   checkNames,
   checkProxy,
   checkToken,
+  IS_REGISTRY,
   type Probe,
   probeHub,
+  WHO_AM_I,
 } from './hub-checks.ts';
 import type { Recorder } from './recording/recorder.ts';
 
@@ -89,6 +92,7 @@ async function checkNetwork(
     return undefined;
   }
   const { clock, random } = environment;
+  const isHub = sourceKind(asked?.repo.source) === DEFAULT_SOURCE;
   const openClient: FileCheckContext['openHttp'] = (more = {}) => {
     // Of several addresses a dead one is common: each gets a short while.
     const hubTimeoutMs =
@@ -126,7 +130,8 @@ async function checkNetwork(
     }
     let probe: Probe | undefined;
     const answers = await runner.look('connection', async () => {
-      probe = await trying(() => probeHub(access, http, environment, signal));
+      const question = isHub ? WHO_AM_I : IS_REGISTRY;
+      probe = await trying(() => probeHub({ ...access, question }, http, environment, signal));
       return checkConnection(access, probe);
     });
     if (!answers || probe === undefined) {
@@ -136,8 +141,12 @@ async function checkNetwork(
     const answer = probe;
     await runner.look('certificate', () => checkCertificate(access, answer, clock.now()));
     await runner.look('clock', () => checkClock(answer));
-    await runner.look('token', () => checkToken(access.token, answer));
-    await runner.look('limits', () => checkLimits(answer, access.token));
+    if (isHub) {
+      await runner.look('token', () => checkToken(access.token, answer));
+      await runner.look('limits', () => checkLimits(answer, access.token));
+    } else {
+      runner.skip(['token', 'limits'], 'a registry says neither before it is asked for a model');
+    }
     if (asked === undefined) {
       runner.skip(OF_FILES, 'name a repository to look at: fetch doctor OWNER/NAME');
       return undefined;
@@ -148,6 +157,7 @@ async function checkNetwork(
       http,
       openHttp: openClient,
       openSource: openAgain,
+      isHub,
       endpoint,
       token,
       network,

@@ -39,6 +39,8 @@ export interface AskedFor {
 export interface FileCheckContext extends ResolveCheckContext, SpeedCheckContext {
   /** A new source each time, so that nothing learned about the endpoint skips the request. */
   readonly openSource: () => Source;
+  /** False for a registry: then nothing is asked that only hubs understand. */
+  readonly isHub: boolean;
   /** Carries out one request, and again if that may help. */
   readonly trying: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -106,12 +108,18 @@ async function checkLargest(
       message: `${file.path} is at ${host}, by a signed address for ${formatCount(minutes, 'minute')}`,
     };
   });
-  await runner.measure('resolve', () => checkResolve(context, revision, file));
+  if (context.isHub) await runner.measure('resolve', () => checkResolve(context, revision, file));
+  else runner.skip(['resolve', 'binding'], 'a registry has no such address');
   if (!located) {
-    runner.skip(['binding', 'ranges', 'renewal', ...MEASURED], 'the hub does not say where the file is');
+    runner.skip(
+      [...(context.isHub ? (['binding'] as const) : []), 'ranges', 'renewal', ...MEASURED],
+      'the hub does not say where the file is',
+    );
     return;
   }
-  if (file.size < 2) runner.skip(['binding'], 'the largest file is too small to tell');
+  if (!context.isHub) {
+    // Skipped above.
+  } else if (file.size < 2) runner.skip(['binding'], 'the largest file is too small to tell');
   else await runner.measure('binding', () => checkBinding(context, revision, file));
   const ranged = await runner.look('ranges', async () => {
     first = await trying(() => readLocation(http, location!, { range, file }, clock, signal));
@@ -179,7 +187,11 @@ async function checkContent(
   files: readonly RemoteFile[],
   { http, openSource, clock, signal, trying }: FileCheckContext,
 ): Promise<void> {
-  const fitting = files.filter((file) => file.digest !== undefined && file.size <= MAX_CONTENT_BYTES);
+  // The manifest of a registry is known already.
+  const fitting = files.filter(
+    ({ digest, size }) =>
+      digest !== undefined && size <= MAX_CONTENT_BYTES && `sha256:${digest.hex}` !== revision.id,
+  );
   const file = fitting.toSorted((left, right) => right.size - left.size)[0];
   if (file === undefined) {
     runner.skip(['content'], 'no file is small enough, and has a hash');

@@ -45,15 +45,20 @@ interface Secured {
   readonly endsMs: number | undefined;
 }
 
-/** Asks whose the token is: the cheapest question that every hub understands, with a token and without. */
+/** Whose the token is: the cheapest question that every hub understands, with a token and without. */
+export const WHO_AM_I = '/api/whoami-v2';
+/** What every registry answers, be it with 401 or, as Ollama's, with 404. */
+export const IS_REGISTRY = '/v2/';
+
+/** Asks the endpoint something cheap. The token goes to hubs only. */
 export async function probeHub(
-  { endpoint, token }: SourceAccess,
+  { endpoint, token, question }: SourceAccess & { readonly question: string },
   http: HttpClient,
   { clock }: Environment,
   signal: AbortSignal,
 ): Promise<Probe> {
-  const url = new URL(`${endpoint}/api/whoami-v2`);
-  const authorization = authorizeHub({ endpoint, token })(url);
+  const url = new URL(`${endpoint}${question}`);
+  const authorization = question === WHO_AM_I ? authorizeHub({ endpoint, token })(url) : undefined;
   const headers = { accept: 'application/json', ...(authorization === undefined ? {} : { authorization }) };
   const started = clock.monotonic();
   const response = await http.get({ url, headers, signal });

@@ -19,7 +19,8 @@ export const EMPTY: Cell = { text: '', mark: '' };
 
 /** A fact of a row as a cell; empty where it is not known. */
 export function factCell(row: BranchRow, name: FactName): Cell {
-  const fact = row.facts[name] as Fact<unknown> | undefined;
+  const shown = name === 'parameters' && row.facts.parameterLabel !== undefined ? 'parameterLabel' : name;
+  const fact = row.facts[shown] as Fact<unknown> | undefined;
   if (fact === undefined) return EMPTY;
   return { text: valueText(name, fact.value), mark: MARKS[fact.origin] ?? '' };
 }
@@ -77,9 +78,16 @@ export function formatParameters(count: number): string {
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${unit}`;
 }
 
+/** Whether the row is a manifest of a registry. */
+export function isOfRegistry({ commit }: BranchRow): boolean {
+  return commit.startsWith('sha256:');
+}
+
 /** `gptq-4bit-32g-actorder_True`; `v1.0 (tag)`; `main:Q4_K_M`, or `Q4_K_M` alone where all rows are of one branch. */
 export function rowName(row: BranchRow, oneRevision: boolean): string {
-  const revision = printable(row.revision) + (row.kind === 'tag' ? ' (tag)' : '');
+  // In a registry there is nothing but tags.
+  const isMarked = row.kind === 'tag' && !isOfRegistry(row);
+  const revision = printable(row.revision) + (isMarked ? ' (tag)' : '');
   if (row.variant === undefined) return revision;
   return oneRevision ? printable(row.variant) : `${revision}:${printable(row.variant)}`;
 }

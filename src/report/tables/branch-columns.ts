@@ -1,7 +1,7 @@
 import type { BranchRow, FactName } from '../../model/branch-facts.ts';
 import { formatBytes, printable } from '../../model/format.ts';
 import { shortId } from '../../model/revision-id.ts';
-import { bitsCell, type Cell, EMPTY, factCell, rowName } from './branch-cells.ts';
+import { bitsCell, type Cell, EMPTY, factCell, isOfRegistry, rowName } from './branch-cells.ts';
 
 /** A column of the table of branches. The array below is in the order of display. */
 export interface Column {
@@ -22,6 +22,7 @@ const fact = (name: FactName) => (row: BranchRow) => factCell(row, name);
 
 /** The columns that the rows have something to say in. */
 export function columnsFor(rows: readonly BranchRow[]): Column[] {
+  if (rows.length > 0 && rows.every(isOfRegistry)) return tagColumns(rows);
   const oneRevision = new Set(rows.map((row) => row.revision)).size === 1;
   const anyVariant = rows.some((row) => row.variant !== undefined);
   const nameHead = oneRevision && anyVariant ? 'QUANTISATION' : 'BRANCH';
@@ -89,6 +90,42 @@ export function columnsFor(rows: readonly BranchRow[]): Column[] {
     if (texts.every((text) => text === '')) return false;
     return column.onlyIfDifferent !== true || new Set(texts).size > 1;
   });
+}
+
+/** The columns of the tags of a registry. */
+function tagColumns(rows: readonly BranchRow[]): Column[] {
+  const columns: Column[] = [
+    {
+      head: 'TAG',
+      rank: 0,
+      align: 'left',
+      cell: (row) => ({ text: rowName(row, false), mark: '' }),
+      title: 'Tag',
+    },
+    { head: 'DIGEST', rank: 1, align: 'left', cell: digestCell, title: 'Digest' },
+    {
+      head: 'SIZE',
+      rank: 2,
+      align: 'right',
+      cell: ({ bytes }) => (bytes === 0 ? EMPTY : { text: formatBytes(bytes), mark: '' }),
+      title: 'Size',
+    },
+    { head: 'ARCH', rank: 5, align: 'left', cell: fact('architecture'), title: 'Arch' },
+    { head: 'PARAMS', rank: 4, align: 'right', cell: fact('parameters'), title: 'Parameters' },
+    { head: 'QUANT', rank: 3, align: 'left', cell: fact('quantisation'), title: 'Quantisation' },
+    { head: 'FORMAT', rank: 6, align: 'left', cell: fact('format'), title: 'Format' },
+    { head: 'SAME AS', rank: 7, align: 'left', cell: sameCell, leastWidth: 8, title: 'Same as' },
+  ];
+  return columns.filter((column) => rows.some((row) => column.cell(row).text !== ''));
+}
+
+/** As registries show it: 12 digits. */
+function digestCell({ commit }: BranchRow): Cell {
+  return { text: shortId(commit).replace('sha256:', ''), mark: '' };
+}
+
+function sameCell({ sameAs = [] }: BranchRow): Cell {
+  return { text: sameAs.map(printable).join(', '), mark: '' };
 }
 
 /** Files in several parts: how many. */

@@ -32,7 +32,9 @@ const LABELS: readonly (readonly [FactName, string])[] = [
   ['exllama', 'ExLlama'],
   ['description', 'description'],
   ['architecture', 'architecture'],
+  ['parameterLabel', 'parameters'],
   ['parameters', 'parameters'],
+  ['format', 'format'],
   ['tensorBytes', 'tensors in all'],
   ['dtype', 'computes in'],
   ['layers', 'layers'],
@@ -47,6 +49,16 @@ const LABELS: readonly (readonly [FactName, string])[] = [
   ['baseModel', 'base model'],
   ['adapterRank', 'adapter rank'],
 ];
+/** Texts of a tag of a registry, each in a block of its own. */
+const BLOCKS = [
+  ['template', 'template'],
+  ['system', 'system'],
+  ['params', 'params'],
+  ['messages', 'messages'],
+  ['licenseText', 'licence'],
+] as const;
+/** Of one block: enough for any template, and for the beginning of a licence. */
+const MAX_LINES = 300;
 const LABEL_COLUMNS = 17;
 const MAX_LISTED_FILES = 100;
 
@@ -60,7 +72,11 @@ export function renderBranchInFull(table: BranchTable, options: BranchTableOptio
   return [
     ...blocks,
     // All quantisations of a model have one template.
-    ...(template === undefined ? [] : [templateBlock(template)]),
+    ...(template === undefined ? [] : [textBlock('chat template', template)]),
+    ...BLOCKS.flatMap(([name, label]) => {
+      const fact = first?.facts[name];
+      return fact === undefined ? [] : [textBlock(label, fact)];
+    }),
     ...(table.notes.length === 0 ? [] : [table.notes.map(printable).join('\n')]),
     '',
   ]
@@ -98,7 +114,8 @@ function block(row: BranchRow, repo: string, alone: boolean, { columns }: Branch
       : []),
     ...LABELS.flatMap(([name, label]) => {
       const fact = row.facts[name] as Fact<unknown> | undefined;
-      return fact === undefined
+      const isRounded = name === 'parameters' && fact?.origin === 'config blob';
+      return fact === undefined || isRounded
         ? []
         : [line(label, `${valueText(name, fact.value)} (${fact.origin})`, columns)];
     }),
@@ -128,7 +145,10 @@ function fileLines({ files }: BranchRow, columns: number | undefined): string[] 
   ];
 }
 
-function templateBlock({ value, origin }: Fact<string>): string {
+function textBlock(label: string, { value, origin }: Fact<string>): string {
   const lines = value.split('\n').map((one) => `  ${printable(one)}`);
-  return [`chat template (${origin})`, ...lines].join('\n');
+  const shown = lines.slice(0, MAX_LINES);
+  const more =
+    lines.length > shown.length ? [`  (and ${formatCount(lines.length - shown.length, 'more line')})`] : [];
+  return [`${label} (${origin})`, ...shown, ...more].join('\n');
 }

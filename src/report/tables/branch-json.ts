@@ -7,7 +7,7 @@ import { digestJson } from './digest-json.ts';
  *
  * `v` (1), `repo` (`type`, `id`), `notes` (texts), `rows`; in each row
  * `kind` (`branch`, `tag`, `revision`), `revision`, `commit`, `date` (ISO or null),
- * `variant` (the quantisation that `REPO@REVISION:VARIANT` names, or null for the whole branch),
+ * `sameAs` (other tags of the same manifest in a registry, where there are any), `variant` (the quantisation that `REPO@REVISION:VARIANT` names, or null for the whole branch),
  * `bytes` (all files of the download), `weightBytes`, `files` (`path`, `size`, and `sha256` or `gitSha1`, as the hub has it), `formats` (`format`, `files`, `bytes`),
  * `missingParts` (of the weights) and `otherCopies` (`format`, `files`, `bytes`: copies that are not in `weightBytes`), where there are any,
  * `facts`: by name, each `{value, origin}`; names that are not known are left out,
@@ -17,8 +17,9 @@ import { digestJson } from './digest-json.ts';
  */
 export function renderBranchJson(table: BranchTable, ranked?: readonly RankedRow[]): string {
   const rows = ranked?.map(({ row, fit }) => rowJson(row, fit)) ?? table.rows.map((row) => rowJson(row));
-  const { type, id } = table.repo;
-  return `${safeJson({ v: 1, repo: { type, id }, rows, notes: table.notes }, 2)}\n`;
+  const { type, source, id } = table.repo;
+  const repo = { type, ...(source === undefined ? {} : { source }), id };
+  return `${safeJson({ v: 1, repo, rows, notes: table.notes }, 2)}\n`;
 }
 
 function rowJson(row: BranchRow, fit?: Fit): unknown {
@@ -42,6 +43,7 @@ function rowJson(row: BranchRow, fit?: Fit): unknown {
     commit,
     date: date ?? null,
     variant: variant ?? null,
+    ...(row.sameAs === undefined ? {} : { sameAs: row.sameAs }),
     bytes,
     weightBytes,
     facts,

@@ -1,6 +1,6 @@
 import type { BranchTable, RankedRow } from '../../model/branch-facts.ts';
 import { displayWidth, formatBytes, groupDigits, printable } from '../../model/format.ts';
-import { bitsCell, rowName } from './branch-cells.ts';
+import { bitsCell, isOfRegistry, rowName } from './branch-cells.ts';
 import { type BranchTableOptions, isOneRevision, prose, remarkLines, titleOf } from './branch-table.ts';
 import { fitReasons } from './fit-sentence.ts';
 import { layOut, type TextColumn, wrap } from './text-table.ts';
@@ -25,7 +25,12 @@ export function renderFitTable(
     (options.columns ?? 1000) - names.reduce((most, name) => Math.max(most, displayWidth(name)), 0);
   const columns: TextColumn[] = [
     { head: '#', rank: 6, align: 'right', texts: ranked.map((_, index) => String(index + 1)) },
-    { head: oneRevision ? 'QUANTISATION' : 'BRANCH', rank: 0, align: 'left', texts: names },
+    {
+      head: rows.every(isOfRegistry) ? 'TAG' : oneRevision ? 'QUANTISATION' : 'BRANCH',
+      rank: 0,
+      align: 'left',
+      texts: names,
+    },
     { head: 'BITS', rank: 5, align: 'right', texts: rows.map((row) => bitsCell(row).text || '-') },
     ...sumColumns(ranked, room),
     { head: 'FITS', rank: 2, align: 'left', texts: ranked.map(({ fit }) => (fit.fits ? 'yes' : 'no')) },

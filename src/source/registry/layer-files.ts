@@ -77,14 +77,9 @@ export function hasWeights({ layers }: ImageManifest): boolean {
   return layers.some(({ mediaType }) => WEIGHTS.has(mediaType) || !mediaType.startsWith(OLLAMA));
 }
 
-/** The kind of an Ollama layer, `model` or `template`; undefined for layers of others. */
-export function ollamaKind({ mediaType }: Descriptor): string | undefined {
-  return mediaType.startsWith(OLLAMA) ? mediaType.slice(OLLAMA.length) : undefined;
-}
-
 /** How messages name a layer. */
-export function layerName({ path, digest }: RegistryFile): string {
-  return `${path} (sha256:${digest.hex.slice(0, 12)})`;
+export function layerName(path: string, hex: string): string {
+  return `${path} (sha256:${hex.slice(0, 12)})`;
 }
 
 /** The path that the publisher gave the layer. */

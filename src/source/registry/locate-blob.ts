@@ -6,6 +6,7 @@ import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { HttpLocation } from '../location.ts';
 import type { RegistryConnection } from './connection.ts';
+import { layerName } from './layer-files.ts';
 import { layerMissing } from './registry-error.ts';
 
 /** One byte: enough to see a redirect, or the size of the blob. A GET, because HEAD may be answered without the redirect. */
@@ -22,7 +23,7 @@ export async function locateBlob(
   mustCheck: boolean,
   signal: AbortSignal,
 ): Promise<HttpLocation> {
-  const layer = `${file.path} (sha256:${file.digest.hex.slice(0, 12)})`;
+  const layer = layerName(file.path, file.digest.hex);
   const subject = connection.subject(file.path, { layer });
   const { origin } = connection.place;
   const address = connection.address('blobs', `sha256:${file.digest.hex}`);
@@ -56,7 +57,7 @@ async function checkStorage(
   address: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const layer = `${file.path} (sha256:${file.digest.hex.slice(0, 12)})`;
+  const layer = layerName(file.path, file.digest.hex);
   const subject = connection.subject(file.path, { layer });
   const { response } = await connection.send({ address, subject, headers: FIRST_BYTE }, signal);
   const { status } = response;

@@ -10,7 +10,7 @@ import { retrying } from '../../system/retry.ts';
 import type { Location } from '../location.ts';
 import type { SourceWith } from '../source.ts';
 import { RegistryConnection, type RegistryNetwork } from './connection.ts';
-import { filesOf, hasWeights, type RegistryFile } from './layer-files.ts';
+import { filesOf, hasWeights, layerName, type RegistryFile } from './layer-files.ts';
 import { locateBlob } from './locate-blob.ts';
 import type { Descriptor, ImageManifest, IndexManifest, ReceivedManifest } from './manifest.ts';
 import { type RegistryKind, requireReference } from './name.ts';
@@ -134,11 +134,6 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
       () => readBlob(connection, file.path, { hex: digest.hex, size: file.size }, wanted, signal),
       this.#network.retryContext(file.path, signal),
     );
-  }
-
-  /** The manifest of a revision and its layers with their names, for a store that keeps blobs. */
-  async manifestOf(revision: Revision, signal: AbortSignal): Promise<Pick<Pinned, 'image' | 'files'>> {
-    return await this.#pinnedOf(revision, signal);
   }
 
   #connect(repo: RepoRef): RegistryConnection {
@@ -306,7 +301,7 @@ async function readBlob(
   wanted: ByteRange,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const subject = connection.subject(path, { layer: `${path} (sha256:${hex.slice(0, 12)})` });
+  const subject = connection.subject(path, { layer: layerName(path, hex) });
   const address = connection.address('blobs', `sha256:${hex}`);
   const isWhole = wanted.start === 0 && wanted.end === size;
   const headers = isWhole ? {} : { range: formatRange(wanted) };
