@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { BLOCK_BYTES } from '../../src/store/parts/part-journal.ts';
 import { blobOf, type PushedModel } from './registry/model.ts';
 
 /** What a store of Ollama must hold of these models, as ollama-registry.md section 8 describes it: paths and bytes. */
@@ -36,4 +37,22 @@ export function filesIn(directory: string): string[] {
   } catch {
     return [];
   }
+}
+
+/** Bytes of unfinished files for which a journal in the store vouches: a killed run has lost no more. */
+export function journaledBytes(store: string): number {
+  const journals = filesIn(join(store, '.fetch')).filter((path) => path.endsWith('.blocks'));
+  return journals.reduce((sum, path) => sum + marksIn(join(store, '.fetch', path)) * BLOCK_BYTES, 0);
+}
+
+/** Two lines of text, then one byte for each block. */
+function marksIn(path: string): number {
+  let journal: Buffer;
+  try {
+    journal = readFileSync(path);
+  } catch {
+    return 0;
+  }
+  const marks = journal.subarray(journal.indexOf(10, journal.indexOf(10) + 1) + 1);
+  return marks.filter((mark) => mark !== 0).length;
 }
