@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { generated } from '../../support/hub/content/content.ts';
@@ -238,7 +238,6 @@ describe('verify --ollama', () => {
     content[5] = content[5]! ^ 1;
     const { atime, mtime } = statSync(blobPath(weights));
     writeFileSync(blobPath(weights), content);
-    const { utimesSync } = await import('node:fs');
     utimesSync(blobPath(weights), atime, mtime);
     unlinkSync(blobPath(template));
     const found = await verify(plain(), '--json');

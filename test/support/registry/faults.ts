@@ -143,10 +143,20 @@ function damageFirst(response: ServerResponse): void {
 
 function slowDown(response: ServerResponse, rate: number): void {
   const write = response.write.bind(response) as (chunk: unknown) => boolean;
+  const emit = response.emit.bind(response) as (event: string | symbol, ...words: unknown[]) => boolean;
+  let isDue = false;
+  // The stream's own word comes as soon as the system has taken the bytes.
+  response.emit = ((event: string | symbol, ...words: unknown[]) =>
+    event === 'drain' && !isDue ? false : emit(event, ...words)) as never;
   response.write = ((chunk: unknown) => {
     const data = Buffer.from(chunk as Buffer);
     write(data);
-    setTimeout(() => response.emit('drain'), (data.length / rate) * 1000);
+    const tell = () => {
+      isDue = true;
+      response.emit('drain');
+      isDue = false;
+    };
+    setTimeout(tell, (data.length / rate) * 1000);
     return false;
   }) as never;
 }
