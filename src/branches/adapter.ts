@@ -1,5 +1,6 @@
+import type { JsonRecord } from '../model/json.ts';
 import type { PlainFacts } from './fact-list.ts';
-import { integerAt, type JsonRecord, textAt } from './json.ts';
+import { integerAt, textAt } from './json.ts';
 
 /** `adapter_config.json` of peft: which model the weights are added to. */
 export function readAdapterConfig(config: JsonRecord): PlainFacts {

@@ -1,11 +1,12 @@
 import type { BranchRow } from '../model/branch-facts.ts';
 import { bitsOfLabel } from '../model/gguf-name.ts';
+import type { JsonRecord } from '../model/json.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { weightFormat } from '../model/weight-format.ts';
 import { bitsPerWeight } from './count-parameters.ts';
 import { type Finding, mergeFindings, type PlainFacts } from './fact-list.ts';
 import { readGgufHeader } from './gguf-header.ts';
-import { integerAt, type JsonRecord, parseRecord, recordAt, textAt } from './json.ts';
+import { integerAt, parseRecord, recordAt, textAt } from './json.ts';
 import type { ReadFile } from './read-weights.ts';
 import { attempt } from './small-files.ts';
 

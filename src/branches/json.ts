@@ -1,9 +1,4 @@
-/** Untrusted JSON: a field of another type than the expected one counts as absent. */
-export type JsonRecord = Readonly<Record<string, unknown>>;
-
-export function isRecord(value: unknown): value is JsonRecord {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
+import { isRecord, type JsonRecord } from '../model/json.ts';
 
 /** Parses an object; returns the reason as a phrase if the text is not one. */
 export function parseRecord(text: string): JsonRecord | string {

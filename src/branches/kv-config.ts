@@ -1,5 +1,6 @@
 import type { KvGroup } from '../model/branch-facts.ts';
-import { isRecord, type JsonRecord, recordAt } from './json.ts';
+import { isRecord, type JsonRecord } from '../model/json.ts';
+import { recordAt } from './json.ts';
 import {
   groupLayers,
   keepsNothing,

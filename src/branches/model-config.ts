@@ -1,5 +1,6 @@
+import { isRecord, type JsonRecord } from '../model/json.ts';
 import type { PlainFacts } from './fact-list.ts';
-import { integerAt, invalidFields, isRecord, type JsonRecord, recordAt, textAt } from './json.ts';
+import { integerAt, invalidFields, recordAt, textAt } from './json.ts';
 import { exact, kvPerToken } from './kv-cache.ts';
 import { configKvGroups } from './kv-config.ts';
 import { partsOf, shapeOf } from './model-shape.ts';

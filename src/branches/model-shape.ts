@@ -1,4 +1,5 @@
-import { integerAt, isRecord, type JsonRecord, recordAt, textAt } from './json.ts';
+import { isRecord, type JsonRecord } from '../model/json.ts';
+import { integerAt, recordAt, textAt } from './json.ts';
 import { MAX_LAYERS } from './kv-cache.ts';
 
 const MAX = 1e9;

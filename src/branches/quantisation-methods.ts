@@ -1,5 +1,6 @@
 import type { Origin } from '../model/branch-facts.ts';
-import { booleanAt, integerAt, type JsonRecord, recordAt, textAt } from './json.ts';
+import type { JsonRecord } from '../model/json.ts';
+import { booleanAt, integerAt, recordAt, textAt } from './json.ts';
 import { quantAlgorithm } from './quant-algorithm.ts';
 import { MAX_GROUP } from './quantisation-parts.ts';
 import * as readers from './quantisation-readers.ts';

@@ -1,5 +1,6 @@
+import type { JsonRecord } from '../model/json.ts';
 import type { PlainFacts } from './fact-list.ts';
-import { integerAt, type JsonRecord } from './json.ts';
+import { integerAt } from './json.ts';
 
 /** Valid bits per weight. */
 export const MIN_BITS = 0.1;

@@ -1,5 +1,6 @@
+import { isRecord, type JsonRecord } from '../model/json.ts';
 import { type PlainFacts, withoutGaps } from './fact-list.ts';
-import { booleanAt, integerAt, isRecord, type JsonRecord, numberAt, recordAt, textAt } from './json.ts';
+import { booleanAt, integerAt, numberAt, recordAt, textAt } from './json.ts';
 import { quantAlgorithm } from './quant-algorithm.ts';
 import { bitsOf, groupSize, MAX_BITS, MAX_GROUP, MAX_MODULES, MIN_BITS } from './quantisation-parts.ts';
 

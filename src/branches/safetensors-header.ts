@@ -1,4 +1,5 @@
-import { isRecord, type JsonRecord, parseRecord } from './json.ts';
+import { isRecord, type JsonRecord } from '../model/json.ts';
+import { parseRecord } from './json.ts';
 
 /** The limit of the format, which every reader enforces. */
 export const MAX_HEADER_BYTES = 25_000_000;

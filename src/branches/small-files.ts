@@ -1,8 +1,9 @@
 import { FetchError } from '../model/error.ts';
+import type { JsonRecord } from '../model/json.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { readAdapterConfig } from './adapter.ts';
 import type { Finding, PlainFacts } from './fact-list.ts';
-import { type JsonRecord, parseRecord, recordAt, textAt } from './json.ts';
+import { parseRecord, recordAt, textAt } from './json.ts';
 import {
   impliedParameters,
   invalidConfigFields,

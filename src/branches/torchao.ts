@@ -1,5 +1,6 @@
+import { isRecord, type JsonRecord } from '../model/json.ts';
 import type { PlainFacts } from './fact-list.ts';
-import { isRecord, type JsonRecord, recordAt, textAt } from './json.ts';
+import { recordAt, textAt } from './json.ts';
 import { bitsOf, groupSize, MAX_BITS, MAX_MODULES } from './quantisation-parts.ts';
 
 /** Levels of nested settings that are read. */

@@ -24,7 +24,7 @@ export interface Tape {
 /** Throws USAGE before any request if the file must not be replaced. */
 export async function openTape(
   file: string,
-  { asked, node }: DiagnosticsInput,
+  { target, node }: DiagnosticsInput,
   access: Access,
 ): Promise<Tape> {
   const path = pathOption('--record', file);
@@ -45,7 +45,7 @@ export async function openTape(
         nowMs: systemClock.now(),
         endpoint,
         proxy: network !== undefined && proxyFor(network, new URL(endpoint)) !== undefined,
-        asked: asked && { type: asked.repo.type, id: asked.repo.id, revision: asked.revision },
+        target: target && { type: target.repo.type, id: target.repo.id, revision: target.revision },
         checks,
         secrets: [...ownSecrets(access), ...accountTexts(recorder)],
       });

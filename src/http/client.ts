@@ -152,6 +152,10 @@ export class HttpClient {
     this.#agents.http.destroy();
     this.#agents.https.destroy();
   }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 interface ExchangeParts {

@@ -76,6 +76,11 @@ export class FetchError extends Error {
   }
 }
 
+/** Wrong usage: of the command line, a settings file or an option of the library. */
+export function usage(message: string, hint: string): FetchError {
+  return new FetchError('USAGE', message, { hint });
+}
+
 /** Wraps any thrown value in a FetchError; an unexpected one becomes a BUG. */
 export function toFetchError(thrown: unknown): FetchError {
   if (thrown instanceof FetchError) return thrown;

@@ -2,7 +2,7 @@ import type { ErrorCode } from './error.ts';
 import type { Plan } from './plan.ts';
 import type { RepoRef, Revision } from './repo.ts';
 
-/** How a file was completed. */
+/** How a file was completed. What was here, or was copied from this machine only, is `kept`. */
 export type FileOutcome = 'transferred' | 'kept' | 'repaired';
 
 /**
@@ -16,8 +16,10 @@ export type TransferEvent =
   | { readonly type: 'planned'; readonly plan: Plan; readonly directory: string }
   /** The transfer of a file begins; `held` bytes of it are on disk already. */
   | { readonly type: 'file-started'; readonly path: string; readonly size: number; readonly held: number }
-  /** Bytes of a file were written to the disk. */
+  /** Bytes of a file came from the source and were written to the disk. */
   | { readonly type: 'bytes'; readonly path: string; readonly count: number }
+  /** Bytes of a file were copied from another file on this machine. */
+  | { readonly type: 'copied'; readonly path: string; readonly count: number }
   /** Bytes that were counted before must be fetched again. */
   | { readonly type: 'bytes-lost'; readonly path: string; readonly count: number }
   /** All bytes are on disk; only the hash is outstanding. */

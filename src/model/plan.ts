@@ -1,4 +1,4 @@
-import type { ByteRange } from './byte-range.ts';
+import { type ByteRange, totalLength } from './byte-range.ts';
 import type { RemoteFile } from './remote-file.ts';
 import type { Revision } from './repo.ts';
 
@@ -17,22 +17,61 @@ export type Holding =
   | { readonly kind: 'part'; readonly part: readonly ByteRange[] };
 
 /**
+ * Where the bytes of a piece come from.
+ * - `held`: they are on disk, in the part that an earlier run began.
+ * - `file`: another file on this machine should have them, from its byte `offset` on. Only the digest of the whole file
+ *   tells whether it has: if not, the file comes from the source.
+ * - `remote`: the source has them. Unless it is `splittable`, one connection fetches the piece in one request.
+ */
+export type PieceOrigin =
+  | { readonly kind: 'held' }
+  | {
+      readonly kind: 'file';
+      /** Absolute. */
+      readonly path: string;
+      readonly offset: number;
+    }
+  | { readonly kind: 'remote'; readonly splittable: boolean };
+
+/** A part of a file, and where it comes from. */
+export interface Piece extends ByteRange {
+  /** Held, a local file, or the source. */
+  readonly from: PieceOrigin;
+}
+
+/**
  * What will be done about one file.
  * - `keep`: nothing to do.
  * - `check`: hash what stands there; keep it if it is right, else transfer.
- * - `transfer`: bring the bytes that are not in `held`.
+ * - `transfer`: put the file together from its pieces.
  */
 export interface PlannedFile {
   /** `keep`, `check` or `transfer`, as described above. */
   readonly action: 'keep' | 'check' | 'transfer';
   /** As the hub lists it. */
   readonly file: RemoteFile;
-  /** Ranges of an unfinished part that are on disk already, ascending and disjoint. */
-  readonly held: readonly ByteRange[];
   /** True when a file of another content bears the final name now. */
   readonly replaces: boolean;
-  /** Absolute path of a file that should have the same content, to be copied in place of a transfer. */
-  readonly reuse?: string;
+  /** What a transfer puts the file together from: ascending, without gap or overlap, all of the file. Empty for `keep`. */
+  readonly pieces: readonly Piece[];
+}
+
+/** The pieces of a file that come from there. */
+export function piecesFrom<Kind extends PieceOrigin['kind']>(
+  { pieces }: Pick<PlannedFile, 'pieces'>,
+  kind: Kind,
+): (Piece & { readonly from: Extract<PieceOrigin, { readonly kind: Kind }> })[] {
+  return pieces.filter((piece) => piece.from.kind === kind) as never;
+}
+
+/** Bytes of a file that come from there. */
+export function bytesFrom(planned: Pick<PlannedFile, 'pieces'>, kind: PieceOrigin['kind']): number {
+  return totalLength(piecesFrom(planned, kind));
+}
+
+/** Absolute path of the first local file that is copied from; undefined if there is none. */
+export function copiedFrom(planned: Pick<PlannedFile, 'pieces'>): string | undefined {
+  return piecesFrom(planned, 'file')[0]?.from.path;
 }
 
 /** Sums over the files of a plan. */
@@ -49,9 +88,9 @@ export interface PlanTotals {
   readonly keepFiles: number;
   /** Number of files with the action `check`. */
   readonly checkFiles: number;
-  /** Number of files with the action `transfer`. */
+  /** Number of files with the action `transfer` that are not just copied from this machine. */
   readonly fetchFiles: number;
-  /** Bytes that are copied from other directories; left out when there are none. They are not among `fetchBytes`. */
+  /** Bytes that are copied from other files on this machine; left out when there are none. They are not among `fetchBytes`. */
   readonly reuseBytes?: number;
 }
 

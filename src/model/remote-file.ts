@@ -16,6 +16,13 @@ export interface RemoteFile {
   readonly unfit?: string;
 }
 
+/** The files of a revision, as far as they are known. */
+export interface Listing {
+  readonly files: readonly RemoteFile[];
+  /** Whether these are all of them. */
+  readonly complete: boolean;
+}
+
 /** The git blob that stands for a large file, and the file's hash in Xet storage. Both in lower-case hex. */
 export interface Pointer {
   readonly oid: string;

@@ -7,13 +7,13 @@ import type { Environment } from '../system/environment.ts';
 
 /** Options of `createEnvironment`. */
 export interface EnvironmentOptions {
-  /** What uses the library, `my-program/1.2`: stands at the end of the user agent. */
+  /** The program that uses the library, `my-program/1.2`: the end of the user agent. */
   readonly client?: string | undefined;
 }
 
 /**
- * The real world as this process sees it: its clock, its random numbers, its id for locks, the platform. Reads no
- * environment variable and keeps nothing; one may serve any number of runs. Whoever tests replaces single fields.
+ * Clock, random numbers, process identity for directory locks, and platform of this process. Reads no environment variable
+ * and keeps no state; one may serve any number of runs. Tests replace single fields.
  */
 export function createEnvironment({ client }: EnvironmentOptions = {}): Environment {
   return {
@@ -38,7 +38,7 @@ export function createEnvironment({ client }: EnvironmentOptions = {}): Environm
   };
 }
 
-/** The start of this machine and the space of process ids that we see; empty where the system names neither. */
+/** Id of the boot and of the namespace of process ids; empty where the system has neither. */
 function machine(): string {
   const boot = bootId();
   try {
@@ -49,20 +49,20 @@ function machine(): string {
 }
 
 /**
- * When a living process started, in whatever the system counts; empty where it does not tell, undefined
- * if no such process lives. Linux: field 22 of /proc/PID/stat, behind the name in parentheses.
+ * Start time of a live process, in units of the system; empty where it is not known, undefined if there is no such
+ * process. Linux: field 22 of /proc/PID/stat, behind the name in parentheses.
  */
 function processStart(pid: number): string | undefined {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it lives, and belongs to somebody else.
+    // EPERM: it is alive and belongs to another user.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
   }
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended; its parent has only not looked yet.
+    // Z: a zombie has ended, and its parent has not collected it yet.
     return fields[0] === 'Z' ? undefined : (fields[19] ?? '');
   } catch {
     return '';

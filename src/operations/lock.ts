@@ -1,52 +1,50 @@
 import { FetchError } from '../model/error.ts';
-import type { Emit } from '../model/event.ts';
+import type { Plan } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
-import type { RepoRef } from '../model/repo.ts';
-import { repoPath } from '../model/repo.ts';
+import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
 import { endpointOf } from '../source/naming.ts';
 import { openHttp, openSource, type SourceAccess } from '../source/open-source.ts';
 import type { Source } from '../source/source.ts';
-import { type Lockfile, lockfileEntry } from '../store/records/lockfile.ts';
-import { readManifest } from '../store/records/manifest.ts';
-import type { Environment } from '../system/environment.ts';
-import { type Asked, lockfileMismatch, resolveFromHub } from './download/resolution.ts';
+import { type Lockfile, type LockfileEntry, lockfileEntry } from '../store/records/lockfile.ts';
+import type { Manifest } from '../store/records/manifest.ts';
+import type { RunContext } from '../system/run-context.ts';
+import { SourceResolver } from './download/resolve-source.ts';
+import type { RevisionRequest } from './download/resolver.ts';
 
-/** Asks the hub for what a download would fetch, and fetches nothing. In the order of the targets. */
+/** Lockfiles of what a download would fetch, in the order of the targets. Fetches no files. */
 export async function lockRevisions(
-  targets: readonly Asked[],
+  targets: readonly RevisionRequest[],
   access: SourceAccess,
-  environment: Environment,
-  emit: Emit,
-  signal: AbortSignal,
+  run: RunContext,
 ): Promise<readonly Lockfile[]> {
-  const http = openHttp(access, environment, emit);
-  try {
-    // One source for all its targets: they share its quota of requests.
-    const sources = new Map<string | undefined, Source>();
-    const locks: Lockfile[] = [];
-    for (const target of targets) {
-      const { repo: asked } = target;
-      const source = sources.get(asked.source) ?? openSource(asked, { access, environment, http, emit });
-      sources.set(asked.source, source);
-      const { revision, selected } = await resolveFromHub(target, { source, emit, signal });
-      const { repo, name, id: commit } = revision;
-      const files = selected.map((file) => {
-        if (file.digest === undefined) throw withoutHash(repo, file.path);
-        return lockfileEntry(file, file.digest);
-      });
-      locks.push({
-        version: 1,
-        endpoint: endpointOf(repo, access.endpoint),
-        repo,
-        revision: name,
-        commit,
-        files,
-      });
-    }
-    return locks;
-  } finally {
-    http.close();
+  using http = openHttp(access, run);
+  // One source for all targets of its kind: they share its quota of requests.
+  const sources = new Map<string | undefined, Source>();
+  const locks: Lockfile[] = [];
+  for (const target of targets) {
+    const kind = target.repo.source;
+    const source = sources.get(kind) ?? openSource(target.repo, { access, run, http });
+    sources.set(kind, source);
+    const { revision, selected } = await new SourceResolver(target).resolve({ source, run });
+    const { repo, name, id: commit } = revision;
+    const files = entriesOf(repo, selected);
+    locks.push({
+      version: 1,
+      endpoint: endpointOf(repo, access.endpoint),
+      repo,
+      revision: name,
+      commit,
+      files,
+    });
   }
+  return locks;
+}
+
+function entriesOf(repo: RepoRef, files: readonly RemoteFile[]): LockfileEntry[] {
+  return files.map((file) => {
+    if (file.digest === undefined) throw withoutHash(repo, file.path);
+    return lockfileEntry(file, file.digest);
+  });
 }
 
 function withoutHash(repo: RepoRef, path: string): FetchError {
@@ -55,23 +53,19 @@ function withoutHash(repo: RepoRef, path: string): FetchError {
   });
 }
 
-/** The lockfile of a finished download, from its manifest: these paths, with the hashes computed here. */
-export function lockOfManifest(path: string, paths: readonly string[]): Lockfile {
-  const manifest = readManifest(path);
-  if (manifest === undefined) throw new FetchError('BUG', `there is no manifest at ${path} after a download`);
-  const wanted = new Set(paths);
-  return { ...manifest, files: manifest.files.filter((file) => wanted.has(file.path)) };
-}
-
-/** A git blob id is a sha1: where the lock has a sha256 as well, the content must have that too. */
-export function requireLockedHashes(lock: Lockfile, path: string, selected: readonly RemoteFile[]): void {
-  const manifest = readManifest(path);
-  const found = new Map(manifest?.files.map((file) => [file.path, file.sha256]));
-  const expected = new Map(lock.files.map((file) => [file.path, file.sha256]));
-  for (const { path } of selected) {
-    const sha256 = expected.get(path);
-    if (sha256 !== undefined && found.get(path) !== sha256) {
-      throw lockfileMismatch(lock, `${path} has another sha256 than the lock names`);
-    }
-  }
+/**
+ * The lockfile of a finished download: with the hashes computed here, or, where nothing could be recorded because the disk is
+ * read-only, with those of the listing.
+ */
+export function lockOfDownload(
+  { revision, plan }: { readonly revision: Revision; readonly plan: Plan },
+  endpoint: string,
+  manifest: Manifest | undefined,
+): Lockfile {
+  const files = plan.files.map(({ file }) => file);
+  const paths = new Set(files.map(({ path }) => path));
+  if (manifest !== undefined)
+    return { ...manifest, files: manifest.files.filter(({ path }) => paths.has(path)) };
+  const { repo, name, id: commit } = revision;
+  return { version: 1, endpoint, repo, revision: name, commit, files: entriesOf(repo, files) };
 }

@@ -1,10 +1,10 @@
 import type { NetworkSettings, ProxyAddress } from '../http/network-settings.ts';
-import { FetchError } from '../model/error.ts';
+import { usage } from '../model/error.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-export interface NetworkPlaces {
-  /** Of this process when it started: Node has acted on some of them. */
+export interface NetworkSources {
+  /** As they were when the process started: Node has read some of them then. */
   readonly variables: Variables;
   /** Value of `--only-hosts`. */
   readonly onlyHosts: string | undefined;
@@ -12,15 +12,15 @@ export interface NetworkPlaces {
   readonly readFile: (path: string) => string | undefined;
 }
 
-/** Where people name files with the certificates of their own authorities. */
+/** Variables of other programs that name a file with certificates. */
 const CERTIFICATE_FILES = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'] as const;
 
 /**
- * Proxies, authorities and allowed hosts; undefined if none of them is set. Throws USAGE, naming the variable. A proxy of a
- * kind that is not spoken to is refused when it would be used.
+ * Proxies, authorities and allowed hosts; undefined if none of them is set. Throws USAGE, naming the variable. A proxy of an
+ * unsupported kind is refused when it would be used.
  */
-export function readNetwork(places: NetworkPlaces): NetworkSettings | undefined {
-  const { variables, onlyHosts } = places;
+export function readNetwork(sources: NetworkSources): NetworkSettings | undefined {
+  const { variables, onlyHosts } = sources;
   const all = readProxy(variables, 'ALL_PROXY');
   const httpsProxy = readProxy(variables, 'HTTPS_PROXY') ?? all;
   const httpProxy = readProxy(variables, 'HTTP_PROXY') ?? all;
@@ -31,7 +31,7 @@ export function readNetwork(places: NetworkPlaces): NetworkSettings | undefined 
     httpsProxy,
     httpProxy,
     noProxy: variables['no_proxy'] || variables['NO_PROXY'] || '',
-    certificates: readCertificates(places),
+    certificates: readCertificates(sources),
     onlyHosts: hosts,
     ...(variables['NODE_TLS_REJECT_UNAUTHORIZED'] === '0' ? { insecure: true } : {}),
   };
@@ -40,7 +40,7 @@ export function readNetwork(places: NetworkPlaces): NetworkSettings | undefined 
   return plain ? undefined : network;
 }
 
-/** The lower-case name first, as curl and Python do; an empty one means none. */
+/** The lower-case variable wins, as in curl and Python; an empty one means no proxy. */
 function readProxy(
   variables: Variables,
   name: 'HTTPS_PROXY' | 'HTTP_PROXY' | 'ALL_PROXY',
@@ -53,8 +53,8 @@ function readProxy(
 }
 
 /**
- * The address with user and password encoded: people write them as they are, with `@ # / : \` in them. What kind of
- * proxy it is matters only to those who use it. The value may hold a password, so it is in no message.
+ * Percent-encodes user and password, which are often written literally, with `@ # / : \` in them. Accepts every kind of
+ * proxy. The value may hold a password: keep it out of messages.
  */
 function normalized(text: string, origin: string): string {
   const [, scheme = '', user, host = ''] = /^([a-z][a-z0-9+.-]*):\/\/(?:(.*)@)?(.*)$/is.exec(text) ?? [];
@@ -80,8 +80,8 @@ function encoded(text: string): string {
   return encodeURIComponent(plain);
 }
 
-/** What Node has read by itself when it started is not read again; beside a file of others, it has to be. */
-function readCertificates({ variables, readFile }: NetworkPlaces): string[] {
+/** Node itself reads NODE_EXTRA_CA_CERTS at its start; together with other files it must be read here too. */
+function readCertificates({ variables, readFile }: NetworkSources): string[] {
   const own = variables['NODE_EXTRA_CA_CERTS'];
   const named = new Map<string, string>();
   for (const name of CERTIFICATE_FILES) {
@@ -104,8 +104,4 @@ function readCertificates({ variables, readFile }: NetworkPlaces): string[] {
     for (const certificate of found) certificates.add(certificate);
   }
   return [...certificates];
-}
-
-function usage(message: string, hint: string): FetchError {
-  return new FetchError('USAGE', message, { hint });
 }

@@ -1,5 +1,5 @@
 import type { NetworkSettings } from '../http/network-settings.ts';
-import { FetchError } from '../model/error.ts';
+import { FetchError, usage } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import { DEFAULT_ENDPOINT } from '../source/hub/endpoints.ts';
 import { HUB_HOST, HUB_HOSTS } from '../source/hub/web-address.ts';
@@ -9,74 +9,71 @@ import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
 import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
-import type { TransferSettings } from './download/execute.ts';
+import type { TransferSettings } from './download/execute-plan.ts';
+
+const SEE_DOCS = 'See docs/library.md.';
 
 /** Defaults, of the command line too. */
-export const DEFAULTS: Defaults = {
+export const DEFAULTS: Required<
+  Pick<TransferSettings, 'connections' | 'endpoint' | 'retry' | 'stallTimeoutMs'>
+> = {
   endpoint: DEFAULT_ENDPOINT,
-  /** An upper bound: how many are really used follows from what they bring. */
-  connections: 32,
+  /** Upper bound: the engine measures how many are of use. */
+  connections: 64,
   retry: DEFAULT_RETRY_POLICY,
   stallTimeoutMs: 30_000,
 };
 
-interface Defaults {
-  readonly endpoint: string;
-  readonly connections: number;
-  readonly retry: RetryPolicy;
-  readonly stallTimeoutMs: number;
-}
-
-/** More connections than any server likes to see from one place. */
+/** Servers refuse clients with more connections. */
 export const MAX_CONNECTIONS: number = 256;
 
-/** Who watches a run, and who may end it. */
+/** How a run is observed and ended. */
 export interface RunOptions {
   /** Aborts the run and keeps what was downloaded. The run rejects with ABORTED; its cause is the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of everything that happens, while it happens. What it throws ends the run. */
+  /** Called with every event of the run, while it happens. What it throws ends the run. */
   readonly onEvent?: Emit | undefined;
-  /** Clock, chance, and who we are; `createEnvironment()` unless told otherwise. */
+  /** Clock, random numbers and process identity; `createEnvironment()` if left out. */
   readonly environment?: Environment | undefined;
 }
 
-/** How to reach a hub, and how hard to try. No environment variable is looked at: see `readVariables`. */
+/** How to reach a hub, and how often to retry. Environment variables are not read: see `readVariables`. */
 export interface HubOptions {
   /** Address of the hub; https://huggingface.co if left out. */
   readonly endpoint?: string | undefined;
   /** Sent to the origin of the endpoint and nowhere else. With an `origin`, messages say where a bad one came from. */
   readonly token?: string | Credential | undefined;
-  /** Logins for registries, for whoever asks for one; none if left out. */
+  /** Logins for registries, called when a registry is opened; none if left out. */
   readonly logins?: (() => readonly RegistryLogin[]) | undefined;
-  /** Whatever is left out is as usual: 8 tries without any progress, half a second before the second one, doubling. */
+  /** Fields left out have their defaults: 8 tries without any progress, half a second before the second one, doubling. */
   readonly retry?: Partial<RetryPolicy> | undefined;
   /** Milliseconds without a byte before a connection is given up; 30,000 if left out. */
   readonly stallTimeoutMs?: number | undefined;
   /** The same for requests to the hub itself; as `stallTimeoutMs` if left out. */
   readonly hubTimeoutMs?: number | undefined;
-  /** No request at all: whatever needs an answer fails. */
+  /** Make no request: whatever needs one fails. */
   readonly offline?: boolean | undefined;
-  /** Proxies, further authorities, the only hosts that may be contacted. */
+  /** Proxies, further certificate authorities, the only hosts that may be contacted. */
   readonly network?: NetworkSettings | undefined;
 }
 
-/** How bytes of files are to be carried. */
+/** How bytes of files are transferred. */
 export interface TransferOptions extends HubOptions {
   /** Most connections that carry bytes of files, all files together, 1 to 256; 32 if left out. */
   readonly connections?: number | undefined;
   /** Bytes per second, all connections together; no limit if left out. */
   readonly bytesPerSecond?: number | undefined;
-  /** For finding out what is wrong with a network; `auto` if left out. */
+  /** For the diagnosis of a network; `auto` if left out. */
   readonly transport?: TransportChoice | undefined;
 }
 
-/** With everything filled in that was left out. Throws USAGE for a value that makes no sense. */
+/** Fills in defaults. Throws USAGE for a value that makes no sense. */
 export function hubAccess(options: HubOptions): SourceAccess {
   const { endpoint, token, logins, retry, offline = false, network } = options;
   const stallTimeoutMs = positive('stallTimeoutMs', options.stallTimeoutMs) ?? DEFAULTS.stallTimeoutMs;
   return {
     endpoint: endpoint === undefined ? DEFAULTS.endpoint : readEndpoint('endpoint', endpoint),
-    token: typeof token === 'string' ? named(token) : token,
+    token: typeof token === 'string' ? credentialOf(token) : token,
     logins,
     retry: retryPolicy(retry),
     stallTimeoutMs,
@@ -92,17 +89,17 @@ function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
   return { ...DEFAULTS.retry, ...unreached, ...retry };
 }
 
-/** The same for whoever fetches files. */
+/** Fills in defaults. Throws USAGE for a value that makes no sense. */
 export function transferSettings(options: TransferOptions): TransferSettings {
   const { connections = DEFAULTS.connections, transport = 'auto' } = options;
   if (!Number.isInteger(connections) || connections < 1 || connections > MAX_CONNECTIONS) {
-    throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`);
+    throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`, SEE_DOCS);
   }
   const bytesPerSecond = positive('bytesPerSecond', options.bytesPerSecond);
   return { ...hubAccess(options), connections, bytesPerSecond, transport };
 }
 
-/** An address of a hub, without a slash at the end. `origin` is where it was written. Throws USAGE. */
+/** An address of a hub, without a slash at the end. `origin` is the option or variable that has it. Throws USAGE. */
 export function readEndpoint(origin: string, written: string): string {
   const text = written.trim();
   if (!URL.canParse(text))
@@ -117,13 +114,13 @@ export function readEndpoint(origin: string, written: string): string {
       'Use --token for the credential; in a program, the option `token`.',
     );
   }
-  // Names of the Hub that only redirect: a token would be lost on the way, because it goes to one origin.
+  // Hosts of the Hub that only redirect: the token, which is sent to one origin, would not reach the Hub.
   if (url.protocol === 'https:' && url.port === '' && HUB_HOSTS.has(url.hostname)) url.hostname = HUB_HOST;
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 
-/** An empty one is none, as an empty variable is. */
-function named(value: string): Credential | undefined {
+/** Undefined for an empty text, as for an empty variable. */
+function credentialOf(value: string): Credential | undefined {
   if (value === '') return undefined;
   if (/^[\x21-\x7e]+$/.test(value)) return { value, origin: 'the option token' };
   throw new FetchError('ACCESS', 'the option token has characters that no token has', {
@@ -133,9 +130,5 @@ function named(value: string): Credential | undefined {
 
 function positive(name: string, value: number | undefined): number | undefined {
   if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
-  throw usage(`${name} is a number greater than 0, not ${value}.`);
-}
-
-export function usage(message: string, hint = 'See docs/library.md.'): FetchError {
-  return new FetchError('USAGE', message, { hint });
+  throw usage(`${name} is a number greater than 0, not ${value}.`, SEE_DOCS);
 }

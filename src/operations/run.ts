@@ -1,29 +1,25 @@
 import { FetchError, toFetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
-import type { Environment } from '../system/environment.ts';
 import { onAbort } from '../system/on-abort.ts';
+import type { RunContext } from '../system/run-context.ts';
 import { createEnvironment } from './create-environment.ts';
 import type { RunOptions } from './options.ts';
 
-/** The run options with all defaults filled in. */
-export interface Run {
-  readonly environment: Environment;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
-}
-
 /**
- * Carries out one run of the library. Whatever it rejects with is a FetchError: an abort is ABORTED with the signal's
- * reason as its cause, unless the reason is a FetchError itself.
+ * Runs one operation of the library, with defaults for the run options. Every rejection is a FetchError: an abort is ABORTED
+ * with the signal's reason as its cause, unless the reason is a FetchError itself.
  */
-export async function withRunContext<T>(options: RunOptions, work: (run: Run) => Promise<T>): Promise<T> {
+export async function withRunContext<T>(
+  options: RunOptions,
+  work: (run: RunContext) => Promise<T>,
+): Promise<T> {
   const { environment = createEnvironment(), onEvent = () => {} } = options;
-  // One of our own, because a listener that throws ends the run as well; otherwise it would end the process.
+  // A controller of its own: a listener that throws ends the run too, and not the process.
   const controller = new AbortController();
   const { signal } = controller;
   let isBroken = false;
   const emit: Emit = (event) => {
-    // After an abort there is still something to tell: what ends in order has results.
+    // Events are emitted after an abort too: tasks that end in order have results.
     if (isBroken) return;
     try {
       onEvent(event);
@@ -39,13 +35,13 @@ export async function withRunContext<T>(options: RunOptions, work: (run: Run) =>
     signal.throwIfAborted();
     return await work({ environment, emit, signal });
   } catch (thrown) {
-    throw named(thrown, signal, outer?.aborted === true);
+    throw toRunError(thrown, signal, outer?.aborted === true);
   } finally {
     stopListening();
   }
 }
 
-function named(thrown: unknown, signal: AbortSignal, wasAsked: boolean): FetchError {
+function toRunError(thrown: unknown, signal: AbortSignal, wasAsked: boolean): FetchError {
   if (thrown instanceof FetchError) return thrown;
   if (!signal.aborted) return toFetchError(thrown);
   const { reason } = signal;

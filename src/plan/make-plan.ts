@@ -1,6 +1,16 @@
 import { type ByteRange, totalLength } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
-import type { Holding, Plan, PlannedFile, PlanTotals } from '../model/plan.ts';
+import { formatBytes, formatCount } from '../model/format.ts';
+import { IntervalSet } from '../model/interval-set.ts';
+import {
+  bytesFrom,
+  copiedFrom,
+  type Holding,
+  type Piece,
+  type Plan,
+  type PlannedFile,
+  type PlanTotals,
+} from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 
@@ -14,8 +24,14 @@ export interface Surroundings {
 export interface PlanOptions {
   /** Fetch every byte again, also of files that are right and of parts that were begun. */
   readonly forceDownload?: boolean;
-  /** By path: where the same content stands on this machine. */
-  readonly reuse?: ReadonlyMap<string, string>;
+}
+
+/** Bytes of a file that another file on this machine should have. */
+export interface LocalRange extends ByteRange {
+  /** Absolute path of the other file. */
+  readonly path: string;
+  /** Where the first byte of the range is in it. */
+  readonly offset: number;
 }
 
 const NOTHING: Holding = { kind: 'nothing' };
@@ -36,8 +52,7 @@ export function makePlan(
   for (const file of sorted) {
     const holding = hubEnvironment.holdings.get(file.path) ?? NOTHING;
     const begun = 'part' in holding ? cleanRanges(holding.part, file.size) : [];
-    const decided = options.forceDownload ? decideForced(file, holding) : decide(file, holding, begun);
-    const decision = options.forceDownload ? decided : withReuse(decided, options.reuse);
+    const decision = options.forceDownload ? decideForced(file, holding) : decide(file, holding, begun);
     planned.push(decision);
     // A part takes its room already, even when its bytes are going to be fetched again.
     if (decision.action === 'transfer') spaceNeeded += file.size - totalLength(begun);
@@ -49,6 +64,40 @@ export function makePlan(
     spaceNeeded,
     spaceFree: hubEnvironment.freeBytes,
   };
+}
+
+/**
+ * The same plan with copies in place of transfers: a copy within this machine is never slower than the network. `known`
+ * names by path what other files should have; of ranges that overlap the first one counts. What is held stays.
+ */
+export function withLocalCopies(plan: Plan, known: ReadonlyMap<string, readonly LocalRange[]>): Plan {
+  const files = plan.files.map((planned) => {
+    const ranges = known.get(planned.file.path);
+    if (planned.action !== 'transfer' || ranges === undefined) return planned;
+    return { ...planned, pieces: planned.pieces.flatMap((piece) => splitAtCopies(piece, ranges)) };
+  });
+  return { ...plan, files, totals: countTotals(files) };
+}
+
+function splitAtCopies(piece: Piece, ranges: readonly LocalRange[]): readonly Piece[] {
+  if (piece.from.kind !== 'remote') return [piece];
+  const { start: first, end: last } = piece;
+  const covered = new IntervalSet();
+  const pieces: Piece[] = [];
+  for (const { start, end, path, offset } of ranges) {
+    const wanted = { start: Math.max(start, first), end: Math.min(end, last) };
+    for (const gap of covered.gaps(wanted.end)) {
+      const from = Math.max(gap.start, wanted.start);
+      if (from >= gap.end) continue;
+      pieces.push({ start: from, end: gap.end, from: { kind: 'file', path, offset: offset + from - start } });
+    }
+    covered.add(wanted);
+  }
+  for (const gap of covered.gaps(last)) {
+    const start = Math.max(gap.start, first);
+    if (start < gap.end) pieces.push({ start, end: gap.end, from: piece.from });
+  }
+  return pieces.sort((left, right) => left.start - right.start);
 }
 
 /** Says that the plan does not fit on the disk (DISK), or undefined when it does or nobody knows. */
@@ -64,35 +113,36 @@ export function checkSpace(plan: Plan): FetchError | undefined {
 }
 
 function decide(file: RemoteFile, holding: Holding, begun: readonly ByteRange[]): PlannedFile {
-  if (holding.kind === 'whole') return { action: 'keep', file, held: [], replaces: false };
-  if (holding.kind === 'candidate') return { action: 'check', file, held: begun, replaces: false };
-  return { action: 'transfer', file, held: begun, replaces: holding.kind === 'different' };
+  if (holding.kind === 'whole') return { action: 'keep', file, pieces: [], replaces: false };
+  const pieces = piecesOf(file.size, begun);
+  if (holding.kind === 'candidate') return { action: 'check', file, pieces, replaces: false };
+  return { action: 'transfer', file, pieces, replaces: holding.kind === 'different' };
 }
 
-/** A copy within this machine is never slower than the network. */
-function withReuse(planned: PlannedFile, reuse: PlanOptions['reuse']): PlannedFile {
-  const localCopy = reuse?.get(planned.file.path);
-  return localCopy === undefined || planned.action !== 'transfer'
-    ? planned
-    : { ...planned, reuse: localCopy };
+/** What is held, and the rest from the source. */
+function piecesOf(size: number, held: readonly ByteRange[]): readonly Piece[] {
+  const missing = new IntervalSet(held).gaps(size);
+  const pieces: Piece[] = [
+    ...held.map((range): Piece => ({ ...range, from: { kind: 'held' } })),
+    ...missing.map((range): Piece => ({ ...range, from: { kind: 'remote', splittable: true } })),
+  ];
+  return pieces.sort((left, right) => left.start - right.start);
 }
 
 /** Nothing of what is there is used. A candidate might hold another content, so it counts as replaced. */
 function decideForced(file: RemoteFile, holding: Holding): PlannedFile {
   const replaces = holding.kind === 'different' || holding.kind === 'candidate';
-  return { action: 'transfer', file, held: [], replaces };
+  return { action: 'transfer', file, pieces: piecesOf(file.size, []), replaces };
 }
 
 function countTotals(planned: readonly PlannedFile[]): PlanTotals {
   const count = (action: PlannedFile['action']) => planned.filter((one) => one.action === action).length;
-  let bytes = 0;
-  let fetchBytes = 0;
-  let reuseBytes = 0;
-  for (const { action, file, held, reuse } of planned) {
-    bytes += file.size;
-    if (reuse !== undefined) reuseBytes += file.size;
-    else if (action === 'transfer') fetchBytes += file.size - totalLength(held);
-  }
+  const transfers = planned.filter(({ action }) => action === 'transfer');
+  const bytes = planned.reduce((sum, { file }) => sum + file.size, 0);
+  const fetchBytes = transfers.reduce((sum, one) => sum + bytesFrom(one, 'remote'), 0);
+  const reuseBytes = transfers.reduce((sum, one) => sum + bytesFrom(one, 'file'), 0);
+  // A file without a piece to fetch may be empty, or lack nothing but its hash.
+  const copied = transfers.filter((one) => copiedFrom(one) !== undefined && bytesFrom(one, 'remote') === 0);
   return {
     files: planned.length,
     bytes,
@@ -100,7 +150,7 @@ function countTotals(planned: readonly PlannedFile[]): PlanTotals {
     fetchBytes,
     keepFiles: count('keep'),
     checkFiles: count('check'),
-    fetchFiles: planned.filter((one) => one.action === 'transfer' && one.reuse === undefined).length,
+    fetchFiles: transfers.length - copied.length,
     ...(reuseBytes > 0 ? { reuseBytes } : {}),
   };
 }
@@ -130,10 +180,8 @@ function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** `4,368,438,912 bytes (4.4 GB)`: exact for whoever reckons, rounded for whoever reads. */
+/** `4,368,438,912 bytes (4.37 GB)`. */
 function describeBytes(bytes: number): string {
-  const exact = `${String(bytes).replace(/\B(?=(\d{3})+$)/g, ',')} ${bytes === 1 ? 'byte' : 'bytes'}`;
-  const units = ['kB', 'MB', 'GB', 'TB', 'PB'];
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length);
-  return power === 0 ? exact : `${exact} (${(bytes / 1000 ** power).toFixed(1)} ${units[power - 1]})`;
+  const exact = formatCount(bytes, 'byte');
+  return bytes < 1000 ? exact : `${exact} (${formatBytes(bytes)})`;
 }

@@ -1,14 +1,13 @@
-import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
+import type { RunContext } from '../system/run-context.ts';
 import type { Source } from './source.ts';
 
 /** The whole listing of a revision. Emits `listing` at every thousandth file and at the end. */
 export async function collectListing(
   source: Source,
   revision: Revision,
-  emit: Emit,
-  signal: AbortSignal,
+  { emit, signal }: Pick<RunContext, 'emit' | 'signal'>,
 ): Promise<readonly RemoteFile[]> {
   const listing: RemoteFile[] = [];
   for await (const file of source.list(revision, signal)) {

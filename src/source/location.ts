@@ -8,20 +8,20 @@ export interface HttpLocation {
   readonly url: string;
   /** Sent only while the request stays on `origin`; every redirect elsewhere drops it. */
   readonly authorization: { readonly origin: string; readonly value: string } | undefined;
-  /** Unix time in milliseconds after which the URL is worthless; undefined if it does not say. */
+  /** Unix time in milliseconds after which the URL has expired; undefined if it is not known. */
   readonly expiresAt: number | undefined;
-  /** How bytes can be asked for there: any range, exactly `range`, or only the whole file. */
+  /** What the address serves: any range, exactly `range`, or only the whole file. */
   readonly ranges: RangeSupport;
-  /** With `exact`: the one range that the address is good for. */
+  /** With `exact`: the range that the address serves. */
   readonly range?: ByteRange;
 }
 
-/** A file on this machine that holds the same bytes. */
+/** A file on this machine with the same bytes. */
 export interface FileLocation {
   readonly kind: 'file';
   /** Absolute. */
   readonly path: string;
-  /** Where the first byte of the remote file is in the local one. */
+  /** Offset of the first byte of the remote file in the local one. */
   readonly offset: number;
 }
 

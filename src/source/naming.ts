@@ -5,17 +5,17 @@ import { parseHubTarget } from './hub/parse-target.ts';
 import { DEFAULT_TAG, placeOf } from './registry/name.ts';
 import { parseOciTarget, parseOllamaTarget } from './registry/parse-target.ts';
 
-/** The sources that there are. One more is a key here, a row in `NAMING` and a row in `SOURCES`. */
+/** Every source. A new one is a key here, a row in `NAMING` and a row in `SOURCES`. */
 export type SourceKind = 'hub' | 'ollama' | 'oci';
 
 /** The source of a repository that names none. */
 export const DEFAULT_SOURCE: SourceKind = 'hub';
 
-/** How repositories of a source are written. Apart from `SOURCES`: the command line needs it before it loads a client. */
+/** How repositories of a source are named. Apart from `SOURCES`, because the command line needs it before it loads a client. */
 interface SourceNaming {
   /**
-   * What a text names; undefined if it is written in a form that belongs to another source. Throws USAGE for a name
-   * that this source cannot have.
+   * Parses the name of a repository; undefined if its form belongs to another source. Throws USAGE for a name that is
+   * invalid in this source.
    */
   readonly parse: (text: string, options: TargetOptions) => Target | undefined;
   /** The revision where none is named. */
@@ -24,7 +24,7 @@ interface SourceNaming {
   readonly endpointOf: (repo: RepoRef, hub: string) => string;
 }
 
-/** Tried in this order. The last one accepts every text, also one without a scheme. */
+/** Tried in this order. The last one accepts every text, also without a scheme. */
 const NAMING = {
   ollama: {
     parse: parseOllamaTarget,
@@ -36,8 +36,8 @@ const NAMING = {
 } satisfies Record<SourceKind, SourceNaming>;
 
 /**
- * Understands every way of naming a repository and a revision of it, for all sources: see `parseHubTarget` for those of
- * the Hub. Throws USAGE with a hint for anything else, and when a revision or a type is given twice and differs.
+ * Parses every form of naming a repository and a revision of it, for all sources; `parseHubTarget` lists those of the Hub.
+ * Throws USAGE with a hint for other text, and if a revision or a type is given twice and differs.
  */
 export function parseTarget(text: string, options: TargetOptions): Target {
   for (const { parse } of Object.values<SourceNaming>(NAMING)) {

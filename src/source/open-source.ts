@@ -2,44 +2,42 @@ import { HttpClient, type HttpClientOptions } from '../http/client.ts';
 import type { NetworkSettings } from '../http/network-settings.ts';
 import { RateLimitGate } from '../http/rate-limit-gate.ts';
 import { redactUrl } from '../http/url.ts';
-import type { Emit } from '../model/event.ts';
+import { FetchError } from '../model/error.ts';
 import type { RepoRef } from '../model/repo.ts';
-import type { Environment } from '../system/environment.ts';
 import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
+import type { RunContext } from '../system/run-context.ts';
 import { HubSource } from './hub/hub-source.ts';
 import { HubModelsSource } from './hub-models.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
-import { offlineSource } from './offline-source.ts';
 import type { RegistryNetwork } from './registry/connection.ts';
 import type { RegistryLogin } from './registry/login.ts';
 import type { RegistryKind } from './registry/name.ts';
 import { RegistrySource } from './registry/registry-source.ts';
 import type { Credential, Source } from './source.ts';
 
-/** How to reach a source, and how hard to try. */
+/** How to reach a source, and how often to retry. */
 export interface SourceAccess {
   /** Base address of the Hub or mirror, without a slash at the end. */
   readonly endpoint: string;
   /** For the Hub. It goes to no registry. */
   readonly token: Credential | undefined;
-  /** For registries: the first that is for the registry, or for any, is used. Asked when a registry is opened. */
+  /** Logins for registries: the first that matches the registry, or has no registry, is used. Called when a registry is opened. */
   readonly logins?: (() => readonly RegistryLogin[]) | undefined;
   readonly retry: RetryPolicy;
-  /** Milliseconds without a byte before a connection that carries bytes of files is given up. */
+  /** Milliseconds without a byte after which a connection for bytes of files is closed. */
   readonly stallTimeoutMs: number;
   /** The same for requests to the source itself. */
   readonly hubTimeoutMs: number;
-  /** No request is made: whatever needs an answer fails. */
+  /** Make no request: whatever needs one fails. */
   readonly offline: boolean;
-  /** Proxies, authorities, allowed hosts; undefined for direct connections. */
+  /** Proxies, certificate authorities, allowed hosts; undefined for direct connections. */
   readonly network: NetworkSettings | undefined;
 }
 
-/** The client for requests to the source itself. The caller closes it. */
+/** The client for requests to the source itself. The caller disposes of it. */
 export function openHttp(
   { hubTimeoutMs, network }: SourceAccess,
-  environment: Environment,
-  emit: Emit,
+  { environment, emit }: Pick<RunContext, 'environment' | 'emit'>,
   more: Pick<HttpClientOptions, 'dialer' | 'observe'> = {},
 ): HttpClient {
   const { clock, userAgent } = environment;
@@ -64,10 +62,9 @@ export function openHttp(
 /** What a source is opened with. */
 interface SourceContext {
   readonly access: SourceAccess;
-  readonly environment: Environment;
+  readonly run: RunContext;
   readonly http: HttpClient;
-  readonly emit: Emit;
-  /** The files are fetched to be used: some sources count that. False if left out. */
+  /** The files are fetched to be used, and some sources count that. False if left out. */
   readonly countsAsDownload?: boolean;
 }
 
@@ -103,9 +100,28 @@ export function openHubModels(
   });
 }
 
-function openHub({ access, environment, http, emit, countsAsDownload = false }: SourceContext): Source {
+/** The source of an offline run: every request fails with an error that says so. */
+function offlineSource(kind: SourceKind): Source {
+  const refuse = (): never => {
+    throw new FetchError('NETWORK', 'this needs a request to the source, and this run is offline', {
+      hint: 'Leave --offline out, and see that HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE are not set.',
+    });
+  };
+  return {
+    kind,
+    traits: { branches: true, scan: false, read: true },
+    resolve: async () => refuse(),
+    list: () => refuse(),
+    locate: async () => refuse(),
+    branches: async () => refuse(),
+    read: async () => refuse(),
+  };
+}
+
+function openHub({ access, run, http, countsAsDownload = false }: SourceContext): Source {
   const { endpoint, token } = access;
-  const { clock } = environment;
+  const { emit } = run;
+  const { clock } = run.environment;
   const gate = new RateLimitGate(clock, (bucket, delayMs) => {
     const seconds = Math.ceil(delayMs / 1000);
     const until = new Date(clock.now() + delayMs).toISOString().slice(11, 19);
@@ -120,7 +136,7 @@ function openHub({ access, environment, http, emit, countsAsDownload = false }: 
     http,
     gate,
     clock,
-    retryContext: retryContextOf(access, environment, emit),
+    retryContext: retryContextOf(access, run),
     countsAsDownload,
     onNote: (message) => emit({ type: 'note', message }),
     onWarning: (warning) => emit({ type: 'hub-warning', ...warning }),
@@ -129,16 +145,17 @@ function openHub({ access, environment, http, emit, countsAsDownload = false }: 
 
 function openRegistry(
   kind: RegistryKind,
-  { access, environment, http, emit }: SourceContext,
+  { access, run, http }: SourceContext,
   credentials: Pick<RegistryNetwork, 'logins' | 'token'> = { logins: access.logins?.() ?? [] },
 ): RegistrySource {
-  const { clock } = environment;
-  const retryContext = retryContextOf(access, environment, emit);
+  const { clock } = run.environment;
+  const retryContext = retryContextOf(access, run);
   return new RegistrySource(kind, { http, clock, ...credentials, retryContext });
 }
 
 /** Settings of the retry loop for the requests of a source: every wait emits an event. */
-function retryContextOf({ retry }: SourceAccess, { clock, random }: Environment, emit: Emit) {
+function retryContextOf({ retry }: SourceAccess, { environment, emit }: RunContext) {
+  const { clock, random } = environment;
   return (what: string, signal: AbortSignal): RetryContext => ({
     policy: retry,
     clock,

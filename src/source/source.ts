@@ -3,18 +3,18 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
 import type { Location } from './location.ts';
 
-/** A file that the source's own scanners warn of. */
+/** A warning of the source's own scanners about a file. */
 export interface ScanFinding {
   readonly path: string;
-  /** As the source calls it: `unsafe`, `suspicious`, `caution`. */
+  /** In the words of the source: `unsafe`, `suspicious`, `caution`. */
   readonly level: string;
 }
 
-/** A secret for a source, and where it was found, so that a message about a bad one can name the place. */
+/** A secret for a source, and its origin, so that a message about a bad one can name it. */
 export interface Credential {
-  /** Secret: in no message, log or file. */
+  /** Secret: keep it out of messages, logs and files. */
   readonly value: string;
-  /** Option, variable or file that it came from, for messages. */
+  /** Option, variable or file that has it, for messages. */
   readonly origin: string;
 }
 
@@ -25,8 +25,8 @@ export interface SourceAbilities {
   /** Findings of the source's own scanners in a revision; undefined if it gives none. Makes one short attempt. */
   scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined>;
   /**
-   * The bytes of a range, held in memory: for small files and for headers, at most 32 MiB. Bytes behind the end of
-   * the file are left out. Nothing is checked against a digest.
+   * The bytes of a range, in memory: for small files and for headers, at most 32 MiB. Bytes behind the end of the file are
+   * left out. Not compared with a digest.
    */
   read(revision: Revision, file: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array>;
 }
@@ -43,8 +43,8 @@ interface SourceBase {
   /** Every file of the revision, without directories, in the order of the server. */
   list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
   /**
-   * Makes one attempt. The location is valid now and may expire. With `range` it may be good for that range only;
-   * without it, for any.
+   * Makes one attempt. The location is valid now and may expire. With `range` it may serve that range only; without it,
+   * any. The size of the file is NaN while it is not known.
    */
   locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location>;
 }

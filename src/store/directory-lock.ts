@@ -19,7 +19,10 @@ import { isLocalDisk } from '../system/disk/local-disk.ts';
 import { bootOf, isHere, type ProcessContext, parseOwner } from '../system/process-identity.ts';
 
 const HEARTBEAT_MS = 10_000;
-/** Other hosts cannot be asked whether a process lives; this long without a heartbeat counts as dead. */
+/**
+ * A lock of another host counts as dead after this time without a heartbeat, in milliseconds: its process cannot be
+ * checked.
+ */
 const FOREIGN_STALE_MS = 60_000;
 /** Interval between two looks at the heartbeat, in milliseconds. */
 const LOOK_MS = 1000;
@@ -27,7 +30,10 @@ const LOOK_MS = 1000;
 const MAX_TURN_MS = 600_000;
 /** A wait longer than this is reported. */
 const TELL_MS = 3000;
-/** Between making the file and writing the owner into it a lock is empty. */
+/**
+ * A lock file without an owner counts as dead after this time, in milliseconds: a run writes the owner right after it
+ * creates the file.
+ */
 const EMPTY_STALE_MS = 10_000;
 
 /** What a lock guards, by what names another place. */
@@ -38,18 +44,18 @@ const WORKPLACES = {
 } as const;
 
 export interface LockOptions {
-  /** The option or variable that names another place. */
+  /** The option or variable that the error message suggests for another location. */
   readonly elsewhere?: keyof typeof WORKPLACES;
-  /** Ends waiting. */
+  /** Aborts the wait. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of a wait that people may wonder about. */
+  /** Called when a wait takes long. */
   readonly note?: ((message: string) => void) | undefined;
 }
 
 /**
- * One run per directory: a file that is made exclusively, with its owner inside and a heartbeat.
- * Locks of dead processes are taken over. A lock that lies costs time, never correctness: files are
- * hashed before they get their names.
+ * Allows one run per directory. The lock is a file, created exclusively, that holds the owner and is touched as a
+ * heartbeat. Locks of dead processes are taken over. A wrong lock only costs time: files are hashed before they get their
+ * final name.
  */
 export class DirectoryLock implements AsyncDisposable {
   readonly #path: string;
@@ -74,7 +80,7 @@ export class DirectoryLock implements AsyncDisposable {
   ): Promise<DirectoryLock> {
     const nonce = context.random().toString(36).slice(2);
     const content = `${JSON.stringify({ ...context.owner, since: context.clock.now(), nonce })}\n`;
-    // From now on it may be there: a process that crashes takes it along.
+    // The lock may exist from here on: remove it also if the process crashes.
     const forget = atExit(() => {
       if (read(path)?.text === content) unlinkSync(path);
     });
@@ -100,14 +106,16 @@ export class DirectoryLock implements AsyncDisposable {
       if (seen === undefined) continue;
       const found = judge(seen, path, context);
       const holder =
-        found.state === 'silent' ? await watch(path, seen, found.holder, context, options) : found.holder;
+        found.state === 'silent'
+          ? await watch(path, { ...seen, holder: found.holder }, context, options)
+          : found.holder;
       if (holder !== undefined) throw locked(path, holder, elsewhere);
       if (await takeOver(path, seen, content, context)) return;
     }
     throw locked(path, 'another run', elsewhere);
   }
 
-  /** The same, but waits for its turn: throws LOCKED only when one holder takes ten minutes. */
+  /** Like `take`, but waits for its turn. Throws LOCKED only if one holder keeps the lock for ten minutes. */
   static async wait(
     path: string,
     context: ProcessContext,
@@ -146,13 +154,13 @@ export class DirectoryLock implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cancelHeartbeat();
-    // Another run may have taken it over, if it took this one for dead.
+    // Another run may have taken it over because it took this one for dead.
     if (read(this.#path)?.text === this.#content) await unlink(this.#path).catch(() => {});
     this.#forget();
   }
 }
 
-/** Only our own lock: after a suspend, another run may hold it. Never through a link. */
+/** Touches only our own lock: after a suspend another run may hold it. Does not follow links. */
 async function touch(path: string, content: string, seconds: number): Promise<void> {
   const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
   try {
@@ -162,14 +170,14 @@ async function touch(path: string, content: string, seconds: number): Promise<vo
   }
 }
 
-/** The holder if its lock changed within a minute of our own time; undefined if it did not. */
+/** Waits a minute by our own clock. Returns the holder if its lock changed meanwhile. */
 async function watch(
   path: string,
-  before: Seen,
-  holder: string,
+  before: Seen & { readonly holder: string },
   { clock }: ProcessContext,
   { signal = new AbortController().signal, note }: LockOptions,
 ): Promise<string | undefined> {
+  const { holder } = before;
   note?.(`${holder} has not been heard of for a while: waiting a minute to see whether it still works here`);
   for (let waited = 0; waited < FOREIGN_STALE_MS; waited += LOOK_MS) {
     await clock.sleep(LOOK_MS, signal);
@@ -180,7 +188,10 @@ async function watch(
   return undefined;
 }
 
-/** Synchronous: a signal between two steps would leave a lock without an owner, which at-exit could not recognise as ours. */
+/**
+ * Synchronous, because a signal between two steps would leave a lock without an owner, which `atExit` could not recognise
+ * as ours.
+ */
 function create(path: string, content: string): boolean {
   return onDiskSync(path, () => {
     try {
@@ -222,13 +233,13 @@ export function lockHolder(path: string, context: ProcessContext): string | unde
   return seen === undefined ? undefined : livingHolder(seen, path, context);
 }
 
-/** A description of the holder if it seems to be alive. */
+/** Describes the holder if it seems to be alive. */
 function livingHolder(seen: Seen, path: string, context: ProcessContext): string | undefined {
   const found = judge(seen, path, context);
   return found.state === 'alive' ? found.holder : undefined;
 }
 
-/** `silent`: a holder on another host without a recent heartbeat; its clock may differ from ours. */
+/** `silent`: the holder is on another host and has no recent heartbeat, but its clock may differ from ours. */
 type Judgement =
   | { readonly state: 'alive' | 'silent'; readonly holder: string }
   | { readonly state: 'dead'; readonly holder: undefined };
@@ -252,9 +263,8 @@ function judge(seen: Seen, path: string, context: ProcessContext): Judgement {
 }
 
 /**
- * Replaces a stale lock by ours; false if another run was first. The path is never free
- * in between. A successor must first create a file named by the hash of the old content:
- * only one can. A later one sees that the lock has changed.
+ * Replaces a stale lock with ours. False if another run was first. The lock path always exists: a successor first creates a
+ * file named after the hash of the old content, which only one run can do, and then renames it.
  */
 async function takeOver(
   path: string,
@@ -265,7 +275,7 @@ async function takeOver(
   const claim = `${path}.${createHash('sha256').update(stale.text).digest('hex').slice(0, 16)}`;
   if (!create(claim, content)) {
     const rival = read(claim);
-    // Killed between the two steps.
+    // The rival was killed between the two steps.
     if (rival !== undefined && livingHolder(rival, claim, context) === undefined)
       await unlink(claim).catch(() => {});
     return false;

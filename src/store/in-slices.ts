@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Files per slice: looking at them takes a fraction of a second even on a slow network drive. */
+/** Items per slice: a slice of files takes a fraction of a second even on a slow network drive. */
 const SLICE = 64;
 
 /**
- * Works through many items on the main thread and lets others have their turn in between: signals, heartbeats,
- * bars. Rejects with the signal's reason. `work` gets a few items at a time.
+ * Processes many items on the main thread in slices, so that signals, heartbeats and progress bars are not blocked. Rejects
+ * with the signal's reason.
  */
 export async function inSlices<T>(
   items: readonly T[],

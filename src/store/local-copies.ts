@@ -2,23 +2,20 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { isSameRepo, type RepoRef } from '../model/repo.ts';
-import { regularFile } from '../system/disk/regular-file.ts';
-import { readHubMetadata } from './directory/hub-metadata.ts';
-import { inside, STATE_DIRECTORY } from './directory/layout.ts';
+import type { ContentIndex } from './content-index.ts';
 import { inSlices } from './in-slices.ts';
-import { isLocalName, localPath } from './paths/safe-path.ts';
-import { type Manifest, readManifest } from './records/manifest.ts';
+import { openDirectoryRecords, openRecords } from './open-store.ts';
 
 /** Where local copies of the same contents may be. */
 export interface LocalCopyRoots {
-  /** The directory that is being filled: never its own localCopy. */
+  /** The target of the download. Never searched. */
   readonly directory: string;
   readonly repo: RepoRef;
-  /** Named by the user: of whatever repository. Absolute. */
+  /** Directories that the user named. They may hold any repository. Absolute paths. */
   readonly named: readonly string[];
   /** Also search the directories beside `directory` that hold the same repository. */
   readonly siblings: boolean;
-  /** The central cache of `hf`, absolute; undefined to leave it alone. */
+  /** Absolute path of the central cache of `hf`; undefined to skip it. */
   readonly hubCache: string | undefined;
 }
 
@@ -26,51 +23,55 @@ export interface LocalCopyRoots {
 const MAX_SIBLINGS = 500;
 
 /**
- * For each file that can be had on this machine, where: by the digest that a manifest, a record of `hf` or the name of a
- * cached blob gives. Only regular files of the right size count. Nothing is read here; the content is hashed later.
+ * Finds a local file with the same digest for every file that has one, by path. Reads only records, which may be outdated:
+ * hash the copy before use.
  */
 export async function findLocalCopies(
-  places: LocalCopyRoots,
+  roots: LocalCopyRoots,
   files: readonly RemoteFile[],
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
-  const known = new Map<string, string[]>();
-  const read = (directory: string, manifest: Manifest | undefined): void => {
-    for (const { path, oid } of manifest?.files ?? []) {
-      if (!isLocalName(path)) continue;
-      known.set(oid, [...(known.get(oid) ?? []), localPath(directory, path)]);
+  const indexes = roots.named.map((directory) => openDirectoryRecords(directory).contents());
+  const beside = roots.siblings ? neighbours(roots) : [];
+  const look = (directories: readonly string[]): void => {
+    for (const directory of directories) {
+      const records = openDirectoryRecords(directory);
+      const manifest = records.current();
+      if (manifest !== undefined && isSameRepo(manifest.repo, roots.repo)) indexes.push(records.contents());
     }
   };
-  for (const directory of places.named) read(directory, manifestIn(directory));
-  const beside = places.siblings ? neighbours(places) : [];
-  await inSlices(
-    beside,
-    (slice) => {
-      for (const directory of slice) {
-        const manifest = manifestIn(directory);
-        if (manifest !== undefined && isSameRepo(manifest.repo, places.repo)) read(directory, manifest);
-      }
-    },
-    signal,
-  );
-  const localCopies = new Map<string, string>();
-  const look = (file: RemoteFile): void => {
-    if (file.digest === undefined || file.size === 0) return;
-    const { hex } = file.digest;
-    const candidates = [
-      ...(known.get(hex) ?? []),
-      ...places.named.flatMap((directory) => recorded(directory, file)),
-      ...(places.hubCache === undefined ? [] : [blobPath(places.hubCache, places.repo, hex)]),
-    ];
-    const found = candidates.find((path) => sizeAt(path) === file.size);
-    if (found !== undefined) localCopies.set(file.path, found);
+  await inSlices(beside, look, signal);
+  const cached = cachedContents(roots);
+  if (cached !== undefined) indexes.push(cached);
+  const copies = new Map<string, string>();
+  const find = (slice: readonly RemoteFile[]): void => {
+    for (const file of slice) {
+      const path = wholeCopy(indexes, file);
+      if (path !== undefined) copies.set(file.path, path);
+    }
   };
-  await inSlices(files, (slice) => slice.forEach(look), signal);
-  return localCopies;
+  await inSlices(files, find, signal);
+  return copies;
 }
 
-function manifestIn(directory: string): Manifest | undefined {
-  return readManifest(inside(directory, `${STATE_DIRECTORY}/manifest.json`));
+function wholeCopy(indexes: readonly ContentIndex[], file: RemoteFile): string | undefined {
+  for (const index of indexes) {
+    const whole = index
+      .find(file)
+      .find(({ ranges: [first] }) => first?.start === 0 && first.end === file.size);
+    if (whole !== undefined) return whole.path;
+  }
+  return undefined;
+}
+
+/** Undefined if no directory of the cache can have the name of the repository. */
+function cachedContents({ hubCache, repo }: LocalCopyRoots): ContentIndex | undefined {
+  if (hubCache === undefined) return undefined;
+  try {
+    return openRecords({ directory: hubCache, repo, cache: { links: true } }).contents();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Directories beside the target. */
@@ -83,23 +84,4 @@ function neighbours({ directory }: LocalCopyRoots): string[] {
     return [];
   }
   return names.filter((name) => name !== basename(directory)).map((name) => join(parent, name));
-}
-
-/** A directory made by `hf download` has no manifest, but one record per file. */
-function recorded(directory: string, { path, digest }: RemoteFile): string[] {
-  if (!isLocalName(path)) return [];
-  return readHubMetadata(directory, path)?.etag === digest?.hex ? [localPath(directory, path)] : [];
-}
-
-/** `models--OWNER--NAME/blobs/HASH`. */
-function blobPath(hubCache: string, { type, id }: RepoRef, hex: string): string {
-  return join(hubCache, `${type}s--${id.replaceAll('/', '--')}`, 'blobs', hex);
-}
-
-function sizeAt(path: string): number | undefined {
-  try {
-    return regularFile(path)?.size;
-  } catch {
-    return undefined;
-  }
 }

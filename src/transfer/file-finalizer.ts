@@ -3,7 +3,7 @@ import { contentMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import type { PlannedFile } from '../model/plan.ts';
 import type { FileTransfer } from './file-transfer.ts';
-import type { RunContext } from './transfer-context.ts';
+import type { TransferContext } from './transfer-context.ts';
 
 /** Files that are hashed to their end, made durable and renamed at the same time. */
 const FINISHERS = 8;
@@ -12,12 +12,12 @@ const CHECKERS = 8;
 
 /** Decides about files whose bytes are all on disk: right, to be fetched again, or given up. */
 export class FileFinalizer {
-  readonly #context: RunContext;
+  readonly #context: TransferContext;
   readonly #signal: AbortSignal;
   readonly #finishing: LimitFunction = pLimit(FINISHERS);
   readonly #checking: LimitFunction = pLimit(CHECKERS);
 
-  constructor(context: RunContext, signal: AbortSignal) {
+  constructor(context: TransferContext, signal: AbortSignal) {
     this.#context = context;
     this.#signal = signal;
   }
@@ -43,9 +43,10 @@ export class FileFinalizer {
 
   /**
    * Verifies a complete part and gives it its name. `repair` means that its content was wrong and all of
-   * it must be fetched again; when that was done often enough it is INTEGRITY, and the part is gone.
+   * it must be fetched again; when that was done often enough it is INTEGRITY, and the part is gone. `wrong copy`: what
+   * was copied from this machine does not belong to this file, or not all of it.
    */
-  finish(transfer: FileTransfer): Promise<'finished' | 'repair'> {
+  finish(transfer: FileTransfer): Promise<'finished' | 'repair' | 'wrong copy'> {
     return this.#finishing(async () => {
       this.#signal.throwIfAborted();
       const { emit } = this.#context;
@@ -54,7 +55,9 @@ export class FileFinalizer {
       const digests = await transfer.verify(() => {
         emit({ type: 'note', message: `the hash of ${path} is wrong: reading it once more` });
       }, this.#signal);
-      if (digests !== undefined && !contentMatches(digests, transfer.file)) {
+      const isRight = digests !== undefined && contentMatches(digests, transfer.file);
+      if (!isRight && transfer.copiedBytes > 0) return 'wrong copy';
+      if (digests !== undefined && !isRight) {
         // It is what the hub has: to fetch it again would bring the same.
         await transfer.staged.discard();
         throw lockedOtherwise(path);

@@ -3,7 +3,7 @@ import type { ByteRange } from '../model/byte-range.ts';
 import { type ContentDigests, digestMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
-import type { PlannedFile } from '../model/plan.ts';
+import { type PlannedFile, piecesFrom } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Location } from '../source/location.ts';
 import type { StagedFile } from '../store/store.ts';
@@ -63,6 +63,8 @@ export class FileTransfer implements AsyncDisposable {
   #asking: Promise<CachedLocation> | undefined;
   #refusal: { readonly error: unknown; readonly until: number } | undefined;
   #repairs = 0;
+  #fetchedBytes = 0;
+  #copiedBytes = 0;
   readonly #refusedAt = new Set<CachedLocation>();
   /** Connections that may write to it at this moment. It is closed and renamed only when there is none. */
   segments = 0;
@@ -70,6 +72,8 @@ export class FileTransfer implements AsyncDisposable {
   returns = 0;
   /** Set when the file is finished or given up. */
   settled = false;
+  /** A copy on this machine could not be used: everything that is missing comes from the source. */
+  copyRefused = false;
 
   constructor(planned: PlannedFile, stage: (file: RemoteFile) => Promise<StagedFile>, hasher: Hasher) {
     this.planned = planned;
@@ -95,6 +99,21 @@ export class FileTransfer implements AsyncDisposable {
     return this.planned.file;
   }
 
+  /** Bytes that came from the source in this run and stayed. */
+  get fetchedBytes(): number {
+    return this.#fetchedBytes;
+  }
+
+  /** Bytes that were copied from this machine in this run and stayed. */
+  get copiedBytes(): number {
+    return this.#copiedBytes;
+  }
+
+  /** All that this run brought was copied from this machine. */
+  get isCopy(): boolean {
+    return this.#copiedBytes > 0 && this.#fetchedBytes === 0;
+  }
+
   /** How often all of it was fetched again because its hash was wrong. */
   get repairs(): number {
     return this.#repairs;
@@ -115,7 +134,7 @@ export class FileTransfer implements AsyncDisposable {
 
   async #open(onOpen: (held: number, lost: readonly ByteRange[]) => void): Promise<void> {
     const { file } = this;
-    const { held } = this.planned;
+    const held = piecesFrom(this.planned, 'held');
     const staged = await this.#stage(file);
     this.#staged = staged;
     // The plan does not count on an earlier part: --force-download.
@@ -147,11 +166,13 @@ export class FileTransfer implements AsyncDisposable {
     return this.staged.received.prefix();
   }
 
-  /** Records a write; returns how many bytes of it are new. */
-  wrote(range: ByteRange): number {
+  /** Records a write of bytes from the source or from this machine; returns how many of them are new. */
+  wrote(range: ByteRange, from: 'remote' | 'file' = 'remote'): number {
     // A connection that was told to stop may end a slow write late, and with other bytes.
     if (range.start < this.#hashedTo) this.#overwritten = true;
     const added = this.staged.wrote(range);
+    if (from === 'file') this.#copiedBytes += added;
+    else this.#fetchedBytes += added;
     this.#follow();
     return added;
   }
@@ -195,7 +216,8 @@ export class FileTransfer implements AsyncDisposable {
 
   /**
    * Compares the hash of what arrived with what it must be. On a mismatch the whole file is read once more
-   * before it is called wrong: the bytes on disk decide, not those hashed during the transfer.
+   * before it is called wrong: the bytes on disk decide, not those hashed during the transfer. A mere copy is read once:
+   * it may well be of another content.
    */
   async verify(onSecondLook: () => void, signal: AbortSignal): Promise<ContentDigests | undefined> {
     const hash = this.#hash;
@@ -204,6 +226,7 @@ export class FileTransfer implements AsyncDisposable {
     this.#overwritten = false;
     const first = await hash.digests(signal);
     if (digestMatches(first, this.file.digest)) return first;
+    if (this.isCopy) return undefined;
     onSecondLook();
     hash.restart();
     const second = await hash.digests(signal);
@@ -215,12 +238,19 @@ export class FileTransfer implements AsyncDisposable {
     // Of an empty file there is nothing to fetch again.
     if (this.#repairs >= MAX_REPAIRS || this.file.size === 0) return false;
     this.#repairs += 1;
+    this.startOver();
+    return true;
+  }
+
+  /** Forgets every byte. */
+  startOver(): void {
     this.staged.restart();
     this.#hash?.restart();
     this.#hashedTo = 0;
     this.#overwritten = false;
     this.#cached = undefined;
-    return true;
+    this.#fetchedBytes = 0;
+    this.#copiedBytes = 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -233,10 +263,4 @@ export class FileTransfer implements AsyncDisposable {
     this.#cached = undefined;
     await staged?.[Symbol.asyncDispose]();
   }
-}
-
-/** No connection will ever finish the remaining files: an error instead of an endless wait. */
-export function nobodyWorks(files: readonly FileTransfer[]): FetchError {
-  const left = files.filter((transfer) => !transfer.settled).map(({ file }) => file.path);
-  return new FetchError('BUG', `nobody works on what is left: ${left.slice(0, 5).join(', ')}`);
 }

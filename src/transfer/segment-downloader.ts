@@ -4,8 +4,9 @@ import type { Revision } from '../model/repo.ts';
 import type { Location } from '../source/location.ts';
 import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
 import type { CachedLocation, FileTransfer } from './file-transfer.ts';
+import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
-import type { RunContext } from './transfer-context.ts';
+import type { TransferContext } from './transfer-context.ts';
 
 /** Statuses that refuse the URL rather than the file. */
 const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
@@ -14,12 +15,21 @@ const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
 export interface SegmentObserver {
   /** A request for the segment is sent. */
   asked(): void;
-  /** `written` bytes of the segment are on disk; `added` of them were not before. */
-  wrote(written: number, added: number): void;
+  /** `written` bytes of the segment are on disk, and `wireBytes` of the network were spent on them. */
+  wrote(written: number, wireBytes: number): void;
   /** The server ignores ranges and sends the file from its first byte: the segment may be widened now. */
   wholeFile(): void;
   /** The server refused for being busy, or the connection broke: fewer connections may do better. */
   trouble(kind: 'refused' | 'broke'): void;
+}
+
+/** One request for what is missing of a segment. */
+interface SegmentRequest {
+  readonly segment: Segment;
+  readonly transfer: FileTransfer;
+  readonly observer: SegmentObserver;
+  readonly attempt: Attempt;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -28,28 +38,29 @@ export interface SegmentObserver {
  */
 export class SegmentDownloader {
   readonly #revision: Revision;
-  readonly #context: RunContext;
+  readonly #context: TransferContext;
+  readonly #runSignal: AbortSignal;
   readonly #hosts = new HostRanges();
 
-  constructor(revision: Revision, context: RunContext) {
+  constructor(revision: Revision, { context, signal }: Pick<RunState, 'context' | 'signal'>) {
     this.#revision = revision;
     this.#context = context;
+    this.#runSignal = signal;
   }
 
-  /** Fills the segment, with as many requests as it takes. `signal` ends it at once, `runSignal` the whole run. */
+  /** Fills the segment, with as many requests as it takes. `signal` ends it at once. */
   async fetch(
     segment: Segment,
     transfer: FileTransfer,
     observer: SegmentObserver,
     signal: AbortSignal,
-    runSignal: AbortSignal,
   ): Promise<void> {
     const { clock, random, retry, emit } = this.#context;
     const what = transfer.file.path;
     await retrying(
       async (attempt) => {
         while (segment.position < segment.end) {
-          await this.#request(segment, transfer, observer, attempt, signal, runSignal);
+          await this.#request({ segment, transfer, observer, attempt, signal });
         }
       },
       {
@@ -70,26 +81,21 @@ export class SegmentDownloader {
   }
 
   /** Where the bytes are. Asked for all connections: it must not end because one of them does. */
-  locate(transfer: FileTransfer, runSignal: AbortSignal): Promise<CachedLocation> {
+  locate(transfer: FileTransfer): Promise<CachedLocation> {
     const { clock, source } = this.#context;
     return transfer.location(
-      () => source.locate(this.#revision, transfer.file, runSignal),
+      () => source.locate(this.#revision, transfer.file, this.#runSignal),
       () => clock.now(),
     );
   }
 
   /** The location in the way that its host has turned out to need. */
-  async #asAnswered(
-    found: Location,
-    transfer: FileTransfer,
-    segment: Segment,
-    runSignal: AbortSignal,
-  ): Promise<Location> {
+  async #asAnswered(found: Location, transfer: FileTransfer, segment: Segment): Promise<Location> {
     if (found.kind !== 'http') return found;
     const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(new URL(found.url).origin);
     if (ranges !== 'exact') return { ...found, ranges };
     const range = { start: segment.position, end: segment.end };
-    return await this.#context.source.locate(this.#revision, transfer.file, runSignal, range);
+    return await this.#context.source.locate(this.#revision, transfer.file, this.#runSignal, range);
   }
 
   /** Whether the same bytes are worth asking for at once, in another way: of the host, or of this file alone. */
@@ -109,19 +115,12 @@ export class SegmentDownloader {
     return transfer.wholeOnly;
   }
 
-  async #request(
-    segment: Segment,
-    transfer: FileTransfer,
-    observer: SegmentObserver,
-    attempt: Attempt,
-    signal: AbortSignal,
-    runSignal: AbortSignal,
-  ): Promise<void> {
+  async #request({ segment, transfer, observer, attempt, signal }: SegmentRequest): Promise<void> {
     const { transport, emit } = this.#context;
-    const cached = await this.locate(transfer, runSignal);
+    const cached = await this.locate(transfer);
     signal.throwIfAborted();
     const origin = cached.location.kind === 'http' ? new URL(cached.location.url).origin : undefined;
-    const location = await this.#asAnswered(cached.location, transfer, segment, runSignal);
+    const location = await this.#asAnswered(cached.location, transfer, segment);
     signal.throwIfAborted();
     const { path, size: fileSize } = transfer.file;
     const { descriptor, partPath } = transfer.staged;
@@ -130,7 +129,7 @@ export class SegmentDownloader {
       await transport.bring(
         { location, path, fileSize, window: segment, descriptor, partPath },
         {
-          wrote: (range) => {
+          wrote: (range, wireBytes = range.end - range.start) => {
             cached.worked = true;
             if (origin !== undefined && location.kind === 'http') {
               this.#hosts.worked(origin, location.ranges);
@@ -139,7 +138,7 @@ export class SegmentDownloader {
             attempt.progressed();
             segment.tried = 0;
             const added = transfer.wrote(range);
-            observer.wrote(range.end - range.start, added);
+            observer.wrote(range.end - range.start, wireBytes);
             if (added > 0) emit({ type: 'bytes', path, count: added });
           },
           wholeFile: () => observer.wholeFile(),

@@ -1,8 +1,5 @@
-import type { Notifier } from '../system/notifier.ts';
+import type { RunState } from './run-state.ts';
 import { AdaptiveConcurrency } from './scheduling/adaptive-concurrency.ts';
-import type { Schedule } from './scheduling/schedule.ts';
-import type { SegmentSignals } from './segment-signals.ts';
-import type { RunContext } from './transfer-context.ts';
 
 /** How often throughput is looked at while bytes come. */
 const OBSERVE_MS = 25;
@@ -11,10 +8,7 @@ const LOOK_MS = 250;
 
 /** Feeds the adaptive concurrency and applies its decisions: stops connections and reports changes. */
 export class Steering {
-  readonly #context: RunContext;
-  readonly #schedule: Schedule;
-  readonly #signals: SegmentSignals;
-  readonly #wakeup: Notifier;
+  readonly #run: RunState;
   readonly #hostOf: (file: number) => string | undefined;
   readonly #budget: AdaptiveConcurrency;
   #bytes = 0;
@@ -22,18 +16,9 @@ export class Steering {
   #cancel: () => void = () => {};
 
   /** `hostOf` tells which host serves a file's bytes, as far as is known. */
-  constructor(
-    context: RunContext,
-    schedule: Schedule,
-    signals: SegmentSignals,
-    wakeup: Notifier,
-    hostOf: (file: number) => string | undefined,
-  ) {
-    const { clock, largeConnections, bytesPerSecond } = context;
-    this.#context = context;
-    this.#schedule = schedule;
-    this.#signals = signals;
-    this.#wakeup = wakeup;
+  constructor(run: RunState, hostOf: (file: number) => string | undefined) {
+    const { clock, largeConnections, bytesPerSecond } = run.context;
+    this.#run = run;
     this.#hostOf = hostOf;
     const allowed = bytesPerSecond === undefined ? undefined : bytesPerSecond / 1000;
     this.#budget = new AdaptiveConcurrency(largeConnections, clock.monotonic(), allowed);
@@ -47,10 +32,10 @@ export class Steering {
   /** Looks from time to time, so that silence is noticed too. The returned function ends it. */
   start(): () => void {
     const look = () => {
-      this.#observe(this.#context.clock.monotonic());
-      this.#cancel = this.#context.clock.after(LOOK_MS, look);
+      this.#observe(this.#run.context.clock.monotonic());
+      this.#cancel = this.#run.context.clock.after(LOOK_MS, look);
     };
-    this.#cancel = this.#context.clock.after(LOOK_MS, look);
+    this.#cancel = this.#run.context.clock.after(LOOK_MS, look);
     return () => this.#cancel();
   }
 
@@ -63,33 +48,32 @@ export class Steering {
 
   /** The server refused for being busy, or a connection broke. */
   trouble(kind: 'refused' | 'broke'): void {
-    this.#budget[kind](this.#context.clock.monotonic(), this.#schedule.largeConnections);
+    this.#budget[kind](this.#run.context.clock.monotonic(), this.#run.schedule.largeConnections);
   }
 
   #observe(now: number): void {
     this.#observedAt = now;
-    const schedule = this.#schedule;
-    const change = this.#budget.observe(now, this.#bytes, schedule.delivering, schedule.largeConnections);
+    const change = this.#budget.observe(now, this.#bytes, this.#run.schedule.traffic(now));
     if (change === undefined) return;
     const { from, to, drop, insteadOf } = change;
-    const { emit } = this.#context;
+    const { emit } = this.#run.context;
     if (from !== to) emit({ type: 'trace', message: `connections for large files: ${from} → ${to}` });
     if (insteadOf !== undefined) {
       const message = `${this.#hosts(now)} brings more with fewer connections: ${insteadOf} → ${to}`;
       emit({ type: 'note', message });
     }
     if (drop !== 'none') this.#letGo(drop === 'all' ? 0 : to, now);
-    this.#wakeup.wake();
+    this.#run.wakeup.wake();
   }
 
   /** Restarted requests go to another address if there is one: one edge may be starved and the next not. */
   #letGo(keep: number, now: number): void {
-    if (keep === 0) this.#context.transport.elsewhere?.();
-    for (const segment of this.#schedule.beyond(keep, now)) this.#signals.stop(segment);
+    if (keep === 0) this.#run.context.transport.elsewhere?.();
+    for (const segment of this.#run.schedule.beyond(keep, now)) this.#run.stopSegment(segment);
   }
 
   #hosts(now: number): string {
-    const names = this.#schedule.describe(now).map(({ file }) => this.#hostOf(file));
+    const names = this.#run.schedule.describe(now).map(({ file }) => this.#hostOf(file));
     return [...new Set(names)].filter((name) => name !== undefined).join(', ') || 'the server';
   }
 }

@@ -1,5 +1,7 @@
 import type { Hasher } from '../hash/hash-pool.ts';
+import type { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
 import type { Source } from '../source/source.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock, Random } from '../system/clock.ts';
@@ -7,8 +9,8 @@ import type { RetryPolicy } from '../system/retry.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** What carrying out a plan needs from the world. */
-export interface RunContext {
-  readonly source: Source;
+export interface TransferContext {
+  readonly source: Pick<Source, 'locate'>;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;
@@ -16,15 +18,39 @@ export interface RunContext {
   readonly connections: number;
   /** Files that may wait for their hash and their name before connections wait for them: each holds descriptors. */
   readonly waitingFiles: number;
-  /** How many of them large files may have. */
+  /** How many of the connections large files may have. */
   readonly largeConnections: number;
-  /** Bytes per second that the user allows; undefined for all there are. */
+  /** Milliseconds that the source took for an answer; undefined if it was not asked. */
+  readonly hubWaitMs?: number | undefined;
+  /** Bytes per second that the user allows; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   readonly retry: RetryPolicy;
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: Emit;
   readonly signal: AbortSignal;
-  /** Given a function that says, in lines for people, what every connection is at. */
+  /** Given a function that describes, in lines for people, what every connection is doing. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
+  /**
+   * Called before a file is fetched after all because its copy on this machine could not be used. What it rejects with
+   * ends the run.
+   */
+  readonly onCopyRefused?: ((file: RemoteFile) => Promise<void>) | undefined;
+}
+
+export interface FileFailure {
+  readonly path: string;
+  readonly error: FetchError;
+}
+
+/** What a run has brought. */
+export interface RunResult {
+  /** Bytes of files that came from the source and stayed. */
+  readonly fetchedBytes: number;
+  /** Bytes of files that were copied from this machine and stayed. */
+  readonly copiedBytes: number;
+  /** Bytes that the network carried for files, what was fetched twice included. */
+  readonly wireBytes: number;
+  /** Files that could not be had although the rest could. */
+  readonly failures: readonly FileFailure[];
 }

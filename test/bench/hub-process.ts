@@ -29,7 +29,7 @@ export interface HubFileFacts {
 
 let hub: Hub | undefined;
 
-function withRunContext(): Hub {
+function runningHub(): Hub {
   if (hub === undefined) throw new Error('the hub was not started');
   return hub;
 }
@@ -58,19 +58,19 @@ const methods = {
 
   /** Before a run: where the storage is from now on, and nothing was asked yet. */
   prepare({ cdnBase }: { cdnBase: string | undefined }): void {
-    withRunContext().settings.cdnBase = cdnBase;
-    withRunContext().log.clear();
+    runningHub().settings.cdnBase = cdnBase;
+    runningHub().log.clear();
   },
 
   /** Bytes of files that the hub itself has sent, and requests, since `prepare`. */
   count(): { bytes: number; requests: number } {
-    const { log } = withRunContext();
+    const { log } = runningHub();
     return { bytes: log.bytesSent({ kind: ['cdn', 'resolve-cache', 'raw'] }), requests: log.count() };
   },
 
   /** What a directory has otherwise than it should; the empty text if nothing. */
   async compare({ id, directory }: { id: string; directory: string }): Promise<string> {
-    const differences = await compareWithTruth(directory, await withRunContext().truth(id));
+    const differences = await compareWithTruth(directory, await runningHub().truth(id));
     return differences
       .slice(0, 3)
       .map(({ path, what }) => `${path}: ${what}`)

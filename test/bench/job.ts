@@ -5,6 +5,8 @@ export interface JobFile {
   readonly sha256: string;
   /** The same bytes on this disk; undefined for what only the hub knows. */
   readonly source: string | undefined;
+  /** Where the hub's redirect leads, on the host of the bytes; undefined for what only the hub knows. */
+  readonly pathname: string | undefined;
 }
 
 /** What is to be downloaded, and over which link. */

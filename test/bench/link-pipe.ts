@@ -31,9 +31,19 @@ export interface PipeOptions {
   readonly bytesPerSecond: number | undefined;
   readonly delayMs: number;
   readonly windowBytes: number | undefined;
+  /** How much longer than that the piece that is taken now is under way: a server that thinks before it answers. */
+  readonly waitMs?: () => number;
+  /** What all connections of the link share. */
+  readonly shared?: SharedRate | undefined;
   /** Nothing arrives earlier than this plus the delay. */
   readonly opensAt?: number;
   readonly onBytes?: (count: number) => void;
+}
+
+/** A rate that several pipes share, in the order in which they send. */
+export interface SharedRate {
+  readonly bytesPerSecond: number;
+  freeAt: number;
 }
 
 interface Piece {
@@ -50,6 +60,13 @@ const LARGEST = 256 << 10;
 /** First flight of a connection in Linux: ten segments. */
 const FIRST_WINDOW = 14_600;
 const DEFAULT_WINDOW = 4 << 20;
+
+/** When so many bytes are sent, behind those of the other pipes. */
+function takeShare(shared: SharedRate, bytes: number, now: number): number {
+  const start = shared.freeAt > now - SLACK_MS ? shared.freeAt : now;
+  shared.freeAt = start + (bytes / shared.bytesPerSecond) * 1000;
+  return shared.freeAt;
+}
 
 /**
  * One direction of one connection. Bytes leave at the rate of the link, travel for the delay, and are
@@ -68,6 +85,7 @@ export class LinkPipe {
   readonly #unacknowledged: { readonly size: number; readonly due: number }[] = [];
   #unacknowledgedBytes = 0;
   #linkFreeAt = 0;
+  #waitMs = 0;
   readonly #time: LinkTime;
   #cancel: () => void = () => {};
   #finished = false;
@@ -90,6 +108,7 @@ export class LinkPipe {
   }
 
   take(data: Buffer): void {
+    this.#waitMs = this.#options.waitMs?.() ?? 0;
     this.#backlog = this.#backlog === undefined ? data : Buffer.concat([this.#backlog, data]);
     this.#send();
     this.#advance();
@@ -108,16 +127,18 @@ export class LinkPipe {
 
   #send(): void {
     const now = this.#time.now();
-    const { bytesPerSecond, delayMs, opensAt = 0 } = this.#options;
+    const { bytesPerSecond, delayMs, shared, opensAt = 0 } = this.#options;
+    const longest = delayMs + this.#waitMs;
     while (this.#backlog !== undefined) {
       const room = this.#current - this.#unacknowledgedBytes;
       if (room <= 0) return;
       const data = this.#backlog.subarray(0, room);
       this.#backlog = data.length === this.#backlog.length ? undefined : this.#backlog.subarray(room);
       const start = this.#linkFreeAt > now - SLACK_MS ? this.#linkFreeAt : now;
-      const sent = bytesPerSecond === undefined ? now : start + (data.length / bytesPerSecond) * 1000;
+      const own = bytesPerSecond === undefined ? now : start + (data.length / bytesPerSecond) * 1000;
+      const sent = shared === undefined ? own : Math.max(own, takeShare(shared, data.length, now));
       this.#linkFreeAt = sent;
-      this.#flight.push({ data, due: Math.max(sent, opensAt) + delayMs });
+      this.#flight.push({ data, due: Math.max(sent, opensAt) + longest });
       this.#unacknowledgedBytes += data.length;
     }
   }

@@ -5,7 +5,16 @@ import { type Job, urlOf } from './job.ts';
 import type { Command } from './measure.ts';
 import type { Tools } from './tools.ts';
 
-export type PeerName = 'curl' | 'curl+openssl' | 'aria2c' | 'hf' | 'hf_xet' | 'hub.js' | 'fetch' | 'baseline';
+export type PeerName =
+  | 'plain'
+  | 'curl'
+  | 'curl+openssl'
+  | 'aria2c'
+  | 'hf'
+  | 'hf_xet'
+  | 'hub.js'
+  | 'fetch'
+  | 'baseline';
 
 /** What one run may use. */
 export interface Place {
@@ -22,8 +31,8 @@ export interface Peer {
   /** Why it cannot run here; undefined if it can. */
   readonly missing: string | undefined;
   command(job: Job, place: Place, options: readonly string[]): Command;
-  /** Where a file ends up. */
-  output(job: Job, place: Place, path: string): string;
+  /** Where a file ends up; undefined if it is thrown away. */
+  output(job: Job, place: Place, path: string): string | undefined;
 }
 
 export function makePeers(
@@ -34,8 +43,19 @@ export function makePeers(
   const absent = (tool: string | undefined, name: string): string | undefined =>
     tool === undefined ? `${name} is not installed (test/bench/prepare.sh)` : undefined;
   const inTarget = (_job: Job, place: Place, path: string): string => join(place.target, path);
+  const plainRunner = fileURLToPath(new URL('./plain-ranges.js', import.meta.url));
   const snapshotRunner = fileURLToPath(new URL('./snapshot-runner.js', import.meta.url));
   return {
+    plain: {
+      name: 'plain',
+      verifies: 'no, and writes nothing',
+      missing: undefined,
+      command: (job, place, options) => ({
+        argv: [process.execPath, plainRunner, directUrl(job), String(job.files[0]!.size), ...options],
+        env: environment(job, place),
+      }),
+      output: () => undefined,
+    },
     curl: {
       name: 'curl',
       verifies: 'no',
@@ -122,6 +142,10 @@ export function makePeers(
       output: inTarget,
     },
   };
+}
+
+function directUrl({ cdnBase, files }: Job): string {
+  return `${cdnBase}${files[0]?.pathname ?? ''}`;
 }
 
 function fetchCommand(program: string, job: Job, place: Place, options: readonly string[]): Command {

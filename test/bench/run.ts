@@ -170,6 +170,7 @@ async function killedAndRepeated(
 async function check(bench: Bench, job: Job, peer: Peer, place: Place, bytes: boolean): Promise<void> {
   for (const { path, size, source } of job.files) {
     const output = peer.output(job, place, path);
+    if (output === undefined) continue;
     const found = await stat(output).then(
       (stats) => stats.size,
       () => undefined,

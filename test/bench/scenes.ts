@@ -1,6 +1,6 @@
 import type { Job } from './job.ts';
 import type { PeerName } from './peers.ts';
-import type { RepositoryName, Route } from './serving.ts';
+import { type RepositoryName, type Route, SCALE, WAITS, type WaitingName } from './serving.ts';
 
 /** Who does the work, and how. */
 export interface Entry {
@@ -100,6 +100,7 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
         },
       },
     ),
+    ...waitingScenes(quarter, job),
     scene('four', `four files of ${half} at once over HTTP to memory`, 'curl -Z', [
       ...everybody('four', 'http').map((one) => (one.peer === 'curl' ? named('curl -Z', one) : one)),
     ]),
@@ -131,6 +132,29 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
         start('hf', 'hf --version'),
       ],
       { roundsFactor: 3 },
+    ),
+  ];
+}
+
+/** An eighth of the Hub: compare with others of the same scene only. */
+function waitingScenes(quarter: string, job: JobMaker): Scene[] {
+  const range = String((32 << 20) / SCALE);
+  const plain = (connections: number, link: WaitingName): Entry => ({
+    ...named(`${connections} plain ranges`, entry('plain', job('quarter', link))),
+    options: [String(connections), range],
+  });
+  const about = (id: string, what: string, link: WaitingName): Scene =>
+    scene(id, `${quarter}, ${what}`, '32 plain ranges', [
+      plain(32, link),
+      plain(64, link),
+      entry('fetch', job('quarter', link)),
+    ]);
+  const each = '3.7 MB/s per connection';
+  return [
+    ...WAITS.map((wait) => about(`wait-${wait}`, `${each}, first byte after ${wait} ms`, `wait ${wait}`)),
+    about('field', `${each}, first byte after 650 ms, or 150 ms on a used connection`, 'field'),
+    ...WAITS.map((wait) =>
+      about(`gigabit-${wait}`, `${each}, 15.6 MB/s in all, first byte after ${wait} ms`, `gigabit ${wait}`),
     ),
   ];
 }

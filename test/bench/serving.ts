@@ -14,19 +14,44 @@ export type RepositoryName = 'one' | 'half' | 'quarter' | 'four' | 'small';
 /** How a client gets to hub and content. */
 export type Route = 'http' | 'https' | LinkName;
 
-export type LinkName = 'capped' | 'straggler' | 'steady' | 'far';
+/** Milliseconds to the first byte of every answer, of the host of the bytes; in the field also apart for new connections. */
+export const WAITS = [0, 50, 200, 650] as const;
+type Wait = (typeof WAITS)[number];
+export type WaitingName = `wait ${Wait}` | `gigabit ${Wait}` | 'field';
+export type LinkName = 'capped' | 'straggler' | 'steady' | 'far' | WaitingName;
 
 /** "MB" is 10^6 bytes. A window of 3 MiB is about what Linux grants a reader by default. */
 const FAR: Link = { delayMs: 25, windowBytes: 3 << 20 };
+/** Everything on these links is an eighth of what it is on the Hub, but for times. */
+export const SCALE = 8;
+const HUB_CONNECTION = 29.4e6 / SCALE;
+const TEN_GIGABIT = 1.25e9 / SCALE;
+
+function waiting(fresh: number, warm: number, totalBytesPerSecond: number): Link {
+  return { bytesPerSecond: HUB_CONNECTION, totalBytesPerSecond, firstByteMs: { fresh, warm } };
+}
+
+const WAITING = Object.fromEntries([
+  ...WAITS.flatMap((wait) => [
+    [`wait ${wait}`, waiting(wait, wait, TEN_GIGABIT)],
+    [`gigabit ${wait}`, waiting(wait, wait, TEN_GIGABIT / 10)],
+  ]),
+  ['field', waiting(650, 150, TEN_GIGABIT)],
+]) as Record<WaitingName, Link>;
+
 export const LINKS: Readonly<Record<LinkName, Link>> = {
   capped: { bytesPerSecond: 20e6 },
   straggler: { bytesPerSecond: 20e6, straggler: { connection: 3, bytesPerSecond: 1e6 } },
   steady: { bytesPerSecond: 50e6 },
   far: FAR,
+  ...WAITING,
 };
 
 /** In front of the hub itself, for the route that is far from everything. */
 const FAR_HUB = 'far hub';
+
+/** The hub itself answers sooner than the host of the bytes, in milliseconds. */
+const HUB_WAITS = [0, 50, 100];
 
 /** Everything that answers: content on tmpfs behind nginx, the project's hub, and the links. */
 export class Serving {
@@ -35,6 +60,7 @@ export class Serving {
   readonly #content: string;
   readonly #ports = new Map<string, number>();
   readonly #sources = new Map<string, string>();
+  readonly #pathnames = new Map<string, string>();
   #nginx: Nginx | undefined;
   #facts: HubFacts | undefined;
 
@@ -76,6 +102,11 @@ export class Serving {
     for (const [name, link] of Object.entries(LINKS)) {
       this.#ports.set(name, await this.links.call('open', { name, port: this.#nginx.httpPort, link }));
     }
+    for (const wait of HUB_WAITS) {
+      const link: Link = { firstByteMs: { fresh: wait, warm: wait } };
+      const name = `hub ${wait}`;
+      this.#ports.set(name, await this.links.call('open', { name, port: this.#facts.port, link }));
+    }
     this.#ports.set(
       FAR_HUB,
       await this.links.call('open', { name: FAR_HUB, port: this.#facts.port, link: FAR }),
@@ -91,7 +122,11 @@ export class Serving {
     const about = {
       repo,
       commit,
-      files: files.map((file) => ({ ...file, source: this.#sources.get(`${repo}/${file.path}`) })),
+      files: files.map((file) => ({
+        ...file,
+        source: this.#sources.get(`${repo}/${file.path}`),
+        pathname: this.#pathnames.get(`${repo}/${file.path}`),
+      })),
     };
     const hub = local(this.#facts!.port);
     if (route === 'http')
@@ -101,7 +136,11 @@ export class Serving {
       const cdnBase = `https://127.0.0.1:${nginx.httpsPort}`;
       return { ...about, endpoint, cdnBase, ca: nginx.ca, link: undefined };
     }
-    const endpoint = route === 'far' ? local(this.#ports.get(FAR_HUB)!) : hub;
+    const { firstByteMs } = LINKS[route];
+    const hubWait = HUB_WAITS.find((wait) => wait >= (firstByteMs?.warm ?? 0)) ?? HUB_WAITS.at(-1);
+    const waitingHub = firstByteMs === undefined ? undefined : this.#ports.get(`hub ${hubWait}`);
+    const farHub = route === 'far' ? this.#ports.get(FAR_HUB) : waitingHub;
+    const endpoint = farHub === undefined ? hub : local(farHub);
     return { ...about, endpoint, cdnBase: local(this.#ports.get(route)!), ca: undefined, link: route };
   }
 
@@ -139,6 +178,7 @@ export class Serving {
     for (const { path, source } of job.files) {
       const answer = await fetch(urlOf(job, path), { method: 'HEAD', redirect: 'manual' });
       const { pathname } = new URL(answer.headers.get('location') ?? '');
+      this.#pathnames.set(`${job.repo}/${path}`, pathname);
       const place = join(this.#content, pathname);
       await mkdir(dirname(place), { recursive: true });
       await symlink(source!, place);

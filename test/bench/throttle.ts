@@ -1,10 +1,14 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
-import { LinkPipe } from './link-pipe.ts';
+import { LinkPipe, type SharedRate } from './link-pipe.ts';
 
 /** A link as it is laid under every connection that goes through the proxy. */
 export interface Link {
   /** Towards the client, of every connection on its own. */
   readonly bytesPerSecond?: number;
+  /** Towards the clients, of all connections together. */
+  readonly totalBytesPerSecond?: number;
+  /** From a request to its answer: the first of a connection, and each later one. */
+  readonly firstByteMs?: { readonly fresh: number; readonly warm: number };
   /** One connection, counted from 1 since the last reset, is slower than the others. */
   readonly straggler?: { readonly connection: number; readonly bytesPerSecond: number };
   /** In each direction. Opening a connection costs one trip there and back, as on a real line. */
@@ -31,6 +35,8 @@ export async function startThrottle(target: { port: number }, link: Link): Promi
   const open = new Set<Socket>();
   let bytes = 0;
   let connections = 0;
+  const { totalBytesPerSecond: total } = link;
+  const shared = total === undefined ? undefined : { bytesPerSecond: total, freeAt: 0 };
   let waiting: { at: number; done: () => void } | undefined;
 
   function onBytes(count: number): void {
@@ -44,7 +50,7 @@ export async function startThrottle(target: { port: number }, link: Link): Promi
     connections += 1;
     const slow = link.straggler?.connection === connections ? link.straggler.bytesPerSecond : undefined;
     const bytesPerSecond = slow ?? link.bytesPerSecond;
-    const upstream = join(client, target.port, { ...link, bytesPerSecond, onBytes });
+    const upstream = join(client, target.port, { ...link, bytesPerSecond, shared, onBytes });
     for (const socket of [client, upstream]) {
       open.add(socket);
       socket.once('close', () => open.delete(socket));
@@ -81,12 +87,20 @@ interface Joint {
   readonly bytesPerSecond: number | undefined;
   readonly delayMs?: number;
   readonly windowBytes?: number;
+  readonly firstByteMs?: { readonly fresh: number; readonly warm: number };
+  readonly shared: SharedRate | undefined;
   readonly onBytes: (count: number) => void;
 }
 
 function join(client: Socket, port: number, joint: Joint): Socket {
-  const { bytesPerSecond, delayMs = 0, windowBytes, onBytes } = joint;
-  const down = new LinkPipe({ sink: client, bytesPerSecond, delayMs, windowBytes, onBytes });
+  const { bytesPerSecond, delayMs = 0, windowBytes, firstByteMs, shared, onBytes } = joint;
+  const down = new LinkPipe({ sink: client, bytesPerSecond, shared, delayMs, windowBytes, onBytes });
+  let requests = 0;
+  // A client of HTTP/1.1 sends one request at a time, in one piece.
+  const waitMs = () => {
+    requests += 1;
+    return (requests === 1 ? firstByteMs?.fresh : firstByteMs?.warm) ?? 0;
+  };
   const upstream = dial({
     port,
     host: '127.0.0.1',
@@ -107,6 +121,7 @@ function join(client: Socket, port: number, joint: Joint): Socket {
     bytesPerSecond: undefined,
     delayMs,
     windowBytes: undefined,
+    waitMs,
     // The handshake that this machine made in no time.
     opensAt: performance.now() + 2 * delayMs,
   });

@@ -28,16 +28,20 @@ silenceContract('HttpClient', async (hubEnvironment) => {
   };
 });
 
-silenceContract('NodeHttpTransport', async (hubEnvironment) => {
-  const http = new HttpClient(optionsOf(hubEnvironment));
-  const transport = new NodeHttpTransport(http, systemClock);
-  return {
-    ask: (url, signal) => askWith(transport, url, signal),
-    async [Symbol.asyncDispose]() {
-      http.close();
-    },
-  };
-});
+silenceContract(
+  'NodeHttpTransport',
+  async (hubEnvironment) => {
+    const http = new HttpClient(optionsOf(hubEnvironment));
+    const transport = new NodeHttpTransport(http, systemClock);
+    return {
+      ask: (url, signal) => askWith(transport, url, signal),
+      async [Symbol.asyncDispose]() {
+        http.close();
+      },
+    };
+  },
+  { handsOn: true },
+);
 
 silenceContract('SocketTransport', async (hubEnvironment) => {
   const options = optionsOf(hubEnvironment);
@@ -68,6 +72,6 @@ for (const choice of ['core', 'raw'] as const) {
         [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
       };
     },
-    { replacesLookup: false },
+    { handsOn: true },
   );
 }

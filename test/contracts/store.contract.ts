@@ -25,6 +25,7 @@ import {
   MIB,
   named,
   never,
+  publication,
   revision,
   snapshot,
   unhashedFile,
@@ -381,7 +382,7 @@ export function storeContract(
       await bring(store, files[0]!, content);
       await bring(store, files[1]!, Buffer.from('{}'));
       await bring(store, files[2]!, Buffer.alloc(0));
-      await store.publish(revision(), files, files);
+      await store.publish(publication(revision(), files, files));
       await store[Symbol.asyncDispose]();
       const { holdings } = await storeAt(directory).survey(files, never);
       expect([...holdings.values()]).toEqual(files.map(() => ({ kind: 'whole' })));
@@ -395,14 +396,16 @@ export function storeContract(
       writeFileSync(store.finalPath(file), content);
       expect(await holdingOf(store, file)).toEqual({ kind: 'candidate', part: [] });
       await store.adopt(file, digestsOf(content));
-      await store.publish(revision(), [file], [file]);
+      await store.publish(publication(revision(), [file], [file]));
       await store[Symbol.asyncDispose]();
       expect(await holdingOf(storeAt(directory), file)).toEqual({ kind: 'whole' });
     });
 
     test('publishes nothing that it knows nothing of', async () => {
       const store = await opened(place());
-      expect(await failureOf(store.publish(revision(), [named('x')], [named('x')]))).toMatchObject({
+      expect(
+        await failureOf(store.publish(publication(revision(), [named('x')], [named('x')]))),
+      ).toMatchObject({
         code: 'BUG',
       });
     });

@@ -16,8 +16,8 @@ export interface TransportSetup extends Disposable {
 }
 
 const REPOSITORY = 'tests/big-file';
-/** Where silence is what a test is about: short enough to be waited for. */
-const STALL_MS = 1500;
+/** Where silence is what a test is about. Whoever asks once more does so patiently: a busy machine is silent that long. */
+const STALL_MS = 300;
 /** Everywhere else: no machine is so busy that an answer looks like silence. */
 const PATIENT_MS = 25_000;
 
@@ -29,8 +29,6 @@ export interface Latitude {
   readonly requestsPerSurprise?: number;
   /** Hears that a window shrinks some time later, and may write beyond its new end until then. */
   readonly hearsLate?: boolean;
-  /** Asks a host that it does not know for so many bytes first; by default, for all of them at once. */
-  readonly firstBytes?: number;
 }
 
 function isFetchError(error: unknown): error is FetchError {
@@ -54,31 +52,14 @@ const ODD: ReadonlySet<Effect['kind']> = new Set([
   'short-range',
 ]);
 
-/** What every transport over HTTP promises. Stalls are to be noticed after `stallTimeoutMs`. */
-export function transportContract(
-  name: string,
-  make: (options: { readonly stallTimeoutMs: number }) => TransportSetup | Promise<TransportSetup>,
-  {
-    oddAnswer,
-    requestsPerSurprise = 1,
-    hearsLate = false,
-    firstBytes = Number.POSITIVE_INFINITY,
-  }: Latitude = {},
-): void {
-  const strict = oddAnswer !== undefined;
-  /** Where one request ends and the next begins. */
-  const partsOf = ({ start, end }: ByteRange): ByteRange[] =>
-    end - start <= firstBytes
-      ? [{ start, end }]
-      : [
-          { start, end: start + firstBytes },
-          { start: start + firstBytes, end },
-        ];
-  /** For transports that cope with everything. */
-  const coping = test.skipIf(strict);
-  const taken = <Row extends [string | number, ...unknown[]]>(rows: Row[], ...odd: Row[0][]): Row[] =>
-    strict ? rows.filter(([title]) => !odd.includes(title)) : rows;
+type Make = (options: { readonly stallTimeoutMs: number }) => TransportSetup | Promise<TransportSetup>;
 
+/** What every transport promises, wherever the bytes are, with bytes at the CDN of a hub. */
+export function httpRangeContract(
+  name: string,
+  make: Make,
+  { hearsLate = false }: Pick<Latitude, 'hearsLate'> = {},
+): void {
   rangeTransportContract(
     name,
     async () => {
@@ -109,6 +90,21 @@ export function transportContract(
     },
     { hearsLate },
   );
+}
+
+/** What every transport over HTTP promises. Stalls are to be noticed after `stallTimeoutMs`. */
+export function transportContract(
+  name: string,
+  make: Make,
+  { oddAnswer, requestsPerSurprise = 1, hearsLate = false }: Latitude = {},
+): void {
+  const strict = oddAnswer !== undefined;
+  /** For transports that cope with everything. */
+  const coping = test.skipIf(strict);
+  const taken = <Row extends [string | number, ...unknown[]]>(rows: Row[], ...odd: Row[0][]): Row[] =>
+    strict ? rows.filter(([title]) => !odd.includes(title)) : rows;
+
+  httpRangeContract(name, make, { hearsLate });
 
   describe(`${name} keeps the contract of a transport over HTTP`, () => {
     const TOKEN = 'hf_topsecret';
@@ -159,9 +155,11 @@ export function transportContract(
     const fault = (...effect: Effect[]) =>
       hub.faults.add({ on: 'cdn', times: effect.some(isOdd) ? requestsPerSurprise : 1, effect });
     /** For tests of silence: it is noticed soon. */
-    const impatient = async () => {
+    const impatient = () => replace(STALL_MS);
+    const patient = () => replace(PATIENT_MS);
+    const replace = async (stallTimeoutMs: number) => {
       setup[Symbol.dispose]();
-      setup = await make({ stallTimeoutMs: STALL_MS });
+      setup = await make({ stallTimeoutMs });
     };
     const bring = (job: Job, aborting = signal) => setup.transport.bring(job.job, job.observer, aborting);
 
@@ -190,11 +188,8 @@ export function transportContract(
       expect(job.wholeFiles).toBe(0);
       expect(job.moves).toEqual([]);
       const plain = { acceptEncoding: 'identity', authorization: 'none' };
-      const requests = partsOf(range).map(({ start, end }) => ({
-        range: `bytes=${start}-${end - 1}`,
-        ...plain,
-      }));
-      expect(hub.log.entries).toMatchObject(requests);
+      const header = `bytes=${range.start}-${range.end - 1}`;
+      expect(hub.log.entries).toMatchObject([{ range: header, ...plain }]);
     });
 
     test('asks for nothing when nothing is wanted any more', async () => {
@@ -463,7 +458,8 @@ export function transportContract(
           'chunks that end early',
         ),
       )('%s: what came is kept, and the next attempt goes on there', async (_, effects) => {
-        if (effects.some(({ kind }) => kind === 'stall')) await impatient();
+        const isSilent = effects.some(({ kind }) => kind === 'stall');
+        if (isSilent) await impatient();
         fault(...effects);
         using job = new Job(await signed(), ASKED);
         expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true, status: undefined });
@@ -471,9 +467,12 @@ export function transportContract(
         // A reset may overtake bytes that were on their way.
         expect(position).toBeLessThanOrEqual(ASKED.start + 100_000);
         job.expectOnly(content, ...(position > ASKED.start ? [{ start: ASKED.start, end: position }] : []));
+        if (isSilent) await patient();
+        const before = hub.log.count();
         await bring(job);
         job.expectOnly(content, ASKED);
-        expect(hub.log.entries.at(-1)?.range).toBe(`bytes=${position}-${ASKED.end - 1}`);
+        const rest = `bytes=${position}-${ASKED.end - 1}`;
+        expect(hub.log.entries.slice(before).map(({ range }) => range)).toEqual([rest]);
       });
 
       test.each<[string, Effect]>([
@@ -489,13 +488,11 @@ export function transportContract(
         job.expectOnly(content);
       });
 
-      test('silence is called by its name, in time', async () => {
+      test('silence is called by its name, with the limit that was given', async () => {
         await impatient();
         fault({ kind: 'stall', at: 100_000 });
         using job = new Job(await signed(), ASKED);
-        const began = performance.now();
-        expect((await failure(job)).message).toContain('no byte for 1.5 s');
-        expect(performance.now() - began).toBeLessThan(STALL_MS + 3000);
+        expect((await failure(job)).message).toContain('no byte for 0.3 s');
       });
 
       coping('compressed data that breaks off is no success', async () => {
@@ -512,7 +509,7 @@ export function transportContract(
           ['gzip', { kind: 'gzip' }],
           ['a slow line', { kind: 'slow', bytesPerSecond: 8_000_000 }],
           ['a connection that is not kept', { kind: 'close-connection' }],
-          ['a first byte that comes late', { kind: 'delay', ms: STALL_MS / 2 }],
+          ['a first byte that comes late', { kind: 'delay', ms: STALL_MS }],
         ],
         'chunks',
         'gzip',
@@ -541,7 +538,7 @@ export function transportContract(
         expect(job.moves).toHaveLength(1);
         expect(job.moves[0]!.startsWith(hub.cdnOrigin)).toBe(true);
         expect(hub.log.count({ origin: 'hub' })).toBe(requestsPerSurprise + 1);
-        expect(hub.log.count({ origin: 'cdn' })).toBe(partsOf(ASKED).length);
+        expect(hub.log.count({ origin: 'cdn' })).toBe(1);
         for (const { origin, authorization: sent } of hub.log.entries) {
           expect(sent).toBe(origin === 'hub' ? 'valid' : 'none');
         }
@@ -570,7 +567,7 @@ export function transportContract(
           await bring(job);
           job.expectOnly(content, ASKED);
           const sent = hub.log.entries.map((entry) => entry.authorization);
-          expect(sent).toEqual(Array(requestsPerSurprise + 1 + partsOf(ASKED).length).fill('valid'));
+          expect(sent).toEqual(Array(requestsPerSurprise + 2).fill('valid'));
           hub.settings.directAnswers = false;
           const elsewhere = { origin: 'https://hub.example', value: 'Bearer x' };
           using other = new Job({ ...(await signed()), authorization: elsewhere }, ASKED);
@@ -611,9 +608,10 @@ export function transportContract(
 
     describe('a window that shrinks', () => {
       test('on the way is filled to its new end and no further', async () => {
-        fault({ kind: 'slow', bytesPerSecond: 4_000_000 });
+        // Every answer: a transport that asks for a first part is slow in the second, too.
+        hub.faults.add({ on: 'cdn', times: 'always', effect: { kind: 'slow', bytesPerSecond: 2_000_000 } });
         using job = new Job(await signed(), ASKED);
-        const end = ASKED.start + 700_000;
+        const end = ASKED.start + 500_000;
         job.onWrote = () => {
           job.window.end = Math.min(job.window.end, end);
           setup.transport.narrowed?.(job.window);
@@ -639,11 +637,11 @@ export function transportContract(
       test('before the answer is honoured too', async () => {
         fault({ kind: 'delay', ms: 500 });
         using job = new Job(await signed(), ASKED);
-        const withRunContext = bring(job);
+        const brought = bring(job);
         while (hub.log.count({ kind: 'cdn' }) === 0) await sleep(2);
         job.window.end = ASKED.start + 10;
         setup.transport.narrowed?.(job.window);
-        await withRunContext;
+        await brought;
         job.expectOnly(content, { start: ASKED.start, end: ASKED.start + 10 });
       });
     });
@@ -658,10 +656,10 @@ export function transportContract(
         fault(effect);
         using job = new Job(await signed(), ASKED);
         const controller = new AbortController();
-        const withRunContext = bring(job, controller.signal);
+        const brought = bring(job, controller.signal);
         const reason = new Error('stop');
         setTimeout(() => controller.abort(reason), 60);
-        await expect(withRunContext).rejects.toBe(reason);
+        await expect(brought).rejects.toBe(reason);
         const { size } = job.written;
         await sleep(30);
         expect(job.written.size).toBe(size);

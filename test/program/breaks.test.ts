@@ -65,19 +65,16 @@ async function breaking(times: number): Promise<TestServer & { readonly broken: 
 }
 
 describe.concurrent('five breaks at one byte of a file', () => {
-  test.each([1, 2, 4, 8, 16, 32])(
-    'are survived with --retries 6 and --connections %d',
-    async (connections) => {
-      await using front = await breaking(5);
-      await using workspace = await Workspace.open({ endpoint: front.origin });
-      const words = [ID, '--retries', '6', '--connections', String(connections), '--quiet'];
-      const run = await workspace.run(words);
-      expect(run.stderr).toBe('');
-      expect(run.exit).toBe(0);
-      expect(front.broken()).toBe(5);
-      expect(await compareWithTruth(workspace.path('breaks'), await hub.truth(ID))).toEqual([]);
-    },
-  );
+  test.each([1, 8, 32])('are survived with --retries 6 and --connections %d', async (connections) => {
+    await using front = await breaking(5);
+    await using workspace = await Workspace.open({ endpoint: front.origin });
+    const words = [ID, '--retries', '6', '--connections', String(connections), '--quiet'];
+    const run = await workspace.run(words);
+    expect(run.stderr).toBe('');
+    expect(run.exit).toBe(0);
+    expect(front.broken()).toBe(5);
+    expect(await compareWithTruth(workspace.path('breaks'), await hub.truth(ID))).toEqual([]);
+  });
 });
 
 test('a place that never comes ends the run after as many tries as were asked for', async () => {

@@ -284,7 +284,7 @@ describe('fetch cache rm', () => {
 
   test('waits for no run of ours', async () => {
     await bring('main');
-    const withRunContext = workspace.start([
+    const program = workspace.start([
       ID,
       '--revision',
       'gptq/8bit',
@@ -293,12 +293,12 @@ describe('fetch cache rm', () => {
       '--cache-dir',
       'cache',
     ]);
-    await withRunContext.until('it has the lock', () => existsSync(inCache('.locks/fetch', FOLDER, 'lock')));
+    await program.until('it has the lock', () => existsSync(inCache('.locks/fetch', FOLDER, 'lock')));
     const { exit, stderr } = await run('cache', 'rm', ID, '--yes');
     expect(exit).toBe(9);
     expect(stderr).toContain('is working on this repository in the cache');
-    withRunContext.kill('SIGINT');
-    await withRunContext.ended;
+    program.kill('SIGINT');
+    await program.ended;
   });
 });
 
@@ -398,9 +398,9 @@ describe('fetch cache verify of a big content', () => {
       // Long enough to be interrupted in the middle.
       truncateSync(blob, 20_000_000_000);
       const words = ['cache', 'verify', ID, '--cache-dir', 'cache', '--progress', 'bar', '--verbose'];
-      const withRunContext = workspace.start(words);
-      const files = `/proc/${withRunContext.pid}/fd`;
-      await withRunContext.until('it reads the content', () => {
+      const program = workspace.start(words);
+      const files = `/proc/${program.pid}/fd`;
+      await program.until('it reads the content', () => {
         return readdirSync(files).some((file) => {
           try {
             return readlinkSync(join(files, file)) === blob;
@@ -409,8 +409,8 @@ describe('fetch cache verify of a big content', () => {
           }
         });
       });
-      withRunContext.kill('SIGINT');
-      const { exit, stdout, stderr } = await withRunContext.ended;
+      program.kill('SIGINT');
+      const { exit, stdout, stderr } = await program.ended;
       expect(exit).toBe(130);
       expect(stdout + stderr).not.toContain('\x1b');
     },

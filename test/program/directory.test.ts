@@ -292,7 +292,7 @@ describe('a disk that is too small', () => {
     const run = await workspace.run([ID]);
     expect(run).toMatchObject({ exit: 8, stdout: '' });
     expect(run.stderr).toContain(
-      'The disk is too small: 5,000,000,000,000,000 bytes (5.0 PB) are still to be written',
+      'The disk is too small: 5,000,000,000,000,000 bytes (5.00 PB) are still to be written',
     );
     expect(run.stderr).toContain('--ignore-space');
     expect(hub.log.count({ kind: ['resolve', 'cdn'] })).toBe(0);

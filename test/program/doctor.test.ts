@@ -78,8 +78,8 @@ test('all is well: a line for each check', async () => {
     ok       repository   TheBloke/Mistral-7B-Instruct-v0.1-GPTQ, main at <commit>: 10 files, 9.44 MB
     ok       location     model.safetensors is at cdn.test, by a signed address for 60 minutes
     ok       resolve      HEAD 302 in <time>, GET 302 in <time>
-    ok       binding      bound to the range it was asked with (403: Auth failed: invalid range); downloads ask without one
-    ok       ranges       cdn.test sends exactly what is asked for (<time>)
+    ok       binding      bound to the range of its request (403: Auth failed: invalid range); downloads send none
+    ok       ranges       cdn.test sends exactly the range of the request (<time>)
     ok       renewal      located twice, the same 1.05 MB both times
     ok       first-byte   <time> on a new connection, <time> on a kept one, aws-us-east-1
     ok       speed        one connection brings <rate>
@@ -245,7 +245,7 @@ describe('the network', () => {
       'failed',
       7,
     ],
-    ['a slow line', [fault('cdn', { kind: 'slow', bytesPerSecond: 500_000 })], 'speed', 'warning', 0],
+    ['a slow line', [fault('cdn', { kind: 'slow', bytesPerSecond: 900_000 })], 'speed', 'warning', 0],
     ['another content', [fault('resolve-cache', { kind: 'flip', offset: 100 })], 'content', 'failed', 7],
   ];
   test.each(cases)('%s', async (_what, faults, name, state, exit) => {
@@ -298,7 +298,7 @@ describe('the network', () => {
     const run = await workspace.run(['doctor', REPO], { env: { HF_HUB_OFFLINE: '1' } });
     expect(run.exit).toBe(0);
     expect(run.stdout).toContain(', offline (HF_HUB_OFFLINE)\n');
-    expect(run.stdout).toContain('skipped  connection   offline: nobody is asked\n');
+    expect(run.stdout).toContain('skipped  connection   offline: no request is made\n');
     expect(hub.log.count()).toBe(0);
   });
 
@@ -368,10 +368,10 @@ test('the deadline and Ctrl-C end it', async () => {
     const late = await workspace.run(['doctor', REPO, '--timeout', '0.5', '--quiet']);
     expect(late.exit).toBe(6);
     expect(late.stderr).toContain('the deadline of 0.5 s has passed');
-    const withRunContext = workspace.start(['doctor', REPO]);
-    await withRunContext.until('the first checks', () => withRunContext.stdout.includes('names'));
-    withRunContext.kill('SIGINT');
-    expect(await withRunContext.ended).toMatchObject({
+    const program = workspace.start(['doctor', REPO]);
+    await program.until('the first checks', () => program.stdout.includes('names'));
+    program.kill('SIGINT');
+    expect(await program.ended).toMatchObject({
       exit: 130,
       stderr: 'fetch: interrupted by SIGINT; not everything was looked at\n',
     });

@@ -121,7 +121,7 @@ describe('--frozen', () => {
       `${about} model.safetensors is locked, but not asked for`,
     );
     expect(await drift(lock.replaceAll(commitOf('main'), '0'.repeat(40)))).toContain(
-      'the hub does not have that commit any more',
+      'its revision is gone upstream',
     );
     expect(await drift(lock, ['--revision', 'gptq/8bit'])).toBe(
       `fetch: error: ${workspace.path('models.lock')} does not lock tests/revisions at gptq/8bit`,

@@ -143,7 +143,7 @@ describe('what stands in the target already', () => {
       await writeFile(workspace.path('hostile-names/thing/mine.txt'), 'mine');
       const run = await workspace.run([ID]);
       expect(run.exit).toBe(8);
-      expect(run.stderr).toContain('a folder stands where this file must go');
+      expect(run.stderr).toContain('a directory stands where this file must go');
       expect(await readFile(workspace.path('hostile-names/thing/mine.txt'), 'utf8')).toBe('mine');
     });
   });

@@ -240,7 +240,7 @@ describe('what the system does not know', () => {
       const run = await workspace.run([...words, '--json'], { command });
       expect(run.exit).toBe(8);
       expect(run.stderr).toContain(
-        'fetch: error: the folder that this command was started in is gone (ENOENT)\nhint: ',
+        'fetch: error: the directory that this command was started in is gone (ENOENT)\nhint: ',
       );
       expect(jsonLines(run.stdout)).toMatchObject([{ event: 'error', code: 'DISK', exit: 8 }]);
       await rm(workspace.path('gone'), { recursive: true, force: true });

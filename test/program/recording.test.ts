@@ -124,10 +124,10 @@ describe('the file', () => {
     await using workspace = await Workspace.open({ endpoint: hub.origin });
     hub.faults.add(always('tree', { kind: 'stall', at: 'before-head' }));
     try {
-      const withRunContext = workspace.start(['doctor', MISTRAL_GPTQ, '--record', 'r.json']);
-      await withRunContext.until('the listing', () => hub.log.count({ kind: 'tree' }) > 0);
-      withRunContext.kill('SIGINT');
-      expect((await withRunContext.ended).exit).toBe(130);
+      const program = workspace.start(['doctor', MISTRAL_GPTQ, '--record', 'r.json']);
+      await program.until('the listing', () => hub.log.count({ kind: 'tree' }) > 0);
+      program.kill('SIGINT');
+      expect((await program.ended).exit).toBe(130);
     } finally {
       hub.faults.clear();
     }
@@ -158,8 +158,8 @@ test('huggingface.co as it answers in October 2026', async () => {
       "ok repository: openai-community/gpt2, main at <commit>: 4 files, 549 MB",
       "ok location: model.safetensors is at <host>, by a signed address for 60 minutes",
       "ok resolve: HEAD 302 in <time>, GET 302 in <time> | X-HF-Warning: unauthenticated You are sending unauthenticated requests to the HF Hub. Please set a HF_TOKEN to enable higher rate limits and faster downloads.",
-      "ok binding: bound to the range it was asked with (403: Auth failed: invalid range); downloads ask without one",
-      "ok ranges: <host> sends exactly what is asked for (<time>)",
+      "ok binding: bound to the range of its request (403: Auth failed: invalid range); downloads send none",
+      "ok ranges: <host> sends exactly the range of the request (<time>)",
       "ok renewal: located twice, the same 1.05 MB both times",
       "ok first-byte: <time> on a new connection, <time> on a kept one, aws-eu-west-3",
       "ok speed: one connection brings <rate>",

@@ -80,12 +80,12 @@ describe('a terminal that goes', () => {
     await using workspace = await Workspace.open({ endpoint: front.origin });
     // Under a terminal of its own, so that nohup has something to redirect.
     const words = `nohup "${process.execPath}" "${PROGRAM}" ${ID} & echo $! > pid; wait`;
-    const withRunContext = workspace.start([], { command: ['script', '-qec', words, '/dev/null'] });
+    const program = workspace.start([], { command: ['script', '-qec', words, '/dev/null'] });
     await front.asked;
     const pid = Number(readFileSync(workspace.path('pid'), 'utf8'));
     process.kill(pid, 'SIGHUP');
     front.release();
-    await withRunContext.ended;
+    await program.ended;
     expect(existsSync(workspace.path('nohup.out'))).toBe(true);
     expect(readFileSync(workspace.path('nohup.out'), 'utf8')).toContain('verified');
     expect(await compareWithTruth(workspace.path('pickle'), await hub.truth(ID))).toEqual([]);
@@ -95,10 +95,10 @@ describe('a terminal that goes', () => {
     await using front = await held();
     await using workspace = await Workspace.open({ endpoint: front.origin });
     const words = `"${process.execPath}" "${PROGRAM}" ${ID} 2> err & echo $! > pid; wait $!; echo $? > exit`;
-    const withRunContext = workspace.start([], { command: ['script', '-qec', words, '/dev/null'] });
+    const program = workspace.start([], { command: ['script', '-qec', words, '/dev/null'] });
     await front.asked;
     process.kill(Number(readFileSync(workspace.path('pid'), 'utf8')), 'SIGHUP');
-    await withRunContext.ended;
+    await program.ended;
     expect(readFileSync(workspace.path('exit'), 'utf8')).toBe('129\n');
     expect(readFileSync(workspace.path('err'), 'utf8')).toContain('interrupted by SIGHUP');
   });

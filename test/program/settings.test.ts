@@ -120,7 +120,7 @@ test('fetch config is a table, without anything secret', async () => {
     "endpoint      https://hub.example        HF_ENDPOINT
     token         (set)                      HF_TOKEN
     directory     .                          default
-    connections   32                         default
+    connections   64                         default
     limitRate     -                          default
     retries       8                          default
     stallTimeout  30                         default

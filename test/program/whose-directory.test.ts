@@ -68,7 +68,8 @@ test('--replace-repo goes on', async () => {
 test('a run that never came to its end owns the directory too', async () => {
   hub.settings.bytesPerSecond = 20_000;
   try {
-    const program = workspace.start(['alice/same', '--connections', '1']);
+    // One connection for the large file, one for the small.
+    const program = workspace.start(['alice/same', '--connections', '2']);
     await program.until('a file is there', () => workspace.has('same/config.json'));
     program.kill('SIGKILL');
     await program.ended;

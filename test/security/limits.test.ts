@@ -114,7 +114,7 @@ describe('what a server can grow', () => {
     expect(checkNames(refused, 'posix', { caseInsensitive: false }).map(({ reason }) => reason)).toEqual([
       'it is longer than 3072 bytes',
       'a part of it is longer than 255 bytes',
-      'it is more than 200 folders deep',
+      'it is more than 200 directories deep',
     ]);
   });
 });

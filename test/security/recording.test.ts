@@ -86,7 +86,7 @@ const recorded = (endpoint: string, id = `${MARK}/${MARK}`) => ({
   nowMs: Date.UTC(2026, 10, 25),
   endpoint,
   proxy: false,
-  asked: { type: 'model', id, revision: MARK },
+  target: { type: 'model', id, revision: MARK },
   checks: [
     {
       name: 'repository' as const,
@@ -112,7 +112,7 @@ function raw(address: string, more: Partial<SocketExchange> = {}): SocketExchang
       [`x-${MARK}`]: MARK,
       range: `bytes=${MARK}`,
     },
-    phases: { kept: false, firstByte: 2 },
+    timing: { kept: false, firstByte: 2 },
     status: 200,
     rawHeaders,
     length: 3,
@@ -180,7 +180,7 @@ describe('nothing that is planted is recorded', () => {
     const about = { ...recorded(hub, 'openai-community/gpt2'), secrets: [] };
     const recording = toRecording({ exchanges, cut: false } as never, {
       ...about,
-      asked: { ...about.asked, revision: 'main' },
+      target: { ...about.target, revision: 'main' },
     });
     expect(recording.repo).toEqual({ type: 'model', id: 'openai-community/gpt2', revision: 'main' });
     expect(recording.exchanges[3]?.path).toBe(`/openai-community/gpt2/resolve/${COMMIT}/onnx/decoder.onnx`);

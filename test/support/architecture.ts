@@ -102,18 +102,23 @@ function mayImport(from: string, to: string): boolean {
   if (from === 'index.ts') return true;
   if (room === 'source') return sourceMayImport(part!, from, to);
   if (room === 'store' && isOtherLayout(from, to)) return false;
+  if (room === 'operations' && isLayout(to)) return false;
   return (
     targetRoom === room || (ROOMS[room] ?? []).some((allowed) => allowed === targetRoom || allowed === to)
   );
 }
 
-/** Each layout knows what all share, and itself; what all share knows no layout. The files of the room itself choose one. */
+/** Each layout knows what all share, and itself; what all share knows no layout. The files of the room itself choose one for operations. */
 const LAYOUTS: readonly string[] = ['directory', 'hub-cache', 'ollama'];
 
 function isOtherLayout(from: string, to: string): boolean {
   const part = (path: string) => path.split('/').slice(1, -1)[0] ?? '';
   if (part(from) === '' && from !== 'store/store.ts') return false;
-  return to.startsWith('store/') && LAYOUTS.includes(part(to)) && part(to) !== part(from);
+  return isLayout(to) && part(to) !== part(from);
+}
+
+function isLayout(path: string): boolean {
+  return LAYOUTS.some((layout) => path.startsWith(`store/${layout}/`));
 }
 
 /** The interface of all sources. */

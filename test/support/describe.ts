@@ -1,38 +1,41 @@
 import type { BranchRow, BranchTable } from '../../src/model/branch-facts.ts';
 import type { TransferEvent } from '../../src/model/event.ts';
-import { type BranchesRequest, describeBranches } from '../../src/operations/branches/describe-revisions.ts';
-import { createEnvironment } from '../../src/operations/create-environment.ts';
-import { DEFAULT_RETRY_POLICY } from '../../src/system/retry.ts';
+import { listBranches } from '../../src/operations/branches/list-branches.ts';
 import type { Hub } from './hub/hub.ts';
 
 export interface Described extends BranchTable {
   readonly events: readonly TransferEvent[];
 }
 
-/** What `fetch branches` knows of a repository of a hub, before anybody prints it. */
+interface DescribeOptions {
+  readonly revision?: string;
+  /** The revision is written behind a colon. */
+  readonly mayBeQuantisation?: boolean;
+  readonly variant?: string;
+  readonly cacheDirectory?: string;
+}
+
+/** What `fetch branches` knows of a repository of a hub, before it is printed. */
 export async function describeAt(
   hub: Hub,
   id: string,
-  wishes: Partial<BranchesRequest> = {},
+  { revision, mayBeQuantisation = false, variant, cacheDirectory }: DescribeOptions = {},
 ): Promise<Described> {
   const events: TransferEvent[] = [];
-  const request: BranchesRequest = {
+  const table = await listBranches({
     endpoint: hub.origin,
-    token: undefined,
-    repo: { type: 'model', id },
-    revision: undefined,
-    mayBeQuantisation: false,
-    variant: undefined,
-    cacheFolder: undefined,
-    retry: { ...DEFAULT_RETRY_POLICY, baseDelayMs: 1, maxDelayMs: 5, tries: 3 },
+    repo: {
+      repo: { type: 'model', id },
+      revision,
+      revisionOrigin: mayBeQuantisation ? 'colon' : 'option',
+      path: undefined,
+      quantisation: variant,
+    },
+    cacheDirectory,
+    retry: { baseDelayMs: 1, maxDelayMs: 5, tries: 3 },
     stallTimeoutMs: 5000,
-    hubTimeoutMs: 5000,
-    offline: false,
-    network: undefined,
-    ...wishes,
-  };
-  const { signal } = new AbortController();
-  const table = await describeBranches(request, createEnvironment(), (event) => events.push(event), signal);
+    onEvent: (event) => events.push(event),
+  });
   return { ...table, events };
 }
 

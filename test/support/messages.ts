@@ -4,7 +4,7 @@ import { join } from 'node:path';
 const SRC = join(import.meta.dirname, '../../src');
 
 /** What makes an error: the class, and the functions of the rooms that give it a code or a hint of their own. */
-const MAKERS = /\b(new FetchError|usage|nonsense|notHere|refuseNames)\(/g;
+const MAKERS = /\b(new FetchError|usage|invalid|nonsense|notHere|refuseNames)\(/g;
 
 /** A message as it stands in the sources; what is put in when it is shown stands in braces. */
 export interface Message {
@@ -49,7 +49,8 @@ function read(
   const resolve = (text: string) =>
     text.replace(/\b[A-Z_]{4,}\b/g, (key) => quoted(constants.get(key)) ?? key);
   const isClass = maker === 'new FetchError';
-  const code = isClass ? (/^'([A-Z_]+)'$/.exec(words[0] ?? '')?.[1] ?? '') : '';
+  const isUsage = maker === 'usage';
+  const code = isClass ? (/^'([A-Z_]+)'$/.exec(words[0] ?? '')?.[1] ?? '') : isUsage ? 'USAGE' : '';
   // Some take the answer or the path that it is about, before the sentence.
   const own = isClass || literals(words[0] ?? '').length > 0 ? words : words.slice(1);
   const [message = '', options = ''] = isClass ? own.slice(1) : [own[0] ?? '', own.slice(1).join(', ')];
@@ -61,7 +62,7 @@ function read(
     code,
     texts,
     hints: literals(resolve(isClass ? hint : options)),
-    hasHint: /\bhint\b|\.\.\.options|^options$/.test(options),
+    hasHint: (isUsage && options !== '') || /\bhint\b|\.\.\.options|^options$/.test(options),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Revision } from '../../src/model/repo.ts';
-import type { OllamaName } from '../../src/store/ollama/model-name.ts';
 import { OllamaStore } from '../../src/store/ollama/ollama-store.ts';
+import type { OllamaName } from '../../src/store/ollama-name.ts';
 import { Flush } from '../../src/system/disk/flush.ts';
 import type { ProcessContext } from '../../src/system/process-identity.ts';
 import { lockContext, revision } from './store-kit.ts';

@@ -97,7 +97,7 @@ export class Workspace implements AsyncDisposable {
   readonly home: string;
   readonly folder: string;
   readonly #endpoint: string | undefined;
-  readonly #withRunContext = new Set<RunningProgram>();
+  readonly #programs = new Set<RunningProgram>();
 
   private constructor(root: string, endpoint: string | undefined) {
     this.root = root;
@@ -141,7 +141,7 @@ export class Workspace implements AsyncDisposable {
       stdio: [command === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
     const program = new RunningProgram(child);
-    this.#withRunContext.add(program);
+    this.#programs.add(program);
     return program;
   }
 
@@ -164,8 +164,8 @@ export class Workspace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const program of this.#withRunContext) if (!program.hasEnded) program.kill('SIGKILL');
-    await Promise.allSettled([...this.#withRunContext].map((program) => program.ended));
+    for (const program of this.#programs) if (!program.hasEnded) program.kill('SIGKILL');
+    await Promise.allSettled([...this.#programs].map((program) => program.ended));
     await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
   }
 }

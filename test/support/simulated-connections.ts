@@ -1,6 +1,6 @@
 import type { ByteRange } from '../../src/model/byte-range.ts';
 import { IntervalSet } from '../../src/model/interval-set.ts';
-import { MIN_RANGE_BYTES } from '../../src/transfer/scheduling/range-size.ts';
+import type { SegmentSizing } from '../../src/transfer/scheduling/link-estimate.ts';
 import { Schedule } from '../../src/transfer/scheduling/schedule.ts';
 import type { Segment } from '../../src/transfer/scheduling/segment.ts';
 
@@ -23,7 +23,8 @@ export interface SimulatedFile {
 export interface Simulation {
   readonly files: readonly SimulatedFile[];
   readonly links: readonly LinkModel[];
-  readonly rangeSize: (fileBytes: number) => number;
+  /** How long requests are: as the link is measured, if left out. */
+  readonly sizing?: SegmentSizing;
   readonly ignoresRanges?: (file: number) => boolean;
   /** Milliseconds after which file 0 is taken off. */
   readonly dropFirstFileAt?: number;
@@ -73,8 +74,8 @@ class Connection {
  * two connections hold the same byte, when a byte is written twice, and when nothing ever comes of it.
  */
 export function simulate(simulation: Simulation): SimulatedRun {
-  const { files, links, rangeSize, ignoresRanges = () => false, dropFirstFileAt } = simulation;
-  const schedule = new Schedule({ rangeSize, smallestRange: MIN_RANGE_BYTES, connections: links.length });
+  const { files, links, sizing, ignoresRanges = () => false, dropFirstFileAt } = simulation;
+  const schedule = new Schedule({ connections: links.length, ...(sizing === undefined ? {} : { sizing }) });
   const fetched = files.map(() => new IntervalSet());
   const absorbed = new Set<number>();
   const connections = links.map((link) => new Connection(link));

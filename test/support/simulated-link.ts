@@ -50,6 +50,8 @@ export function runLink(
   /** When each connection brings its first byte, and how much it has of its range. */
   let connections: { asksAt: number; readyAt: number; brought: number }[] = [];
   let came = 0;
+  const delivery = { bytes: 0, ms: 0 };
+  let established = 0;
   let factor = 1;
   let now = 0;
   for (; came < total && now < 600_000; now += 1) {
@@ -73,6 +75,8 @@ export function runLink(
     for (const connection of delivering) {
       connection.brought += each;
       came += each;
+      delivery.bytes += each;
+      delivery.ms += 1;
       if (breaksEveryMs !== undefined && random() < 1 / breaksEveryMs) {
         connection.readyAt = now + latencyMs;
         if (fixed === undefined) budget.broke(now, connections.length);
@@ -86,7 +90,15 @@ export function runLink(
       if (connections.length > limit) connections = connections.filter((other) => other !== connection);
     }
     if (now % REPORT_MS === 0) {
-      const change = budget.observe(now, came, delivering.length, connections.length);
+      established = Math.max(established, delivering.length);
+      const change = budget.observe(now, came, {
+        active: connections.length,
+        delivering: delivering.length,
+        established,
+        delivery: { ...delivery },
+        waitMs: latencyMs,
+        requestMs: each === 0 ? 0 : latencyMs + RANGE_BYTES / each,
+      });
       if (change !== undefined) changes.push({ ...change, at: now });
       if (change?.drop === 'all') connections = [];
       else if (change?.drop === 'excess') connections = connections.slice(0, change.to);

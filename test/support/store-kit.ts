@@ -6,7 +6,7 @@ import { FetchError } from '../../src/model/error.ts';
 import type { Holding } from '../../src/model/plan.ts';
 import type { RemoteFile } from '../../src/model/remote-file.ts';
 import type { Revision } from '../../src/model/repo.ts';
-import type { StagedFile, Store } from '../../src/store/store.ts';
+import type { Publication, StagedFile, Store } from '../../src/store/store.ts';
 import { type Clock, systemClock } from '../../src/system/clock.ts';
 import type { ProcessContext } from '../../src/system/process-identity.ts';
 
@@ -83,17 +83,27 @@ export async function bring(store: Store, file: RemoteFile, content: Buffer): Pr
   await staged.commit(digestsOf(content));
 }
 
+/** What a run brought of a revision that has these files in its listing. */
+export function publication(
+  of: Revision,
+  files: readonly RemoteFile[],
+  listing: readonly RemoteFile[],
+  complete = true,
+): Publication {
+  return { revision: of, files, listing: { files: listing, complete: true }, complete };
+}
+
 /** A run from its beginning to its end, of a store that is not open yet: brings all of these, and publishes them. */
 export async function finishRun(
   store: Store,
   contents: readonly (readonly [RemoteFile, Buffer])[],
   of: Revision = revision(),
 ): Promise<void> {
-  await using withRunContext = store;
-  await withRunContext.open();
-  for (const [file, content] of contents) await bring(withRunContext, file, content);
+  await using opened = store;
+  await opened.open();
+  for (const [file, content] of contents) await bring(opened, file, content);
   const files = contents.map(([file]) => file);
-  await withRunContext.publish(of, files, files);
+  await opened.publish(publication(of, files, files));
 }
 
 /** What a store says that it has of one file. */

@@ -39,5 +39,5 @@ for (const size of sizes.split(',').map(Number)) {
     console.log(`${file.path}: ${error.code}`);
   }
 }
-await store.publish(revision, files, files);
+await store.publish({ revision, files, listing: { files, complete: true }, complete: true });
 await store[Symbol.asyncDispose]();

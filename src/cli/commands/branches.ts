@@ -1,17 +1,16 @@
 import { rankRows } from '../../branches/fit.ts';
 import { SORT_ORDERS, type SortOrder, sortRows } from '../../branches/sort-rows.ts';
+import { usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { printable } from '../../model/format.ts';
 import { listBranches } from '../../operations/branches/list-branches.ts';
 import { retrySentence } from '../../report/progress/notice.ts';
 import { renderBranchInFull } from '../../report/tables/branch-full.ts';
 import { renderBranchJson } from '../../report/tables/branch-json.ts';
-import { renderBranchMarkdown } from '../../report/tables/branch-markdown.ts';
-import { renderBranchTable } from '../../report/tables/branch-table.ts';
+import { renderBranchMarkdown, renderBranchTable } from '../../report/tables/branch-table.ts';
 import { renderFitTable } from '../../report/tables/fit-table.ts';
 import { branchesOptions } from '../options/branches-options.ts';
 import { readContext, readMemory } from '../options/memory.ts';
-import { usage } from '../options/parse-values.ts';
 import { type ParsedCommand, parseCommand } from '../options/read-command.ts';
 import type { BranchesOptions } from '../options/settings.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
@@ -23,12 +22,12 @@ import { tableColumns, writeOut } from '../process/standard-output.ts';
 /** `fetch branches`. Prints results and errors itself; returns the exit code. */
 export async function runBranches(repo: string, options: BranchesOptions): Promise<number> {
   const verbose = options.verbose ?? false;
-  const contacts = new ContactedHosts();
+  const contactedHosts = new ContactedHosts();
   let shutdown: ShutdownSignals | undefined;
   try {
     const parsed = parseCommand(repo, [], downloadOptions(options), false);
     shutdown = new ShutdownSignals(parsed.settings.timeoutMs.value, () => {});
-    const emit = emitter(options, contacts);
+    const emit = emitter(options, contactedHosts);
     for (const message of parsed.notes) emit({ type: 'note', message });
     const text = await renderAnswer(parsed, options, emit, shutdown.signal);
     writeOut(text);
@@ -36,7 +35,7 @@ export async function runBranches(repo: string, options: BranchesOptions): Promi
   } catch (thrown) {
     return fail(thrown, { verbose, json: options.json }, { exit: shutdown?.exit, kept: undefined });
   } finally {
-    contacts.print(verbose);
+    contactedHosts.print(verbose);
     shutdown?.[Symbol.dispose]();
   }
 }
@@ -76,9 +75,9 @@ function downloadOptions(options: BranchesOptions) {
 }
 
 /** Prints notes and retries; other events need no line here. */
-function emitter({ verbose = false, quiet = false }: BranchesOptions, contacts: ContactedHosts): Emit {
+function emitter({ verbose = false, quiet = false }: BranchesOptions, contactedHosts: ContactedHosts): Emit {
   return (event) => {
-    contacts.emit(event);
+    contactedHosts.emit(event);
     if (quiet) return;
     if (event.type === 'note' || (verbose && event.type === 'trace')) {
       process.stderr.write(`fetch: ${printable(event.message)}\n`);

@@ -1,4 +1,4 @@
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import { formatBytes, formatCount, printable } from '../../model/format.ts';
 import {
   type CacheCheck,
@@ -9,7 +9,6 @@ import {
   removeFromCache,
   verifyCached,
 } from '../../operations/cache/cache.ts';
-import { createCheckReporter } from '../../report/progress/check-reporter.ts';
 import { safeJson } from '../../report/progress/json-reporter.ts';
 import {
   cacheSentence,
@@ -20,9 +19,9 @@ import {
 import { parseTarget } from '../../source/naming.ts';
 import { cachePlace } from '../options/cache-location.ts';
 import type { CacheAction, CacheCommandOptions } from '../options/cache-program.ts';
-import { checkKind, reportTime, standardError } from '../options/read-command.ts';
 import { type DownloadSettings, readSettings } from '../options/settings.ts';
 import { processEnvironment } from '../process/environment.ts';
+import { openCheckReporter } from '../process/open-reporter.ts';
 import { askYesNo } from '../process/prompt.ts';
 import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
@@ -39,11 +38,7 @@ export async function runCache(action: CacheAction): Promise<number> {
     const target = findTarget(cache, action.repo, options, settings);
     if (action.verb === 'rm') return await remove(cache, target, options, shutdown.signal);
     const environment = processEnvironment();
-    const watch = createCheckReporter({
-      output: standardError(),
-      time: reportTime,
-      kind: checkKind(options, settings),
-    });
+    const watch = openCheckReporter(options, settings);
     try {
       const check = await verifyCached(cache, target, environment, { watch, signal: shutdown.signal });
       watch.close();
@@ -81,9 +76,10 @@ function findTarget(
 ): CachedTarget {
   const target = parseTarget(repo, { endpoint: endpoint.value, revision: options.revision, repoType });
   if (target.path !== undefined) {
-    throw new FetchError('USAGE', 'a cache is looked after by repositories and revisions, not by files.', {
-      hint: 'Name the repository alone, or with a revision: OWNER/NAME@REV.',
-    });
+    throw usage(
+      'a cache is looked after by repositories and revisions, not by files.',
+      'Name the repository alone, or with a revision: OWNER/NAME@REV.',
+    );
   }
   return findCached(cache, target.repo, target.revision);
 }

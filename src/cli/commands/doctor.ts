@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import type { Check } from '../../model/diagnostic.ts';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { formatRate, printable } from '../../model/format.ts';
 import { type DiagnosticsInput, runDiagnostics } from '../../operations/doctor/diagnose.ts';
 import { DEFAULTS } from '../../operations/options.ts';
-import { directoryName, targetOf } from '../../operations/target.ts';
+import { directoryName, revisionNameOf, targetOf } from '../../operations/target.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/tables/diagnosis.ts';
-import { defaultRevision, endpointOf } from '../../source/naming.ts';
+import { endpointOf } from '../../source/naming.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import type { DownloadOptions } from '../options/settings.ts';
@@ -32,14 +32,14 @@ export interface DoctorCommand {
 /** `fetch doctor`: the exit code is that of the first check that failed, what a download would have ended with. */
 export async function runDoctor({ repo, options }: DoctorCommand): Promise<number> {
   const { json = false, quiet = false, verbose = false } = options;
-  const contacts = new ContactedHosts();
+  const contactedHosts = new ContactedHosts();
   let exit: number | undefined;
   try {
     const access = parseAccess(options, options.localDir === undefined);
     const input = inputOf(repo, options, access);
     using shutdown = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
     const emit: Emit = (event) => {
-      contacts.emit(event);
+      contactedHosts.emit(event);
       const isHeard = event.type === 'note' || (event.type === 'trace' && verbose);
       if (isHeard) process.stderr.write(`fetch: ${printable(event.message)}\n`);
     };
@@ -53,16 +53,11 @@ export async function runDoctor({ repo, options }: DoctorCommand): Promise<numbe
     };
     let checks: readonly Check[];
     try {
-      checks = await runDiagnostics(
-        { ...input, recorder },
-        processEnvironment(),
-        emit,
-        shutdown.signal,
-        onCheck,
-      );
+      const run = { environment: processEnvironment(), emit, signal: shutdown.signal };
+      checks = await runDiagnostics({ ...input, recorder }, run, onCheck);
     } finally {
       exit = shutdown.exit;
-      contacts.print(verbose);
+      contactedHosts.print(verbose);
       const recorded = await tape?.write();
       if (recorded !== undefined && !quiet) process.stderr.write(`fetch: ${printable(recorded)}\n`);
     }
@@ -80,9 +75,7 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
   const { endpoint } = transfer;
   const { revision } = options;
   if (repo === undefined && (revision !== undefined || options.repoType !== undefined)) {
-    throw new FetchError('USAGE', '--revision and --repo-type need a repository.', {
-      hint: 'Name it: fetch doctor OWNER/NAME.',
-    });
+    throw usage('--revision and --repo-type need a repository.', 'Name it: fetch doctor OWNER/NAME.');
   }
   const example = endpoint === DEFAULTS.endpoint ? EXAMPLE : undefined;
   const text = repo ?? example;
@@ -91,9 +84,10 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
       ? undefined
       : targetOf({ repo: text, revision, repoType: settings.repoType }, endpoint);
   if (target?.path !== undefined) {
-    throw new FetchError('USAGE', 'The address names a file; a repository is what can be looked at.', {
-      hint: 'Leave out all that follows OWNER/NAME, and name a branch with --revision.',
-    });
+    throw usage(
+      'The address names a file; a repository is what can be looked at.',
+      'Leave out all that follows OWNER/NAME, and name a branch with --revision.',
+    );
   }
   const named = repo === undefined || target === undefined ? '.' : directoryName(target);
   return {
@@ -102,14 +96,7 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
       endpoint: target === undefined ? endpoint : endpointOf(target.repo, endpoint),
       retry: { ...transfer.retry, tries: TRIES },
     },
-    asked:
-      target === undefined
-        ? undefined
-        : {
-            repo: target.repo,
-            revision: target.revision ?? defaultRevision(target.repo),
-            mayBeQuantisation: target.revisionOrigin === 'colon',
-          },
+    target: target && revisionNameOf(target),
     directory:
       options.localDir === undefined
         ? resolve(settings.directory.value, named)

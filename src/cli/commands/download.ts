@@ -1,30 +1,30 @@
+import { setFlagsFromString } from 'node:v8';
 import { FetchError } from '../../model/error.ts';
-import type { Emit } from '../../model/event.ts';
+import type { Emit, TransferEvent } from '../../model/event.ts';
 import { repoPath } from '../../model/repo.ts';
 import { download, type PlanOutcome, plan } from '../../operations/download/download.ts';
-import { manifestPath } from '../../operations/download/records.ts';
-import type { DownloadOutcome } from '../../operations/download/run-download.ts';
-import { lockOfManifest } from '../../operations/lock.ts';
+import type { DownloadOutcome } from '../../operations/download/download-options.ts';
+import { lockOfDownload } from '../../operations/lock.ts';
 import { doneLine } from '../../report/progress/json-reporter.ts';
 import type { Reporter } from '../../report/progress/reporter.ts';
 import { interruptedSummary, runFacts, successSummary } from '../../report/progress/summary.ts';
 import { Tally } from '../../report/progress/tally.ts';
 import { renderPlanJson, renderPlanTable, renderPrunable } from '../../report/tables/plan-table.ts';
+import { openRecords } from '../../store/open-store.ts';
 import { localPath } from '../../store/paths/safe-path.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import type { Environment } from '../../system/environment.ts';
-import { openReporter, type ParsedCommand, reportTime, settingLines } from '../options/read-command.ts';
+import { type ParsedCommand, settingLines } from '../options/read-command.ts';
 import { parseJobs } from '../options/read-lockfiles.ts';
 import type { DownloadOptions } from '../options/settings.ts';
 import { writeLock } from '../options/write-lockfile.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
 import { processEnvironment } from '../process/environment.ts';
 import { JobControl } from '../process/job-control.ts';
+import { openReporter, reportTime } from '../process/open-reporter.ts';
 import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { tableColumns, writeOut } from '../process/standard-output.ts';
-import { StatusDump } from '../process/status-dump.ts';
-import { limitYoungGeneration } from '../process/young-generation.ts';
 import { chooseFitting } from './choose-fitting.ts';
 
 export interface DownloadCommand {
@@ -58,7 +58,7 @@ interface JobContext {
   readonly options: DownloadOptions;
   readonly reporter: Reporter;
   readonly tally: Tally;
-  readonly contacts: ContactedHosts;
+  readonly contactedHosts: ContactedHosts;
   readonly emit: Emit;
   readonly signal: AbortSignal;
   /** On the clock of the reporters, in milliseconds. The wait for an answer at the prompt does not count. */
@@ -92,16 +92,16 @@ async function runJob(
 
 function jobContext(options: DownloadOptions, reporter: Reporter, signal: AbortSignal): JobContext {
   const tally = new Tally();
-  const contacts = new ContactedHosts();
+  const contactedHosts = new ContactedHosts();
   const emit: Emit = (event) => {
     limitYoungGeneration(event);
     tally.apply(event);
-    contacts.emit(event);
+    contactedHosts.emit(event);
     // A dry run prints these two on stdout.
     const isPrinted = options.dryRun === true && (event.type === 'resolved' || event.type === 'planned');
     if (!isPrinted) reporter.emit(event);
   };
-  return { options, reporter, tally, contacts, emit, signal, startedAt: reportTime.now() };
+  return { options, reporter, tally, contactedHosts, emit, signal, startedAt: reportTime.now() };
 }
 
 async function transferJob(job: ParsedCommand, context: JobContext, locks: Lockfile[]): Promise<void> {
@@ -143,17 +143,14 @@ async function askForFitting(
   return chosen;
 }
 
-function closeReporter({ reporter, contacts, options }: JobContext): void {
+function closeReporter({ reporter, contactedHosts, options }: JobContext): void {
   reporter.close();
-  contacts.print(options.verbose);
+  contactedHosts.print(options.verbose);
 }
 
-function lockOf(
-  { plan: { files }, revision }: DownloadOutcome,
-  { request, target }: ParsedCommand,
-): Lockfile {
-  const paths = files.map(({ file }) => file.path);
-  return lockOfManifest(manifestPath({ ...request, repo: target.repo }, revision.id), paths);
+function lockOf(outcome: DownloadOutcome, { request, target }: ParsedCommand): Lockfile {
+  const records = openRecords({ ...request, repo: target.repo });
+  return lockOfDownload(outcome, request.endpoint, records.manifest(outcome.revision.id));
 }
 
 /** What is kept on disk; undefined where running the same command again would not resume anything. */
@@ -224,4 +221,58 @@ function resultPath(
   const isFile =
     only !== undefined && named.length === 1 && include.length + exclude.length === 0 && named[0] === only;
   return isFile ? localPath(directory, only) : directory;
+}
+
+/** Between two status dumps with `--verbose`. */
+const VERBOSE_MS = 30_000;
+
+/**
+ * Prints the state of every connection when the process receives SIGUSR1, and regularly with `--verbose`.
+ * Windows has no SIGUSR1.
+ */
+class StatusDump {
+  readonly #print: (line: string) => void;
+  #status: () => string[] = () => ['nothing is being transferred yet'];
+  #timer: NodeJS.Timeout | undefined;
+  readonly #onSignal = () => this.#dump();
+
+  constructor(verbose: boolean, print: (line: string) => void) {
+    this.#print = print;
+    if (process.platform !== 'win32') process.on('SIGUSR1', this.#onSignal);
+    if (!verbose) return;
+    this.#timer = setInterval(() => this.#dump(), VERBOSE_MS);
+    this.#timer.unref();
+  }
+
+  begin(status: () => string[]): void {
+    this.#status = status;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    if (process.platform !== 'win32') process.off('SIGUSR1', this.#onSignal);
+  }
+
+  #dump(): void {
+    for (const line of this.#status()) this.#print(line);
+  }
+}
+
+// Collect before the heap has doubled: a long run allocates much and keeps little.
+setFlagsFromString('--heap-growing-percent=25');
+
+/** Setting a flag costs more than the rest of an event, so it is not done for every file. */
+const FILES_BETWEEN = 64;
+let startedFiles = 0;
+
+/**
+ * Limits the young generation: allocations here are short-lived, and without the limit V8 lets it grow to 32 MiB with
+ * many small files. Every thread that starts resets the flag (V8's `Heap::ConfigureHeap`), so it is set again.
+ */
+function limitYoungGeneration({ type }: TransferEvent): void {
+  if (
+    type === 'file-started' ? startedFiles++ % FILES_BETWEEN === 0 : type === 'resolved' || type === 'planned'
+  ) {
+    setFlagsFromString('--semi-space-growth-factor=1');
+  }
 }

@@ -1,20 +1,21 @@
 import { resolve } from 'node:path';
-import { FetchError } from '../../model/error.ts';
+import { usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { formatBytes, formatCount, printable } from '../../model/format.ts';
 import { repoPath } from '../../model/repo.ts';
 import { lockRevisions } from '../../operations/lock.ts';
+import { revisionNameOf } from '../../operations/target.ts';
 import { safeJson } from '../../report/progress/json-reporter.ts';
-import { defaultRevision, parseTarget } from '../../source/naming.ts';
+import { parseTarget } from '../../source/naming.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import { pathOption } from '../options/path-option.ts';
 import { parseAccess } from '../options/read-access.ts';
-import { openReporter } from '../options/read-command.ts';
 import { requireReplaceable } from '../options/read-lockfiles.ts';
 import type { DownloadOptions } from '../options/settings.ts';
 import { writeLock } from '../options/write-lockfile.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
 import { processEnvironment } from '../process/environment.ts';
+import { openReporter } from '../process/open-reporter.ts';
 import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { writeOut } from '../process/standard-output.ts';
@@ -32,9 +33,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
   try {
     const { settings, notes, transfer } = parseAccess(options);
     if (options.revision !== undefined && repos.length > 1) {
-      throw new FetchError('USAGE', '--revision fits one repository only.', {
-        hint: 'Write each as OWNER/NAME:REV.',
-      });
+      throw usage('--revision fits one repository only.', 'Write each as OWNER/NAME:REV.');
     }
     const path = options.lock === undefined ? resolve(DEFAULT_FILE) : pathOption('--lock', options.lock);
     requireReplaceable(path);
@@ -43,10 +42,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
       const target = parseTarget(text, { endpoint, revision: options.revision, repoType: settings.repoType });
       const selection = { path: target.path, include: options.include ?? [], exclude: options.exclude ?? [] };
       return {
-        repo: target.repo,
-        revision: target.revision ?? defaultRevision(target.repo),
-        mayBeQuantisation: target.revisionOrigin === 'colon',
-        quantisation: target.quantisation,
+        ...revisionNameOf(target),
         weights: settings.weights,
         selection,
       };
@@ -55,17 +51,17 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
     const { json: _one, ...plain } = options;
     const reporter = await openReporter(plain, settings, repos.join(', '));
     using shutdown = new ShutdownSignals(settings.timeoutMs.value, () => reporter.close());
-    const contacts = new ContactedHosts();
+    const contactedHosts = new ContactedHosts();
     const emit: Emit = (event) => {
-      contacts.emit(event);
+      contactedHosts.emit(event);
       reporter.emit(event);
     };
     for (const message of notes) emit({ type: 'note', message });
     try {
-      const environment = processEnvironment();
-      const locks = await lockRevisions(targets, transfer, environment, emit, shutdown.signal);
+      const run = { environment: processEnvironment(), emit, signal: shutdown.signal };
+      const locks = await lockRevisions(targets, transfer, run);
       reporter.close();
-      contacts.print(options.verbose);
+      contactedHosts.print(options.verbose);
       await writeLock(path, locks);
       for (const { repo, files } of options.quiet === true ? [] : locks) {
         const bytes = files.reduce((sum, file) => sum + file.size, 0);
@@ -76,7 +72,7 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
       return 0;
     } catch (thrown) {
       reporter.close();
-      contacts.print(options.verbose);
+      contactedHosts.print(options.verbose);
       return fail(thrown, errors, { exit: shutdown.exit, kept: undefined });
     }
   } catch (thrown) {

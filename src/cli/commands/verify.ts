@@ -1,29 +1,27 @@
 import { existsSync } from 'node:fs';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { CheckReport } from '../../model/verify-report.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { parseStoredName } from '../../operations/ollama/ollama-target.ts';
 import { repairOllama } from '../../operations/ollama/verify.ts';
 import { repair } from '../../operations/verify/repair.ts';
-import { requireManifest } from '../../operations/verify/run-verify.ts';
-import { verify } from '../../operations/verify/verify.ts';
-import { createCheckReporter } from '../../report/progress/check-reporter.ts';
+import { requireManifest, verify } from '../../operations/verify/verify.ts';
 import {
   checkSentence,
   countFindings,
   renderCheckJson,
   renderFindings,
 } from '../../report/tables/findings.ts';
-import { shortName } from '../../store/ollama/model-name.ts';
+import { shortName } from '../../store/ollama-name.ts';
 import { ollamaModels } from '../options/ollama-location.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
-import { checkKind, openReporter, reportTime, standardError } from '../options/read-command.ts';
 import { recordedEndpoint } from '../options/read-lockfiles.ts';
 import type { VerifyOptions } from '../options/settings.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
 import { processEnvironment } from '../process/environment.ts';
+import { openCheckReporter, openReporter, reportTime } from '../process/open-reporter.ts';
 import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { writeOut } from '../process/standard-output.ts';
@@ -55,9 +53,9 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   const { json = false, quiet = false, verbose = false } = options;
   const started = reportTime.now();
   let access: Access;
-  let folder: string;
+  let path: string;
   try {
-    folder = options.ollama === true ? ollamaModels().value : pathOption('DIR', directory);
+    path = options.ollama === true ? ollamaModels().value : pathOption('DIR', directory);
     refuseContradictions(options, directory);
     access = parseAccess(options);
   } catch (thrown) {
@@ -66,10 +64,7 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   using shutdown = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
   let outcome: Outcome;
   try {
-    outcome = await executeVerify(
-      { directory: folder, written: directory, options, access },
-      shutdown.signal,
-    );
+    outcome = await executeVerify({ directory: path, written: directory, options, access }, shutdown.signal);
   } catch (thrown) {
     // In place of the document, which is printed below with the differences.
     const isAborted = shutdown.exit !== undefined;
@@ -99,15 +94,11 @@ async function executeVerify(
   const storedName = stored && shortName(stored.target.name);
   for (const note of options.quiet === true ? [] : access.notes) process.stderr.write(`fetch: ${note}\n`);
   const environment = processEnvironment();
-  const contacts = new ContactedHosts();
+  const contactedHosts = new ContactedHosts();
   const look = async (quick: boolean): Promise<CheckReport> => {
-    const watch = createCheckReporter({
-      output: standardError(),
-      time: reportTime,
-      kind: checkKind(options, access.settings),
-    });
+    const watch = openCheckReporter(options, access.settings);
     const note: Emit = (event) => {
-      contacts.emit(event);
+      contactedHosts.emit(event);
       if (event.type === 'note' || (event.type === 'trace' && options.verbose === true))
         process.stderr.write(`fetch: ${event.message}\n`);
     };
@@ -123,7 +114,7 @@ async function executeVerify(
     }
   };
   const report = await look(options.quick ?? false);
-  if (options.repo !== undefined) contacts.print(options.verbose);
+  if (options.repo !== undefined) contactedHosts.print(options.verbose);
   if (options.repair !== true) return { storedName, report, fetchedBytes: undefined };
   const wrong = report.findings.filter((finding) => finding.kind !== 'extra');
   if (wrong.length === 0) return { storedName, report, fetchedBytes: 0 };
@@ -132,15 +123,16 @@ async function executeVerify(
   const reporter = await openReporter(plain, access.settings, directory);
   try {
     const emit: Emit = (event) => {
-      contacts.emit(event);
+      contactedHosts.emit(event);
       reporter.emit(event);
     };
+    const context = { environment, emit, signal };
     const fetchedBytes =
       stored === undefined
-        ? await repair(directory, wrong, repairFrom(directory, access), environment, emit, signal)
-        : await repairOllama(stored, wrong, access.transfer, environment, emit, signal);
+        ? await repair(directory, wrong, repairFrom(directory, access), context)
+        : await repairOllama(stored, wrong, access.transfer, context);
     reporter.close();
-    contacts.print(options.verbose);
+    contactedHosts.print(options.verbose);
     // What was repaired has been hashed on arrival; the rest is as it was seen a moment ago.
     return {
       storedName,
@@ -166,34 +158,34 @@ function perhapsRepository(thrown: unknown, written: string): unknown {
 function refuseContradictions(options: VerifyOptions, written: string): void {
   const { repo, revision, repoType, repair: wanted } = options;
   if (options.ollama === true && [repo, revision, repoType].some((one) => one !== undefined)) {
-    throw new FetchError(
-      'USAGE',
+    throw usage(
       '--ollama goes by the manifest in the store of Ollama, not by a repository.',
-      {
-        hint: 'Leave --repo, --revision and --repo-type out, and name the model: fetch verify --ollama NAME:TAG.',
-      },
+      'Leave --repo, --revision and --repo-type out, and name the model: fetch verify --ollama NAME:TAG.',
     );
   }
   if (options.ollama === true && written === '.') {
-    throw new FetchError('USAGE', 'No model is named.', {
-      hint: 'Name it as ollama run does: fetch verify --ollama NAME:TAG. See their names with ollama list.',
-    });
+    throw usage(
+      'No model is named.',
+      'Name it as ollama run does: fetch verify --ollama NAME:TAG. See their names with ollama list.',
+    );
   }
   if (repo === undefined && (revision !== undefined || repoType !== undefined)) {
-    throw new FetchError('USAGE', '--revision and --repo-type belong to --repo.', {
-      hint: 'Name the repository with --repo, or leave them out: the manifest of the directory says what it is.',
-    });
+    throw usage(
+      '--revision and --repo-type belong to --repo.',
+      'Name the repository with --repo, or leave them out: the manifest of the directory says what it is.',
+    );
   }
   if (repo !== undefined && wanted === true) {
-    throw new FetchError('USAGE', '--repair goes by the manifest, not by --repo.', {
-      hint: 'To make a directory what a revision is: fetch REPO --revision REV --local-dir DIR.',
-    });
+    throw usage(
+      '--repair goes by the manifest, not by --repo.',
+      'To make a directory what a revision is: fetch REPO --revision REV --local-dir DIR.',
+    );
   }
 }
 
 /** The manifest's endpoint unless the command line names one; without a token then, because the token was not meant for it. */
 function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
-  const { endpoint } = requireManifest(directory).manifest;
+  const { endpoint } = requireManifest(directory);
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
   return {
     ...transfer,

@@ -54,7 +54,7 @@ function optionCases(rows: readonly CommandRow[]): string {
 
 function offer(values: Values | undefined): string {
   switch (values?.kind) {
-    case 'folders':
+    case 'directories':
       return 'COMPREPLY=($(compgen -d -- "$current"))';
     case 'files':
       return 'COMPREPLY=($(compgen -f -- "$current"))';

@@ -33,7 +33,7 @@ function optionWords({ names, description, values }: OptionRow): string {
 
 function argument(values: Values): string {
   switch (values.kind) {
-    case 'folders':
+    case 'directories':
       return "-a '(__fish_complete_directories)'";
     case 'files':
       return '-F';

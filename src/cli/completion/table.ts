@@ -5,7 +5,7 @@ import { PROGRESS, REPO_TYPES } from '../options/settings.ts';
 
 /** What can stand behind an option or as an argument. `text` is anything: nothing is offered. */
 export type Values =
-  | { readonly kind: 'folders' }
+  | { readonly kind: 'directories' }
   | { readonly kind: 'files' }
   | { readonly kind: 'words'; readonly words: readonly string[] }
   | { readonly kind: 'text' };
@@ -76,7 +76,7 @@ function valuesOf(placeholder: string, choices: readonly string[] | undefined): 
   if (choices !== undefined) return { kind: 'words', words: choices };
   switch (placeholder.replace(/\.+$/, '')) {
     case 'dir':
-      return { kind: 'folders' };
+      return { kind: 'directories' };
     case 'file':
       return { kind: 'files' };
     case 'type':

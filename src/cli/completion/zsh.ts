@@ -39,7 +39,7 @@ function optionSpec({ names, description, repeatable, values }: OptionRow): stri
 
 function action(values: Values): string {
   switch (values.kind) {
-    case 'folders':
+    case 'directories':
       return '_files -/';
     case 'files':
       return '_files';

@@ -18,6 +18,6 @@ export function branchesOptions({ target, request }: ParsedCommand): ListBranche
     offline,
     network,
     repo: target,
-    cacheFolder: caches && join(caches.path, 'fetch'),
+    cacheDirectory: caches && join(caches.path, 'fetch'),
   };
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import { hubCache, isTrue } from '../../system/hub-environment.ts';
 import { hubEnvironment, pathOption } from './path-option.ts';
 import type { Setting } from './settings.ts';
@@ -18,9 +18,7 @@ export function chosenCache(
   if (options.cache !== true && options.cacheDir === undefined) return undefined;
   if (options.localDir !== undefined) {
     const option = options.cacheDir === undefined ? '--cache' : '--cache-dir';
-    throw new FetchError('USAGE', `--local-dir and ${option} name two places for the same files.`, {
-      hint: 'Leave one of them out.',
-    });
+    throw usage(`--local-dir and ${option} name two places for the same files.`, 'Leave one of them out.');
   }
   return cachePlace(options);
 }
@@ -69,9 +67,10 @@ export function cachePlace({ cacheDir }: CacheOptions): Setting<string> {
   if (cacheDir !== undefined) return { value: pathOption('--cache-dir', cacheDir), origin: '--cache-dir' };
   const found = hubCache(hubEnvironment());
   if (found !== undefined) return { value: resolve(found.path), origin: found.origin };
-  throw new FetchError('USAGE', 'no home directory is known here, so it is not known where the cache is.', {
-    hint: 'Name it with --cache-dir DIR, or set HF_HUB_CACHE, HF_HOME or HOME.',
-  });
+  throw usage(
+    'no home directory is known here, so it is not known where the cache is.',
+    'Name it with --cache-dir DIR, or set HF_HUB_CACHE, HF_HOME or HOME.',
+  );
 }
 
 /** Whether links may be used: huggingface_hub's HF_HUB_DISABLE_SYMLINKS turns them off. */

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import { size } from './parse-values.ts';
 
 /** `12GB` is 12,000,000,000 bytes, `12GiB` 12 × 2^30, and `12` is 12 GB; `gpu` asks the first GPU. */
@@ -7,12 +7,9 @@ export async function readMemory(text: string): Promise<number> {
   if (text.trim().toLowerCase() === 'gpu') return await gpuMemory();
   const bytes = size(text, 1e9) ?? 0;
   if (bytes >= 1e6) return Math.floor(bytes);
-  throw new FetchError(
-    'USAGE',
+  throw usage(
     `--fits takes an amount of memory such as 12GB or 24GiB, or gpu, not "${text}".`,
-    {
-      hint: 'See `fetch branches --help`.',
-    },
+    'See `fetch branches --help`.',
   );
 }
 
@@ -22,9 +19,10 @@ export function readContext(text: string | undefined): number | undefined {
   const match = /^(\d+)(k?)$/i.exec(text.trim());
   const tokens = match === null ? 0 : Number(match[1]) * (match[2] === '' ? 1 : 1024);
   if (tokens >= 1 && tokens <= 1e9) return tokens;
-  throw new FetchError('USAGE', `--context takes a number of tokens such as 8192 or 32k, not "${text}".`, {
-    hint: 'See `fetch branches --help`.',
-  });
+  throw usage(
+    `--context takes a number of tokens such as 8192 or 32k, not "${text}".`,
+    'See `fetch branches --help`.',
+  );
 }
 
 /** All memory of the first GPU, as nvidia-smi reports it, in MiB. */
@@ -46,11 +44,8 @@ async function gpuMemory(): Promise<number> {
   }
   const mebibytes = Number(output.split('\n')[0]?.trim());
   if (Number.isSafeInteger(mebibytes) && mebibytes > 0) return mebibytes * 2 ** 20;
-  throw new FetchError(
-    'USAGE',
+  throw usage(
     `--fits gpu: nvidia-smi says "${output.slice(0, 60).trim()}", which is no amount.`,
-    {
-      hint: 'Give the amount, for example --fits 12GB.',
-    },
+    'Give the amount, for example --fits 12GB.',
   );
 }

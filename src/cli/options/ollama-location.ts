@@ -1,6 +1,5 @@
 import { join, resolve } from 'node:path';
-import { FetchError } from '../../model/error.ts';
-import { usage } from './parse-values.ts';
+import { usage } from '../../model/error.ts';
 import { hubEnvironment } from './path-option.ts';
 import type { DownloadOptions, Setting } from './settings.ts';
 
@@ -11,12 +10,9 @@ export function ollamaModels(): Setting<string> {
   const named = (variables['OLLAMA_MODELS'] ?? '').trim().replace(/^["']+|["']+$/g, '');
   if (named !== '') return { value: resolve(named), origin: 'OLLAMA_MODELS' };
   if (home !== undefined) return { value: join(home, '.ollama', 'models'), origin: 'default' };
-  throw new FetchError(
-    'USAGE',
+  throw usage(
     'no home directory is known here, so it is not known where Ollama has its store.',
-    {
-      hint: 'Name it with OLLAMA_MODELS, or set HOME.',
-    },
+    'Name it with OLLAMA_MODELS, or set HOME.',
   );
 }
 

@@ -1,5 +1,6 @@
+import { usage } from '../../model/error.ts';
 import type { Shard } from '../../plan/shard.ts';
-import { usage } from './parse-values.ts';
+import { SEE_HELP } from './parse-values.ts';
 import type { DownloadOptions } from './settings.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -24,10 +25,10 @@ export function readShard(options: DownloadOptions, variables: Variables): Shard
   const count = Number(of ?? (part === 'auto' ? variables['SLURM_ARRAY_TASK_COUNT'] : undefined));
   const index = part === 'auto' ? ownIndex(variables) : Number(part);
   if (part === '' || !Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
-    throw usage(`--shard takes a part such as 2/8, or auto/8, not "${text}".`);
+    throw usage(`--shard takes a part such as 2/8, or auto/8, not "${text}".`, SEE_HELP);
   }
   if (!Number.isInteger(index) || index < 1 || index > count) {
-    throw usage(`--shard ${text}: part ${index} is not one of 1 to ${count}.`);
+    throw usage(`--shard ${text}: part ${index} is not one of 1 to ${count}.`, SEE_HELP);
   }
   return { index, count };
 }

@@ -1,4 +1,7 @@
-import { FetchError } from '../../model/error.ts';
+import { usage } from '../../model/error.ts';
+
+/** The hint of an error that says by itself what was expected. */
+export const SEE_HELP = 'See `fetch --help`.';
 
 /**
  * Bytes: `20M`, `20MB` are 20,000,000 and `20MiB`, `20Mi` are 20 × 2^20. `bare` is the factor of a number without a
@@ -16,7 +19,7 @@ export function size(text: string, bare: number): number | undefined {
 export function rate(option: string, text: string): number {
   const value = size(text.replace(/\/s$|ps$/i, ''), 1) ?? 0;
   if (value < 1000)
-    throw usage(`${option} takes a rate of at least 1k, such as 20M, 500k or 5MiB, not "${text}".`);
+    throw usage(`${option} takes a rate of at least 1k, such as 20M, 500k or 5MiB, not "${text}".`, SEE_HELP);
   return Math.round(value);
 }
 
@@ -24,7 +27,7 @@ export function rate(option: string, text: string): number {
 export function count(option: string, text: string, most: number): number {
   const value = Number(text);
   if (!/^\d+$/.test(text.trim()) || value < 1 || value > most) {
-    throw usage(`${option} takes a whole number from 1 to ${most}, not "${text}".`);
+    throw usage(`${option} takes a whole number from 1 to ${most}, not "${text}".`, SEE_HELP);
   }
   return value;
 }
@@ -42,7 +45,10 @@ export function seconds(option: string, text: string): number {
   const sum = parts.reduce((total, [, number, unit]) => total + Number(number) * UNIT_SECONDS[unit!]!, 0);
   const value = isPlain ? Number(written) : isWhole ? sum : 0;
   if (value <= 0 || value > MAX_SECONDS) {
-    throw usage(`${option} takes seconds, or a time such as 90s, 5m or 1h, up to 23 days, not "${text}".`);
+    throw usage(
+      `${option} takes seconds, or a time such as 90s, 5m or 1h, up to 23 days, not "${text}".`,
+      SEE_HELP,
+    );
   }
   return value * 1000;
 }
@@ -52,11 +58,6 @@ export function oneOf<T extends string>(option: string, text: string, values: re
   const value = values.find((candidate) => candidate === text);
   if (value !== undefined) return value;
   const near = values.find((candidate) => text.toLowerCase().replace(/s$/, '') === candidate);
-  const hint = near === undefined ? undefined : `Did you mean ${near}?`;
+  const hint = near === undefined ? SEE_HELP : `Did you mean ${near}?`;
   throw usage(`${option} takes ${values.join(', ')}, not "${text}".`, hint);
-}
-
-/** An error in a command line or a settings file. */
-export function usage(message: string, hint?: string): FetchError {
-  return new FetchError('USAGE', message, { hint: hint ?? 'See `fetch --help`.' });
 }

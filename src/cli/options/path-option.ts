@@ -1,8 +1,8 @@
 import { isAbsolute, join, resolve } from 'node:path';
+import { usage } from '../../model/error.ts';
 import { expandHome } from '../../system/expand-path.ts';
 import { homeDirectory, homeOfUser } from '../../system/home-directory.ts';
 import type { HubEnvironment } from '../../system/hub-environment.ts';
-import { usage } from './parse-values.ts';
 
 /** What the directories of the Hub's clients depend on, in this process. */
 export function hubEnvironment(): HubEnvironment {

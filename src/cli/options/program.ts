@@ -109,7 +109,7 @@ function addDownload(command: Command, actions: Actions): void {
     .optionsGroup(GROUPS.where)
     .option('--local-dir <dir>', 'directory (default: ./NAME for main, ./NAME_REV otherwise)')
     .option('--cache', 'into the central cache, where hf and transformers look')
-    .option('--cache-dir <dir>', 'the same, with the cache in this folder')
+    .option('--cache-dir <dir>', 'the same, with the cache in this directory')
     .option('--ollama', "into Ollama's own store, so that ollama run finds the model")
     .option('--replace-repo', 'continue although the directory holds another repository')
     .option('--ignore-space', 'continue although there seems to be too little free space')
@@ -262,7 +262,7 @@ function addReportOptions(command: Command): Command {
 /** Options of every command that may download files. */
 function addTransferOptions(command: Command): Command {
   return command
-    .option('--connections <n>', 'maximum number of parallel connections (default: 32)')
+    .option('--connections <n>', 'maximum number of parallel connections (default: 64)')
     .option('--limit-rate <rate>', 'bytes per second over all connections: 20M, 500k, 5MiB');
 }
 

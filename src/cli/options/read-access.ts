@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { type NetworkSettings, UNCHECKED_TLS } from '../../http/network-settings.ts';
 import { isLoopback } from '../../http/proxy.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { readIfThere } from '../../operations/environment-variables.ts';
 import { readNetwork } from '../../operations/network-settings.ts';
 import { DEFAULTS } from '../../operations/options.ts';
@@ -105,13 +105,11 @@ function securityNotes(
   return [
     ...(network?.insecure === true
       ? [
-          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read and change all`,
+          `TLS certificates are not checked: ${UNCHECKED_TLS} is set, so all traffic can be read and changed on the way`,
         ]
       : []),
     ...(open
-      ? [
-          `the token from ${token.origin} goes to ${url.host} over plain http: whoever is on the way can read it`,
-        ]
+      ? [`the token from ${token.origin} goes to ${url.host} over plain http: it can be read on the way`]
       : []),
   ];
 }

@@ -1,22 +1,13 @@
 import { join, resolve } from 'node:path';
 import { proxyName } from '../../http/proxy.ts';
 import type { Target } from '../../model/target.ts';
-import type { DownloadOptions as LibraryOptions } from '../../operations/download/download.ts';
-import type { TransferSettings } from '../../operations/download/execute.ts';
+import type { DownloadOptions as LibraryOptions } from '../../operations/download/download-options.ts';
+import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import type { RunOptions } from '../../operations/options.ts';
 import { directoryName, type TargetOptions } from '../../operations/target.ts';
-import { createBarReporter } from '../../report/progress/bar-reporter.ts';
-import { chooseReporters, type ReporterKind } from '../../report/progress/choose-reporter.ts';
-import { createJsonReporter } from '../../report/progress/json-reporter.ts';
-import { createLineReporter } from '../../report/progress/line-reporter.ts';
-import { createNotesReporter, joinReporters } from '../../report/progress/notes-reporter.ts';
-import type { Output, ReportTime } from '../../report/progress/output.ts';
-import type { Reporter } from '../../report/progress/reporter.ts';
 import { DEFAULT_SOURCE, parseTarget, sourceKind } from '../../source/naming.ts';
 import type { Credential } from '../../source/source.ts';
 import { hubCache } from '../../system/hub-environment.ts';
-import { isForeground } from '../process/job-control.ts';
-import { standardOutput } from '../process/standard-output.ts';
 import { chosenCache, linksAllowed, refuseWithCache, refuseWithRegistry } from './cache-location.ts';
 import { ollamaModels } from './ollama-location.ts';
 import { readShard } from './parse-shard.ts';
@@ -142,91 +133,4 @@ function unusualLines({ offline, onlyHosts }: DownloadSettings, { network, shard
       : []),
     ...(shard === undefined ? [] : [`shard ${shard.index} of ${shard.count}`]),
   ];
-}
-
-export const reportTime: ReportTime = {
-  now: () => performance.now(),
-  every: (intervalMs, tick) => {
-    const timer = setInterval(tick, intervalMs);
-    timer.unref();
-    return () => clearInterval(timer);
-  },
-};
-
-/** Chooses reporters by the options and by terminal, pipe or CI. */
-export function reporterKinds(
-  options: Pick<DownloadOptions, 'quiet' | 'json'>,
-  settings: Pick<DownloadSettings, 'progress'>,
-): readonly ReporterKind[] {
-  return chooseReporters({
-    progress: settings.progress.value,
-    quiet: options.quiet ?? false,
-    json: options.json ?? false,
-    isTTY: process.stderr.isTTY ?? false,
-    TERM: process.env['TERM'],
-    NO_COLOR: process.env['NO_COLOR'],
-    CI: process.env['CI'],
-  });
-}
-
-/** The same for a check of files on disk, which has only one kind of progress. */
-export function checkKind(
-  options: Pick<DownloadOptions, 'quiet' | 'json'>,
-  settings: Pick<DownloadSettings, 'progress'>,
-): 'bar' | 'line' | 'none' {
-  const kinds = reporterKinds(options, settings);
-  if (kinds.includes('bar')) return 'bar';
-  return kinds.includes('line') ? 'line' : 'none';
-}
-
-/** Opens the reporters of a run. Only those that are needed are loaded. */
-export async function openReporter(
-  options: DownloadOptions,
-  settings: DownloadSettings,
-  subject: string,
-): Promise<Reporter> {
-  const kinds = reporterKinds(options, settings);
-  const verbose = options.verbose ?? false;
-  return joinReporters(await Promise.all(kinds.map((kind) => REPORTERS[kind]({ verbose, subject }))));
-}
-
-interface ReporterFacts {
-  readonly verbose: boolean;
-  readonly subject: string;
-}
-
-const REPORTERS: Readonly<Record<ReporterKind, (facts: ReporterFacts) => Promise<Reporter>>> = {
-  bar: async ({ verbose, subject }) => {
-    return await createBarReporter({
-      output: standardError(),
-      time: reportTime,
-      verbose,
-      colour: true,
-      subject,
-    });
-  },
-  line: async ({ verbose }) => createLineReporter({ output: standardError(), time: reportTime, verbose }),
-  notes: async ({ verbose }) => createNotesReporter({ output: standardError(), time: reportTime, verbose }),
-  json: async () => createJsonReporter({ output: standardOutput, time: reportTime }),
-};
-
-/** stderr as an `Output` of reporters. */
-export function standardError(): Output {
-  const { stderr } = process;
-  return {
-    write: (text) => stderr.write(text),
-    isForeground,
-    get isTTY() {
-      return stderr.isTTY;
-    },
-    get columns() {
-      return stderr.columns;
-    },
-    get rows() {
-      return stderr.rows;
-    },
-    get writableNeedDrain() {
-      return stderr.writableNeedDrain;
-    },
-  };
 }

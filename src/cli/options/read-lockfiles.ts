@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import { isSameRepo, repoPath } from '../../model/repo.ts';
 import { namesRevision } from '../../model/revision-id.ts';
 import type { Target } from '../../model/target.ts';
@@ -7,7 +7,6 @@ import { hasQuantisation } from '../../operations/download/resolve-quantisation.
 import { defaultRevision } from '../../source/naming.ts';
 import { type Lockfile, listedFile, readLocks } from '../../store/records/lockfile.ts';
 import { refuseWithOllama } from './ollama-location.ts';
-import { usage } from './parse-values.ts';
 import { pathOption } from './path-option.ts';
 import { type ParsedCommand, parseCommand } from './read-command.ts';
 import type { DownloadOptions } from './settings.ts';

@@ -1,4 +1,4 @@
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import { editDistance } from '../../model/nearest.ts';
 import type { LooseWord } from './command-line.ts';
 import { COMMANDS } from './program.ts';
@@ -16,12 +16,9 @@ export function refuseWords({ repo, names, isFirst, loose }: FirstWords): void {
   const twofold = loose.find(({ word }) => names.includes(word));
   if (twofold !== undefined && repo !== undefined) {
     const { word, option } = twofold;
-    throw new FetchError(
-      'USAGE',
+    throw usage(
       `it is not clear whether ${word} belongs to ${option} or is a file to fetch.`,
-      {
-        hint: `Write ${option} before each pattern (${option} ${shellWord(word)}), and files right behind the repository (fetch ${shellWord(repo)} ${shellWord(word)} ${option} …).`,
-      },
+      `Write ${option} before each pattern (${option} ${shellWord(word)}), and files right behind the repository (fetch ${shellWord(repo)} ${shellWord(word)} ${option} …).`,
     );
   }
   if (!isFirst || repo === undefined || !/^[\w-]+$/.test(repo)) return;

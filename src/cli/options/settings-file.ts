@@ -1,5 +1,5 @@
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
 import { expandHome } from '../../system/expand-path.ts';
 
@@ -42,7 +42,7 @@ export interface SettingsPlaces {
 const PROJECT_FILE = 'fetch.config.json';
 
 /**
- * The project's file before the user's: `fetch.config.json` here or in a folder above, up to the root of the git
+ * The project's file before the user's: `fetch.config.json` here or in a directory above, up to the root of the git
  * repository; `~/.config/fetch/config.json`. Throws USAGE for invalid content.
  */
 export function readSettingsFiles(places: SettingsPlaces): readonly SettingsLayer[] {
@@ -77,7 +77,7 @@ function parse(text: string, path: string, home: string | undefined): Map<FileKe
     });
   }
   if (document === null || typeof document !== 'object' || Array.isArray(document))
-    throw usage(path, 'is not a JSON object');
+    throw invalid(path, 'is not a JSON object');
   return new Map(
     Object.entries(document).map(([key, value]) => {
       const known = FILE_KEYS.find((candidate) => candidate === key);
@@ -91,13 +91,13 @@ function plain(path: string, key: string, value: unknown): string {
   if (typeof value === 'string' || typeof value === 'number') return String(value);
   const isList = Array.isArray(value) && value.every((entry) => typeof entry === 'string');
   if (key === 'onlyHosts' && isList) return value.join(',');
-  throw usage(path, `has a value for "${key}" that is neither a text nor a number`);
+  throw invalid(path, `has a value for "${key}" that is neither a text nor a number`);
 }
 
 /** Relative to the file that names it, so that it means the same wherever a command is run. */
 function directory(path: string, home: string | undefined, value: unknown): string {
   const text = plain(path, 'directory', value);
-  if (text.trim() === '') throw usage(path, 'has an empty "directory"');
+  if (text.trim() === '') throw invalid(path, 'has an empty "directory"');
   const expanded = expandHome(text, { home }, `"directory" in ${path}`);
   if (expanded !== text) return expanded;
   return isAbsolute(text) ? text : resolve(dirname(path), text);
@@ -105,17 +105,16 @@ function directory(path: string, home: string | undefined, value: unknown): stri
 
 function unknownKey(path: string, key: string): FetchError {
   if (key === 'token') {
-    return new FetchError('USAGE', `${path} holds a token, which does not belong into a settings file.`, {
-      hint: 'Use HF_TOKEN, or `hf auth login`, which keeps it in a file of its own.',
-    });
+    return usage(
+      `${path} holds a token, which does not belong into a settings file.`,
+      'Use HF_TOKEN, or `hf auth login`, which keeps it in a file of its own.',
+    );
   }
   const close = nearest(key, FILE_KEYS, 1);
   const hint = close.length > 0 ? `Did you mean "${close[0]}"?` : `Known are ${FILE_KEYS.join(', ')}.`;
   return new FetchError('USAGE', `${path} has an unknown setting "${key}".`, { hint });
 }
 
-function usage(path: string, what: string): FetchError {
-  return new FetchError('USAGE', `${path} ${what}.`, {
-    hint: `See "Settings files" in docs/cli.md for ${basename(path)}.`,
-  });
+function invalid(path: string, what: string): FetchError {
+  return usage(`${path} ${what}.`, `See "Settings files" in docs/cli.md for ${basename(path)}.`);
 }

@@ -1,10 +1,11 @@
+import { usage } from '../../model/error.ts';
 import type { RepoType } from '../../model/repo.ts';
 import { DEFAULTS, MAX_CONNECTIONS, readEndpoint } from '../../operations/options.ts';
 import { WEIGHTS_POLICIES, type WeightsPolicy } from '../../plan/weights-policy.ts';
 import type { ProgressChoice } from '../../report/progress/choose-reporter.ts';
 import { isTrue } from '../../system/hub-environment.ts';
 import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
-import { count, oneOf, rate, seconds, usage } from './parse-values.ts';
+import { count, oneOf, rate, SEE_HELP, seconds } from './parse-values.ts';
 import type { FileKey, SettingsLayer } from './settings-file.ts';
 
 /** Options of `download` as commander returns them: text, or true for switches. */
@@ -242,7 +243,8 @@ function runSettings(options: DownloadOptions, places: SettingPlaces) {
 
 function repoTypeOf({ repoType, type }: DownloadOptions): RepoType | undefined {
   const [first, ...others] = [repoType, type].filter((value) => value !== undefined);
-  if (others.some((other) => other !== first)) throw usage('--repo-type and --type name different types.');
+  if (others.some((other) => other !== first))
+    throw usage('--repo-type and --type name different types.', SEE_HELP);
   return first === undefined ? undefined : oneOf('--repo-type', first, REPO_TYPES);
 }
 

@@ -14,7 +14,7 @@ export async function writeLock(path: string, locks: readonly Lockfile[]): Promi
     });
   } catch (thrown) {
     if (!(thrown instanceof FetchError)) throw thrown;
-    const hint = 'Free some space or check who owns the folder, or write it elsewhere with --lock FILE.';
+    const hint = 'Free some space or check who owns the directory, or write it elsewhere with --lock FILE.';
     throw new FetchError(thrown.code, thrown.message, { hint, cause: thrown });
   }
 }

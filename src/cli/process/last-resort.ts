@@ -2,10 +2,10 @@ import { writeSync } from 'node:fs';
 import { runCleanups } from '../../system/at-exit.ts';
 import { wantsJson } from '../options/command-line.ts';
 
-/** As in exit-codes.ts, which is not loaded for --help. */
-const EXIT_BUG = 1;
-/** Exit codes of signals. */
-const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
+/** As in exit-codes.ts, which is not loaded for --help; a test compares the two. */
+export const EXIT_BUG = 1;
+/** Exit codes of signals, as in exit-codes.ts. */
+export const SIGNALS: Readonly<Record<string, number>> = { SIGINT: 130, SIGTERM: 143 };
 /** Milliseconds that the program waits for open handles after its work is done. */
 const GRACE_MS = 2000;
 /** Node's exit code for a pending top-level await when the event loop is empty. */

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import { onAbort } from '../../system/on-abort.ts';
 
 /** Whether a question can be asked: stdin and stderr are a terminal. */
@@ -20,12 +20,9 @@ export interface Question {
  */
 export async function askYesNo({ text, otherwise, signal }: Question): Promise<boolean> {
   if (!canAsk()) {
-    throw new FetchError(
-      'USAGE',
+    throw usage(
       `nothing was done: "${text}" needs an answer, and there is no terminal to ask on`,
-      {
-        hint: 'If you mean it, say --yes.',
-      },
+      'If you mean it, say --yes.',
     );
   }
   signal.throwIfAborted();

@@ -49,9 +49,9 @@ function withoutKept(error: FetchError): FetchError {
 function nameError(thrown: unknown): FetchError {
   const { syscall, code, path } = (thrown ?? {}) as NodeJS.ErrnoException;
   if (syscall === 'uv_cwd') {
-    return new FetchError('DISK', `the folder that this command was started in is gone (${code})`, {
+    return new FetchError('DISK', `the directory that this command was started in is gone (${code})`, {
       cause: thrown,
-      hint: 'Change to a folder that exists, with cd, and run the same command again.',
+      hint: 'Change to a directory that exists, with cd, and run the same command again.',
     });
   }
   return toFetchError(path === undefined ? thrown : diskError(thrown, path));

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
+import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { SourceThatCan } from '../../source/source.ts';
 import type { ResponseCache } from '../../store/records/response-cache.ts';
 
-/** Requests that are under way at once, for whatever. */
-const PARALLEL = 16;
+/** Requests of all kinds at the same time. */
+const MAX_REQUESTS = 16;
 
 interface Listed {
   readonly path: string;
@@ -16,19 +17,19 @@ interface Listed {
 }
 
 /**
- * Listings and small pieces of files, each asked for once: contents are known by their hash, so branches that share a
- * file share the answer, and so do later runs if there is a cache.
+ * Reads listings and small pieces of files, each once. Contents are keyed by their hash, so branches that share a file share
+ * the response, and with a cache later runs do too.
  */
 export class CachedReader {
   readonly #source: SourceThatCan<'read'>;
   readonly #cache: ResponseCache | undefined;
   readonly #scope: string;
   readonly #signal: AbortSignal;
-  readonly #limit = pLimit(PARALLEL);
+  readonly #limit = pLimit(MAX_REQUESTS);
   readonly #listings = new Map<string, Promise<readonly RemoteFile[]>>();
   readonly #pieces = new Map<string, Promise<Uint8Array>>();
 
-  /** `scope` keeps the listings of different hubs apart. */
+  /** `scope` separates the cached listings of different hubs. */
   constructor(
     source: SourceThatCan<'read'>,
     cache: ResponseCache | undefined,
@@ -70,23 +71,17 @@ export class CachedReader {
     const key = `piece 1 ${this.#scope} ${content} ${start} ${end}`;
     let piece = this.#pieces.get(key);
     if (piece === undefined) {
-      piece = this.#readOnce(key, revision, file, start, end);
+      piece = this.#readOnce(key, revision, file, { start, end });
       this.#pieces.set(key, piece);
     }
     return piece;
   }
 
-  async #readOnce(
-    key: string,
-    revision: Revision,
-    file: RemoteFile,
-    start: number,
-    end: number,
-  ): Promise<Uint8Array> {
+  async #readOnce(key: string, revision: Revision, file: RemoteFile, range: ByteRange): Promise<Uint8Array> {
     const known = this.#cache?.get(key);
-    if (known !== undefined && rightContent(known, file, start, end)) return known;
-    const bytes = await this.#limit(() => this.#source.read(revision, file, { start, end }, this.#signal));
-    if (!rightContent(bytes, file, start, end)) {
+    if (known !== undefined && isRightContent(known, file, range)) return known;
+    const bytes = await this.#limit(() => this.#source.read(revision, file, range, this.#signal));
+    if (!isRightContent(bytes, file, range)) {
       throw new FetchError('INTEGRITY', `${file.path} is not what the hub lists: its hash differs`, {
         hint: 'The server or a proxy on the way damages the file. Try again later or over another network.',
       });
@@ -97,7 +92,7 @@ export class CachedReader {
 }
 
 /** A whole small file must match its hash; of a range only the length can be checked. */
-function rightContent(bytes: Uint8Array, file: RemoteFile, start: number, end: number): boolean {
+function isRightContent(bytes: Uint8Array, file: RemoteFile, { start, end }: ByteRange): boolean {
   if (bytes.length !== Math.min(end, file.size) - start) return false;
   if (start > 0 || end < file.size || file.digest === undefined) return true;
   const { algorithm, hex } = file.digest;
@@ -106,7 +101,7 @@ function rightContent(bytes: Uint8Array, file: RemoteFile, start: number, end: n
   return hash.update(bytes).digest('hex') === hex;
 }
 
-/** Undefined for anything that this version did not write. */
+/** Undefined for text that this version did not write. */
 function parseListing(bytes: Buffer | undefined): readonly RemoteFile[] | undefined {
   if (bytes === undefined) return undefined;
   try {

@@ -3,6 +3,7 @@ import type { BranchRow, BranchTable } from '../../model/branch-facts.ts';
 import { FetchError } from '../../model/error.ts';
 import { type NamedRef, pinnedRevision, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
+import type { Target } from '../../model/target.ts';
 import type { SourceThatCan } from '../../source/source.ts';
 import type { CachedReader } from './cached-reader.ts';
 
@@ -10,7 +11,7 @@ import type { CachedReader } from './cached-reader.ts';
 const MAX_TAGS = 200;
 
 /** One row for each tag of a repository of a registry. Tags of one manifest are described once. */
-export async function tagTable(
+export async function describeTags(
   repo: RepoRef,
   source: SourceThatCan<'branches'>,
   reader: CachedReader,
@@ -51,9 +52,8 @@ export async function tagTable(
 }
 
 /** One tag or digest with everything that can be read of it. */
-export async function tagInFull(
-  repo: RepoRef,
-  name: string,
+export async function describeTagInFull(
+  { repo, revision: name = '' }: Target,
   source: SourceThatCan<'read'>,
   reader: CachedReader,
   signal: AbortSignal,

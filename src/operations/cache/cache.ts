@@ -3,24 +3,22 @@ import { FetchError } from '../../model/error.ts';
 import { nearest } from '../../model/nearest.ts';
 import { type RepoRef, repoPath } from '../../model/repo.ts';
 import { mayBeCommit } from '../../model/revision-id.ts';
-import { CachePaths } from '../../store/hub-cache/cache-paths.ts';
-import { cachedContents } from '../../store/hub-cache/cached-contents.ts';
-import { planRemoval, type Removal, removeRevisions } from '../../store/hub-cache/remove-revisions.ts';
 import {
   type CachedRepo,
   type CachedRevision,
-  scanCache,
-  scanRepo,
-} from '../../store/hub-cache/scan-cache.ts';
+  planRemoval,
+  type Removal,
+} from '../../store/central-cache.ts';
+import { openCache } from '../../store/open-store.ts';
 import type { Environment } from '../../system/environment.ts';
 import { type BlobFinding, type BlobProgress, type CheckedContents, checkBlobs } from './verify-blobs.ts';
 
 /** What a central cache holds, by repository. */
 export function listCache(cache: string): readonly CachedRepo[] {
-  return scanCache(cache);
+  return openCache(cache).repos();
 }
 
-/** A repository of a cache, and those of its revisions that are meant. */
+/** A repository of a cache, and the selected revisions of it. */
 export interface CachedTarget {
   readonly found: CachedRepo;
   readonly revisions: readonly CachedRevision[];
@@ -28,9 +26,9 @@ export interface CachedTarget {
 
 /** `revision` is a branch or tag, a commit or the beginning of one; all of them if it is undefined. */
 export function findCached(cache: string, repo: RepoRef, revision: string | undefined): CachedTarget {
-  const found = scanRepo(new CachePaths(cache, repo), repo);
+  const found = openCache(cache).repo(repo);
   if (found.revisions.length === 0 && found.partBytes === 0 && found.danglingRefs.length === 0) {
-    const all = scanCache(cache).map((one) => repoPath(one.repo));
+    const all = listCache(cache).map((one) => repoPath(one.repo));
     throw new FetchError('NOT_FOUND', `${repoPath(repo)} is not in the cache at ${cache}`, {
       hint: hintOf(nearest(repoPath(repo), all, 3)) ?? 'See `fetch cache ls`.',
     });
@@ -64,21 +62,21 @@ export async function removeFromCache(
   environment: Environment,
 ): Promise<readonly string[]> {
   const commits = new Set(revisions.map(({ commit }) => commit));
-  return await removeRevisions(cache, found.repo, commits, environment.lock);
+  return await openCache(cache).remove(found.repo, commits, environment.lock);
 }
 
 export interface CacheCheck extends CheckedContents {
   readonly found: CachedRepo;
 }
 
-/** Reads every content of these revisions once and compares it with the hash that it is named by. */
+/** Hashes every content of these revisions once and compares the hash with its name. */
 export async function verifyCached(
   cache: string,
   { found, revisions }: CachedTarget,
   environment: Environment,
   { watch, signal }: { readonly watch: BlobProgress; readonly signal: AbortSignal },
 ): Promise<CacheCheck> {
-  const { contents, broken } = cachedContents(new CachePaths(cache, found.repo), revisions);
+  const { contents, broken } = openCache(cache).contents(found.repo, revisions);
   await using hasher = new HashPool(environment.processors, { inlineBytes: 0 });
   const checked = await checkBlobs(contents, hasher, watch, signal);
   const missing = broken.map((name): BlobFinding => ({ kind: 'missing', name, used: [name] }));

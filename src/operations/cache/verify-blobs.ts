@@ -1,12 +1,12 @@
 import type { Hasher } from '../../hash/hash-pool.ts';
 import { digestMatches } from '../../model/digest.ts';
-import type { CachedContent } from '../../store/hub-cache/cached-contents.ts';
+import type { CachedContent } from '../../store/central-cache.ts';
 
 export interface BlobFinding {
   readonly kind: 'changed' | 'missing';
-  /** Relative to the repository's folder in the cache. */
+  /** Relative to the repository's directory in the cache. */
   readonly name: string;
-  /** Files that are wrong by it. */
+  /** Files that have this content. */
   readonly used: readonly string[];
 }
 
@@ -18,14 +18,14 @@ export interface CheckedContents {
   readonly unknown: readonly string[];
 }
 
-/** Told what a check does, for bars. Sizes are bytes. */
+/** Called with the progress of a check. Sizes are bytes. */
 export interface BlobProgress {
   planned(files: number, bytes: number): void;
   read(bytes: number): void;
   checked(): void;
 }
 
-/** Hashes every content, as many at a time as the hasher has threads. Stops with the reason of the signal. */
+/** Hashes every content, as many at a time as the hasher has threads. Rejects with the reason of the signal. */
 export async function checkBlobs(
   contents: readonly CachedContent[],
   hasher: Hasher,

@@ -1,7 +1,7 @@
 import type { Check, CheckName } from '../../model/diagnostic.ts';
 import { toFetchError } from '../../model/error.ts';
 
-/** What a look found; `ok` unless it says otherwise. */
+/** The result of a check; `ok` if `state` is left out. */
 export interface Finding {
   readonly state?: 'ok' | 'warning' | 'skipped';
   readonly message: string;
@@ -9,7 +9,7 @@ export interface Finding {
   readonly hint?: string | undefined;
 }
 
-/** Looks at one thing after the other, and tells each as soon as it is known. What throws is a failed check. */
+/** Runs checks one after the other, and reports each as soon as it ends. A check that throws has failed. */
 export class CheckRunner {
   readonly checks: Check[] = [];
   readonly #onCheck: (check: Check) => void;
@@ -21,13 +21,13 @@ export class CheckRunner {
     this.#signal = signal;
   }
 
-  /** A check needed retries: it is reported even if it passed. */
+  /** The current check needed a retry: it becomes a warning even if it passes. */
   noteRetry(why: string): void {
     this.#retried = why;
   }
 
-  /** False if the check failed. Rethrows an abort, which is not a result. */
-  async look(name: CheckName, work: () => Finding | Promise<Finding>): Promise<boolean> {
+  /** False if the check failed. Rethrows an abort. */
+  async check(name: CheckName, work: () => Finding | Promise<Finding>): Promise<boolean> {
     this.#signal.throwIfAborted();
     this.#retried = undefined;
     try {
@@ -42,12 +42,9 @@ export class CheckRunner {
     }
   }
 
-  /**
-   * A look that only measures: what fails there says little about a download, so it is a warning. What a
-   * download would end with is for the other checks to say.
-   */
+  /** A check that only measures: a failure is a warning, because a download does not depend on it. */
   async measure(name: CheckName, work: () => Finding | Promise<Finding>): Promise<void> {
-    await this.look(name, async () => {
+    await this.check(name, async () => {
       try {
         return await work();
       } catch (thrown) {

@@ -1,16 +1,17 @@
 import { arch, platform } from 'node:os';
-import type { HttpClientOptions } from '../../http/client.ts';
+import type { HttpClient, HttpClientOptions } from '../../http/client.ts';
 import { CHECK_NAMES, type Check } from '../../model/diagnostic.ts';
 import { FetchError } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { VERSION } from '../../model/version.ts';
 import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
 import { openHttp, openSource, type SourceAccess } from '../../source/open-source.ts';
-import type { Environment } from '../../system/environment.ts';
 import { retrying } from '../../system/retry.ts';
+import type { RunContext } from '../../system/run-context.ts';
+import type { RevisionName } from '../download/resolver.ts';
 import { CheckRunner, type Finding } from './check-runner.ts';
 import { checkDisk } from './disk-checks.ts';
-import { type AskedFor, checkFiles, type FileCheckContext } from './file-checks.ts';
+import { checkFiles, type FileCheckContext } from './file-checks.ts';
 import {
   checkCertificate,
   checkClock,
@@ -21,152 +22,182 @@ import {
   checkToken,
   IS_REGISTRY,
   type Probe,
-  probeHub,
+  probeEndpoint,
   WHO_AM_I,
 } from './hub-checks.ts';
 import type { Recorder } from './recording/recorder.ts';
 
-/** The oldest Node that this program is made for. */
+/** The oldest version of Node that is supported. */
 const MIN_NODE = [20, 19] as const;
 const ADDRESS_TIMEOUT_MS = 5000;
 
-/** What is to be looked at. */
+/** What to check. */
 export interface DiagnosticsInput {
-  /** With two tries or so: a failure is to be seen, not waited out. */
+  /** With few tries: a check reports a failure soon. */
   readonly access: SourceAccess;
-  /** Undefined to look at no repository. */
-  readonly asked: AskedFor | undefined;
-  /** Absolute path of where a download would go. */
+  /** Undefined to check no repository. */
+  readonly target: RevisionName | undefined;
+  /** Absolute path of the target of a download. */
   readonly directory: string;
   /** The version of Node, `22.11.0`. */
   readonly node: string;
-  /** What the settings are, and where they come from. */
+  /** The settings with their origins. */
   readonly settings: Finding;
-  /** Hears every exchange. */
+  /** Gets every exchange. */
   readonly recorder?: Recorder | undefined;
 }
 
 /**
- * Looks at everything between here and a file. Tells each check as soon as it is known, and returns all of them. Rejects
- * only when the signal ends it. What it writes is gone at the end.
+ * Checks everything between here and a file. Reports each check as soon as it is known, and returns all of them. Rejects
+ * only when the signal ends it. Files that it writes are removed at the end.
  */
 export async function runDiagnostics(
   input: DiagnosticsInput,
-  environment: Environment,
-  emit: Emit,
-  signal: AbortSignal,
+  run: RunContext,
   onCheck: (check: Check) => void,
 ): Promise<readonly Check[]> {
   const { directory, node, settings } = input;
-  const runner = new CheckRunner(onCheck, signal);
-  await runner.look('program', () => checkProgram(node));
-  await runner.look('settings', () => settings);
-  const bytes = await checkNetwork(runner, input, environment, emit, signal);
-  await checkDisk(runner, directory, bytes, environment);
+  const runner = new CheckRunner(onCheck, run.signal);
+  await runner.check('program', () => checkProgram(node));
+  await runner.check('settings', () => settings);
+  const bytes = await checkNetwork(runner, input, run);
+  await checkDisk(runner, directory, bytes, run.environment);
   return runner.checks;
 }
 
 function checkProgram(node: string): Finding {
   const message = `fetch ${VERSION}, Node ${node}, ${platform()} ${arch()}`;
   const [major = 0, minor = 0] = node.split('.').map(Number);
-  const [least, leastMinor] = MIN_NODE;
-  if (major > least || (major === least && minor >= leastMinor)) return { message };
+  const [minMajor, minMinor] = MIN_NODE;
+  if (major > minMajor || (major === minMajor && minor >= minMinor)) return { message };
   const hint = `Use Node ${MIN_NODE.join('.')} or later.`;
   throw new FetchError('USAGE', `${message}: this Node is too old`, { hint });
 }
 
-const OF_FILES = CHECK_NAMES.slice(CHECK_NAMES.indexOf('repository'), CHECK_NAMES.indexOf('directory'));
-const OF_NETWORK = CHECK_NAMES.slice(CHECK_NAMES.indexOf('proxy'), CHECK_NAMES.indexOf('directory'));
+const FILE_CHECKS = CHECK_NAMES.slice(CHECK_NAMES.indexOf('repository'), CHECK_NAMES.indexOf('directory'));
+const NETWORK_CHECKS = CHECK_NAMES.slice(CHECK_NAMES.indexOf('proxy'), CHECK_NAMES.indexOf('directory'));
+
+/** The network checks behind a check that failed. */
+function after(name: (typeof CHECK_NAMES)[number]): readonly (typeof CHECK_NAMES)[number][] {
+  return NETWORK_CHECKS.slice(NETWORK_CHECKS.indexOf(name) + 1);
+}
 
 /** Returns the bytes of the revision, if it could be listed. */
 async function checkNetwork(
   runner: CheckRunner,
-  { access, asked, recorder }: DiagnosticsInput,
-  environment: Environment,
-  emit: Emit,
-  signal: AbortSignal,
+  input: DiagnosticsInput,
+  run: RunContext,
 ): Promise<number | undefined> {
-  const after = (name: (typeof CHECK_NAMES)[number]) => OF_NETWORK.slice(OF_NETWORK.indexOf(name) + 1);
+  const { access, target } = input;
   if (access.offline) {
-    runner.skip(OF_NETWORK, 'offline: nobody is asked');
+    runner.skip(NETWORK_CHECKS, 'offline: no request is made');
     return undefined;
   }
-  const { clock, random } = environment;
-  const isHub = sourceKind(asked?.repo.source) === DEFAULT_SOURCE;
-  const openClient: FileCheckContext['openHttp'] = (more = {}) => {
-    // Of several addresses a dead one is common: each gets a short while.
-    const hubTimeoutMs =
-      more.dialer === undefined ? access.hubTimeoutMs : Math.min(access.hubTimeoutMs, ADDRESS_TIMEOUT_MS);
-    const observe: HttpClientOptions['observe'] = (outgoing, request) => {
-      const told = [recorder?.observe(outgoing, request), more.observe?.(outgoing, request)];
-      return (phase) => {
-        for (const tell of told) tell?.(phase);
-      };
+  const retry = retryWith(runner, access, run);
+  const open = (more: ClientOptions = {}) => openClient(input, run, more);
+  using http = open();
+  const isHub = sourceKind(target?.repo.source) === DEFAULT_SOURCE;
+  if (!(await checkEndpoint(runner, access, { http, isHub, retry, run }))) return undefined;
+  if (target === undefined) {
+    runner.skip(FILE_CHECKS, 'name a repository to look at: fetch doctor OWNER/NAME');
+    return undefined;
+  }
+  const emit: Emit = (event) => {
+    if (event.type === 'retrying') noteRetry(runner, event.message, event.delayMs);
+    run.emit(event);
+  };
+  const { endpoint, token, network } = access;
+  return await checkFiles(runner, target, {
+    http,
+    openHttp: open,
+    openSource: () => openSource(target.repo, { access, run: { ...run, emit }, http }),
+    isHub,
+    endpoint,
+    token,
+    network,
+    clock: run.environment.clock,
+    signal: run.signal,
+    retry,
+  });
+}
+
+type ClientOptions = Parameters<FileCheckContext['openHttp']>[0] & {};
+
+/** A client whose exchanges the recorder sees. */
+function openClient(
+  { access, recorder }: DiagnosticsInput,
+  run: RunContext,
+  more: ClientOptions,
+): HttpClient {
+  // One of several addresses is often dead: each gets a short time.
+  const hubTimeoutMs =
+    more.dialer === undefined ? access.hubTimeoutMs : Math.min(access.hubTimeoutMs, ADDRESS_TIMEOUT_MS);
+  const observe: HttpClientOptions['observe'] = (outgoing, request) => {
+    const observers = [recorder?.observe(outgoing, request), more.observe?.(outgoing, request)];
+    return (phase) => {
+      for (const enter of observers) enter?.(phase);
     };
-    return openHttp({ ...access, hubTimeoutMs }, environment, emit, { ...more, observe });
   };
-  const http = openClient();
-  // A kept connection that the server closed is retried at once; that says nothing about the network.
-  const onRetry = (message: string, delayMs: number) => {
-    if (delayMs > 0) runner.noteRetry(message);
-  };
-  const trying = <T>(work: () => Promise<T>): Promise<T> =>
+  return openHttp({ ...access, hubTimeoutMs }, run, { ...more, observe });
+}
+
+/** A kept connection that the server closed is retried without delay; that says nothing about the network. */
+function noteRetry(runner: CheckRunner, message: string, delayMs: number): void {
+  if (delayMs > 0) runner.noteRetry(message);
+}
+
+function retryWith(
+  runner: CheckRunner,
+  { retry: policy }: SourceAccess,
+  { environment, signal }: RunContext,
+): FileCheckContext['retry'] {
+  const { clock, random } = environment;
+  return (work) =>
     retrying(work, {
-      policy: access.retry,
+      policy,
       clock,
       random,
       signal,
-      onRetry: ({ message }, _attempt, delayMs) => onRetry(message, delayMs),
+      onRetry: ({ message }, _attempt, delayMs) => noteRetry(runner, message, delayMs),
     });
-  const watched: Emit = (event) => {
-    if (event.type === 'retrying') onRetry(event.message, event.delayMs);
-    emit(event);
-  };
-  try {
-    await runner.look('proxy', () => checkProxy(access));
-    if (!(await runner.look('names', () => checkNames(access, signal)))) {
-      runner.skip(after('names'), 'the name of the host is not known');
-      return undefined;
-    }
-    let probe: Probe | undefined;
-    const answers = await runner.look('connection', async () => {
-      const question = isHub ? WHO_AM_I : IS_REGISTRY;
-      probe = await trying(() => probeHub({ ...access, question }, http, environment, signal));
-      return checkConnection(access, probe);
-    });
-    if (!answers || probe === undefined) {
-      runner.skip(after('connection'), 'the hub does not answer');
-      return undefined;
-    }
-    const answer = probe;
-    await runner.look('certificate', () => checkCertificate(access, answer, clock.now()));
-    await runner.look('clock', () => checkClock(answer));
-    if (isHub) {
-      await runner.look('token', () => checkToken(access.token, answer));
-      await runner.look('limits', () => checkLimits(answer, access.token));
-    } else {
-      runner.skip(['token', 'limits'], 'a registry says neither before it is asked for a model');
-    }
-    if (asked === undefined) {
-      runner.skip(OF_FILES, 'name a repository to look at: fetch doctor OWNER/NAME');
-      return undefined;
-    }
-    const openAgain = () => openSource(asked.repo, { access, environment, http, emit: watched });
-    const { endpoint, token, network } = access;
-    const context = {
-      http,
-      openHttp: openClient,
-      openSource: openAgain,
-      isHub,
-      endpoint,
-      token,
-      network,
-      clock,
-      signal,
-      trying,
-    };
-    return await checkFiles(runner, asked, context);
-  } finally {
-    http.close();
+}
+
+interface EndpointCheckContext extends Pick<FileCheckContext, 'isHub'> {
+  readonly http: HttpClient;
+  readonly retry: FileCheckContext['retry'];
+  readonly run: RunContext;
+}
+
+/** Checks how the endpoint is reached, and what it says of us. False if it does not answer. */
+async function checkEndpoint(
+  runner: CheckRunner,
+  access: SourceAccess,
+  { http, isHub, retry, run }: EndpointCheckContext,
+): Promise<boolean> {
+  const { environment, signal } = run;
+  await runner.check('proxy', () => checkProxy(access));
+  if (!(await runner.check('names', () => checkNames(access, signal)))) {
+    runner.skip(after('names'), 'the name of the host is not known');
+    return false;
   }
+  let answer: Probe | undefined;
+  const isReached = await runner.check('connection', async () => {
+    const path = isHub ? WHO_AM_I : IS_REGISTRY;
+    answer = await retry(() => probeEndpoint({ ...access, path }, http, environment, signal));
+    return checkConnection(access, answer);
+  });
+  if (!isReached || answer === undefined) {
+    runner.skip(after('connection'), 'the hub does not answer');
+    return false;
+  }
+  const probe = answer;
+  await runner.check('certificate', () => checkCertificate(access, probe, environment.clock.now()));
+  await runner.check('clock', () => checkClock(probe));
+  if (isHub) {
+    await runner.check('token', () => checkToken(access.token, probe));
+    await runner.check('limits', () => checkLimits(probe, access.token));
+  } else {
+    runner.skip(['token', 'limits'], 'a registry says neither before it is asked for a model');
+  }
+  return true;
 }

@@ -1,22 +1,21 @@
-import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import { formatBytes, formatRate } from '../../model/format.ts';
-import { inside, STATE_DIRECTORY } from '../../store/directory/layout.ts';
-import { lockHolder } from '../../store/directory-lock.ts';
-import { existingAncestor } from '../../store/paths/path-conflicts.ts';
+import { openDirectoryRecords } from '../../store/open-store.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
+import { existingAncestor, freeBytes } from '../../system/disk/free-bytes.ts';
 import type { Environment } from '../../system/environment.ts';
 import type { CheckRunner } from './check-runner.ts';
 
 const BLOCK: Buffer = Buffer.alloc(2 ** 20, 'fetch doctor\n');
 const BLOCKS = 32;
-/** Milliseconds to wait for a slow disk. */
-const MAX_GAP_MS = 5000;
-/** Bytes per second below which the disk is slower than most lines. */
+/** Longest measurement, in milliseconds. */
+const MAX_WRITE_MS = 5000;
+/** Bytes per second; a slower disk is a warning. */
 const SLOW = 20_000_000;
 
-/** Whether a download could be written there. `bytes` is what it would need, if that is known. */
+/** Whether a download can be written to `directory`. `bytes` is the size of the revision, if it is known. */
 export async function checkDisk(
   runner: CheckRunner,
   directory: string,
@@ -24,7 +23,7 @@ export async function checkDisk(
   { clock, lock }: Environment,
 ): Promise<void> {
   const there = existingAncestor(directory);
-  await runner.look('directory', async () => {
+  await runner.check('directory', async () => {
     const { written, elapsedMs } = await tryWriting(there, clock);
     const rate = written / Math.max(elapsedMs / 1000, 0.001);
     const where = there === directory ? directory : `${directory} (to be made)`;
@@ -33,9 +32,8 @@ export async function checkDisk(
     const hint = 'The disk may be slower than the network: use --local-dir on a faster one.';
     return { state: 'warning', message, hint };
   });
-  await runner.look('space', async () => {
-    const { bavail, bsize } = await onDisk(there, () => statfs(there));
-    const free = bavail * bsize;
+  await runner.check('space', async () => {
+    const free = await onDisk(there, () => freeBytes(there));
     const message = `${formatBytes(free)} free`;
     if (bytes === undefined) return { message };
     const needed = `${message}; the whole revision has ${formatBytes(bytes)}`;
@@ -43,29 +41,29 @@ export async function checkDisk(
     const hint = 'Free some, use --local-dir on another disk, or fetch fewer files with --include.';
     return { state: 'warning', message: needed, hint };
   });
-  await runner.look('lock', () => {
-    const path = inside(directory, `${STATE_DIRECTORY}/lock`);
-    const holder = lockHolder(path, lock);
-    if (holder === undefined) return { message: 'no other run works on this directory' };
+  await runner.check('lock', () => {
+    const found = openDirectoryRecords(directory).lockHolder(lock);
+    if (found === undefined) return { message: 'no other run works on this directory' };
+    const { holder, path } = found;
     throw new FetchError('LOCKED', `${holder} is working on this directory`, {
       hint: `Wait for it to end, or use another --local-dir. If nothing is running, remove ${path}.`,
     });
   });
 }
 
-/** A temporary file in a directory of its own. */
+/** Writes a temporary file in a directory of its own. */
 async function tryWriting(
-  folder: string,
+  directory: string,
   clock: Environment['clock'],
 ): Promise<{ readonly written: number; readonly elapsedMs: number }> {
-  return await onDisk(folder, async () => {
-    const scratch = await mkdtemp(join(folder, '.fetch-doctor-'));
+  return await onDisk(directory, async () => {
+    const scratch = await mkdtemp(join(directory, '.fetch-doctor-'));
     try {
       const file = await open(join(scratch, 'written'), 'wx');
       const started = clock.monotonic();
       let written = 0;
       try {
-        while (written < BLOCKS * BLOCK.length && clock.monotonic() - started < MAX_GAP_MS) {
+        while (written < BLOCKS * BLOCK.length && clock.monotonic() - started < MAX_WRITE_MS) {
           await file.write(BLOCK);
           written += BLOCK.length;
         }

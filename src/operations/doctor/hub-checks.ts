@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { readText } from '../../http/body.ts';
@@ -14,25 +13,25 @@ import { authorizeHub } from '../../source/hub/hub-api.ts';
 import type { SourceAccess } from '../../source/open-source.ts';
 import type { Credential } from '../../source/source.ts';
 import type { Environment } from '../../system/environment.ts';
-import { onAbort } from '../../system/on-abort.ts';
 import type { Finding } from './check-runner.ts';
+import { lookUpAddresses } from './look-up.ts';
 
 const DAY_MS = 86_400_000;
-/** Days before the end of a certificate at which to warn: servers renew theirs weeks before. */
+/** Warn that many days before a certificate expires: servers renew theirs weeks before. */
 const CERTIFICATE_DAYS = 7;
-/** The Date header has whole seconds, and answers take their time. */
+/** Tolerance in milliseconds: the Date header has whole seconds, and the response takes time. */
 const SKEW_MS = 60_000;
-/** Fewer requests than a download of one file takes, with some to spare. */
+/** A download of one file takes fewer requests. */
 const MIN_REQUESTS_LEFT = 20;
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** One answer of the hub, which says a lot at once. */
+/** One response of the hub, from which several checks read. */
 export interface Probe {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
   readonly elapsedMs: number;
-  /** What our clock said when the answer came, in Unix milliseconds. */
+  /** When the response came by our clock, in Unix milliseconds. */
   readonly arrivedMs: number;
   /** Undefined without TLS. */
   readonly secured: Secured | undefined;
@@ -41,30 +40,30 @@ export interface Probe {
 interface Secured {
   readonly protocol: string;
   readonly issuer: string;
-  /** Unix milliseconds; undefined where it does not say. */
+  /** Unix milliseconds; undefined if the certificate has no valid date. */
   readonly endsMs: number | undefined;
 }
 
-/** Whose the token is: the cheapest question that every hub understands, with a token and without. */
+/** The account of the token: the cheapest request that every hub answers, with or without a token. */
 export const WHO_AM_I = '/api/whoami-v2';
-/** What every registry answers, be it with 401 or, as Ollama's, with 404. */
+/** What every registry answers, with 401 or, as Ollama's, with 404. */
 export const IS_REGISTRY = '/v2/';
 
-/** Asks the endpoint something cheap. The token goes to hubs only. */
-export async function probeHub(
-  { endpoint, token, question }: SourceAccess & { readonly question: string },
+/** Sends the endpoint one cheap request. The token goes to hubs only. */
+export async function probeEndpoint(
+  { endpoint, token, path }: SourceAccess & { readonly path: string },
   http: HttpClient,
   { clock }: Environment,
   signal: AbortSignal,
 ): Promise<Probe> {
-  const url = new URL(`${endpoint}${question}`);
-  const authorization = question === WHO_AM_I ? authorizeHub({ endpoint, token })(url) : undefined;
+  const url = new URL(`${endpoint}${path}`);
+  const authorization = path === WHO_AM_I ? authorizeHub({ endpoint, token })(url) : undefined;
   const headers = { accept: 'application/json', ...(authorization === undefined ? {} : { authorization }) };
   const started = clock.monotonic();
   const response = await http.get({ url, headers, signal });
   const [elapsedMs, arrivedMs] = [clock.monotonic() - started, clock.now()];
   const secured = securedBy(response.body.socket as Partial<TLSSocket> | null);
-  // What it says counts; how it is said may be too much or break off.
+  // The body is only for the name of the account: it may be too long or cut off.
   const text = await readText(response, MAX_ANSWER_BYTES, signal).catch(() => '');
   const { status, headers: answered } = response;
   return { status, headers: answered, text, elapsedMs, arrivedMs, secured };
@@ -82,31 +81,25 @@ function securedBy(socket: Partial<TLSSocket> | null): Secured | undefined {
   };
 }
 
-/** Through a proxy only the proxy's own name is looked up here. */
+/** Looks up the host of the endpoint. With a proxy only the name of the proxy is looked up on this machine. */
 export async function checkNames({ endpoint, network }: SourceAccess, signal: AbortSignal): Promise<Finding> {
   const url = new URL(endpoint);
   const proxy = network === undefined ? undefined : proxyFor(network, url);
-  const asked = proxy === undefined ? url : new URL(proxy.url);
-  const host = plainHost(asked);
+  const lookedUp = proxy === undefined ? url : new URL(proxy.url);
+  const host = plainHost(lookedUp);
   const whose = proxy === undefined ? host : `the proxy ${host}`;
   if (isIP(host) !== 0) return { message: `${whose} is an address: no name to look up` };
   try {
-    const found = await Promise.race([lookup(host, { all: true }), ended(signal)]);
-    const addresses = found.map(({ address }) => address);
+    const addresses = await lookUpAddresses(host, signal);
     const more = addresses.length > 3 ? ` and ${addresses.length - 3} more` : '';
     return { message: `${whose} is ${addresses.slice(0, 3).join(', ')}${more}` };
   } catch (thrown) {
-    const { message } = networkError(thrown as NodeJS.ErrnoException, asked, false);
+    const { message } = networkError(thrown as NodeJS.ErrnoException, lookedUp, false);
     throw new FetchError('NETWORK', message, {
       cause: thrown,
       hint: `Check the spelling in ${proxy?.origin ?? 'the endpoint'}, and the name servers of this machine. Behind a company proxy, set HTTPS_PROXY.`,
     });
   }
-}
-
-/** A look-up cannot be taken back: it is left to itself. */
-function ended(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => onAbort(signal, () => reject(signal.reason)));
 }
 
 export function checkConnection({ endpoint }: SourceAccess, probe: Probe): Finding {
@@ -138,14 +131,14 @@ export function checkCertificate({ endpoint, network }: SourceAccess, probe: Pro
     if (isLoopback(url)) return { message: 'not needed: the endpoint is this machine' };
     return {
       state: 'warning',
-      message: 'the endpoint is http: whoever is on the way can read the token',
+      message: 'the endpoint is plain http: the token can be read on the way',
       hint: 'Use the https address of that hub if it has one.',
     };
   }
   if (network?.insecure === true) {
     return {
       state: 'warning',
-      message: `not checked: ${UNCHECKED_TLS} is set, so whoever is on the way can read the token and change files`,
+      message: `not checked: ${UNCHECKED_TLS} is set, so the token can be read and files can be changed on the way`,
       hint: 'Unset it. If your own authority signs, name its certificate in NODE_EXTRA_CA_CERTS.',
     };
   }
@@ -157,7 +150,11 @@ export function checkCertificate({ endpoint, network }: SourceAccess, probe: Pro
   const until = endsMs === undefined ? '' : `, until ${new Date(endsMs).toISOString().slice(0, 10)}`;
   const message = `${protocol}, signed by ${issuer}${until}${beside}`;
   if (endsMs === undefined || endsMs - nowMs > CERTIFICATE_DAYS * DAY_MS) return { message };
-  return { state: 'warning', message, hint: 'It ends within days: tell whoever runs that hub.' };
+  return {
+    state: 'warning',
+    message,
+    hint: 'It expires within days: report this to the operator of the hub.',
+  };
 }
 
 export function checkClock({ headers, arrivedMs }: Probe): Finding {
@@ -170,11 +167,11 @@ export function checkClock({ headers, arrivedMs }: Probe): Finding {
   return {
     state: 'warning',
     message: `this machine is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} the hub`,
-    hint: 'Set the clock (NTP): by a wrong one, certificates and signed addresses look expired when they are not.',
+    hint: 'Set the clock (NTP): with a wrong one, valid certificates and signed addresses look expired.',
   };
 }
 
-/** Whose it is and from where; never what it is. */
+/** The account and the origin of the token; never its value. */
 export function checkToken(token: Credential | undefined, { status, text }: Probe): Finding {
   if (token === undefined) return { message: 'none: enough for public repositories' };
   const { origin } = token;

@@ -11,57 +11,63 @@ import type { Clock } from '../../system/clock.ts';
 
 const HINT = 'A cache, a virus scanner or a proxy on the way may do this: try another network or endpoint.';
 
-/** What came of asking for a range. */
+/** What a read takes. */
+interface ReadContext {
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** The response to a request for a range. */
 export interface RangeAnswer {
-  /** Where the bytes came from in the end. */
+  /** Where the bytes came from, behind all redirects. */
   readonly url: URL;
-  /** The location with what was learned of it: `ranges` is `none` where they are refused. */
+  /** The location; its `ranges` is `none` if the host refused them. */
   readonly location: HttpLocation;
-  /** False where the server sent the file from its start instead. */
+  /** False if the server sent the file from its start instead. */
   readonly honoured: boolean;
-  /** The status by which ranges were refused. */
+  /** The status with which ranges were refused; undefined if they were not. */
   readonly refused: number | undefined;
   readonly bytes: Buffer;
   readonly elapsedMs: number;
 }
 
 /**
- * One attempt, held to what a download needs: exactly the range, from exactly where it was said to be. As a download
- * does, it asks without a range where ranges are refused.
+ * Reads one range in one attempt. As a download does, it accepts exactly the range only, and requests the whole file where
+ * ranges are refused.
  */
 export async function readLocation(
-  http: HttpClient,
+  context: ReadContext,
   location: HttpLocation,
   { range, file }: { readonly range: ByteRange; readonly file: RemoteFile },
-  clock: Clock,
-  signal: AbortSignal,
 ): Promise<RangeAnswer> {
+  const { clock, signal } = context;
   const started = clock.monotonic();
   const whole: HttpLocation = { ...location, ranges: 'none' };
   let used = location;
   let refused: number | undefined;
   let response: HttpResponse;
   try {
-    response = await openLocation(http, used, range, clock, signal, file.path);
+    response = await openLocation(context, used, range, file.path);
   } catch (thrown) {
     if (!(thrown instanceof FetchError) || thrown.refusal !== 'no-ranges' || location.ranges === 'none')
       throw thrown;
     refused = thrown.status;
     used = whole;
-    response = await openLocation(http, used, range, clock, signal, file.path);
+    response = await openLocation(context, used, range, file.path);
   }
   let answer = rangeAnswer(response.status, response.headers, range, file.size);
   if (answer.kind === 'unnamed' && used.ranges !== 'none') {
     response.body.destroy();
     refused = response.status;
     used = whole;
-    response = await openLocation(http, used, range, clock, signal, file.path);
+    response = await openLocation(context, used, range, file.path);
     answer = rangeAnswer(response.status, response.headers, range, file.size);
   }
   const { url } = response;
   if (answer.kind === 'other' || answer.kind === 'unnamed') {
     response.body.destroy();
-    throw new FetchError('NETWORK', `${url.host} answers with another range than it was asked for`, {
+    throw new FetchError('NETWORK', `${url.host} answers with another range than requested`, {
       hint: HINT,
     });
   }
@@ -74,27 +80,26 @@ export async function readLocation(
   return { url, location: used, honoured, refused, bytes, elapsedMs: clock.monotonic() - started };
 }
 
-/** How long the bytes of an answer took. */
+/** When the bytes of a response came. */
 export interface TimedBytes {
   readonly bytes: number;
-  /** Milliseconds on the monotonic clock: when it was asked, when its head came, when its last byte came. */
-  readonly askedMs: number;
+  /** Milliseconds on the monotonic clock: the request, the head of the response, its last byte. */
+  readonly startedMs: number;
   readonly headMs: number;
   readonly endMs: number;
   readonly response: HttpResponse;
 }
 
-/** Bytes received within the time, at most those of the range. Throws NETWORK if there is none. */
+/** Counts the bytes that come within `longestMs`, at most those of the range. Throws NETWORK if none comes. */
 export async function timeLocation(
-  http: HttpClient,
+  context: ReadContext,
   location: HttpLocation,
   range: ByteRange,
   longestMs: number,
-  clock: Clock,
-  signal: AbortSignal,
 ): Promise<TimedBytes> {
-  const askedMs = clock.monotonic();
-  const response = await openLocation(http, location, range, clock, signal);
+  const { clock } = context;
+  const startedMs = clock.monotonic();
+  const response = await openLocation(context, location, range);
   const headMs = clock.monotonic();
   const isPart = response.status === 206 || response.headers['content-range'] !== undefined;
   const length = range.end - range.start;
@@ -113,16 +118,14 @@ export async function timeLocation(
     const { url, status } = response;
     throw new FetchError('NETWORK', `${url.host} answers ${status} and sends no byte`, { hint: HINT });
   }
-  return { bytes: Math.min(bytes, length), askedMs, headMs, endMs: clock.monotonic(), response };
+  return { bytes: Math.min(bytes, length), startedMs, headMs, endMs: clock.monotonic(), response };
 }
 
-/** The answer of the host that has the bytes; NETWORK for a refusal. */
+/** The response of the host that has the bytes. Throws NETWORK for a refusal. */
 async function openLocation(
-  http: HttpClient,
+  { http, clock, signal }: ReadContext,
   { url: start, authorization, ranges }: HttpLocation,
   range: ByteRange,
-  clock: Clock,
-  signal: AbortSignal,
   path = 'a range of the file',
 ): Promise<HttpResponse> {
   const { response } = await followRedirects(start, {

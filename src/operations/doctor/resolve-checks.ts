@@ -15,7 +15,7 @@ import type { Finding } from './check-runner.ts';
 const MAX_HOPS = 5;
 const MAX_NOTICE = 200;
 
-/** The hub, the file, and how to ask for its location. */
+/** What the checks of `/resolve/` take. */
 export interface ResolveCheckContext {
   readonly http: HttpClient;
   readonly endpoint: string;
@@ -27,21 +27,21 @@ export interface ResolveCheckContext {
 /** The response of the hub, or of the hub it redirects to, to `/resolve/`. The body is not read. */
 interface ResolveAnswer {
   readonly response: HttpResponse;
-  /** Hosts that sent the question on to another hub. */
+  /** Hosts that redirected the request to another hub. */
   readonly sentOnBy: readonly string[];
   readonly address: string;
   readonly elapsedMs: number;
 }
 
-/** Whether `HEAD` and `GET` name the same kind of place, and what the hub says beside that. */
+/** Compares the responses to `HEAD` and `GET`, and reports notices of the hub. */
 export async function checkResolve(
   context: ResolveCheckContext,
   revision: Revision,
   file: RemoteFile,
 ): Promise<Finding> {
-  const head = await askResolve(context, revision, file, 'HEAD');
+  const head = await requestResolve(context, revision, file, { method: 'HEAD' });
   discard(head.response);
-  const get = await askResolve(context, revision, file, 'GET');
+  const get = await requestResolve(context, revision, file, { method: 'GET' });
   discard(get.response);
   const [headStatus, getStatus] = [head.response.status, get.response.status];
   const told = `HEAD ${headStatus} in ${Math.round(head.elapsedMs)} ms, GET ${getStatus} in ${Math.round(get.elapsedMs)} ms`;
@@ -60,13 +60,13 @@ export async function checkResolve(
     ...said,
     state: 'warning',
     message: `${told}: HEAD is refused`,
-    hint: 'Downloads ask with GET then, at the cost of a request more. A gateway on the way may be the reason.',
+    hint: 'Downloads then use GET, which costs one more request. A gateway on the way may be the reason.',
   };
 }
 
 /**
- * Whether an address that was asked for with a range serves others as well. Only here is that asked: everything
- * else asks without a range, which works either way.
+ * Whether an address that was requested with a range serves other ranges. Only this check needs to know: downloads request
+ * addresses without a range, which works either way.
  */
 export async function checkBinding(
   context: ResolveCheckContext,
@@ -74,18 +74,21 @@ export async function checkBinding(
   file: RemoteFile,
 ): Promise<Finding> {
   const { http, signal } = context;
-  const { response, address } = await askResolve(context, revision, file, 'GET', { start: 0, end: 1 });
+  const { response, address } = await requestResolve(context, revision, file, {
+    method: 'GET',
+    range: { start: 0, end: 1 },
+  });
   const { status } = response;
   if (status === 200 || status === 206) {
     response.body.destroy();
-    return { message: `${response.url.host} sends the bytes itself: no address to be bound` };
+    return { message: `${response.url.host} sends the bytes itself: there is no address to check` };
   }
   discard(response);
   if (status < 300 || status >= 400) {
     return {
       state: 'warning',
-      message: `asked for an address with a range, ${response.url.host} answers ${status}`,
-      hint: 'Downloads ask without one, which avoids this.',
+      message: `${response.url.host} answers a request with a range with ${status}`,
+      hint: 'Downloads send no range to the hub, which avoids this.',
     };
   }
   const bound = underEndpoint(context.endpoint, redirectAddress(address, response.headers.location));
@@ -95,7 +98,7 @@ export async function checkBinding(
   const other = await http.get({ url, target: requestTarget(bound), headers, signal });
   if (other.status < 400) {
     other.body.destroy();
-    return { message: `an address that was asked for with a range serves others too (${other.status})` };
+    return { message: `an address that was requested with a range serves others too (${other.status})` };
   }
   const body = await readStart(other, REFUSAL_BYTES, signal);
   const words = refusalWords(body);
@@ -105,21 +108,20 @@ export async function checkBinding(
     return { state: 'skipped', message: `${url.host} sends no ranges (${other.status}): nothing to compare` };
   }
   if (kind === 'bound') {
-    return { message: `bound to the range it was asked with (${refused}); downloads ask without one` };
+    return { message: `bound to the range of its request (${refused}); downloads send none` };
   }
   return {
     state: 'warning',
-    message: `an address that was asked for with a range does not serve another (${refused})`,
-    hint: 'Downloads ask without a range. If they fail as well, attach a recording to your report: --record FILE.',
+    message: `an address that was requested with a range does not serve another (${refused})`,
+    hint: 'Downloads send no range to the hub. If they fail as well, attach a recording to your report: --record FILE.',
   };
 }
 
-async function askResolve(
+async function requestResolve(
   context: ResolveCheckContext,
   revision: Revision,
   file: RemoteFile,
-  method: 'GET' | 'HEAD',
-  range?: ByteRange,
+  { method, range }: { readonly method: 'GET' | 'HEAD'; readonly range?: ByteRange },
 ): Promise<ResolveAnswer> {
   const { http, endpoint, clock, signal } = context;
   let address = resolveUrl(endpoint, revision.repo, revision.id, file.path).href;
@@ -158,7 +160,7 @@ function sentOn({ sentOnBy, response }: ResolveAnswer): string | undefined {
   return sentOnBy.length === 0 ? undefined : `sent on: ${[...sentOnBy, response.url.host].join(' → ')}`;
 }
 
-/** How the Hub tells people of slower service. */
+/** The notice that the Hub sends with slower service. */
 function notice({ headers }: HttpResponse): string | undefined {
   const text = headers['x-hf-warning'];
   const said = (Array.isArray(text) ? text.join('; ') : text)?.trim().slice(0, MAX_NOTICE);

@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { HttpClient, HttpClientOptions, HttpResponse } from '../../http/client.ts';
 import { Dialer } from '../../http/dialer.ts';
@@ -10,13 +9,13 @@ import { toFetchError } from '../../model/error.ts';
 import { formatRate } from '../../model/format.ts';
 import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
-import { onAbort } from '../../system/on-abort.ts';
 import type { Finding } from './check-runner.ts';
-import { type Phases, watchPhases } from './phases.ts';
+import { type ExchangeTiming, observeTiming } from './exchange-timing.ts';
+import { lookUpAddresses } from './look-up.ts';
 import { type TimedBytes, timeLocation } from './read-location.ts';
 
 const MEBIBYTE = 2 ** 20;
-/** Of the one connection, of several together, and of each address: 13 MiB in all. */
+/** Bytes that one connection, several together, and each address transfer: 13 MiB in all. */
 const ONE_BYTES = 4 * MEBIBYTE;
 const SEVERAL = 4;
 const SEVERAL_BYTES: number = 5 * MEBIBYTE;
@@ -24,55 +23,55 @@ const ADDRESS_BYTES = MEBIBYTE / 2;
 const MAX_ADDRESSES = 8;
 /** Longest measurement, in milliseconds. */
 const MAX_MS = 5000;
-/** Bytes per second of one connection below which it deserves a word. */
+/** Bytes per second of one connection; slower ones are a warning. */
 const SLOW = 1_000_000;
-/** Several connections that bring less than this part of what one brings, and few bytes per second, collapse. */
+/** A warning if several connections together are slower than this part of one, and slower than this rate. */
 const COLLAPSED = { part: 0.25, rate: 10_000_000 } as const;
 
-/** What the measurements need. */
+/** What the measurements take. */
 export interface SpeedCheckContext {
-  /** A client with no connection yet. Close it. */
+  /** Opens a client without connections. The caller closes it. */
   readonly openHttp: (more?: Pick<HttpClientOptions, 'dialer' | 'observe'>) => HttpClient;
   readonly network: NetworkSettings | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Every address of a name; of this machine's name servers unless a test says otherwise. */
+  /** Resolves a name to all its addresses; with the name servers of this machine if left out. */
   readonly addressesOf?: ((host: string) => Promise<readonly string[]>) | undefined;
 }
 
 /** The time to the first byte on a new connection, and on one that is kept. */
 export async function checkFirstByte(context: SpeedCheckContext, location: HttpLocation): Promise<Finding> {
   const { openHttp, clock, signal } = context;
-  let phases: Phases | undefined;
+  let timing: ExchangeTiming | undefined;
   const http = openHttp({
     observe: (outgoing) => {
-      const watched = watchPhases(outgoing, clock);
-      phases = watched.phases;
-      return watched.enter;
+      const observed = observeTiming(outgoing, clock);
+      timing = observed.timing;
+      return observed.enter;
     },
   });
   const range: ByteRange = { start: 0, end: 1 };
   try {
-    const fresh = await timeLocation(http, location, range, MAX_MS, clock, signal);
-    const parts = phases === undefined ? '' : partsOf(phases);
-    const again = await timeLocation(http, location, range, MAX_MS, clock, signal);
-    const onNew = `${waited(fresh)} ms on a new connection${parts}`;
+    const fresh = await timeLocation({ http, clock, signal }, location, range, MAX_MS);
+    const parts = timing === undefined ? '' : describeTiming(timing);
+    const again = await timeLocation({ http, clock, signal }, location, range, MAX_MS);
+    const onNew = `${firstByteMs(fresh)} ms on a new connection${parts}`;
     if (again.response.reused) {
-      return { message: `${onNew}, ${waited(again)} ms on a kept one${popOf(again.response)}` };
+      return { message: `${onNew}, ${firstByteMs(again)} ms on a kept one${cdnLocation(again.response)}` };
     }
-    // What ignores ranges is cut off, and with it the connection.
+    // A server that ignores ranges: the response is cut off, and the connection with it.
     if (again.response.status !== 206) return { message: onNew };
     return {
       state: 'warning',
-      message: `${onNew}, ${waited(again)} ms on a second one`,
-      hint: 'The connection was not kept: every range then pays for a new one. A proxy on the way may be the reason.',
+      message: `${onNew}, ${firstByteMs(again)} ms on a second one`,
+      hint: 'The connection was not kept: every range then needs a new one. A proxy on the way may be the reason.',
     };
   } finally {
     http.close();
   }
 }
 
-/** Returns the rate of one connection, in bytes per second, with what there is to say about it. */
+/** Measures one connection. `rate` is in bytes per second. */
 export async function checkSpeed(
   { clock, signal }: SpeedCheckContext,
   http: HttpClient,
@@ -80,12 +79,12 @@ export async function checkSpeed(
   size: number,
 ): Promise<{ readonly rate: number; readonly finding: Finding }> {
   const part = { start: 0, end: Math.min(size, ONE_BYTES) };
-  const { bytes, headMs, endMs } = await timeLocation(http, location, part, MAX_MS, clock, signal);
+  const { bytes, headMs, endMs } = await timeLocation({ http, clock, signal }, location, part, MAX_MS);
   const rate = bytes / seconds(headMs, endMs);
   const message = `one connection brings ${formatRate(rate)}`;
   if (rate >= SLOW) return { rate, finding: { message } };
   const hint =
-    'Downloads use up to 32 connections, which helps where each is slowed. If all are slow, look at the line, a VPN, or a nearer mirror.';
+    'Downloads use up to 64 connections, which helps where each is slowed. If all are slow, look at the line, a VPN, or a nearer mirror.';
   return { rate, finding: { state: 'warning', message, hint } };
 }
 
@@ -102,7 +101,7 @@ export async function checkConnections(
     const settled = await Promise.allSettled(
       Array.from({ length: SEVERAL }, (_, index) => {
         const range = { start: index * length, end: (index + 1) * length };
-        return timeLocation(http, location, range, MAX_MS, clock, signal);
+        return timeLocation({ http, clock, signal }, location, range, MAX_MS);
       }),
     );
     signal.throwIfAborted();
@@ -115,11 +114,11 @@ export async function checkConnections(
       const hint = 'Fewer connections may do better here: --connections 2.';
       return { state: 'warning', message, details: failed.map((error) => error.message), hint };
     }
-    const told = `${SEVERAL} connections bring ${formatRate(rate)} together`;
+    const together = `${SEVERAL} connections bring ${formatRate(rate)} together`;
     const isFine = rateOfOne === undefined || rate >= rateOfOne * COLLAPSED.part || rate >= COLLAPSED.rate;
-    if (isFine) return { message: told };
+    if (isFine) return { message: together };
     const hint = 'That is less than one alone: fewer may do better here, --connections 1 or 2.';
-    return { state: 'warning', message: told, hint };
+    return { state: 'warning', message: together, hint };
   } finally {
     http.close();
   }
@@ -138,33 +137,34 @@ export async function checkAddresses(
     return { state: 'skipped', message: `a proxy chooses the address of ${host}` };
   }
   const addresses = await addressesOf(context, url, host);
-  const asked = addresses.slice(0, MAX_ADDRESSES);
+  const measured = addresses.slice(0, MAX_ADDRESSES);
   const rows: AddressRow[] = [];
-  for (const address of asked) {
+  for (const address of measured) {
     rows.push(
       await measureAddress(context, location, address, { start: 0, end: Math.min(size, ADDRESS_BYTES) }),
     );
     signal.throwIfAborted();
   }
   const works = rows.filter((row) => row.works).length;
-  const width = Math.max(...asked.map((address) => address.length));
-  const details = rows.map(({ address, told }) => `${address.padEnd(width)}  ${told}`);
-  if (addresses.length > asked.length) details.push(`${addresses.length - asked.length} more were not asked`);
-  if (works === asked.length) {
+  const width = Math.max(...measured.map((address) => address.length));
+  const details = rows.map(({ address, result }) => `${address.padEnd(width)}  ${result}`);
+  if (addresses.length > measured.length)
+    details.push(`${addresses.length - measured.length} more were not measured`);
+  if (works === measured.length) {
     return { message: `${works === 1 ? 'one address' : `${works} addresses`} of ${host}`, details };
   }
   return {
     state: 'warning',
-    message: `${works} of ${asked.length} addresses of ${host} send bytes`,
+    message: `${works} of ${measured.length} addresses of ${host} send bytes`,
     details,
-    hint: 'Name servers hand out addresses in turn: runs that meet a bad one are slow or fail. Tell whoever runs that host.',
+    hint: 'Name servers hand out addresses in turn: runs that get a bad one are slow or fail. Report this to the operator of that host.',
   };
 }
 
 interface AddressRow {
   readonly address: string;
   readonly works: boolean;
-  readonly told: string;
+  readonly result: string;
 }
 
 async function measureAddress(
@@ -173,14 +173,18 @@ async function measureAddress(
   address: string,
   range: ByteRange,
 ): Promise<AddressRow> {
-  const http = openHttp({ dialer: only(address, clock) });
+  const http = openHttp({ dialer: dialerTo(address, clock) });
   try {
-    const timed = await timeLocation(http, location, range, MAX_MS, clock, signal);
+    const timed = await timeLocation({ http, clock, signal }, location, range, MAX_MS);
     const rate = rateOf([timed]);
-    return { address, works: true, told: `${waited(timed)} ms, ${formatRate(rate)}${popOf(timed.response)}` };
+    return {
+      address,
+      works: true,
+      result: `${firstByteMs(timed)} ms, ${formatRate(rate)}${cdnLocation(timed.response)}`,
+    };
   } catch (thrown) {
     signal.throwIfAborted();
-    return { address, works: false, told: toFetchError(thrown).message };
+    return { address, works: false, result: toFetchError(thrown).message };
   } finally {
     http.close();
   }
@@ -193,28 +197,20 @@ async function addressesOf(
 ): Promise<readonly string[]> {
   if (given !== undefined) return await given(host);
   if (isIP(host) !== 0) return [host];
-  let stop: () => void = () => {};
-  // A look-up cannot be taken back: it is left to itself.
-  const ended = new Promise<never>((_resolve, reject) => {
-    stop = onAbort(signal, () => reject(signal.reason));
-  });
   try {
-    const found = await Promise.race([lookup(host, { all: true }), ended]);
-    return [...new Set(found.map(({ address }) => address))];
+    return await lookUpAddresses(host, signal);
   } catch (thrown) {
     signal.throwIfAborted();
     throw networkError(thrown as NodeJS.ErrnoException, url, false);
-  } finally {
-    stop();
   }
 }
 
-/** Every name has this one address. */
-function only(address: string, clock: Clock): Dialer {
+/** A dialer that connects every name to this address. */
+function dialerTo(address: string, clock: Clock): Dialer {
   return new Dialer({ clock, lookup: async () => [{ address, family: isIP(address) }] });
 }
 
-/** From the first head to the last byte: what waits for its head meanwhile brings nothing. */
+/** Bytes per second from the first head to the last byte. */
 function rateOf(timed: readonly TimedBytes[]): number {
   const bytes = timed.reduce((sum, one) => sum + one.bytes, 0);
   return (
@@ -227,11 +223,11 @@ function seconds(fromMs: number, toMs: number): number {
   return Math.max((toMs - fromMs) / 1000, 0.001);
 }
 
-function waited({ askedMs, headMs }: TimedBytes): number {
-  return Math.round(headMs - askedMs);
+function firstByteMs({ startedMs, headMs }: TimedBytes): number {
+  return Math.round(headMs - startedMs);
 }
 
-function partsOf({ lookup: found, connect, tls }: Phases): string {
+function describeTiming({ lookup: found, connect, tls }: ExchangeTiming): string {
   const parts: string[] = [];
   if (found !== undefined) parts.push(`name ${Math.round(found)}`);
   if (connect !== undefined) parts.push(`connection ${Math.round(connect - (found ?? 0))}`);
@@ -239,8 +235,8 @@ function partsOf({ lookup: found, connect, tls }: Phases): string {
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 
-/** Which of its places the CDN of Hugging Face says it answered from. */
-function popOf({ headers }: HttpResponse): string {
+/** The location of the CDN of Hugging Face that answered. */
+function cdnLocation({ headers }: HttpResponse): string {
   const pop = headers['x-hf-cdn-pop'];
   return typeof pop === 'string' && /^[\w.-]{1,40}$/.test(pop) ? `, ${pop}` : '';
 }

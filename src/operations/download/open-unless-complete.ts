@@ -2,55 +2,49 @@ import pLimit from 'p-limit';
 import { HashPool } from '../../hash/hash-pool.ts';
 import { contentMatches } from '../../model/digest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { Store } from '../../store/store.ts';
 import { isReadOnlyError } from '../../system/disk/disk-error.ts';
-import type { Wanted } from './plan-with-reuse.ts';
+import type { DownloadContext } from './download-context.ts';
 
-/** Files that are read at the same time; the hasher has as many threads as are of use. */
-const AT_ONCE = 8;
+/** Files that are hashed at the same time. */
+const MAX_CHECKS = 8;
 
-export interface OpenChoice {
-  readonly forceDownload: boolean;
-  readonly prune?: boolean;
+interface OpenContext extends Pick<DownloadContext, 'store' | 'selected' | 'run'> {
+  readonly request: Pick<DownloadContext['request'], 'forceDownload' | 'prune'>;
 }
 
 /**
- * Opens the store for a run. False, with the store left unopened, if it is on a disk that cannot be written and holds
- * all that is wanted: read where it was not recognised, since nothing can be recorded there. Then there is nothing to do.
+ * Opens the store. False, with the store left unopened, if its disk is read-only and it holds every selected file: files
+ * without a record are hashed, because no record can be written there. Then there is nothing to do.
  */
-export async function openUnlessComplete(wanted: Wanted, choice: OpenChoice): Promise<boolean> {
-  const { store, signal } = wanted;
+export async function openUnlessComplete(context: OpenContext): Promise<boolean> {
+  const { request, store, run } = context;
   try {
-    await store.open(signal);
+    await store.open(run.signal);
     return true;
   } catch (error) {
-    const mayBeComplete = isReadOnlyError(error) && !choice.forceDownload && choice.prune !== true;
-    if (mayBeComplete && (await holdsAll(wanted))) return false;
+    const mayBeComplete = isReadOnlyError(error) && request.forceDownload !== true && request.prune !== true;
+    if (mayBeComplete && (await holdsAll(context))) return false;
     throw error;
   }
 }
 
-async function holdsAll({ store, selected, signal, processors }: Wanted): Promise<boolean> {
-  const { holdings } = await store.survey(selected, signal);
+async function holdsAll(context: OpenContext): Promise<boolean> {
+  const { store, selected, run } = context;
+  const { holdings } = await store.survey(selected, run.signal);
   const kinds = new Map(selected.map((file) => [file, holdings.get(file.path)?.kind]));
   if (![...kinds.values()].every((kind) => kind === 'whole' || kind === 'candidate')) return false;
-  await using hasher = new HashPool(processors);
+  await using hasher = new HashPool(run.environment.processors);
   const unread = selected.filter((file) => kinds.get(file) === 'candidate');
-  const some = pLimit(AT_ONCE);
-  const right = await Promise.all(unread.map((file) => some(() => isRight(file, store, hasher, signal))));
+  const limit = pLimit(MAX_CHECKS);
+  const right = await Promise.all(unread.map((file) => limit(() => isRight(file, hasher, context))));
   return !right.includes(false);
 }
 
-/** Not if the store has it under another name only: what is asked for must be found where it belongs. */
-async function isRight(
-  file: RemoteFile,
-  store: Store,
-  hasher: HashPool,
-  signal: AbortSignal,
-): Promise<boolean> {
+/** False if the store has the file under another name only. */
+async function isRight(file: RemoteFile, hasher: HashPool, { store, run }: OpenContext): Promise<boolean> {
   const git = file.digest?.algorithm === 'git-sha1';
-  const digests = await hasher.check(store.finalPath(file), file.size, { git }, signal).catch(() => {
-    signal.throwIfAborted();
+  const digests = await hasher.check(store.finalPath(file), file.size, { git }, run.signal).catch(() => {
+    run.signal.throwIfAborted();
     return undefined;
   });
   return digests !== undefined && contentMatches(digests, file);

@@ -2,11 +2,9 @@ import { HashPool } from '../../hash/hash-pool.ts';
 import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
-import { filesLeftBehind } from '../../store/directory/listing-record.ts';
-import { removeFile } from '../../store/directory/remove-file.ts';
+import { openDirectoryRecords } from '../../store/open-store.ts';
 import { localPath } from '../../store/paths/safe-path.ts';
 import type { ManifestEntry } from '../../store/records/manifest.ts';
-import { onDisk } from '../../system/disk/disk-error.ts';
 import { regularFile } from '../../system/disk/regular-file.ts';
 
 /** What is left behind in a directory. */
@@ -27,7 +25,7 @@ export async function findStaleFiles(
   const prunable: ManifestEntry[] = [];
   const edited: ManifestEntry[] = [];
   await using hasher = new HashPool();
-  for (const file of filesLeftBehind(directory, revision, listing)) {
+  for (const file of openDirectoryRecords(directory).staleFiles(revision.repo, listing)) {
     signal.throwIfAborted();
     const path = localPath(directory, file.path);
     const sameSize = regularFile(path)?.size === file.size;
@@ -44,9 +42,10 @@ export async function prune(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<void> {
+  const records = openDirectoryRecords(directory);
   for (const { path } of prunable) {
     signal.throwIfAborted();
-    await onDisk(localPath(directory, path), () => removeFile(directory, path));
+    await records.removeFile(path);
     emit({ type: 'note', message: `deleted ${path}: the revision does not have it any more` });
   }
   for (const { path } of edited) {

@@ -3,19 +3,10 @@ import { draftsNamed, findQuantisation } from '../../model/find-quantisation.ts'
 import { lastLabel } from '../../model/gguf-name.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import { type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
+import { type Revision, repoPath } from '../../model/repo.ts';
 import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
 import { can, type Source } from '../../source/source.ts';
-
-/** What stands behind a repository's name, before anybody has asked the hub. */
-export interface RevisionName {
-  readonly repo: RepoRef;
-  readonly revision: string;
-  /** The revision was written behind a colon: it may turn out to be a quantisation of `main`. */
-  readonly mayBeQuantisation: boolean;
-  /** Written behind a revision: `REPO@REV:Q4_K_M`. */
-  readonly quantisation: string | undefined;
-}
+import type { RevisionName } from './resolver.ts';
 
 export interface PickedRevision {
   readonly revision: Revision;
@@ -25,42 +16,42 @@ export interface PickedRevision {
 type List = (revision: Revision) => Promise<readonly RemoteFile[]>;
 
 /**
- * Branches and tags come first; what is none of them and stands behind a colon is looked up among the GGUF files of
- * `main`. When neither knows it, the error names the nearest of both.
+ * Branches and tags come first. A name behind a colon that is neither is looked up among the GGUF files of `main`. The
+ * error for a name that is nowhere names the nearest branches, tags and quantisations.
  */
 export async function pickRevision(
-  asked: RevisionName,
+  name: RevisionName,
   source: Source,
   list: List,
   signal: AbortSignal,
 ): Promise<PickedRevision> {
-  const { repo, revision: name, quantisation } = asked;
+  const { repo, revision, quantisation, mayBeQuantisation = false } = name;
   try {
-    return { revision: await source.resolve(repo, name, signal), quantisation };
+    return { revision: await source.resolve(repo, revision, signal), quantisation };
   } catch (error) {
     const missing = error instanceof FetchError && error.code === 'NOT_FOUND';
     if (!missing) throw error;
-    // Tags of a registry have their quantisation in their names; there is no other revision to look in.
+    // A tag of a registry names its quantisation itself: no other revision has it.
     if (sourceKind(repo.source) !== DEFAULT_SOURCE) throw error;
     // Skip two requests for a name that cannot be a quantisation.
-    if (!asked.mayBeQuantisation && lastLabel(name) === undefined) throw error;
+    if (!mayBeQuantisation && lastLabel(revision) === undefined) throw error;
     const main = await source.resolve(repo, 'main', signal).catch(() => undefined);
     signal.throwIfAborted();
     if (main === undefined) throw error;
     const files = await list(main);
-    const { matches, sets } = findQuantisation(files, name);
-    if (!asked.mayBeQuantisation) throw matches.length > 0 ? isQuantisation(asked, error) : error;
-    // What means several is for the choice of files to refuse: it knows how to name them.
-    if (matches.length > 0 || draftsNamed(files, name).length > 0)
-      return { revision: main, quantisation: name };
+    const { matches, sets } = findQuantisation(files, revision);
+    if (!mayBeQuantisation) throw matches.length > 0 ? isQuantisation(name, error) : error;
+    // The selection of files refuses an ambiguous name: it can list the candidates.
+    if (matches.length > 0 || draftsNamed(files, revision).length > 0)
+      return { revision: main, quantisation: revision };
     // A repository without such files has no quantisations to suggest.
     if (sets.length === 0) throw error;
     const labels = sets.flatMap(({ label }) => label ?? []);
-    throw await neither(asked, labels, error, source, signal);
+    throw await notFound(name, labels, error, { source, signal });
   }
 }
 
-/** A quantisation where a branch was asked for: how it is named. */
+/** For `--revision` with the name of a quantisation. */
 function isQuantisation({ repo, revision }: RevisionName, cause: FetchError): FetchError {
   return new FetchError('NOT_FOUND', cause.message, {
     cause,
@@ -68,12 +59,11 @@ function isQuantisation({ repo, revision }: RevisionName, cause: FetchError): Fe
   });
 }
 
-async function neither(
+async function notFound(
   { repo, revision }: RevisionName,
   labels: readonly string[],
   cause: FetchError,
-  source: Source,
-  signal: AbortSignal,
+  { source, signal }: { readonly source: Source; readonly signal: AbortSignal },
 ): Promise<FetchError> {
   const refs = can(source, 'branches') ? await source.branches(repo, signal).catch(() => []) : [];
   signal.throwIfAborted();
@@ -85,7 +75,7 @@ async function neither(
   });
 }
 
-/** Whether a name means GGUF files of a listing. */
+/** Whether a name stands for GGUF files of a listing. */
 export function hasQuantisation(files: readonly RemoteFile[], name: string): boolean {
   return findQuantisation(files, name).matches.length > 0;
 }

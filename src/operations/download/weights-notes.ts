@@ -1,13 +1,13 @@
 import type { Emit } from '../../model/event.ts';
+import { formatBytes } from '../../model/format.ts';
 import { parseGgufName } from '../../model/gguf-name.ts';
-import type { Plan } from '../../model/plan.ts';
-import type { Revision } from '../../model/repo.ts';
+import { copiedFrom, type Plan } from '../../model/plan.ts';
 import { weightFormat } from '../../model/weight-format.ts';
 import { pickles, savedBySafetensors } from '../../plan/weights-policy.ts';
 import { can, type ScanFinding, type Source } from '../../source/source.ts';
 import type { Clock } from '../../system/clock.ts';
 
-/** What to know of the files: pieces that have to be joined, and how much less would do where the same weights come in several formats. */
+/** Notes about files that have to be joined, and about weights that come in several formats. */
 export function noteDuplicates(plan: Plan, emit: Emit): void {
   if (plan.totals.fetchBytes === 0) return;
   const files = plan.files.map(({ file }) => file);
@@ -26,31 +26,32 @@ export function noteDuplicates(plan: Plan, emit: Emit): void {
   if (saved === 0) return;
   const formats = new Set(files.map(({ path }) => weightFormat(path)));
   const others = Array.from(formats).filter((format) => format !== 'other' && format !== 'safetensors');
-  const gigabytes = saved >= 1e9 ? `${(saved / 1e9).toFixed(1)} GB` : `${(saved / 1e6).toFixed(1)} MB`;
-  const message = `${gigabytes} of this are weights in other formats (${others.join(', ')}): --weights safetensors leaves them out`;
+  const message = `${formatBytes(saved)} of this are weights in other formats (${others.join(', ')}): --weights safetensors leaves them out`;
   emit({ type: 'note', message });
 }
 
-/** The end of a run waits no longer for what the hub's scanners say, in milliseconds. */
+/** The end of a run waits that long for the findings of the scanners, in milliseconds. */
 const SCAN_GRACE_MS = 300;
 
 /**
- * Files that run code when they are loaded: what the hub's own scanners say of those that will be fetched. It is
- * advice, so it is asked for beside the run, and neither its first byte nor its end waits for it.
+ * Findings of the source's scanners about files that can run code when they are loaded. The request runs beside the
+ * transfer: the first byte does not wait for it, and the end of the run only `SCAN_GRACE_MS`.
  */
 export class ScanAdvice implements Disposable {
   readonly #ended = new AbortController();
   readonly #risky: ReadonlySet<string>;
   readonly #findings: Promise<readonly ScanFinding[] | undefined>;
 
-  constructor(plan: Plan, source: Source, revision: Revision, signal: AbortSignal) {
-    const fetched = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+  constructor(plan: Plan, source: Source, signal: AbortSignal) {
+    const fetched = plan.files
+      .filter((planned) => planned.action === 'transfer' && copiedFrom(planned) === undefined)
+      .map(({ file }) => file);
     this.#risky = new Set(pickles(fetched).map(({ path }) => path));
     const ended = AbortSignal.any([signal, this.#ended.signal]);
     this.#findings =
       this.#risky.size === 0 || !can(source, 'scan')
         ? Promise.resolve(undefined)
-        : source.scan(revision, ended).catch(() => undefined);
+        : source.scan(plan.revision, ended).catch(() => undefined);
   }
 
   /** Reports the findings received so far. */

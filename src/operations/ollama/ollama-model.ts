@@ -1,15 +1,14 @@
 import { FetchError } from '../../model/error.ts';
-import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { pinnedRevision, type Revision, repoPath } from '../../model/repo.ts';
 import { collectListing } from '../../source/collect-listing.ts';
 import { filesOf } from '../../source/registry/layer-files.ts';
 import { parseManifest } from '../../source/registry/manifest.ts';
 import { can, type Source } from '../../source/source.ts';
-import { readInstalled } from '../../store/ollama/installed-manifest.ts';
-import { ollamaNameProblem, shortName } from '../../store/ollama/model-name.ts';
-import { OllamaPaths } from '../../store/ollama/ollama-paths.ts';
-import { choose } from '../download/resolution.ts';
+import { installedIn } from '../../store/ollama-models.ts';
+import { ollamaNameProblem, shortName } from '../../store/ollama-name.ts';
+import type { RunContext } from '../../system/run-context.ts';
+import { refuseUnfit } from '../download/resolve-source.ts';
 import type { OllamaTarget } from './ollama-target.ts';
 
 /** A model as Ollama's store holds it: the bytes of its manifest, and the blobs that it names. */
@@ -24,12 +23,12 @@ export interface OllamaModel {
 export async function fetchModel(
   { repo, name }: OllamaTarget,
   source: Source,
-  emit: Emit,
-  signal: AbortSignal,
+  run: RunContext,
 ): Promise<OllamaModel> {
+  const { emit, signal } = run;
   const revision = await source.resolve(repo, name.tag, signal);
   emit({ type: 'resolved', asked: repo, revision });
-  const listing = await collectListing(source, revision, emit, signal);
+  const listing = await collectListing(source, revision, run);
   const manifest = listing.find(({ digest }) => `sha256:${digest?.hex}` === revision.id);
   if (manifest === undefined || !can(source, 'read')) {
     throw new FetchError('USAGE', `${repoPath(repo)}:${name.tag} is an index, which Ollama cannot store.`, {
@@ -37,10 +36,8 @@ export async function fetchModel(
     });
   }
   const bytes = await source.read(revision, manifest, { start: 0, end: manifest.size }, signal);
-  const blobs = choose(
-    listing.filter((file) => file !== manifest),
-    { selection: {} },
-  );
+  const blobs = listing.filter((file) => file !== manifest);
+  refuseUnfit(repo, blobs);
   return { revision, manifest: bytes, blobs: onceEach(blobs) };
 }
 
@@ -51,11 +48,11 @@ export function installedModel(
   platform: 'posix' | 'win32',
 ): OllamaModel | undefined {
   if (ollamaNameProblem(name, platform) !== undefined) return undefined;
-  const paths = new OllamaPaths(models, name);
-  const manifest = readInstalled(paths);
+  const installed = installedIn(models, name);
+  const manifest = installed.manifest();
   if (manifest === undefined) return undefined;
   const damaged = (cause?: unknown) =>
-    new FetchError('INTEGRITY', `${paths.manifest} is damaged: it is no manifest of a model`, {
+    new FetchError('INTEGRITY', `${installed.manifestPath} is damaged: it is no manifest of a model`, {
       cause,
       hint: `Fetch it again: fetch ${repoPath(repo)}:${name.tag} --ollama.`,
     });

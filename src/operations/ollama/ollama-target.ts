@@ -1,9 +1,9 @@
-import { FetchError } from '../../model/error.ts';
+import { type FetchError, usage } from '../../model/error.ts';
 import { type RepoRef, repoPath } from '../../model/repo.ts';
 import type { Target } from '../../model/target.ts';
 import { HUB_HOSTS } from '../../source/hub/web-address.ts';
 import { DEFAULT_TAG, parseOllamaName, placeOf } from '../../source/registry/name.ts';
-import type { OllamaName } from '../../store/ollama/model-name.ts';
+import type { OllamaName } from '../../store/ollama-name.ts';
 
 /** A model for Ollama: how its store names it, and where it comes from. */
 export interface OllamaTarget {
@@ -70,5 +70,5 @@ function hubTag({ repo, revision, revisionOrigin, quantisation }: Target): strin
 const ADVICE = 'Name a model of Ollama (ollama://NAME:TAG) or GGUF of the Hub (OWNER/NAME:Q4_K_M).';
 
 function refused(why: string, hint: string): FetchError {
-  return new FetchError('USAGE', `--ollama cannot be used here: ${why}.`, { hint });
+  return usage(`--ollama cannot be used here: ${why}.`, hint);
 }

@@ -1,56 +1,59 @@
 import { FetchError } from '../../model/error.ts';
-import type { Emit } from '../../model/event.ts';
 import type { Holding } from '../../model/plan.ts';
 import { repoPath } from '../../model/repo.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { endpointOf } from '../../source/naming.ts';
 import { openHttp } from '../../source/open-source.ts';
-import { blobHex } from '../../store/ollama/blob-holdings.ts';
-import { shortName } from '../../store/ollama/model-name.ts';
-import { blobName, OllamaPaths } from '../../store/ollama/ollama-paths.ts';
-import { OllamaStore } from '../../store/ollama/ollama-store.ts';
-import { HashRecords } from '../../store/records/hash-records.ts';
+import { blobPath, installedIn, openOllamaStore } from '../../store/ollama-models.ts';
+import { shortName } from '../../store/ollama-name.ts';
 import { Flush } from '../../system/disk/flush.ts';
-import type { Environment } from '../../system/environment.ts';
-import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute.ts';
+import type { RunContext } from '../../system/run-context.ts';
+import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute-plan.ts';
 import { someFailed } from '../download/finish-download.ts';
-import { checkFiles, type VerifyOptions } from '../verify/run-verify.ts';
+import { type HubOptions, hubAccess } from '../options.ts';
+import { compareFiles, type VerifyProgress } from '../verify/compare-directory.ts';
 import { installedModel, type OllamaModel } from './ollama-model.ts';
-import type { OllamaTarget } from './ollama-target.ts';
+import { type OllamaTarget, parseStoredName } from './ollama-target.ts';
 import { openOllamaSource } from './pull.ts';
 
 /** A model in a store of Ollama. */
-export interface StoredModel {
+interface StoredModel {
   /** Absolute path of the store. */
   readonly models: string;
   readonly target: OllamaTarget;
+}
+
+interface VerifyOllamaOptions extends HubOptions {
+  /** Absolute path of the store. */
+  readonly models: string;
+  /** As `ollama run` takes it. */
+  readonly ollama: string;
+  readonly quick?: boolean | undefined;
+  readonly watch?: Partial<VerifyProgress> | undefined;
 }
 
 /**
  * Compares the blobs of a model with the digests that its manifest in the store names. No network. NOT_FOUND if the store
  * has no such model, INTEGRITY if its manifest is damaged.
  */
-export async function verifyOllama(
-  stored: StoredModel,
-  environment: Environment,
-  options: VerifyOptions & { readonly endpoint: string },
-): Promise<CheckReport> {
-  const { models, target } = stored;
-  const { revision, blobs } = requireModel(stored, environment);
+export async function verifyOllama(options: VerifyOllamaOptions, run: RunContext): Promise<CheckReport> {
+  const { models, quick = false, watch } = options;
+  const { endpoint } = hubAccess(options);
+  const target = parseStoredName(options.ollama, endpoint);
+  const { revision, blobs } = requireModel({ models, target }, run);
   const expected = blobs.map((file) => {
-    return { path: blobName(blobHex(file) ?? ''), size: file.size, digest: file.digest };
+    return { path: blobPath(file), size: file.size, digest: file.digest };
   });
-  const { state, id } = new OllamaPaths(models, target.name);
-  const records = options.quick ? new HashRecords(state, id) : undefined;
-  const found = await checkFiles(models, expected, environment, { ...options, records });
+  const records = quick ? installedIn(models, target.name).hashes() : undefined;
+  const found = await compareFiles(models, expected, { records, watch }, run);
   return {
     directory: models,
-    endpoint: endpointOf(target.repo, options.endpoint),
+    endpoint: endpointOf(target.repo, endpoint),
     repo: target.hub ?? target.repo,
     revision: target.name.tag,
     commit: revision.id,
-    quick: options.quick,
+    quick,
     ...found,
   };
 }
@@ -60,53 +63,46 @@ export async function repairOllama(
   stored: StoredModel,
   findings: readonly Finding[],
   settings: TransferSettings,
-  environment: Environment,
-  emit: Emit,
-  signal: AbortSignal,
+  run: RunContext,
 ): Promise<number> {
   const { models: directory, target } = stored;
-  const { revision, manifest, blobs } = requireModel(stored, environment);
-  const wrong = new Map(findings.map(({ path, kind }) => [path, kind]));
-  const selected = blobs.filter((file) => wrong.has(blobName(blobHex(file) ?? '')));
-  const http = openHttp(settings, environment, emit);
-  try {
-    const context = { access: settings, environment, http, emit, countsAsDownload: true };
-    const source = openOllamaSource(target, context);
-    const note = (message: string) => emit({ type: 'note', message });
-    const { platform, lock } = environment;
-    const flush = new Flush(note);
-    const of = { models: directory, name: target.name, revision, manifest };
-    await using store = new OllamaStore({ ...of, platform, lock, flush, note });
-    await store.refuseNames(selected, signal);
-    await store.open(signal);
-    const { holdings, freeBytes } = await store.survey(selected, signal);
-    // What was read and found wrong is not believed for its records: they may say that it is right.
-    const seen = new Map(
-      selected.map((file): [string, Holding] => {
-        const holding = holdings.get(file.path);
-        const part = holding !== undefined && 'part' in holding ? holding.part : [];
-        return [file.path, part.length > 0 ? { kind: 'part', part } : { kind: 'nothing' }];
-      }),
-    );
-    const plan = makePlan(revision, selected, { holdings: seen, freeBytes });
-    emit({ type: 'planned', plan, directory });
-    const tooLittle = checkSpace(plan);
-    if (tooLittle !== undefined) throw tooLittle;
-    await using workers = new WorkerThreads(settings, environment, emit);
-    const transfer = { workers, source, store, environment, emit, signal };
-    const { fetchedBytes, failures } = await executePlan(plan, settings, transfer);
-    const [first] = failures;
-    if (first !== undefined)
-      throw goneFromRegistry(someFailed(first, failures.length, fetchedBytes > 0), target);
-    await store.publish(revision, selected, blobs);
-    return fetchedBytes;
-  } finally {
-    http.close();
-  }
+  const { revision, manifest, blobs } = requireModel(stored, run);
+  const { signal } = run;
+  const wrong = new Set(findings.map(({ path }) => path));
+  const selected = blobs.filter((file) => wrong.has(blobPath(file)));
+  using http = openHttp(settings, run);
+  const source = openOllamaSource(target, { access: settings, run, http, countsAsDownload: true });
+  const note = (message: string) => run.emit({ type: 'note', message });
+  const { platform, lock } = run.environment;
+  const of = { models: directory, name: target.name, revision, manifest };
+  await using store = openOllamaStore({ ...of, platform, lock, flush: new Flush(note), note });
+  await store.refuseNames(selected, signal);
+  await store.open(signal);
+  const { holdings, freeBytes } = await store.survey(selected, signal);
+  // What was read and found wrong is not believed for its records: they may say that it is right.
+  const corrected = new Map(
+    selected.map((file): [string, Holding] => {
+      const holding = holdings.get(file.path);
+      const part = holding !== undefined && 'part' in holding ? holding.part : [];
+      return [file.path, part.length > 0 ? { kind: 'part', part } : { kind: 'nothing' }];
+    }),
+  );
+  const plan = makePlan(revision, selected, { holdings: corrected, freeBytes });
+  run.emit({ type: 'planned', plan, directory });
+  const tooLittle = checkSpace(plan);
+  if (tooLittle !== undefined) throw tooLittle;
+  await using workers = new WorkerThreads(settings, run);
+  const { fetchedBytes, failures } = await executePlan(plan, settings, { run, source, store, workers });
+  const [first] = failures;
+  if (first !== undefined)
+    throw goneFromRegistry(someFailed(first, failures.length, fetchedBytes > 0), target);
+  const listing = { files: blobs, complete: true };
+  await store.publish({ revision, files: selected, listing, complete: true });
+  return fetchedBytes;
 }
 
-function requireModel({ models, target }: StoredModel, { platform }: Environment): OllamaModel {
-  const model = installedModel(models, target, platform);
+function requireModel({ models, target }: StoredModel, { environment }: RunContext): OllamaModel {
+  const model = installedModel(models, target, environment.platform);
   if (model !== undefined) return model;
   const { hub, repo, name } = target;
   throw new FetchError('NOT_FOUND', `the store of Ollama in ${models} has no model ${shortName(name)}`, {

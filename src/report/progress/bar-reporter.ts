@@ -3,14 +3,12 @@ import { displayWidth, printable } from '../../model/format.ts';
 import { planSentence, revisionSentence } from '../../model/plan-sentence.ts';
 import { type BarRow, BarView } from './bar-view.ts';
 import { type Notice, Notices, type Tone } from './notice.ts';
-import type { Output, ReportTime } from './output.ts';
+import type { Output, ReporterContext, ReportTime } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { Tally } from './tally.ts';
 import { Throughput } from './throughput.ts';
 
-export interface BarReporterOptions {
-  readonly output: Output;
-  readonly time: ReportTime;
+export interface BarReporterOptions extends ReporterContext {
   readonly verbose: boolean;
   readonly colour: boolean;
   /** The repository as the user wrote it. */

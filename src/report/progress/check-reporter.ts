@@ -7,7 +7,7 @@ import {
   wholePercent,
 } from '../../model/format.ts';
 import { nextInterval } from './line-reporter.ts';
-import type { Output, ReportTime } from './output.ts';
+import type { ReporterContext } from './output.ts';
 import { Throughput } from './throughput.ts';
 
 /** Shows the progress of a check. */
@@ -19,9 +19,7 @@ export interface CheckReporter {
   close(): void;
 }
 
-export interface CheckReporterOptions {
-  readonly output: Output;
-  readonly time: ReportTime;
+export interface CheckReporterOptions extends ReporterContext {
   /** `bar` draws one line again and again, `line` prints one every few seconds. */
   readonly kind: 'bar' | 'line' | 'none';
 }

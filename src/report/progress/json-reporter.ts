@@ -1,18 +1,14 @@
 import type { ErrorCode } from '../../model/error.ts';
 import type { FileOutcome, TransferEvent } from '../../model/event.ts';
+import type { Plan } from '../../model/plan.ts';
 import { repoPath } from '../../model/repo.ts';
-import type { Output, ReportTime } from './output.ts';
+import type { Output, ReporterContext, ReportTime } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { Tally } from './tally.ts';
 import { Throughput } from './throughput.ts';
 
 /** Raised only when a field changes its meaning or goes away; new fields may come at any time. */
 export const JSON_VERSION = 1;
-
-export interface JsonReporterOptions {
-  readonly output: Output;
-  readonly time: ReportTime;
-}
 
 export interface DoneFacts {
   readonly path: string;
@@ -39,7 +35,7 @@ const PROGRESS_MS = 1000;
  * bytes per second, `seconds` and `delay` are seconds.
  *
  * - `resolved`: `repo` (`OWNER/NAME`, `datasets/OWNER/NAME`), `revision` (as asked), `commit` (40 hex digits)
- * - `planned`: `files`, `bytes` (of all files of the plan), `held` (bytes that are here already)
+ * - `planned`: `files`, `bytes` (of all files of the plan), `held` (bytes that are on this machine already)
  * - `file`: `path`, `bytes`, `how` (`transferred`, `kept`, `repaired`): once for each file that is right
  * - `progress`: `bytes` (here so far, held ones included), `total`, `rate` (network only); at most one per second,
  *   none while nothing changes
@@ -50,75 +46,95 @@ const PROGRESS_MS = 1000;
  *
  * `done` or `error` is the last line; the command line writes it with `doneLine` or `errorLine`.
  */
-export function createJsonReporter(options: JsonReporterOptions): Reporter {
-  const { output, time } = options;
-  const tally = new Tally();
-  const throughput = new Throughput();
-  let lastProgress = '';
-  let closed = false;
-
-  const print = (event: string, fields: object): void => {
-    output.write(jsonLine(event, fields));
+export function createJsonReporter(context: ReporterContext): Reporter {
+  const reporter = new JsonReporter(context);
+  return {
+    emit: (event) => reporter.emit(event),
+    // The display that a question must not meet is on stderr.
+    pause: () => () => {},
+    close: () => reporter.close(),
   };
+}
 
-  const printProgress = (): void => {
-    if (tally.plan === undefined) return;
-    const rate = Math.round(throughput.rate(time.now()));
-    const fields = { bytes: tally.doneBytes, total: tally.totalBytes, rate };
-    const line = jsonLine('progress', fields);
-    if (line !== lastProgress) output.write(line);
-    lastProgress = line;
-  };
-  const stopTicking = time.every(PROGRESS_MS, printProgress);
+class JsonReporter {
+  readonly #output: Output;
+  readonly #time: ReportTime;
+  readonly #tally = new Tally();
+  readonly #throughput = new Throughput();
+  readonly #stopTicking: () => void;
+  #lastProgress = '';
+  #closed = false;
 
-  const printFile = (path: string, bytes: number, how: FileOutcome): void => {
-    print('file', { path, bytes, how });
-  };
+  constructor({ output, time }: ReporterContext) {
+    this.#output = output;
+    this.#time = time;
+    this.#stopTicking = time.every(PROGRESS_MS, () => this.#printProgress());
+  }
 
-  const emit = (event: TransferEvent): void => {
-    if (closed) return;
-    // Read before the fold: a file that was finished already must not be told a second time.
-    const known = event.type === 'file-finished' && tally.file(event.path)?.state === 'finished';
-    tally.apply(event);
+  emit(event: TransferEvent): void {
+    if (this.#closed) return;
+    // Read before the event is applied: a file that is finished already is not printed a second time.
+    const known = event.type === 'file-finished' && this.#tally.file(event.path)?.state === 'finished';
+    this.#tally.apply(event);
     switch (event.type) {
       case 'bytes':
-        throughput.record(event.count, time.now());
+        this.#throughput.record(event.count, this.#time.now());
         return;
       case 'resolved': {
         const { repo, name, id: commit } = event.revision;
-        print('resolved', { repo: repoPath(repo), revision: name, commit });
+        this.#print('resolved', { repo: repoPath(repo), revision: name, commit });
         return;
       }
       case 'planned':
-        throughput.start(time.now());
-        print('planned', { files: tally.totalFiles, bytes: tally.totalBytes, held: tally.heldBytes });
-        for (const { action, file } of event.plan.files) {
-          if (action === 'keep') printFile(file.path, file.size, 'kept');
-        }
+        this.#throughput.start(this.#time.now());
+        this.#printPlan(event.plan);
         return;
       case 'file-finished':
-        if (!known) printFile(event.path, event.size, event.how);
+        if (!known) this.#printFile(event.path, event.size, event.how);
         return;
       case 'retrying': {
         const { what, attempt, code, message } = event;
-        print('retry', { what, attempt, delay: toSeconds(event.delayMs), code, message });
+        this.#print('retry', { what, attempt, delay: toSeconds(event.delayMs), code, message });
         return;
       }
       case 'file-failed':
-        print('failed', { path: event.path, code: event.code, message: event.message });
-        return;
-      default:
-        return;
+        this.#print('failed', { path: event.path, code: event.code, message: event.message });
     }
-  };
+  }
 
-  const close = (): void => {
-    if (closed) return;
-    closed = true;
-    stopTicking();
-  };
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopTicking();
+  }
 
-  return { emit, pause: () => () => {}, close };
+  #printPlan({ files, totals }: Plan): void {
+    const { totalFiles, totalBytes, heldBytes } = this.#tally;
+    this.#print('planned', {
+      files: totalFiles,
+      bytes: totalBytes,
+      held: heldBytes + (totals.reuseBytes ?? 0),
+    });
+    for (const { action, file } of files)
+      if (action === 'keep') this.#printFile(file.path, file.size, 'kept');
+  }
+
+  #printFile(path: string, bytes: number, how: FileOutcome): void {
+    this.#print('file', { path, bytes, how });
+  }
+
+  #printProgress(): void {
+    if (this.#tally.plan === undefined) return;
+    const rate = Math.round(this.#throughput.rate(this.#time.now()));
+    const { doneBytes: bytes, totalBytes: total } = this.#tally;
+    const line = jsonLine('progress', { bytes, total, rate });
+    if (line !== this.#lastProgress) this.#output.write(line);
+    this.#lastProgress = line;
+  }
+
+  #print(event: string, fields: object): void {
+    this.#output.write(jsonLine(event, fields));
+  }
 }
 
 /** The last line of a run that succeeded. */

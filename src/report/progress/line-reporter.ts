@@ -10,15 +10,13 @@ import {
 import { planSentence, revisionSentence } from '../../model/plan-sentence.ts';
 import { Burst } from './burst.ts';
 import { Notices } from './notice.ts';
-import type { Output, ReportTime } from './output.ts';
+import type { Output, ReporterContext, ReportTime } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { Tally } from './tally.ts';
 import { Throughput } from './throughput.ts';
 import { timeLeftOf } from './time-left.ts';
 
-export interface LineReporterOptions {
-  readonly output: Output;
-  readonly time: ReportTime;
+export interface LineReporterOptions extends ReporterContext {
   readonly verbose: boolean;
   /** Between two lines of progress. */
   readonly intervalMs?: number;

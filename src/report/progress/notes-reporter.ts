@@ -1,5 +1,5 @@
 import { Notices } from './notice.ts';
-import type { Output, ReportTime } from './output.ts';
+import type { ReporterContext } from './output.ts';
 import type { Reporter } from './reporter.ts';
 
 /** `--quiet`: prints nothing. The command prints the final path and the error. */
@@ -7,9 +7,7 @@ export function createQuietReporter(): Reporter {
   return { emit: () => undefined, pause: () => () => undefined, close: () => undefined };
 }
 
-export interface NotesReporterOptions {
-  readonly output: Output;
-  readonly time: ReportTime;
+export interface NotesReporterOptions extends ReporterContext {
   readonly verbose: boolean;
 }
 

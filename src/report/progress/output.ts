@@ -15,6 +15,12 @@ export interface Output {
   off?(event: 'resize', listener: () => void): unknown;
 }
 
+/** What every reporter is given. */
+export interface ReporterContext {
+  readonly output: Output;
+  readonly time: ReportTime;
+}
+
 /** The time as a reporter needs it, in milliseconds from any fixed point that never goes backwards. */
 export interface ReportTime {
   now(): number;

@@ -1,6 +1,5 @@
-import { totalLength } from '../../model/byte-range.ts';
 import type { FileOutcome, TransferEvent } from '../../model/event.ts';
-import type { Plan, PlannedFile } from '../../model/plan.ts';
+import { bytesFrom, type Plan, type PlannedFile } from '../../model/plan.ts';
 import type { Revision } from '../../model/repo.ts';
 
 export type FileState = 'waiting' | 'moving' | 'verifying' | 'finished' | 'failed';
@@ -78,6 +77,9 @@ export class Tally {
     switch (event.type) {
       case 'bytes':
         this.fetchedBytes += event.count;
+        this.#count(this.#record(event.path), event.count);
+        break;
+      case 'copied':
         this.#count(this.#record(event.path), event.count);
         break;
       case 'bytes-lost':
@@ -182,5 +184,5 @@ export class Tally {
 
 /** Bytes of a planned file that count as here: all of a kept or checked one, the held ranges of a part. */
 export function heldOf(planned: PlannedFile): number {
-  return planned.action === 'transfer' ? totalLength(planned.held) : planned.file.size;
+  return planned.action === 'transfer' ? bytesFrom(planned, 'held') : planned.file.size;
 }

@@ -1,4 +1,4 @@
-import type { BranchRow, BranchTable, Conflict, FactName } from '../../model/branch-facts.ts';
+import type { BranchRow, BranchTable, Conflict, FactName, RankedRow } from '../../model/branch-facts.ts';
 import { formatBytes, formatCount, groupDigits, printable } from '../../model/format.ts';
 import { repoPath } from '../../model/repo.ts';
 import { type Cell, factCell, MARK_LEGEND, rowName, valueText } from './branch-cells.ts';
@@ -200,4 +200,22 @@ export function remarkLines(remarks: readonly string[], options: BranchTableOpti
 
 export function prose(text: string, { columns }: BranchTableOptions): string[] {
   return wrap(text, Math.min(columns ?? PROSE_COLUMNS, PROSE_COLUMNS), '  ');
+}
+
+/** `fetch branches --markdown`: all facts, in a table as in model cards. */
+export function renderBranchMarkdown(table: BranchTable, ranked?: readonly RankedRow[]): string {
+  const rows = ranked?.map(({ row }) => row) ?? table.rows;
+  const columns = columnsFor(rows);
+  const heads = columns.map(({ title }) => title);
+  const cells = rows.map((row) => columns.map(({ cell }) => cell(row).text));
+  if (ranked !== undefined) {
+    heads.push('Needs', 'Fits');
+    for (const [index, { fit }] of ranked.entries())
+      cells[index]?.push(formatBytes(fit.total), fit.fits ? 'yes' : 'no');
+  }
+  return `${[heads, heads.map((head) => '-'.repeat(head.length)), ...cells].map(markdownRow).join('\n')}\n`;
+}
+
+function markdownRow(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('\\', '\\\\').replaceAll('|', '\\|').replaceAll('<', '&lt;')).join(' | ')} |`;
 }

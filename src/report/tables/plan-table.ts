@@ -1,5 +1,5 @@
 import { formatBytes, printable, truncateMiddle } from '../../model/format.ts';
-import type { Plan, PlannedFile } from '../../model/plan.ts';
+import { copiedFrom, type Plan, type PlannedFile } from '../../model/plan.ts';
 import { planSentence, revisionSentence } from '../../model/plan-sentence.ts';
 import { safeJson } from '../progress/json-reporter.ts';
 import { heldOf } from '../progress/tally.ts';
@@ -48,7 +48,7 @@ export function renderPlanTable(plan: Plan, options: PlanTableOptions): string {
 
 /** Local sources of files that need no network. */
 function reuseLines(plan: Plan): string[] {
-  const localCopies = plan.files.flatMap(({ reuse }) => (reuse === undefined ? [] : [reuse]));
+  const localCopies = plan.files.map(copiedFrom).filter((path) => path !== undefined);
   return localCopies.slice(0, 20).map((localCopy) => `reuse ${printable(localCopy)}`);
 }
 
@@ -64,7 +64,7 @@ function planRow(planned: PlannedFile): typeof HEAD {
 
 function actionWord(planned: PlannedFile, held: number): string {
   if (planned.action !== 'transfer') return planned.action;
-  if (planned.reuse !== undefined) return 'reuse';
+  if (copiedFrom(planned) !== undefined) return 'reuse';
   if (held > 0) return 'resume';
   return planned.replaces ? 'replace' : 'fetch';
 }
@@ -100,15 +100,7 @@ export function renderPlanJson(plan: Plan, directory: string, prunable?: readonl
     revision: name,
     commit,
     directory,
-    files: plan.files.map((planned) => ({
-      path: planned.file.path,
-      size: planned.file.size,
-      ...digestJson(planned.file.digest),
-      held: heldOf(planned),
-      action: planned.action,
-      replaces: planned.replaces,
-      ...(planned.reuse === undefined ? {} : { reuse: planned.reuse }),
-    })),
+    files: plan.files.map(plannedJson),
     totals: {
       files: totals.files,
       bytes: totals.bytes,
@@ -123,6 +115,20 @@ export function renderPlanJson(plan: Plan, directory: string, prunable?: readonl
     ...(prunable === undefined ? {} : { prune: prunable.map(({ path, size }) => ({ path, size })) }),
   };
   return `${safeJson(document, 2)}\n`;
+}
+
+function plannedJson(planned: PlannedFile): object {
+  const { file, action, replaces } = planned;
+  const reuse = copiedFrom(planned);
+  return {
+    path: file.path,
+    size: file.size,
+    ...digestJson(file.digest),
+    held: heldOf(planned),
+    action,
+    replaces,
+    ...(reuse === undefined ? {} : { reuse }),
+  };
 }
 
 /** A file of an earlier run that the revision no longer has. */

@@ -154,7 +154,12 @@ function isDoubtful({ status, headers }: HttpResponse, size: number): boolean {
   if (status >= 300) return headers.location === undefined;
   // The length is not the file's: a gateway answered HEAD itself and hid a redirect, or it is a login page.
   const length = headers['content-length'];
-  return length !== undefined && length !== String(size) && headers['content-encoding'] === undefined;
+  return (
+    !Number.isNaN(size) &&
+    length !== undefined &&
+    length !== String(size) &&
+    headers['content-encoding'] === undefined
+  );
 }
 
 function noteOtherHub(hub: HubConnection, { sendsOnTo }: EndpointTraits, { host, origin }: URL): void {

@@ -20,7 +20,7 @@ interface AuthorizerOptions {
   readonly scope: string;
   readonly login: RegistryLogin | undefined;
   /** Sent before any challenge. */
-  readonly token: Credential | undefined;
+  readonly token?: Credential | undefined;
   readonly http: HttpClient;
   readonly clock: Clock;
 }

@@ -25,11 +25,10 @@ export async function locateBlob(
 ): Promise<HttpLocation> {
   const layer = layerName(file.path, file.digest.hex);
   const subject = connection.subject(file.path, { layer });
-  const { origin } = connection.place;
   const address = connection.address('blobs', `sha256:${file.digest.hex}`);
   const found = await connection.send(
-    // The first redirect off the registry, or to a storage of its own, names the location.
-    { address, subject, headers: FIRST_BYTE, follows: (_, next) => isRegistry(next, origin) },
+    // The first redirect that does not lead to another such question names the location.
+    { address, subject, headers: FIRST_BYTE, follows: (_, next) => isQuestion(next) },
     signal,
   );
   if (found.kind === 'redirect') {
@@ -44,10 +43,10 @@ export async function locateBlob(
   return location(connection, found.address);
 }
 
-/** Another name of the same registry's API. */
-function isRegistry(next: string, origin: string): boolean {
-  const url = new URL(next);
-  return url.origin === origin && url.pathname.startsWith('/v2/');
+/** Another name of a registry, as `hf.co` has one, or a hub that knows where its files are. */
+function isQuestion(next: string): boolean {
+  const { pathname } = new URL(next);
+  return pathname.startsWith('/v2/') || pathname.includes('/resolve/');
 }
 
 /** A refusal may be of this request alone, so only a definite answer counts. */

@@ -5,6 +5,7 @@ import { isRecord } from '../../model/json.ts';
 export interface RegistryLogin {
   /** Host and port that it is for; undefined for any registry that is asked. */
   readonly host: string | undefined;
+  /** Name at the registry. */
   readonly user: string;
   /** Secret: in no message, log or file. */
   readonly password: string;

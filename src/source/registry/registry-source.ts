@@ -6,6 +6,7 @@ import { isRecord } from '../../model/json.ts';
 import { nearest } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../../model/repo.ts';
+import { shortId } from '../../model/revision-id.ts';
 import { retrying } from '../../system/retry.ts';
 import type { Location } from '../location.ts';
 import type { SourceWith } from '../source.ts';
@@ -16,6 +17,10 @@ import type { Descriptor, ImageManifest, IndexManifest, ReceivedManifest } from 
 import { type RegistryKind, requireReference } from './name.ts';
 import { listTags } from './tags.ts';
 
+/** Statuses of registries that know manifests by their tags only. */
+const SERVES_NO_DIGESTS: ReadonlySet<number> = new Set([405, 501]);
+/** Tags that are looked at for a table: nobody reads more rows. */
+const MAX_TAGS = 1000;
 /** Reading into memory is for headers and small files, not for weights. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
 /** Manifests that are kept, in bytes. */
@@ -73,8 +78,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
   async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
     signal.throwIfAborted();
     const pinned = await this.#pinnedOf(revision, signal);
-    if (this.kind === 'ollama' && !hasWeights(pinned.image.manifest))
-      await this.#refuseWithoutWeights(revision, pinned, signal);
+    if (!hasWeights(pinned.image.manifest)) await this.#refuseWithoutWeights(revision, pinned, signal);
     for (const { layer: _, ...file } of pinned.files) yield file;
   }
 
@@ -96,13 +100,12 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     const connection = this.#connect(repo);
     const tags = await listTags(connection, this.kind, signal);
     const ids = new Map<string, string>();
-    const waiting = [...tags];
+    const waiting = tags.slice(0, MAX_TAGS);
     const work = async (): Promise<void> => {
       for (let tag = waiting.shift(); tag !== undefined; tag = waiting.shift()) {
-        const id = await this.#pin(repo, tag, signal).catch((thrown: unknown) => {
-          // A tag that was removed meanwhile, or an index: neither is one model.
-          const isNone = thrown instanceof FetchError && ['NOT_FOUND', 'USAGE'].includes(thrown.code);
-          if (!isNone) throw thrown;
+        const id = await this.#pin(repo, tag, signal, 'any').catch((thrown: unknown) => {
+          // It was removed meanwhile.
+          if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') throw thrown;
         });
         if (id !== undefined) ids.set(tag, id);
       }
@@ -143,8 +146,16 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     return connection;
   }
 
-  /** Fetches what a tag or digest names, and keeps it. Returns the digest of what was asked for. */
-  async #pin(repo: RepoRef, reference: string, signal: AbortSignal): Promise<string> {
+  /**
+   * Fetches what a tag or digest names, and keeps it. Returns the digest of what was asked for. An index of several
+   * models is USAGE, or with `any` not followed.
+   */
+  async #pin(
+    repo: RepoRef,
+    reference: string,
+    signal: AbortSignal,
+    what: 'model' | 'any' = 'model',
+  ): Promise<string> {
     const connection = this.#connect(repo);
     const { name } = connection.subject('');
     const documents = new Map<string, Uint8Array>();
@@ -162,6 +173,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
         this.#keep(repo, asked, { documents, image, files: filesOf(image) });
         return asked;
       }
+      if (what === 'any' && manifest.manifests.length > 1) return asked;
       if (documents.size > MAX_INDEXES) throw indexInCircles(name);
       wanted = onlyManifest(manifest, name);
     }
@@ -184,10 +196,11 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     try {
       await this.#pin(repo, id, signal);
     } catch (thrown) {
-      const isUnknown = thrown instanceof FetchError && thrown.code === 'NOT_FOUND';
-      if (!isUnknown || name === id) throw thrown;
+      if (!(thrown instanceof FetchError) || name === id) throw thrown;
+      const { code, status = 0 } = thrown;
+      if (code !== 'NOT_FOUND' && !SERVES_NO_DIGESTS.has(status)) throw thrown;
       const now = await this.#pin(repo, name, signal);
-      if (now !== id) throw thrown;
+      if (now !== id) throw movedOn(thrown, name, now);
     }
     const pinned = kept();
     if (pinned === undefined) throw new FetchError('BUG', 'a manifest that was just read is not there');
@@ -263,6 +276,15 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
       hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${shown.join(', ')}. ${thrown.hint ?? ''}`.trim(),
     });
   }
+}
+
+/** The tag is another manifest by now, and the registry has no other name for the old one. */
+function movedOn(cause: FetchError, name: string, now: string): FetchError {
+  return new FetchError('NOT_FOUND', `${cause.message}; the tag ${name} is ${shortId(now)} now`, {
+    cause,
+    status: cause.status,
+    hint: cause.hint,
+  });
 }
 
 /** The manifest that an index is for, if that is clear. */

@@ -27,7 +27,8 @@ export async function listTags(
   try {
     return await tagsOfList(connection, signal);
   } catch (thrown) {
-    const hasNone = thrown instanceof FetchError && thrown.code === 'NOT_FOUND';
+    // A registry without the list says so in one way or another.
+    const hasNone = thrown instanceof FetchError && thrown.status !== undefined && thrown.status < 500;
     if (kind === 'oci' || !hasNone) throw thrown;
     return await tagsOfPage(connection, connection.place.origin, signal);
   }

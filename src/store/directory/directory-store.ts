@@ -1,45 +1,32 @@
-import { statfs } from 'node:fs/promises';
 import type { ContentDigests } from '../../model/digest.ts';
-import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
 import { Flush } from '../../system/disk/flush.ts';
+import { freeBytes } from '../../system/disk/free-bytes.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
 import { PartsDirectory } from '../parts/parts-directory.ts';
 import { StagedPart } from '../parts/staged-part.ts';
-import { findCrossDeviceFiles } from '../paths/cross-device.ts';
 import { FinalPlace } from '../paths/final-place.ts';
 import { lookOnceMore } from '../paths/last-look.ts';
 import { probeFolding } from '../paths/name-folding.ts';
-import { existingAncestor, findPathConflicts, ignoresCase } from '../paths/path-conflicts.ts';
+import { findCrossDeviceFiles, findPathConflicts, ignoresCase } from '../paths/path-conflicts.ts';
 import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
-import { retainedEntries } from '../records/contents.ts';
+import { currentEntries, hashedEntries } from '../records/contents.ts';
 import { HashRecords } from '../records/hash-records.ts';
-import {
-  type Manifest,
-  type ManifestEntry,
-  manifestEntry,
-  readManifest,
-  writeManifest,
-} from '../records/manifest.ts';
+import { type Manifest, writeManifest } from '../records/manifest.ts';
 import { stampedFile } from '../records/stamp.ts';
-import type { StagedFile, Store, Survey } from '../store.ts';
+import type { Publication, StagedFile, Store, Survey } from '../store.ts';
+import { DirectoryRecords } from './directory-records.ts';
 import { Holdings } from './holdings.ts';
 import { readHubMetadata, writeHubMetadata } from './hub-metadata.ts';
-import {
-  HUB_DIRECTORY,
-  HUB_METADATA_DIRECTORY,
-  inside,
-  MANIFEST_FILE,
-  PARTS_DIRECTORY,
-  STATE_DIRECTORY,
-} from './layout.ts';
-import { StateDirectory } from './state-folder.ts';
+import { HUB_DIRECTORY, HUB_METADATA_DIRECTORY, inside, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
+import { writeListingRecord } from './listing-record.ts';
+import { StateDirectory } from './state-directory.ts';
 
 export interface DirectoryStoreOptions {
   /** Absolute. Need not exist. */
@@ -47,43 +34,44 @@ export interface DirectoryStoreOptions {
   readonly revision: Revision;
   readonly endpoint: string;
   readonly platform: 'posix' | 'win32';
-  /** What to believe of the case of names where the file system does not tell. */
+  /** Whether names are case-insensitive, if the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly lock: ProcessContext;
-  /** How content and names are made durable; as the system does it unless told otherwise. */
+  /** Flushes content and names; the system's own calls if left out. */
   readonly flush?: Flush;
-  /** Told what people should know: a wait for another run. */
+  /** Called with a message for the user, for example about a wait for another run. */
   readonly note?: ((message: string) => void) | undefined;
   /**
-   * A name for one of several runs that share the work on this directory: each then has a lock of its own, and only
-   * the end of the run, when records of all are written, is for one at a time. Undefined for a run that is alone.
+   * Name of this run among several that share the work on the directory. Each has a lock of its own; only writing the
+   * shared records at the end is for one at a time. Undefined for a single run.
    */
   readonly share?: string | undefined;
 }
 
 const OWN_DIRECTORIES = [STATE_DIRECTORY, PARTS_DIRECTORY, HUB_DIRECTORY, HUB_METADATA_DIRECTORY];
 
-/** A directory of one's own, laid out as cli.md section 6 says: the files, and our state under `.cache`. */
+/** A model directory, laid out as cli.md section 6 says: the files, and our state under `.cache`. */
 export class DirectoryStore implements Store {
   readonly directory: string;
   readonly #options: DirectoryStoreOptions;
+  readonly #recorded: DirectoryRecords;
   readonly #parts: PartsDirectory;
   readonly #place: FinalPlace;
   readonly #flush: Flush;
   readonly #records: HashRecords;
-  /** The hashes of files that are right, by path. */
+  /** Hashes of verified files, by path. */
   readonly #known = new Map<string, ContentDigests>();
-  /** Files that were right before this run, and bear records of others that may name an older commit. */
+  /** Files that were right before this run. Their records for `hf` may name an older commit. */
   readonly #kept = new Set<string>();
-  /** Stamps that files had before they were read, by path. */
+  /** Stamps that the candidates had at the survey, by path. */
   #candidates: ReadonlyMap<string, string> = new Map();
-  /** What is to be written, as it was asked for. */
+  /** Paths of the files that the run will write. */
   #names: readonly string[] = [];
   #signal: AbortSignal | undefined;
   #surveyedMs: number;
   #state: StateDirectory | undefined;
   #lock: DirectoryLock | undefined;
-  /** The lock of a run that is alone, while one of several writes what all of them read. */
+  /** The lock of the whole directory, while one of several runs writes the shared records. */
   #turn: DirectoryLock | undefined;
 
   constructor(options: DirectoryStoreOptions) {
@@ -94,14 +82,11 @@ export class DirectoryStore implements Store {
       options.revision,
       options.lock,
     );
+    this.#recorded = new DirectoryRecords(options.directory);
     this.#place = new FinalPlace(options.directory);
     this.#flush = options.flush ?? new Flush();
     this.#records = new HashRecords(inside(options.directory, STATE_DIRECTORY), options.share);
     this.#surveyedMs = options.lock.clock.now();
-  }
-
-  get #manifestPath(): string {
-    return inside(this.directory, MANIFEST_FILE);
   }
 
   async refuseNames(files: readonly RemoteFile[], signal?: AbortSignal): Promise<void> {
@@ -148,7 +133,7 @@ export class DirectoryStore implements Store {
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
     this.#surveyedMs = this.#options.lock.clock.now();
     const { directory } = this;
-    const manifest = readManifest(this.#manifestPath);
+    const manifest = this.#recorded.current();
     const { id: commit } = this.#options.revision;
     const options = { directory, commit, parts: this.#parts, manifest, records: this.#records };
     const found = new Holdings(options);
@@ -162,7 +147,7 @@ export class DirectoryStore implements Store {
       this.#kept.add(path);
     }
     this.#candidates = found.candidates;
-    return { holdings, freeBytes: await this.#freeBytes() };
+    return { holdings, freeBytes: await freeBytes(this.directory).catch(() => undefined) };
   }
 
   finalPath(file: RemoteFile): string {
@@ -192,43 +177,48 @@ export class DirectoryStore implements Store {
   }
 
   async adopt(file: RemoteFile, digests: ContentDigests): Promise<void> {
-    // It was right when it was read: what is changed since the survey must not be vouched for.
+    // The file was right when it was hashed. If it has changed since the survey, do not record the hash.
     const before = this.#candidates.get(file.path);
     const found = stampedFile(this.finalPath(file));
     const { path, digest } = file;
     this.#know(path, digests, found?.stamp === before ? before : undefined);
-    // What `hf` has recorded need not be written again.
+    // The record of `hf` still holds.
     const told = readHubMetadata(this.directory, path);
     const stands = told?.etag === digest?.hex && told?.commit === this.#options.revision.id;
     if (stands && told.recordedMs >= (found?.modifiedMs ?? Number.POSITIVE_INFINITY)) return;
     await this.#recordForHub(file, this.#surveyedMs);
   }
 
-  async publish(
-    revision: Revision,
-    selected: readonly RemoteFile[],
-    listing: readonly RemoteFile[],
-  ): Promise<void> {
+  async publish({ revision, files: selected, listing }: Publication): Promise<void> {
     const { share, lock, note } = this.#options;
     const [signal, flush] = [this.#signal, this.#flush];
     if (share !== undefined) {
       const path = inside(this.directory, `${STATE_DIRECTORY}/lock`);
       this.#turn ??= await DirectoryLock.wait(path, lock, { signal, note });
     }
-    const earlier = readManifest(this.#manifestPath);
-    const files = await this.#contents(earlier, revision, selected, listing);
+    const earlier = this.#recorded.current();
+    const brought = hashedEntries(selected, (path) => this.#known.get(path)?.sha256);
+    const { directory } = this;
+    const change = { directory, earlier, revision, listing: listing.files, brought };
+    const files = await currentEntries(change, signal);
+    const left = this.#recorded.staleFiles(revision.repo, listing.files);
     await onDisk(this.directory, async () => {
-      // Our own directories, too, may have been replaced by links.
+      // Our own directories may have been replaced by links.
       this.#refuse(findPathConflicts(this.directory, [], OWN_DIRECTORIES));
       await lookOnceMore(files, (path) => localPath(this.directory, path), signal);
       await this.#renewRecords(earlier, revision, selected);
-      await this.#state?.markHubFolder();
+      await this.#state?.markHubDirectory();
       await this.#place.makeDurable(flush);
       const { endpoint } = this.#options;
-      await writeManifest(this.#manifestPath, { revision, endpoint, files }, flush);
+      await writeManifest(this.#recorded.manifestPath, { revision, endpoint, files }, flush);
+      // For offline runs, and for a later `--prune`.
+      if (listing.complete) {
+        const record = { commit: revision.id, files: listing.files, left };
+        await writeListingRecord(this.directory, record, flush);
+      }
       await this.#records.tidy(flush);
       await flush.directory(inside(this.directory, STATE_DIRECTORY));
-      await this.#parts.removeOld(selected, listing);
+      await this.#parts.removeOld(selected, listing.files);
     });
   }
 
@@ -242,33 +232,25 @@ export class DirectoryStore implements Store {
     this.#state = undefined;
   }
 
-  async #freeBytes(): Promise<number | undefined> {
-    try {
-      const { bavail, bsize } = await statfs(existingAncestor(this.directory));
-      return bavail * bsize;
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** `stamp` is what the file bore when it was hashed, if that is known. */
+  /** `stamp` is the stamp of the file when it was hashed; undefined if unknown. */
   #know(path: string, digests: ContentDigests, stamp: string | undefined): void {
     this.#known.set(path, digests);
     this.#kept.delete(path);
     if (stamp !== undefined) this.#records.add(path, stamp, digests);
   }
 
-  /** `recordedMs` is a time at which the file was certainly right. */
+  /** `recordedMs` is a time at which the file was known to be right. */
   async #recordForHub(file: RemoteFile, recordedMs: number): Promise<void> {
     const { path, digest } = file;
-    if (digest === undefined) return;
-    const { id: commit } = this.#options.revision;
+    const { repo, id: commit } = this.#options.revision;
+    // The Hub's own clients know nothing of other sources.
+    if (digest === undefined || (repo.source !== undefined && repo.source !== 'hub')) return;
     await onDisk(this.finalPath(file), () => {
       return writeHubMetadata(this.directory, path, { commit, etag: digest.hex, recordedMs });
     });
   }
 
-  /** Kept files still bear the record of the commit that they came with. It gets no younger by this. */
+  /** Kept files have the record of an older commit: updates the commit, and keeps the time. */
   async #renewRecords(
     earlier: Manifest | undefined,
     { id: commit }: Revision,
@@ -281,22 +263,5 @@ export class DirectoryStore implements Store {
       if (metadata === undefined || metadata.etag !== digest?.hex || metadata.commit === commit) continue;
       await writeHubMetadata(this.directory, path, { ...metadata, commit });
     }
-  }
-
-  /** The selected files, and what remains of earlier runs: another may have ended since we were made. */
-  async #contents(
-    earlier: Manifest | undefined,
-    revision: Revision,
-    selected: readonly RemoteFile[],
-    listing: readonly RemoteFile[],
-  ): Promise<ManifestEntry[]> {
-    const remaining = await retainedEntries(this.directory, earlier, revision, listing, this.#signal);
-    const files = new Map(remaining.map((entry) => [entry.path, entry]));
-    for (const file of selected) {
-      const sha256 = this.#known.get(file.path)?.sha256;
-      if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${file.path}`);
-      files.set(file.path, manifestEntry(file, sha256));
-    }
-    return [...files.values()];
   }
 }

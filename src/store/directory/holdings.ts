@@ -16,13 +16,13 @@ export interface HoldingsOptions {
 }
 
 /**
- * What a directory holds of the files of a revision. Without reading, it accepts what we hashed ourselves and nothing
- * touched since; whatever others say of a file, it is read once. Only looks.
+ * Compares the files of a revision with what the directory holds. Accepts without reading only files that we hashed and
+ * that have not changed since; files that only other programs recorded are read once. Read-only.
  */
 export class Holdings {
-  /** The hashes of the files that were recognised as whole, by path. */
+  /** Hashes of the files that are recognised as whole, by path. */
   readonly recognised: Map<string, ContentDigests> = new Map();
-  /** Stamps of the files that must be read, as they are before that, by path. */
+  /** Stamps of the files that must be hashed, taken before they are read, by path. */
   readonly candidates: Map<string, string> = new Map();
   readonly #options: HoldingsOptions;
   readonly #entries: ReadonlyMap<string, ManifestEntry>;
@@ -51,12 +51,12 @@ export class Holdings {
     return part.length > 0 ? { kind: 'part', part } : { kind: 'nothing' };
   }
 
-  /** By our own record, if the file was not touched since. Undefined if only reading tells. */
+  /** The hashes from our own record, if the file has not changed since. Undefined if the file must be hashed. */
   #recognise(file: RemoteFile, stamp: string): ContentDigests | 'another content' | undefined {
     const { commit, manifest, records } = this.#options;
     const known = records.find(file.path, stamp);
     if (file.digest === undefined) {
-      // Without a hash only our own records of the same commit tell one content from another.
+      // A file without a digest is recognised only by our own record of the same commit.
       const listed = manifest?.commit === commit ? this.#entries.get(file.path)?.sha256 : undefined;
       return known !== undefined && known.sha256 === listed ? known : 'another content';
     }

@@ -6,8 +6,8 @@ import { findPathConflicts } from '../paths/path-conflicts.ts';
 import { HUB_METADATA_DIRECTORY, inside } from './layout.ts';
 
 /**
- * The three lines by which `hf download` and huggingface_hub recognise a file that they need not fetch. They compare
- * no more than the size when they write it: to us it says where a content may be found, never that it is right.
+ * The record by which `hf download` and huggingface_hub recognise a finished file. They compare only the size when they
+ * write it, so it tells where a content may be, not that the content is right.
  */
 export interface HubMetadata {
   readonly commit: string;
@@ -20,7 +20,7 @@ export function hubMetadataPath(directory: string, path: string): string {
   return inside(directory, `${HUB_METADATA_DIRECTORY}/${path}.metadata`);
 }
 
-/** Undefined where there is none or it cannot be understood. */
+/** Undefined if there is none that can be parsed. */
 export function readHubMetadata(directory: string, path: string): HubMetadata | undefined {
   let text: string;
   try {
@@ -28,19 +28,19 @@ export function readHubMetadata(directory: string, path: string): HubMetadata | 
   } catch {
     return undefined;
   }
-  // Python on Windows ends lines its own way.
+  // Python on Windows writes CRLF.
   const [commit, etag, seconds] = text.split(/\r?\n/);
   if (commit === undefined || etag === undefined || seconds === undefined) return undefined;
   const recordedMs = Number(seconds) * 1000;
   return seconds !== '' && Number.isFinite(recordedMs) ? { commit, etag, recordedMs } : undefined;
 }
 
-/** Errors for a record that cannot exist: an overlong name, or a repository with both `x` and `x.metadata/y`. */
+/** Errors for a record whose name is impossible: too long, or in a repository with both `x` and `x.metadata/y`. */
 const DO_WITHOUT = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EPERM']);
 
 /**
- * Must come after the file has its final name: a record older than the file is not believed. The record is
- * a convenience, for others and for the next run: where its name cannot be had it is left out.
+ * Call it after the file has its final name: `hf` ignores a record that is older than the file. A record is optional: it is
+ * left out if its name is impossible.
  */
 export async function writeHubMetadata(
   directory: string,
@@ -48,8 +48,8 @@ export async function writeHubMetadata(
   metadata: HubMetadata,
 ): Promise<void> {
   const target = hubMetadataPath(directory, path);
-  const folder = posix.join(HUB_METADATA_DIRECTORY, posix.dirname(path));
-  if (findPathConflicts(directory, [], [folder]).length > 0) return;
+  const around = posix.join(HUB_METADATA_DIRECTORY, posix.dirname(path));
+  if (findPathConflicts(directory, [], [around]).length > 0) return;
   const lines = [metadata.commit, metadata.etag, (metadata.recordedMs / 1000).toFixed(6)];
   try {
     await replace(target, `${lines.join('\n')}\n`);
@@ -58,7 +58,7 @@ export async function writeHubMetadata(
   }
 }
 
-/** Never writes into an existing file: it may be a link. */
+/** Replaces the file instead of writing into it: it may be a link. */
 async function replace(target: string, text: string): Promise<void> {
   try {
     await writeFile(target, text, { flag: 'wx' });

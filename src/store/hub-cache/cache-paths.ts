@@ -5,7 +5,7 @@ import type { RepoRef } from '../../model/repo.ts';
 import { onDiskSync } from '../../system/disk/disk-error.ts';
 import { localPath, nameProblem } from '../paths/safe-path.ts';
 
-/** Lock directory of the cache. `hf` and @huggingface/hub report every other directory that is not a repository. */
+/** The lock directory of the cache: `hf` and @huggingface/hub report every other directory that is not a repository. */
 const LOCKS_DIRECTORY = '.locks';
 export const STATE_DIRECTORY: string = `${LOCKS_DIRECTORY}/fetch`;
 
@@ -17,27 +17,27 @@ export function repoDirectoryName({ type, id }: RepoRef): string {
 /** Paths of one repository in a central cache. */
 export class CachePaths {
   readonly cache: string;
-  /** Folder of the repository. */
+  /** Directory of the repository. */
   readonly repo: string;
   /** Our own state: lock, parts, manifests. Relative to `stateRoot`, with `/`. */
-  readonly stateFolder: string;
+  readonly statePath: string;
   readonly stateRoot: string;
 
   constructor(cache: string, repo: RepoRef) {
     const name = repoDirectoryName(repo);
     const problem = nameProblem(name, 'posix') ?? (name.includes('/') ? 'it contains "/"' : undefined);
     if (problem !== undefined) {
-      throw new FetchError('DISK', `${JSON.stringify(name)} cannot be a folder of the cache: ${problem}`, {
+      throw new FetchError('DISK', `${JSON.stringify(name)} cannot be a directory of the cache: ${problem}`, {
         hint: 'Use --local-dir for this repository.',
       });
     }
     this.cache = cache;
     this.repo = join(cache, name);
-    // A repository that was moved to another disk and linked: parts must be on the same one.
+    // If the repository is a link to another disk, the parts must be on that disk too.
     const found = onDiskSync(this.repo, () => lstatSync(this.repo, { throwIfNoEntry: false }));
     const moved = found?.isSymbolicLink() === true;
     this.stateRoot = moved ? this.repo : cache;
-    this.stateFolder = moved ? '.fetch' : `${STATE_DIRECTORY}/${name}`;
+    this.statePath = moved ? '.fetch' : `${STATE_DIRECTORY}/${name}`;
   }
 
   get blobs(): string {
@@ -52,7 +52,7 @@ export class CachePaths {
     return join(this.repo, 'refs');
   }
 
-  /** The name of a revision is a path there. Throws DISK for one that leads elsewhere. */
+  /** The name of a revision is a path below `refs`. Throws DISK for one that leads out of it. */
   ref(revision: string): string {
     return localPath(this.refs, revision);
   }
@@ -70,7 +70,7 @@ export class CachePaths {
   }
 
   get state(): string {
-    return join(this.stateRoot, ...this.stateFolder.split('/'));
+    return join(this.stateRoot, ...this.statePath.split('/'));
   }
 
   get parts(): string {

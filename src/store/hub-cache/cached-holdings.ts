@@ -10,31 +10,31 @@ import type { CachePaths } from './cache-paths.ts';
 import { blobFile, snapshotEntry } from './snapshot-entry.ts';
 
 export interface CachedHoldingsOptions {
-  readonly places: CachePaths;
+  readonly paths: CachePaths;
   readonly commit: string;
   readonly parts: PartsDirectory;
   readonly manifest: Manifest | undefined;
   readonly records: HashRecords;
 }
 
-/** A content of the right size. */
+/** A file with the right size. */
 interface Content {
   readonly path: string;
-  /** How our records call it. */
+  /** Its key in our hash records. */
   readonly name: string;
   readonly stamp: string;
-  /** The snapshot has it under the name of the file. */
+  /** Whether the snapshot has it under the name of the file. */
   readonly named: boolean;
 }
 
 /**
- * What a cache holds of the files of a revision. Without reading, it accepts only what we hashed ourselves and what was not
- * changed since: the name of a blob is no proof. Read-only.
+ * Compares the files of a revision with what the cache holds. Accepts without reading only files that we hashed and that
+ * have not changed since: the name of a blob proves nothing. Read-only.
  */
 export class CachedHoldings {
-  /** The sha256 of files that were recognised as whole, by path. */
+  /** The sha256 of files that are recognised as whole, by path. */
   readonly recognised: Map<string, string> = new Map();
-  /** Stamps of the contents that must be read, as they are before that, by path. */
+  /** Stamps of the contents that must be hashed, taken before they are read, by path. */
   readonly candidates: Map<string, string> = new Map();
   readonly #options: CachedHoldingsOptions;
   readonly #entries: ReadonlyMap<string, ManifestEntry>;
@@ -47,8 +47,8 @@ export class CachedHoldings {
   }
 
   of(file: RemoteFile): Holding {
-    const { places, commit, parts } = this.#options;
-    const content = findContent(places, commit, file);
+    const { paths, commit, parts } = this.#options;
+    const content = findContent(paths, commit, file);
     const part = parts.held(file, this.#partNames);
     if (content === 'another') return { kind: 'different', part };
     if (content === undefined) return part.length > 0 ? { kind: 'part', part } : { kind: 'nothing' };
@@ -62,11 +62,11 @@ export class CachedHoldings {
     return { kind: 'whole' };
   }
 
-  /** The hashes by our own record, if the content was not touched since. Undefined if only reading tells. */
+  /** The hashes from our own record, if the content has not changed since. Undefined if it must be hashed. */
   #recognise(file: RemoteFile, { name, stamp }: Content): ContentDigests | 'another' | undefined {
     const known = this.#options.records.find(name, stamp);
     if (file.digest === undefined) {
-      // Without a hash only our own records of this commit tell one content from another.
+      // A file without a digest is recognised only by our own record of this commit.
       return known !== undefined && known.sha256 === this.#entries.get(file.path)?.sha256 ? known : 'another';
     }
     if (known === undefined) return undefined;
@@ -75,28 +75,25 @@ export class CachedHoldings {
   }
 }
 
-/**
- * Looks under the name of the file, then among the blobs. `another` if the name is taken by something that
- * cannot be the content.
- */
+/** Looks under the name of the file, then among the blobs. `another` if the name is taken by another content. */
 export function findContent(
-  places: CachePaths,
+  paths: CachePaths,
   commit: string,
   { path, size, digest }: RemoteFile,
 ): Content | 'another' | undefined {
-  const named = localPath(places.snapshot(commit), path);
-  const entry = snapshotEntry(places, named);
+  const named = localPath(paths.snapshot(commit), path);
+  const entry = snapshotEntry(paths, named);
   const isBlob = entry.kind === 'blob' && entry.name === digest?.hex;
   const fits = (entry.kind === 'file' || entry.kind === 'blob') && Number(entry.found.size) === size;
   if (!isBlob && digest !== undefined) {
-    const blob = blobFile(places, digest.hex);
+    const blob = blobFile(paths, digest.hex);
     if (blob !== undefined && Number(blob.size) === size && !(fits && entry.kind === 'file')) {
-      const at = places.blob(digest.hex);
+      const at = paths.blob(digest.hex);
       return { path: at, name: `blobs/${digest.hex}`, stamp: stampOf(blob), named: false };
     }
   }
   if (!fits) return entry.kind === 'nothing' ? undefined : 'another';
   const name = entry.kind === 'blob' ? `blobs/${entry.name}` : `snapshots/${commit}/${path}`;
-  const at = entry.kind === 'blob' ? places.blob(entry.name) : named;
+  const at = entry.kind === 'blob' ? paths.blob(entry.name) : named;
   return { path: at, name, stamp: stampOf(entry.found), named: true };
 }

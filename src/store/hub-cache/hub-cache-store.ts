@@ -1,13 +1,12 @@
-import { statfs } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import type { ContentDigests } from '../../model/digest.ts';
-import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
 import { CreatedDirectories } from '../../system/disk/created-directories.ts';
 import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
 import { Flush } from '../../system/disk/flush.ts';
+import { freeBytes } from '../../system/disk/free-bytes.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
@@ -16,13 +15,13 @@ import { StagedPart } from '../parts/staged-part.ts';
 import { FinalPlace } from '../paths/final-place.ts';
 import { lookOnceMore } from '../paths/last-look.ts';
 import { probeFolding } from '../paths/name-folding.ts';
-import { existingAncestor } from '../paths/path-conflicts.ts';
 import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, localPath, mayFallTogether, type NameProblem } from '../paths/safe-path.ts';
+import { hashedEntries } from '../records/contents.ts';
 import { HashRecords } from '../records/hash-records.ts';
-import { manifestEntry, readManifest } from '../records/manifest.ts';
+import { readManifest } from '../records/manifest.ts';
 import { stampedFile } from '../records/stamp.ts';
-import type { StagedFile, Store, Survey } from '../store.ts';
+import type { Publication, StagedFile, Store, Survey } from '../store.ts';
 import { CachePaths } from './cache-paths.ts';
 import { CachedHoldings, findContent } from './cached-holdings.ts';
 import { cacheNameProblems, cachePathConflicts } from './name-problems.ts';
@@ -33,38 +32,38 @@ import { type CopyMeans, canLink, copyOfBlob, linkToBlob } from './snapshot-link
 export interface HubCacheStoreOptions {
   /** Absolute path of the root of the cache. Need not exist. */
   readonly cache: string;
-  /** Under the name that was asked for: that is where others look, also after the hub has renamed it. */
+  /** The name that the user gave: other programs look for that one, also after a rename. */
   readonly repo: RepoRef;
   readonly revision: Revision;
   readonly endpoint: string;
   readonly platform: 'posix' | 'win32';
-  /** What to believe of the case of names where the file system does not tell. */
+  /** Whether names are case-insensitive, if the file system does not tell. */
   readonly ignoresCase: boolean;
   readonly lock: ProcessContext;
-  /** How content and names are made durable; as the system does it unless told otherwise. */
+  /** Flushes content and names; the system's own calls if left out. */
   readonly flush?: Flush;
-  /** Told what people should know: a wait for another run. */
+  /** Called with a message for the user, for example about a wait for another run. */
   readonly note?: ((message: string) => void) | undefined;
-  /** False: files instead of links, also where links work. */
+  /** False: write files instead of links, even if links work. */
   readonly links: boolean;
 }
 
 /**
- * The central cache of the Hub's own clients: the content of a file is a blob named by its hash, and every
- * commit is a directory of links to blobs.
+ * The central cache of the Hub's own clients: a blob per content, named after its hash, and a directory of links to blobs
+ * per commit.
  */
 export class HubCacheStore implements Store {
   readonly directory: string;
   readonly #options: HubCacheStoreOptions;
-  readonly #places: CachePaths;
+  readonly #paths: CachePaths;
   readonly #parts: PartsDirectory;
-  readonly #folders = new CreatedDirectories();
+  readonly #directories = new CreatedDirectories();
   readonly #place: FinalPlace;
   readonly #records: HashRecords;
   readonly #flush: Flush;
-  /** The sha256 of files that are right, by path. */
+  /** The sha256 of verified files, by path. */
   readonly #known = new Map<string, string>();
-  /** Stamps that contents had before they were read, by the path of the file. */
+  /** Stamps that the candidates had at the survey, by the path of the file. */
   #candidates: ReadonlyMap<string, string> = new Map();
   #names: readonly string[] = [];
   #signal: AbortSignal | undefined;
@@ -75,21 +74,21 @@ export class HubCacheStore implements Store {
   constructor(options: HubCacheStoreOptions) {
     const { cache, repo, revision, lock } = options;
     this.#options = options;
-    this.#places = new CachePaths(cache, repo);
-    this.directory = this.#places.snapshot(revision.id);
-    this.#parts = new PartsDirectory(this.#places.parts, revision, lock);
-    this.#place = new FinalPlace(this.#places.repo);
-    this.#records = new HashRecords(this.#places.state);
+    this.#paths = new CachePaths(cache, repo);
+    this.directory = this.#paths.snapshot(revision.id);
+    this.#parts = new PartsDirectory(this.#paths.parts, revision, lock);
+    this.#place = new FinalPlace(this.#paths.repo);
+    this.#records = new HashRecords(this.#paths.state);
     this.#flush = options.flush ?? new Flush();
   }
 
   async refuseNames(files: readonly RemoteFile[], signal?: AbortSignal): Promise<void> {
     const { revision } = this.#options;
     this.#names = files.map((file) => file.path);
-    // All at once, because names are compared with each other; then a few at a time, because the disk may be slow.
-    this.#refuse(() => cacheNameProblems(this.#places, revision, this.#names, this.#options));
+    // Names are compared with each other, so all at once. The disk may be slow, so its checks run in slices.
+    this.#refuse(() => cacheNameProblems(this.#paths, revision, this.#names, this.#options));
     const look = (paths: readonly string[]): void =>
-      this.#refuse(() => cachePathConflicts(this.#places, revision, paths));
+      this.#refuse(() => cachePathConflicts(this.#paths, revision, paths));
     await inSlices(this.#names, look, signal);
   }
 
@@ -100,12 +99,12 @@ export class HubCacheStore implements Store {
 
   async open(signal?: AbortSignal): Promise<void> {
     this.#signal = signal;
-    const { blobs, refs, parts, lock, cache, state } = this.#places;
+    const { blobs, refs, parts, lock, cache, state } = this.#paths;
     const { note, platform, lock: context } = this.#options;
-    await onDisk(cache, () => this.#folders.make(parts));
+    await onDisk(cache, () => this.#directories.make(parts));
     this.#lock = await DirectoryLock.take(lock, context, { elsewhere: '--cache-dir', signal, note });
     await onDisk(cache, async () => {
-      for (const folder of [blobs, refs, this.directory]) await this.#folders.make(folder);
+      for (const directory of [blobs, refs, this.directory]) await this.#directories.make(directory);
     });
     if (!mayFallTogether(this.#names)) return;
     const found = onDiskSync(cache, () => probeFolding(state));
@@ -116,10 +115,10 @@ export class HubCacheStore implements Store {
   async survey(files: readonly RemoteFile[], signal: AbortSignal): Promise<Survey> {
     const { id: commit } = this.#options.revision;
     const found = new CachedHoldings({
-      places: this.#places,
+      paths: this.#paths,
       commit,
       parts: this.#parts,
-      manifest: readManifest(this.#places.manifest(commit)),
+      manifest: readManifest(this.#paths.manifest(commit)),
       records: this.#records,
     });
     const holdings = new Map<string, Holding>();
@@ -129,7 +128,7 @@ export class HubCacheStore implements Store {
     await inSlices(files, look, signal);
     for (const [path, sha256] of found.recognised) this.#known.set(path, sha256);
     this.#candidates = found.candidates;
-    return { holdings, freeBytes: await this.#freeBytes() };
+    return { holdings, freeBytes: await freeBytes(this.#paths.repo).catch(() => undefined) };
   }
 
   finalPath(file: RemoteFile): string {
@@ -137,16 +136,16 @@ export class HubCacheStore implements Store {
   }
 
   candidatePath(file: RemoteFile): string {
-    const content = findContent(this.#places, this.#options.revision.id, file);
+    const content = findContent(this.#paths, this.#options.revision.id, file);
     return typeof content === 'object' ? content.path : this.finalPath(file);
   }
 
   async stage(file: RemoteFile): Promise<StagedFile> {
     const name = this.finalPath(file);
     const links = await this.#canLink();
-    // Without links, the snapshot holds the content itself.
+    // Without links the snapshot holds the content itself.
     const final = ({ sha256 }: ContentDigests) =>
-      links ? this.#places.blob(file.digest?.hex ?? sha256) : name;
+      links ? this.#paths.blob(file.digest?.hex ?? sha256) : name;
     const { clock } = this.#options.lock;
     return await onDisk(file.path, async () => {
       const { identity, ...parts } = await this.#parts.take(file, this.#signal);
@@ -170,12 +169,12 @@ export class HubCacheStore implements Store {
   }
 
   async adopt(file: RemoteFile, digests: ContentDigests): Promise<void> {
-    const content = findContent(this.#places, this.#options.revision.id, file);
+    const content = findContent(this.#paths, this.#options.revision.id, file);
     const name = this.finalPath(file);
     let path = typeof content === 'object' ? content.path : name;
     const before = this.#candidates.get(file.path);
     let stamp = stampedFile(path)?.stamp;
-    // What was touched since the survey must not be vouched for.
+    // If the file has changed since the survey, do not record the hash.
     if (stamp !== before) stamp = undefined;
     if (typeof content === 'object' && !content.named) {
       const temporary = this.#parts.scratch(file);
@@ -184,7 +183,7 @@ export class HubCacheStore implements Store {
           await linkToBlob(path, name, temporary, this.#means);
         } else {
           await copyOfBlob(path, name, temporary, this.#means);
-          // A copy is another file, and it was not hashed.
+          // The copy is a new file that was not hashed.
           path = name;
           stamp = undefined;
         }
@@ -202,65 +201,46 @@ export class HubCacheStore implements Store {
     stamp: string | undefined,
   ): void {
     this.#known.set(name, digests.sha256);
-    if (stamp !== undefined) this.#records.add(contentName(this.#places, path), stamp, digests);
+    if (stamp !== undefined) this.#records.add(contentName(this.#paths, path), stamp, digests);
   }
 
-  async publish(
-    revision: Revision,
-    selected: readonly RemoteFile[],
-    listing: readonly RemoteFile[],
-    complete = true,
-    isWholeListing = true,
-  ): Promise<void> {
-    const contents = selected.map((file) => {
-      const sha256 = this.#known.get(file.path);
-      if (sha256 === undefined) throw new FetchError('BUG', `nothing is known of ${file.path}`);
-      return manifestEntry(file, sha256);
-    });
+  async publish({ revision, files, listing, complete }: Publication): Promise<void> {
+    const contents = hashedEntries(files, (path) => this.#known.get(path));
     const { endpoint } = this.#options;
     const [flush, signal] = [this.#flush, this.#signal];
-    await onDisk(this.#places.repo, async () => {
+    await onDisk(this.#paths.repo, async () => {
       await lookOnceMore(contents, (path) => localPath(this.directory, path), signal);
       await this.#place.makeDurable(flush);
-      const what = { revision, endpoint, contents, listing, isWholeListing, complete };
-      await publishSnapshot(this.#places, what, flush, signal);
+      const what = { revision, endpoint, contents, listing, complete };
+      await publishSnapshot(this.#paths, what, flush, signal);
       await this.#records.tidy(flush);
-      for (const folder of [this.#places.state, this.#places.refs]) await flush.directory(folder);
+      for (const directory of [this.#paths.state, this.#paths.refs]) await flush.directory(directory);
     });
-    // @huggingface/hub needs the directory of refs even if it is empty.
-    this.#folders.keep();
+    // @huggingface/hub needs the directory of refs, even an empty one.
+    this.#directories.keep();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#records.save();
     await this.#lock?.[Symbol.asyncDispose]();
     this.#lock = undefined;
-    await this.#folders.removeEmpty();
+    await this.#directories.removeEmpty();
   }
 
   #canLink(): Promise<boolean> {
-    this.#links ??= this.#options.links ? canLink(this.#places.parts) : Promise.resolve(false);
+    this.#links ??= this.#options.links ? canLink(this.#paths.parts) : Promise.resolve(false);
     return this.#links;
   }
 
-  /** Protects finished blobs: `hf cache prune` would remove blobs that no ref needs. */
+  /** Protects finished blobs from `hf cache prune`, which removes blobs without a ref. */
   #mark(): Promise<void> {
     const { id: commit } = this.#options.revision;
-    this.#marked ??= writeRef(this.#places, unfinishedRef(commit), commit);
+    this.#marked ??= writeRef(this.#paths, unfinishedRef(commit), commit);
     return this.#marked;
-  }
-
-  async #freeBytes(): Promise<number | undefined> {
-    try {
-      const { bavail, bsize } = await statfs(existingAncestor(this.#places.repo));
-      return bavail * bsize;
-    } catch {
-      return undefined;
-    }
   }
 }
 
-/** Key of a content in our records: its path in the repository's directory, with `/`. */
-function contentName(places: CachePaths, path: string): string {
-  return relative(places.repo, path).split(sep).join('/');
+/** Key of a content in our hash records: its path in the repository's directory, with `/`. */
+function contentName(paths: CachePaths, path: string): string {
+  return relative(paths.repo, path).split(sep).join('/');
 }

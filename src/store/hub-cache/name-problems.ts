@@ -9,34 +9,34 @@ export interface NameRules {
   readonly ignoresCase: boolean;
 }
 
-/** Which of these names, or that of the revision, cannot be written to a cache. Only looks. */
+/** Which of these names, or the name of the revision, cannot be written to a cache. Read-only. */
 export function cacheNameProblems(
-  places: CachePaths,
+  cachePaths: CachePaths,
   { name }: Revision,
   paths: readonly string[],
-  habits: NameRules,
+  rules: NameRules,
 ): readonly NameProblem[] {
-  const caseInsensitive = ignoresCase(places.repo, habits.ignoresCase);
-  const refused = checkNames(paths, habits.platform, { caseInsensitive });
+  const caseInsensitive = ignoresCase(cachePaths.repo, rules.ignoresCase);
+  const refused = checkNames(paths, rules.platform, { caseInsensitive });
   if (refused.length > 0) return refused;
-  const ref = nameProblem(name, habits.platform);
+  const ref = nameProblem(name, rules.platform);
   return ref === undefined ? [] : [{ path: name, reason: ref }];
 }
 
 /** Conflicts of these files in a snapshot, or of the revision among the refs. Read-only. */
 export function cachePathConflicts(
-  places: CachePaths,
+  cachePaths: CachePaths,
   { id: commit, name }: Revision,
   paths: readonly string[],
 ): readonly NameProblem[] {
-  // What was linked on purpose is the cache, or one repository; nothing below it.
+  // Users link the cache or a whole repository, never a directory inside it.
   const directories = ['blobs', 'snapshots', `snapshots/${commit}`, 'refs', 'trees'];
   const refs = name === commit ? [] : [`refs/${name}`];
   return [
-    ...findPathConflicts(places.repo, [...refs, `refs/${unfinishedRef(commit)}`], directories),
-    ...findPathConflicts(places.stateRoot, [], directoriesOf(`${places.stateFolder}/parts`)),
-    ...findPathConflicts(places.stateRoot, [], [`${places.stateFolder}/manifests`]),
-    ...findPathConflicts(places.snapshot(commit), paths, []),
+    ...findPathConflicts(cachePaths.repo, [...refs, `refs/${unfinishedRef(commit)}`], directories),
+    ...findPathConflicts(cachePaths.stateRoot, [], directoriesOf(`${cachePaths.statePath}/parts`)),
+    ...findPathConflicts(cachePaths.stateRoot, [], [`${cachePaths.statePath}/manifests`]),
+    ...findPathConflicts(cachePaths.snapshot(commit), paths, []),
   ];
 }
 

@@ -1,74 +1,54 @@
-import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { RemoteFile } from '../../model/remote-file.ts';
+import type { Listing } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
+import { markCache } from '../../system/disk/mark-cache.ts';
 import { regularFile } from '../../system/disk/regular-file.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
-import { retainedEntries } from '../records/contents.ts';
+import { currentEntries } from '../records/contents.ts';
 import { type ManifestEntry, readManifest, writeManifest } from '../records/manifest.ts';
 import type { CachePaths } from './cache-paths.ts';
 import { removeRef, unfinishedRef, writeRef } from './refs.ts';
 import { treeListing } from './tree-listing.ts';
 
-const CACHE_TAG = `Signature: 8a477f597d28d172789f06886806bc55
-# A cache of files from the Hugging Face Hub, in the layout of huggingface_hub. Everything here can be fetched again.
-# About this file: https://bford.info/cachedir/
-`;
+const ABOUT =
+  'A cache of files from the Hugging Face Hub, in the layout of huggingface_hub. Everything here can be fetched again.';
 
-export interface Publication {
+interface PublishedSnapshot {
   readonly revision: Revision;
   readonly endpoint: string;
-  /** The files of this run that are right. */
+  /** The verified files of this run. */
   readonly contents: readonly ManifestEntry[];
-  readonly listing: readonly RemoteFile[];
-  /** Whether these are all files of the revision: others believe the listing for ever. */
-  readonly isWholeListing: boolean;
-  /** Whether all that was asked for is there. */
+  /** Written only if it is complete: other programs never check it again. */
+  readonly listing: Listing;
+  /** Whether every selected file is there. */
   readonly complete: boolean;
 }
 
-/** Writes the records of a snapshot. The ref comes last, so that a reader who finds it finds everything. */
+/** Writes the records of a snapshot. The ref comes last, so that a reader who finds the ref finds everything else. */
 export async function publishSnapshot(
-  places: CachePaths,
-  publication: Publication,
+  paths: CachePaths,
+  publication: PublishedSnapshot,
   flush: Flush,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { revision, endpoint, listing, isWholeListing, complete } = publication;
+  const { revision, endpoint, listing, complete } = publication;
   const { id: commit, name } = revision;
-  await tagCache(places.cache);
-  await ensureDirectory(dirname(places.manifest(commit)));
-  const files = await allContents(places, publication, signal);
-  await writeManifest(places.manifest(commit), { revision, endpoint, files }, flush);
-  await flush.directory(dirname(places.manifest(commit)));
-  const tree = isWholeListing ? treeListing(listing) : undefined;
-  if (tree !== undefined && regularFile(places.tree(commit)) === undefined) {
-    await ensureDirectory(dirname(places.tree(commit)));
-    await writeAtomically(places.tree(commit), tree, { temporary: join(places.parts, 'tree.new'), flush });
+  await markCache(paths.cache, ABOUT);
+  await ensureDirectory(dirname(paths.manifest(commit)));
+  const earlier = readManifest(paths.manifest(commit));
+  const directory = paths.snapshot(commit);
+  const change = { directory, earlier, revision, listing: listing.files, brought: publication.contents };
+  const files = await currentEntries(change, signal);
+  await writeManifest(paths.manifest(commit), { revision, endpoint, files }, flush);
+  await flush.directory(dirname(paths.manifest(commit)));
+  const tree = listing.complete ? treeListing(listing.files) : undefined;
+  if (tree !== undefined && regularFile(paths.tree(commit)) === undefined) {
+    await ensureDirectory(dirname(paths.tree(commit)));
+    await writeAtomically(paths.tree(commit), tree, { temporary: join(paths.parts, 'tree.new'), flush });
   }
   if (!complete) return;
-  if (name !== commit) await writeRef(places, name, commit, flush);
-  await removeRef(places, unfinishedRef(commit));
-}
-
-/** With what earlier runs brought of this commit. */
-async function allContents(
-  places: CachePaths,
-  { revision, contents, listing }: Publication,
-  signal: AbortSignal | undefined,
-): Promise<ManifestEntry[]> {
-  const { id: commit } = revision;
-  const written = readManifest(places.manifest(commit));
-  const earlier = await retainedEntries(places.snapshot(commit), written, revision, listing, signal);
-  return [...new Map([...earlier, ...contents].map((entry) => [entry.path, entry])).values()];
-}
-
-async function tagCache(cache: string): Promise<void> {
-  try {
-    await writeFile(join(cache, 'CACHEDIR.TAG'), CACHE_TAG, { flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
+  if (name !== commit) await writeRef(paths, name, commit, flush);
+  await removeRef(paths, unfinishedRef(commit));
 }

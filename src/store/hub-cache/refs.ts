@@ -1,41 +1,35 @@
 import { readFileSync } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Flush } from '../../system/disk/flush.ts';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
+import { removeEmptyDirectories } from '../../system/disk/remove-empty-directories.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 import type { CachePaths } from './cache-paths.ts';
 
 /**
- * Says which commit a revision is on, without a newline: others compare what they read as it is. The snapshot must be
- * there before, or `hf cache` takes the repository for damaged.
+ * Writes the commit of a revision, without a newline: other programs compare the file as it is. The snapshot must exist
+ * before, or `hf cache` reports the repository as damaged.
  */
 export async function writeRef(
-  places: CachePaths,
+  paths: CachePaths,
   revision: string,
   commit: string,
   flush?: Flush,
 ): Promise<void> {
-  const path = places.ref(revision);
+  const path = paths.ref(revision);
   if (readRef(path) === commit) return;
   await ensureDirectory(dirname(path));
-  // Not beside it: every file in that directory counts as a ref.
-  const temporary = join(places.parts, 'ref.new');
+  // Not beside it, because every file below `refs` counts as a ref.
+  const temporary = join(paths.parts, 'ref.new');
   await writeAtomically(path, commit, flush === undefined ? { temporary } : { temporary, flush });
 }
 
-/** Removes a ref and the folders that only it needed. */
-export async function removeRef(places: CachePaths, revision: string): Promise<void> {
-  const path = places.ref(revision);
+/** Removes a ref and the directories that become empty. */
+export async function removeRef(paths: CachePaths, revision: string): Promise<void> {
+  const path = paths.ref(revision);
   await removeIfThere(path);
-  for (let directory = dirname(path); directory.length > places.refs.length; directory = dirname(directory)) {
-    try {
-      await rmdir(directory);
-    } catch {
-      return;
-    }
-  }
+  await removeEmptyDirectories(dirname(path), paths.refs);
 }
 
 export function readRef(path: string): string | undefined {
@@ -47,8 +41,8 @@ export function readRef(path: string): string | undefined {
 }
 
 /**
- * `hf cache prune` removes snapshots that no ref names. Until a run has ended this one keeps what it has finished; the
- * true ref must not name a commit of which half is missing.
+ * The name of a ref that protects an unfinished snapshot: `hf cache prune` removes snapshots without a ref, and the ref of
+ * the branch must not name an incomplete commit.
  */
 export function unfinishedRef(commit: string): string {
   return `${UNFINISHED_REFS}/${commit.slice(0, 12)}`;

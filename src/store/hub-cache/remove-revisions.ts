@@ -6,41 +6,16 @@ import { CreatedDirectories } from '../../system/disk/created-directories.ts';
 import { onDisk } from '../../system/disk/disk-error.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
+import { planRemoval } from '../central-cache.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { CachePaths } from './cache-paths.ts';
 import { removeRef, unfinishedRef } from './refs.ts';
-import { type CachedRepo, type CachedRevision, scanRepo } from './scan-cache.ts';
-
-/** What is going to be removed of a repository. */
-export interface Removal {
-  readonly revisions: readonly CachedRevision[];
-  /** Blobs that no other snapshot uses. */
-  readonly blobs: readonly string[];
-  /** Bytes that will be free. */
-  readonly bytes: number;
-  /** Nothing stays of the repository, our unfinished files neither. */
-  readonly whole: boolean;
-}
-
-export function planRemoval(found: CachedRepo, commits: ReadonlySet<string>): Removal {
-  const revisions = found.revisions.filter(({ commit }) => commits.has(commit));
-  const others = found.revisions.filter(({ commit }) => !commits.has(commit));
-  const kept = new Set(others.flatMap(({ files }) => files.map(({ blob }) => blob)));
-  const sizes = new Map<string, number>();
-  let bytes = 0;
-  for (const { blob, size } of revisions.flatMap(({ files }) => files)) {
-    if (blob === undefined) bytes += size;
-    else if (!kept.has(blob)) sizes.set(blob, size);
-  }
-  const whole = others.length === 0;
-  for (const size of sizes.values()) bytes += size;
-  return { revisions, blobs: [...sizes.keys()], bytes: bytes + (whole ? found.partBytes : 0), whole };
-}
+import { scanRepo } from './scan-cache.ts';
 
 /**
- * Removes revisions of a repository; LOCKED while a run of ours is bringing some of it. First the refs, then the
- * links, then the blobs, so that no link points to a removed blob. Incomplete files and locks of `hf` stay.
- * Returns the names of its unfinished files that were found.
+ * Removes revisions of a repository. Throws LOCKED while a run of fetch downloads into it. Removes first the refs, then the
+ * links, then the blobs, so that no link points to a removed blob. Incomplete files and locks of `hf` stay. Returns the
+ * names of its unfinished files.
  */
 export async function removeRevisions(
   cache: string,
@@ -48,42 +23,42 @@ export async function removeRevisions(
   commits: ReadonlySet<string>,
   lock: ProcessContext,
 ): Promise<string[]> {
-  const places = new CachePaths(cache, repo);
+  const paths = new CachePaths(cache, repo);
   const directories = new CreatedDirectories();
-  await onDisk(places.state, () => directories.make(places.state));
+  await onDisk(paths.state, () => directories.make(paths.state));
   try {
-    await using _held = await DirectoryLock.take(places.lock, lock, { elsewhere: '--cache-dir' });
-    return await onDisk(places.repo, () => removeAll(places, repo, commits));
+    await using _held = await DirectoryLock.take(paths.lock, lock, { elsewhere: '--cache-dir' });
+    return await onDisk(paths.repo, () => removeAll(paths, repo, commits));
   } finally {
     await directories.removeEmpty();
-    await rmdir(places.state).catch(() => {});
+    await rmdir(paths.state).catch(() => {});
   }
 }
 
-async function removeAll(places: CachePaths, repo: RepoRef, commits: ReadonlySet<string>): Promise<string[]> {
+async function removeAll(paths: CachePaths, repo: RepoRef, commits: ReadonlySet<string>): Promise<string[]> {
   // Scanned again: another process may have added a revision since the first scan.
-  const found = scanRepo(places, repo);
+  const found = scanRepo(paths, repo);
   const { revisions, blobs, whole } = planRemoval(found, commits);
   for (const { commit, refs, path } of revisions) {
-    for (const ref of refs) await removeRef(places, ref);
-    await removeRef(places, unfinishedRef(commit));
+    for (const ref of refs) await removeRef(paths, ref);
+    await removeRef(paths, unfinishedRef(commit));
     await rm(path, { recursive: true, force: true });
-    await removeIfThere(places.tree(commit));
-    await removeIfThere(places.manifest(commit));
-    await rm(join(places.repo, '.no_exist', commit), { recursive: true, force: true });
+    await removeIfThere(paths.tree(commit));
+    await removeIfThere(paths.manifest(commit));
+    await rm(join(paths.repo, '.no_exist', commit), { recursive: true, force: true });
   }
-  if (whole) for (const ref of found.danglingRefs) await removeRef(places, ref);
-  const gone = whole ? blobNames(places).filter((name) => !isTheirs(name)) : blobs;
-  for (const name of gone) await removeIfThere(places.blob(name));
+  if (whole) for (const ref of found.danglingRefs) await removeRef(paths, ref);
+  const gone = whole ? blobNames(paths).filter((name) => !isTheirs(name)) : blobs;
+  for (const name of gone) await removeIfThere(paths.blob(name));
   if (!whole) return [];
-  await rm(places.parts, { recursive: true, force: true });
-  await rm(join(places.state, 'manifests'), { recursive: true, force: true });
-  await removeIfThere(join(places.state, 'hashed.jsonl'));
-  const theirs = blobNames(places);
+  await rm(paths.parts, { recursive: true, force: true });
+  await rm(join(paths.state, 'manifests'), { recursive: true, force: true });
+  await removeIfThere(join(paths.state, 'hashed.jsonl'));
+  const theirs = blobNames(paths);
   // hf treats a repository without that directory as damaged.
-  const emptied = theirs.length > 0 ? [] : [places.blobs, places.snapshots];
-  const rest = [places.refs, join(places.repo, 'trees'), join(places.repo, '.no_exist')];
-  for (const directory of [...rest, ...emptied, places.repo]) await rmdir(directory).catch(() => {});
+  const emptied = theirs.length > 0 ? [] : [paths.blobs, paths.snapshots];
+  const rest = [paths.refs, join(paths.repo, 'trees'), join(paths.repo, '.no_exist')];
+  for (const directory of [...rest, ...emptied, paths.repo]) await rmdir(directory).catch(() => {});
   return theirs;
 }
 
@@ -91,9 +66,9 @@ function isTheirs(blob: string): boolean {
   return blob.endsWith('.incomplete');
 }
 
-function blobNames(places: CachePaths): string[] {
+function blobNames(paths: CachePaths): string[] {
   try {
-    return readdirSync(places.blobs);
+    return readdirSync(paths.blobs);
   } catch {
     return [];
   }

@@ -2,53 +2,19 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import type { RepoRef, RepoType } from '../../model/repo.ts';
 import { onDiskSync } from '../../system/disk/disk-error.ts';
+import type { CachedFile, CachedRepo, CachedRevision } from '../central-cache.ts';
 import { CachePaths, repoDirectoryName, STATE_DIRECTORY } from './cache-paths.ts';
 import { readRef, UNFINISHED_REFS } from './refs.ts';
 import { snapshotEntry } from './snapshot-entry.ts';
 
-export interface CachedFile {
-  /** As the repository names it. */
-  readonly path: string;
-  readonly size: number;
-  /** Name of the blob; undefined if the snapshot holds the file itself. */
-  readonly blob: string | undefined;
-}
-
-export interface CachedRevision {
-  readonly commit: string;
-  /** Branches and tags that were on this commit when they were asked for last. */
-  readonly refs: readonly string[];
-  /** A download of it by us is unfinished. */
-  readonly unfinished: boolean;
-  /** Absolute path of the snapshot. */
-  readonly path: string;
-  readonly files: readonly CachedFile[];
-  /** Each content once. */
-  readonly bytes: number;
-  /** Names that lead to nothing, or to something that is none of the repository's blobs. */
-  readonly broken: readonly string[];
-}
-
-export interface CachedRepo {
-  readonly repo: RepoRef;
-  readonly path: string;
-  readonly revisions: readonly CachedRevision[];
-  /** Each content once, also those that several revisions have. */
-  readonly bytes: number;
-  /** Our own unfinished files. */
-  readonly partBytes: number;
-  /** Refs that lead to no snapshot. */
-  readonly danglingRefs: readonly string[];
-}
-
 const TYPES: Readonly<Record<string, RepoType>> = { models: 'model', datasets: 'dataset', spaces: 'space' };
-/** What systems put into folders by themselves. */
+/** Files that operating systems create by themselves. */
 const IGNORED = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
 
-/** Everything in a cache that is laid out like a repository, by name. Only looks. */
+/** Every repository in a cache, sorted by name. Read-only. */
 export function scanCache(cache: string): CachedRepo[] {
   return onDiskSync(cache, () => {
-    // Parts of a repository that `hf cache rm` has removed still take their room.
+    // After `hf cache rm`, our parts of the repository still take space.
     const begun = names(join(cache, ...STATE_DIRECTORY.split('/')));
     const found = [...new Set([...names(cache), ...begun])].toSorted().flatMap((name) => {
       const repo = repoOf(name);
@@ -60,22 +26,22 @@ export function scanCache(cache: string): CachedRepo[] {
   });
 }
 
-export function scanRepo(places: CachePaths, repo: RepoRef): CachedRepo {
-  const commits = names(places.snapshots).filter((name) => isFolder(places.snapshot(name)));
-  const refs = readRefs(places);
-  const revisions = commits.map((commit) => scanSnapshot(places, commit, refs));
+export function scanRepo(paths: CachePaths, repo: RepoRef): CachedRepo {
+  const commits = names(paths.snapshots).filter((name) => isDirectory(paths.snapshot(name)));
+  const refs = readRefs(paths);
+  const revisions = commits.map((commit) => scanSnapshot(paths, commit, refs));
   const known = new Set(commits);
   return {
     repo,
-    path: places.repo,
+    path: paths.repo,
     revisions,
     bytes: bytesOf(revisions.flatMap(({ commit, files }) => files.map((file) => ({ commit, ...file })))),
-    partBytes: names(places.parts).reduce((sum, name) => sum + allocated(join(places.parts, name)), 0),
+    partBytes: names(paths.parts).reduce((sum, name) => sum + allocated(join(paths.parts, name)), 0),
     danglingRefs: [...refs].filter(([, commit]) => !known.has(commit)).map(([name]) => name),
   };
 }
 
-/** `models--owner--name` as hf reads it; undefined for everything else. */
+/** Parses `models--owner--name`; undefined for any other name. */
 function repoOf(directory: string): RepoRef | undefined {
   const [prefix = '', ...parts] = directory.split('--');
   const type = TYPES[prefix];
@@ -84,13 +50,13 @@ function repoOf(directory: string): RepoRef | undefined {
   return repoDirectoryName(repo) === directory ? repo : undefined;
 }
 
-function scanSnapshot(places: CachePaths, commit: string, refs: ReadonlyMap<string, string>): CachedRevision {
-  const root = places.snapshot(commit);
+function scanSnapshot(paths: CachePaths, commit: string, refs: ReadonlyMap<string, string>): CachedRevision {
+  const root = paths.snapshot(commit);
   const files: CachedFile[] = [];
   const broken: string[] = [];
   for (const path of filesBelow(root)) {
     const name = relative(root, path).split(sep).join('/');
-    const entry = snapshotEntry(places, path);
+    const entry = snapshotEntry(paths, path);
     if (entry.kind === 'blob') files.push({ path: name, size: Number(entry.found.size), blob: entry.name });
     else if (entry.kind === 'file')
       files.push({ path: name, size: Number(entry.found.size), blob: undefined });
@@ -117,18 +83,18 @@ function bytesOf(files: readonly (CachedFile & { readonly commit?: string })[]):
 }
 
 /** The commit of every ref, by its name. */
-function readRefs(places: CachePaths): Map<string, string> {
+function readRefs(paths: CachePaths): Map<string, string> {
   const refs = new Map<string, string>();
-  for (const path of filesBelow(places.refs)) {
+  for (const path of filesBelow(paths.refs)) {
     const commit = readRef(path);
-    if (commit !== undefined) refs.set(relative(places.refs, path).split(sep).join('/'), commit);
+    if (commit !== undefined) refs.set(relative(paths.refs, path).split(sep).join('/'), commit);
   }
   return refs;
 }
 
 /** All entries that are not directories; links are not followed. */
 function filesBelow(directory: string): string[] {
-  if (!isFolder(directory)) return [];
+  if (!isDirectory(directory)) return [];
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory() && !IGNORED.has(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
@@ -145,11 +111,11 @@ function names(directory: string): string[] {
   }
 }
 
-function isFolder(path: string): boolean {
+function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** Parts have holes: what they take, not how long they are. */
+/** Parts are sparse: the space that they take, not their size. */
 function allocated(path: string): number {
   const found = statSync(path, { throwIfNoEntry: false });
   return found === undefined ? 0 : Math.min(found.size, found.blocks * 512);

@@ -10,29 +10,29 @@ export type SnapshotEntry =
   | { readonly kind: 'file'; readonly found: BigIntStats }
   /** A link to a blob of the same repository. */
   | { readonly kind: 'blob'; readonly name: string; readonly found: BigIntStats }
-  /** A link that is broken or leads elsewhere, or no file at all. */
+  /** A broken link, a link to something else, or no file at all. */
   | { readonly kind: 'other' };
 
-/** Follows a link for one step only: to where `hf` and we let it lead, and nowhere else. */
-export function snapshotEntry(places: CachePaths, path: string): SnapshotEntry {
+/** Follows one link, and only to a blob of the same repository. */
+export function snapshotEntry(paths: CachePaths, path: string): SnapshotEntry {
   const entry = look(path);
   if (entry === undefined) return { kind: 'nothing' };
   if (entry.isFile()) return { kind: 'file', found: entry };
   if (!entry.isSymbolicLink()) return { kind: 'other' };
   const target = resolve(dirname(path), readlinkSync(path));
-  if (!sameDirectory(dirname(target), places.blobs)) return { kind: 'other' };
-  const found = blobFile(places, basename(target));
+  if (!sameDirectory(dirname(target), paths.blobs)) return { kind: 'other' };
+  const found = blobFile(paths, basename(target));
   return found === undefined ? { kind: 'other' } : { kind: 'blob', name: basename(target), found };
 }
 
-/** A blob if it is a file, or a link into the store that newer versions of `hf` share among repositories. */
-export function blobFile(places: CachePaths, name: string): BigIntStats | undefined {
-  const path = places.blob(name);
+/** A blob that is a file, or a link into the store that newer versions of `hf` share among repositories. */
+export function blobFile(paths: CachePaths, name: string): BigIntStats | undefined {
+  const path = paths.blob(name);
   const found = look(path);
   if (found === undefined || found.isFile()) return found;
   if (!found.isSymbolicLink()) return undefined;
   try {
-    const shared = realpathSync(join(places.cache, 'blobs'));
+    const shared = realpathSync(join(paths.cache, 'blobs'));
     if (!realpathSync(path).startsWith(shared + sep)) return undefined;
     const content = statSync(path, { bigint: true });
     return content.isFile() ? content : undefined;

@@ -1,17 +1,17 @@
 import { readlinkSync } from 'node:fs';
 import { open, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { copyInto } from '../../system/disk/copy-content.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
-import { copyInto } from '../parts/copy-content.ts';
 import type { FinalPlace } from '../paths/final-place.ts';
 
-/** Makes a link at `path`; `symlink` of Node but in tests. */
+/** Creates a link at `path`; tests replace it. */
 export type MakeLink = (target: string, path: string) => Promise<void>;
 
 /**
- * Whether this file system and this user can make links. `folder` must be on the same disk as the cache.
- * Under wine `symlink` succeeds and makes nothing, so the link is looked at.
+ * Whether links can be created here. `directory` must be on the same disk as the cache. Reads the link back: under wine
+ * `symlink` succeeds without creating one.
  */
 export async function canLink(directory: string, makeLink: MakeLink = symlink): Promise<boolean> {
   const probe = join(directory, 'link.probe');
@@ -28,16 +28,16 @@ export async function canLink(directory: string, makeLink: MakeLink = symlink): 
 }
 
 /**
- * Makes a name of a snapshot point to a blob, by a relative link, so that the cache can be moved. Replaces the old
- * entry in one step. `temporary` is a path of ours on the same disk. Where links do not work, the name gets a copy.
+ * Points a name of a snapshot to a blob, by a relative link, so that the cache can be moved. Replaces the old entry in one
+ * step. `temporary` is a path on the same disk. Writes a copy if links do not work.
  */
 export async function linkToBlob(
   blob: string,
   name: string,
   temporary: string,
   means: CopyMeans,
-  makeLink: MakeLink = symlink,
 ): Promise<void> {
+  const { makeLink = symlink } = means;
   const target = relative(dirname(name), blob);
   if (leadsTo(name, target)) return;
   await removeIfThere(temporary);
@@ -46,7 +46,7 @@ export async function linkToBlob(
   await means.place.move(temporary, name);
 }
 
-/** Without links: a copy, because other snapshots may need the blob. */
+/** A copy and not a rename, because other snapshots may need the blob. */
 export async function copyOfBlob(
   blob: string,
   name: string,
@@ -71,6 +71,7 @@ export interface CopyMeans {
   readonly place: FinalPlace;
   readonly flush: Flush;
   readonly signal: AbortSignal | undefined;
+  readonly makeLink?: MakeLink;
 }
 
 function leadsTo(name: string, target: string): boolean {

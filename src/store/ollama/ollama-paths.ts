@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { nameParts, type OllamaName } from './model-name.ts';
+import { nameParts, type OllamaName } from '../ollama-name.ts';
 
 /** Of finished blobs: Ollama opens them by this name alone. */
 export const BLOBS = 'blobs';

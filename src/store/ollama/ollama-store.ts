@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, statSync } from 'node:fs';
-import { chmod, open, rmdir, statfs } from 'node:fs/promises';
+import { chmod, open, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContentDigests } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
@@ -9,24 +9,25 @@ import type { Revision } from '../../model/repo.ts';
 import { CreatedDirectories } from '../../system/disk/created-directories.ts';
 import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
 import { Flush } from '../../system/disk/flush.ts';
+import { existingAncestor, freeBytes } from '../../system/disk/free-bytes.ts';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
+import { type OllamaName, ollamaNameProblem, shortName } from '../ollama-name.ts';
 import { PartsDirectory } from '../parts/parts-directory.ts';
 import { StagedPart } from '../parts/staged-part.ts';
 import { FinalPlace } from '../paths/final-place.ts';
 import { lookOnceMore } from '../paths/last-look.ts';
-import { existingAncestor, findPathConflicts } from '../paths/path-conflicts.ts';
+import { findPathConflicts } from '../paths/path-conflicts.ts';
 import { refuseNames } from '../paths/refuse-names.ts';
 import { checkNames, type NameProblem, nameProblem } from '../paths/safe-path.ts';
 import { HashRecords } from '../records/hash-records.ts';
 import { stampedFile } from '../records/stamp.ts';
-import type { StagedFile, Store, Survey } from '../store.ts';
+import type { Publication, StagedFile, Store, Survey } from '../store.ts';
 import { BlobHoldings, blobHex, findBlob } from './blob-holdings.ts';
 import { readInstalled } from './installed-manifest.ts';
-import { type OllamaName, ollamaNameProblem, shortName } from './model-name.ts';
 import { blobName, OllamaPaths } from './ollama-paths.ts';
 
 export interface OllamaStoreOptions {
@@ -145,7 +146,7 @@ export class OllamaStore implements Store {
     await inSlices(files, look, signal);
     for (const [hex, known] of found.recognised) this.#known.set(hex, known);
     this.#candidates = found.candidates;
-    return { holdings, freeBytes: await this.#freeBytes() };
+    return { holdings, freeBytes: await freeBytes(this.directory).catch(() => undefined) };
   }
 
   /** Whether the manifest of the model is there already, byte for byte. */
@@ -193,13 +194,8 @@ export class OllamaStore implements Store {
     this.#know(hex, digests, stamp === before ? stamp : undefined);
   }
 
-  async publish(
-    _revision: Revision,
-    selected: readonly RemoteFile[],
-    listing: readonly RemoteFile[],
-    complete = true,
-  ): Promise<void> {
-    const blobs = new Map(selected.map((file) => [this.#hexOf(file), file]));
+  async publish({ files, listing, complete }: Publication): Promise<void> {
+    const blobs = new Map(files.map((file) => [this.#hexOf(file), file]));
     for (const [hex, { path }] of blobs) {
       if (!this.#known.has(hex)) throw new FetchError('BUG', `nothing is known of ${path}`);
     }
@@ -213,7 +209,7 @@ export class OllamaStore implements Store {
       await lookOnceMore(entries, (hex) => this.#paths.blob(hex), this.#signal);
       if (!this.hasManifest) await this.#writeManifest();
       await this.#records.tidy(this.#flush);
-      await this.#parts.removeOld(selected, listing);
+      await this.#parts.removeOld(files, listing.files);
       // Of a tag that has moved meanwhile.
       for (const name of readdirSync(this.#paths.waiting))
         await removeIfThere(join(this.#paths.waiting, name));
@@ -286,15 +282,6 @@ export class OllamaStore implements Store {
         hint: 'Leave --ollama out to put the files into a directory.',
       },
     );
-  }
-
-  async #freeBytes(): Promise<number | undefined> {
-    try {
-      const { bavail, bsize } = await statfs(existingAncestor(this.directory));
-      return bavail * bsize;
-    } catch {
-      return undefined;
-    }
   }
 }
 

@@ -4,15 +4,15 @@ import { FetchError } from '../../model/error.ts';
 import { IntervalSet } from '../../model/interval-set.ts';
 import { writeFully } from '../../system/disk/write-fully.ts';
 
-/** Bytes per entry of the journal: what a killed run loses of each range in flight, at most. */
+/** Bytes per block of the journal. A killed run loses at most one block of each range in flight. */
 export const BLOCK_BYTES: number = 256 * 1024;
 
-/** What a part is a part of. A part of anything else is not continued. */
+/** The file that a part belongs to. A part with another identity is not continued. */
 export interface PartIdentity {
   readonly repo: string;
   readonly path: string;
   readonly size: number;
-  /** `sha256:…` or `git-sha1:…`; `commit:…` where the content has no hash of its own. */
+  /** `sha256:…` or `git-sha1:…`; `commit:…` if the file has no digest. */
   readonly content: string;
 }
 
@@ -21,7 +21,7 @@ function headerLine(identity: PartIdentity): Buffer {
   return Buffer.from(`${JSON.stringify({ version: 2, block: BLOCK_BYTES, repo, path, size, content })}\n`);
 }
 
-/** Behind the header: since which start of the machine the marks were made. */
+/** The line after the header: the boot id of the machine that made the marks. */
 const BOOT_BYTES = 33;
 
 function bootLine(boot: string): Buffer {
@@ -32,24 +32,23 @@ function blockCount(size: number): number {
   return Math.ceil(size / BLOCK_BYTES);
 }
 
-/** All of the block was written: the system has it, and a crash of the process does not touch it. */
+/** The whole block was written to the system: it survives a crash of the process. */
 const WRITTEN = 1;
-/** It was flushed to the disk as well: not even a power cut touches it. */
+/** The block was also flushed to the disk: it survives a power cut. */
 const DURABLE = 2;
 
 /**
- * Which blocks of a part are on disk: one line of JSON that says what the part is of, one line that names
- * the start of the machine, then one byte per block of 256 KiB. After another start only what was durable
- * counts. It is a hint that saves time; the digest decides.
+ * Records which blocks of a part are on disk: a line of JSON with the identity, a line with the boot id, and one byte per
+ * block of 256 KiB. After a reboot only durable blocks count. The journal saves time; the digest decides.
  */
 export class PartJournal {
   readonly #descriptor: number;
   readonly #offset: number;
   readonly #size: number;
   readonly #marked: Uint8Array;
-  /** Numbers of the blocks that were written since the last checkpoint began. */
+  /** Indexes of the blocks that were written since the last checkpoint began. */
   #fresh = new IntervalSet();
-  /** How often everything was forgotten. */
+  /** Counts the calls of `clear`. */
   #epoch = 0;
 
   private constructor(descriptor: number, offset: number, size: number, marked: Uint8Array) {
@@ -60,7 +59,7 @@ export class PartJournal {
     for (const range of runsOf(marked, WRITTEN)) this.#fresh.add(range);
   }
 
-  /** Opens the journal of this part, or starts a new one if there is none or it is of something else. */
+  /** Opens the journal of this part. Starts a new one if there is none, or one of another part. */
   static open(path: string, identity: PartIdentity, partBytes: number, boot: string): PartJournal {
     const continued = readMarks(path, identity, partBytes, boot);
     const header = Buffer.concat([headerLine(identity), bootLine(boot)]);
@@ -73,8 +72,8 @@ export class PartJournal {
           hint: 'It belongs to fetch. Remove it and run the same command again.',
         });
       if (continued === undefined) ftruncateSync(descriptor, 0);
-      // Also when it is continued: a mark of a block that the part no longer has would hold again as soon as
-      // a later block made the part long enough. And marking needs no more space than is taken here.
+      // Rewrites a continued journal too: a mark of a block that the truncated part lost would count again once a later
+      // block extends the part. This also takes the space for all later marks.
       writeFully(descriptor, Buffer.concat([header, marked]), 0);
       ftruncateSync(descriptor, header.length + marked.length);
     } catch (error) {
@@ -84,13 +83,28 @@ export class PartJournal {
     return new PartJournal(descriptor, header.length, identity.size, marked);
   }
 
-  /** The ranges that a journal vouches for, without opening it for writing. */
+  /** The identity in the header; undefined if this is no journal of this version. */
+  static identify(path: string): PartIdentity | undefined {
+    const line = firstLine(path);
+    if (line === undefined) return undefined;
+    try {
+      const identity = JSON.parse(line) as PartIdentity;
+      const { repo, path: name, size, content } = identity;
+      const texts = [repo, name, content].every((text) => typeof text === 'string');
+      if (!texts || !Number.isSafeInteger(size) || size < 0) return undefined;
+      return headerLine(identity).toString() === `${line}\n` ? identity : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The ranges that a journal records, without opening it for writing. */
   static peek(path: string, identity: PartIdentity, partBytes: number, boot: string): readonly ByteRange[] {
     const marked = readMarks(path, identity, partBytes, boot);
     return marked === undefined ? [] : heldRanges(marked, identity.size);
   }
 
-  /** A journal of a part that is a copy: these ranges are written, and not durable yet. */
+  /** Writes the journal of a copied part: these ranges are written and not yet durable. */
   static write(path: string, identity: PartIdentity, held: readonly ByteRange[], boot: string): void {
     const marked = new Uint8Array(blockCount(identity.size));
     const set = new IntervalSet(held);
@@ -107,7 +121,7 @@ export class PartJournal {
     return heldRanges(this.#marked, this.#size);
   }
 
-  /** Marks the blocks that `written` completes. `received` is all that was written so far. */
+  /** Marks the blocks that `written` completes. `received` is everything written so far. */
   record(written: ByteRange, received: IntervalSet): void {
     const last = Math.min(Math.floor((written.end - 1) / BLOCK_BYTES), this.#marked.length - 1);
     const first = Math.floor(written.start / BLOCK_BYTES);
@@ -117,7 +131,7 @@ export class PartJournal {
       const from = block;
       while (block <= last && complete(block)) block += 1;
       if (block === from) continue;
-      // All at once: a call to the system for each would be four thousand for a gibibyte.
+      // One call for a run of blocks: a gibibyte has 4096 of them.
       const marks = this.#marked.fill(WRITTEN, from, block).subarray(from, block);
       this.#fresh.add({ start: from, end: block });
       writeFully(this.#descriptor, marks, this.#offset + from);
@@ -125,8 +139,9 @@ export class PartJournal {
   }
 
   /**
-   * Begins a checkpoint: the returned function says that all that was written by now is durable. Not if it was
-   * forgotten in the meantime. Its cost depends on what was written since the last one, not on the size of the file.
+   * Begins a checkpoint. Call the returned function after a flush: it marks as durable what was written before the
+   * checkpoint, unless `clear` was called meanwhile. The cost depends on what was written since the last checkpoint, not on
+   * the file size.
    */
   checkpoint(): () => void {
     const written = this.#fresh.ranges;
@@ -141,7 +156,7 @@ export class PartJournal {
     };
   }
 
-  /** Forgets all blocks. */
+  /** Clears all marks. */
   clear(): void {
     this.#epoch += 1;
     this.#fresh = new IntervalSet();
@@ -158,7 +173,7 @@ function blockRange(block: number, size: number): ByteRange {
   return { start: block * BLOCK_BYTES, end: Math.min(size, (block + 1) * BLOCK_BYTES) };
 }
 
-/** The marks of a journal of this part; undefined for any other, torn or absent one. */
+/** The marks of a journal of this part; undefined if it is missing, torn or of another part. */
 function readMarks(
   path: string,
   identity: PartIdentity,
@@ -167,14 +182,8 @@ function readMarks(
 ): Uint8Array | undefined {
   const { size } = identity;
   const header = headerLine(identity);
-  let descriptor: number;
-  try {
-    // O_NONBLOCK: opening a pipe for reading would wait for a writer.
-    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-    descriptor = openSync(path, flags);
-  } catch {
-    return undefined;
-  }
+  const descriptor = openForReading(path);
+  if (descriptor === undefined) return undefined;
   try {
     if (!fstatSync(descriptor).isFile()) return undefined;
     const found = Buffer.alloc(header.length + BOOT_BYTES);
@@ -185,10 +194,36 @@ function readMarks(
     readSync(descriptor, marked, 0, marked.length, found.length);
     for (let block = 0; block < marked.length; block += 1) {
       const mark = marked[block]!;
-      // A part that was truncated does not hold the blocks behind its end.
+      // A truncated part does not hold the blocks behind its end.
       if (mark < least || mark > DURABLE || blockRange(block, size).end > partBytes) marked[block] = 0;
     }
     return marked;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Undefined if the file is missing or a link. */
+function openForReading(path: string): number | undefined {
+  try {
+    // O_NONBLOCK: without it, opening a pipe would wait for a writer.
+    return openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch {
+    return undefined;
+  }
+}
+
+/** More than the header with the longest path takes. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
+function firstLine(path: string): string | undefined {
+  const descriptor = openForReading(path);
+  if (descriptor === undefined) return undefined;
+  try {
+    if (!fstatSync(descriptor).isFile()) return undefined;
+    const bytes = Buffer.alloc(MAX_HEADER_BYTES);
+    const end = bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, 0)).indexOf('\n');
+    return end < 0 ? undefined : bytes.toString('utf8', 0, end);
   } finally {
     closeSync(descriptor);
   }
@@ -202,7 +237,7 @@ function heldRanges(marked: Uint8Array, size: number): ByteRange[] {
   return [...held.ranges];
 }
 
-/** Stretches of blocks that bear this mark. */
+/** Runs of blocks with this mark. */
 function runsOf(marked: Uint8Array, mark: number): ByteRange[] {
   const runs: ByteRange[] = [];
   for (let start = marked.indexOf(mark); start >= 0; start = marked.indexOf(mark, start)) {

@@ -2,21 +2,21 @@ import { createHash } from 'node:crypto';
 import { bootOf, type ProcessContext, placeOf } from '../../system/process-identity.ts';
 
 /**
- * State of the owner of a part:
- * - `gone`: no process can be writing to it.
- * - `silent`: on another machine as far as we know, and nothing was written for long. It may still write.
- * - `alive`: it may be at work.
+ * State of the owner of a part. `gone`: no process writes to it. `silent`: probably on another machine, and nothing was
+ * written for a minute; it may still write. `alive`: it may be writing.
  */
 export type OwnerState = 'gone' | 'silent' | 'alive';
 
-/** Other machines cannot be asked whether a process lives. */
+/**
+ * An owner on another machine counts as silent after this time without a write, in milliseconds: its process cannot be
+ * checked.
+ */
 const SILENT_MS = 60_000;
 
 /**
- * The run that works on a part, as a piece of the part's name. Locks can lie: on some network drives they
- * always succeed. Two runs must still never write into one file, or what one of them has verified and
- * named could be overwritten by the other. So a run takes over a part by renaming it only if no process can be writing to
- * it: it was put back in order, or its process has ended. Of a part whose owner is only silent it makes a copy.
+ * The run that owns a part, encoded in the name of the part. Locks always succeed on some network drives, but two runs must
+ * never write to one file: the one could overwrite what the other has verified. So a run takes over a part, by a rename,
+ * only if no process writes to it: its owner released it or has ended. It copies the part of a silent owner.
  */
 export class PartOwner {
   readonly token: string;
@@ -34,7 +34,7 @@ export class PartOwner {
     );
   }
 
-  /** `modifiedMs` is when the part was written to last. Names of version 0.1.0 have one piece less. */
+  /** `modifiedMs` is the time of the last write. Names of version 0.1.0 have one field less. */
   state(token: string | undefined, modifiedMs: number): OwnerState {
     if (token === undefined || token === this.token) return 'gone';
     const [pid = '', startedAt, place, boot, nonce] = token.split('-');

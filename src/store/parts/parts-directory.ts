@@ -6,10 +6,10 @@ import type { ByteRange } from '../../model/byte-range.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type Revision, repoPath } from '../../model/repo.ts';
 import { bootId } from '../../system/disk/boot-id.ts';
+import { copyRanges } from '../../system/disk/copy-content.ts';
 import { isLocalDisk } from '../../system/disk/local-disk.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
-import { copyRanges } from './copy-content.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
 import { type OwnerState, PartOwner } from './part-owner.ts';
 
@@ -30,11 +30,11 @@ interface Found {
   readonly journal: string;
   readonly held: readonly ByteRange[];
   readonly heldBytes: number;
-  /** Its owner may still write to it, so no other run may. */
+  /** The owner may still write to it, so no other run may. */
   readonly mayBeInUse: boolean;
 }
 
-/** Where the unfinished files of one revision stand. */
+/** The directory with the unfinished files of one revision. */
 export class PartsDirectory {
   readonly boot: string = bootId();
   readonly #directory: string;
@@ -47,7 +47,10 @@ export class PartsDirectory {
     this.#owner = new PartOwner(context, () => isLocalDisk(directory));
   }
 
-  /** Paths of this run's part of a file. Takes over the part of an earlier run, or copies it if its owner may still write. */
+  /**
+   * Paths of this run's part of a file. Takes over the part of an earlier run, or copies it if the owner may still write to
+   * it.
+   */
   async take(file: RemoteFile, signal?: AbortSignal): Promise<Part> {
     const identity = this.#identity(file);
     const stem = join(this.#directory, partId(identity));
@@ -57,14 +60,14 @@ export class PartsDirectory {
     if (found?.mayBeInUse === true) {
       await this.#copy(found, identity, { part, journal }, signal);
     } else if (found !== undefined) {
-      // The journal first: if we are killed between the two, the next run finds it for the part.
+      // The journal first: if we are killed between the two renames, the next run still finds it for the part.
       renameIfThere(found.journal, journal);
       renameIfThere(found.part, part);
     }
     return { identity, part, journal, free: { part: `${stem}.part`, journal: `${stem}.blocks` } };
   }
 
-  /** Later writes of the owner go to its own file. Without room for a copy, the part starts empty. */
+  /** Copies a part, because its owner may still write to it. Without space for a copy, the part starts empty. */
   async #copy(
     found: Found,
     identity: PartIdentity,
@@ -83,7 +86,7 @@ export class PartsDirectory {
     }
   }
 
-  /** A name of this run's own beside the parts, for something that is put together before it is moved. */
+  /** Path of a temporary file of this run beside the parts. */
   scratch(file: RemoteFile): string {
     return join(this.#directory, `${partId(this.#identity(file))}.${this.#owner.token}.link`);
   }
@@ -97,13 +100,13 @@ export class PartsDirectory {
     }
   }
 
-  /** What an earlier run left of this file. `names` spares looking for what is not there. */
+  /** Ranges that an earlier run left of this file. `names` are the names in the directory. */
   held(file: RemoteFile, names: ReadonlySet<string>): readonly ByteRange[] {
     if (names.size === 0) return [];
     return this.#find(this.#identity(file), names)?.held ?? [];
   }
 
-  /** The largest idle part of this content. */
+  /** The part of this content with the most bytes whose owner is not alive. */
   #find(identity: PartIdentity, names: ReadonlySet<string>): Found | undefined {
     const parts: string[] = [];
     const journals: string[] = [];
@@ -118,7 +121,7 @@ export class PartsDirectory {
       const part = join(this.#directory, name);
       const size = lstatSync(part, { throwIfNoEntry: false })?.size ?? 0;
       const own = name.replace(/part$/, 'blocks');
-      // A run that was killed while it took them over has the one under its name, and not yet the other.
+      // A run that was killed between the two renames has the journal under its own name, and not the part.
       for (const other of journals.includes(own) ? [own] : journals) {
         const journal = join(this.#directory, other);
         const held = PartJournal.peek(journal, identity, size, this.boot);
@@ -130,7 +133,10 @@ export class PartsDirectory {
     return best;
   }
 
-  /** State of the owner. An entry that is not a regular file, or has a second link, is not treated as ours. */
+  /**
+   * State of the owner. An entry that is no regular file, or has a second link, counts as alive, because it may not be
+   * ours.
+   */
   #state(name: string): OwnerState {
     const match = PART_NAME.exec(name);
     const found = lstatSync(join(this.#directory, name), { throwIfNoEntry: false });
@@ -139,8 +145,8 @@ export class PartsDirectory {
   }
 
   /**
-   * Parts of files that the revision has and that were not asked for this time may still be wanted; all
-   * others are removed. One that cannot be removed does no harm.
+   * Removes parts, except those of listed files that this run did not select: a later run may continue them. Ignores what
+   * cannot be removed.
    */
   async removeOld(done: readonly RemoteFile[], listing: readonly RemoteFile[]): Promise<void> {
     const names = await readdir(this.#directory);
@@ -167,12 +173,12 @@ function renameIfThere(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch (error) {
-    // Another run was quicker: then it is that one's.
+    // Another run took it first.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 
-/** Names part and journal on disk. Says nothing of the content; the journal's first line does. */
+/** Name of part and journal on disk. The header of the journal says what the content is. */
 function partId({ repo, path, size, content }: PartIdentity): string {
   return createHash('sha256')
     .update(JSON.stringify([repo, path, size, content]))

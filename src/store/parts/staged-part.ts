@@ -26,28 +26,28 @@ export interface StagedPartPaths {
   readonly journal: string;
   /** Final path of the file. */
   readonly final: (digests: ContentDigests) => string;
-  /** Where both are put when the run ends in order, for any other to continue. */
+  /** Paths that release both for any other run, once this run ends in order. */
   readonly free: { readonly part: string; readonly journal: string };
 }
 
 export interface StagedPartContext {
-  /** Which start of the machine this is. */
+  /** The boot id of the machine. */
   readonly boot: string;
   readonly monotonic: () => number;
   readonly flush: Flush;
-  /** Where the finished file is put. */
+  /** Gives the finished file its final name. */
   readonly place: FinalPlace;
-  /** `stamp` of the hashed file under its final name; undefined if it was changed in the meantime. */
+  /** `stamp` is that of the hashed file under its final name; undefined if it changed meanwhile. */
   readonly onCommit: (digests: ContentDigests, stamp: string | undefined) => Promise<void>;
 }
 
-/** At most this many bytes, or this much time, is lost in a power cut. */
+/** A power cut loses at most this many bytes, or this much time. */
 const CHECKPOINT_BYTES = 256 * 1024 * 1024;
 const CHECKPOINT_MS = 10_000;
 
 /**
- * A part file with its journal. Files of one block or less have no journal: fetching them again is
- * cheaper than a second file.
+ * A part file with its journal. Files of at most one block have no journal: fetching them again is cheaper than a second
+ * file.
  */
 export class StagedPart implements StagedFile {
   readonly received: IntervalSet;
@@ -60,7 +60,7 @@ export class StagedPart implements StagedFile {
   #unsafeBytes = 0;
   #checkpointAt: number;
   #checkpoint: Promise<void> | undefined;
-  /** A flush failed. The system reports a lost write only once, so nothing in the part can be trusted. */
+  /** Set when a flush fails. The system reports a lost write only once, so nothing in the part can be trusted. */
   #lost: { readonly error: unknown } | undefined;
 
   constructor(paths: StagedPartPaths, identity: PartIdentity, context: StagedPartContext) {
@@ -73,7 +73,7 @@ export class StagedPart implements StagedFile {
     try {
       const { size } = fstatSync(this.descriptor);
       this.#journal = journaled ? PartJournal.open(paths.journal, identity, size, context.boot) : undefined;
-      // Truncate: nothing later removes bytes beyond the expected size.
+      // Nothing later removes bytes beyond the expected size.
       if (size > identity.size) ftruncateSync(this.descriptor, identity.size);
     } catch (error) {
       closeSync(this.descriptor);
@@ -87,7 +87,7 @@ export class StagedPart implements StagedFile {
   }
 
   wrote(range: ByteRange): number {
-    // Word of a write that two connections made may come when the file is settled.
+    // A second connection may report its write after the file is committed.
     if (!this.#open) return 0;
     const added = this.received.add(range);
     onDiskSync(this.#paths.journal, () => this.#journal?.record(range, this.received));
@@ -97,8 +97,8 @@ export class StagedPart implements StagedFile {
   }
 
   /**
-   * Power may be cut at any time: content that is flushed in the background, beside the writers,
-   * is marked as durable only after the flush succeeded.
+   * Flushes in the background, beside the writers, and marks content as durable only after the flush succeeded: the power
+   * may fail at any time.
    */
   #checkpointIfDue(): void {
     if (this.#journal === undefined || this.#checkpoint !== undefined) return;
@@ -111,7 +111,7 @@ export class StagedPart implements StagedFile {
       .then((isDurable) => {
         if (isDurable) settle();
       })
-      // Remembered, and told when the file is to get its name.
+      // `commit` throws it.
       .catch((error) => this.#poison(error))
       .finally(() => {
         this.#checkpoint = undefined;
@@ -119,8 +119,8 @@ export class StagedPart implements StagedFile {
   }
 
   /**
-   * The system tells a lost write to one flush and to no later one, and takes the pages for clean then: also after
-   * a flush that succeeds, and in a later run, the part cannot be trusted.
+   * The system reports a lost write to one flush only, and then treats the pages as clean: even after a later flush
+   * succeeds, or in a later run, the part cannot be trusted.
    */
   async #makeDurable(): Promise<boolean> {
     try {
@@ -131,14 +131,14 @@ export class StagedPart implements StagedFile {
     }
   }
 
-  /** At once, not at the end: if the run is killed now, the next one must not find marks. */
+  /** Clears the journal at once: if the run is killed now, the next run must find no marks. */
   #poison(error: unknown): void {
     if (this.#lost !== undefined) return;
     this.#lost = { error };
     try {
       this.#journal?.clear();
     } catch {
-      // The end of this run removes both.
+      // Disposing removes both files.
     }
   }
 
@@ -152,7 +152,7 @@ export class StagedPart implements StagedFile {
     this.#mustBeOpen();
     const final = this.#paths.final(digests);
     await onDisk(final, async () => {
-      // The content must survive a power cut before the name does.
+      // The content must be durable before the name is.
       await this.#makeDurable();
       await this.#checkpoint;
       if (this.#lost !== undefined) throw this.#lost.error;
@@ -176,7 +176,7 @@ export class StagedPart implements StagedFile {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#checkpoint;
     if (!this.#open) return;
-    // Without a whole block there is nothing that a later run could continue.
+    // Without a complete block a later run has nothing to continue.
     const worthless = this.#lost !== undefined || (this.#journal?.held.length ?? 0) === 0;
     const ours = this.#isKnownAsOurs();
     this.#close();
@@ -185,18 +185,18 @@ export class StagedPart implements StagedFile {
     else await this.#putBack().catch(() => {});
   }
 
-  /** Releases the part: it has no writer, and the next run may take it. */
+  /** Releases the part for the next run. */
   async #putBack(): Promise<void> {
     await rename(this.#paths.part, this.#paths.free.part);
     await rename(this.#paths.journal, this.#paths.free.journal);
   }
 
-  /** The number of a closed descriptor may be that of another file by now: nothing may be done with it. */
+  /** The number of a closed descriptor may belong to another file by now. */
   #mustBeOpen(): void {
     if (!this.#open) throw new FetchError('BUG', `${this.#paths.part} is not open any more`);
   }
 
-  /** Another run that did not see our lock may have put its own part there: that one was not verified. */
+  /** Another run that did not see our lock may have put its own, unverified part there. */
   #mustBeWhatWasHashed(): BigIntStats {
     const own = fstatSync(this.descriptor, { bigint: true });
     if (this.#isOurs() && own.size === BigInt(this.#size)) return own;
@@ -211,7 +211,7 @@ export class StagedPart implements StagedFile {
     return named !== undefined && named.ino === own.ino && named.dev === own.dev;
   }
 
-  /** A part that cannot be looked at stays where it is: what ended the run has been named, and is the reason. */
+  /** Leaves a part in place if it cannot be examined: the run already reports why it ended. */
   #isKnownAsOurs(): boolean {
     try {
       return this.#isOurs();
@@ -228,16 +228,16 @@ export class StagedPart implements StagedFile {
   }
 }
 
-/** Never through a link: writes must stay in the directory of parts. */
+/** Does not follow links: writes must stay in the directory of parts. */
 function openPart({ part }: StagedPartPaths, journaled: boolean): number {
   const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
   if (journaled) {
     const descriptor = openSync(part, flags, 0o666);
     if (fstatSync(descriptor).nlink === 1) return descriptor;
-    // A file with a second link may belong to somebody else.
+    // A file with a second link may belong to another program.
     closeSync(descriptor);
   }
-  // A new file instead of truncating the old one, which another run may be renaming.
+  // Creates a new file instead of truncating the old one, which another run may be renaming.
   if (lstatSync(part, { throwIfNoEntry: false }) !== undefined) unlinkSync(part);
   return openSync(part, flags | constants.O_EXCL, 0o666);
 }

@@ -18,8 +18,8 @@ import type { Flush } from '../../system/disk/flush.ts';
 const OPEN_DIRECTORIES = '/proc/self/fd';
 
 /**
- * Where finished files get their names: inside a directory, never through a link in it. Another process that may
- * write there could replace a directory by a link during the transfer.
+ * Moves finished files to their names inside a directory, and never through a link in it: another process could replace a
+ * directory by a link during the transfer.
  */
 export class FinalPlace {
   readonly #root: string;
@@ -27,7 +27,7 @@ export class FinalPlace {
   readonly #canPin: boolean = existsSync(OPEN_DIRECTORIES) && constants.O_DIRECTORY !== undefined;
   #real: string | undefined;
 
-  /** `root` is absolute and may itself be reached through links. */
+  /** `root` is absolute. Its own path may contain links. */
   constructor(root: string) {
     this.#root = root;
   }
@@ -37,7 +37,7 @@ export class FinalPlace {
     const directory = dirname(final);
     const descriptor = this.#pin(directory);
     try {
-      // Through a descriptor an overlong path would succeed, and the file could not be opened by its name later.
+      // Through a descriptor a path that is too long would succeed, and nobody could open the file by its name later.
       if (descriptor !== undefined) lstatSync(final, { throwIfNoEntry: false });
       const target =
         descriptor === undefined ? final : join(OPEN_DIRECTORIES, String(descriptor), basename(final));
@@ -48,7 +48,7 @@ export class FinalPlace {
     this.#touched.add(directory);
   }
 
-  /** Makes the names durable that were given since the last time, and those of the folders that were made for them. */
+  /** Makes all new names durable, with those of the directories that were made for them. */
   async makeDurable(flush: Flush): Promise<void> {
     const directories = new Set<string>();
     for (const touched of this.#touched) {
@@ -57,13 +57,13 @@ export class FinalPlace {
         if (directory === this.#root) break;
       }
     }
-    // The root may have been made by this run.
+    // This run may have created the root.
     if (directories.size > 0) directories.add(dirname(this.#root));
     this.#touched.clear();
     for (const directory of directories) await flush.directory(directory);
   }
 
-  /** Opens a directory without following links; undefined where the system cannot do that, after a check. */
+  /** Opens a directory without following links. Where the system cannot do that, checks the path and returns undefined. */
   #pin(directory: string): number | undefined {
     const descriptor = this.#canPin ? (this.#open(directory) ?? this.#openNew(directory)) : undefined;
     if (descriptor === undefined) {
@@ -73,7 +73,7 @@ export class FinalPlace {
     try {
       if (readlinkSync(join(OPEN_DIRECTORIES, String(descriptor))) === this.#realPath(directory))
         return descriptor;
-      // Another spelling, on a file system that takes names for the same.
+      // Another spelling of the name, on a file system that treats both as equal.
       this.#walk(directory);
       const [own, named] = [fstatSync(descriptor), lstatSync(directory)];
       if (own.ino === named.ino && own.dev === named.dev) return descriptor;
@@ -93,12 +93,12 @@ export class FinalPlace {
     try {
       return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     } catch {
-      // Not there, a link, or not to be read: looking at each part of the path tells.
+      // Missing, a link, or not readable: checking each part of the path tells which.
       return undefined;
     }
   }
 
-  /** Checks every directory from the root to this one, and makes those that are missing. */
+  /** Checks every directory from the root to this one, and creates missing ones. */
   #walk(directory: string): void {
     let path = this.#root;
     for (const name of relative(this.#root, directory).split(sep)) {
@@ -120,13 +120,17 @@ function make(directory: string): void {
   try {
     mkdirSync(directory);
   } catch (error) {
-    // Another file of the run may have needed it as well.
+    // Another file of the run may have created it.
     if (lstatSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
   }
 }
 
 function replaced(directory: string): FetchError {
-  return new FetchError('DISK', `${directory}: a link was put in the place of this folder during the run`, {
-    hint: 'Nothing was written through it. Remove the link, see who made it, and run the same command again.',
-  });
+  return new FetchError(
+    'DISK',
+    `${directory}: a link was put in the place of this directory during the run`,
+    {
+      hint: 'Nothing was written through it. Remove the link, see who made it, and run the same command again.',
+    },
+  );
 }

@@ -2,7 +2,7 @@ import { lstatSync, statSync } from 'node:fs';
 import { FetchError } from '../../model/error.ts';
 import { inSlices } from '../in-slices.ts';
 
-/** A file that is about to be written down as being there. */
+/** A file that is about to be recorded. */
 export interface FinishedFile {
   readonly path: string;
   readonly size: number;
@@ -10,8 +10,8 @@ export interface FinishedFile {
 }
 
 /**
- * Looks at every file once more before it is written down: whatever happened to names and folders during the run, each
- * must be a file of its own and of its size. DISK otherwise. `final` says where a file stands.
+ * Checks every file again before it is recorded: each must be a separate file of the right size, whatever happened to names
+ * and directories during the run. Throws DISK otherwise. `final` gives the path of a file.
  */
 export async function lookOnceMore(
   files: readonly FinishedFile[],
@@ -25,7 +25,7 @@ export async function lookOnceMore(
       for (const file of slice) {
         const path = final(file.path);
         const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-        // What a link leads to is the content; that it is a name of its own the link itself tells.
+        // The target of a link is the content; the link itself shows that the name is separate.
         const content = found?.isSymbolicLink() === true ? statSync(path, { throwIfNoEntry: false }) : found;
         if (found === undefined || content?.isFile() !== true || Number(content.size) !== file.size) {
           throw changed(path);
@@ -33,7 +33,7 @@ export async function lookOnceMore(
         const inode = `${found.dev}-${found.ino}`;
         const other = seen.get(inode);
         seen.set(inode, file);
-        // Some file systems do not number their files, and there are programs that link files of one content.
+        // Some file systems have no inode numbers, and some programs hard-link files with the same content.
         if (other === undefined || found.ino === 0n || other.size !== file.size) continue;
         if (found.nlink === 1n || other.sha256 !== file.sha256) throw oneFile(other.path, file.path);
       }

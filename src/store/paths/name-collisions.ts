@@ -4,10 +4,10 @@ export interface NameProblem {
   readonly reason: string;
 }
 
-/** Turns one part of a path into what a file system compares. */
+/** Maps a path segment to what the file system compares. */
 export type FoldName = (segment: string) => string;
 
-/** A place on the disk: how it was first spelled, and the first path that needs it. */
+/** A node of the tree: its first spelling, and the first path that contains it. */
 interface Place {
   readonly spelling: string;
   readonly path: string;
@@ -16,9 +16,9 @@ interface Place {
 }
 
 /**
- * Finds the paths that cannot stand beside an earlier one: the same file twice, a file where another path needs
- * a folder, and, with `fold`, names that differ only in what the file system ignores. Folders that differ
- * only so are refused as well: they would be merged, and the directory would not look like the revision.
+ * Finds the paths that collide with an earlier one: the same file twice, a file where another path needs a directory, and,
+ * with `fold`, names that differ only in what the file system ignores. Two directories that differ only so collide too:
+ * they would be merged.
  */
 export function findCollisions(
   paths: readonly string[],
@@ -45,7 +45,7 @@ function enter(path: string, root: Map<string, Place>, fold: FoldName): string |
       const other = JSON.stringify(taken.path);
       if (taken.spelling !== spelling) return `this file system cannot tell it from ${other}`;
       if ((taken.inside === undefined) !== (inside === undefined)) {
-        return `it needs a file and a folder of one name, because of ${other}`;
+        return `it needs a file and a directory of one name, because of ${other}`;
       }
       if (inside === undefined) return 'it is listed twice';
     }

@@ -1,19 +1,19 @@
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What a file system takes for the same name. */
+/** Which names a file system treats as equal. */
 export interface NameFolding {
-  /** Upper and lower case. */
+  /** Names that differ in case. */
   readonly case: boolean;
-  /** The two ways in which Unicode writes an accented letter. */
+  /** Names that differ in Unicode normalisation. */
   readonly unicode: boolean;
 }
 
 const PROBE = 'probe-\u00e9';
 
 /**
- * Tests in a directory of ours which names the file system treats as equal. Looking at a parent tells nothing at
- * the root of a mount, and on some systems every directory has its own rule.
+ * Tests in our own directory which names the file system treats as equal. The parent tells nothing at the root of a mount,
+ * and on some systems each directory has its own rule.
  */
 export function probeFolding(directory: string): NameFolding {
   const [own, upper, decomposed] = [PROBE, PROBE.toUpperCase(), PROBE.normalize('NFD')].map((name) =>
@@ -22,7 +22,7 @@ export function probeFolding(directory: string): NameFolding {
   for (const path of [own, upper, decomposed]) rmSync(path, { force: true });
   closeSync(openSync(own, 'wx'));
   try {
-    // Inodes would not tell: some file systems number names and not files.
+    // Inodes do not tell: some file systems number names and not files.
     return { case: existsSync(upper), unicode: existsSync(decomposed) };
   } finally {
     rmSync(own, { force: true });

@@ -1,5 +1,6 @@
 import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { existingAncestor } from '../../system/disk/free-bytes.ts';
 
 export interface PathConflict {
   readonly path: string;
@@ -7,16 +8,16 @@ export interface PathConflict {
 }
 
 /**
- * What already stands in a directory and is in the way of these files: a link or a file where a folder must
- * be, a folder where a file must be. Only looks. Paths are relative, with `/`.
+ * Finds entries of a directory that block these files: a link or a file where a directory must be, or a directory where a
+ * file must be. Read-only. Paths are relative, with `/`.
  */
 export function findPathConflicts(
   directory: string,
   files: readonly string[],
-  folders: readonly string[],
+  directories: readonly string[],
 ): PathConflict[] {
   const root = realPath(directory);
-  // A directory that does not exist yet has nothing in it.
+  // A missing directory has no entries.
   if (root === undefined) return [];
   const judged = new Map<string, string | undefined>();
   const judgeDirectory = (relative: string): string | undefined => {
@@ -27,9 +28,9 @@ export function findPathConflicts(
     return reason;
   };
   const obstacles: PathConflict[] = [];
-  for (const folder of folders) {
-    const reason = judgeDirectory(folder);
-    if (reason !== undefined) obstacles.push({ path: folder, reason });
+  for (const directory of directories) {
+    const reason = judgeDirectory(directory);
+    if (reason !== undefined) obstacles.push({ path: directory, reason });
   }
   for (const path of files) {
     const reason = judgeDirectory(parent(path)) ?? fileProblem(root, path);
@@ -46,15 +47,15 @@ function parent(relative: string): string {
 function directoryProblem(root: string, relative: string): string | undefined {
   const found = look(join(root, ...relative.split('/')));
   if (found === undefined || found.isDirectory()) return undefined;
-  // Refused whatever its target: outside, `.git`, our own records, or the place of another file of the listing.
-  return found.isSymbolicLink() ? 'a link stands in the way' : 'a file stands where a folder must be';
+  // Any link is refused: it may lead outside, into `.git` or our own records, or to another file of the listing.
+  return found.isSymbolicLink() ? 'a link stands in the way' : 'a file stands where a directory must be';
 }
 
 function fileProblem(root: string, relative: string): string | undefined {
   const found = look(join(root, ...relative.split('/')));
   if (found === undefined || found.isFile() || found.isSymbolicLink()) return undefined;
   return found.isDirectory()
-    ? 'a folder stands where this file must go'
+    ? 'a directory stands where this file must go'
     : 'something that is no file stands there';
 }
 
@@ -70,19 +71,9 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** The nearest existing ancestor directory. */
-export function existingAncestor(path: string): string {
-  let current = path;
-  while (statSync(current, { throwIfNoEntry: false }) === undefined && dirname(current) !== current) {
-    current = dirname(current);
-  }
-  return current;
-}
-
 /**
- * Whether names here that differ only in case are the same file. Found out by looking at an existing
- * folder under its name in the other case; nothing is written. `fallback` where no name has letters, and
- * where the folders above belong to another file system, which may have other habits.
+ * Whether the file system ignores case in names. Looks at an existing directory under its name in the other case, and
+ * writes nothing. Returns `fallback` if no name has letters, or where the parents belong to another file system.
  */
 export function ignoresCase(directory: string, fallback: boolean): boolean {
   const start = existingAncestor(directory);
@@ -92,10 +83,43 @@ export function ignoresCase(directory: string, fallback: boolean): boolean {
     const name = basename(path);
     const swapped = name === name.toLowerCase() ? name.toUpperCase() : name.toLowerCase();
     if (swapped === name) continue;
-    // Not through links: one may bear the other spelling.
+    // Does not follow links: one may have the other spelling.
     const own = look(path);
     const other = look(join(dirname(path), swapped));
     return own !== undefined && other !== undefined && own.ino === other.ino && own.dev === other.dev;
   }
   return fallback;
+}
+
+const OTHER_DEVICE = 'its directory is on another file system than the directory .cache/fetch';
+
+/**
+ * Finds missing files whose directory is on another file system than the parts: a file gets its name by a rename, which
+ * works only within one file system. Checked before the transfer.
+ */
+export function findCrossDeviceFiles(
+  directory: string,
+  files: readonly string[],
+  partsPath: string,
+): PathConflict[] {
+  const parts = deviceOf(join(directory, partsPath));
+  const devices = new Map<string, boolean>();
+  const isDistant = (directory: string) => {
+    const known = devices.get(directory);
+    if (known !== undefined) return known;
+    const found = deviceOf(directory) !== parts;
+    devices.set(directory, found);
+    return found;
+  };
+  return files.flatMap((path) => {
+    const final = join(directory, ...path.split('/'));
+    if (!isDistant(dirname(final))) return [];
+    // An existing file may be right, and is then not moved.
+    return lstatSync(final, { throwIfNoEntry: false }) === undefined ? [{ path, reason: OTHER_DEVICE }] : [];
+  });
+}
+
+/** Device of the directory, or of its nearest existing ancestor. */
+function deviceOf(directory: string): number {
+  return lstatSync(existingAncestor(directory)).dev;
 }

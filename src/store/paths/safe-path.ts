@@ -8,21 +8,21 @@ export type { NameProblem } from './name-collisions.ts';
 /** The two families of rules for names. macOS is `posix` with `caseInsensitive`. */
 export type NamePlatform = 'posix' | 'win32';
 
-/** What nearly every file system takes as one name. */
+/** The limit of nearly every file system. */
 const MAX_SEGMENT_BYTES = 255;
-/** Linux takes 4096 bytes with the directory in front; a quarter of that is left for the directory. */
+/** Linux allows 4096 bytes with the target directory; this leaves a quarter for that. */
 const MAX_PATH_BYTES = 3072;
-/** Folders below folders: far beyond any repository, and each is made and looked at one by one. */
+/** Far more than any repository has. Each level costs a check and a call to create it. */
 const MAX_DEPTH = 200;
 
 /** Characters that HFS+ skips when it compares names: `.g\u200cit` opens `.git` there. */
 const IGNORABLE = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 
 /**
- * Finds the names of a listing that cannot or must not be written, in the order of the listing and each once.
- * Names come from a server: every caller that writes one must check it here first. Rules that keep a name inside
- * the directory and out of `.git` and of our own records hold everywhere, so that a listing is not safe on one
- * machine and dangerous on the next. `folding` says what was found out about the file system.
+ * Finds the names of a listing that cannot or must not be written, in the order of the listing, each once. Names come from
+ * a server: every caller that writes one must check it here first. The rules that keep a name inside the directory, and out
+ * of `.git` and our own records, hold on every system, so that a listing is not safe on one machine and dangerous on the
+ * next. `folding` is what the file system treats as equal.
  */
 export function checkNames(
   paths: readonly string[],
@@ -45,7 +45,7 @@ export function checkNames(
   });
 }
 
-/** Whether some of these names may be one on a file system that ignores case or how Unicode is written. */
+/** Whether some of these names are equal on a file system that ignores case or Unicode normalisation. */
 export function mayFallTogether(paths: readonly string[]): boolean {
   return findCollisions(paths, foldName).length > 0;
 }
@@ -58,7 +58,7 @@ function foldOf(folding: {
   return folding.normalises === true ? (name) => name.normalize('NFC') : undefined;
 }
 
-/** Says why one name, looked at alone, cannot or must not be written; undefined when it can. */
+/** The reason why a name, regardless of other names, cannot or must not be written; undefined if it can. */
 export function nameProblem(path: string, platform: NamePlatform): string | undefined {
   if (path === '') return 'it is empty';
   if (/\p{Surrogate}/u.test(path)) return 'it is not valid Unicode';
@@ -67,7 +67,7 @@ export function nameProblem(path: string, platform: NamePlatform): string | unde
   if (path.startsWith('/')) return 'it is absolute';
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) return `it is longer than ${MAX_PATH_BYTES} bytes`;
   const segments = path.split('/');
-  if (segments.length > MAX_DEPTH) return `it is more than ${MAX_DEPTH} folders deep`;
+  if (segments.length > MAX_DEPTH) return `it is more than ${MAX_DEPTH} directories deep`;
   const problem = firstProblem(segments, segmentProblem);
   if (problem !== undefined) return problem;
   if (isOwnRecord(segments)) return 'that place is for the records of downloaders';
@@ -76,14 +76,14 @@ export function nameProblem(path: string, platform: NamePlatform): string | unde
 
 const HERE: NamePlatform = sep === '\\' ? 'win32' : 'posix';
 
-/** Whether `localPath` takes the name. */
+/** Whether `localPath` accepts the name. */
 export function isLocalName(path: string): boolean {
   return nameProblem(path, HERE) === undefined;
 }
 
 /**
- * The absolute path of a file of a repository below `directory`, on the system that runs this. Throws DISK for
- * a name that `checkNames` refuses, so that a forgotten check cannot leave the directory.
+ * The absolute path of a file of a repository below `directory`, on this system. Throws DISK for a name that `checkNames`
+ * refuses, so that a forgotten check cannot leave the directory.
  */
 export function localPath(directory: string, path: string): string {
   const reason = nameProblem(path, HERE);
@@ -113,7 +113,7 @@ function segmentProblem(segment: string): string | undefined {
   if (Buffer.byteLength(segment) > MAX_SEGMENT_BYTES)
     return `a part of it is longer than ${MAX_SEGMENT_BYTES} bytes`;
   // Git runs programs that its directory names, and Windows may know that directory as GIT~1.
-  if (/^(\.git|git~\d+)$/.test(plainName(segment))) return 'it would write into a .git folder';
+  if (/^(\.git|git~\d+)$/.test(plainName(segment))) return 'it would write into a .git directory';
   return undefined;
 }
 
@@ -124,7 +124,10 @@ function isOwnRecord(segments: readonly string[]): boolean {
   return second === undefined || /^(fetch|huggingface|huggin~\d+)$/.test(second);
 }
 
-/** What the most forgiving file system reads: no case, no invisible characters, nothing after `:`, no end of dots. */
+/**
+ * The name as the most lenient file system reads it: without case, invisible characters, anything after `:`, and trailing
+ * dots.
+ */
 function plainName(segment: string): string {
   return foldName(segment)
     .replace(/:.*$/su, '')

@@ -1,18 +1,10 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContentDigests } from '../../model/digest.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 
-/** A file that we hashed, and the stamp that it had then. */
+/** The hashes of a file, and its stamp when it was hashed. */
 interface HashRecord extends ContentDigests {
   readonly stamp: string;
 }
@@ -20,14 +12,14 @@ interface HashRecord extends ContentDigests {
 const NAME = 'hashed';
 /** With more outdated lines than this, the file is rewritten. */
 const MAX_STALE = 1000;
-/** To read a smaller file again takes no longer than to write down that it need not be. */
+/** Hashing a smaller file again is as fast as writing its record. */
 const BIG_BYTES = 1024 * 1024;
 const MAX_UNWRITTEN = 32;
 
 /**
- * What we hashed ourselves: lines of `["path","stamp","sha256","git blob id" or null]`, added as files are done, so
- * that also a killed run need not be read again. It saves reading; a line that is lost or damaged costs a reading.
- * Runs that share a directory write a file each, and all read all of them.
+ * The hashes that fetch computed, as lines of `["path","stamp","sha256","git blob id" or null]`. They are appended during
+ * the run, so that files of a killed run need not be hashed again. A lost or damaged line only costs time. Runs that share
+ * a directory write a file each and read all of them.
  */
 export class HashRecords {
   readonly #directory: string;
@@ -35,7 +27,7 @@ export class HashRecords {
   #records: Map<string, HashRecord[]> | undefined;
   readonly #unwritten: string[] = [];
   #lines = 0;
-  /** The last line was cut short: the next must not go on in it. */
+  /** The last line is incomplete: start the next append with a newline. */
   #torn = false;
 
   /** `share` is a name for one of several runs that work on the same directory. */
@@ -44,14 +36,19 @@ export class HashRecords {
     this.#file = join(directory, `${NAME}${share === undefined ? '' : `-${share}`}.jsonl`);
   }
 
-  /** The hashes of a file that is as it was when we read it; undefined if only reading tells. */
+  /** The hashes of a file that has had this stamp since it was hashed; undefined if it must be hashed. */
   find(path: string, stamp: string): ContentDigests | undefined {
     return this.#all()
       .get(path)
       ?.find((record) => record.stamp === stamp);
   }
 
-  /** Writes down that a file of this stamp has these hashes: a big one at once, small ones some at a time. */
+  /** The latest hashes of every file on record, by its path. */
+  *entries(): Generator<readonly [path: string, hashes: ContentDigests]> {
+    for (const [path, [latest]] of this.#all()) yield [path, latest!];
+  }
+
+  /** Records the hashes of a file with this stamp: of a big file at once, of small files in batches. */
   add(path: string, stamp: string, { sha256, gitSha1 }: ContentDigests): void {
     const record = { stamp, sha256, gitSha1 };
     enter(this.#all(), path, record);
@@ -75,7 +72,7 @@ export class HashRecords {
         closeSync(descriptor);
       }
     } catch {
-      // A full disk, a link in its place: then the files are read again by the next run.
+      // On a full disk, or if a link is in its place, the next run hashes the files again.
     }
   }
 
@@ -92,7 +89,7 @@ export class HashRecords {
   #all(): Map<string, HashRecord[]> {
     if (this.#records === undefined) {
       this.#records = new Map();
-      // Our own comes last: what it says was said last.
+      // Our own file comes last, because it is the most recent.
       for (const file of [...others(this.#directory, this.#file), this.#file])
         this.#read(file, this.#records);
     }
@@ -117,7 +114,7 @@ export class HashRecords {
   }
 }
 
-/** The latest first, each stamp once. */
+/** Puts a record first and removes the older one with the same stamp. */
 function enter(records: Map<string, HashRecord[]>, path: string, record: HashRecord): void {
   const before = records.get(path);
   if (before === undefined) records.set(path, [record]);
@@ -125,11 +122,18 @@ function enter(records: Map<string, HashRecord[]>, path: string, record: HashRec
 }
 
 function others(directory: string, own: string): string[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory)
+  return namesIn(directory)
     .filter((name) => name.startsWith(NAME) && name.endsWith('.jsonl'))
     .map((name) => join(directory, name))
     .filter((path) => path !== own);
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 function line(path: string, { stamp, sha256, gitSha1 }: HashRecord): string {

@@ -17,6 +17,8 @@ export interface LockfileEntry {
   readonly sha256?: string;
   /** The git blob sha1 or the LFS sha256, as the Hub names the content. */
   readonly oid: string;
+  /** The hash of the file in Xet storage, 64 hex digits, if the Hub keeps it there. */
+  readonly xet?: string;
 }
 
 /** One revision of one repository, file by file: the format of cli.md section 7. */
@@ -27,7 +29,7 @@ export interface Lockfile {
   readonly endpoint: string;
   /** `OWNER/NAME`, its kind, and its source where that is not the Hub. */
   readonly repo: RepoRef;
-  /** As it was asked for. */
+  /** The name that the user gave. */
   readonly revision: string;
   /** What pins the revision: 40 lower-case hex digits on the Hub, `sha256:…` in a registry. */
   readonly commit: string;
@@ -35,12 +37,12 @@ export interface Lockfile {
   readonly files: readonly LockfileEntry[];
 }
 
-/** How a lockfile names a listed file that has a hash. */
+/** The lockfile entry of a listed file that has a digest. */
 export function lockfileEntry({ path, size }: RemoteFile, { algorithm, hex }: Digest): LockfileEntry {
   return { path, size, ...(algorithm === 'sha256' ? { sha256: hex } : {}), oid: hex };
 }
 
-/** The file that an entry names, as a listing would. */
+/** The file of an entry, as a listing has it. */
 export function listedFile({ path, size, oid }: LockfileEntry): RemoteFile {
   return { path, size, digest: digestOfOid(oid) };
 }
@@ -60,7 +62,13 @@ function normalize({ version, endpoint, repo, revision, commit, files }: Lockfil
   const { type, source, id } = repo;
   const sorted = files
     .toSorted((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0))
-    .map(({ path, size, sha256, oid }) => ({ path, size, ...(sha256 === undefined ? {} : { sha256 }), oid }));
+    .map(({ path, size, sha256, oid, xet }) => ({
+      path,
+      size,
+      ...(sha256 === undefined ? {} : { sha256 }),
+      oid,
+      ...(xet === undefined ? {} : { xet }),
+    }));
   return {
     version,
     endpoint,
@@ -123,13 +131,18 @@ function isLockfile(value: unknown): value is Lockfile {
 
 function isEntry(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { path, size, sha256, oid } = value;
+  const { path, size, sha256, oid, xet } = value;
   return (
     typeof path === 'string' &&
     Number.isSafeInteger(size) &&
     (size as number) >= 0 &&
-    (sha256 === undefined || (typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256))) &&
+    (sha256 === undefined || isHex64(sha256)) &&
     typeof oid === 'string' &&
-    /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(oid)
+    digestOfOid(oid) !== undefined &&
+    (xet === undefined || isHex64(xet))
   );
+}
+
+function isHex64(value: unknown): boolean {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }

@@ -15,7 +15,7 @@ export interface Manifest extends Lockfile {
   readonly files: readonly ManifestEntry[];
 }
 
-/** The entry of a file of this sha256. Where the source gives no hash, the sha256 names the content. */
+/** The entry of a file with this sha256. Where the source gives no digest, the sha256 is the oid. */
 export function manifestEntry({ path, size, digest }: RemoteFile, sha256: string): ManifestEntry {
   return { path, size, sha256, oid: digest?.hex ?? sha256 };
 }
@@ -36,7 +36,7 @@ function isManifest(lock: Lockfile): lock is Manifest {
   return lock.files.every(({ sha256 }) => sha256 !== undefined);
 }
 
-/** Writes that these files of the revision are here. */
+/** Records that these files of the revision are in the directory. */
 export async function writeManifest(
   path: string,
   { revision, endpoint, files }: Pick<Manifest, 'endpoint' | 'files'> & { readonly revision: Revision },

@@ -4,21 +4,18 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
 
-/** Larger answers are cheaper to ask for again than to keep. */
+/** Larger responses are not worth the space. */
 const MAX_ENTRY_BYTES = 8_000_000;
 /** Entries that were not read for this long are removed. */
 const MAX_AGE_MS = 60 * 24 * 3600 * 1000;
 const MAX_ENTRIES = 5000;
 
-/**
- * Answers that can never change, because their key names a commit or the hash of a content. Only a help:
- * any error counts as a missing entry.
- */
+/** Caches responses that cannot change, because their key contains a commit or a digest. Any error counts as a cache miss. */
 export class ResponseCache {
   readonly #directory: string;
   #made: Promise<unknown> | undefined;
 
-  /** `folder` is an absolute path. It need not exist. */
+  /** `directory` is an absolute path. It need not exist. */
   constructor(directory: string) {
     this.#directory = directory;
   }
@@ -42,11 +39,11 @@ export class ResponseCache {
       await writeFile(temporary, content, { flag: 'wx', mode: 0o600 });
       await rename(temporary, path);
     } catch {
-      // A full or read-only disk must not keep anybody from an answer.
+      // The response is usable even if it cannot be cached.
     }
   }
 
-  /** Removes what is old, and the oldest of too many. */
+  /** Removes old entries, and the oldest ones above the limit. */
   prune(nowMs: number): void {
     try {
       const entries = readdirSync(this.#directory)

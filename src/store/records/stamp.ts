@@ -1,7 +1,7 @@
 import { type BigIntStats, statSync } from 'node:fs';
 import { diskError } from '../../system/disk/disk-error.ts';
 
-/** A file at a path with its stamp, which tells whether it was changed since. */
+/** A file with its stamp. Two equal stamps mean that it has not changed between them. */
 export interface StampedFile {
   /** Bytes. */
   readonly size: number;
@@ -11,14 +11,14 @@ export interface StampedFile {
 }
 
 /**
- * Size, times of the content and of the inode in nanoseconds, and the inode. Every one of them must be the same for a
- * file to count as untouched: a time that is not newer says nothing, since `mv`, `cp -p`, `tar` and `rsync` bring old ones.
+ * Size, mtime and ctime in nanoseconds, and inode. All must be equal for a file to count as unchanged: an older time proves
+ * nothing, because `mv`, `cp -p`, `tar` and `rsync` keep old times.
  */
 export function stampOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
   return `${size}-${mtimeNs}-${ctimeNs}-${ino}`;
 }
 
-/** The regular file at a path, also behind a link. */
+/** The regular file at a path. Follows links. */
 export function stampedFile(path: string): StampedFile | undefined {
   try {
     const found = statSync(path, { bigint: true, throwIfNoEntry: false });
@@ -26,7 +26,7 @@ export function stampedFile(path: string): StampedFile | undefined {
     return { size: Number(found.size), stamp: stampOf(found), modifiedMs: Number(found.mtimeNs) / 1e6 };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // A file on the way to it, or a link that leads in a circle: no file either.
+    // A parent is a file, or links form a circle.
     if (code === 'ENOTDIR' || code === 'ELOOP') return undefined;
     throw diskError(error, path);
   }

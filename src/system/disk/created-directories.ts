@@ -1,8 +1,8 @@
-import { rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ensureDirectory } from './make-directory.ts';
+import { removeEmptyDirectories } from './remove-empty-directories.ts';
 
-/** Folders that a run makes, so that nothing stays of a run that brought nothing. */
+/** Directories that a run created, so that a run without a result can remove them. */
 export class CreatedDirectories {
   /** Each with the topmost directory that was created. */
   readonly #made: { readonly path: string; readonly topmost: string }[] = [];
@@ -12,21 +12,15 @@ export class CreatedDirectories {
     if (topmost !== undefined) this.#made.push({ path, topmost });
   }
 
-  /** They are needed from now on, also those that are empty. */
+  /** Keeps the directories, even empty ones. */
   keep(): void {
     this.#made.length = 0;
   }
 
-  /** The last one first, and each as far up as it was made and is empty. */
+  /** Removes those that are empty, the last created first. */
   async removeEmpty(): Promise<void> {
     for (const { path, topmost } of this.#made.splice(0).reverse()) {
-      for (let directory = path; directory.length >= topmost.length; directory = dirname(directory)) {
-        try {
-          await rmdir(directory);
-        } catch {
-          break;
-        }
-      }
+      await removeEmptyDirectories(path, dirname(topmost));
     }
   }
 }

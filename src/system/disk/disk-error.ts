@@ -32,13 +32,13 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
   },
   ENOENT: {
     text: 'it has disappeared',
-    hint: 'Another program may have removed it, or its folder. Run the same command again.',
+    hint: 'Another program may have removed it, or its directory. Run the same command again.',
   },
-  ENOTDIR: { text: 'a file stands where a folder must be', hint: 'Move it away, or use --local-dir.' },
-  EISDIR: { text: 'a folder stands where a file must be', hint: 'Move it away, or use --local-dir.' },
-  EEXIST: { text: 'a file stands where a folder must be', hint: 'Move it away, or use --local-dir.' },
+  ENOTDIR: { text: 'a file stands where a directory must be', hint: 'Move it away, or use --local-dir.' },
+  EISDIR: { text: 'a directory stands where a file must be', hint: 'Move it away, or use --local-dir.' },
+  EEXIST: { text: 'a file stands where a directory must be', hint: 'Move it away, or use --local-dir.' },
   EXDEV: {
-    text: 'it lies on another file system than the folder .cache/fetch',
+    text: 'it lies on another file system than the directory .cache/fetch',
     hint: 'All of the directory must be on one file system. Use another --local-dir.',
   },
   ENAMETOOLONG: {
@@ -56,7 +56,7 @@ const MEANINGS: Readonly<Record<string, { readonly text: string; readonly hint: 
 const UNKNOWN_HINT =
   'Check the disk and who owns the directory, or use --local-dir. What was fetched is kept: the same command resumes.';
 
-/** Names a failure of the disk. Other errors come back as they are. */
+/** Turns a system error into a FetchError with a message and a hint. Returns other errors unchanged. */
 export function diskError(thrown: unknown, path: string): unknown {
   const code = codeOf(thrown);
   if (thrown instanceof FetchError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return thrown;
@@ -74,10 +74,10 @@ export function diskError(thrown: unknown, path: string): unknown {
   });
 }
 
-/** Error code for a directory that is a broken link. */
+/** The codes that a broken link to a directory leads to. */
 const LINK_CODES: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'ENOENT']);
 
-/** The first of a path and the folders above it that is a link to nothing. */
+/** The first broken link among a path and its parents. */
 function danglingLink(path: string): { readonly path: string; readonly target: string } | undefined {
   for (let place = path; ; place = dirname(place)) {
     try {
@@ -91,7 +91,7 @@ function danglingLink(path: string): { readonly path: string; readonly target: s
   }
 }
 
-/** Node has no name for a used up quota, for one: its code is then `UNKNOWN`, or `Unknown system error -122`. */
+/** Node has no name for some codes, such as that of an exhausted quota: it gives `UNKNOWN` or `Unknown system error -122`. */
 function codeOf(thrown: unknown): string | undefined {
   const { code, errno } = (thrown ?? {}) as NodeJS.ErrnoException;
   const unnamed = typeof code === 'string' && /^UNKNOWN$|^Unknown system error/.test(code);
@@ -99,7 +99,7 @@ function codeOf(thrown: unknown): string | undefined {
   return Object.entries(constants.errno).find(([, number]) => number === -errno)?.[0] ?? 'EUNKNOWN';
 }
 
-/** Runs an operation on the disk and names its failure. */
+/** Runs a disk operation and rejects with `diskError`. */
 export async function onDisk<T>(path: string, operation: () => Promise<T> | T): Promise<T> {
   try {
     return await operation();
@@ -108,7 +108,7 @@ export async function onDisk<T>(path: string, operation: () => Promise<T> | T): 
   }
 }
 
-/** The same for an operation that the caller waits for on the spot. */
+/** Like `onDisk`, for a synchronous operation. */
 export function onDiskSync<T>(path: string, operation: () => T): T {
   try {
     return operation();
@@ -117,7 +117,7 @@ export function onDiskSync<T>(path: string, operation: () => T): T {
   }
 }
 
-/** Whether something could not be written because nothing may be written there. */
+/** Whether the error means that nothing may be written there. */
 export function isReadOnlyError(thrown: unknown): boolean {
   const { cause, code } = (thrown ?? {}) as { cause?: unknown; code?: unknown };
   if (thrown instanceof FetchError) return code === 'DISK' && isReadOnlyError(cause);

@@ -1,7 +1,7 @@
 import { close, fdatasync, fsync, open } from 'node:fs';
 import { promisify } from 'node:util';
 
-/** The calls that flush, so that a test can let them fail. */
+/** The calls that flush; tests replace them. */
 export interface FlushCalls {
   readonly file: (descriptor: number) => Promise<void>;
   readonly directory: (path: string) => Promise<void>;
@@ -9,7 +9,7 @@ export interface FlushCalls {
 
 const systemCalls: FlushCalls = { file: promisify(fdatasync), directory: flushDirectory };
 
-/** What a file system says that cannot flush at all (SMB, FUSE, shares of virtual machines). Never EIO, ENOSPC, EDQUOT. */
+/** Codes of file systems that cannot flush (SMB, FUSE, shares of virtual machines). Never EIO, ENOSPC, EDQUOT. */
 const UNSUPPORTED: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 /** Error codes of systems that cannot flush a directory, or cannot open one. */
 const NO_DIRECTORIES: ReadonlySet<string | undefined> = new Set([
@@ -24,7 +24,7 @@ const NO_DIRECTORIES: ReadonlySet<string | undefined> = new Set([
 const UNSAFE =
   'this file system cannot flush files to the disk: what is fetched may be lost if the power is cut soon after';
 
-/** Makes files and names durable. What it rejects with is an error of the disk: what was to be flushed may be lost. */
+/** Makes files and names durable. Rejects with a disk error if the data may be lost. */
 export class Flush {
   readonly #calls: FlushCalls;
   readonly #note: (message: string) => void;
@@ -36,7 +36,7 @@ export class Flush {
     this.#calls = calls;
   }
 
-  /** True if the content is durable now; false where the file system does not flush. */
+  /** True if the content is durable; false if the file system cannot flush. */
   async file(descriptor: number): Promise<boolean> {
     try {
       await this.#calls.file(descriptor);
@@ -49,7 +49,7 @@ export class Flush {
     }
   }
 
-  /** Flushes the names in a directory. Ignored where the system cannot, or the directory is gone. */
+  /** Flushes the names in a directory. Does nothing if the system cannot, or if the directory is gone. */
   async directory(path: string): Promise<void> {
     try {
       await this.#calls.directory(path);

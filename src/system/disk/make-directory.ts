@@ -4,18 +4,18 @@ import { dirname } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import { diskError } from './disk-error.ts';
 
-/** Attempts, because another run may remove its empty directories while we make ours. */
+/** Attempts: another run may remove its empty directories while we create ours. */
 const TRIES = 5;
 
 /**
- * Makes a directory and its ancestors level by level; returns the topmost that was created.
- * Node's own `recursive` loops forever where a file system answers ENOENT below an existing directory.
+ * Creates a directory and its parents level by level. Returns the topmost that it created. Node's own `recursive` loops
+ * forever on a file system that answers ENOENT below an existing directory.
  */
 export async function ensureDirectory(path: string, mode?: number): Promise<string | undefined> {
   let topmost: string | undefined;
   for (let attempt = 1; ; attempt += 1) {
     const missing: string[] = [];
-    for (let directory = path; !(await isFolder(directory)); directory = dirname(directory))
+    for (let directory = path; !(await isDirectory(directory)); directory = dirname(directory))
       missing.push(directory);
     try {
       for (const directory of missing.toReversed()) {
@@ -29,25 +29,25 @@ export async function ensureDirectory(path: string, mode?: number): Promise<stri
   }
 }
 
-/** False where another run was quicker. */
+/** False if another run created it first. */
 async function makeOne(directory: string, mode: number | undefined): Promise<boolean> {
   try {
     await mkdir(directory, mode);
     return true;
   } catch (error) {
-    if (await isFolder(directory)) return false;
+    if (await isDirectory(directory)) return false;
     throw error;
   }
 }
 
-/** Throws the reason why a path is not a directory and cannot become one. */
-async function isFolder(path: string): Promise<boolean> {
+/** False if nothing is there. Throws the reason if the path cannot become a directory. */
+async function isDirectory(path: string): Promise<boolean> {
   try {
     if ((await stat(path)).isDirectory()) return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
     const found = lstatSync(path, { throwIfNoEntry: false });
-    // Another run may have made it just now.
+    // Another run may have just created it.
     if (found === undefined || found.isDirectory()) return found !== undefined;
     throw diskError(error, path);
   }
@@ -55,7 +55,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 function impossible(path: string, cause: unknown): FetchError {
-  return new FetchError('DISK', `${path}: the file system does not let a folder be made there`, {
+  return new FetchError('DISK', `${path}: the file system does not let a directory be made there`, {
     cause,
     hint: 'It may be a file system of the kernel, like /proc. Use --local-dir on a disk.',
   });

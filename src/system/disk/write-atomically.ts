@@ -4,11 +4,11 @@ import { dirname } from 'node:path';
 import { Flush } from './flush.ts';
 import { removeIfThere } from './remove-if-there.ts';
 
-/** Attempts, because two runs that do not see each other's lock may meet here. */
+/** Attempts: two runs that do not see each other's lock may collide here. */
 const TRIES = 5;
 
 export interface AtomicWrite {
-  /** Where it is written first, on the same file system. */
+  /** The temporary file, on the same file system. */
   readonly temporary?: string;
   readonly flush?: Flush;
 }
@@ -21,7 +21,7 @@ export async function writeAtomically(
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await writeOnce(path, content, temporary, flush);
+      await tryToWrite(path, content, temporary, flush);
       return;
     } catch (error) {
       if (attempt >= TRIES || !isMeeting(error, temporary)) throw error;
@@ -29,8 +29,8 @@ export async function writeAtomically(
   }
 }
 
-async function writeOnce(path: string, content: string, temporary: string, flush: Flush): Promise<void> {
-  // What a killed run left, or a link: never written through.
+async function tryToWrite(path: string, content: string, temporary: string, flush: Flush): Promise<void> {
+  // Removes what a killed run left, or a link.
   await removeIfThere(temporary);
   try {
     const file = await open(temporary, 'wx');
@@ -42,13 +42,13 @@ async function writeOnce(path: string, content: string, temporary: string, flush
     }
     await rename(temporary, path);
   } catch (error) {
-    // Not one that another run has just begun.
+    // Leaves a temporary file that another run has just created.
     if (!isMeeting(error, temporary)) await unlink(temporary).catch(() => {});
     throw error;
   }
 }
 
-/** Another run has removed or renamed the temporary file, or made its own; the directory still exists. */
+/** Whether another run removed, renamed or created the temporary file; the directory still exists. */
 function isMeeting(error: unknown, temporary: string): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'EEXIST' || (code === 'ENOENT' && existsSync(dirname(temporary)));

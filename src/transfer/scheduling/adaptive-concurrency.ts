@@ -1,29 +1,49 @@
 import { type CollapseStep, Collapses } from './collapses.ts';
 import type { Drop } from './descent.ts';
 import { STARVED_RATE } from './fall-watch.ts';
+import { type Progress, RateMeasurement, type Rates } from './rate-measurement.ts';
+import type { Traffic } from './schedule.ts';
 
 /** Connections to begin with: enough for most links, few enough to be polite. */
-const START = 12;
-/** If the most is hardly above that, it is the number to begin with: the step would be too small to be measured. */
+const START = 16;
+/**
+ * When so many of them have a first byte, and that took longer than a measurement, more are used unmeasured. The last
+ * of many may be late by chance.
+ */
+const START_PART = 0.75;
+const SECOND_START_FACTOR = 1.5;
+/** If the most is hardly above the start, it is the number to begin with: the step would be too small to be measured. */
 const HARDLY_MORE = 1.2;
 /** Fewer connections can be better only if the machine is the bottleneck: from this rate, in bytes per millisecond. */
 const FULL_MACHINE_RATE = 200_000;
-/** From this rate, in bytes per millisecond, fewer are tried before more: the link is nearly full. */
+/** From this rate, in all and of each connection, fewer are tried before more: the machine is nearly full. */
 const FULL_AT_ONCE_RATE = 350_000;
+const FULL_AT_ONCE_EACH = 60_000;
 /** Fewer than this are not tried for the sake of speed. */
 const MIN_CONNECTIONS = 4;
-/** How long throughput is measured at one number of connections, if the result is clear, in milliseconds. */
+/** How long a number of connections is measured, if the result is clear, in milliseconds. */
 const QUICK_MS = 75;
 /** And if it is not. */
 const LONG_MS = 500;
 /** A change by this factor, up or down, is not noise. */
 const CLEAR = 1.4;
-/** Throughput must rise by this factor for more connections to be worth having. */
+/** More connections that bring this part of what they would if each kept its rate need no other proof. */
+const LINEAR = 0.8;
+/** By which factor the number grows, and how it goes on where that brought in proportion. */
+const GROWTH = 2;
+const LINEAR_GROWTH = 3;
+/** Shorter times tell nothing of what came: it is reported from time to time. */
+const PLAIN_MS = 200;
+/** More connections are worth having if what they could bring rises by this factor. */
 const WORTHWHILE = 1.1;
+/** New connections to a far server become faster for a while: if the rate still rises by this factor, it is measured on. */
+const RISING = 1.1;
+const MAX_RISING_MS = 4000;
 /** On a full machine, fewer are kept unless the rate falls below this factor: each connection costs work at both ends. */
 const WORTHWHILE_FEWER = 0.98;
-/** Milliseconds to wait for the first bytes of new connections. */
-const SETTLE_MS = 1500;
+/** The least time to wait for the first bytes of new connections, and how many times a known wait. */
+const SETTLE_MS = 1000;
+const SETTLE_WAITS = 2;
 /** How long a number that proved best is kept before others are tried; doubles while it proves best again. */
 const HOLD_MS = 4000;
 const MAX_HOLD_MS = 32_000;
@@ -31,6 +51,8 @@ const MAX_HOLD_MS = 32_000;
 const TROUBLE_HOLD_MS = 10_000;
 /** Milliseconds before a refused number is tried again. */
 const REFUSED_MS = 60_000;
+/** How long it is remembered what a number brought. */
+const KNOWN_MS = 60_000;
 /** Troubles within this time are one. */
 const SAME_TROUBLE_MS = 1000;
 /** What more connections bring, as a part of what fewer did, when they are too many. */
@@ -38,6 +60,18 @@ const COLLAPSED_GAIN = 0.25;
 const COLLAPSED_MS = 1500;
 
 type Phase = 'settling' | 'measuring' | 'holding';
+
+/** A number of connections, and what it brought. */
+interface Tried {
+  readonly limit: number;
+  /** Connections that had brought something by then. */
+  readonly established: number;
+  rates?: Rates | undefined;
+  /** Goes on while new connections wait for their first bytes. */
+  readonly measurement?: RateMeasurement | undefined;
+}
+
+type Judged = Tried & { readonly rates: Rates };
 
 /** The limit has changed, or something was found out about it. */
 export interface ConcurrencyChange {
@@ -61,14 +95,19 @@ export class AdaptiveConcurrency {
   #phase: Phase = 'settling';
   /** When the limit changed, or, while holding, when it may change again. */
   #changedAt: number;
-  #windowStart = 0;
-  #windowBytes = 0;
+  /** Of the current limit. */
+  #measurement: RateMeasurement | undefined;
   /** All bytes, when it looked last. */
   #seen = 0;
-  /** The number before the change that is tried, and what it brought, in bytes per millisecond. */
-  #before: { readonly limit: number; readonly rate: number } | undefined;
+  /** The number before the change that is tried. */
+  #before: Tried | undefined;
   /** Fewer were tried first, because of the rate: more are still to be tried if that was wrong. */
   #downFirst = false;
+  /** What numbers brought lately. */
+  #known: { readonly limit: number; readonly rate: number; readonly at: number }[] = [];
+  #established = 0;
+  /** The first number, which has not been judged yet. */
+  #starting: boolean;
   #holdMs = HOLD_MS;
   #troubleHoldMs = TROUBLE_HOLD_MS;
   #troubledAt = Number.NEGATIVE_INFINITY;
@@ -84,6 +123,7 @@ export class AdaptiveConcurrency {
     this.#most = most;
     this.#collapses = new Collapses(allowed);
     this.#limit = most <= START * HARDLY_MORE ? most : START;
+    this.#starting = this.#limit < most;
     this.#changedAt = now;
   }
 
@@ -92,23 +132,16 @@ export class AdaptiveConcurrency {
     return this.#limit;
   }
 
-  /**
-   * Learns from the state of the run, also when nothing comes. `bytes` is all that came so far; `active`
-   * connections are at work on large files, `delivering` of them have brought something.
-   */
-  observe(
-    now: number,
-    bytes: number,
-    delivering: number,
-    active: number = delivering,
-  ): ConcurrencyChange | undefined {
+  /** Learns from the state of the run, also when nothing comes. `bytes` is all that came so far. */
+  observe(now: number, bytes: number, traffic: Traffic): ConcurrencyChange | undefined {
     const from = this.#limit;
-    const good = this.#before?.limit;
-    const look = { now, bytes, limit: from, active, delivering };
-    const step = this.#collapses.observe(look, good);
+    const { active, delivering, delivery, established } = traffic;
+    this.#established = established;
+    const step = this.#collapses.observe({ now, bytes, limit: from, active, delivering }, this.#good);
     if (step !== undefined) {
       this.#limit = step.limit;
       this.#before = undefined;
+      this.#starting = false;
       if (step.holdUntil !== undefined) this.#hold(step.holdUntil);
       return { from, to: step.limit, drop: step.drop, insteadOf: step.insteadOf };
     }
@@ -116,23 +149,34 @@ export class AdaptiveConcurrency {
     const came = bytes > this.#seen;
     this.#seen = bytes;
     if (this.#collapses.busy || !came) return undefined;
-    if (!this.#step(now, bytes, delivering) || this.#limit === from) return undefined;
+    this.#step({ now, bytes, delivery }, traffic);
+    if (this.#limit === from) return undefined;
     const { drop = 'none', insteadOf } = this.#found ?? {};
     this.#found = undefined;
     return { from, to: this.#limit, drop, insteadOf };
   }
 
-  #step(now: number, bytes: number, delivering: number): boolean {
+  /** The number before the change that is tried, if connections did not starve each other then. */
+  get #good(): number | undefined {
+    if (this.#before?.rates === undefined) return undefined;
+    const { limit, rates } = this.#before;
+    return rates.potential / limit < STARVED_RATE ? undefined : limit;
+  }
+
+  #step(progress: Progress, traffic: Traffic): void {
+    const { now } = progress;
     switch (this.#phase) {
       case 'settling':
-        if (this.#settled(now, delivering)) this.#measure(now, bytes);
-        return false;
+        this.#measureOn(progress, traffic);
+        if (this.#settled(now, traffic)) this.#measure(progress, traffic);
+        return;
       case 'holding':
-        if (now >= this.#changedAt) this.#measure(now, bytes);
-        return false;
+        if (now >= this.#changedAt) this.#measure(progress, traffic);
+        return;
       case 'measuring': {
-        const elapsed = now - this.#windowStart;
-        return elapsed >= QUICK_MS && this.#decide(now, elapsed, (bytes - this.#windowBytes) / elapsed);
+        this.#measurement!.note(progress);
+        const rates = this.#measurement!.rates(progress, this.#limit);
+        if (rates.elapsedMs >= QUICK_MS) this.#decide(progress, rates, traffic);
       }
     }
   }
@@ -145,6 +189,7 @@ export class AdaptiveConcurrency {
     // One event meets many connections: it counts once, and those that are too many are known to be.
     if (now - this.#troubledAt < SAME_TROUBLE_MS || active > this.#limit) return;
     this.#troubledAt = now;
+    this.#starting = false;
     this.#collapses.cancel();
     const tried = this.#limit;
     const before = this.#before?.limit ?? tried;
@@ -163,79 +208,143 @@ export class AdaptiveConcurrency {
     this.refused(now, active);
   }
 
-  /** As many connections deliver as may: those that are too many first end what they are at. */
-  #settled(now: number, delivering: number): boolean {
-    if (this.#before !== undefined && this.#before.limit > this.#limit && delivering > this.#limit)
-      return false;
-    return delivering >= this.#limit || now - this.#changedAt >= SETTLE_MS;
+  /** Half of the new connections have brought something; those that are too many have ended what they were at. */
+  #settled(now: number, { active, delivering, established, waitMs }: Traffic): boolean {
+    const before = this.#before?.limit ?? 0;
+    if (before > this.#limit && active > this.#limit) return false;
+    if (now - this.#changedAt >= Math.max(SETTLE_MS, SETTLE_WAITS * waitMs)) return true;
+    if (before === 0) return established >= START_PART * this.#limit;
+    if (before > this.#limit) return delivering >= this.#limit;
+    const half = (before + this.#limit) / 2;
+    if (this.#before!.established < half) return established >= half;
+    // Of connections that were there before, nobody tells when they are back.
+    return active >= this.#limit && now - this.#changedAt >= Math.max(QUICK_MS, SETTLE_WAITS * waitMs);
   }
 
-  #measure(now: number, bytes: number): void {
-    this.#phase = 'measuring';
-    this.#windowStart = now;
-    this.#windowBytes = bytes;
-  }
-
-  #decide(now: number, elapsed: number, rate: number): boolean {
+  /** As long as none of the new connections brings anything, the others are measured. */
+  #measureOn(progress: Progress, { established }: Traffic): void {
     const before = this.#before;
-    if (before === undefined) {
-      // Where every connection starves, whether fewer do better comes first.
-      if (rate / this.#limit < STARVED_RATE && !this.#collapses.judged) return false;
-      this.#downFirst = rate >= FULL_AT_ONCE_RATE && this.#tryFewer(now, rate);
-      return this.#downFirst || this.#tryMore(now, rate);
+    if (before?.measurement === undefined || before.established > before.limit) return;
+    if (established > before.established) return;
+    before.measurement.note(progress);
+    const rates = before.measurement.rates(progress, before.limit);
+    if (rates.elapsedMs >= QUICK_MS) before.rates = rates;
+  }
+
+  #measure(progress: Progress, { established }: Traffic): void {
+    const { now } = progress;
+    this.#measurement = new RateMeasurement(progress);
+    this.#phase = 'measuring';
+    if (!this.#starting) return;
+    this.#starting = false;
+    // While more connections wait for their first bytes, these are measured anyhow.
+    const longWait = now - this.#changedAt > QUICK_MS;
+    if (established < START_PART * this.#limit || !longWait) return;
+    const more = Math.floor(this.#limit * SECOND_START_FACTOR);
+    this.#tryMore(now, this.#most <= more * HARDLY_MORE ? this.#most : more, undefined);
+  }
+
+  #decide(progress: Progress, rates: Rates, traffic: Traffic): void {
+    const { now } = progress;
+    const before = this.#before;
+    const each = rates.potential / this.#limit;
+    // Where every connection starves, whether fewer do better comes first.
+    if (this.#good === undefined && each < STARVED_RATE && !this.#collapses.judged) return;
+    if (before?.rates === undefined) {
+      // What fewer brought was too short to be measured.
+      this.#before = undefined;
+      const full = rates.potential >= FULL_AT_ONCE_RATE && each >= FULL_AT_ONCE_EACH;
+      this.#downFirst = full && this.#tryFewer(now, rates);
+      if (this.#downFirst || this.#tryMore(now, this.#limit * GROWTH, rates)) return;
+      if (!this.#tryFewer(now, rates)) this.#rest(now);
+      return;
     }
-    const gain = rate / before.rate;
+    const judged = { ...before, rates: before.rates };
+    const gain = this.#gain(judged, rates, traffic);
+    if (gain === undefined) return;
     const clear = gain >= CLEAR || gain <= 1 / CLEAR;
-    if (!clear && elapsed < LONG_MS) return false;
-    if (before.limit < this.#limit) {
-      if (gain >= WORTHWHILE) {
-        this.#holdMs = HOLD_MS;
-        return this.#tryMore(now, rate);
-      }
-      // A fall this deep is a collapse if it lasts longer than the wait for first bytes.
-      if (gain <= COLLAPSED_GAIN && elapsed < COLLAPSED_MS) return false;
-      if (gain <= COLLAPSED_GAIN) {
-        this.#found = this.#collapses.tooMany(now, before.limit, this.#limit);
-        this.#limit = before.limit;
-        this.#hold(this.#found.holdUntil ?? now);
-        return true;
-      }
-      this.#limit = before.limit;
-      if (this.#downFirst || !this.#tryFewer(now, before.rate)) this.#rest(now);
-      return true;
+    if (!clear && rates.elapsedMs < LONG_MS) return;
+    if (before.limit < this.#limit) this.#judgeMore(now, gain, judged, rates);
+    else this.#judgeFewer(now, gain, judged, rates);
+  }
+
+  /** By which factor it is better than it was; undefined if that is not known yet. */
+  #gain({ limit, rates: before }: Judged, rates: Rates, { requestMs }: Traffic): number | undefined {
+    const potential = rates.potential / before.potential;
+    // Each connection keeps its rate: the link has room.
+    if (limit < this.#limit && potential >= (LINEAR * this.#limit) / limit) return potential;
+    // Where requests are short, what comes tells as soon as each connection has made one: waits that grow
+    // with the number of connections show in it.
+    if (requestMs > LONG_MS) return potential;
+    if (rates.elapsedMs < Math.max(requestMs, PLAIN_MS)) return undefined;
+    return Math.min(potential, rates.plain / before.plain);
+  }
+
+  #judgeMore(now: number, gain: number, before: Judged, rates: Rates): void {
+    if (gain >= WORTHWHILE) {
+      this.#holdMs = HOLD_MS;
+      const linear = gain >= (LINEAR * this.#limit) / before.limit;
+      this.#growOrRest(now, rates, linear ? LINEAR_GROWTH : GROWTH);
+      return;
     }
-    if (gain >= WORTHWHILE_FEWER) {
-      this.#downFirst = false;
-      if (!this.#tryFewer(now, rate)) this.#rest(now);
-      return true;
+    // New connections to a far server become faster for a while.
+    if (rates.growth >= RISING && rates.elapsedMs < MAX_RISING_MS) return;
+    // A fall this deep is a collapse if it lasts longer than the wait for first bytes.
+    if (gain <= COLLAPSED_GAIN && rates.elapsedMs < COLLAPSED_MS) return;
+    if (gain <= COLLAPSED_GAIN) {
+      this.#found = this.#collapses.tooMany(now, before.limit, this.#limit);
+      this.#limit = before.limit;
+      this.#hold(this.#found.holdUntil ?? now);
+      return;
     }
     this.#limit = before.limit;
-    if (this.#downFirst) this.#tryMore(now, before.rate);
-    else this.#rest(now);
-    return true;
+    if (this.#downFirst || !this.#tryFewer(now, before.rates)) this.#rest(now);
+  }
+
+  #judgeFewer(now: number, gain: number, before: Judged, rates: Rates): void {
+    if (gain >= WORTHWHILE_FEWER) {
+      this.#downFirst = false;
+      if (!this.#tryFewer(now, rates)) this.#rest(now);
+      return;
+    }
+    this.#limit = before.limit;
+    if (!this.#downFirst || !this.#tryMore(now, this.#limit * 2, before.rates)) this.#rest(now);
   }
 
   /** Tries fewer connections, for a full machine. False if there is no reason to. */
-  #tryFewer(now: number, rate: number): boolean {
+  #tryFewer(now: number, rates: Rates): boolean {
     const fewer = Math.max(MIN_CONNECTIONS, Math.floor(this.#limit / 2));
-    if (fewer >= this.#limit || rate < FULL_MACHINE_RATE) return false;
-    this.#try(now, fewer, rate);
+    if (fewer >= this.#limit || rates.potential < FULL_MACHINE_RATE) return false;
+    if (this.#knownToBringLess(now, fewer, rates.potential)) return false;
+    this.#try(now, fewer, { limit: this.#limit, established: this.#established, rates });
     return true;
   }
 
-  #tryMore(now: number, rate: number): boolean {
+  /** It was seen a short while ago that fewer bring less: so many, or others of which each brought no more. */
+  #knownToBringLess(now: number, wanted: number, potential: number): boolean {
+    this.#known = this.#known.filter(({ at }) => now - at < KNOWN_MS);
+    const less = potential * WORTHWHILE_FEWER;
+    const each = (potential / this.#limit) * WORTHWHILE;
+    return this.#known.some(
+      ({ limit, rate }) => limit < this.#limit && rate < less && (limit >= wanted || rate / limit < each),
+    );
+  }
+
+  #growOrRest(now: number, rates: Rates, factor = GROWTH): void {
+    if (!this.#tryMore(now, this.#limit * factor, rates)) this.#rest(now);
+  }
+
+  /** `rates` of the current number as far as they are known: it is measured on until the new connections deliver. */
+  #tryMore(now: number, wanted: number, rates: Rates | undefined): boolean {
     const more = Math.min(
       this.#most,
-      this.#limit * 2,
+      wanted,
       this.#belowRefused(now),
       this.#collapses.highest(now, this.#limit),
     );
-    if (more <= this.#limit) {
-      if (this.#before === undefined && this.#tryFewer(now, rate)) return true;
-      this.#rest(now);
-      return false;
-    }
-    this.#try(now, more, rate);
+    if (more <= this.#limit) return false;
+    const measurement = this.#phase === 'measuring' ? this.#measurement : undefined;
+    this.#try(now, more, { limit: this.#limit, established: this.#established, rates, measurement });
     return true;
   }
 
@@ -249,8 +358,10 @@ export class AdaptiveConcurrency {
     return Math.floor((this.#limit + this.#refused.limit) / 2);
   }
 
-  #try(now: number, limit: number, rate: number): void {
-    this.#before = { limit: this.#limit, rate };
+  #try(now: number, limit: number, before: Tried): void {
+    if (before.rates !== undefined)
+      this.#known.push({ limit: before.limit, rate: before.rates.potential, at: now });
+    this.#before = before;
     this.#limit = limit;
     this.#phase = 'settling';
     this.#changedAt = now;

@@ -2,37 +2,103 @@ const MIB = 1024 * 1024;
 
 /**
  * A request should bring so many times what could have come while its first byte was awaited: then the waits
- * take a fifth of a connection's time at the most.
+ * take a quarter of a connection's time at the most.
  */
-const WAITS = 4;
+const WAITS = 3;
+/** A wait below this counts as this, in milliseconds: each request costs work at both ends. */
+const MIN_WAIT_MS = 20;
+/** Bytes. Requests for less would dominate. */
+const MIN_BYTES = 4 * MIB;
 /** Bytes. A longer request gains nothing and loses more when it breaks. */
-const LARGEST = 64 * MIB;
+const MAX_BYTES = 64 * MIB;
+
+/** While nothing is measured: storage lets one wait for so many times as long as the hub, and brings 28 MiB/s. */
+const HUB_WAITS = 3;
+const GUESSED_HUB_WAIT_MS = 40;
+const MAX_GUESSED_WAIT_MS = 350;
+const GUESSED_RATE = 29_360;
+const MIN_GUESSED_BYTES = 8 * MIB;
+/** Requests that begin together are of these sizes, the first the smallest: they are to end one after the other. */
+const FIRST_SIZE = 0.6;
+const LAST_SIZE = 1;
+
+/** Later, sizes differ by so much in turn, lest all connections wait for their first bytes at the same time. */
+const SPREAD = 0.25;
+/** Multiples of it, less their whole parts, are spread evenly. */
+const GOLDEN_RATIO = 0.618;
+
 /** Weight of a new measurement of the wait, and of the rate, which is measured far more often. */
 const WAIT_WEIGHT = 0.2;
 const RATE_WEIGHT = 0.05;
 
+/** Decides how long requests are, from what they cost and bring. */
+export interface SegmentSizing {
+  /** From a request to its first byte, in milliseconds; 0 until measured. */
+  readonly waitMs: number;
+  /** Bytes per millisecond of one connection; 0 until measured. */
+  readonly rate: number;
+  /** Bytes of the next request of one of so many connections, while `left` bytes wait. */
+  segmentBytes(left: number, connections: number): number;
+  /** A request was sent, of the size that was asked for before. */
+  taken(): void;
+  /** A request got its first byte. `fresh`: its connection was new. */
+  firstByte(waitMs: number, fresh: boolean): void;
+  /** A connection brings so many bytes per millisecond. */
+  measured(rate: number): void;
+}
+
 /** What requests for parts of large files cost and bring, as measured in this run. Times are milliseconds. */
-export class LinkEstimate {
-  #waitMs: number | undefined;
+export class LinkEstimate implements SegmentSizing {
+  readonly #guessedWaitMs: number;
+  /** On connections that have served before, and on new ones. */
+  #warmMs: number | undefined;
+  #freshMs: number | undefined;
   /** Bytes per millisecond of one connection. */
   #rate: number | undefined;
+  #taken = 0;
 
-  /** From a request to its first byte, smoothed; 0 until measured. */
+  /** `hubWaitMs`: how long the hub took for an answer. */
+  constructor(hubWaitMs: number = GUESSED_HUB_WAIT_MS) {
+    this.#guessedWaitMs = Math.min(MAX_GUESSED_WAIT_MS, HUB_WAITS * hubWaitMs);
+  }
+
   get waitMs(): number {
-    return this.#waitMs ?? 0;
+    return this.#warmMs ?? this.#freshMs ?? 0;
   }
 
-  /** Bytes that a request should be for, so that waiting does not dominate; 0 while nothing is known. */
-  get requestBytes(): number {
-    return Math.min(LARGEST, WAITS * this.waitMs * (this.#rate ?? 0));
+  get rate(): number {
+    return this.#rate ?? 0;
   }
 
-  firstByte(waitMs: number): void {
-    this.#waitMs = smoothed(this.#waitMs, waitMs, WAIT_WEIGHT);
+  taken(): void {
+    this.#taken += 1;
+  }
+
+  firstByte(waitMs: number, fresh: boolean): void {
+    if (fresh) this.#freshMs = smoothed(this.#freshMs, waitMs, WAIT_WEIGHT);
+    else this.#warmMs = smoothed(this.#warmMs, waitMs, WAIT_WEIGHT);
   }
 
   measured(rate: number): void {
     this.#rate = smoothed(this.#rate, rate, RATE_WEIGHT);
+  }
+
+  /** Less than the wait asks for near the end, so that all connections stay busy until then; half of it at the least. */
+  segmentBytes(left: number, connections: number): number {
+    const wanted = this.#rate === undefined ? this.#guessed(connections) : this.#wanted(this.#rate);
+    return Math.max(MIN_BYTES, wanted / 2, Math.min(wanted, left / (2 * connections)));
+  }
+
+  #guessed(connections: number): number {
+    const waitMs = this.#warmMs ?? this.#freshMs ?? this.#guessedWaitMs;
+    const bytes = Math.min(MAX_BYTES, Math.max(MIN_GUESSED_BYTES, WAITS * waitMs * GUESSED_RATE));
+    return bytes * (FIRST_SIZE + (LAST_SIZE - FIRST_SIZE) * Math.min(1, this.#taken / connections));
+  }
+
+  #wanted(rate: number): number {
+    const bytes = Math.min(MAX_BYTES, WAITS * Math.max(MIN_WAIT_MS, this.waitMs) * rate);
+    const turn = (this.#taken * GOLDEN_RATIO) % 1;
+    return bytes * (1 + SPREAD * (turn - 0.5));
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ByteRange } from '../../model/byte-range.ts';
-import { LinkEstimate } from './link-estimate.ts';
+import { type Delivery, DeliveryMeter } from './delivery-meter.ts';
+import { LinkEstimate, type SegmentSizing } from './link-estimate.ts';
 import {
   type ConnectionState,
   currentRate,
@@ -17,13 +18,13 @@ const MIB = 1024 * 1024;
 
 /** Files up to this size wait in a line of their own, so that their round trips overlap with large ranges. */
 const SMALL_FILE_BYTES = 8 * MIB;
-/** A range is cut if it is larger than a connection's share by this factor. */
-const WORTH_CUTTING = 1.5;
 /** What will be there so soon is not worth stealing, however near the server is. */
 const SOON_MS = 1000;
 /** A segment that has just started has no estimate. */
 const YOUNG_MS = 1500;
 const RATE_WINDOW_MS = 200;
+/** A segment that ends sooner is measured if it took as long as this. */
+const MIN_RATE_WINDOW_MS = 20;
 /** Work that the active connections finish within this time is not worth a new connection, which starts slowly. */
 const WARM_MS = 500;
 
@@ -33,12 +34,29 @@ export interface Assignment {
   readonly stolenFrom: Segment | undefined;
 }
 
+/** Bytes that are missing of a file. */
+export interface MissingRange extends ByteRange {
+  /** False if they must come in one request; true if left out. */
+  readonly splittable?: boolean;
+}
+
+export interface Traffic {
+  /** Connections at work on large files. */
+  readonly active: number;
+  /** Those of them whose first bytes have come. */
+  readonly delivering: number;
+  /** The most of them that have ever brought something. */
+  readonly established: number;
+  readonly delivery: Delivery;
+  /** From a request to its first byte, and to its last, as measured; 0 until then. Milliseconds. */
+  readonly waitMs: number;
+  readonly requestMs: number;
+}
+
 export interface ScheduleOptions {
-  /** Bytes per range for a file of this size. */
-  readonly rangeSize: (fileBytes: number) => number;
-  /** Bytes; ranges are not shared out in smaller pieces than this. */
-  readonly smallestRange: number;
   readonly connections: number;
+  /** How long requests are: as the link is measured, if left out. */
+  readonly sizing?: SegmentSizing;
 }
 
 /**
@@ -52,15 +70,19 @@ export class Schedule {
   readonly #small = new SegmentQueue<TrackedSegment>();
   readonly #active = new Set<TrackedSegment>();
   readonly #time = new StallClock();
-  readonly #link = new LinkEstimate();
+  readonly #link: SegmentSizing;
+  readonly #delivery = new DeliveryMeter();
   #smallActive = 0;
   /** Maximum of connections that worked on large files at once: that many are warm. */
   #warm = 0;
+  /** Connections for large files that have brought something. */
+  #established = 0;
   /** Fastest segment lately, in bytes per millisecond: what a thief may hope for. */
   #bestRate = 0;
 
   constructor(options: ScheduleOptions) {
     this.#options = options;
+    this.#link = options.sizing ?? new LinkEstimate();
   }
 
   /** Nothing is waiting and nothing is under way. */
@@ -68,18 +90,18 @@ export class Schedule {
     return this.#large.length === 0 && this.#small.length === 0 && this.#active.size === 0;
   }
 
-  /** Queues what is missing of a file. Call it for files in descending order of size, if there is a choice. */
-  add(file: number, fileBytes: number, missing: readonly ByteRange[]): void {
+  /**
+   * Queues what is missing of a file: it is cut when a connection takes a part. Call it for files in descending order of
+   * size, if there is a choice.
+   */
+  add(file: number, fileBytes: number, missing: readonly MissingRange[]): void {
     const small = fileBytes <= SMALL_FILE_BYTES;
-    const step = small ? fileBytes : this.#options.rangeSize(fileBytes);
     const queue = small ? this.#small : this.#large;
-    for (const { start, end } of missing) {
-      // Cut at multiples of the step, so that ranges of a resumed file meet the blocks of its journal.
-      for (let from = start; from < end; ) {
-        const to = Math.min(end, (Math.floor(from / step) + 1) * step);
-        queue.append(trackSegment(file, from, to, small));
-        from = to;
-      }
+    for (const { start, end, splittable = true } of missing) {
+      if (start >= end) continue;
+      const segment = trackSegment(file, start, end, small);
+      segment.splittable = splittable;
+      queue.append(segment);
     }
   }
 
@@ -100,11 +122,27 @@ export class Schedule {
     return this.#active.size - this.#smallActive;
   }
 
-  /** Connections at work on large files whose first bytes have come. */
-  get delivering(): number {
-    let count = 0;
-    for (const work of this.#active) if (!work.small && work.lastByteAt > work.startedAt) count += 1;
-    return count;
+  /** What the connections for large files do and have brought, for those who decide on their number. */
+  traffic(monotonic: number): Traffic {
+    const now = this.#timeAt(monotonic);
+    let delivering = 0;
+    let requestBytes = 0;
+    for (const work of this.#active) {
+      if (work.small) continue;
+      if (work.lastByteAt > work.startedAt) delivering += 1;
+      requestBytes += work.size;
+    }
+    const active = this.largeConnections;
+    const rate = this.#link.rate;
+    const requestMs = active === 0 || rate === 0 ? 0 : this.#link.waitMs + requestBytes / active / rate;
+    return {
+      active,
+      delivering,
+      established: this.#established,
+      delivery: this.#delivery.total(now),
+      waitMs: this.#link.waitMs,
+      requestMs,
+    };
   }
 
   /** Segments of large files beyond the limit, slowest first: their connections are to stop. */
@@ -123,17 +161,10 @@ export class Schedule {
   take(monotonic: number, largeLimit: number = Number.POSITIVE_INFINITY): Assignment | undefined {
     const now = this.#timeAt(monotonic);
     const allowed = this.largeConnections < largeLimit;
-    const relief = allowed ? this.#relieve(now) : undefined;
+    const relief = allowed ? this.#relieve(now, largeLimit) : undefined;
     if (relief !== undefined) return relief;
-    const work = this.#next(allowed && !this.#soonTaken(now));
+    const work = this.#next(allowed && !this.#soonTaken(now), largeLimit);
     if (work !== undefined) {
-      if (!work.small) {
-        const connections = Math.min(this.#options.connections, largeLimit);
-        // Half of a connection's share at the most, so that all connections stay busy to the end.
-        const half = (work.end - work.position + this.#large.bytes) / (2 * connections);
-        this.#large.lengthen(work, Math.min(this.#link.requestBytes, half));
-        this.#share(work, connections);
-      }
       this.#start(work, now);
       return { segment: work, stolenFrom: undefined };
     }
@@ -157,12 +188,14 @@ export class Schedule {
     work.lastByteAt = now;
     if (work.windowStart === undefined) {
       work.windowStart = now;
-      if (!work.small) this.#link.firstByte(Math.max(0, now - work.askedAt));
+      if (!work.small) this.#firstByte(work, now);
       return;
     }
+    if (!work.small) this.#delivery.delivered(bytes);
     work.windowBytes += bytes;
     const elapsed = now - work.windowStart;
-    if (elapsed < RATE_WINDOW_MS) return;
+    const ended = work.position >= work.end && elapsed >= MIN_RATE_WINDOW_MS;
+    if (elapsed < RATE_WINDOW_MS && !ended) return;
     const current = work.windowBytes / elapsed;
     work.rate = work.rate === 0 ? current : 0.6 * work.rate + 0.4 * current;
     if (!work.small) this.#link.measured(current);
@@ -171,13 +204,25 @@ export class Schedule {
     this.#bestRate = Math.max(work.rate, this.#bestRate * 0.98);
   }
 
+  #firstByte(work: TrackedSegment, now: number): void {
+    const waitMs = Math.max(0, now - work.askedAt);
+    this.#link.firstByte(waitMs, work.fresh);
+    this.#delivery.firstByte(work, now);
+    if (!work.fresh) return;
+    work.fresh = false;
+    this.#established += 1;
+  }
+
   /** A connection has ended its segment. The rest of it returns to the head of the queue. */
   release(segment: Segment): void {
     const work = segment as TrackedSegment;
     if (!this.#active.delete(work)) return;
+    this.#delivery.ended(work);
     if (work.small) this.#smallActive -= 1;
     if (work.position >= work.end) return;
     const rest = trackSegment(work.file, work.position, work.end, work.small);
+    rest.splittable = work.splittable;
+    rest.whole = work.whole;
     (work.small ? this.#small : this.#large).giveBack(rest);
   }
 
@@ -187,6 +232,9 @@ export class Schedule {
     work.whole = false;
     work.waiting = false;
     work.askedAt = this.#timeAt(monotonic);
+    this.#delivery.ended(work);
+    work.windowStart = undefined;
+    work.windowBytes = 0;
   }
 
   /**
@@ -211,6 +259,7 @@ export class Schedule {
     const stopped = [...this.#active].filter((work) => work.file === file);
     for (const work of stopped) {
       this.#active.delete(work);
+      this.#delivery.ended(work);
       if (work.small) this.#smallActive -= 1;
     }
     return stopped;
@@ -220,25 +269,24 @@ export class Schedule {
     return this.#time.at(monotonic, this.#active.size > 1);
   }
 
-  #next(largeAllowed: boolean): TrackedSegment | undefined {
+  #next(largeAllowed: boolean, largeLimit: number): TrackedSegment | undefined {
     // While large ranges are waiting, a quarter of the connections at most is spent on round trips for small files.
     const share = Math.max(1, Math.floor(this.#options.connections / 4));
     const largeWaits = largeAllowed && this.#large.length > 0;
     if (this.#small.length > 0 && (!largeWaits || this.#smallActive < share)) return this.#small.take();
     if (!largeWaits) return undefined;
-    return this.#large.take();
+    // Of a server that ignores ranges, a part costs as much as all.
+    const next = this.#large.at(0);
+    if (next?.whole === true || next?.splittable === false) return this.#large.take();
+    const bytes = this.#segmentBytes(largeLimit);
+    this.#link.taken();
+    return this.#large.takePart(bytes, ({ file, position }, end) => trackSegment(file, position, end, false));
   }
 
-  /** When less waits than one range for each connection, a connection takes no more than its share: so that all end together. */
-  #share(work: TrackedSegment, connections: number): void {
-    const { smallestRange } = this.#options;
-    const size = work.end - work.position;
-    if (this.#large.length >= connections || size <= smallestRange) return;
-    const share = Math.max(smallestRange, (size + this.#large.bytes) / connections);
-    const cut = Math.ceil((work.position + share) / MIB) * MIB;
-    if (size < WORTH_CUTTING * share || cut >= work.end) return;
-    this.#large.giveBack(trackSegment(work.file, cut, work.end, false));
-    work.end = cut;
+  /** Bytes that the next connection for a large file takes, if there are so many. */
+  #segmentBytes(largeLimit: number): number {
+    const connections = Math.min(this.#options.connections, largeLimit);
+    return this.#link.segmentBytes(this.#large.bytes, connections);
   }
 
   #start(work: TrackedSegment, now: number): void {
@@ -247,12 +295,14 @@ export class Schedule {
     work.askedAt = now;
     this.#active.add(work);
     if (work.small) this.#smallActive += 1;
+    work.fresh = !work.small && this.largeConnections > this.#warm;
     this.#warm = Math.max(this.#warm, this.largeConnections);
   }
 
   /** Near the end, a segment that would outlast all that waits is cut before that is begun. */
-  #relieve(now: number): Assignment | undefined {
-    if (this.#large.length === 0 || this.#large.length > this.largeConnections) return undefined;
+  #relieve(now: number, largeLimit: number): Assignment | undefined {
+    if (this.#large.length === 0) return undefined;
+    if (this.#large.bytes > this.#segmentBytes(largeLimit) * this.largeConnections) return undefined;
     const waitMs = this.#waitMs(now);
     return waitMs === undefined ? undefined : this.#steal(now, waitMs + 2 * this.#soonMs, true);
   }
@@ -264,9 +314,9 @@ export class Schedule {
 
   /** Whether a connection would need a new connection for what the others will soon have taken. */
   #soonTaken(now: number): boolean {
-    if (this.largeConnections < this.#warm || this.#large.length > 4 * this.largeConnections) return false;
+    if (this.largeConnections < this.#warm || this.#large.length === 0) return false;
     const waitMs = this.#waitMs(now);
-    return waitMs !== undefined && waitMs < WARM_MS;
+    return waitMs !== undefined && waitMs < Math.max(WARM_MS, this.#link.waitMs);
   }
 
   /** How long the connections at work need for all that waits; undefined if they bring nothing. */
@@ -294,6 +344,7 @@ export class Schedule {
     }
     if (victim === undefined) return undefined;
     const tail = trackSegment(victim.file, cut, victim.end, victim.small);
+    tail.splittable = victim.splittable;
     // Double the stall limit at each takeover: a slow first byte must not cause endless re-requests.
     if (isStalled(victim, now)) tail.stallLimitMs = 2 * victim.stallLimitMs;
     // Tries are counted for the place. To take it over is none: it would use up what others may still need.

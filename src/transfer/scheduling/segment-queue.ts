@@ -1,8 +1,18 @@
+const MIB = 1024 * 1024;
+/** What a cut would leave goes along if it is less than this part of what is taken. */
+const WORTH_LEAVING = 0.25;
+
+interface QueuedSegment {
+  readonly file: number;
+  position: number;
+  end: number;
+}
+
 /** First in, first out; returned segments go first. Every operation is cheap at any length. */
-export class SegmentQueue<TrackedSegment extends { readonly file: number; position: number; end: number }> {
-  #waiting: TrackedSegment[] = [];
+export class SegmentQueue<S extends QueuedSegment> {
+  #waiting: S[] = [];
   #head = 0;
-  readonly #returned: TrackedSegment[] = [];
+  readonly #returned: S[] = [];
   #bytes = 0;
 
   /** Sum of all that waits. */
@@ -15,29 +25,44 @@ export class SegmentQueue<TrackedSegment extends { readonly file: number; positi
   }
 
   /** What will be taken after `index` others; undefined if there is none. */
-  at(index: number): TrackedSegment | undefined {
+  at(index: number): S | undefined {
     const returned = this.#returned.length;
     if (index < returned) return this.#returned[returned - 1 - index];
     return this.#waiting[this.#head + index - returned];
   }
 
-  append(work: TrackedSegment): void {
+  append(work: S): void {
     this.#bytes += work.end - work.position;
     this.#waiting.push(work);
   }
 
-  giveBack(work: TrackedSegment): void {
+  giveBack(work: S): void {
     this.#bytes += work.end - work.position;
     this.#returned.push(work);
   }
 
-  take(): TrackedSegment | undefined {
+  take(): S | undefined {
     const work = this.#next();
     if (work !== undefined) this.#bytes -= work.end - work.position;
     return work;
   }
 
-  #next(): TrackedSegment | undefined {
+  /**
+   * Takes about so many bytes from the front of what is next, up to a block of the journal. `cut` makes the part
+   * that is taken.
+   */
+  takePart(bytes: number, cut: (next: S, end: number) => S): S | undefined {
+    const next = this.at(0);
+    if (next === undefined) return undefined;
+    const end = Math.ceil((next.position + bytes) / MIB) * MIB;
+    if (next.end - end < WORTH_LEAVING * bytes) return this.take();
+    const part = cut(next, end);
+    this.#bytes -= end - next.position;
+    next.position = end;
+    return part;
+  }
+
+  #next(): S | undefined {
     const returned = this.#returned.pop();
     if (returned !== undefined) return returned;
     const work = this.#waiting[this.#head];
@@ -50,21 +75,14 @@ export class SegmentQueue<TrackedSegment extends { readonly file: number; positi
     return work;
   }
 
-  /** Extends a taken segment by those that follow it in its file, up to `bytes`. */
-  lengthen(work: TrackedSegment, bytes: number): void {
-    while (work.end - work.position < bytes) {
-      const next = this.at(0);
-      if (next?.file !== work.file || next.position !== work.end) return;
-      work.end = next.end;
-      this.take();
-    }
-  }
-
-  remove(file: number): void {
+  /** Takes a file off, and returns its segments. */
+  remove(file: number): S[] {
+    const all = [...this.#waiting.slice(this.#head), ...this.#returned];
     this.#waiting = this.#waiting.slice(this.#head).filter((work) => work.file !== file);
     this.#head = 0;
     const kept = this.#returned.filter((work) => work.file !== file);
     this.#returned.splice(0, this.#returned.length, ...kept);
     this.#bytes = [...this.#waiting, ...kept].reduce((sum, { position, end }) => sum + end - position, 0);
+    return all.filter((work) => work.file === file);
   }
 }

@@ -19,6 +19,8 @@ export interface Segment {
 
 /** What is known of it besides. */
 export interface TrackedSegment extends Segment {
+  /** Bytes when it was taken. */
+  readonly size: number;
   readonly small: boolean;
   /** A server that ignores ranges sends it all in one: nothing can be taken from it. */
   whole: boolean;
@@ -31,8 +33,14 @@ export interface TrackedSegment extends Segment {
   /** Start of the current measurement; undefined before the first byte, because its wait is not part of the rate. */
   windowStart: number | undefined;
   windowBytes: number;
+  /** Taken by a connection that had to be opened, and without a byte so far. */
+  fresh: boolean;
+  /** Since when bytes come to this request; undefined before its first byte. */
+  deliversSince: number | undefined;
   /** Silence after which the segment counts as lost. */
   stallLimitMs: number;
+  /** Whether connections may share it. One that is not splittable is only taken over as a whole. */
+  splittable: boolean;
 }
 
 export interface ConnectionState extends Readonly<Segment> {
@@ -46,6 +54,7 @@ export function trackSegment(file: number, position: number, end: number, small:
     file,
     position,
     end,
+    size: end - position,
     small,
     whole: false,
     startedAt: 0,
@@ -54,7 +63,10 @@ export function trackSegment(file: number, position: number, end: number, small:
     rate: 0,
     windowStart: undefined,
     windowBytes: 0,
+    fresh: false,
+    deliversSince: undefined,
     stallLimitMs: LOST_MS,
+    splittable: true,
   };
 }
 

@@ -25,6 +25,7 @@ export function splitPoint(
   const { position, end } = victim;
   // A segment that seems lost keeps nothing.
   if (isStalled(victim, now)) return position;
+  if (!victim.splittable) return undefined;
   const remaining = end - position;
   const rate = currentRate(victim, now);
   const hoped = Math.max(rate, bestRate);
@@ -37,7 +38,7 @@ export function splitPoint(
   if (taken < MIN_STEAL_BYTES && (rate === 0 || taken / rate < WORTH_MS)) return undefined;
   if (kept < MIN_KEPT_BYTES) return victim.waiting === true ? undefined : position;
   const cut = Math.ceil(position + kept);
-  // On a block of the journal, if that makes no difference.
+  // On a border of the journal's blocks, if that makes no difference.
   const aligned = Math.round(cut / MIB) * MIB;
   const near = Math.abs(aligned - cut) <= kept / 4;
   return near && aligned > position && aligned < end ? aligned : cut;

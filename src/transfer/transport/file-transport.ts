@@ -1,44 +1,38 @@
-import { constants, write } from 'node:fs';
-import { copyFile, type FileHandle, open, unlink } from 'node:fs/promises';
-import { promisify } from 'node:util';
+import { type FileHandle, open } from 'node:fs/promises';
 import { FetchError } from '../../model/error.ts';
 import type { FileLocation } from '../../source/location.ts';
+import { cloneInto, openToRead, writeAllAt } from '../../system/disk/copy-content.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
-import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
 
 /** Bytes per read. Each copy under way has one such buffer. */
 const BLOCK_BYTES = 256 * 1024;
-/** A named pipe at the path must not block the open. */
-const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-const writeAt = promisify(write);
+type FileJob = RangeJob<FileLocation>;
 
 /**
  * Copies ranges of a local file. A whole file is cloned where the file system can (a reflink): that takes no room and no
  * time. Rejects with NOT_FOUND if the local file cannot be read or is too short, with DISK if the part cannot be written.
  */
 export class FileTransport implements Transport<FileLocation> {
-  async bring(job: RangeJob<FileLocation>, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  async bring(job: FileJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (job.window.position >= job.window.end) return;
-    if (await clone(job)) {
-      signal.throwIfAborted();
-      job.window.position = job.fileSize;
-      observer.wrote({ start: 0, end: job.fileSize });
-      return;
-    }
     const source = await openSource(job);
     try {
-      await copy(source, job, observer, signal);
+      if (await isClonedFrom(source, job)) {
+        signal.throwIfAborted();
+        job.window.position = job.fileSize;
+        observer.wrote({ start: 0, end: job.fileSize }, 0);
+      } else await copy(source, job, observer, signal);
     } finally {
       await source.close();
     }
   }
 }
 
-async function openSource(job: RangeJob<FileLocation>): Promise<FileHandle> {
-  const source = await open(job.location.path, READ).catch((error: Error) => {
+async function openSource(job: FileJob): Promise<FileHandle> {
+  const source = await openToRead(job.location.path).catch((error: Error) => {
     throw unreadable(job, error.message);
   });
   if ((await source.stat()).isFile()) return source;
@@ -46,9 +40,26 @@ async function openSource(job: RangeJob<FileLocation>): Promise<FileHandle> {
   throw unreadable(job, 'it is not a file');
 }
 
+/** Whether the file system made the part a clone of the local file. Only if all of that file is wanted. */
+async function isClonedFrom(source: FileHandle, job: FileJob): Promise<boolean> {
+  const { window, location, fileSize, partPath } = job;
+  const isWhole = window.position === 0 && window.end === fileSize && location.offset === 0;
+  if (!isWhole || partPath === undefined || (await source.stat()).size !== fileSize) return false;
+  if (!(await cloneInto(location.path, partPath))) return false;
+  const part = await open(partPath, 'r+');
+  try {
+    if ((await part.stat()).size === fileSize) return true;
+    // The local file has just changed: nothing of the part is right.
+    await part.truncate(0);
+    return false;
+  } finally {
+    await part.close();
+  }
+}
+
 async function copy(
   source: FileHandle,
-  job: RangeJob<FileLocation>,
+  job: FileJob,
   observer: RangeObserver,
   signal: AbortSignal,
 ): Promise<void> {
@@ -56,62 +67,27 @@ async function copy(
   const buffer = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, window.end - window.position));
   while (window.position < window.end) {
     const start = window.position;
+    const from = location.offset + start;
     const wanted = Math.min(buffer.length, window.end - start);
-    const { bytesRead } = await source
-      .read(buffer, 0, wanted, location.offset + start)
-      .catch((error: Error) => {
-        throw unreadable(job, error.message);
-      });
-    if (bytesRead === 0) throw unreadable(job, `it ends at ${location.offset + start}`);
+    const { bytesRead } = await source.read(buffer, 0, wanted, from).catch((error: Error) => {
+      throw unreadable(job, error.message);
+    });
+    if (bytesRead === 0) throw unreadable(job, `it ends at ${from}`);
     signal.throwIfAborted();
-    for (let written = 0; written < bytesRead; ) {
-      const write = writeAt(descriptor, buffer, written, bytesRead - written, start + written);
-      const { bytesWritten } = await write.catch((error) => {
-        throw diskError(error, path);
-      });
-      written += bytesWritten;
-    }
+    await writeAllAt(descriptor, buffer.subarray(0, bytesRead), start).catch((error) => {
+      throw diskError(error, path);
+    });
     // The window may have shrunk while the write was under way: what lies behind its end is not reported.
     const end = Math.min(start + bytesRead, window.end);
     if (end <= start) return;
     window.position = end;
-    observer.wrote({ start, end });
+    observer.wrote({ start, end }, 0);
     signal.throwIfAborted();
   }
 }
 
-/** Whether the file system made the part a clone of the whole local file. */
-async function clone({ window, location, fileSize, partPath }: RangeJob<FileLocation>): Promise<boolean> {
-  const isWhole = window.position === 0 && window.end === fileSize && location.offset === 0;
-  if (!isWhole || partPath === undefined) return false;
-  // Node copies block by block where it cannot clone, and neither says so nor stops for a signal: a probe tells.
-  const probe = `${partPath}.probe`;
-  if (!(await isCloned(location.path, probe))) return false;
-  const part = await open(partPath, 'r+');
-  try {
-    const { mode } = await part.stat();
-    await copyFile(location.path, partPath, constants.COPYFILE_FICLONE);
-    // A clone takes the mode of its original, and blobs of a cache may be read-only.
-    await part.chmod(mode);
-    return (await part.stat()).size === fileSize;
-  } finally {
-    await part.close();
-  }
-}
-
-async function isCloned(from: string, probe: string): Promise<boolean> {
-  try {
-    await removeIfThere(probe);
-    await copyFile(from, probe, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
-    await unlink(probe);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function unreadable({ location, path }: RangeJob<FileLocation>, why: string): FetchError {
+function unreadable({ location, path }: FileJob, why: string): FetchError {
   return new FetchError('NOT_FOUND', `${path}: not taken from ${location.path}: ${why}`, {
-    hint: 'Run the same command again with --no-reuse: then it is fetched.',
+    hint: 'See that the file can be read and is not being changed, or leave it out of the places to copy from.',
   });
 }

@@ -27,12 +27,12 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     this.#limiter = limiter;
   }
 
-  /** `onHead` receives the origin of the response, and whether it was exactly the requested plain 206. */
+  /** `onHead` is called when it is known what the answer brings. */
   async bring(
     job: HttpJob,
     observer: RangeObserver,
     signal: AbortSignal,
-    onHead: (origin: string, clean: boolean) => void = () => {},
+    onHead: () => void = () => {},
   ): Promise<void> {
     signal.throwIfAborted();
     // No header can ask for no bytes: such a request would be answered with the whole file.
@@ -56,12 +56,12 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     job: HttpJob,
     observer: RangeObserver,
     signal: AbortSignal,
-    onHead: (origin: string, clean: boolean) => void,
+    onHead: () => void,
     allowance: RateReservation,
   ): Promise<void> {
     const asked = askedRange(job);
     const { response, address } = await this.#request(job.location, asked, signal);
-    const { status, url } = response;
+    const { status } = response;
     if (status !== 200 && status !== 206) throw await this.#refused(response, job, signal);
     const from = extentOf(response, job, asked);
     if (address !== job.location.url) observer.movedTo(address);
@@ -71,7 +71,7 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
       allowance.expect(job.fileSize);
     }
     // Call it only now: connections that wait for this answer must not ask for ranges that are on their way.
-    onHead(url.origin, isClean(response, from, job));
+    onHead();
     try {
       await receive(response, job, from, observer, signal, (stream, bytes) => {
         const delay = allowance.received(bytes);
@@ -115,17 +115,6 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     const body = await readStart(response, REFUSAL_BYTES, signal);
     return storageError({ host: url.host, status, headers, body }, job.path, this.#clock.now());
   }
-}
-
-/** Whether the strict transport would have taken this answer: only then is the host worth trying with it. */
-function isClean({ headers, body }: HttpResponse, { start, end }: ByteRange, job: HttpJob): boolean {
-  return (
-    body.httpVersion === '1.1' &&
-    headers['transfer-encoding'] === undefined &&
-    (headers['content-encoding'] ?? 'identity') === 'identity' &&
-    headers['content-range'] === `bytes ${start}-${end - 1}/${job.fileSize}` &&
-    headers['content-length'] === String(end - start)
-  );
 }
 
 /** Which bytes of the file an answer brings. Only what was asked for will do, or the whole file. */

@@ -26,8 +26,8 @@ export interface RangeJob<L extends Location = Location> {
 export type HttpJob = RangeJob<HttpLocation>;
 
 export interface RangeObserver {
-  /** These bytes are written. */
-  wrote(range: ByteRange): void;
+  /** These bytes are written. `wireBytes` of the network were spent on them: as many if left out, none for a local copy. */
+  wrote(range: ByteRange, wireBytes?: number): void;
   /**
    * The server ignores ranges and sends the whole file from its first byte. Called before any of it is
    * written; the window may be widened until it returns.

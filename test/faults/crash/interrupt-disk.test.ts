@@ -83,7 +83,7 @@ describe('SIGINT is answered while', () => {
     expect((await program.ended).exit).toBe(130);
   });
 
-  test('a file is copied from elsewhere on the disk, and what was copied goes', async () => {
+  test('a file is copied from elsewhere on the disk, and what was copied is not copied again', async () => {
     const size = 6 * GIB;
     const localCopy = recorded('localCopy', [{ ...huge, size }]);
     hole(join(localCopy, huge.path), size);
@@ -92,15 +92,18 @@ describe('SIGINT is answered while', () => {
     const program = workspace.start(words);
     const parts = join(directory, '.cache/fetch/parts');
     const copied = () => readNames(parts).reduce((sum, name) => sum + sizeOf(join(parts, name)), 0);
-    await program.until('it is being copied', () => copied() > 0);
+    await program.until('it is being copied', () => copied() > 64 * 1024 ** 2);
     program.kill('SIGINT');
     expectInterrupted(await program.ended, directory);
-    expect(readNames(parts)).toEqual([]);
+    const plan = await workspace.run([...words, '--dry-run', '--json']);
+    const { totals } = JSON.parse(plan.stdout) as { totals: { held: number; fetch: number; reuse: number } };
+    expect(totals.held).toBeGreaterThan(0);
+    expect(totals).toMatchObject({ fetch: 0, reuse: size - totals.held });
   });
 
   test('tens of thousands of files are looked at, whenever it comes', async () => {
     const oid = createHash('sha1').update('blob 1\0x').digest('hex');
-    const entries = Array.from({ length: 60_000 }, (_, index) => ({
+    const entries = Array.from({ length: 30_000 }, (_, index) => ({
       path: `${index % 300}/${index}`,
       size: 1,
       oid,
@@ -108,7 +111,7 @@ describe('SIGINT is answered while', () => {
     const directory = recorded('many', entries);
     for (let folder = 0; folder < 300; folder += 1) mkdirSync(join(directory, String(folder)));
     for (const { path } of entries) writeFileSync(join(directory, path), 'x');
-    for (const delayMs of [0, 200, 500]) {
+    for (const delayMs of [0, 200]) {
       const program = workspace.start([ID, '--local-dir', directory, '--offline', '--verbose']);
       await program.until('it has begun', () => program.stderr.includes('main at'));
       await new Promise((resolve) => setTimeout(resolve, delayMs));

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { compareWithTruth } from '../../support/hub/compare.ts';
 import { randomNumbers } from '../../support/hub/faults/script.ts';
@@ -28,6 +29,7 @@ test('kill -9 twenty times in one download, at random moments: every byte is rig
   hub.settings.bytesPerSecond = undefined;
   expect(await workspace.run(words)).toMatchObject({ exit: 0 });
   expect(await compareWithTruth(workspace.path('big-file'), await hub.truth(ID))).toEqual([]);
+  expect(await readdir(workspace.path('big-file/.cache/fetch/parts'))).toEqual([]);
   // What the hub gave to the system counts, also where the killed program had not read it yet.
   const twice = hub.log.bytesSent('cdn') - SIZE;
   const share = (100 * twice) / SIZE;

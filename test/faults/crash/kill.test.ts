@@ -1,7 +1,5 @@
-import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { compareWithTruth } from '../../support/hub/compare.ts';
-import { randomNumbers } from '../../support/hub/faults/script.ts';
 import { bigFile } from '../../support/hub/fixtures/odd.ts';
 import { type Hub, startHub } from '../../support/hub/hub.ts';
 import { slackMs } from '../../support/machine.ts';
@@ -11,7 +9,6 @@ const MIB = 1 << 20;
 const ID = 'tests/big-file';
 const SIZE = 512 * MIB;
 const CONNECTIONS = 8;
-const KILLS = 5;
 /** Per connection: all of them together take some seconds, so that there is something to kill. */
 const BYTES_PER_SECOND = 24 * MIB;
 
@@ -36,27 +33,7 @@ async function startAndCarry(bytes: number): Promise<RunningProgram> {
   return program;
 }
 
-test('kill -9 at five random moments of 512 MB, then the end: every byte is right, few came twice', async () => {
-  const chance = randomNumbers(20_261);
-  for (let kill = 0; kill < KILLS; kill += 1) {
-    const program = await startAndCarry(Math.round((0.1 + 0.9 * chance()) * 90 * MIB));
-    program.kill('SIGKILL');
-    expect((await program.ended).signal).toBe('SIGKILL');
-    // Whatever the moment was: nothing wrong stands under a final name.
-    expect(workspace.has('big-file', 'model.bin')).toBe(false);
-  }
-  const last = await workspace.run([ID, '--connections', String(CONNECTIONS)]);
-  expect(last).toMatchObject({ exit: 0, stdout: `${workspace.path('big-file')}\n` });
-  expect(await compareWithTruth(workspace.path('big-file'), await hub.truth(ID))).toEqual([]);
-  expect(await readdir(workspace.path('big-file/.cache/fetch/parts'))).toEqual([]);
-
-  const sent = hub.log.bytesSent('cdn');
-  const extra = (sent - SIZE) / 1e6;
-  console.log(
-    `five kills: ${(sent / 1e6).toFixed(1)} MB sent for ${SIZE / 1e6} MB, ${extra.toFixed(1)} MB twice`,
-  );
-  expect(sent).toBeLessThanOrEqual(SIZE + KILLS * 8_000_000 * CONNECTIONS);
-});
+// kill -9: kill-twenty.test.ts.
 
 test('Ctrl-C: exit 130 within two seconds, and the last line says that the same command resumes', async () => {
   const program = await startAndCarry(64 * MIB);

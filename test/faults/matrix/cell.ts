@@ -45,6 +45,11 @@ export interface Row {
   readonly times: number | 'always';
   readonly cells: Readonly<Record<Column, Expectation>>;
   readonly hub?: Partial<HubOptions>;
+  /**
+   * What `npm test` runs of it; all unless told. The rest differs from another row, or another column, only in a value that a
+   * test of its own proves, and is run by `npm run matrix`.
+   */
+  readonly quick?: readonly Column[];
   /** Which of the requests of the column the fault meets. All unless told. */
   readonly only?: Pick<Fault, 'path' | 'method' | 'ranged' | 'address'>;
   /** No request may be such that the fault meets it. */

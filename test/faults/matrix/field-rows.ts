@@ -18,6 +18,7 @@ const SERVERS = rows(
   'servers as measured in the field',
   row('an address is good for any range and anybody', 'always', NOTHING, all(same(14)), {
     hub: { bindRanges: false, bindAddresses: false },
+    quick: ['refs', 'range'],
   }),
   row(
     '416 for a Range at the hub, which is never to have one',
@@ -88,9 +89,11 @@ const SERVERS = rows(
   ),
   row('a mirror that sends big files on with a bare 308', 'always', NOTHING, all(same(14)), {
     mirrored: true,
+    quick: ['refs', 'range'],
   }),
   row('below a path that redirects leave out', 'always', NOTHING, all(same(14)), {
     hub: { pathPrefix: '/hf' },
+    quick: ['refs', 'range'],
   }),
 );
 

@@ -1,4 +1,4 @@
-import { ends, none, type Row, same } from './cell.ts';
+import { type Column, ends, none, type Row, same } from './cell.ts';
 import {
   all,
   api,
@@ -21,7 +21,13 @@ import { FIELD_ROWS } from './field-rows.ts';
 /** A redirect of the bytes is followed in each try, and a new address is asked for after it. */
 const NOWHERE = { small: ends(6, 20), range: ends(6, 70) };
 
-const CONTROL = rows('control', row('nothing happens', 1, { kind: 'delay', ms: 0 }, all(same(14))));
+/** Proved by the row beside it, and by what reads the value: retry-after.test.ts, refusal.test.ts, the contract of transports. */
+const ALIKE: { readonly quick: readonly Column[] } = { quick: [] };
+
+const CONTROL = rows(
+  'control',
+  row('nothing happens', 1, { kind: 'delay', ms: 0 }, all(same(14)), { quick: ['refs', 'range'] }),
+);
 
 const CONNECTIONS = rows(
   'connections',
@@ -47,7 +53,7 @@ const CONNECTIONS = rows(
     { kind: 'reset', at: 'before-head' },
     all(NEVER, NEVER_RANGE),
   ),
-  row('reset after the head, twice', 2, { kind: 'reset', at: 0 }, all(TWICE, { locate: NO_BODY })),
+  row('reset after the head, twice', 2, { kind: 'reset', at: 0 }, all(TWICE, { locate: NO_BODY }), ALIKE),
   row('reset in the body, twice', 2, { kind: 'reset', at: 40 }, all(TWICE, { locate: NO_BODY })),
   row(
     'reset in the body, for ever',
@@ -79,6 +85,7 @@ const CONNECTIONS = rows(
     'always',
     { kind: 'stall', at: 'before-head' },
     all(NEVER, NEVER_RANGE),
+    { patience: { tries: 2 } },
   ),
   row(
     'a slow drip',
@@ -110,9 +117,11 @@ const CONNECTIONS = rows(
     'always',
     { kind: 'close-connection' },
     all(same(14)),
+    { quick: ['revision', 'small', 'range'] },
   ),
   row('no more than three connections are let in', 1, { kind: 'delay', ms: 0 }, all(same(60)), {
     hub: { connectionLimit: 3 },
+    quick: ['refs', 'range'],
     patience: { tries: 8, baseDelayMs: 500, maxDelayMs: 600 },
   }),
   row('an interim answer first', 'always', { kind: 'interim' }, all(same(14))),
@@ -122,6 +131,7 @@ const CONNECTIONS = rows(
     'always',
     { kind: 'raw', text: 'SSH-2.0-none\r\n' },
     all(NEVER, NEVER_RANGE),
+    ALIKE,
   ),
   row(
     'a head of 100 kB',
@@ -134,10 +144,16 @@ const CONNECTIONS = rows(
 const STATUSES = rows(
   'refusals that pass',
   ...[408, 425, 500, 502, 503, 504].map((status) =>
-    row(`${status}, twice`, 2, { kind: 'status', status }, all(TWICE)),
+    row(`${status}, twice`, 2, { kind: 'status', status }, all(TWICE), status === 503 ? {} : ALIKE),
   ),
   ...[500, 503].map((status) =>
-    row(`${status}, for ever`, 'always', { kind: 'status', status }, all(NEVER, NEVER_RANGE)),
+    row(
+      `${status}, for ever`,
+      'always',
+      { kind: 'status', status },
+      all(NEVER, NEVER_RANGE),
+      status === 503 ? {} : ALIKE,
+    ),
   ),
   row(
     '429 with Retry-After in seconds, once',
@@ -150,18 +166,21 @@ const STATUSES = rows(
     1,
     { kind: 'rate-limited', seconds: 2, tell: 'retry-after-date' },
     all(TWICE),
+    ALIKE,
   ),
   row(
     '429 with RateLimit, once',
     1,
     { kind: 'rate-limited', seconds: 0, tell: 'rate-limit-header' },
     all(TWICE),
+    ALIKE,
   ),
   row(
     '429 without a word on when, twice',
     2,
     { kind: 'rate-limited', seconds: 0, tell: 'nothing' },
     all(TWICE),
+    ALIKE,
   ),
   row(
     '429 with Retry-After of an hour',
@@ -174,6 +193,7 @@ const STATUSES = rows(
     1,
     { kind: 'status', status: 503, headers: { 'Retry-After': '1' } },
     all(TWICE),
+    ALIKE,
   ),
 );
 
@@ -191,15 +211,18 @@ const REFUSALS = rows(
   row('401, for ever', 'always', { kind: 'status', status: 401 }, refusal(5)),
   row('403, for ever', 'always', { kind: 'status', status: 403 }, refusal(5)),
   row('404, for ever', 'always', { kind: 'status', status: 404 }, refusal(4, NO_TREE)),
-  row('410, for ever', 'always', { kind: 'status', status: 410 }, refusal(4)),
+  row('410, for ever', 'always', { kind: 'status', status: 410 }, refusal(4), { quick: ['tree1'] }),
   // Every try asks by HEAD and by GET: what is wrong may be the method.
-  row('416, for ever', 'always', { kind: 'status', status: 416 }, refusal(6, { locate: ends(6, 8) })),
+  row('416, for ever', 'always', { kind: 'status', status: 416 }, refusal(6, { locate: ends(6, 8) }), {
+    quick: ['locate'],
+  }),
   ...[400, 401, 403, 404, 410, 416].map((status) =>
     row(
       `${status}, once`,
       1,
       { kind: 'status', status },
       bytes(same(14), same(14), none('what the hub says of itself is believed')),
+      status === 403 || status === 416 ? {} : ALIKE,
     ),
   ),
   row('the signed address has expired, once', 1, { kind: 'expired' }, only('range', same(14), NO_CDN)),
@@ -264,7 +287,9 @@ const ANSWERS = rows(
     // Packing takes a busy machine longer than a second, and that is no silence.
     { patience: { stallTimeoutMs: 5000 } },
   ),
-  row('a wrong ETag', 'always', { kind: 'etag', value: `"${'ab'.repeat(32)}"` }, all(same(14))),
+  row('a wrong ETag', 'always', { kind: 'etag', value: `"${'ab'.repeat(32)}"` }, all(same(14)), {
+    quick: ['locate', 'small', 'range'],
+  }),
   row(
     'the page of a captive portal, twice',
     2,
@@ -300,12 +325,13 @@ const REDIRECTS = rows(
   'redirects',
   row('in circles', 'always', { kind: 'redirect-loop' }, all(ends(6, 140), { range: ends(6, 250) })),
   row('without saying where, twice', 2, { kind: 'redirect-nowhere' }, all(TWICE)),
-  row('without saying where, for ever', 'always', { kind: 'redirect-nowhere' }, all(NEVER, NOWHERE)),
+  row('without saying where, for ever', 'always', { kind: 'redirect-nowhere' }, all(NEVER, NOWHERE), ALIKE),
   row(
     'to a closed port',
     'always',
     { kind: 'redirect', location: 'http://127.0.0.1:1/x' },
     all(NEVER, NOWHERE),
+    ALIKE,
   ),
   row('to a file', 'always', { kind: 'redirect', location: 'file:///etc/passwd' }, all(ends(6, 30))),
   row(
@@ -313,7 +339,7 @@ const REDIRECTS = rows(
     'always',
     { kind: 'redirect', location: 'http://127.0.0.1:1/x' },
     all(ends(6, 30)),
-    { secure: true },
+    { secure: true, quick: ['revision', 'locate', 'range'] },
   ),
 );
 
@@ -372,6 +398,7 @@ const LIES = rows(
     'always',
     { kind: 'headers', set: { 'X-Linked-Size': '17', 'X-Linked-ETag': `"${'cd'.repeat(32)}"` } },
     all(same(14)),
+    { quick: ['locate', 'small', 'range'] },
   ),
   row('the branch moves', 1, { kind: 'branch', branch: 'main', change: 'moves' }, all(same(14))),
   row('the branch is deleted', 1, { kind: 'branch', branch: 'main', change: 'vanishes' }, all(same(14))),
@@ -380,6 +407,7 @@ const LIES = rows(
   }),
   row('the clock jumps back by a day', 1, { kind: 'delay', ms: 0 }, all(same(14)), {
     clockJumpMs: -86_400_000,
+    quick: ['locate', 'range'],
   }),
 );
 

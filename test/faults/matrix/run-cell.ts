@@ -7,7 +7,7 @@ import { createServer } from 'node:tls';
 import { EXIT_CODES } from '../../../src/cli/process/exit-codes.ts';
 import type { ErrorCode } from '../../../src/model/error.ts';
 import { createEnvironment } from '../../../src/operations/create-environment.ts';
-import type { DownloadOptions } from '../../../src/operations/download/download.ts';
+import type { DownloadOptions } from '../../../src/operations/download/download-options.ts';
 import type { Environment } from '../../../src/system/environment.ts';
 import { compiled } from '../../support/compiled.ts';
 import { compareWithTruth, type Difference } from '../../support/hub/compare.ts';

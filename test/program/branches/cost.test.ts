@@ -27,25 +27,25 @@ describe('the requests of a table', () => {
 
   test('a second look asks for the refs only', async () => {
     await using hub = await startHub({ repositories: [mistralGptqInFull()] });
-    const cacheFolder = temporaryFolder();
-    const first = await describeAt(hub, MISTRAL_GPTQ, { cacheFolder });
+    const cacheDirectory = temporaryFolder();
+    const first = await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
     hub.log.clear();
-    const second = await describeAt(hub, MISTRAL_GPTQ, { cacheFolder });
+    const second = await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
     expect(hub.log.entries.map(({ kind }) => kind)).toEqual(['refs']);
     expect(second.rows).toEqual(first.rows);
   });
 
   test('a branch that moves is read again, the others are not', async () => {
     await using hub = await startHub({ repositories: [mistralGptqInFull()] });
-    const cacheFolder = temporaryFolder();
-    await describeAt(hub, MISTRAL_GPTQ, { cacheFolder });
+    const cacheDirectory = temporaryFolder();
+    await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
     const files = [...hub.repository(MISTRAL_GPTQ).commitOf('main').files.values()];
     hub.repository(MISTRAL_GPTQ).setBranch(
       'main',
       files.filter(({ path }) => path !== 'generation_config.json'),
     );
     hub.log.clear();
-    await describeAt(hub, MISTRAL_GPTQ, { cacheFolder });
+    await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
     expect(hub.log.entries.map(({ kind }) => kind).sort()).toEqual(['refs', 'tree']);
   });
 
@@ -53,10 +53,11 @@ describe('the requests of a table', () => {
     const { readdirSync, writeFileSync } = await import('node:fs');
     const { join } = await import('node:path');
     await using hub = await startHub({ repositories: [mistralGptqInFull()] });
-    const cacheFolder = temporaryFolder();
-    const first = await describeAt(hub, MISTRAL_GPTQ, { cacheFolder });
-    for (const name of readdirSync(cacheFolder)) writeFileSync(join(cacheFolder, name), '[{"path": 1}]');
-    const second = await describeAt(hub, MISTRAL_GPTQ, { cacheFolder });
+    const cacheDirectory = temporaryFolder();
+    const first = await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
+    for (const name of readdirSync(cacheDirectory))
+      writeFileSync(join(cacheDirectory, name), '[{"path": 1}]');
+    const second = await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
     expect(second.rows).toEqual(first.rows);
   });
 

@@ -91,7 +91,7 @@ describe('--weights', () => {
     const run = await workspace.run([FORMATS]);
     expect(run.exit).toBe(0);
     expect(run.stderr).toContain(
-      '0.4 MB of this are weights in other formats (pytorch): --weights safetensors leaves them out',
+      '400 kB of this are weights in other formats (pytorch): --weights safetensors leaves them out',
     );
     expect(await compareWithTruth(run.stdout.trim(), await hub.truth(FORMATS))).toEqual([]);
   });
@@ -208,6 +208,24 @@ describe('--reuse', () => {
     expect(run.exit).toBe(0);
     expect(run.stderr).toContain('its content is another one');
     expect(await compareWithTruth(workspace.path('second'), await hub.truth(MISTRAL_GPTQ))).toEqual([]);
+  });
+
+  test('offline, a copy that was changed is not fetched: the run says what is missing', async () => {
+    await using workspace = await open();
+    expect(await workspace.run([MISTRAL_GPTQ, '--local-dir', 'first'])).toMatchObject({ exit: 0 });
+    expect(
+      await workspace.run([MISTRAL_GPTQ, 'config.json', '--local-dir', 'second', '--no-reuse']),
+    ).toMatchObject({ exit: 0 });
+    const localCopy = workspace.path('first', 'model.safetensors');
+    const content = await readFile(localCopy);
+    content[1_000_000]! ^= 1;
+    await writeFile(localCopy, content);
+    hub.log.clear();
+    const run = await workspace.run([MISTRAL_GPTQ, '--local-dir', 'second', '--offline']);
+    expect(run.exit).toBe(4);
+    expect(run.stderr).toContain(`offline, and ${workspace.path('second')} lacks model.safetensors`);
+    expect(hub.log.where({})).toEqual([]);
+    await expect(stat(workspace.path('second', 'model.safetensors'))).rejects.toThrow('ENOENT');
   });
 
   test('--no-reuse asks for everything; a named directory may be anywhere', async () => {

@@ -162,7 +162,7 @@ describe('the tags of mixtral', () => {
   });
 });
 
-test('an OCI registry: tags of several pages, configs of others, what is no model is left out', async () => {
+test('an OCI registry: tags of several pages, configs of others, an index and a cloud say what they are', async () => {
   const docker = await pushed({
     form: 'oci',
     configType: 'application/vnd.docker.ai.model.config.v0.1+json',
@@ -191,7 +191,14 @@ test('an OCI registry: tags of several pages, configs of others, what is no mode
   expect(exit).toBe(0);
   const { rows } = JSON.parse(stdout) as { rows: JsonRow[] };
   expect(oci.count('tags')).toBe(3);
-  expect(rows.map(({ revision }) => revision)).toEqual(['a', 'b', 'd', 'e']);
+  expect(rows.map(({ revision }) => revision)).toEqual(['a', 'b', 'c', 'd', 'e']);
+  expect(rows[2]).toMatchObject({
+    commit: models.c.digest,
+    problems: [expect.stringContaining(ollama.digest)],
+  });
+  expect(rows[4]).toMatchObject({
+    problems: [expect.stringContaining('runs only in a cloud, at ollama.com')],
+  });
   expect(rows[0]).toMatchObject({
     sameAs: ['b'],
     facts: {

@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { generated } from '../../support/hub/content/content.ts';
+import { startHub } from '../../support/hub/hub.ts';
+import { gitFile } from '../../support/hub/repositories/file.ts';
 import { blobOf, ollamaModel, type PushedModel } from '../../support/registry/model.ts';
 import { Registry } from '../../support/registry/registry.ts';
 import { jsonLines, Workspace } from '../../support/run-program.ts';
@@ -53,6 +55,8 @@ test('a tag becomes a directory of its files, and the second run asks for nothin
     revision: 'latest',
     commit: latest.digest,
   });
+  // `hf` would not understand them.
+  expect(workspace.has('mixtral/.cache/huggingface/download')).toBe(false);
   registry.log.length = 0;
   const again = await workspace.run([name()]);
   expect(again).toMatchObject({ exit: 0, stdout: run.stdout });
@@ -121,6 +125,30 @@ describe('locks', () => {
     await expectModel('mixtral', latest);
   });
 
+  test.each([
+    ['has not moved', false, 0],
+    ['has moved', true, 7],
+  ])('where no manifest is served by its digest, and the tag %s', async (_, moves, exit) => {
+    await lock();
+    registry.fault({ on: 'manifest', url: 'sha256:', effect: { kind: 'status', status: 405 } });
+    if (moves) registry.move(NAME, 'latest', small);
+    expect((await workspace.run([name(), '--lock', 'models.lock', '--frozen', '--quiet'])).exit).toBe(exit);
+    if (exit === 0) await expectModel('mixtral', latest);
+  });
+
+  test('models of a hub and of a registry are in one lockfile', async () => {
+    await using hub = await startHub({
+      repositories: [{ id: 'tests/x', branches: { main: [gitFile('config.json', '{}')] } }],
+      tokens: [{ token: 'hf_secret', user: 'me', access: 'all' }],
+    });
+    const env = { HF_ENDPOINT: hub.origin, HF_TOKEN: 'hf_secret' };
+    expect((await workspace.run(['lock', 'tests/x', name()], { env })).exit).toBe(0);
+    expect((await workspace.run(['--lock', 'models.lock', '--quiet'], { env })).exit).toBe(0);
+    await expectModel('mixtral', latest);
+    expect(workspace.has('x/config.json')).toBe(true);
+    expect(JSON.stringify(registry.log)).not.toContain('hf_secret');
+  });
+
   test('where the registry does not have that manifest any more, the lock does not hold', async () => {
     await lock();
     registry.move(NAME, 'latest', small);
@@ -128,6 +156,20 @@ describe('locks', () => {
     expect(run).toMatchObject({ exit: 7, stdout: '' });
     expect(run.stderr).toContain('does not hold');
   });
+});
+
+test('verify finds what was changed or lost, and mends it from the manifest of the same digest', async () => {
+  expect((await workspace.run([name(), '--quiet'])).exit).toBe(0);
+  rmSync(workspace.path('mixtral/template'));
+  rmSync(workspace.path('mixtral/manifest.json'));
+  writeFileSync(workspace.path('mixtral/params.json'), '{}');
+  expect((await workspace.run(['verify', 'mixtral'])).exit).toBe(7);
+  registry.move(NAME, 'old', latest);
+  registry.move(NAME, 'latest', small);
+  expect((await workspace.run(['verify', 'mixtral', '--repair'])).exit).toBe(0);
+  await expectModel('mixtral', latest);
+  const against = await workspace.run(['verify', 'mixtral', '--repo', name(':old')]);
+  expect(against.exit).toBe(0);
 });
 
 test('--offline is satisfied by a directory that is complete, and by nothing else', async () => {

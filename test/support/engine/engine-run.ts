@@ -1,7 +1,7 @@
 import { FetchError } from '../../../src/model/error.ts';
 import type { TransferEvent } from '../../../src/model/event.ts';
 import type { Plan } from '../../../src/model/plan.ts';
-import type { RunResult } from '../../../src/transfer/transfer-result.ts';
+import type { RunResult } from '../../../src/transfer/transfer-context.ts';
 import type { ClockEnd } from '../manual-clock.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 import type { MemoryTransport } from './memory-transport.ts';
@@ -59,6 +59,14 @@ export class EngineRun {
     return this.#outcome.result?.fetchedBytes ?? 0;
   }
 
+  get copiedBytes(): number {
+    return this.#outcome.result?.copiedBytes ?? 0;
+  }
+
+  get wireBytes(): number {
+    return this.#outcome.result?.wireBytes ?? 0;
+  }
+
   /** Bytes that were read to be hashed, of files that were brought. */
   get hashedBytes(): number {
     return this.#outcome.hashedBytes;
@@ -83,7 +91,7 @@ export class EngineRun {
   bytesOf(path: string): number {
     let sum = 0;
     for (const event of this.#outcome.events) {
-      if (event.type === 'bytes' && event.path === path) sum += event.count;
+      if ((event.type === 'bytes' || event.type === 'copied') && event.path === path) sum += event.count;
       if (event.type === 'bytes-lost' && event.path === path) sum -= event.count;
     }
     return sum;
@@ -134,12 +142,17 @@ export class EngineRun {
     for (const { path, how } of this.events('file-finished')) {
       const { size } = plan.files.find(({ file }) => file.path === path)!.file;
       const sum = (held.get(path) ?? 0) + this.bytesOf(path);
-      if (how !== 'kept' && sum !== size) amiss.push(`${path} has ${size} bytes, and events tell of ${sum}`);
+      if ((how !== 'kept' || held.has(path)) && sum !== size)
+        amiss.push(`${path} has ${size} bytes, and events tell of ${sum}`);
     }
     const failed = this.failures.length > 0 || this.events('bytes-lost').length > 0;
-    const told = this.events('bytes').reduce((sum, { count }) => sum + count, 0);
-    if (result !== undefined && !failed && told !== result.fetchedBytes)
-      amiss.push(`${result.fetchedBytes} bytes were fetched, and events tell of ${told}`);
+    const told = (type: 'bytes' | 'copied') => this.events(type).reduce((sum, { count }) => sum + count, 0);
+    if (result !== undefined && !failed && told('bytes') !== result.fetchedBytes)
+      amiss.push(`${result.fetchedBytes} bytes were fetched, and events tell of ${told('bytes')}`);
+    if (result !== undefined && !failed && told('copied') !== result.copiedBytes)
+      amiss.push(`${result.copiedBytes} bytes were copied, and events tell of ${told('copied')}`);
+    if (result !== undefined && result.wireBytes < result.fetchedBytes)
+      amiss.push(`${result.fetchedBytes} bytes were fetched, and the network carried ${result.wireBytes}`);
     return amiss;
   }
 

@@ -21,10 +21,18 @@ export interface MemoryPart {
   journal: IntervalSet;
 }
 
+/** Another file on this machine. Its byte `shift` is the first one of a file of the revision. */
+export interface LocalFile {
+  readonly content: Content;
+  readonly shift: number;
+}
+
 /** Files under their final names and parts, with all that outlives a run. */
 export class MemoryDisk {
   readonly finals: Map<string, Content> = new Map<string, Content>();
   readonly parts: Map<string, MemoryPart> = new Map<string, MemoryPart>();
+  /** Other files on this machine, by absolute path: copies of files of the revision, or of parts of them. */
+  readonly others: Map<string, LocalFile> = new Map<string, LocalFile>();
   /** Files whose digest is on record. */
   readonly records: Set<string> = new Set<string>();
   /** Parts that are open, by descriptor. */
@@ -71,6 +79,7 @@ export class MemoryDisk {
     const next = new MemoryDisk();
     for (const [path, content] of this.finals) next.finals.set(path, content.copy());
     for (const path of this.records) next.records.add(path);
+    for (const [path, other] of this.others) next.others.set(path, other);
     next.wrongNames.push(...this.wrongNames);
     for (const [path, { content, journal }] of this.parts) {
       const copy = content.copy();

@@ -1,12 +1,13 @@
 import { storageError } from '../../../src/http/refusal.ts';
 import type { ByteRange } from '../../../src/model/byte-range.ts';
 import { FetchError } from '../../../src/model/error.ts';
-import type { HttpLocation } from '../../../src/source/location.ts';
+import type { FileLocation } from '../../../src/source/location.ts';
 import type { Clock, Random } from '../../../src/system/clock.ts';
 import { onAbort } from '../../../src/system/on-abort.ts';
 import {
   askedRange,
   type HttpJob,
+  type RangeJob,
   type RangeObserver,
   type Transport,
 } from '../../../src/transfer/transport/transport.ts';
@@ -22,6 +23,9 @@ const MIB = 1024 * 1024;
 const SMALL_FILE_BYTES = 8 * MIB;
 /** A write waits no longer for more bytes. */
 const MAX_WRITE_MS = 250;
+/** A copy within this machine goes on by so much at a time. */
+const COPY_BYTES = MIB;
+const COPY_MS = 2;
 /** Silence for so long is an error. */
 export const STALL_MS: number = 10_000;
 
@@ -40,11 +44,13 @@ export interface Network {
 }
 
 /** Connections to hosts in memory. They bring bytes in virtual time, until their script says otherwise. */
-export class MemoryTransport implements Transport<HttpLocation> {
+export class MemoryTransport implements Transport {
   readonly #network: Network;
   readonly #disk: MemoryDisk;
   readonly writes: Write[] = [];
   readonly requests: Write[] = [];
+  /** What was asked for of other files on this machine. */
+  readonly copies: Write[] = [];
   /** Connections that are open now, and the most that were open at once: in all, and for large files. */
   open = 0;
   mostOpen = 0;
@@ -68,8 +74,35 @@ export class MemoryTransport implements Transport<HttpLocation> {
     this.elsewheres += 1;
   }
 
-  async bring(job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  async bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    const { location } = job;
+    if (location.kind === 'file') await this.#copy({ ...job, location }, observer, signal);
+    else if (location.kind === 'http') await this.#request({ ...job, location }, observer, signal);
+    else throw new Error(`no ${location.kind} locations here`);
+  }
+
+  /** From another file on this machine, block by block. */
+  async #copy(job: RangeJob<FileLocation>, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+    const { window, location, path } = job;
+    this.copies.push({ path, start: window.position, end: window.end });
+    while (window.position < window.end) {
+      await this.#network.clock.sleep(COPY_MS, signal);
+      const other = this.#disk.others.get(location.path);
+      const start = window.position;
+      // `shift` of the other file is what `offset` should be: any other offset gives other bytes.
+      const size = (other?.content.size ?? 0) - location.offset;
+      const end = Math.min(window.end, start + COPY_BYTES, size);
+      if (other === undefined || end <= start)
+        throw new FetchError('NOT_FOUND', `${path}: not taken from ${location.path}: it ends at ${size}`);
+      if (location.offset !== other.shift) this.#write(job, { start, end }, 'wrong offset');
+      else for (const run of other.content.read({ start, end })) this.#write(job, run, run.bytes);
+      window.position = end;
+      observer.wrote({ start, end }, 0);
+    }
+  }
+
+  async #request(job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     const { window, path, fileSize } = job;
     if (window.position >= window.end) return;
     const large = fileSize > SMALL_FILE_BYTES ? 1 : 0;
@@ -209,7 +242,7 @@ export class MemoryTransport implements Transport<HttpLocation> {
     throw new FetchError('NETWORK', `${host} broke off in the middle of ${job.path}`, { retryable: true });
   }
 
-  #write(job: HttpJob, range: ByteRange, bytes: Bytes): void {
+  #write(job: RangeJob, range: ByteRange, bytes: Bytes): void {
     const part = this.#disk.descriptors.get(job.descriptor);
     if (part === undefined) throw new FetchError('BUG', `a write to ${job.path}, which is closed`);
     part.content.write(range, bytes);

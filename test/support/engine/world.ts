@@ -1,11 +1,11 @@
 import { FetchError } from '../../../src/model/error.ts';
 import type { TransferEvent } from '../../../src/model/event.ts';
 import type { RemoteFile } from '../../../src/model/remote-file.ts';
-import { makePlan } from '../../../src/plan/make-plan.ts';
+import { type LocalRange, makePlan, withLocalCopies } from '../../../src/plan/make-plan.ts';
 import type { Random } from '../../../src/system/clock.ts';
 import type { RetryPolicy } from '../../../src/system/retry.ts';
 import { runPlan } from '../../../src/transfer/execute-plan.ts';
-import type { RunResult } from '../../../src/transfer/transfer-result.ts';
+import type { RunResult, TransferContext } from '../../../src/transfer/transfer-context.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { revision } from '../store-kit.ts';
 import { Addresses } from './addresses.ts';
@@ -46,6 +46,9 @@ export interface WorldOptions {
   readonly hosts?: Readonly<Record<string, Partial<HostTraits>>>;
   readonly faults?: readonly Fault[];
   readonly retry?: Partial<RetryPolicy>;
+  /** By path: what the plan believes of other files on this machine. */
+  readonly local?: Readonly<Record<string, readonly LocalRange[]>>;
+  readonly onCopyRefused?: TransferContext['onCopyRefused'];
 }
 
 /** How a run is cut off: after so many rings of the clock, each of which is one thing that happens. */
@@ -103,7 +106,8 @@ export class World {
     const network = { hosts, addresses, source, script: this.#script, clock, random: this.#random };
     const transport = new MemoryTransport(network, disk);
     const store = new MemoryStore(disk, clock);
-    const plan = makePlan(revision(), this.files, await store.survey(this.files));
+    const fetching = makePlan(revision(), this.files, await store.survey(this.files));
+    const plan = withLocalCopies(fetching, new Map(Object.entries(this.#options.local ?? {})));
     const hasher = new MemoryHasher(disk, clock, this.#random);
     const events: TransferEvent[] = [];
     const stop = new AbortController();
@@ -124,6 +128,7 @@ export class World {
       random: this.#random,
       emit: (event) => events.push(event),
       signal: stop.signal,
+      onCopyRefused: this.#options.onCopyRefused,
     }).then(
       (value) => {
         result = value;

@@ -41,6 +41,8 @@ interface Rule {
 export class Faults {
   #rules: Rule[] = [];
   readonly #sizes = new Map<string, number>();
+  /** Bytes per second of answers that are slow. */
+  readonly rates: WeakMap<ServerResponse, number> = new WeakMap();
 
   add(fault: RegistryFault): void {
     this.#rules.push({ fault, seen: 0, used: 0 });
@@ -97,7 +99,7 @@ export class Faults {
         damageFirst(response);
         return false;
       case 'slow':
-        slowDown(response, effect.rate);
+        this.rates.set(response, effect.rate);
         return false;
     }
   }
@@ -139,24 +141,4 @@ function damageFirst(response: ServerResponse): void {
   };
   response.write = ((chunk: unknown) => write(damaged(chunk))) as never;
   response.end = ((chunk?: unknown) => end(damaged(chunk))) as never;
-}
-
-function slowDown(response: ServerResponse, rate: number): void {
-  const write = response.write.bind(response) as (chunk: unknown) => boolean;
-  const emit = response.emit.bind(response) as (event: string | symbol, ...words: unknown[]) => boolean;
-  let isDue = false;
-  // The stream's own word comes as soon as the system has taken the bytes.
-  response.emit = ((event: string | symbol, ...words: unknown[]) =>
-    event === 'drain' && !isDue ? false : emit(event, ...words)) as never;
-  response.write = ((chunk: unknown) => {
-    const data = Buffer.from(chunk as Buffer);
-    write(data);
-    const tell = () => {
-      isDue = true;
-      response.emit('drain');
-      isDue = false;
-    };
-    setTimeout(tell, (data.length / rate) * 1000);
-    return false;
-  }) as never;
 }

@@ -56,6 +56,7 @@ export class Registry implements AsyncDisposable {
     registry.#storage = await Storage.start({
       seconds: options.addressSeconds ?? 1200,
       blob: (digest) => registry.#blob(digest),
+      rateOf: (response) => registry.faults.rates.get(response),
       answer: (request, response, kind, work) =>
         registry.#answer(request, response, { kind, host: 'storage' }, work),
     });

@@ -1,16 +1,19 @@
 import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Content } from '../hub/content/content.ts';
 import { serveHttp, type TestServer } from '../server.ts';
 import type { AskedKind } from './faults.ts';
 
-const PART_BYTES = 128 * 1024;
+/** Bytes per write: what a killed client has not read yet counts as sent. */
+const WRITE_BYTES = 128 * 1024;
 
 interface StorageOptions {
   /** Until an address expires. */
   readonly seconds: number;
   readonly blob: (digest: string) => Content | undefined;
+  /** Bytes per second of an answer; undefined for no limit. */
+  readonly rateOf: (response: ServerResponse) => number | undefined;
   readonly answer: (
     request: IncomingMessage,
     response: ServerResponse,
@@ -68,14 +71,14 @@ export class Storage implements AsyncDisposable {
     if (range === null) response.writeHead(200, headers);
     else response.writeHead(206, { ...headers, 'content-range': `bytes ${start}-${end - 1}/${size}` });
     if (request.method === 'HEAD') return response.end();
-    const closed = once(response, 'close');
     for await (const piece of content.read(start, end)) {
-      // In small parts: what is counted has not waited here for long.
-      for (let at = 0; at < piece.length; at += PART_BYTES) {
+      for (let at = 0; at < piece.length; at += WRITE_BYTES) {
         if (response.destroyed) return undefined;
-        const part = piece.subarray(at, at + PART_BYTES);
+        const part = piece.subarray(at, at + WRITE_BYTES);
         this.sentBytes += part.length;
-        if (!response.write(part)) await Promise.race([once(response, 'drain'), closed]);
+        const rate = this.#options.rateOf(response);
+        if (rate !== undefined) await sleep((part.length / rate) * 1000);
+        if (!response.write(part)) await drained(response);
       }
     }
     return response.end();
@@ -103,6 +106,19 @@ export class Storage implements AsyncDisposable {
     const hex = /\/([0-9a-f]{64})\/data$/.exec(path)?.[1] ?? '';
     return await this.send(request, response, `sha256:${hex}`);
   }
+}
+
+/** Until more can be written, or never again. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
 }
 
 function sign(path: string, query: string): string {

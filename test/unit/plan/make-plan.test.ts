@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Holding } from '../../../src/model/plan.ts';
+import { bytesFrom, type Holding, piecesFrom } from '../../../src/model/plan.ts';
 import type { RemoteFile } from '../../../src/model/remote-file.ts';
 import type { Revision } from '../../../src/model/repo.ts';
-import { checkSpace, makePlan } from '../../../src/plan/make-plan.ts';
+import { checkSpace, type LocalRange, makePlan, withLocalCopies } from '../../../src/plan/make-plan.ts';
 
 const revision: Revision = {
   repo: { type: 'model', id: 'o/n' },
@@ -29,7 +29,15 @@ const holdings = new Map<string, Holding>([
 ]);
 
 const summary = (plan: ReturnType<typeof makePlan>) =>
-  plan.files.map(({ file: { path }, action, held, replaces }) => [path, action, held.length, replaces]);
+  plan.files.map((planned) => {
+    const { file, action, replaces } = planned;
+    return [file.path, action, piecesFrom(planned, 'held').length, replaces];
+  });
+
+const range = fc.record({
+  start: fc.integer({ min: -20, max: 150 }),
+  end: fc.integer({ min: -20, max: 150 }),
+});
 
 describe('makePlan', () => {
   test('decides by what is held, sorted by path', () => {
@@ -73,10 +81,6 @@ describe('makePlan', () => {
     expect(checkSpace(plan)).toBeUndefined();
   });
 
-  const range = fc.record({
-    start: fc.integer({ min: -20, max: 150 }),
-    end: fc.integer({ min: -20, max: 150 }),
-  });
   const holding: fc.Arbitrary<Holding> = fc.oneof(
     fc.constantFrom<Holding>({ kind: 'whole' }, { kind: 'nothing' }),
     fc.record({ kind: fc.constantFrom('candidate', 'different', 'part'), part: fc.array(range) }),
@@ -104,14 +108,85 @@ describe('makePlan', () => {
         expect(totals.heldBytes).toBeGreaterThanOrEqual(0);
         expect(plan.spaceNeeded).toBeGreaterThanOrEqual(0);
         if (!forceDownload) expect(plan.spaceNeeded).toBe(totals.fetchBytes);
-        for (const { held, file: one } of plan.files) {
-          let before = -1;
-          for (const { start, end } of held) {
-            expect(start).toBeGreaterThan(before);
-            expect(end).toBeGreaterThan(start);
-            expect(end).toBeLessThanOrEqual(one.size);
-            before = end;
-          }
+        for (const { action, pieces, file: one } of plan.files) {
+          if (action !== 'keep') expectToCover(pieces, one.size);
+        }
+      }),
+    );
+  });
+});
+
+/** Ascending, without gap or overlap. */
+function expectToCover(pieces: readonly { start: number; end: number }[], size: number): void {
+  let before = 0;
+  for (const { start, end } of pieces) {
+    expect(start).toBe(before);
+    expect(end).toBeGreaterThan(start);
+    before = end;
+  }
+  expect(before).toBe(size);
+}
+
+describe('withLocalCopies', () => {
+  const copy = (start: number, end: number, path: string, offset = 0): LocalRange => ({
+    start,
+    end,
+    path,
+    offset,
+  });
+
+  test('copies a whole file that is not here, and only what a part lacks', () => {
+    const plan = makePlan(revision, files, { holdings, freeBytes: undefined });
+    const known = new Map(files.map(({ path, size }) => [path, [copy(0, size, `/old/${path}`)]]));
+    const { files: planned, totals, spaceNeeded } = withLocalCopies(plan, known);
+    expect(planned.find(({ file: { path } }) => path === 'absent')?.pieces).toEqual([
+      { start: 0, end: 100, from: { kind: 'file', path: '/old/absent', offset: 0 } },
+    ]);
+    expect(planned.find(({ file: { path } }) => path === 'part')?.pieces).toEqual([
+      { start: 0, end: 100, from: { kind: 'file', path: '/old/part', offset: 0 } },
+      { start: 100, end: 400, from: { kind: 'held' } },
+      { start: 400, end: 500, from: { kind: 'file', path: '/old/part', offset: 400 } },
+    ]);
+    // What is right, or must be hashed to know, is left alone.
+    expect(planned.find(({ file: { path } }) => path === 'whole')?.pieces).toEqual([]);
+    expect(planned.find(({ file: { path } }) => path === 'candidate')).toBe(plan.files[1]);
+    expect(totals).toMatchObject({ fetchBytes: 0, reuseBytes: 450, heldBytes: 1650, fetchFiles: 0 });
+    expect(spaceNeeded).toBe(plan.spaceNeeded);
+  });
+
+  test('puts a file together from ranges of several others and of the source', () => {
+    const plan = makePlan(revision, [file('new', 100)], { holdings: new Map(), freeBytes: undefined });
+    const ranges = [copy(10, 30, '/old', 500), copy(20, 50, '/other', 7), copy(90, 200, '/old', 0)];
+    const { files: planned, totals } = withLocalCopies(plan, new Map([['new', ranges]]));
+    expect(planned[0]?.pieces).toEqual([
+      { start: 0, end: 10, from: { kind: 'remote', splittable: true } },
+      { start: 10, end: 30, from: { kind: 'file', path: '/old', offset: 500 } },
+      { start: 30, end: 50, from: { kind: 'file', path: '/other', offset: 17 } },
+      { start: 50, end: 90, from: { kind: 'remote', splittable: true } },
+      { start: 90, end: 100, from: { kind: 'file', path: '/old', offset: 0 } },
+    ]);
+    expect(totals).toMatchObject({ fetchBytes: 50, reuseBytes: 50, fetchFiles: 1 });
+  });
+
+  test('always covers the file once, and counts every byte once', () => {
+    const local = fc.record({
+      start: fc.integer({ min: -20, max: 150 }),
+      end: fc.integer({ min: -20, max: 150 }),
+      path: fc.constantFrom('/a', '/b'),
+      offset: fc.nat({ max: 99 }),
+    });
+    fc.assert(
+      fc.property(fc.nat({ max: 100 }), fc.array(range), fc.array(local), (size, part, locals) => {
+        const held = new Map<string, Holding>([['f', { kind: 'part', part }]]);
+        const plan = makePlan(revision, [file('f', size)], { holdings: held, freeBytes: undefined });
+        const { files: planned, totals } = withLocalCopies(plan, new Map([['f', locals]]));
+        expectToCover(planned[0]!.pieces, size);
+        expect(bytesFrom(planned[0]!, 'held')).toBe(bytesFrom(plan.files[0]!, 'held'));
+        expect(totals.heldBytes + totals.fetchBytes + (totals.reuseBytes ?? 0)).toBe(size);
+        for (const { start, end, from } of piecesFrom(planned[0]!, 'file')) {
+          const shift = from.offset - start;
+          const sources = locals.filter((one) => one.path === from.path && one.offset - one.start === shift);
+          expect(sources.some((one) => one.start <= start && one.end >= end)).toBe(true);
         }
       }),
     );
@@ -134,9 +209,9 @@ describe('checkSpace', () => {
   test('says exactly what is missing', () => {
     const error = checkSpace(plan(4_368_438_912, 4_000_000_000));
     expect(error).toMatchObject({ code: 'DISK', side: 'store' });
-    expect(error?.message).toContain('4,368,438,912 bytes (4.4 GB)');
-    expect(error?.message).toContain('4,000,000,000 bytes (4.0 GB)');
-    expect(error?.hint).toContain('Free 368,438,912 bytes (368.4 MB)');
+    expect(error?.message).toContain('4,368,438,912 bytes (4.37 GB)');
+    expect(error?.message).toContain('4,000,000,000 bytes (4.00 GB)');
+    expect(error?.hint).toContain('Free 368,438,912 bytes (368 MB)');
     expect(error?.hint).toContain('--ignore-space');
     expect(checkSpace(plan(100, 99))?.hint).toContain('Free 1 byte,');
   });

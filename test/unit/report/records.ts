@@ -1,4 +1,5 @@
-import type { Plan, PlannedFile } from '../../../src/model/plan.ts';
+import type { ByteRange } from '../../../src/model/byte-range.ts';
+import type { Piece, Plan, PlannedFile } from '../../../src/model/plan.ts';
 import type { Revision } from '../../../src/model/repo.ts';
 import { heldOf } from '../../../src/report/progress/tally.ts';
 
@@ -10,7 +11,12 @@ export const REVISION: Revision = {
 };
 
 export function planned(path: string, size: number, rest: Partial<PlannedFile> = {}): PlannedFile {
-  return { action: 'transfer', file: { path, size, digest: undefined }, held: [], replaces: false, ...rest };
+  const pieces: Piece[] = [{ start: 0, end: size, from: { kind: 'remote', splittable: true } }];
+  return { action: 'transfer', file: { path, size, digest: undefined }, pieces, replaces: false, ...rest };
+}
+
+export function held(...ranges: ByteRange[]): Piece[] {
+  return ranges.map((range) => ({ ...range, from: { kind: 'held' } }));
 }
 
 export function planOf(files: readonly PlannedFile[], rest: Partial<Plan> = {}): Plan {

@@ -22,7 +22,7 @@ function open(asked: RepoRef, offline = false): Source {
   };
   const { clock } = environment;
   const http = new HttpClient({ userAgent: 'fetch-test/1', stallTimeoutMs: 1000, clock });
-  return openSource(asked, { access, environment, http, emit: () => {} });
+  return openSource(asked, { access, run: { environment, emit: () => {}, signal }, http });
 }
 
 describe('openSource', () => {

@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RemoteFile } from '../../../src/model/remote-file.ts';
+import type { Publication } from '../../../src/store/store.ts';
 import { MANIFEST, MIXTRAL, ollamaStore } from '../../support/ollama-store.ts';
 import {
   bring,
@@ -42,6 +43,12 @@ const both: readonly (readonly [RemoteFile, Buffer])[] = [
   [prompt, template],
 ];
 const blob = (content: Buffer) => `blobs/sha256-${sha256(content)}`;
+const published = (files: readonly RemoteFile[], complete = true): Publication => ({
+  revision: revision(),
+  files,
+  listing: { files: [model, prompt], complete: true },
+  complete,
+});
 const MANIFEST_PATH = 'manifests/registry.ollama.ai/library/mixtral/8x7b';
 
 /** Everything but our own state, as paths with the content's hash. */
@@ -139,7 +146,7 @@ describe('an unfinished run', () => {
     const staged = await first.stage(model);
     await write(staged, weights, 0, MIB);
     await staged[Symbol.asyncDispose]();
-    await first.publish(revision(), [prompt], [model, prompt], false);
+    await first.publish(published([prompt], false));
     await first[Symbol.asyncDispose]();
     expect(content(directory)).toEqual({});
 
@@ -151,7 +158,7 @@ describe('an unfinished run', () => {
     ]);
     await second.open();
     await bring(second, model, weights);
-    await second.publish(revision(), [model, prompt], [model, prompt]);
+    await second.publish(published([model, prompt]));
     await second[Symbol.asyncDispose]();
     expect(content(directory)).toEqual(FINISHED);
   });
@@ -164,7 +171,7 @@ describe('an unfinished run', () => {
     // What `ollama serve` does at its start, with what no manifest names.
     for (const name of readdirSync(join(directory, 'blobs'))) unlinkSync(join(directory, 'blobs', name));
     await bring(store, model, weights);
-    await store.publish(revision(), [model, prompt], [model, prompt]);
+    await store.publish(published([model, prompt]));
     await store[Symbol.asyncDispose]();
     expect(content(directory)).toEqual(FINISHED);
   });
@@ -179,7 +186,7 @@ describe('an unfinished run', () => {
     await store.adopt(prompt, digestsOf(template));
     await bring(store, model, weights);
     unlinkSync(join(directory, blob(template)));
-    expect(await failureOf(store.publish(revision(), [model, prompt], [model, prompt]))).toMatchObject({
+    expect(await failureOf(store.publish(published([model, prompt])))).toMatchObject({
       code: 'DISK',
     });
     await store[Symbol.asyncDispose]();
@@ -196,7 +203,7 @@ describe('a blob that is there already', () => {
     expect(await holdingOf(store, model)).toEqual({ kind: 'candidate', part: [] });
     await store.open();
     await store.adopt(model, digestsOf(weights));
-    await store.publish(revision(), [model], [model]);
+    await store.publish(published([model]));
     await store[Symbol.asyncDispose]();
     expect(await holdingOf(ollamaStore({ directory }), model)).toEqual({ kind: 'whole' });
   });
@@ -244,7 +251,7 @@ describe('what stands in the way', () => {
     for (const [file, content] of both) await bring(store, file, content);
     rmSync(join(directory, 'blobs'), { recursive: true });
     symlinkSync(outside, join(directory, 'blobs'));
-    expect(await failureOf(store.publish(revision(), [model, prompt], [model, prompt]))).toMatchObject({
+    expect(await failureOf(store.publish(published([model, prompt])))).toMatchObject({
       code: 'DISK',
     });
     await store[Symbol.asyncDispose]();
@@ -302,8 +309,8 @@ test('two models are brought at the same time, and share what they share', async
     await bring(one, file, content);
     await bring(other, file, content);
   }
-  await one.publish(revision(), [model, prompt], [model, prompt]);
-  await other.publish(revision(), [model, prompt], [model, prompt]);
+  await one.publish(published([model, prompt]));
+  await other.publish(published([model, prompt]));
   await one[Symbol.asyncDispose]();
   await other[Symbol.asyncDispose]();
   const latest = { [`manifests/registry.ollama.ai/library/mixtral/latest`]: sha256(MANIFEST) };

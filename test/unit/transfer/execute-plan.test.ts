@@ -9,7 +9,7 @@ import type { Source } from '../../../src/source/source.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { type Clock, systemClock } from '../../../src/system/clock.ts';
 import { runPlan } from '../../../src/transfer/execute-plan.ts';
-import type { RunResult } from '../../../src/transfer/transfer-result.ts';
+import type { RunResult } from '../../../src/transfer/transfer-context.ts';
 import type { RangeJob, RangeObserver, Transport } from '../../../src/transfer/transport/transport.ts';
 import { compiled } from '../../support/compiled.ts';
 import { directoryStore } from '../../support/directory-store.ts';

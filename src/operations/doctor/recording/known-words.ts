@@ -1,6 +1,6 @@
 /**
- * Words of the sentences by which hubs, storages and proxies refuse. Only these stay of a text: whatever else a
- * server writes may name a person, a token or an address.
+ * Words of the refusals of hubs, storages and proxies. All other words of a text are removed: they may name a person, a
+ * token or an address.
  */
 const WORDS = new Set(
   `a able about accept accepted access account accountname after again against all allowed an and anonymous any api
@@ -28,7 +28,7 @@ const WORDS = new Set(
 
 const MAX_CHARACTERS = 400;
 
-/** The text with `…` for every word that is not known. Numbers of up to four digits stay. */
+/** Replaces every unknown word with `…`. Numbers of up to four digits stay. */
 export function knownWords(text: string): string {
   return text
     .slice(0, MAX_CHARACTERS)

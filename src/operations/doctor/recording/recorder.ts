@@ -3,15 +3,15 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { HttpRequest } from '../../../http/client.ts';
 import type { Clock } from '../../../system/clock.ts';
-import { type Phases, watchPhases } from '../phases.ts';
+import { type ExchangeTiming, observeTiming } from '../exchange-timing.ts';
 
 const MAX_EXCHANGES = 500;
-/** Of one answer; beyond it only the length is known. */
+/** Of one response; of a longer one only the length is kept. */
 const MAX_BODY_BYTES = 4 * 2 ** 20;
-/** Of all answers that are kept for their text. */
+/** Of all responses whose text is kept. */
 const MAX_TEXT_BYTES = 16 * 2 ** 20;
 
-/** One exchange as it was: full of secrets, and never written anywhere like this. */
+/** One exchange as it was, with secrets: never written in this form. */
 export interface SocketExchange {
   /** Milliseconds since the recording began. */
   readonly startedMs: number;
@@ -19,25 +19,25 @@ export interface SocketExchange {
   /** With path and query exactly as they were sent. */
   readonly address: string;
   readonly requestHeaders: Readonly<Record<string, string>>;
-  readonly phases: Phases;
+  readonly timing: ExchangeTiming;
   status?: number;
   /** Names and values in turn. */
   rawHeaders: readonly string[];
-  /** Bytes of the body that came, as they came. */
+  /** Received bytes of the body, before decoding. */
   length: number;
-  /** The body came to its end. */
+  /** The body was received completely. */
   complete: boolean;
-  /** Of an answer that is no content of a file: its text. */
+  /** The text of a response that is not the content of a file. */
   text?: string;
-  /** Of the whole content of a small file. */
+  /** Digests of the whole content of a small file. */
   digests?: { readonly sha256: string; readonly git: string };
   error?: { readonly code: string | undefined; readonly message: string };
 }
 
-/** Watches the requests of a run and what comes back. */
+/** Records the requests and responses of a run. */
 export class Recorder {
   readonly exchanges: SocketExchange[] = [];
-  /** There were more exchanges than are kept. */
+  /** Some exchanges were left out: there were too many. */
   cut = false;
   readonly #clock: Clock;
   readonly #began: number;
@@ -54,13 +54,13 @@ export class Recorder {
       return () => {};
     }
     const { url, target = url.pathname + url.search, method = 'GET', headers = {} } = request;
-    const { phases, enter } = watchPhases(outgoing, this.#clock);
+    const { timing, enter } = observeTiming(outgoing, this.#clock);
     const exchange: SocketExchange = {
       startedMs: this.#clock.monotonic() - this.#began,
       method,
       address: url.origin + target,
       requestHeaders: headers,
-      phases,
+      timing,
       rawHeaders: [],
       length: 0,
       complete: false,
@@ -101,14 +101,14 @@ export class Recorder {
   }
 }
 
-/** Bytes of a file, of which nothing is kept. Everything else is what a hub has to say. */
+/** Bytes of a file, which are not kept. Every other body is a response of the hub. */
 function isContent({ status = 0, address }: SocketExchange, { headers }: IncomingMessage): boolean {
   if (status < 200 || status >= 300) return false;
   const { pathname } = new URL(address);
   return /\/resolve(?:-cache)?\//.test(pathname) || !/json/.test(headers['content-type'] ?? '');
 }
 
-/** All of a file, whether or not a range was asked for. */
+/** The whole file, with or without a range in the request. */
 function isWhole({ statusCode, headers }: IncomingMessage, length: number): boolean {
   if (statusCode !== 206) return statusCode === 200;
   return headers['content-range'] === `bytes 0-${length - 1}/${length}`;

@@ -5,7 +5,7 @@ import type { Recorder, SocketExchange } from './recorder.ts';
 import { AnswerScrubber } from './scrub-answers.ts';
 import { isPublicHost, NameScrubber } from './scrub-names.ts';
 
-/** What is recorded: a document that can be attached to a report. */
+/** The document that a user attaches to a report. */
 export interface Recording {
   readonly v: 1;
   readonly what: typeof RECORDING;
@@ -15,17 +15,17 @@ export interface Recording {
   /** The day, `2026-11-25`. */
   readonly recorded: string;
   readonly endpoint: string;
-  /** The endpoint is asked through a proxy. */
+  /** The endpoint is reached through a proxy. */
   readonly proxy: boolean;
-  /** Undefined where no repository was looked at. */
+  /** Undefined if no repository was checked. */
   readonly repo?: { readonly type: string; readonly id: string; readonly revision: string };
   readonly checks: readonly Pick<Check, 'name' | 'state' | 'code'>[];
   readonly exchanges: readonly Exchange[];
-  /** There were more exchanges than are kept. */
+  /** Some exchanges were left out: there were too many. */
   readonly cut?: true;
 }
 
-/** One request and its answer. Times are milliseconds since the request was made. */
+/** One request and its response. Times are milliseconds since the request. */
 export interface Exchange {
   readonly atMs: number;
   readonly method: string;
@@ -37,11 +37,11 @@ export interface Exchange {
   readonly request: readonly string[];
   readonly connection: 'new' | 'kept';
   readonly times: { readonly [phase: string]: number };
-  /** Undefined where no answer came. */
+  /** Undefined without a response. */
   readonly status?: number;
   readonly headers: readonly string[];
   readonly body: {
-    /** Bytes that came. */
+    /** Received bytes. */
     readonly length: number;
     readonly complete: boolean;
     readonly json?: unknown;
@@ -54,7 +54,7 @@ export interface Exchange {
 
 export const RECORDING = 'a recording of fetch doctor';
 
-/** What the recording is of. */
+/** Data that the recording is made from. */
 export interface Recorded {
   readonly program: string;
   readonly node: string;
@@ -62,15 +62,15 @@ export interface Recorded {
   readonly nowMs: number;
   readonly endpoint: string;
   readonly proxy: boolean;
-  readonly asked: { readonly type: string; readonly id: string; readonly revision: string } | undefined;
+  readonly target: { readonly type: string; readonly id: string; readonly revision: string } | undefined;
   readonly checks: readonly Check[];
   /** Known secrets: removed wherever they occur. */
   readonly secrets: readonly string[];
 }
 
-/** The exchanges without anything that identifies a person or opens a door. */
+/** The exchanges without names, addresses and secrets of the user. */
 export function toRecording({ exchanges, cut }: Recorder, recorded: Recorded): Recording {
-  const { endpoint, proxy, asked, checks, nowMs, program, node, system } = recorded;
+  const { endpoint, proxy, target, checks, nowMs, program, node, system } = recorded;
   const names = new NameScrubber(endpoint, openNames(exchanges, recorded));
   const answers = new AnswerScrubber(names);
   const { protocol, host, pathname } = new URL(endpoint);
@@ -84,9 +84,9 @@ export function toRecording({ exchanges, cut }: Recorder, recorded: Recorded): R
     recorded: new Date(nowMs).toISOString().slice(0, 10),
     endpoint: `${protocol}//${names.host(host)}${pathname === '/' ? '' : '/endpoint'}`,
     proxy,
-    ...(asked === undefined
+    ...(target === undefined
       ? {}
-      : { repo: { type: asked.type, id: names.path(asked.id), revision: names.path(asked.revision) } }),
+      : { repo: { type: target.type, id: names.path(target.id), revision: names.path(target.revision) } }),
     checks: checks.map(({ name, state, code }) => ({ name, state, ...(code === undefined ? {} : { code }) })),
     exchanges: exchanges.map((one) => toExchange(one, names, answers, began + one.startedMs)),
     ...(cut ? { cut: true } : {}),
@@ -100,12 +100,12 @@ function toExchange(
   answers: AnswerScrubber,
   nowMs: number,
 ): Exchange {
-  const { address, phases, status, digests, error, text } = raw;
+  const { address, timing, status, digests, error, text } = raw;
   const url = new URL(address);
   const query = address.split('#')[0]?.split('?').slice(1).join('?') ?? '';
   const json = text === undefined ? undefined : answers.json(text);
   const times = Object.fromEntries(
-    Object.entries(phases).flatMap(([phase, value]) =>
+    Object.entries(timing).flatMap(([phase, value]) =>
       typeof value === 'number' ? [[phase, Math.round(value)]] : [],
     ),
   );
@@ -117,7 +117,7 @@ function toExchange(
     path: names.pathname(url.host, url.pathname),
     ...(query === '' ? {} : { query: names.query(query, nowMs) }),
     request: answers.requestHeaders(raw.requestHeaders),
-    connection: phases.kept ? 'kept' : 'new',
+    connection: timing.kept ? 'kept' : 'new',
     times,
     ...(status === undefined ? {} : { status }),
     headers: answers.headers(raw.rawHeaders, address, nowMs),
@@ -131,7 +131,7 @@ function toExchange(
   };
 }
 
-/** By which systems and Node name a failure. */
+/** Error codes of systems and of Node. */
 const CODES = new Set([
   ...Object.keys(constants.errno),
   ...`ENOTFOUND EAI_AGAIN EAI_FAIL ERR_TLS_CERT_ALTNAME_INVALID ERR_SSL_WRONG_VERSION_NUMBER EPROTO CERT_HAS_EXPIRED
@@ -145,20 +145,20 @@ function errorOf({ code, message }: NonNullable<SocketExchange['error']>): NonNu
 }
 
 /**
- * Owner, name, branches, files and hashes of a repository that everybody can see on a hub that everybody knows.
- * Of any other, and of the user's own, nothing.
+ * Names that stay readable: owner, name, branches, files and hashes of a public repository on a public hub. None for any
+ * other repository, and for those of the user.
  */
 function openNames(
   exchanges: readonly SocketExchange[],
-  { endpoint, asked, secrets }: Recorded,
+  { endpoint, target, secrets }: Recorded,
 ): Set<string> {
   const open = new Set<string>();
-  if (asked === undefined || !isPublicHost(new URL(endpoint).host)) return open;
+  if (target === undefined || !isPublicHost(new URL(endpoint).host)) return open;
   const documents = exchanges.flatMap(({ text, status }) => (status === 200 ? [parsed(text)] : []));
   const isPublic = documents.some((json) => isObject(json) && json['private'] === false && 'sha' in json);
-  const [owner = ''] = asked.id.split('/');
+  const [owner = ''] = target.id.split('/');
   if (!isPublic || secrets.includes(owner)) return open;
-  for (const part of [...asked.id.split('/'), ...asked.revision.split('/')]) open.add(part);
+  for (const part of [...target.id.split('/'), ...target.revision.split('/')]) open.add(part);
   for (const json of documents) collect(json, open);
   return open;
 }
@@ -168,7 +168,7 @@ const NAMED = new Set(['path', 'rfilename', 'id', 'sha', 'oid', 'sha256', 'xetHa
 function collect(json: unknown, open: Set<string>): void {
   if (Array.isArray(json)) for (const entry of json) collect(entry, open);
   if (!isObject(json)) return;
-  // Whose the token is.
+  // The account of the token.
   if ('auth' in json || 'emailVerified' in json) return;
   for (const [key, value] of Object.entries(json)) {
     if (NAMED.has(key) && typeof value === 'string') for (const part of value.split('/')) open.add(part);
@@ -176,7 +176,7 @@ function collect(json: unknown, open: Set<string>): void {
   }
 }
 
-/** The account that a hub has named, and all other texts in its answer. */
+/** All texts in the response of a hub about the account. */
 export function accountTexts({ exchanges }: Recorder): string[] {
   return exchanges.flatMap(({ address, text }) => {
     const json = /\/whoami-v2$/.test(new URL(address).pathname) ? parsed(text) : undefined;

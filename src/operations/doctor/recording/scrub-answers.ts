@@ -48,7 +48,7 @@ const REQUEST_VALUES: Readonly<Record<string, RegExp>> = {
   'x-hf-download-counter': /^1$/,
 };
 
-/** Scrubs requests and responses: only what is known to be harmless stays. */
+/** Scrubs requests and responses: only values known to be harmless stay. */
 export class AnswerScrubber {
   readonly #names: NameScrubber;
 
@@ -56,7 +56,7 @@ export class AnswerScrubber {
     this.#names = names;
   }
 
-  /** `name: value`; of what is not known, `<n characters>`. */
+  /** `name: value`, or `name: <n characters>` for an unknown value. */
   headers(raw: readonly string[], base: string, nowMs: number): string[] {
     const told: string[] = [];
     for (let index = 0; index + 1 < raw.length; index += 2) {
@@ -96,7 +96,7 @@ export class AnswerScrubber {
     return shapeOf(value);
   }
 
-  /** JSON of a hub with the fields that this program reads, or `error`; undefined for what is no JSON. */
+  /** JSON of a hub with the fields that this program reads, or `error`; undefined for other text. */
   json(text: string): unknown {
     let parsed: unknown;
     try {
@@ -138,7 +138,7 @@ export class AnswerScrubber {
     if (kind === 'words') return knownWords(field);
     if (kind === 'hex')
       return /^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(field) ? this.#names.hex(field) : undefined;
-    // Of an account, not of a branch.
+    // The name of an account, not of a branch.
     if (Object.hasOwn(of, 'auth') || Object.hasOwn(of, 'emailVerified'))
       return this.#names.placeholder('user', field);
     return this.#names.path(field);
@@ -147,7 +147,7 @@ export class AnswerScrubber {
 
 const MAX_ENTRIES = 2000;
 type FieldKind = 'nested' | 'size' | 'words' | 'hex' | 'path' | RegExp;
-/** Fields of the answers of a hub that this program reads. Every other one is left out. */
+/** Fields of responses of a hub that this program reads. All others are left out. */
 const FIELDS: Readonly<Record<string, FieldKind>> = {
   error: 'words',
   message: 'words',

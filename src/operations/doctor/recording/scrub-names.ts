@@ -31,10 +31,10 @@ const PLAIN_VALUES: Readonly<Record<string, RegExp>> = {
   'Hash-Algorithm': /^SHA(?:1|256)$/,
 };
 
-/** Names and addresses without what identifies a person. The same name always becomes the same placeholder. */
+/** Replaces names that identify a person. The same name always becomes the same placeholder. */
 export class NameScrubber {
   readonly #endpoint: URL;
-  /** What may be told: names inside a repository that everybody can see. */
+  /** Names that stay: those inside a public repository. */
   readonly #open: ReadonlySet<string>;
   readonly #placeholders = new Map<string, string>();
   readonly #counts = new Map<string, number>();
@@ -59,21 +59,21 @@ export class NameScrubber {
     return isPublicHost(host) ? host : this.placeholder('host', host);
   }
 
-  /** A commit, or the digest of a file. Of what is private, a made-up one of the same length. */
+  /** A commit, or the digest of a file. A private one becomes a made-up one of the same length. */
   hex(value: string): string {
     if (this.#open.has(value)) return value;
     const number = this.placeholder('hex', value).slice('hex-'.length);
     return Number(number).toString(16).padStart(value.length, '0');
   }
 
-  /** Owner, repository, branch, folder or file. */
+  /** Owner, repository, branch, directory or file. */
   segment(text: string): string {
     if (text === '' || PATH_WORDS.has(text) || FILE_NAMES.has(text) || this.#open.has(text)) return text;
     if (HEX.test(text)) return this.hex(text);
     return this.placeholder('name', text) + (EXTENSION.exec(text)?.[0] ?? '');
   }
 
-  /** `owner/name`, `folder/file`, `refs/heads/x`. */
+  /** `owner/name`, `directory/file`, `refs/heads/x`. */
   path(text: string): string {
     return text
       .split('/')
@@ -81,7 +81,7 @@ export class NameScrubber {
       .join('/');
   }
 
-  /** The path of an address: the endpoint's own prefix is told apart, because tells of the company behind it. */
+  /** The path of an address. The prefix of the endpoint is replaced, because it may name a company. */
   pathname(host: string, pathname: string): string {
     const prefix = this.#endpoint.pathname;
     const below = host === this.#endpoint.host && prefix !== '/' && pathname.startsWith(`${prefix}/`);
@@ -93,7 +93,7 @@ export class NameScrubber {
     return below ? `/endpoint${scrubbed}` : scrubbed;
   }
 
-  /** `a=b&c=d`, in its order. `nowMs` is when the address was told. */
+  /** `a=b&c=d`, in its order. `nowMs` is when the address came. */
   query(search: string, nowMs: number): string {
     return search
       .split('&')
@@ -113,7 +113,7 @@ export class NameScrubber {
       .join('&');
   }
 
-  /** An address as it stands in a header, absolute or not. */
+  /** An address in a header, absolute or relative. */
   address(text: string, base: string, nowMs: number): string {
     const isAbsolute = /^(?:https?:)?\/\//i.test(text);
     let url: URL;
@@ -132,7 +132,7 @@ export function isPublicHost(host: string): boolean {
   return PUBLIC_HOSTS.test(host);
 }
 
-/** Names of headers say what stands on the way. One with a word that is no word is not told. */
+/** Names of headers show which proxies are on the way. A name with an unknown word is replaced. */
 export function isPlainHeaderName(name: string): boolean {
   return name.length <= 40 && name.split('-').every((part) => part.length <= 2 || isKnown(part));
 }

@@ -18,7 +18,7 @@ export async function refuseOtherFile(path: string): Promise<void> {
   });
 }
 
-/** Undefined where there is no such file. */
+/** Undefined if there is no such file. */
 async function readHead(path: string): Promise<string | undefined> {
   try {
     const file = await open(path, 'r');

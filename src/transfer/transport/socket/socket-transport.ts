@@ -18,8 +18,8 @@ import { WriteCoalescer } from './write-coalescer.ts';
 
 /** Bytes per read: one system call and one write for each, instead of sixteen of each. */
 const READ_BYTES = 1024 * 1024;
-/** Idle connections beyond this are closed; servers close them after some seconds anyway. */
-const MAX_IDLE = 64;
+/** Idle connections beyond this are closed: as many as one may have. Servers close them after some seconds anyway. */
+const MAX_IDLE = 256;
 /** An address is slow if nothing was received for this long when its request was stopped. */
 const SLOW_MS = 5000;
 

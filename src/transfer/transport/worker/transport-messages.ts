@@ -36,15 +36,21 @@ export type TransportCommand =
 
 /** From an I/O thread. */
 export type TransportReply =
-  | { readonly kind: 'wrote'; readonly id: number; readonly range: ByteRange }
+  | { readonly kind: 'wrote'; readonly id: number; readonly written: Written }
   | { readonly kind: 'whole'; readonly id: number }
   | { readonly kind: 'moved'; readonly id: number; readonly url: string }
-  /** `last`: bytes written since the last report. */
-  | { readonly kind: 'done'; readonly id: number; readonly last: ByteRange | undefined }
+  /** `last`: what was written since the last report. */
+  | { readonly kind: 'done'; readonly id: number; readonly last: Written | undefined }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
   | { readonly kind: 'trace'; readonly message: string }
   /** A host is contacted for the first time by this thread. */
   | { readonly kind: 'contact'; readonly contact: ContactedHost };
+
+/** Bytes of the file, and how many of the network were spent on them. */
+export interface Written {
+  readonly range: ByteRange;
+  readonly wireBytes: number;
+}
 
 /** An error as it crosses threads: classes do not. */
 export interface PlainError {

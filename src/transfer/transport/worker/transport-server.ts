@@ -1,10 +1,10 @@
 import type { ByteRange } from '../../../model/byte-range.ts';
 import { toFetchError } from '../../../model/error.ts';
 import type { RangeObserver, RangeWindow, Transport } from '../transport.ts';
-import type { TransportCommand, TransportReply } from './transport-messages.ts';
+import type { TransportCommand, TransportReply, Written } from './transport-messages.ts';
 import { toPlainError } from './transport-messages.ts';
 
-/** Writes are reported in batches: after this many bytes or milliseconds. */
+/** The first write of a job is reported at once, because it ends a wait; others in batches: after this many bytes or milliseconds. */
 const REPORT_BYTES = 2 * 1024 * 1024;
 const REPORT_MS = 40;
 
@@ -73,7 +73,8 @@ class Job implements RangeObserver {
   readonly #id: number;
   readonly #reply: (reply: TransportReply) => void;
   readonly #controller = new AbortController();
-  #unreported: { start: number; end: number } | undefined;
+  #unreported: { start: number; end: number; wireBytes: number } | undefined;
+  #hasReported = false;
   #onWidened: () => void = () => {};
   #isDone = false;
 
@@ -111,24 +112,32 @@ class Job implements RangeObserver {
     this.#onWidened();
   }
 
-  wrote({ start, end }: ByteRange): void {
-    if (this.#unreported?.end === start) this.#unreported.end = end;
-    else {
+  wrote({ start, end }: ByteRange, wireBytes: number = end - start): void {
+    if (this.#unreported?.end === start) {
+      this.#unreported.end = end;
+      this.#unreported.wireBytes += wireBytes;
+    } else {
       this.report();
-      this.#unreported = { start, end };
+      this.#unreported = { start, end, wireBytes };
     }
-    if (this.#unreported.end - this.#unreported.start >= REPORT_BYTES) this.report();
+    // What fills the window is told with its end.
+    const isFirst = !this.#hasReported && this.window.position < this.window.end;
+    if (isFirst || this.#unreported.end - this.#unreported.start >= REPORT_BYTES) this.report();
   }
 
   report(): void {
-    const range = this.takeUnreported();
-    if (range !== undefined) this.#reply({ kind: 'wrote', id: this.#id, range });
+    const written = this.takeUnreported();
+    if (written === undefined) return;
+    this.#hasReported = true;
+    this.#reply({ kind: 'wrote', id: this.#id, written });
   }
 
-  takeUnreported(): ByteRange | undefined {
-    const range = this.#unreported;
+  takeUnreported(): Written | undefined {
+    const unreported = this.#unreported;
+    if (unreported === undefined) return undefined;
     this.#unreported = undefined;
-    return range;
+    const { start, end, wireBytes } = unreported;
+    return { range: { start, end }, wireBytes };
   }
 
   /** Only the main thread knows what else is missing of the file. */

@@ -162,7 +162,8 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     if (pending === undefined) return;
     switch (reply.kind) {
       case 'done':
-        if (reply.last !== undefined) this.#tell(pending, { kind: 'wrote', id: reply.id, range: reply.last });
+        if (reply.last !== undefined)
+          this.#tell(pending, { kind: 'wrote', id: reply.id, written: reply.last });
         if (pending.failure === undefined) pending.resolve();
         else pending.reject(pending.failure);
         return;
@@ -190,8 +191,9 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     };
     try {
       if (reply.kind === 'wrote') {
-        job.window.position = reply.range.end;
-        observer.wrote(reply.range);
+        const { range, wireBytes } = reply.written;
+        job.window.position = range.end;
+        observer.wrote(range, wireBytes);
       } else if (reply.kind === 'moved') {
         observer.movedTo(reply.url);
       } else {

@@ -3,7 +3,7 @@ import type { TransferEvent } from '../../../../src/model/event.ts';
 import { createLineReporter, nextInterval } from '../../../../src/report/progress/line-reporter.ts';
 import type { Reporter } from '../../../../src/report/progress/reporter.ts';
 import { ManualTime } from '../../../support/manual-time.ts';
-import { Pipe, planned, planOf, REVISION } from '../records.ts';
+import { held, Pipe, planned, planOf, REVISION } from '../records.ts';
 
 function start(verbose = false): { output: Pipe; time: ManualTime; reporter: Reporter } {
   const output = new Pipe();
@@ -20,7 +20,7 @@ describe('line reporter', () => {
     const { output, time, reporter } = start();
     const plan = planOf([
       planned('config.json', 1000, { action: 'keep' }),
-      planned('a.safetensors', 1_000_000_000, { held: [{ start: 0, end: 200_000_000 }] }),
+      planned('a.safetensors', 1_000_000_000, { pieces: held({ start: 0, end: 200_000_000 }) }),
     ]);
     reporter.emit({ type: 'resolved', asked: REVISION.repo, revision: REVISION });
     reporter.emit({ type: 'listing', files: 2 });

@@ -4,7 +4,7 @@ import type { TransferEvent } from '../../../../src/model/event.ts';
 import { runFacts } from '../../../../src/report/progress/summary.ts';
 import { Tally } from '../../../../src/report/progress/tally.ts';
 import { cpuMs } from '../../../support/machine.ts';
-import { planned, planOf } from '../records.ts';
+import { held, planned, planOf } from '../records.ts';
 
 function fold(...events: TransferEvent[]): Tally {
   const tally = new Tally();
@@ -19,10 +19,7 @@ const PLAN: TransferEvent = {
     planned('kept', 100, { action: 'keep' }),
     planned('checked', 50, { action: 'check' }),
     planned('part', 1000, {
-      held: [
-        { start: 0, end: 200 },
-        { start: 300, end: 400 },
-      ],
+      pieces: held({ start: 0, end: 200 }, { start: 300, end: 400 }),
     }),
     planned('new', 10),
   ]),

@@ -4,7 +4,7 @@ import { displayWidth } from '../../../../src/model/format.ts';
 import { renderCheck } from '../../../../src/report/tables/diagnosis.ts';
 
 const CHECKS: readonly Check[] = [
-  ...CHECK_NAMES.map((name): Check => ({ name, state: 'skipped', message: 'offline: nobody is asked' })),
+  ...CHECK_NAMES.map((name): Check => ({ name, state: 'skipped', message: 'offline: no request is made' })),
   {
     name: 'addresses',
     state: 'warning',
@@ -46,7 +46,7 @@ test('wide: words are not broken, and details stand below the message', () => {
 });
 
 test('narrow: the text goes below the name', () => {
-  expect(renderCheck(CHECKS[0]!, 40)).toBe('skipped  program\n  offline: nobody is asked\n');
+  expect(renderCheck(CHECKS[0]!, 40)).toBe('skipped  program\n  offline: no request is made\n');
 });
 
 test('without a width nothing is folded: a pipe gets one line for each text', () => {

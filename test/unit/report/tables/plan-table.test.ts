@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { renderPlanJson, renderPlanTable } from '../../../../src/report/tables/plan-table.ts';
-import { planned, planOf, REVISION } from '../records.ts';
+import { held, planned, planOf, REVISION } from '../records.ts';
 
 const PLAN = planOf([
   planned('config.json', 839, { action: 'keep' }),
   planned('README.md', 20_100, { replaces: true }),
-  planned('model-00001-of-00002.safetensors', 4_160_000_000, { held: [{ start: 0, end: 1_200_000_000 }] }),
+  planned('model-00001-of-00002.safetensors', 4_160_000_000, {
+    pieces: held({ start: 0, end: 1_200_000_000 }),
+  }),
   planned('model-00002-of-00002.safetensors', 4_010_000_000),
   planned('tokenizer.json', 1_800_000, { action: 'check' }),
 ]);

@@ -23,6 +23,7 @@ import {
   lfsFile,
   MIB,
   never,
+  publication,
   revision,
   snapshot,
   write,
@@ -56,7 +57,7 @@ describe('a file in place of a folder', () => {
     const store = directoryStore({ directory });
     const error = await failureOf(store.open());
     expect(error.code).toBe('DISK');
-    expect(error.message).toContain('a file stands where a folder must be');
+    expect(error.message).toContain('a file stands where a directory must be');
     await store[Symbol.asyncDispose]();
     expect(readFileSync(path, 'utf8')).toBe('mine');
   });
@@ -71,7 +72,9 @@ describe('a file in place of a folder', () => {
     await write(staged, content);
     writeFileSync(join(directory, 'sub'), '');
     const error = await failureOf(staged.commit(digestsOf(content)));
-    expect(error.message).toBe(`${join(directory, 'sub/model.bin')}: a file stands where a folder must be`);
+    expect(error.message).toBe(
+      `${join(directory, 'sub/model.bin')}: a file stands where a directory must be`,
+    );
     await staged[Symbol.asyncDispose]();
     rmSync(join(directory, 'sub'));
     const { holdings } = await store.survey([file], never);
@@ -93,7 +96,7 @@ test('a state folder that vanishes is named', async () => {
   await store.open();
   rmSync(join(directory, '.cache'), { recursive: true });
   expectDisk(await failureOf(store.stage(config)), 'ENOENT');
-  expectDisk(await failureOf(store.publish(revision(), [], [])), 'ENOENT');
+  expectDisk(await failureOf(store.publish(publication(revision(), [], []))), 'ENOENT');
 });
 
 test('a directory without permission is named', async (context) => {
@@ -140,7 +143,7 @@ describe.skipIf(!canMount)('a disk that is read-only', () => {
     makeReadOnly(disk);
     expectDisk(await failureOf(store.stage(file)), 'EROFS');
     expectDisk(await failureOf(store.adopt(lfsFile('other', small), digestsOf(small))), 'EROFS');
-    expectDisk(await failureOf(store.publish(revision(), [config], [config])), 'EROFS');
+    expectDisk(await failureOf(store.publish(publication(revision(), [config], [config]))), 'EROFS');
     await store[Symbol.asyncDispose]();
   });
 });
@@ -213,10 +216,10 @@ describe.skipIf(!canMount)('a full disk', () => {
     await using store = directoryStore({ directory: disk });
     await store.open();
     await bring(store, config, small);
-    await store.publish(revision(), [config], [config]);
+    await store.publish(publication(revision(), [config], [config]));
     const before = snapshot(disk);
     fill(disk);
-    expectDisk(await failureOf(store.publish(revision(), [config], [config])), 'ENOSPC');
+    expectDisk(await failureOf(store.publish(publication(revision(), [config], [config]))), 'ENOSPC');
     unlinkSync(join(disk, 'filler'));
     expect(snapshot(disk)).toEqual(before);
   });

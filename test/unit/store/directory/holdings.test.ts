@@ -30,6 +30,7 @@ import {
   lfsFile,
   lockContext,
   MIB,
+  publication,
   revision,
   unhashedFile,
   write,
@@ -427,7 +428,7 @@ describe('a part', () => {
       expect(staged.received.ranges).toEqual(firstBlock);
       await write(staged, large, MIB);
       await staged.commit(digestsOf(large));
-      await second.publish(revision(), [file], [file]);
+      await second.publish(publication(revision(), [file], [file]));
       await second[Symbol.asyncDispose]();
       await write(spoilt, Buffer.alloc(large.length, 'wrong'), 0, large.length);
       expect(readFileSync(pathOf(file)).equals(large)).toBe(true);
@@ -486,7 +487,7 @@ describe('a part', () => {
     expect(staged.received.ranges).toEqual([]);
     await write(staged, large);
     await staged.commit(digestsOf(large));
-    await second.publish(revision(), [file], [file]);
+    await second.publish(publication(revision(), [file], [file]));
     // The first one gets wrong bytes, long after the file has its name.
     await write(spoilt, Buffer.alloc(large.length, 'wrong'), 0, large.length);
     expect(readFileSync(pathOf(file)).equals(large)).toBe(true);

@@ -27,6 +27,7 @@ import {
   lockContext,
   MIB,
   never,
+  publication,
   revision,
   sha256,
   unhashedFile,
@@ -62,7 +63,7 @@ async function run({ commit = COMMIT_A, listing, only }: Run): Promise<string[]>
   const brought = selected.filter(([file]) => holdings.get(file.path)?.kind !== 'whole');
   for (const [file, content] of brought) await bring(store, file, content);
   const listed = listing.map(([file]) => file);
-  await store.publish(of, files, listed);
+  await store.publish(publication(of, files, listed));
   return brought.map(([file]) => file.path);
 }
 
@@ -157,9 +158,11 @@ describe('the manifest', () => {
     await late.survey([listing[1]![0]], never);
     await bring(late, ...listing[1]!);
     await late.publish(
-      revision(),
-      [listing[1]![0]],
-      listing.map(([file]) => file),
+      publication(
+        revision(),
+        [listing[1]![0]],
+        listing.map(([file]) => file),
+      ),
     );
     expect(names()).toEqual(['a', 'b']);
   });
@@ -187,6 +190,7 @@ describe('the manifest', () => {
     expect(readdirSync(dirname(manifestPath)).sort()).toEqual([
       '.gitignore',
       'hashed.jsonl',
+      'listing.json',
       'manifest.json',
       'parts',
     ]);
@@ -246,7 +250,7 @@ describe('the records for huggingface_hub', () => {
       writeFileSync(join(directory, path), 'eno');
       utimesSync(join(directory, path), now / 1000 - 10, now / 1000 - 10);
     }
-    await store.publish(revision(COMMIT_B), [adopted, kept], [adopted, kept]);
+    await store.publish(publication(revision(COMMIT_B), [adopted, kept], [adopted, kept]));
     const after = await store.survey([adopted, kept], never);
     expect([...after.holdings.values()].map(({ kind }) => kind)).toEqual(['candidate', 'candidate']);
   });

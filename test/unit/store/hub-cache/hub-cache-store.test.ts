@@ -28,6 +28,7 @@ import {
   MIB,
   named,
   never,
+  publication,
   revision,
   sha256,
   unhashedFile,
@@ -82,9 +83,9 @@ describe('the layout', () => {
     await using store = await opened({ directory: cache });
     await bring(store, config, Buffer.from('{}'));
     const tree = join(cache, FOLDER, 'trees', `${COMMIT_A}.json`);
-    await store.publish(revision(), [config], [...listing, unhashedFile('x', content)]);
+    await store.publish(publication(revision(), [config], [...listing, unhashedFile('x', content)]));
     expect(existsSync(tree)).toBe(false);
-    await store.publish(revision(), [config], listing);
+    await store.publish(publication(revision(), [config], listing));
     const { format_version, files } = JSON.parse(readFileSync(tree, 'utf8'));
     expect(format_version).toBe(1);
     expect(Object.keys(files)).toEqual(['__proto__', 'config.json', 'sub/model.bin']);
@@ -105,9 +106,9 @@ describe('the layout', () => {
     expect(readdirSync(refs)).toEqual([]);
     await bring(store, config, Buffer.from('{}'));
     expect(readdirSync(refs)).toEqual(['fetch-unfinished']);
-    await store.publish(revision(COMMIT_A, 'gptq/8bit'), [config], [config, model], false);
+    await store.publish(publication(revision(COMMIT_A, 'gptq/8bit'), [config], [config, model], false));
     expect(readdirSync(refs)).toEqual(['fetch-unfinished']);
-    await store.publish(revision(COMMIT_A, 'gptq/8bit'), [config], [config, model]);
+    await store.publish(publication(revision(COMMIT_A, 'gptq/8bit'), [config], [config, model]));
     expect(readdirSync(refs)).toEqual(['gptq']);
     expect(readFileSync(join(refs, 'gptq/8bit'), 'utf8')).toBe(COMMIT_A);
   });
@@ -150,7 +151,9 @@ describe('names and links', () => {
     mkdirSync(join(cache, FOLDER, 'refs'), { recursive: true });
     writeFileSync(join(cache, FOLDER, 'refs/gptq'), COMMIT_A);
     const store = hubCacheStore({ directory: cache, revision: revision(COMMIT_A, 'gptq/8bit') });
-    expect((await failureOf(store.refuseNames([model]))).message).toContain('a file stands where a folder');
+    expect((await failureOf(store.refuseNames([model]))).message).toContain(
+      'a file stands where a directory',
+    );
   });
 
   test.each(['../outside', '../../refs/main', '../../blobs/../../outside', '/etc/passwd'])(
@@ -219,7 +222,7 @@ describe('what is believed', () => {
     await store.survey([model, config], never);
     await store.adopt(config, digestsOf(Buffer.from('{}')));
     await store.adopt(model, digestsOf(content));
-    await store.publish(revision(), [config, model], [model, config]);
+    await store.publish(publication(revision(), [config, model], [model, config]));
     const again = hubCacheStore({ directory: cache });
     expect(await kindOf(again, config)).toBe('whole');
     expect(await kindOf(again, model)).toBe('whole');

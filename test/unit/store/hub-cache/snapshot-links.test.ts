@@ -56,7 +56,7 @@ test.each([
   ['a file', makesFile],
 ])('where %s came of the link, the name gets a copy, and nothing is left over', async (_, makeLink) => {
   const { blob, name, temporary, parts, means } = cache();
-  await linkToBlob(blob, name, temporary, means, makeLink);
+  await linkToBlob(blob, name, temporary, { ...means, makeLink });
   expect(lstatSync(name).isFile()).toBe(true);
   expect(readFileSync(name, 'utf8')).toBe('content');
   expect(readFileSync(blob, 'utf8')).toBe('content');

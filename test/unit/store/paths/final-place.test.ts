@@ -28,6 +28,7 @@ import {
   gitFile,
   lfsFile,
   MIB,
+  publication,
   revision,
 } from '../../../support/store-kit.ts';
 import { temporaryFolder } from '../../../support/temporary-folder.ts';
@@ -72,7 +73,7 @@ describe('a folder that a link takes the place of during the run', () => {
     await bring(store, one, content);
     renameSync(join(directory, '.cache/huggingface'), join(directory, 'moved'));
     symlinkSync(victim, join(directory, '.cache/huggingface'));
-    expect((await failureOf(store.publish(revision(), [one], [one]))).code).toBe('DISK');
+    expect((await failureOf(store.publish(publication(revision(), [one], [one])))).code).toBe('DISK');
     expect(readNames(victim)).toEqual([]);
   });
 
@@ -121,7 +122,7 @@ describe('what is written down at the end was looked at once more', () => {
     await bring(store, one, content);
     await bring(store, two, bytes(1000, 2));
     spoil(directory);
-    const { code } = await failureOf(store.publish(revision(), [one, two], [one, two]));
+    const { code } = await failureOf(store.publish(publication(revision(), [one, two], [one, two])));
     return { directory, code };
   }
 
@@ -158,7 +159,7 @@ describe('what is written down at the end was looked at once more', () => {
     await bring(store, same, content);
     unlinkSync(join(directory, 'same'));
     linkSync(join(directory, 'one'), join(directory, 'same'));
-    await store.publish(revision(), [one, same], [one, same]);
+    await store.publish(publication(revision(), [one, same], [one, same]));
   });
 });
 

@@ -27,7 +27,7 @@ async function refusal(...paths: string[]): Promise<string> {
   return error.message;
 }
 
-describe('a link where a folder must be', () => {
+describe('a link where a directory must be', () => {
   test.each([
     ['leads out', () => outside],
     ['leads out by a relative way', () => '../outside'],
@@ -65,25 +65,25 @@ describe('a link where a folder must be', () => {
 });
 
 describe('in the way', () => {
-  test('is a file where a folder must be', async () => {
+  test('is a file where a directory must be', async () => {
     writeFileSync(join(directory, 'sub'), '');
-    expect(await refusal('sub/deep/x')).toContain('a file stands where a folder must be');
+    expect(await refusal('sub/deep/x')).toContain('a file stands where a directory must be');
   });
 
   test('is a folder where a file must be', async () => {
     mkdirSync(join(directory, 'x'));
-    expect(await refusal('x')).toContain('a folder stands where this file must go');
+    expect(await refusal('x')).toContain('a directory stands where this file must go');
   });
 
   test('is a file in place of .cache', async () => {
     writeFileSync(join(directory, '.cache'), '');
-    expect(await refusal('x')).toContain('a file stands where a folder must be');
+    expect(await refusal('x')).toContain('a file stands where a directory must be');
   });
 
   test('is a file in place of the directory, or above it', async () => {
     writeFileSync(join(around, 'file'), '');
     for (directory of [join(around, 'file'), join(around, 'file', 'deeper')]) {
-      expect(await refusal('x')).toContain('a file stands where a folder must be');
+      expect(await refusal('x')).toContain('a file stands where a directory must be');
     }
   });
 

@@ -48,6 +48,19 @@ test('a registry is named by its source and pinned by a digest', () => {
   expect(parseLocks(text)).toEqual([JSON.parse(text)]);
 });
 
+test('what an entry says of Xet storage is kept', async () => {
+  const [sha256, xet] = ['a'.repeat(64), 'b'.repeat(64)];
+  const files = [
+    { path: 'a', size: 1, sha256, oid: sha256, xet },
+    { path: 'b', size: 1, sha256, oid: sha256 },
+  ];
+  expect(parseLocks(lockText([lock({ files })]))).toEqual([lock({ files })]);
+  const path = join(temporaryFolder(), 'manifest.json');
+  const revision = pinnedRevision(lock().repo, 'main', lock().commit);
+  await writeManifest(path, { revision, endpoint: 'https://hub.example', files }, new Flush());
+  expect(readManifest(path)?.files).toEqual(files);
+});
+
 test('a manifest is a lockfile that knows every sha256', async () => {
   const path = join(temporaryFolder(), 'manifest.json');
   const read = async (text: string) => {
@@ -74,6 +87,10 @@ test.each([
   ['a commit that is none', JSON.stringify(lock({ commit: 'main' }))],
   ['a size that is none', JSON.stringify(lock({ files: [{ path: 'a', size: -1, oid: 'a'.repeat(40) }] }))],
   ['a hash that is none', JSON.stringify(lock({ files: [{ path: 'a', size: 1, oid: 'x' }] }))],
+  [
+    'an Xet hash that is none',
+    JSON.stringify(lock({ files: [{ path: 'a', size: 1, oid: 'a'.repeat(40), xet: '../x' }] })),
+  ],
   ['a list in a list', JSON.stringify({ version: 1, repos: [[lock()]] })],
   ['null', 'null'],
 ])('%s is no lock', (_what, text) => {

@@ -21,7 +21,7 @@ describe('a failure of the disk', () => {
     const folder = temporaryFolder();
     const error = await failureOf(onDisk(folder, () => writeFileSync(folder, 'x')));
     expect(error).toMatchObject({ code: 'DISK', side: 'store', retryable: false });
-    expect(error.message).toBe(`${folder}: a folder stands where a file must be`);
+    expect(error.message).toBe(`${folder}: a directory stands where a file must be`);
     expect(error.hint).toContain('--local-dir');
     expect(error.cause).toMatchObject({ code: 'EISDIR' });
   });

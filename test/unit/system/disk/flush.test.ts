@@ -16,6 +16,7 @@ import {
   lockContext,
   MIB,
   never,
+  publication,
   revision,
   write,
 } from '../../../support/store-kit.ts';
@@ -87,16 +88,16 @@ const layouts: [string, Make, string][] = [
 
 /** A whole run; a checkpoint is given the time to end before more is written. */
 async function run(store: Store): Promise<void> {
-  await using withRunContext = store;
-  await withRunContext.open();
-  await bring(withRunContext, small, bytes(1000));
-  await using staged = await withRunContext.stage(file);
+  await using opened = store;
+  await opened.open();
+  await bring(opened, small, bytes(1000));
+  await using staged = await opened.stage(file);
   for (let at = 0; at < large.length; at += MIB) {
     await write(staged, large, at, at + MIB);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await staged.commit(digestsOf(large));
-  await withRunContext.publish(revision(), [file, small], [file, small]);
+  await opened.publish(publication(revision(), [file, small], [file, small]));
 }
 
 describe.each(layouts)('%s whose disk loses writes', (_, make, parts) => {
@@ -194,7 +195,7 @@ test('few folders are flushed, however many files there are', async () => {
   await store.open();
   const files = Array.from({ length: 50 }, (_, index) => lfsFile(`a/b/${index}`, bytes(10, index)));
   for (const [index, one] of files.entries()) await bring(store, one, bytes(10, index));
-  await store.publish(revision(), files, files);
+  await store.publish(publication(revision(), files, files));
   expect(disk.folders.map((path) => path.slice(directory.length))).toEqual(
     expect.arrayContaining(['/a/b', '/a', '', '/.cache/fetch']),
   );

@@ -5,7 +5,7 @@ import { Schedule } from '../../../../src/transfer/scheduling/schedule.ts';
 const MIB = 1024 * 1024;
 
 function scheduleOf(sizes: readonly number[]): Schedule {
-  const schedule = new Schedule({ rangeSize: () => 4 * MIB, smallestRange: 4 * MIB, connections: 4 });
+  const schedule = new Schedule({ connections: 4 });
   for (const [file, size] of sizes.entries()) schedule.add(file, size, [{ start: 0, end: size }]);
   return schedule;
 }

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IntervalSet } from '../../../../src/model/interval-set.ts';
 import { LinkEstimate } from '../../../../src/transfer/scheduling/link-estimate.ts';
-import { rangeSize } from '../../../../src/transfer/scheduling/range-size.ts';
 import { Schedule } from '../../../../src/transfer/scheduling/schedule.ts';
+import { fixedSizing } from '../../../support/fixed-sizing.ts';
 import { type LinkModel, type SimulatedFile, simulate } from '../../../support/simulated-connections.ts';
 
 const MIB = 1024 * 1024;
@@ -53,7 +53,7 @@ describe('whatever the links do', () => {
         fc.integer({ min: 1, max: 5 }),
         (files, links, steps) => {
           // `simulate` itself checks that no byte is in two hands and none is written twice.
-          const run = simulate({ files, links, rangeSize: () => steps * 4 * MIB });
+          const run = simulate({ files, links, sizing: fixedSizing(steps * 4 * MIB) });
           files.forEach(({ missing }, index) => {
             expect(run.fetched[index]!.ranges).toEqual(new IntervalSet(missing).ranges);
           });
@@ -73,7 +73,7 @@ describe('whatever the links do', () => {
           const run = simulate({
             files,
             links,
-            rangeSize: () => 4 * MIB,
+            sizing: fixedSizing(4 * MIB),
             ignoresRanges: (index) => index === 0,
           });
           files.forEach(({ missing }, index) => {
@@ -98,7 +98,7 @@ describe('whatever the links do', () => {
         fc.array(link, { minLength: 1, maxLength: 6 }),
         fc.integer({ min: 0, max: 5000 }),
         (files, links, at) => {
-          const run = simulate({ files, links, rangeSize: () => 4 * MIB, dropFirstFileAt: at });
+          const run = simulate({ files, links, sizing: fixedSizing(4 * MIB), dropFirstFileAt: at });
           files.slice(1).forEach(({ missing }, index) => {
             expect(run.fetched[index + 1]!.ranges).toEqual(new IntervalSet(missing).ranges);
           });
@@ -121,7 +121,7 @@ describe('time', () => {
     const run = simulate({
       files: [whole(size)],
       links: Array.from({ length: connections }, () => steady(10_000)),
-      rangeSize: () => 16 * MIB,
+      sizing: fixedSizing(16 * MIB),
     });
     expect(run.endedAt).toBeLessThan(1.15 * (size / (10_000 * connections)) + 500);
   });
@@ -136,7 +136,7 @@ describe('time', () => {
       const size = files.reduce((sum, one) => sum + one.size, 0);
       const links = [...Array.from({ length: 7 }, () => steady(10_000)), steady(slow)];
       const ideal = size / (70_000 + slow);
-      const run = simulate({ files, links, rangeSize: () => 16 * MIB });
+      const run = simulate({ files, links, sizing: fixedSizing(16 * MIB) });
       expect(run.endedAt).toBeLessThan(1.3 * ideal);
     }
   });
@@ -153,7 +153,7 @@ describe('time', () => {
           const total = rates.reduce((sum, rate) => sum + rate, slow);
           // Half a minute of work: long enough for measurements, short enough that a straggler would show.
           const size = Math.ceil((30_000 * total) / MIB) * MIB;
-          const run = simulate({ files: [whole(size)], links, rangeSize: () => 16 * MIB });
+          const run = simulate({ files: [whole(size)], links, sizing: fixedSizing(16 * MIB) });
           expect(run.endedAt).toBeLessThan(1.15 * (size / total));
         },
       ),
@@ -169,7 +169,7 @@ describe('time', () => {
       const run = simulate({
         files: [whole(size), whole(size)],
         links: [silent, steady(10_000)],
-        rangeSize: () => size,
+        sizing: fixedSizing(size),
       });
       expect(run.endedAt).toBeLessThan((size + left) / 10_000 + 7000);
     },
@@ -177,13 +177,13 @@ describe('time', () => {
 
   test('a small file whose server is silent goes to another connection', () => {
     const silent: LinkModel = { ...steady(10_000), stall: { afterBytes: 0 } };
-    const run = simulate({ files: [whole(600)], links: [silent, steady(10_000)], rangeSize: () => MIB });
+    const run = simulate({ files: [whole(600)], links: [silent, steady(10_000)], sizing: fixedSizing(MIB) });
     expect(run.endedAt).toBeLessThan(7000);
   });
 
   test('servers that are slow to begin are waited for, although idle connections take them for lost', () => {
     const links = Array.from({ length: 8 }, () => steady(10_000, 12_000));
-    const run = simulate({ files: [whole(3 * MIB), whole(20 * MIB)], links, rangeSize: () => 16 * MIB });
+    const run = simulate({ files: [whole(3 * MIB), whole(20 * MIB)], links, sizing: fixedSizing(16 * MIB) });
     expect(run.endedAt).toBeLessThan(60_000);
   });
 
@@ -192,7 +192,7 @@ describe('time', () => {
     const run = simulate({
       files,
       links: Array.from({ length: 8 }, () => steady(10_000, 100)),
-      rangeSize: () => 16 * MIB,
+      sizing: fixedSizing(16 * MIB),
     });
     expect(run.endedAt).toBeLessThan(1.3 * ((400 * MIB) / 80_000 + (200 * 100) / 8));
     expect(run.mostSmallBesideLarge).toBeLessThanOrEqual(2);
@@ -201,7 +201,7 @@ describe('time', () => {
 
 describe('the last ranges', () => {
   test('are shared out, so that no connection is idle while another has much to do', () => {
-    const schedule = new Schedule({ rangeSize: () => 32 * MIB, smallestRange: 4 * MIB, connections: 4 });
+    const schedule = new Schedule({ sizing: fixedSizing(32 * MIB, 4 * MIB), connections: 4 });
     schedule.add(0, 1024 * MIB, [{ start: 5, end: 64 * MIB + 5 }]);
     const segments = [1, 2, 3, 4].map(() => schedule.take(0)!.segment);
     const sizes = segments.map(({ position, end }) => end - position);
@@ -211,7 +211,7 @@ describe('the last ranges', () => {
   });
 
   test('are not cut in pieces that are not worth a request, nor for connections that may not work', () => {
-    const schedule = new Schedule({ rangeSize: () => 32 * MIB, smallestRange: 4 * MIB, connections: 32 });
+    const schedule = new Schedule({ sizing: fixedSizing(32 * MIB, 4 * MIB), connections: 32 });
     schedule.add(0, 1024 * MIB, [{ start: 0, end: 4 * MIB }]);
     expect(schedule.take(0)!.segment).toMatchObject({ position: 0, end: 4 * MIB });
     schedule.add(1, 1024 * MIB, [{ start: 0, end: 32 * MIB }]);
@@ -224,7 +224,7 @@ test.each([
   ['a tenth of a second', 8, false],
   ['many seconds', 1024, true],
 ])('a connection more, with a cold connection, for what takes the others %s', (_, mebibytes, worthIt) => {
-  const schedule = new Schedule({ rangeSize: () => 4 * MIB, smallestRange: 4 * MIB, connections: 4 });
+  const schedule = new Schedule({ sizing: fixedSizing(4 * MIB, 4 * MIB), connections: 4 });
   schedule.add(0, 1024 * MIB, [{ start: 0, end: (8 + mebibytes) * MIB }]);
   const segments = [schedule.take(0)!.segment, schedule.take(0)!.segment];
   for (let at = 20; at <= 400; at += 20)
@@ -238,7 +238,7 @@ test.each([
 
 describe('a steal', () => {
   const steal = (position: number, end: number, rate: number, best: number, now = 2000) => {
-    const schedule = new Schedule({ rangeSize: () => 1024 * MIB, smallestRange: 1024 * MIB, connections: 3 });
+    const schedule = new Schedule({ sizing: fixedSizing(1024 * MIB, 1024 * MIB), connections: 3 });
     schedule.add(0, 1024 * MIB, [{ start: 0, end: 512 * MIB }]);
     schedule.add(1, 1024 * MIB, [{ start: 0, end }]);
     const fast = schedule.take(0)!.segment;
@@ -294,7 +294,7 @@ describe('a steal', () => {
     ['all connections are silent together', true, false],
     ['the others are heard of', false, true],
   ])('of a segment that was silent for two seconds while %s', (_, together, taken) => {
-    const schedule = new Schedule({ rangeSize: () => 1024 * MIB, smallestRange: 1024 * MIB, connections: 3 });
+    const schedule = new Schedule({ sizing: fixedSizing(1024 * MIB, 1024 * MIB), connections: 3 });
     for (const file of [0, 1, 2]) schedule.add(file, 1024 * MIB, [{ start: 0, end: 30 * MIB }]);
     const segments = [0, 1, 2].map(() => schedule.take(0)!.segment);
     for (let at = 40; at <= 3000; at += 40) {
@@ -321,7 +321,7 @@ describe('a steal', () => {
   });
 
   test('never takes from a server that sends everything in one', () => {
-    const schedule = new Schedule({ rangeSize: () => 16 * MIB, smallestRange: 64 * MIB, connections: 2 });
+    const schedule = new Schedule({ sizing: fixedSizing(16 * MIB, 64 * MIB), connections: 2 });
     schedule.add(0, 64 * MIB, [{ start: 0, end: 64 * MIB }]);
     const { segment } = schedule.take(0)!;
     const other = schedule.take(0)!.segment;
@@ -336,10 +336,10 @@ describe('a steal', () => {
   });
 });
 
-test('ranges are cut at multiples of their size, wherever a resumed file begins', () => {
-  const schedule = new Schedule({ rangeSize: () => 4 * MIB, smallestRange: 4 * MIB, connections: 1 });
+test('segments end at blocks of the journal, wherever a resumed file begins', () => {
+  const schedule = new Schedule({ sizing: fixedSizing(4 * MIB, 4 * MIB), connections: 1 });
   schedule.add(0, 20 * MIB, [
-    { start: 5 * MIB, end: 9 * MIB },
+    { start: 5 * MIB + 7, end: 16.5 * MIB },
     { start: 19 * MIB, end: 20 * MIB },
   ]);
   const taken: [number, number][] = [];
@@ -352,15 +352,16 @@ test('ranges are cut at multiples of their size, wherever a resumed file begins'
     schedule.release(segment);
   }
   expect(taken).toEqual([
-    [5, 8],
-    [8, 9],
+    [5 + 7 / MIB, 10],
+    [10, 14],
+    [14, 16.5],
     [19, 20],
   ]);
   expect(schedule.empty).toBe(true);
 });
 
 test('a segment that goes from hand to hand without a byte is taken over less and less often, and no try is used up', () => {
-  const schedule = new Schedule({ rangeSize: () => 4 * MIB, smallestRange: 4 * MIB, connections: 8 });
+  const schedule = new Schedule({ sizing: fixedSizing(4 * MIB, 4 * MIB), connections: 8 });
   schedule.add(0, 1000, [{ start: 0, end: 1000 }]);
   const { segment } = schedule.take(0)!;
   // Its connection has tried twice in vain.
@@ -378,7 +379,7 @@ test('a segment that goes from hand to hand without a byte is taken over less an
 });
 
 test('what waits for its next try keeps its place, and gives away its second half at most', () => {
-  const schedule = new Schedule({ rangeSize: () => 64 * MIB, smallestRange: 4 * MIB, connections: 8 });
+  const schedule = new Schedule({ sizing: fixedSizing(64 * MIB, 4 * MIB), connections: 8 });
   schedule.add(0, 100, [{ start: 0, end: 100 }]);
   const small = schedule.take(0)!.segment;
   small.tried = 3;
@@ -388,7 +389,7 @@ test('what waits for its next try keeps its place, and gives away its second hal
   expect(schedule.take(64_000)).toBeUndefined();
   expect(schedule.take(65_000)?.segment).toMatchObject({ position: 0, tried: 3 });
 
-  const other = new Schedule({ rangeSize: () => 64 * MIB, smallestRange: 4 * MIB, connections: 8 });
+  const other = new Schedule({ sizing: fixedSizing(64 * MIB, 4 * MIB), connections: 8 });
   other.add(0, 64 * MIB, [{ start: 0, end: 64 * MIB }]);
   const large = other.take(0, 1)!.segment;
   large.end = 64 * MIB;
@@ -400,42 +401,109 @@ test('what waits for its next try keeps its place, and gives away its second hal
   expect(half.segment.tried ?? 0).toBe(0);
 });
 
-describe('a far server', () => {
-  /** Part of what the connections could have carried without any wait. */
-  function utilisation(latencyMs: number, bytes: number): number {
-    const links = Array.from({ length: 16 }, () => steady(29_360, latencyMs));
-    const run = simulate({ files: [whole(bytes)], links, rangeSize: (size) => rangeSize(size, 32) });
-    return bytes / (16 * 29_360) / run.endedAt;
-  }
-
-  test('is asked for more at a time, so that waiting does not dominate', () => {
-    // 0.69, 0.41 and 0.60 with requests of fixed size.
-    expect(utilisation(200, 2 * 1024 * MIB)).toBeGreaterThan(0.72);
-    expect(utilisation(650, 2 * 1024 * MIB)).toBeGreaterThan(0.48);
-    expect(utilisation(650, 8 * 1024 * MIB)).toBeGreaterThan(0.68);
-  });
-
-  test('and a near one as before', () => {
-    expect(utilisation(0, 2 * 1024 * MIB)).toBeGreaterThan(0.95);
-  });
-});
-
 describe('the estimate of a link', () => {
-  test('asks for several times of what could have come while the first byte was awaited', () => {
+  const MUCH = 1024 * 1024 * MIB;
+  /** The middle of the sizes that it gives to so many requests. */
+  const meanBytes = (link: LinkEstimate, count = 100): number => {
+    let sum = 0;
+    for (let taken = 0; taken < count; taken += 1) {
+      sum += link.segmentBytes(MUCH, 16);
+      link.taken();
+    }
+    return sum / count;
+  };
+
+  test('asks for three times of what could have come while the first byte was awaited', () => {
     const link = new LinkEstimate();
-    expect(link.requestBytes).toBe(0);
-    link.firstByte(200);
-    expect(link.requestBytes).toBe(0);
+    link.firstByte(200, true);
     link.measured(30_000);
-    expect(link.requestBytes).toBe(4 * 200 * 30_000);
+    expect(meanBytes(link) / (3 * 200 * 30_000)).toBeCloseTo(1, 1);
+    expect(meanBytes(link, 1)).not.toBe(meanBytes(link, 1));
+  });
+
+  test('counts the waits of connections that have served before, as soon as there is one', () => {
+    const link = new LinkEstimate();
+    link.firstByte(650, true);
+    expect(link.waitMs).toBe(650);
+    link.firstByte(150, false);
+    link.firstByte(650, true);
+    expect(link.waitMs).toBe(150);
   });
 
   test('is bounded, and smooth', () => {
     const link = new LinkEstimate();
-    link.firstByte(100_000);
+    link.firstByte(100_000, false);
     link.measured(1_000_000);
-    expect(link.requestBytes).toBe(64 * MIB);
-    link.firstByte(0);
+    expect(meanBytes(link)).toBeLessThan(1.01 * 64 * MIB);
+    link.firstByte(0, false);
     expect(link.waitMs).toBe(80_000);
+    const near = new LinkEstimate();
+    near.firstByte(0, false);
+    near.measured(1000);
+    expect(near.segmentBytes(MUCH, 16)).toBe(4 * MIB);
+  });
+
+  test('begins with a guess that follows from how long the hub took, the first requests the shortest', () => {
+    expect(new LinkEstimate(0).segmentBytes(MUCH, 16)).toBeCloseTo(0.6 * 8 * MIB);
+    const far = new LinkEstimate(100);
+    const first = far.segmentBytes(MUCH, 16);
+    for (let taken = 0; taken < 16; taken += 1) far.taken();
+    expect(first).toBeGreaterThan(12 * MIB);
+    expect(far.segmentBytes(MUCH, 16)).toBeGreaterThan(1.5 * first);
+    expect(meanBytes(new LinkEstimate(10_000))).toBeLessThanOrEqual(32 * MIB);
+  });
+
+  test('gives less when less is left: half of what each connection would get, and of what it wants at the least', () => {
+    const link = new LinkEstimate();
+    link.firstByte(500, false);
+    link.measured(40_000);
+    const wanted = link.segmentBytes(MUCH, 8);
+    expect(link.segmentBytes(640 * MIB, 8)).toBe(40 * MIB);
+    expect(link.segmentBytes(8 * MIB, 8)).toBe(wanted / 2);
+  });
+});
+
+describe('a range that is not splittable', () => {
+  const options = { sizing: fixedSizing(4 * MIB, 4 * MIB), connections: 8 };
+
+  test('is one segment, joined to no neighbour and shared with nobody', () => {
+    const schedule = new Schedule(options);
+    schedule.add(0, 1024 * MIB, [
+      { start: 0, end: 3 * MIB },
+      { start: 3 * MIB, end: 90 * MIB, splittable: false },
+      { start: 90 * MIB, end: 91 * MIB },
+    ]);
+    const taken = Array.from({ length: 3 }, () => schedule.take(0)?.segment);
+    expect(taken.map((segment) => [segment?.position, segment?.end])).toEqual([
+      [0, 3 * MIB],
+      [3 * MIB, 90 * MIB],
+      [90 * MIB, 91 * MIB],
+    ]);
+  });
+
+  test('is cut by no idle connection, and taken over whole when it is lost', () => {
+    const schedule = new Schedule(options);
+    schedule.add(0, 1024 * MIB, [{ start: 0, end: 512 * MIB, splittable: false }]);
+    const first = schedule.take(0)!.segment;
+    schedule.ask(first, 0);
+    for (let now = 100; now <= 4000; now += 100) {
+      first.position += 1000;
+      schedule.progress(first, 1000, now);
+      expect(schedule.take(now)).toBeUndefined();
+    }
+    const taken = schedule.take(20_000);
+    expect(taken?.stolenFrom).toBe(first);
+    expect([taken?.segment.position, taken?.segment.end]).toEqual([first.position, 512 * MIB]);
+    expect(first.end).toBe(first.position);
+  });
+
+  test('given back, it stays whole', () => {
+    const schedule = new Schedule(options);
+    schedule.add(0, 1024 * MIB, [{ start: 0, end: 64 * MIB, splittable: false }]);
+    const first = schedule.take(0)!.segment;
+    first.position = MIB;
+    schedule.release(first);
+    const again = schedule.take(10)!.segment;
+    expect([again.position, again.end]).toEqual([MIB, 64 * MIB]);
   });
 });

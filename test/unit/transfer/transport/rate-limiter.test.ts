@@ -36,10 +36,10 @@ async function run({ bytesPerSecond, connections, readBytes, latencyMs }: Traffi
       answers[index]! += 1;
     }
   };
-  const withRunContext = connections.map((size, index) => connection(index, size).catch(() => {}));
+  const running = connections.map((size, index) => connection(index, size).catch(() => {}));
   await clock.advance(TEN_SECONDS);
   controller.abort(new Error('over'));
-  await Promise.all(withRunContext);
+  await Promise.all(running);
   return { bytes, answers, total: bytes.reduce((sum, count) => sum + count, 0) };
 }
 

@@ -42,7 +42,24 @@ test('a request that is narrowed to what has come already ends at once', async (
   const desk = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
   desk.handle(BRING);
   desk.handle({ op: 'narrow', id: 1, end: 500 });
-  expect(await ended(replies)).toEqual({ kind: 'done', id: 1, last: { start: 0, end: 600 } });
+  expect(await ended(replies)).toEqual({ kind: 'done', id: 1, last: undefined });
+  expect(replies[0]).toEqual({
+    kind: 'wrote',
+    id: 1,
+    written: { range: { start: 0, end: 600 }, wireBytes: 600 },
+  });
+});
+
+test('the first write is reported at once, unless it fills the window', async () => {
+  const replies: TransportReply[] = [];
+  const desk = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
+  desk.handle(BRING);
+  // Long before the next report is due: nothing is waited for here.
+  expect(replies).toEqual([
+    { kind: 'wrote', id: 1, written: { range: { start: 0, end: 600 }, wireBytes: 600 } },
+  ]);
+  desk.handle({ op: 'abort', id: 1 });
+  await ended(replies);
 });
 
 test('one that still lacks something goes on', async () => {
@@ -51,7 +68,9 @@ test('one that still lacks something goes on', async () => {
   desk.handle(BRING);
   desk.handle({ op: 'narrow', id: 1, end: 700 });
   await expect.poll(() => replies.length).toBe(1);
-  expect(replies).toEqual([{ kind: 'wrote', id: 1, range: { start: 0, end: 600 } }]);
+  expect(replies).toEqual([
+    { kind: 'wrote', id: 1, written: { range: { start: 0, end: 600 }, wireBytes: 600 } },
+  ]);
   desk.handle({ op: 'abort', id: 1 });
   expect(await ended(replies)).toMatchObject({ kind: 'failed' });
 });

@@ -1,0 +1,136 @@
+import { FetchError } from '../../model/error.ts';
+import type { Plan } from '../../model/plan.ts';
+import { planSentence } from '../../model/plan-sentence.ts';
+import type { Listing, RemoteFile } from '../../model/remote-file.ts';
+import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
+import { findLocalCopies } from '../../store/local-copies.ts';
+import type { DownloadContext } from './download-context.ts';
+import { openUnlessComplete } from './open-unless-complete.ts';
+import { missingOffline, notAvailableOffline } from './resolve-offline.ts';
+import { noteDuplicates } from './weights-notes.ts';
+
+/** What a download will do. */
+export interface DownloadPlan {
+  readonly plan: Plan;
+  /** The files of the revision. */
+  readonly listing: () => Listing;
+  /** False for a dry run, and if everything is here and recorded. */
+  readonly mustExecute: boolean;
+  /**
+   * Call it before a file is fetched whose local copy cannot be used: then a lockfile must be compared with the listing of
+   * the source. Rejects if it does not hold, and in an offline run.
+   */
+  readonly onCopyRefused: (file: RemoteFile) => Promise<void>;
+}
+
+/**
+ * The first phase: compares the listing with what the store holds. Opens the store unless nothing has to be written. Throws
+ * before anything is written if a lockfile does not hold, if files are missing offline, or if access is refused.
+ */
+export async function planDownload(context: DownloadContext): Promise<DownloadPlan> {
+  const { request, run, store, selected, resolution } = context;
+  await store.refuseNames(selected, run.signal);
+  const { lock, offline, dryRun } = request;
+  const maySkip = lock !== undefined || offline;
+  const isComplete =
+    (maySkip && (await isSatisfied(context))) || (!dryRun && !(await openUnlessComplete(context)));
+  const planned = await comparePlan(context);
+  const { plan } = planned;
+  if (dryRun && resolution.revision.gated) await requireAccess(plan, context);
+  run.emit({ type: 'planned', plan, directory: store.directory });
+  noteDuplicates(plan, run.emit);
+  return { ...planned, mustExecute: !isComplete && !dryRun };
+}
+
+/** Whether the records say that everything is here: then nothing is written, not even a directory lock. */
+async function isSatisfied(context: DownloadContext): Promise<boolean> {
+  const { request, run, store, records, selected } = context;
+  const { revision } = context.resolution;
+  if (request.forceDownload === true || request.prune === true) return false;
+  if (!records.isNamed(revision)) return false;
+  const manifest = records.manifest(revision.id);
+  if (manifest === undefined || manifest.repo.id !== revision.repo.id) return false;
+  const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
+  const { holdings } = await store.survey(selected, run.signal);
+  const isWhole = selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');
+  const paths = new Set(selected.map((file) => file.path));
+  const locked = (request.lock?.files ?? []).filter((file) => paths.has(file.path));
+  return isWhole && locked.every(({ path, sha256 }) => sha256 === undefined || recorded.get(path) === sha256);
+}
+
+/** Plans what is kept, what is copied from this machine, and what is fetched. */
+async function comparePlan(context: DownloadContext): Promise<Omit<DownloadPlan, 'mustExecute'>> {
+  const { request, run, store, resolution, selected } = context;
+  const { forceDownload = false, offline } = request;
+  const survey = await store.survey(selected, run.signal);
+  const withoutCopies = makePlan(resolution.revision, selected, survey, { forceDownload });
+  const plan = await planCopies(withoutCopies, context);
+  if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, store.directory);
+  // Before anything is copied: a lockfile may turn out not to hold.
+  let listing = await resolution.listing(plan);
+  let relisted: Promise<Listing> | undefined;
+  const onCopyRefused = async ({ path }: RemoteFile) => {
+    if (offline) throw notAvailableOffline(`${store.directory} lacks ${path}`);
+    if (plan.totals.fetchFiles > 0) return;
+    relisted ??= resolution.listing(withoutCopies);
+    listing = await relisted;
+  };
+  return { plan, listing: () => listing, onCopyRefused };
+}
+
+interface CopyContext extends Pick<DownloadContext, 'run'> {
+  readonly request: Pick<
+    DownloadContext['request'],
+    'reuse' | 'directory' | 'repo' | 'forceDownload' | 'ignoreSpace' | 'dryRun'
+  >;
+}
+
+/** Plans copies of files that are on this machine. Emits a note, except for a dry run. */
+export async function planCopies(plan: Plan, { request, run }: CopyContext): Promise<Plan> {
+  const { reuse, directory, repo, forceDownload, ignoreSpace, dryRun } = request;
+  if (reuse === undefined || forceDownload === true) return plan;
+  const missing = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+  if (missing.length === 0) return plan;
+  const found = await findLocalCopies({ directory, repo, ...reuse }, missing, run.signal);
+  if (found.size === 0) return plan;
+  const whole = missing.flatMap(({ path, size }) => {
+    const copy = found.get(path);
+    return copy === undefined ? [] : [[path, [{ start: 0, end: size, path: copy, offset: 0 }]] as const];
+  });
+  const copying = withLocalCopies(plan, new Map(whole));
+  if (dryRun || copying.totals.reuseBytes === undefined) return copying;
+  // A disk that is too small for copies is too small for downloads: the run ends with that.
+  if (ignoreSpace === true || checkSpace(copying) === undefined) {
+    const message = `the same content is on this machine: ${planSentence(copying)}`;
+    run.emit({ type: 'note', message });
+  }
+  return copying;
+}
+
+/** The listing of a gated repository is public: only the request for a file shows whether this user has access. */
+async function requireAccess(plan: Plan, { source, run }: DownloadContext): Promise<void> {
+  const missing = plan.files.find(({ action }) => action === 'transfer');
+  if (missing === undefined) return;
+  await source.locate(plan.revision, missing.file, run.signal).catch((error: unknown) => {
+    // Other failures may have passed by the time of the download.
+    if (run.signal.aborted || (error instanceof FetchError && error.code === 'ACCESS')) throw error;
+  });
+}
+
+/** Warns of what the transfer replaces and cannot verify. Throws DISK if the files do not fit, unless `ignoreSpace` is set. */
+export function checkPlan(plan: Plan, { request, run }: CopyContext): void {
+  const replaced = plan.files.filter((planned) => planned.replaces).map((planned) => planned.file.path);
+  if (replaced.length > 0) {
+    const shown = replaced.slice(0, 3).join(', ');
+    const more = replaced.length > 3 ? ` and ${replaced.length - 3} more` : '';
+    const message = `replacing files here that differ from the revision: ${shown}${more}`;
+    run.emit({ type: 'note', message });
+  }
+  const unhashed = plan.files.filter((planned) => planned.file.digest === undefined).length;
+  if (unhashed > 0) {
+    const message = `the endpoint lists no usable hash for ${unhashed} of ${plan.files.length} files: only their size is checked`;
+    run.emit({ type: 'note', message });
+  }
+  const tooLittle = request.ignoreSpace === true ? undefined : checkSpace(plan);
+  if (tooLittle !== undefined) throw tooLittle;
+}

@@ -1,0 +1,61 @@
+import type { Listing } from '../../model/remote-file.ts';
+import type { RepoRef, Revision } from '../../model/repo.ts';
+import type { ContentIndex } from '../content-index.ts';
+import type { Manifest, ManifestEntry } from './manifest.ts';
+
+/** Whose files a directory holds. */
+export interface DirectoryOwner {
+  readonly endpoint: string;
+  readonly repo: RepoRef;
+  /** The name that the user gave. */
+  readonly revision: string;
+  readonly commit: string;
+  /** Undefined if only an unfinished run is on record. */
+  readonly files?: readonly ManifestEntry[];
+}
+
+/**
+ * Records the owner of a directory until a manifest does. Disposing removes the mark if the manifest has replaced it, or if
+ * no file came.
+ */
+export interface OwnerMark extends AsyncDisposable {
+  /** Call it when a file came: disposing then leaves the mark unless a manifest has replaced it. */
+  keep(): void;
+}
+
+/** A revision by name. */
+export interface RecordQuery {
+  readonly repo: RepoRef;
+  /** Branch, tag, commit or the beginning of one. */
+  readonly revision: string;
+  /** The name may also mean a GGUF quantisation of `main`. */
+  readonly mayBeQuantisation?: boolean;
+}
+
+/** A revision on record, or why there is none, as the end of a sentence: "DIR has no manifest". */
+export type RecordedRevision =
+  | {
+      readonly revision: Revision;
+      readonly listing: Listing;
+      /** The name means a quantisation of this revision. */
+      readonly isQuantisation: boolean;
+    }
+  | { readonly missing: string };
+
+/** What a store has on record. Needs neither the directory lock nor the network. */
+export interface Records {
+  /** The manifest of a revision; undefined if there is none. */
+  manifest(commit: string): Manifest | undefined;
+  /** The recorded files of a revision; empty and incomplete if there are none. */
+  listing(commit: string): Listing;
+  /** The contents that are here, by digest. Throws DISK for a repository that the cache cannot hold. */
+  contents(): ContentIndex;
+  /** Whether other programs find the revision under the name that was asked for. */
+  isNamed(revision: Revision): boolean;
+  /** The revision that a name means. */
+  find(query: RecordQuery): RecordedRevision;
+  /** The owner of the directory; undefined if there is none, and in a cache, which holds many repositories. */
+  owner(): DirectoryOwner | undefined;
+  /** Marks the directory before the first file comes. */
+  claim(revision: Revision, endpoint: string): Promise<OwnerMark>;
+}

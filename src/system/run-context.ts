@@ -1,0 +1,10 @@
+import type { Emit } from '../model/event.ts';
+import type { Environment } from './environment.ts';
+
+/** What a run gets from its caller. Passed on whole. */
+export interface RunContext {
+  readonly environment: Environment;
+  readonly emit: Emit;
+  /** Ends the run. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,156 @@
+import { type FetchError, toFetchError } from '../model/error.ts';
+import type { Revision } from '../model/repo.ts';
+import type { FileTransfer } from './file-transfer.ts';
+import type { FilesInTransfer } from './files-in-transfer.ts';
+import type { RunState } from './run-state.ts';
+import { DescriptorGuard, isDescriptorShortage } from './scheduling/descriptors.ts';
+import { LocationPrefetcher } from './scheduling/location-prefetcher.ts';
+import type { Segment } from './scheduling/segment.ts';
+import { SegmentDownloader } from './segment-downloader.ts';
+import { Steering } from './steering.ts';
+
+/** How often an idle connection looks: a slow segment becomes worth stealing with time. */
+const IDLE_LOOK_MS = 250;
+/** Connections that wrote within this time are at work. */
+const STILL_MS = 5000;
+/** How often the connections of one file may leave their segments to the others. */
+const MAX_RETURNS = 4;
+
+/** The connections of a run: each takes segments from the schedule, one after the other, until every file is settled. */
+export class Connections {
+  readonly #run: RunState;
+  readonly #files: FilesInTransfer;
+  readonly #steering: Steering;
+  readonly #downloader: SegmentDownloader;
+  readonly #prefetcher: LocationPrefetcher;
+  readonly #room: DescriptorGuard;
+  /** All that connections wrote, also over what was there before: how fast they are. */
+  #writtenBytes = 0;
+  #wroteAt = 0;
+  #wireBytes = 0;
+
+  constructor(revision: Revision, run: RunState, files: FilesInTransfer) {
+    const { connections } = run.context;
+    this.#run = run;
+    this.#files = files;
+    this.#steering = new Steering(run, (file) => files.get(file).host);
+    this.#downloader = new SegmentDownloader(revision, run);
+    this.#prefetcher = new LocationPrefetcher(run.schedule, connections, (file) =>
+      this.#downloader.locate(files.get(file)),
+    );
+    this.#room = new DescriptorGuard(connections);
+  }
+
+  /** Bytes that the network carried for files. */
+  get wireBytes(): number {
+    return this.#wireBytes;
+  }
+
+  /** Never rejects: a failure ends the run. When it resolves, no connection writes any more. */
+  async run(): Promise<void> {
+    const { connections } = this.#run.context;
+    const endSteering = this.#steering.start();
+    const guarded = () => this.#connection().catch((error) => this.#run.stop(error));
+    await Promise.all(Array.from({ length: connections }, guarded));
+    endSteering();
+  }
+
+  /** What every connection is doing, one line each, for people who wonder why nothing moves. */
+  describe(): string[] {
+    const states = this.#run.schedule.describe(this.#run.context.clock.monotonic());
+    const summary = `${states.length} connections at work, at most ${this.#steering.limit} for large files, ${this.#files.unsettled} files to go`;
+    const lines = states.map(({ file, position, end, rate, silentMs }) => {
+      const speed = `${Math.round(rate)} bytes/s, last byte ${Math.round(silentMs)} ms ago`;
+      return `${this.#files.get(file).file.path} at ${position} of ${end}: ${speed}`;
+    });
+    return [summary, ...lines];
+  }
+
+  async #connection(): Promise<void> {
+    const { signal, context, schedule, wakeup } = this.#run;
+    while (this.#files.unsettled > 0) {
+      signal.throwIfAborted();
+      const now = context.clock.monotonic();
+      const full = this.#files.congested || this.#room.full(now);
+      const assignment = full ? undefined : schedule.take(now, this.#steering.limit);
+      if (assignment === undefined) {
+        this.#files.mustBeMoving();
+        await wakeup.sleep(IDLE_LOOK_MS);
+        continue;
+      }
+      const { segment, stolenFrom } = assignment;
+      if (stolenFrom !== undefined) this.#narrow(stolenFrom);
+      await this.#files.withSegment(segment, (transfer, stop) => this.#fetch(segment, transfer, stop));
+    }
+  }
+
+  /** Another connection has taken the tail of the segment. If nothing is left of it, it need not wait for its server. */
+  #narrow(segment: Segment): void {
+    if (segment.position >= segment.end) this.#run.stopSegment(segment);
+    else this.#run.context.transport.narrowed?.(segment);
+  }
+
+  async #fetch(segment: Segment, transfer: FileTransfer, stop: AbortSignal): Promise<void> {
+    const { schedule, context } = this.#run;
+    const { clock } = context;
+    const before = this.#writtenBytes;
+    let own = 0;
+    this.#room.enter();
+    try {
+      await this.#files.open(segment.file);
+      const observer = {
+        asked: () => {
+          schedule.ask(segment, clock.monotonic());
+          this.#prefetcher.asked(segment.file);
+        },
+        wrote: (bytes: number, wireBytes: number) => {
+          own += bytes;
+          this.#wireBytes += wireBytes;
+          this.#wrote(segment, bytes);
+        },
+        // Several connections may find it out at the same time: the first one takes the file.
+        wholeFile: () => {
+          if (!stop.aborted) this.#files.takeWhole(segment);
+        },
+        trouble: (kind: 'refused' | 'broke') => this.#steering.trouble(kind),
+      };
+      await this.#downloader.fetch(segment, transfer, observer, stop);
+      this.#room.worked();
+    } catch (error) {
+      this.#run.signal.throwIfAborted();
+      const failure = toFetchError(error);
+      const now = clock.monotonic();
+      const others = this.#writtenBytes - before > own && canRequeue(failure, transfer, now - this.#wroteAt);
+      const short = isDescriptorShortage(failure) && this.#room.short(now);
+      if (!stop.aborted && !others && !short) this.#files.failed(segment.file, failure);
+    } finally {
+      this.#room.leave();
+    }
+  }
+
+  #wrote(segment: Segment, bytes: number): void {
+    const now = this.#run.context.clock.monotonic();
+    this.#run.schedule.progress(segment, bytes, now);
+    this.#writtenBytes += bytes;
+    this.#wroteAt = now;
+    this.#steering.wrote(now, this.#writtenBytes);
+  }
+}
+
+/**
+ * Whether a connection whose tries are used up may leave its segment to the others: a server may let in fewer
+ * connections than we have, and what still brings bytes can bring these too. Not for ever, and not where the server has
+ * answered: that answer would be the same for all. Only a 503 is meant for one connection: servers refuse with it those
+ * above their limit, for as long as the others last. It does not count as a return, because the others end.
+ */
+function canRequeue(
+  { code, status, retryAfterMs }: FetchError,
+  file: { returns: number },
+  silentMs: number,
+): boolean {
+  if (code !== 'NETWORK' || silentMs > STILL_MS) return false;
+  // A wait that the server names is kept: another connection would not know of it.
+  if (status !== undefined) return status === 503 && retryAfterMs === undefined;
+  file.returns += 1;
+  return file.returns <= MAX_RETURNS;
+}

@@ -1,0 +1,85 @@
+import { toFetchError } from '../model/error.ts';
+import type { FileTransfer } from './file-transfer.ts';
+import type { FilesInTransfer } from './files-in-transfer.ts';
+import type { RunState } from './run-state.ts';
+import type { CopySegment } from './scheduling/copy-queue.ts';
+import { isDescriptorShortage } from './scheduling/descriptors.ts';
+
+/** Pieces that are copied at the same time: enough to hide the time of opening and naming small files. */
+const MAX_COPIES = 4;
+/** How often to look whether fewer files wait for their hash. */
+const LOOK_MS = 250;
+/** Pause when the process has no free descriptor, and how often in a row without a copy between. */
+const SHORTAGE_MS = 100;
+const MAX_SHORTAGES = 20;
+
+/**
+ * Copies the pieces of files that are on this machine, beside the connections: copies need no network and obey none of
+ * its limits.
+ */
+export class LocalCopies {
+  readonly #run: RunState;
+  readonly #files: FilesInTransfer;
+  #shortages = 0;
+
+  constructor(run: RunState, files: FilesInTransfer) {
+    this.#run = run;
+    this.#files = files;
+  }
+
+  /** Never rejects: a failure ends the run. When it resolves, nothing is copied any more. */
+  async run(): Promise<void> {
+    const count = Math.min(MAX_COPIES, this.#run.copies.waiting);
+    const guarded = () => this.#work().catch((error) => this.#run.stop(error));
+    await Promise.all(Array.from({ length: count }, guarded));
+  }
+
+  async #work(): Promise<void> {
+    const { copies, signal, wakeup } = this.#run;
+    while (copies.waiting > 0) {
+      signal.throwIfAborted();
+      if (this.#files.congested) {
+        await wakeup.sleep(LOOK_MS);
+        continue;
+      }
+      const segment = copies.take()!;
+      await this.#files.withSegment(segment, (transfer, stop) => this.#copy(segment, transfer, stop));
+    }
+  }
+
+  async #copy(segment: CopySegment, transfer: FileTransfer, stop: AbortSignal): Promise<void> {
+    const { signal, context } = this.#run;
+    try {
+      await this.#files.open(segment.file);
+      await this.#bring(segment, transfer, stop);
+      this.#shortages = 0;
+    } catch (thrown) {
+      signal.throwIfAborted();
+      if (stop.aborted) return;
+      const error = toFetchError(thrown);
+      if (isDescriptorShortage(error) && this.#shortages < MAX_SHORTAGES) {
+        this.#shortages += 1;
+        await context.clock.sleep(SHORTAGE_MS, signal);
+      } else if (error.code === 'NOT_FOUND') await this.#files.refuseCopy(segment.file, error.message);
+      else this.#files.failed(segment.file, error);
+    }
+  }
+
+  async #bring(segment: CopySegment, transfer: FileTransfer, stop: AbortSignal): Promise<void> {
+    const { transport, emit } = this.#run.context;
+    const { path, size: fileSize } = transfer.file;
+    const { descriptor, partPath } = transfer.staged;
+    await transport.bring(
+      { location: segment.location, path, fileSize, window: segment, descriptor, partPath },
+      {
+        wrote: (range) => {
+          const count = transfer.wrote(range, 'file');
+          if (count > 0) emit({ type: 'copied', path, count });
+        },
+        wholeFile: () => {},
+        movedTo: () => {},
+      },
+      stop,
+    );
+  }
+}

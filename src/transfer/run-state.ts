@@ -1,0 +1,72 @@
+import { Notifier } from '../system/notifier.ts';
+import { TaskGroup } from '../system/task-group.ts';
+import { CopyQueue } from './scheduling/copy-queue.ts';
+import { LinkEstimate } from './scheduling/link-estimate.ts';
+import { Schedule } from './scheduling/schedule.ts';
+import type { Segment } from './scheduling/segment.ts';
+import type { TransferContext } from './transfer-context.ts';
+
+/** Reason of an abort that concerns one segment: another connection has taken over, or the file is settled. */
+const TAKEN = new Error('another connection has taken over');
+
+/** What the parts of one run share: the work that is left, and the means to stop a segment or the whole run. */
+export class RunState {
+  readonly context: TransferContext;
+  readonly schedule: Schedule;
+  readonly copies: CopyQueue = new CopyQueue();
+  /** Woken whenever there may be something to do for who waits. */
+  readonly wakeup: Notifier;
+  /** Aborts when the run is to end: by its caller, or by a failure that concerns more than one file. */
+  readonly signal: AbortSignal;
+  /** Work that no connection waits for. A failure of it ends the run. */
+  readonly background: TaskGroup;
+  readonly #stop = new AbortController();
+  readonly #controllers = new Map<Segment, AbortController>();
+
+  constructor(context: TransferContext) {
+    const { connections, hubWaitMs, clock, signal } = context;
+    this.context = context;
+    this.wakeup = new Notifier(clock);
+    this.signal = AbortSignal.any([signal, this.#stop.signal]);
+    this.schedule = new Schedule({ connections, sizing: new LinkEstimate(hubWaitMs) });
+    this.background = new TaskGroup(
+      (error) => this.stop(error),
+      () => this.wakeup.wake(),
+    );
+    this.signal.addEventListener('abort', () => {
+      for (const controller of this.#controllers.values()) controller.abort(this.signal.reason);
+      this.wakeup.wake();
+    });
+  }
+
+  /** Ends the run with this error. */
+  stop(error: unknown): void {
+    this.#stop.abort(error);
+  }
+
+  /** Work on a segment begins. The signal aborts when the segment, or the run, is stopped. */
+  begin(segment: Segment): AbortSignal {
+    const controller = new AbortController();
+    this.#controllers.set(segment, controller);
+    return controller.signal;
+  }
+
+  /** Work on a segment has ended: what is left of it returns to its queue. */
+  end(segment: Segment): void {
+    this.#controllers.delete(segment);
+    this.schedule.release(segment);
+    this.copies.release(segment);
+    this.wakeup.wake();
+  }
+
+  /** Stops the work on one segment. */
+  stopSegment(segment: Segment): void {
+    this.#controllers.get(segment)?.abort(TAKEN);
+  }
+
+  /** Takes a file off the queues, and stops all work on it. */
+  drop(file: number): void {
+    const { stopped } = this.copies.drop(file);
+    for (const segment of [...this.schedule.drop(file), ...stopped]) this.stopSegment(segment);
+  }
+}
