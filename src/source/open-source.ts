@@ -7,7 +7,9 @@ import type { RepoRef } from '../model/repo.ts';
 import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
 import type { RunContext } from '../system/run-context.ts';
 import { HubSource } from './hub/hub-source.ts';
+import { HubModelsSource } from './hub-models.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
+import type { RegistryNetwork } from './registry/connection.ts';
 import type { RegistryLogin } from './registry/login.ts';
 import type { RegistryKind } from './registry/name.ts';
 import { RegistrySource } from './registry/registry-source.ts';
@@ -83,6 +85,21 @@ export function openSource({ source }: RepoRef, context: SourceContext): Source 
   return context.access.offline ? offlineSource(kind) : SOURCES[kind].open(context);
 }
 
+/** GGUF models of a repository of the Hub, `hub`, as Ollama pulls them. `registry` is the same repository at the Hub's `/v2`. */
+export function openHubModels(
+  { hub, registry }: { readonly hub: RepoRef; readonly registry: RepoRef },
+  context: SourceContext,
+): Source {
+  if (context.access.offline) return openSource(registry, context);
+  // The token is for the endpoint, and this registry is the endpoint.
+  const { token } = context.access;
+  return new HubModelsSource({
+    registry: openRegistry('ollama', context, { logins: [], token }),
+    hub: openHub(context),
+    repo: hub,
+  });
+}
+
 /** The source of an offline run: every request fails with an error that says so. */
 function offlineSource(kind: SourceKind): Source {
   const refuse = (): never => {
@@ -126,10 +143,14 @@ function openHub({ access, run, http, countsAsDownload = false }: SourceContext)
   });
 }
 
-function openRegistry(kind: RegistryKind, { access, run, http }: SourceContext): Source {
+function openRegistry(
+  kind: RegistryKind,
+  { access, run, http }: SourceContext,
+  credentials: Pick<RegistryNetwork, 'logins' | 'token'> = { logins: access.logins?.() ?? [] },
+): RegistrySource {
   const { clock } = run.environment;
   const retryContext = retryContextOf(access, run);
-  return new RegistrySource(kind, { http, clock, logins: access.logins?.() ?? [], retryContext });
+  return new RegistrySource(kind, { http, clock, ...credentials, retryContext });
 }
 
 /** Settings of the retry loop for the requests of a source: every wait emits an event. */

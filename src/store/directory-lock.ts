@@ -36,9 +36,16 @@ const TELL_MS = 3000;
  */
 const EMPTY_STALE_MS = 10_000;
 
+/** What a lock guards, by what names another place. */
+const WORKPLACES = {
+  '--local-dir': 'this directory',
+  '--cache-dir': 'this repository in the cache',
+  OLLAMA_MODELS: 'this model in the store of Ollama',
+} as const;
+
 export interface LockOptions {
-  /** The option that the error message suggests for another location. */
-  readonly elsewhere?: '--local-dir' | '--cache-dir';
+  /** The option or variable that the error message suggests for another location. */
+  readonly elsewhere?: keyof typeof WORKPLACES;
   /** Aborts the wait. */
   readonly signal?: AbortSignal | undefined;
   /** Called when a wait takes long. */
@@ -284,12 +291,8 @@ async function takeOver(
   });
 }
 
-function locked(path: string, holder: string, elsewhere: string): FetchError {
-  return new FetchError(
-    'LOCKED',
-    `${holder} is working on this ${elsewhere === '--cache-dir' ? 'repository in the cache' : 'directory'}`,
-    {
-      hint: `Wait for it to end, or use another ${elsewhere}. If nothing is running, remove ${path}.`,
-    },
-  );
+function locked(path: string, holder: string, elsewhere: keyof typeof WORKPLACES): FetchError {
+  return new FetchError('LOCKED', `${holder} is working on ${WORKPLACES[elsewhere]}`, {
+    hint: `Wait for it to end, or use another ${elsewhere}. If nothing is running, remove ${path}.`,
+  });
 }

@@ -78,7 +78,7 @@ describe('README.md and docs/cli.md', () => {
     const read = sources().flatMap((text) =>
       Array.from(
         text.matchAll(
-          /'((?:DOCKER|FETCH|HF|HUGGING_?FACE|TRANSFORMERS|XDG|JOB|SLURM)_[A-Z_]+|(?:HTTPS?|ALL|NO)_PROXY|\w+_CERT_FILE|\w+_CA_[A-Z]+)'|env\['(\w+)'\]/g,
+          /'((?:DOCKER|FETCH|HF|HUGGING_?FACE|OLLAMA|TRANSFORMERS|XDG|JOB|SLURM)_[A-Z_]+|(?:HTTPS?|ALL|NO)_PROXY|\w+_CERT_FILE|\w+_CA_[A-Z]+)'|env\['(\w+)'\]/g,
         ),
         ([, byPrefix, byPlace]) => byPrefix ?? byPlace,
       ),

@@ -55,7 +55,7 @@ export async function chooseFitting(
   const { request, settings, target } = parsed;
   const chosen: Target = { ...target, revision, revisionOrigin: 'option', quantisation: variant };
   const directory =
-    options.localDir === undefined && request.cache === undefined
+    options.localDir === undefined && request.cache === undefined && request.ollama !== true
       ? resolve(defaultDirectory(settings, chosen))
       : request.directory;
   return { ...parsed, target: chosen, request: { ...request, directory } };

@@ -199,16 +199,22 @@ function printDone(
     writeOut(`${path}\n`);
     return;
   }
-  const { fetchedBytes, revision } = outcome;
+  const { fetchedBytes, revision, ollamaName } = outcome;
   const { files, bytes } = outcome.plan.totals;
-  writeOut(doneLine({ path, commit: revision.id, files, bytes, fetchedBytes, elapsedMs }));
+  const facts = { commit: revision.id, files, bytes, fetchedBytes, elapsedMs };
+  writeOut(
+    doneLine(
+      ollamaName === undefined ? { ...facts, path } : { ...facts, path: outcome.directory, name: ollamaName },
+    ),
+  );
 }
 
-/** The line on stdout: the directory, or the file if exactly one was named. */
+/** The line on stdout: the directory, the file if exactly one was named, or the name that Ollama takes. */
 function resultPath(
-  { plan: { files }, directory }: DownloadOutcome,
+  { plan: { files }, directory, ollamaName }: DownloadOutcome,
   { request, target }: ParsedCommand,
 ): string {
+  if (ollamaName !== undefined) return ollamaName;
   const { files: names = [], include = [], exclude = [] } = request;
   const named = [...names, ...(target.path === undefined ? [] : [target.path.path])];
   const only = files.length === 1 ? files[0]?.file.path : undefined;

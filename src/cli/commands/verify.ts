@@ -3,6 +3,8 @@ import { FetchError, usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { CheckReport } from '../../model/verify-report.ts';
 import type { TransferSettings } from '../../operations/download/execute-plan.ts';
+import { parseStoredName } from '../../operations/ollama/ollama-target.ts';
+import { repairOllama } from '../../operations/ollama/verify.ts';
 import { repair } from '../../operations/verify/repair.ts';
 import { requireManifest, verify } from '../../operations/verify/verify.ts';
 import {
@@ -11,6 +13,8 @@ import {
   renderCheckJson,
   renderFindings,
 } from '../../report/tables/findings.ts';
+import { shortName } from '../../store/ollama-name.ts';
+import { ollamaModels } from '../options/ollama-location.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import { recordedEndpoint } from '../options/read-lockfiles.ts';
@@ -27,7 +31,18 @@ export interface VerifyCommand {
   readonly options: VerifyOptions;
 }
 
+/** What is checked: a directory, or the model of the name that was written in a store of Ollama. */
+interface Subject {
+  /** Absolute. */
+  readonly directory: string;
+  readonly written: string;
+  readonly options: VerifyOptions;
+  readonly access: Access;
+}
+
 interface Outcome {
+  /** The model in a store of Ollama, as `ollama run` takes it. */
+  readonly storedName: string | undefined;
   readonly report: CheckReport;
   /** With `--repair`: bytes that came over the network. */
   readonly fetchedBytes: number | undefined;
@@ -40,8 +55,8 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   let access: Access;
   let path: string;
   try {
-    path = pathOption('DIR', directory);
-    refuseContradictions(options);
+    path = options.ollama === true ? ollamaModels().value : pathOption('DIR', directory);
+    refuseContradictions(options, directory);
     access = parseAccess(options);
   } catch (thrown) {
     return fail(thrown, { verbose, json });
@@ -49,28 +64,34 @@ export async function runVerify({ directory, options }: VerifyCommand): Promise<
   using shutdown = new ShutdownSignals(access.settings.timeoutMs.value, () => {});
   let outcome: Outcome;
   try {
-    outcome = await executeVerify(path, options, access, shutdown.signal);
+    outcome = await executeVerify({ directory: path, written: directory, options, access }, shutdown.signal);
   } catch (thrown) {
     // In place of the document, which is printed below with the differences.
     const isAborted = shutdown.exit !== undefined;
     const ending = { exit: shutdown.exit, kept: 'nothing was decided' };
-    return fail(perhapsRepository(thrown, directory), { verbose, json }, isAborted ? ending : undefined);
+    return fail(
+      options.ollama === true ? thrown : perhapsRepository(thrown, directory),
+      { verbose, json },
+      isAborted ? ending : undefined,
+    );
   }
-  const { report, fetchedBytes } = outcome;
+  const { report, fetchedBytes, storedName } = outcome;
   if (!quiet) process.stderr.write(`fetch: ${checkSentence(report, reportTime.now() - started)}\n`);
   const counts = report.findings.filter(({ kind }) => kind !== 'extra' || options.allowExtra !== true);
   const whole = counts.length === 0;
   if (json) writeOut(renderCheckJson(report, { fetchedBytes, ok: whole }));
-  else writeOut(renderFindings(report.findings) + (whole ? `${report.directory}\n` : ''));
+  else writeOut(renderFindings(report.findings) + (whole ? `${storedName ?? report.directory}\n` : ''));
   return whole ? 0 : fail(different({ ...report, findings: counts }, options), { verbose: false });
 }
 
 async function executeVerify(
-  directory: string,
-  options: VerifyOptions,
-  access: Access,
+  { directory, written, options, access }: Subject,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  const { endpoint } = access.transfer;
+  const stored =
+    options.ollama === true ? { models: directory, target: parseStoredName(written, endpoint) } : undefined;
+  const storedName = stored && shortName(stored.target.name);
   for (const note of options.quiet === true ? [] : access.notes) process.stderr.write(`fetch: ${note}\n`);
   const environment = processEnvironment();
   const contactedHosts = new ContactedHosts();
@@ -86,16 +107,17 @@ async function executeVerify(
       const { settings, transfer } = access;
       const against = repo === undefined ? {} : { repo, revision, repoType: settings.repoType };
       const run = { environment, signal, onEvent: note };
-      return await verify({ ...transfer, ...against, ...run, directory, quick, watch });
+      const ollama = stored && written;
+      return await verify({ ...transfer, ...against, ...run, ollama, directory, quick, watch });
     } finally {
       watch.close();
     }
   };
   const report = await look(options.quick ?? false);
   if (options.repo !== undefined) contactedHosts.print(options.verbose);
-  if (options.repair !== true) return { report, fetchedBytes: undefined };
+  if (options.repair !== true) return { storedName, report, fetchedBytes: undefined };
   const wrong = report.findings.filter((finding) => finding.kind !== 'extra');
-  if (wrong.length === 0) return { report, fetchedBytes: 0 };
+  if (wrong.length === 0) return { storedName, report, fetchedBytes: 0 };
   if (options.quiet !== true) process.stderr.write(`fetch: repairing: ${countFindings(wrong)}\n`);
   const { json: _one, ...plain } = options;
   const reporter = await openReporter(plain, access.settings, directory);
@@ -104,12 +126,16 @@ async function executeVerify(
       contactedHosts.emit(event);
       reporter.emit(event);
     };
-    const from = repairFrom(directory, access);
-    const fetchedBytes = await repair(directory, wrong, from, { environment, emit, signal });
+    const context = { environment, emit, signal };
+    const fetchedBytes =
+      stored === undefined
+        ? await repair(directory, wrong, repairFrom(directory, access), context)
+        : await repairOllama(stored, wrong, access.transfer, context);
     reporter.close();
     contactedHosts.print(options.verbose);
     // What was repaired has been hashed on arrival; the rest is as it was seen a moment ago.
     return {
+      storedName,
       report: { ...report, findings: report.findings.filter(({ kind }) => kind === 'extra') },
       fetchedBytes,
     };
@@ -129,7 +155,20 @@ function perhapsRepository(thrown: unknown, written: string): unknown {
   return new FetchError(thrown.code, thrown.message, { hint, cause: thrown });
 }
 
-function refuseContradictions({ repo, revision, repoType, repair: wanted }: VerifyOptions): void {
+function refuseContradictions(options: VerifyOptions, written: string): void {
+  const { repo, revision, repoType, repair: wanted } = options;
+  if (options.ollama === true && [repo, revision, repoType].some((one) => one !== undefined)) {
+    throw usage(
+      '--ollama goes by the manifest in the store of Ollama, not by a repository.',
+      'Leave --repo, --revision and --repo-type out, and name the model: fetch verify --ollama NAME:TAG.',
+    );
+  }
+  if (options.ollama === true && written === '.') {
+    throw usage(
+      'No model is named.',
+      'Name it as ollama run does: fetch verify --ollama NAME:TAG. See their names with ollama list.',
+    );
+  }
   if (repo === undefined && (revision !== undefined || repoType !== undefined)) {
     throw usage(
       '--revision and --repo-type belong to --repo.',

@@ -113,6 +113,7 @@ function addDownload(command: Command, actions: Actions): void {
     .option('--local-dir <dir>', 'directory (default: ./NAME for main, ./NAME_REV otherwise)')
     .option('--cache', 'into the central cache, where hf and transformers look')
     .option('--cache-dir <dir>', 'the same, with the cache in this directory')
+    .option('--ollama', "into Ollama's own store, so that ollama run finds the model")
     .option('--replace-repo', 'continue although the directory holds another repository')
     .option('--ignore-space', 'continue although there seems to be too little free space')
     .option('--prune', 'delete stale files: of an earlier run, and no longer in the revision')
@@ -167,11 +168,12 @@ function addBranches(command: Command, actions: Actions): void {
 function addVerify(command: Command, actions: Actions): void {
   command
     .description('hash a directory again and compare it with its manifest, without the network')
-    .argument('[dir]', 'the directory', '.')
+    .argument('[dir]', 'the directory; with --ollama the name of the model', '.')
     .optionsGroup(GROUPS.check)
     .option('--quick', 'read only files that changed since they were hashed')
     .option('--allow-extra', 'extra files are listed, but are no difference')
     .option('--repair', 'download missing and changed files again, from the same commit')
+    .option('--ollama', "a model in Ollama's own store, named as ollama run takes it")
     .option('--repo <repo>', 'compare with the hub instead: for directories of git or hf')
     .option('--revision <rev>', 'with --repo: branch, tag or commit (default: main)')
     .option('--repo-type <type>', 'with --repo: model, dataset or space (default: model)')

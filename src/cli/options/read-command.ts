@@ -9,6 +9,7 @@ import { DEFAULT_SOURCE, parseTarget, sourceKind } from '../../source/naming.ts'
 import type { Credential } from '../../source/source.ts';
 import { hubCache } from '../../system/hub-environment.ts';
 import { chosenCache, linksAllowed, refuseWithCache, refuseWithRegistry } from './cache-location.ts';
+import { ollamaModels } from './ollama-location.ts';
 import { readShard } from './parse-shard.ts';
 import { hubEnvironment, pathOption } from './path-option.ts';
 import { parseAccess } from './read-access.ts';
@@ -21,8 +22,8 @@ export interface ParsedCommand {
   readonly token: Credential | undefined;
   readonly notes: readonly string[];
   readonly request: ParsedRequest;
-  /** Where the path of the cache came from, if the files go to one. */
-  readonly cacheOrigin: string | undefined;
+  /** Where the path of the cache or of Ollama's store came from, if the files go to one. */
+  readonly storeOrigin: string | undefined;
 }
 
 /** Options of the download operation, without the target and the run options. */
@@ -45,6 +46,7 @@ export function parseCommand(
     options,
     usesDirectory &&
       options.localDir === undefined &&
+      options.ollama !== true &&
       options.cache !== true &&
       options.cacheDir === undefined,
   );
@@ -53,6 +55,7 @@ export function parseCommand(
     revision: options.revision,
     repoType: settings.repoType,
   });
+  const ollama = options.ollama === true ? ollamaModels() : undefined;
   if (sourceKind(target.repo.source) !== DEFAULT_SOURCE) refuseWithRegistry(options);
   const cache = chosenCache(options);
   if (cache !== undefined) refuseWithCache(options);
@@ -61,7 +64,9 @@ export function parseCommand(
     files: names,
     include: options.include,
     exclude: options.exclude,
-    directory: targetDirectory(options, cache) ?? resolve(defaultDirectory(settings, target)),
+    directory:
+      ollama?.value ?? targetDirectory(options, cache) ?? resolve(defaultDirectory(settings, target)),
+    ollama: ollama !== undefined,
     cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
     weights: settings.weights,
     reuse: reusePlaces(options),
@@ -71,7 +76,7 @@ export function parseCommand(
     prune: options.prune,
     shard: options.shard === undefined ? undefined : readShard(options, process.env),
   };
-  return { target, settings, token, notes, request, cacheOrigin: cache?.origin };
+  return { target, settings, token, notes, request, storeOrigin: (ollama ?? cache)?.origin };
 }
 
 /** The directory that options name; undefined if none does. */
@@ -98,14 +103,14 @@ function reusePlaces({ reuse }: DownloadOptions): LibraryOptions['reuse'] {
 }
 
 /** Where each setting came from, for `--verbose`. The token's value is not among them. */
-export function settingLines({ settings, token, request, cacheOrigin }: ParsedCommand): string[] {
+export function settingLines({ settings, token, request, storeOrigin }: ParsedCommand): string[] {
   const { endpoint, connections, retries, stallTimeoutMs, timeoutMs, bytesPerSecond, transport } = settings;
   return [
     `endpoint ${endpoint.value} (${endpoint.origin})`,
     `token ${token === undefined ? 'none' : `from ${token.origin}`}`,
-    cacheOrigin === undefined
+    storeOrigin === undefined
       ? `directory ${request.directory}`
-      : `cache ${request.directory} (${cacheOrigin})`,
+      : `${request.ollama === true ? "Ollama's store" : 'cache'} ${request.directory} (${storeOrigin})`,
     `connections ${connections.value} (${connections.origin})`,
     `retries ${retries.value} (${retries.origin})`,
     `stall timeout ${stallTimeoutMs.value / 1000} s (${stallTimeoutMs.origin})`,

@@ -6,6 +6,7 @@ import type { Target } from '../../model/target.ts';
 import { hasQuantisation } from '../../operations/download/resolve-quantisation.ts';
 import { defaultRevision } from '../../source/naming.ts';
 import { type Lockfile, listedFile, readLocks } from '../../store/records/lockfile.ts';
+import { refuseWithOllama } from './ollama-location.ts';
 import { pathOption } from './path-option.ts';
 import { type ParsedCommand, parseCommand } from './read-command.ts';
 import type { DownloadOptions } from './settings.ts';
@@ -24,6 +25,7 @@ export function parseJobs(
   options: DownloadOptions,
 ): Jobs {
   const { lock, frozen = false } = options;
+  if (options.ollama === true) refuseWithOllama(options, names);
   if (lock === undefined) {
     if (frozen) throw usage('--frozen needs --lock FILE.', 'Say which lock is to be obeyed.');
     if (repo === undefined)

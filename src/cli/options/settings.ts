@@ -14,6 +14,7 @@ export interface DownloadOptions {
   readonly localDir?: string;
   readonly cache?: boolean;
   readonly cacheDir?: string;
+  readonly ollama?: boolean;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   readonly repoType?: string;

@@ -44,6 +44,11 @@ export interface DownloadOptions extends TargetOptions, TransferOptions, RunOpti
   readonly shard?: Shard | undefined;
   /** Into a central cache, in the layout of the Hub's own clients. Not together with `prune` and `shard` (USAGE). */
   readonly cache?: CacheChoice | undefined;
+  /**
+   * Into the store of Ollama whose root is `directory`, so that `ollama run` finds the model. Only a whole tag of an Ollama
+   * registry, or GGUF of the Hub; not together with what selects files, nor with `cache`, `lock`, `prune` and `shard` (USAGE).
+   */
+  readonly ollama?: boolean | undefined;
   /** Called once, when the transfer starts, with a function that describes what every connection is doing: a text each. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
 }
@@ -74,6 +79,8 @@ export interface DownloadOutcome {
   readonly fetchedBytes: number;
   /** With `prune`: what was deleted, or would be. */
   readonly staleFiles?: StaleFiles;
+  /** With `ollama`: the name of the model as `ollama run` takes it. */
+  readonly ollamaName?: string;
 }
 
 /** Throws USAGE for a value that makes no sense. */

@@ -6,6 +6,7 @@ import { openHttp, openSource } from '../../source/open-source.ts';
 import { openRecords, openStore } from '../../store/open-store.ts';
 import type { Records } from '../../store/records/records.ts';
 import type { RunContext } from '../../system/run-context.ts';
+import { parsePullRequest, pullForOllama } from '../ollama/pull.ts';
 import { withRunContext } from '../run.ts';
 import { refuseForeign } from './directory-owner.ts';
 import {
@@ -31,7 +32,7 @@ import { ScanAdvice } from './weights-notes.ts';
  * Rejects with a FetchError: USAGE, NOT_FOUND, ACCESS, NETWORK, INTEGRITY, DISK, LOCKED or ABORTED. Prints nothing.
  */
 export async function download(options: DownloadOptions): Promise<DownloadOutcome> {
-  return await withRunContext(options, (run) => runDownload(parseRequest(options, false), run));
+  return await withRunContext(options, (run) => start(options, false, run));
 }
 
 /** What `plan` gives. */
@@ -43,9 +44,15 @@ export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
  */
 export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
   return await withRunContext(options, async (run) => {
-    const { fetchedBytes: _none, ...outcome } = await runDownload(parseRequest(options, true), run);
+    const { fetchedBytes: _none, ...outcome } = await start(options, true, run);
     return outcome;
   });
+}
+
+async function start(options: DownloadOptions, dryRun: boolean, run: RunContext): Promise<DownloadOutcome> {
+  return options.ollama === true
+    ? await pullForOllama(parsePullRequest(options, dryRun), run)
+    : await runDownload(parseRequest(options, dryRun), run);
 }
 
 /** Resolve, plan, execute, finish. What was fetched before a failure stays on disk, and the next run continues it. */

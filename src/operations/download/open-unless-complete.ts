@@ -8,11 +8,15 @@ import type { DownloadContext } from './download-context.ts';
 /** Files that are hashed at the same time. */
 const MAX_CHECKS = 8;
 
+interface OpenContext extends Pick<DownloadContext, 'store' | 'selected' | 'run'> {
+  readonly request: Pick<DownloadContext['request'], 'forceDownload' | 'prune'>;
+}
+
 /**
  * Opens the store. False, with the store left unopened, if its disk is read-only and it holds every selected file: files
  * without a record are hashed, because no record can be written there. Then there is nothing to do.
  */
-export async function openUnlessComplete(context: DownloadContext): Promise<boolean> {
+export async function openUnlessComplete(context: OpenContext): Promise<boolean> {
   const { request, store, run } = context;
   try {
     await store.open(run.signal);
@@ -24,7 +28,7 @@ export async function openUnlessComplete(context: DownloadContext): Promise<bool
   }
 }
 
-async function holdsAll(context: DownloadContext): Promise<boolean> {
+async function holdsAll(context: OpenContext): Promise<boolean> {
   const { store, selected, run } = context;
   const { holdings } = await store.survey(selected, run.signal);
   const kinds = new Map(selected.map((file) => [file, holdings.get(file.path)?.kind]));
@@ -37,11 +41,7 @@ async function holdsAll(context: DownloadContext): Promise<boolean> {
 }
 
 /** False if the store has the file under another name only. */
-async function isRight(
-  file: RemoteFile,
-  hasher: HashPool,
-  { store, run }: DownloadContext,
-): Promise<boolean> {
+async function isRight(file: RemoteFile, hasher: HashPool, { store, run }: OpenContext): Promise<boolean> {
   const git = file.digest?.algorithm === 'git-sha1';
   const digests = await hasher.check(store.finalPath(file), file.size, { git }, run.signal).catch(() => {
     run.signal.throwIfAborted();

@@ -78,8 +78,15 @@ async function comparePlan(context: DownloadContext): Promise<Omit<DownloadPlan,
   return { plan, listing: () => listing, onCopyRefused };
 }
 
+interface CopyContext extends Pick<DownloadContext, 'run'> {
+  readonly request: Pick<
+    DownloadContext['request'],
+    'reuse' | 'directory' | 'repo' | 'forceDownload' | 'ignoreSpace' | 'dryRun'
+  >;
+}
+
 /** Plans copies of files that are on this machine. Emits a note, except for a dry run. */
-async function planCopies(plan: Plan, { request, run }: DownloadContext): Promise<Plan> {
+export async function planCopies(plan: Plan, { request, run }: CopyContext): Promise<Plan> {
   const { reuse, directory, repo, forceDownload, ignoreSpace, dryRun } = request;
   if (reuse === undefined || forceDownload === true) return plan;
   const missing = plan.files.filter(({ action }) => action === 'transfer').map(({ file }) => file);
@@ -111,7 +118,7 @@ async function requireAccess(plan: Plan, { source, run }: DownloadContext): Prom
 }
 
 /** Warns of what the transfer replaces and cannot verify. Throws DISK if the files do not fit, unless `ignoreSpace` is set. */
-export function checkPlan(plan: Plan, { request, run }: DownloadContext): void {
+export function checkPlan(plan: Plan, { request, run }: CopyContext): void {
   const replaced = plan.files.filter((planned) => planned.replaces).map((planned) => planned.file.path);
   if (replaced.length > 0) {
     const shown = replaced.slice(0, 3).join(', ');

@@ -66,7 +66,7 @@ export class SourceResolver implements Resolver {
 }
 
 /** Throws NOT_FOUND for files that the source lists but cannot deliver. */
-function refuseUnfit(repo: RepoRef, selected: readonly RemoteFile[]): void {
+export function refuseUnfit(repo: RepoRef, selected: readonly RemoteFile[]): void {
   const unfit = selected.filter((file) => file.unfit !== undefined);
   const [first] = unfit;
   if (first === undefined) return;

@@ -1,12 +1,15 @@
 import { lstatSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HashPool } from '../../hash/hash-pool.ts';
 import type { ContentDigests, Digest } from '../../model/digest.ts';
 import { digestMatches } from '../../model/digest.ts';
-import type { Finding } from '../../model/verify-report.ts';
+import type { CheckReport, Finding } from '../../model/verify-report.ts';
+import { inSlices } from '../../store/in-slices.ts';
 import { isLocalName, localPath } from '../../store/paths/safe-path.ts';
 import type { HashRecords } from '../../store/records/hash-records.ts';
 import { stampedFile } from '../../store/records/stamp.ts';
+import type { RunContext } from '../../system/run-context.ts';
 
 /** A file as it should be. */
 export interface ExpectedFile {
@@ -72,4 +75,63 @@ export async function findExtra(
   };
   await visit('');
   return found.sort((left, right) => (left.path < right.path ? -1 : 1));
+}
+
+/** Called with the progress of a check. Sizes are bytes. */
+export interface VerifyProgress {
+  /** Before the first file: how many files will be checked, and how many bytes read. */
+  planned(files: number, bytes: number): void;
+  /** Bytes read since the last call. */
+  read(bytes: number): void;
+  /** One file is done; `finding` is undefined if it is right. */
+  checked(path: string, finding: Finding | undefined): void;
+}
+
+interface CompareOptions {
+  /** Undefined to hash every file. */
+  readonly records: HashRecords | undefined;
+  readonly watch: Partial<VerifyProgress> | undefined;
+}
+
+/** Compares these files of a directory, whatever else it holds: hashes every one without a valid record in `records`. */
+export async function compareFiles(
+  directory: string,
+  expected: readonly ExpectedFile[],
+  { records, watch = {} }: CompareOptions,
+  { environment, signal }: RunContext,
+): Promise<Pick<CheckReport, 'files' | 'bytes' | 'findings'>> {
+  const { planned = () => {}, read: onRead = () => {}, checked = () => {} } = watch;
+  const bytes = expected.reduce((sum, file) => sum + file.size, 0);
+  planned(expected.length, bytes);
+  await using hasher = new HashPool(environment.processors, { inlineBytes: 0 });
+  const findings = new Map<string, Finding>();
+  const report = (path: string, finding: Finding | undefined): void => {
+    if (finding !== undefined) findings.set(path, finding);
+    checked(path, finding);
+  };
+  const hash = async (file: ExpectedFile): Promise<void> => {
+    const git = file.digest?.algorithm === 'git-sha1';
+    const path = localPath(directory, file.path);
+    const digests = await hasher.check(path, file.size, { git, onRead }, signal);
+    report(file.path, compareDigest(file, digests));
+  };
+  const hashing: Promise<void>[] = [];
+  const compareSlice = (files: readonly ExpectedFile[]): void => {
+    for (const file of files) {
+      const result = compareMetadata(directory, file, records);
+      if (result === undefined) {
+        const task = hash(file);
+        // All are awaited below; handles a rejection before that.
+        task.catch(() => {});
+        hashing.push(task);
+        continue;
+      }
+      onRead(file.size);
+      report(file.path, result === 'right' ? undefined : result);
+    }
+  };
+  await inSlices(expected, compareSlice, signal);
+  await Promise.all(hashing);
+  const inOrder = [...findings.values()].sort((left, right) => (left.path < right.path ? -1 : 1));
+  return { files: expected.length, bytes, findings: inOrder };
 }

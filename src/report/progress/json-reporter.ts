@@ -12,6 +12,8 @@ export const JSON_VERSION = 1;
 
 export interface DoneFacts {
   readonly path: string;
+  /** Of the model in Ollama's store. */
+  readonly name?: string;
   readonly commit: string;
   readonly files: number;
   readonly bytes: number;
@@ -137,9 +139,10 @@ class JsonReporter {
 
 /** The last line of a run that succeeded. */
 export function doneLine(facts: DoneFacts): string {
-  const { path, commit, files, bytes, fetchedBytes, elapsedMs } = facts;
+  const { path, name, commit, files, bytes, fetchedBytes, elapsedMs } = facts;
   return jsonLine('done', {
     path,
+    ...(name === undefined ? {} : { name }),
     commit,
     files,
     bytes,

@@ -7,6 +7,7 @@ import { redactUrl } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
 import type { Clock } from '../../system/clock.ts';
+import type { Credential } from '../source.ts';
 import { type Challenge, parseChallenge } from './challenge.ts';
 import type { RegistryLogin } from './login.ts';
 
@@ -18,6 +19,8 @@ interface AuthorizerOptions {
   /** What a token is asked for where the challenge does not say: `repository:library/x:pull`. */
   readonly scope: string;
   readonly login: RegistryLogin | undefined;
+  /** Sent before any challenge. */
+  readonly token?: Credential | undefined;
   readonly http: HttpClient;
   readonly clock: Clock;
 }
@@ -33,6 +36,7 @@ export class Authorizer {
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+    this.#value = options.token && `Bearer ${options.token.value}`;
   }
 
   /** The value of Authorization for a request to the registry; undefined before the first challenge. */

@@ -10,6 +10,7 @@ import { FetchError } from '../../model/error.ts';
 import { type RepoRef, repoPath } from '../../model/repo.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { RetryContext } from '../../system/retry.ts';
+import type { Credential } from '../source.ts';
 import { Authorizer } from './authorizer.ts';
 import type { RegistryLogin } from './login.ts';
 import {
@@ -31,6 +32,8 @@ export interface RegistryNetwork {
   readonly http: HttpClient;
   readonly clock: Clock;
   readonly logins: readonly RegistryLogin[];
+  /** Sent with every request to the registry, before any challenge. */
+  readonly token?: Credential | undefined;
   readonly retryContext: (what: string, signal: AbortSignal) => RetryContext;
 }
 
@@ -56,10 +59,10 @@ export class RegistryConnection {
     this.network = network;
     this.place = placeOf(repo);
     const { origin, host, repository } = this.place;
-    const { http, clock, logins } = network;
+    const { http, clock, logins, token } = network;
     this.#login = logins.find((one) => one.host === undefined) ?? logins.find((one) => one.host === host);
     const scope = `repository:${repository}:pull`;
-    this.#authorizer = new Authorizer({ origin, scope, login: this.#login, http, clock });
+    this.#authorizer = new Authorizer({ origin, scope, login: this.#login, token, http, clock });
   }
 
   /** Of a manifest, a blob, or the list of tags. */

@@ -7,8 +7,8 @@ export class CreatedDirectories {
   /** Each with the topmost directory that was created. */
   readonly #made: { readonly path: string; readonly topmost: string }[] = [];
 
-  async make(path: string): Promise<void> {
-    const topmost = await ensureDirectory(path);
+  async make(path: string, mode?: number): Promise<void> {
+    const topmost = await ensureDirectory(path, mode);
     if (topmost !== undefined) this.#made.push({ path, topmost });
   }
 
