@@ -19,7 +19,7 @@ import {
 import { FIELD_ROWS } from './field-rows.ts';
 
 /** A redirect of the bytes is followed in each try, and a new address is asked for after it. */
-const NOWHERE = { small: ends(6, 20), range: ends(6, 70) };
+const NOWHERE = { small: ends(6, 30), range: ends(6, 70) };
 
 /** Proved by the row beside it, and by what reads the value: retry-after.test.ts, refusal.test.ts, the contract of transports. */
 const ALIKE: { readonly quick: readonly Column[] } = { quick: [] };
