@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { FetchError } from '../../model/error.ts';
+import { FetchError, usage } from '../../model/error.ts';
 import type { CheckReport } from '../../model/verify-report.ts';
 import { collectListing } from '../../source/collect-listing.ts';
 import { endpointOf } from '../../source/naming.ts';
@@ -18,7 +18,7 @@ import { compareFiles, type ExpectedFile, findExtra, type VerifyProgress } from 
 export interface VerifyOptions extends Partial<TargetOptions>, HubOptions, RunOptions {
   /** Absolute, or relative to the working directory. */
   readonly directory: string;
-  /** A model in the store of Ollama that `directory` is the root of, as `ollama run` takes it: instead of a manifest. Not with `repo`. */
+  /** A model in the store of Ollama that `directory` is the root of, as `ollama run` takes it: instead of a manifest. Not with `repo` (USAGE). */
   readonly ollama?: string | undefined;
   /** Read only files that were not hashed before or have changed since, by size, times and inode. */
   readonly quick?: boolean | undefined;
@@ -37,6 +37,8 @@ export async function verify(options: VerifyOptions): Promise<CheckReport> {
   const { quick = false } = options;
   return await withRunContext(options, async (run) => {
     const directory = resolve(options.directory);
+    if (options.ollama !== undefined && options.repo !== undefined)
+      throw usage('ollama and repo do not go together.', 'See docs/library.md.');
     if (options.ollama !== undefined)
       return await verifyOllama({ models: directory, ...options, ollama: options.ollama }, run);
     const { expected, about } =
