@@ -6,7 +6,7 @@ const MIB = 1024 * 1024;
  */
 const WAITS = 3;
 /** A wait below this counts as this, in milliseconds: each request costs work at both ends. */
-const MIN_WAIT_MS = 20;
+const MIN_WAIT_MS = 60;
 /** Bytes. Requests for less would dominate. */
 const MIN_BYTES = 4 * MIB;
 /** Bytes. A longer request gains nothing and loses more when it breaks. */
