@@ -21,10 +21,21 @@ export interface HashedFile {
   readonly git: boolean;
 }
 
+/** Why a file could not be read. `code` is that of the system, where it is its error. */
+export interface ReadFailure {
+  readonly message: string;
+  readonly code?: string | undefined;
+}
+
+export function readFailure(error: unknown): ReadFailure {
+  if (!(error instanceof Error)) return { message: String(error) };
+  return { message: error.message, code: (error as NodeJS.ErrnoException).code };
+}
+
 /** From a hash thread. `request` is that of a `finish`, or the `id` of a `read`. */
 export type HashReply =
   | { readonly kind: 'done'; readonly request: number; readonly digests: ContentDigests }
-  | { readonly kind: 'failed'; readonly request: number; readonly message: string }
+  | ({ readonly kind: 'failed'; readonly request: number } & ReadFailure)
   | { readonly kind: 'advanced'; readonly bytes: number }
   /** Progress of a `read`. Bytes since the last reply; those before `done` are not reported. */
   | { readonly kind: 'progress'; readonly request: number; readonly bytes: number };

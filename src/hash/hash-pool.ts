@@ -2,8 +2,15 @@ import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { ContentDigests } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
+import { diskError } from '../system/disk/disk-error.ts';
 import { unlessAborted } from '../system/on-abort.ts';
-import type { HashCommand, HashedFile, HashReply } from './hash-messages.ts';
+import {
+  type HashCommand,
+  type HashedFile,
+  type HashReply,
+  type ReadFailure,
+  readFailure,
+} from './hash-messages.ts';
 import { HashSession } from './hash-session.ts';
 
 /** Bytes. Hashing a smaller file takes less time than asking a thread to do it. */
@@ -61,7 +68,7 @@ interface Pending {
   readonly thread: HashThread;
   readonly resolve: (digests: ContentDigests) => void;
   readonly reject: (error: Error) => void;
-  readonly failure: (why: string) => FetchError;
+  readonly failure: (why: ReadFailure) => FetchError;
   readonly onRead: (bytes: number) => void;
   readonly reads: boolean;
 }
@@ -196,7 +203,7 @@ export class HashPool implements Hasher {
       advance: () => {},
       restart: () => {},
       digests: async () => {
-        if (closed) throw unreadableAgain(file.path, 'it was closed');
+        if (closed) throw unreadableAgain(file.path, { message: 'it was closed' });
         return this.#hashInline(file, (why) => unreadableAgain(file.path, why));
       },
       close: () => {
@@ -205,14 +212,14 @@ export class HashPool implements Hasher {
     };
   }
 
-  #hashInline({ path, size, git }: HashedFile, failure: (why: string) => FetchError): ContentDigests {
+  #hashInline({ path, size, git }: HashedFile, failure: (why: ReadFailure) => FetchError): ContentDigests {
     if (this.#broken !== undefined) throw this.#broken;
     let session: HashSession | undefined;
     try {
       session = new HashSession(path, size, git);
       return session.finish();
     } catch (error) {
-      throw failure(error instanceof Error ? error.message : String(error));
+      throw failure(readFailure(error));
     } finally {
       session?.close();
     }
@@ -228,7 +235,7 @@ export class HashPool implements Hasher {
     if (this.#broken !== undefined || thread === undefined) throw this.#broken;
     const request = this.#nextId++;
     return await new Promise((resolve, reject) => {
-      const failure = (why: string) => unreadableAgain(path, why);
+      const failure = (why: ReadFailure) => unreadableAgain(path, why);
       this.#expectReply(request, { thread, resolve, reject, failure, onRead: () => {}, reads: false });
       thread.worker.postMessage({ op: 'finish', id, request } satisfies HashCommand);
     });
@@ -255,7 +262,7 @@ export class HashPool implements Hasher {
         onRead(left);
         resolve(digests);
       };
-      const failure = (why: string) => unreadable(file.path, why);
+      const failure = (why: ReadFailure) => unreadable(file.path, why);
       this.#expectReply(id, { thread, resolve: done, reject, failure, onRead: counted, reads: true });
       thread.worker.postMessage({ op: 'read', id, ...file } satisfies HashCommand);
     }
@@ -325,7 +332,7 @@ export class HashPool implements Hasher {
     const pending = this.#settle(reply.request);
     if (pending === undefined) return;
     if (reply.kind === 'done') pending.resolve(reply.digests);
-    else pending.reject(pending.failure(reply.message));
+    else pending.reject(pending.failure(reply));
     if (pending.reads) this.#readNext();
   }
 
@@ -345,14 +352,18 @@ export class HashPool implements Hasher {
   }
 }
 
-function unreadable(path: string, why: string): FetchError {
-  return new FetchError('DISK', `${path} could not be read: ${why}`, {
+function unreadable(path: string, { message }: ReadFailure): FetchError {
+  return new FetchError('DISK', `${path} could not be read: ${message}`, {
     hint: 'Check who may read it. If it is an error of the disk, see what the system log says.',
   });
 }
 
-function unreadableAgain(path: string, why: string): FetchError {
-  return new FetchError('DISK', `${path} could not be read back: ${why}`, {
+/** Of a file that this run has written. Only an error of the disk itself means that the disk may be failing. */
+function unreadableAgain(path: string, { message, code }: ReadFailure): FetchError {
+  const cause = Object.assign(new Error(message), { code });
+  const known = code === 'EIO' ? undefined : diskError(cause, path);
+  if (known instanceof FetchError) return known;
+  return new FetchError('DISK', `${path} could not be read back: ${message}`, {
     hint: 'The disk may be failing. Run the same command again; what is whole is kept.',
   });
 }

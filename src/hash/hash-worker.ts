@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import type { HashCommand, HashedFile, HashReply } from './hash-messages.ts';
+import { type HashCommand, type HashedFile, type HashReply, readFailure } from './hash-messages.ts';
 import { HashSession } from './hash-session.ts';
 
 /** Bytes of a file that are read before the thread takes other commands and reports: a bar needs no more. */
@@ -65,7 +65,7 @@ export class HashServer {
       if (session === undefined) throw new Error('no such file is being hashed');
       this.#reply({ kind: 'done', request, digests: session.finish() });
     } catch (error) {
-      this.#reply({ kind: 'failed', request, message: messageOf(error) });
+      this.#reply({ kind: 'failed', request, ...readFailure(error) });
     }
   }
 
@@ -73,7 +73,7 @@ export class HashServer {
     try {
       this.#open(id, file);
     } catch (error) {
-      this.#reply({ kind: 'failed', request: id, message: messageOf(error) });
+      this.#reply({ kind: 'failed', request: id, ...readFailure(error) });
       return;
     }
     this.#readOn(id, file.size, 0);
@@ -94,7 +94,7 @@ export class HashServer {
       }
       this.#reply({ kind: 'done', request: id, digests: session.finish() });
     } catch (error) {
-      this.#reply({ kind: 'failed', request: id, message: messageOf(error) });
+      this.#reply({ kind: 'failed', request: id, ...readFailure(error) });
     }
     this.#close(id);
   }
@@ -104,10 +104,6 @@ export class HashServer {
     this.#sessions.delete(id);
     this.#failures.delete(id);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 // In a worker thread of a pool: the port to the main thread.
