@@ -17,11 +17,11 @@ export class Steering {
 
   /** `hostOf` tells which host serves a file's bytes, as far as is known. */
   constructor(run: RunState, hostOf: (file: number) => string | undefined) {
-    const { clock, largeConnections, bytesPerSecond } = run.context;
+    const { clock, largeConnections, bytesPerSecond, hubWaitMs } = run.context;
     this.#run = run;
     this.#hostOf = hostOf;
     const allowed = bytesPerSecond === undefined ? undefined : bytesPerSecond / 1000;
-    this.#budget = new AdaptiveConcurrency(largeConnections, clock.monotonic(), allowed);
+    this.#budget = new AdaptiveConcurrency(largeConnections, clock.monotonic(), { allowed, hubWaitMs });
   }
 
   /** Connections that large files may have now. */

@@ -43,7 +43,7 @@ export function runLink(
   }: { readonly total: number; readonly most: number; readonly fixed?: number; readonly allowed?: number },
 ): LinkRun {
   const { rate, latencyMs, noise = 0, refusesAbove, breaksEveryMs, random = Math.random } = link;
-  const budget = new AdaptiveConcurrency(most, 0, allowed);
+  const budget = new AdaptiveConcurrency(most, 0, { allowed });
   const limits: number[] = [];
   const changes: (ConcurrencyChange & { at: number })[] = [];
   const bytes: number[] = [];

@@ -6,6 +6,9 @@ import type { Traffic } from './schedule.ts';
 
 /** Connections to begin with: enough for most links, few enough to be polite. */
 const START = 16;
+/** Where the hub answers within `NEAR_MS`, the first measurement comes so soon that fewer lose no time, and cost less. */
+const NEAR_START = 8;
+const NEAR_MS = 25;
 /**
  * When so many of them have a first byte, and that took longer than a measurement, more are used unmeasured. The last
  * of many may be late by chance.
@@ -59,6 +62,14 @@ const SAME_TROUBLE_MS = 1000;
 const COLLAPSED_GAIN = 0.25;
 const COLLAPSED_MS = 1500;
 
+/** What is known of the link before anything came. */
+export interface LinkHints {
+  /** Bytes per millisecond that the user allows; undefined for no limit. */
+  readonly allowed?: number | undefined;
+  /** Milliseconds that the hub took for an answer; undefined if it was not asked. */
+  readonly hubWaitMs?: number | undefined;
+}
+
 type Phase = 'settling' | 'measuring' | 'holding';
 
 /** A number of connections, and what it brought. */
@@ -91,6 +102,7 @@ export interface ConcurrencyChange {
  */
 export class AdaptiveConcurrency {
   readonly #most: number;
+  readonly #isNear: boolean;
   #limit: number;
   #phase: Phase = 'settling';
   /** When the limit changed, or, while holding, when it may change again. */
@@ -118,11 +130,12 @@ export class AdaptiveConcurrency {
   /** The number that was just tried collapsed. */
   #found: CollapseStep | undefined;
 
-  /** `allowed`: bytes per millisecond that the user allows; undefined for all there are. */
-  constructor(most: number, now: number, allowed?: number) {
+  constructor(most: number, now: number, { allowed, hubWaitMs = NEAR_MS }: LinkHints = {}) {
     this.#most = most;
     this.#collapses = new Collapses(allowed);
-    this.#limit = most <= START * HARDLY_MORE ? most : START;
+    this.#isNear = hubWaitMs < NEAR_MS;
+    const start = this.#isNear ? NEAR_START : START;
+    this.#limit = most <= start * HARDLY_MORE ? most : start;
     this.#starting = this.#limit < most;
     this.#changedAt = now;
   }
@@ -239,7 +252,7 @@ export class AdaptiveConcurrency {
     this.#starting = false;
     // While more connections wait for their first bytes, these are measured anyhow.
     const longWait = now - this.#changedAt > QUICK_MS;
-    if (established < START_PART * this.#limit || !longWait) return;
+    if (this.#isNear || established < START_PART * this.#limit || !longWait) return;
     const more = Math.floor(this.#limit * SECOND_START_FACTOR);
     this.#tryMore(now, this.#most <= more * HARDLY_MORE ? this.#most : more, undefined);
   }

@@ -147,3 +147,15 @@ describe('trouble', () => {
     expect(budget.limit).toBe(8);
   });
 });
+
+test.each([
+  [5, 8],
+  [24, 8],
+  [25, 16],
+  [300, 16],
+  [undefined, 16],
+])('a hub that answers after %s ms: begins with %i connections', (hubWaitMs, start) => {
+  expect(new AdaptiveConcurrency(MAX, 0, { hubWaitMs }).limit).toBe(start);
+  // Never more than there may be.
+  expect(new AdaptiveConcurrency(3, 0, { hubWaitMs }).limit).toBe(3);
+});
