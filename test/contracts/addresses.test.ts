@@ -22,9 +22,9 @@ const HOST = 'cdn.example';
 const BAD = '127.0.0.1';
 const GOOD = '127.0.0.2';
 const STALL_MS = 400;
-const folder = mkdtempSync(join(tmpdir(), 'fetch-addresses-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-const certificates = makeCertificates(folder);
+const directory = mkdtempSync(join(tmpdir(), 'fetch-addresses-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+const certificates = makeCertificates(directory);
 const pair = certificates?.issue(`DNS:${HOST}`);
 const { signal } = new AbortController();
 const HEAD = `HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-${CONTENT.length - 1}/${CONTENT.length}\r\ncontent-length: ${CONTENT.length}\r\n\r\n`;
@@ -127,7 +127,7 @@ function options(dialer: Dialer, secure: boolean) {
 }
 
 async function bring(transport: Transport, url: string, aborting = signal): Promise<void> {
-  const path = join(folder, 'part');
+  const path = join(directory, 'part');
   const descriptor = openSync(path, 'w');
   const observer: RangeObserver = { wrote: () => {}, wholeFile: () => {}, movedTo: () => {} };
   const location = {

@@ -33,7 +33,7 @@ import {
   unhashedFile,
   write,
 } from '../support/store-kit.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const { repo } = revision();
 const content = bytes(MIB, 3);
@@ -66,7 +66,7 @@ const LAYOUTS: readonly (readonly [name: string, layout: Layout])[] = [
 /** What every index promises: what it calls verified is the content, and what it names has the bytes. */
 describe.each(LAYOUTS)('the contents of %s', (_, { store, index }) => {
   const filled = async () => {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     await finishRun(store(directory), [
       [model, content],
       [config, small],
@@ -107,7 +107,7 @@ describe.each(LAYOUTS)('the contents of %s', (_, { store, index }) => {
   });
 
   test('are looked for without a trace where nothing is', () => {
-    const directory = join(temporaryFolder(), 'missing');
+    const directory = join(temporaryDirectory(), 'missing');
     expect(index(directory).find(model)).toEqual([]);
     expect(existsSync(directory)).toBe(false);
   });
@@ -150,7 +150,7 @@ describe.each(LAYOUTS)('the contents of %s', (_, { store, index }) => {
   });
 
   test('have the files of a run that has not ended', async () => {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     await using open = store(directory);
     await open.open();
     await bring(open, model, content);
@@ -159,7 +159,7 @@ describe.each(LAYOUTS)('the contents of %s', (_, { store, index }) => {
   });
 
   test('have the written ranges of unfinished files, which nobody has verified', async () => {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     await using open = store(directory);
     await open.open();
     await using staged = await open.stage(model);
@@ -177,7 +177,7 @@ describe.each(LAYOUTS)('the contents of %s', (_, { store, index }) => {
   });
 
   test('leave out parts that may be somebody else’s, and journals that say nothing', async () => {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     await using open = store(directory);
     await open.open();
     await using staged = await open.stage(model);
@@ -189,13 +189,13 @@ describe.each(LAYOUTS)('the contents of %s', (_, { store, index }) => {
       expect(index(directory).find(model)).toEqual([]);
     }
     writeFileSync(journal, kept);
-    linkSync(staged.partPath, join(temporaryFolder(), 'second'));
+    linkSync(staged.partPath, join(temporaryDirectory(), 'second'));
     expect(index(directory).find(model)).toEqual([]);
   });
 });
 
 test('a directory of hf is known by its own records, which verify nothing', () => {
-  const directory = temporaryFolder();
+  const directory = temporaryDirectory();
   writeFileSync(join(directory, 'config.json'), small);
   const find = () => openRecords({ directory, repo }).contents().find(config);
   expect(find()).toEqual([]);

@@ -4,7 +4,7 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compiled } from '../support/compiled.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { hasherContract } from './hasher.contract.ts';
 
 const module = new URL('hash/hash-pool.js', compiled()).href;
@@ -21,7 +21,7 @@ describe('files under way', () => {
 
   /** Zeros that take no room on the disk. */
   function bigFile(): string {
-    const path = join(temporaryFolder(), 'big');
+    const path = join(temporaryDirectory(), 'big');
     writeFileSync(path, '');
     truncateSync(path, SIZE);
     return path;
@@ -66,7 +66,7 @@ describe('files under way', () => {
 });
 
 test('does not keep a process alive when no digest is awaited', () => {
-  const path = join(temporaryFolder(), 'none');
+  const path = join(temporaryDirectory(), 'none');
   const program = `
     import { HashPool } from ${JSON.stringify(module)};
     const hash = new HashPool().follow(${JSON.stringify(path)}, 10, { git: false });

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Hasher } from '../../src/hash/hash-pool.ts';
 import { bytes, digestsOf, MIB } from '../support/store-kit.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** What every hasher promises to the engine and to checks. */
 export function hasherContract(name: string, make: () => Hasher): void {
   const file = (content: Buffer, at = 'file') => {
-    const path = join(temporaryFolder(), at);
+    const path = join(temporaryDirectory(), at);
     writeFileSync(path, content);
     return path;
   };
@@ -84,8 +84,8 @@ export function hasherContract(name: string, make: () => Hasher): void {
       ['a folder', many],
     ])('names a file that cannot be read: %s, %i bytes', async (which, size) => {
       await using hasher = make();
-      const folder = temporaryFolder();
-      const path = which === 'a folder' ? folder : join(folder, 'none');
+      const directory = temporaryDirectory();
+      const path = which === 'a folder' ? directory : join(directory, 'none');
       const hash = hasher.follow(path, size, { git: false });
       hash.advance(5);
       for (let time = 0; time < 2; time += 1) {
@@ -104,10 +104,10 @@ export function hasherContract(name: string, make: () => Hasher): void {
 
     test('hashes many files at once, and is not disturbed by bad ones', async () => {
       await using hasher = make();
-      const folder = temporaryFolder();
+      const directory = temporaryDirectory();
       const results = Array.from({ length: 150 }, async (_, index) => {
         const content = bytes(index * 2001, index);
-        const path = join(folder, `${index}`);
+        const path = join(directory, `${index}`);
         if (index % 10 !== 3) writeFileSync(path, content);
         const hash = hasher.follow(path, content.length, { git: index % 2 === 0 });
         hash.advance(Math.floor(content.length / 2));

@@ -25,8 +25,8 @@ test('a limited rate that keeps a body quiet for longer than the stall limit is 
   // Another connection has just taken what comes in half a second.
   const limiter = new RateLimiter(1_000_000, systemClock);
   limiter.take(500_000);
-  const folder = mkdtempSync(join(tmpdir(), 'fetch-limit-'));
-  const descriptor = openSync(join(folder, 'part'), 'w');
+  const directory = mkdtempSync(join(tmpdir(), 'fetch-limit-'));
+  const descriptor = openSync(join(directory, 'part'), 'w');
   const window = { position: 0, end: size };
   const location = {
     kind: 'http' as const,
@@ -44,7 +44,7 @@ test('a limited rate that keeps a body quiet for longer than the stall limit is 
   expect(window.position).toBe(size);
   expect(performance.now() - began).toBeGreaterThan(500);
   closeSync(descriptor);
-  rmSync(folder, { recursive: true });
+  rmSync(directory, { recursive: true });
   http.close();
 });
 

@@ -8,7 +8,7 @@ import type { Store } from '../../src/store/store.ts';
 import { directoryStore } from '../support/directory-store.ts';
 import { hubCacheStore } from '../support/hub-cache-store.ts';
 import { bring, COMMIT_A, COMMIT_B, gitFile, lfsFile, publication, revision } from '../support/store-kit.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const { repo } = revision();
 const config = Buffer.from('{}');
@@ -40,7 +40,7 @@ const LAYOUTS: readonly (readonly [name: string, layout: Layout])[] = [
 /** What every layout says of its records: what a finished run has brought, and nothing else. */
 describe.each(LAYOUTS)('%s', (name, { store, records }) => {
   const finished = async (of: Revision, isWhole = true) => {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     await using open = store(directory, of);
     await open.open();
     await bring(open, listing[0]!, config);
@@ -53,7 +53,7 @@ describe.each(LAYOUTS)('%s', (name, { store, records }) => {
     found.listing(commit).files.map(({ path, size, digest }) => ({ path, size, digest }));
 
   test('has nothing on record before the first run, and looking makes nothing', () => {
-    const directory = join(temporaryFolder(), 'missing');
+    const directory = join(temporaryDirectory(), 'missing');
     const found = records(directory);
     expect(found.manifest(COMMIT_A)).toBeUndefined();
     expect(found.listing(COMMIT_A)).toEqual({ files: [], complete: false });

@@ -19,9 +19,9 @@ import {
   startProxy,
 } from '../support/silence.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'fetch-silence-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-const certificates = makeCertificates(folder);
+const directory = mkdtempSync(join(tmpdir(), 'fetch-silence-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+const certificates = makeCertificates(directory);
 const pair = certificates?.issue('DNS:localhost,IP:127.0.0.1');
 const SIZE = 1000;
 const HEAD = `HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-${SIZE - 1}/${SIZE}\r\ncontent-length: ${SIZE}\r\n\r\n`;
@@ -393,7 +393,7 @@ export function silenceContract(
 
 /** Has a transport ask for the file. */
 export async function askWith(transport: Transport, url: string, signal: AbortSignal): Promise<void> {
-  const own = mkdtempSync(join(folder, 'part-'));
+  const own = mkdtempSync(join(directory, 'part-'));
   const descriptor = openSync(join(own, 'part'), 'w');
   const location = {
     kind: 'http' as const,

@@ -31,7 +31,7 @@ import {
   unhashedFile,
   write,
 } from '../support/store-kit.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 export interface StoreOptions {
   readonly directory: string;
@@ -51,7 +51,7 @@ export function storeContract(
   { bySha256 = false }: StoreTraits = {},
 ): void {
   const smallFile = bySha256 ? lfsFile : gitFile;
-  const place = () => join(temporaryFolder(), 'sub', 'target');
+  const place = () => join(temporaryDirectory(), 'sub', 'target');
   const storeAt = (directory: string, of: Revision = revision(), lock = lockContext()) =>
     make({ directory, revision: of, lock });
   const opened = async (directory: string, of?: Revision) => {
@@ -358,7 +358,7 @@ export function storeContract(
     });
 
     test('leaves a directory alone that was there or is in use', async () => {
-      const directory = temporaryFolder();
+      const directory = temporaryDirectory();
       const store = await opened(directory);
       await store[Symbol.asyncDispose]();
       expect(snapshot(directory)).toEqual({});

@@ -9,7 +9,7 @@ import { Screen } from '../support/screen.ts';
 
 export const COLUMNS = 80;
 /** Short, so that paths below it fit into a line. */
-export const DEFAULT_FOLDER: string = join(tmpdir(), 'fetch-demo');
+export const DEFAULT_DIRECTORY: string = join(tmpdir(), 'fetch-demo');
 /** What is typed, twice. */
 export const COMMAND: string = `fetch ${MISTRAL_GPTQ}:gptq-8bit-32g-actorder_True`;
 /** Of the true sizes. */
@@ -31,10 +31,10 @@ export interface Frame {
 
 /**
  * A download in a pseudo terminal, ended with Ctrl-C halfway, and the same command once more: the real program, and what
- * it really writes. Needs `script` of util-linux. `folder` is made anew, and gone afterwards.
+ * it really writes. Needs `script` of util-linux. `directory` is made anew, and gone afterwards.
  */
-export async function record(folder: string = DEFAULT_FOLDER): Promise<Frame[]> {
-  await mkdir(folder);
+export async function record(directory: string = DEFAULT_DIRECTORY): Promise<Frame[]> {
+  await mkdir(directory);
   await using hub = await startHub({
     repositories: [mistralGptq({ scale: SCALE })],
     tokens: [{ token: TOKEN, user: 'demo', access: 'all' }],
@@ -43,11 +43,11 @@ export async function record(folder: string = DEFAULT_FOLDER): Promise<Frame[]> 
   });
   try {
     const camera = new Camera();
-    await act(camera, hub, folder, () => hub.log.bytesSent('cdn') > BRANCH_BYTES / 2);
-    await act(camera, hub, folder, () => false);
+    await act(camera, hub, directory, () => hub.log.bytesSent('cdn') > BRANCH_BYTES / 2);
+    await act(camera, hub, directory, () => false);
     return camera.frames;
   } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 }
 
@@ -86,15 +86,15 @@ class Camera {
   }
 }
 
-async function act(camera: Camera, hub: Hub, folder: string, interruptWhen: () => boolean): Promise<void> {
+async function act(camera: Camera, hub: Hub, directory: string, interruptWhen: () => boolean): Promise<void> {
   camera.type(COMMAND);
   const [, ...words] = COMMAND.split(' ');
   const line = `stty cols ${COLUMNS} rows 24; exec '${process.execPath}' '${PROGRAM}' ${words.join(' ')}`;
   const child = spawn('script', ['-qec', line, '/dev/null'], {
-    cwd: folder,
+    cwd: directory,
     env: {
       PATH: process.env['PATH'],
-      HOME: join(folder, 'no-such-home'),
+      HOME: join(directory, 'no-such-home'),
       HF_ENDPOINT: hub.origin,
       HF_TOKEN: TOKEN,
       TERM: 'xterm',

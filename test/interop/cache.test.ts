@@ -146,7 +146,7 @@ describe.skipIf(missing !== undefined)('the central cache', () => {
 
   test('the branches of one repository share their blobs, and all of them are found', async () => {
     const { fetch, look, hf, cache } = await client();
-    const folder = join(cache, 'models--TheBloke--Mistral-7B-Instruct-v0.1-GPTQ');
+    const directory = join(cache, 'models--TheBloke--Mistral-7B-Instruct-v0.1-GPTQ');
     for (const { branch } of MISTRAL_GPTQ_BRANCHES) {
       const snapshot = await fetch(MISTRAL_GPTQ, '--revision', branch, '--cache');
       expect(await compareWithTruth(snapshot, await hub.truth(MISTRAL_GPTQ, branch))).toEqual([]);
@@ -157,12 +157,12 @@ describe.skipIf(missing !== undefined)('the central cache', () => {
       ]);
       const link = readlinkSync(join(snapshot, 'model.safetensors'));
       expect(link).toMatch(/^\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/);
-      const ref = readFileSync(join(folder, 'refs', branch), 'utf8');
+      const ref = readFileSync(join(directory, 'refs', branch), 'utf8');
       expect(ref).toBe(hub.repository(MISTRAL_GPTQ).commitOf(branch).id);
     }
     const files = await hub.truth(MISTRAL_GPTQ, 'main');
-    expect(readdirSync(join(folder, 'blobs')).length).toBeLessThan(2 * files.length);
-    expect(readdirSync(join(folder, 'refs')).toSorted()).toEqual(
+    expect(readdirSync(join(directory, 'blobs')).length).toBeLessThan(2 * files.length);
+    expect(readdirSync(join(directory, 'refs')).toSorted()).toEqual(
       MISTRAL_GPTQ_BRANCHES.map(({ branch }) => branch).toSorted(),
     );
     expect(readdirSync(cache).toSorted()).toEqual([

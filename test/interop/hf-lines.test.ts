@@ -80,27 +80,27 @@ type Case = readonly [
   only?: readonly string[],
 ];
 
-const MODEL_FOLDER = 'Mistral-7B-Instruct-v0.1-GPTQ';
+const MODEL_DIRECTORY = 'Mistral-7B-Instruct-v0.1-GPTQ';
 const BRANCH = 'gptq-4bit-32g-actorder_True';
 
 const CARD: readonly Case[] = [
   [
-    `mkdir ${MODEL_FOLDER}\nhuggingface-cli download TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --local-dir Mistral-7B-Instruct-v0.1-GPTQ --local-dir-use-symlinks False`,
-    MODEL_FOLDER,
+    `mkdir ${MODEL_DIRECTORY}\nhuggingface-cli download TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --local-dir Mistral-7B-Instruct-v0.1-GPTQ --local-dir-use-symlinks False`,
+    MODEL_DIRECTORY,
     [MISTRAL_GPTQ],
   ],
   [
-    `mkdir ${MODEL_FOLDER}\nhuggingface-cli download TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --revision gptq-4bit-32g-actorder_True --local-dir Mistral-7B-Instruct-v0.1-GPTQ --local-dir-use-symlinks False`,
-    MODEL_FOLDER,
+    `mkdir ${MODEL_DIRECTORY}\nhuggingface-cli download TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --revision gptq-4bit-32g-actorder_True --local-dir Mistral-7B-Instruct-v0.1-GPTQ --local-dir-use-symlinks False`,
+    MODEL_DIRECTORY,
     [MISTRAL_GPTQ, BRANCH],
   ],
   [
-    `mkdir ${MODEL_FOLDER}\nHF_HUB_ENABLE_HF_TRANSFER=1 huggingface-cli download TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --local-dir Mistral-7B-Instruct-v0.1-GPTQ --local-dir-use-symlinks False`,
-    MODEL_FOLDER,
+    `mkdir ${MODEL_DIRECTORY}\nHF_HUB_ENABLE_HF_TRANSFER=1 huggingface-cli download TheBloke/Mistral-7B-Instruct-v0.1-GPTQ --local-dir Mistral-7B-Instruct-v0.1-GPTQ --local-dir-use-symlinks False`,
+    MODEL_DIRECTORY,
     [MISTRAL_GPTQ],
   ],
   // The words for the box of text-generation-webui.
-  [`hf download ${MISTRAL_GPTQ}:${BRANCH}`, `${MODEL_FOLDER}_${BRANCH}`, [MISTRAL_GPTQ, BRANCH]],
+  [`hf download ${MISTRAL_GPTQ}:${BRANCH}`, `${MODEL_DIRECTORY}_${BRANCH}`, [MISTRAL_GPTQ, BRANCH]],
 ];
 
 /** `hf download --help` of huggingface_hub 2.4.0. */
@@ -171,7 +171,7 @@ describe.each([
       const wanted = truth.filter(({ path }) => only === undefined || only.includes(path));
       expect(wanted.length).toBe(only?.length ?? truth.length);
       expect(await compareWithTruth(workspace.path(place), wanted)).toEqual([]);
-      expect(await readdir(workspace.folder)).toEqual([place.split('/')[0]]);
+      expect(await readdir(workspace.directory)).toEqual([place.split('/')[0]]);
       const path = workspace.path(place, ...(only?.length === 1 && !/include|art/.test(line) ? only : []));
       expect(run.stdout.trimEnd().split('\n').at(-1)).toContain(path);
       expect(run.stderr.includes('--local-dir-use-symlinks is not needed')).toBe(
@@ -188,7 +188,7 @@ test('hf download --dry-run fetches nothing', async () => {
   const { exit, stdout } = await runLine(workspace, `fetch ${LLAMA} --dry-run`);
   expect(exit).toBe(0);
   expect(stdout).toContain('model.safetensors');
-  expect(await readdir(workspace.folder)).toEqual([]);
+  expect(await readdir(workspace.directory)).toEqual([]);
   expect(hub.log.bytesSent('cdn')).toBe(0);
 });
 
@@ -207,6 +207,6 @@ test.each(['--format json', '--no-truncate', '--no-force-download', '--no-dry-ru
   async (words) => {
     await using workspace = await Workspace.open({ endpoint: hub.origin });
     expect((await runLine(workspace, `fetch ${LLAMA} ${words}`)).exit).toBe(2);
-    expect(await readdir(workspace.folder)).toEqual([]);
+    expect(await readdir(workspace.directory)).toEqual([]);
   },
 );

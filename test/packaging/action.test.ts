@@ -34,7 +34,7 @@ beforeEach(() => hub.log.clear());
 
 afterAll(() => hub.close());
 
-/** The cache of a workflow: folders by key, and the times of their files with them. */
+/** The cache of a workflow: directories by key, and the times of their files with them. */
 class WorkflowCache {
   readonly keys: string[] = [];
   readonly #kept = new Map<string, string>();
@@ -44,7 +44,7 @@ class WorkflowCache {
     this.#workspace = workspace;
   }
 
-  /** The folders that are kept, by key, to be looked at and changed. */
+  /** The directories that are kept, by key, to be looked at and changed. */
   get kept(): readonly string[] {
     return [...this.#kept.values()];
   }

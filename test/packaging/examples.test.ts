@@ -9,9 +9,11 @@ import { type Hub, startHub } from '../support/hub/hub.ts';
 import { lint } from '../support/linter.ts';
 import { type Run, Workspace } from '../support/run-program.ts';
 
-const folder = join(import.meta.dirname, '../../examples');
-const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
-const { version } = JSON.parse(readFileSync(join(folder, '../package.json'), 'utf8')) as { version: string };
+const directory = join(import.meta.dirname, '../../examples');
+const files = readdirSync(directory).filter((name) => name.endsWith('.yaml'));
+const { version } = JSON.parse(readFileSync(join(directory, '../package.json'), 'utf8')) as {
+  version: string;
+};
 
 interface Container {
   readonly name: string;
@@ -47,7 +49,7 @@ interface Workload {
 }
 
 function read(name: string): Workload {
-  return parse(readFileSync(join(folder, name), 'utf8')) as Workload;
+  return parse(readFileSync(join(directory, name), 'utf8')) as Workload;
 }
 
 const containersOf = ({ spec: { template } }: Workload): Container[] => [
@@ -103,11 +105,11 @@ function run({ args, env = [], volumeMounts }: Container, more: Record<string, s
 
 describe.each(files)('%s', (name) => {
   test('is one document without a doubtful line', (context) => {
-    const documents = parseAllDocuments(readFileSync(join(folder, name), 'utf8'));
+    const documents = parseAllDocuments(readFileSync(join(directory, name), 'utf8'));
     expect(documents.flatMap((one) => ('errors' in one ? [...one.errors, ...one.warnings] : []))).toEqual([]);
     const rules =
       '{extends: default, rules: {line-length: {max: 120}, document-start: disable, braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}}}';
-    const said = lint('yamllint', ['--strict', '-d', rules, join(folder, name)]);
+    const said = lint('yamllint', ['--strict', '-d', rules, join(directory, name)]);
     if (said === undefined) return context.skip('yamllint is not installed');
     expect(said).toBe('');
   });

@@ -67,11 +67,11 @@ async function collect(): Promise<void> {
   printed.set('doctor', await stdout('doctor', REPO, '--json'));
 }
 
-/** As the page shows it: the address and folders of a reader, and one number for all that differs from run to run. */
+/** As the page shows it: the address and directories of a reader, and one number for all that differs from run to run. */
 function shown(name: string): string {
   let text = (printed.get(name) ?? '').replaceAll(hub.origin, 'https://huggingface.co');
   text = text
-    .replaceAll(workspace.folder, '/work')
+    .replaceAll(workspace.directory, '/work')
     .replace(/127\.0\.0\.1:\d+/g, 'cdn.example')
     .replace(/("free": ?)\d+/g, '$182400000000')
     .replace(/("seconds": ?)[\d.]+/g, '$11.602')

@@ -141,10 +141,10 @@ test('nothing of ours runs or installs the package by its name, which is not reg
   expect(read('README.md')).toContain('not published');
 });
 
-/** Paths from the root of all files below a folder. */
-function filesIn(folder: string): string[] {
-  if (!existsSync(join(root, folder))) return [];
-  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+/** Paths from the root of all files below a directory. */
+function filesIn(directory: string): string[] {
+  if (!existsSync(join(root, directory))) return [];
+  return readdirSync(join(root, directory), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
 }

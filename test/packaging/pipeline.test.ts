@@ -30,7 +30,7 @@ test('a pipeline with an empty home, without a terminal, in a folder that cannot
   await using workspace = await Workspace.open();
   const project = join(workspace.root, 'project');
   await mkdir(project);
-  await Promise.all([chmod(project, 0o555), chmod(workspace.home, 0o777), chmod(workspace.folder, 0o777)]);
+  await Promise.all([chmod(project, 0o555), chmod(workspace.home, 0o777), chmod(workspace.directory, 0o777)]);
   await chmod(workspace.root, 0o755);
   const [file, ...words] = [...aside, '/bin/sh', SCRIPT];
   const { stdout, stderr } = await promisify(execFile)(file!, words, {
@@ -41,7 +41,7 @@ test('a pipeline with an empty home, without a terminal, in a folder that cannot
       CI: 'true',
       HF_ENDPOINT: hub.origin,
       REPO: `${REPO}:8bit`,
-      WORK: workspace.folder,
+      WORK: workspace.directory,
       FETCH: `${process.execPath} ${PROGRAM}`,
     },
   });

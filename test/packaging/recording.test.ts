@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { COLUMNS, COMMAND, DEFAULT_FOLDER, record } from '../demo/recording.ts';
+import { COLUMNS, COMMAND, DEFAULT_DIRECTORY, record } from '../demo/recording.ts';
 import { commandLines, whyRefused } from '../support/command-lines.ts';
 
 const svg = readFileSync(join(import.meta.dirname, '../../docs/terminal.svg'), 'utf8');
@@ -28,9 +28,11 @@ test('what is typed in it is a command line of this program', () => {
 test.skipIf(hasTerminal !== true)('it shows what the program prints today: `npm run record`', async () => {
   const root = mkdtempSync(join(tmpdir(), 'fetch-test-'));
   try {
-    const folder = join(root, 'shown');
-    const frames = await record(folder);
-    const now = sentences(frames.at(-1)?.lines ?? []).map((line) => line.replaceAll(folder, DEFAULT_FOLDER));
+    const directory = join(root, 'shown');
+    const frames = await record(directory);
+    const now = sentences(frames.at(-1)?.lines ?? []).map((line) =>
+      line.replaceAll(directory, DEFAULT_DIRECTORY),
+    );
     const [, last = ''] = svg.split(/<g id="f\d+" class="f">(?![\s\S]*<g )/);
     const then = sentences(Array.from(last.matchAll(/>([^<\n]+)<\/text>/g), ([, line = '']) => line));
     expect(then.length).toBeGreaterThan(7);

@@ -62,7 +62,7 @@ async function expectShown(
   ).toEqual(normal(shown).split('\n').toSorted());
 }
 
-/** Folders, hosts, hashes of what was changed and times are of the machine that it ran on. */
+/** Directories, hosts, hashes of what was changed and times are of the machine that it ran on. */
 function normal(text: string): string {
   return text
     .replace(/^fetch: the hub says: .*\n/gm, '')

@@ -9,7 +9,7 @@ import { type Run, Workspace } from '../support/run-program.ts';
 import { snapshot } from '../support/store-kit.ts';
 
 const ID = 'tests/cached';
-const FOLDER = 'models--tests--cached';
+const DIRECTORY = 'models--tests--cached';
 
 let hub: Hub;
 let workspace: Workspace;
@@ -37,9 +37,9 @@ afterEach(async () => {
 const run = (...words: string[]): Promise<Run> => workspace.run([...words, '--cache-dir', 'cache']);
 const inCache = (...names: string[]): string => workspace.path('cache', ...names);
 const commit = (revision: string): string => hub.repository(ID).commitOf(revision).id;
-const placeOf = (revision: string): string => inCache(FOLDER, 'snapshots', commit(revision));
+const placeOf = (revision: string): string => inCache(DIRECTORY, 'snapshots', commit(revision));
 const truthOf = (revision: string): Promise<TruthFile[]> => hub.truth(ID, revision);
-const ref = (name = 'main'): string => readFileSync(inCache(FOLDER, 'refs', name), 'utf8');
+const ref = (name = 'main'): string => readFileSync(inCache(DIRECTORY, 'refs', name), 'utf8');
 
 async function bring(...words: string[]): Promise<void> {
   expect((await run(ID, '--quiet', ...words)).exit).toBe(0);
@@ -99,7 +99,7 @@ describe('--offline', () => {
 
   test('a snapshot of which nobody wrote down what it should have is no answer', async () => {
     await bring();
-    rmSync(inCache(FOLDER, 'trees'), { recursive: true });
+    rmSync(inCache(DIRECTORY, 'trees'), { recursive: true });
     // Our own record of what came is enough.
     expect((await run(ID, '--offline', '-q')).exit).toBe(0);
     rmSync(inCache('.locks'), { recursive: true });
@@ -172,7 +172,7 @@ describe('--lock', () => {
     hub.log.clear();
     expect((await run('--lock', 'models.lock', '-q')).exit).toBe(0);
     expect(hub.log.count()).toBe(0);
-    expect(existsSync(inCache(FOLDER, 'trees', `${commit('copy')}.json`))).toBe(false);
+    expect(existsSync(inCache(DIRECTORY, 'trees', `${commit('copy')}.json`))).toBe(false);
     expect((await run(`${ID}:copy`, '-q')).exit).toBe(0);
     expect(await compareWithTruth(placeOf('copy'), await truthOf('copy'))).toEqual([]);
   });

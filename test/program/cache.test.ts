@@ -24,7 +24,7 @@ const hasTerminal =
   spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') === true;
 
 const ID = 'tests/cached';
-const FOLDER = 'models--tests--cached';
+const DIRECTORY = 'models--tests--cached';
 
 /** What `expected/cache-0.1.0` was made of. */
 const CACHE_OF_0_1_0 = {
@@ -64,7 +64,7 @@ afterEach(async () => {
 const run = (...words: string[]): Promise<Run> => workspace.run([...words, '--cache-dir', 'cache']);
 const inCache = (...names: string[]): string => workspace.path('cache', ...names);
 const commit = (revision: string): string => hub.repository(ID).commitOf(revision).id;
-const blobs = (): string[] => readdirSync(inCache(FOLDER, 'blobs'));
+const blobs = (): string[] => readdirSync(inCache(DIRECTORY, 'blobs'));
 
 async function bring(...revisions: string[]): Promise<void> {
   for (const revision of revisions) expect((await run(ID, '--revision', revision, '-q')).exit).toBe(0);
@@ -80,7 +80,7 @@ describe('where the cache is', () => {
   ];
   test.each(cases)('%s', async (_name, variables, words, place) => {
     const env = Object.fromEntries(
-      Object.entries(variables).map(([name, path]) => [name, path.replace('/work', workspace.folder)]),
+      Object.entries(variables).map(([name, path]) => [name, path.replace('/work', workspace.directory)]),
     );
     const { stdout, exit } = await workspace.run(['tests/other', ...words, '-q'], { env });
     expect(exit).toBe(0);
@@ -100,7 +100,7 @@ describe('where the cache is', () => {
     const { exit, stderr } = await workspace.run([ID, '--cache', '--local-dir', 'x']);
     expect(exit).toBe(2);
     expect(stderr).toContain('--local-dir and --cache name two places');
-    expect(readdirSync(workspace.folder)).toEqual([]);
+    expect(readdirSync(workspace.directory)).toEqual([]);
   });
 });
 
@@ -108,7 +108,7 @@ describe('a download into the cache', () => {
   test('says where it goes, and a second one asks for no file', async () => {
     const first = await run(ID);
     expect(first.exit).toBe(0);
-    const snapshot = inCache(FOLDER, 'snapshots', commit('main'));
+    const snapshot = inCache(DIRECTORY, 'snapshots', commit('main'));
     expect(first.stdout).toBe(`${snapshot}\n`);
     expect(first.stderr).toContain(`fetch: into ${snapshot}\n`);
     hub.log.clear();
@@ -120,13 +120,13 @@ describe('a download into the cache', () => {
   test('a dry run writes nothing', async () => {
     const { exit, stdout } = await run(ID, '--dry-run');
     expect(exit).toBe(0);
-    expect(stdout).toContain(`into ${inCache(FOLDER, 'snapshots', commit('main'))}`);
-    expect(readdirSync(workspace.folder)).toEqual([]);
+    expect(stdout).toContain(`into ${inCache(DIRECTORY, 'snapshots', commit('main'))}`);
+    expect(readdirSync(workspace.directory)).toEqual([]);
   });
 
   test('a blob that was changed after it came is fetched again', async () => {
     await bring('main');
-    const path = inCache(FOLDER, 'snapshots', commit('main'), 'sub/model.safetensors');
+    const path = inCache(DIRECTORY, 'snapshots', commit('main'), 'sub/model.safetensors');
     const right = readFileSync(path);
     writeFileSync(path, Buffer.alloc(right.length));
     expect((await run(ID, '-q')).exit).toBe(0);
@@ -135,8 +135,8 @@ describe('a download into the cache', () => {
 
   test('goes through no link that leads out of the repository', async () => {
     mkdirSync(workspace.path('outside'));
-    mkdirSync(inCache(FOLDER, 'snapshots', commit('main')), { recursive: true });
-    symlinkSync(workspace.path('outside'), inCache(FOLDER, 'snapshots', commit('main'), 'sub'));
+    mkdirSync(inCache(DIRECTORY, 'snapshots', commit('main')), { recursive: true });
+    symlinkSync(workspace.path('outside'), inCache(DIRECTORY, 'snapshots', commit('main'), 'sub'));
     const { exit, stderr } = await run(ID);
     expect(exit).toBe(8);
     expect(stderr).toContain('a link stands in the way');
@@ -151,11 +151,11 @@ describe('a download into the cache', () => {
       .setBranch('main', [gitFile('config.json', '{"new":1}\n'), gitFile('more.txt', 'more\n')]);
     hub.faults.add({ on: 'any', path: 'more.txt', times: 'always', effect: { kind: 'status', status: 404 } });
     expect((await run(ID, '-q')).exit).not.toBe(0);
-    expect(readFileSync(inCache(FOLDER, 'refs/main'), 'utf8')).toBe(before);
+    expect(readFileSync(inCache(DIRECTORY, 'refs/main'), 'utf8')).toBe(before);
     hub.faults.clear();
     await bring('main');
-    expect(readFileSync(inCache(FOLDER, 'refs/main'), 'utf8')).toBe(commit('main'));
-    expect(readdirSync(inCache(FOLDER, 'refs'))).toEqual(['main']);
+    expect(readFileSync(inCache(DIRECTORY, 'refs/main'), 'utf8')).toBe(commit('main'));
+    expect(readdirSync(inCache(DIRECTORY, 'refs'))).toEqual(['main']);
   });
 });
 
@@ -174,14 +174,14 @@ describe('fetch cache ls', () => {
         .toSorted(),
     ).toEqual(
       [
-        [ID, short('main'), 'main', '3', '2.05 MB', inCache(FOLDER, 'snapshots', commit('main'))],
+        [ID, short('main'), 'main', '3', '2.05 MB', inCache(DIRECTORY, 'snapshots', commit('main'))],
         [
           ID,
           short('gptq/8bit'),
           'gptq/8bit',
           '3',
           '2.05 MB',
-          inCache(FOLDER, 'snapshots', commit('gptq/8bit')),
+          inCache(DIRECTORY, 'snapshots', commit('gptq/8bit')),
         ],
       ].toSorted(),
     );
@@ -193,12 +193,12 @@ describe('fetch cache ls', () => {
 
   test('has what is unfinished of a repository that somebody else removed', async () => {
     await bring('main');
-    rmSync(inCache(FOLDER), { recursive: true });
-    writeFileSync(inCache('.locks/fetch', FOLDER, 'parts/left.part'), Buffer.alloc(5000, 1));
+    rmSync(inCache(DIRECTORY), { recursive: true });
+    writeFileSync(inCache('.locks/fetch', DIRECTORY, 'parts/left.part'), Buffer.alloc(5000, 1));
     const { stdout } = await run('cache', 'ls');
     expect(stdout).toMatch(/^tests\/cached +- +unfinished parts +- +\d\.\d+ kB +/m);
     expect((await run('cache', 'rm', ID, '--yes')).stderr).toContain(`removed all of ${ID}`);
-    expect(existsSync(inCache('.locks/fetch', FOLDER))).toBe(false);
+    expect(existsSync(inCache('.locks/fetch', DIRECTORY))).toBe(false);
     expect((await run('cache', 'ls')).stdout).toBe('');
   });
 
@@ -217,8 +217,8 @@ describe('fetch cache rm', () => {
     expect([exit, stdout]).toEqual([0, '']);
     expect(stderr).toContain('removed 1 revision, 2.00 MB');
     expect(blobs()).toHaveLength(3);
-    expect(readdirSync(inCache(FOLDER, 'refs'))).toEqual(['main']);
-    expect(readdirSync(inCache(FOLDER, 'snapshots'))).toEqual([commit('main')]);
+    expect(readdirSync(inCache(DIRECTORY, 'refs'))).toEqual(['main']);
+    expect(readdirSync(inCache(DIRECTORY, 'snapshots'))).toEqual([commit('main')]);
     expect((await run('cache', 'verify', ID)).exit).toBe(0);
     hub.log.clear();
     await bring('main');
@@ -228,24 +228,24 @@ describe('fetch cache rm', () => {
   test('removes a repository with its parts, and nothing else', async () => {
     await bring('main', 'gptq/8bit');
     await run('tests/other', '-q');
-    writeFileSync(inCache('.locks/fetch', FOLDER, 'parts/left.part'), 'left');
+    writeFileSync(inCache('.locks/fetch', DIRECTORY, 'parts/left.part'), 'left');
     expect((await run('cache', 'rm', ID, '--yes', '-q')).exit).toBe(0);
-    expect(existsSync(inCache(FOLDER))).toBe(false);
-    expect(existsSync(inCache('.locks/fetch', FOLDER))).toBe(false);
+    expect(existsSync(inCache(DIRECTORY))).toBe(false);
+    expect(existsSync(inCache('.locks/fetch', DIRECTORY))).toBe(false);
     expect(existsSync(inCache('models--tests--other/refs/main'))).toBe(true);
   });
 
   test('leaves what a running hf is writing', async () => {
     await bring('main');
-    const theirs = inCache(FOLDER, 'blobs', `${'a'.repeat(64)}.0123abcd.incomplete`);
-    const lock = inCache('.locks', FOLDER, `${'a'.repeat(64)}.lock`);
-    mkdirSync(inCache('.locks', FOLDER), { recursive: true });
+    const theirs = inCache(DIRECTORY, 'blobs', `${'a'.repeat(64)}.0123abcd.incomplete`);
+    const lock = inCache('.locks', DIRECTORY, `${'a'.repeat(64)}.lock`);
+    mkdirSync(inCache('.locks', DIRECTORY), { recursive: true });
     for (const path of [theirs, lock]) writeFileSync(path, 'theirs');
     const { exit, stderr } = await run('cache', 'rm', ID, '--yes');
     expect(exit).toBe(0);
     expect(stderr).toContain('left alone: 1 unfinished file of hf');
     for (const path of [theirs, lock]) expect(readFileSync(path, 'utf8')).toBe('theirs');
-    expect(readdirSync(inCache(FOLDER)).toSorted()).toEqual(['blobs', 'snapshots']);
+    expect(readdirSync(inCache(DIRECTORY)).toSorted()).toEqual(['blobs', 'snapshots']);
     await bring('main');
   });
 
@@ -254,12 +254,12 @@ describe('fetch cache rm', () => {
     const one = await run('cache', 'rm', `${ID}@gptq/8bit`, '--dry-run');
     expect(one).toMatchObject({
       exit: 0,
-      stdout: `${inCache(FOLDER, 'snapshots', commit('gptq/8bit'))}\n`,
+      stdout: `${inCache(DIRECTORY, 'snapshots', commit('gptq/8bit'))}\n`,
     });
     expect(one.stderr).toMatch(/^fetch: tests\/cached [0-9a-f]{12} \(gptq\/8bit\)\n/);
     expect(one.stderr).toContain('fetch: would remove 1 revision, 2.00 MB\n');
     const all = await run('cache', 'rm', ID, '--dry-run', '--yes', '-q');
-    expect(all).toMatchObject({ exit: 0, stdout: `${inCache(FOLDER)}\n`, stderr: '' });
+    expect(all).toMatchObject({ exit: 0, stdout: `${inCache(DIRECTORY)}\n`, stderr: '' });
     expect(blobs()).toHaveLength(4);
     expect((await run('cache', 'verify', ID)).exit).toBe(0);
   });
@@ -293,7 +293,7 @@ describe('fetch cache rm', () => {
       '--cache-dir',
       'cache',
     ]);
-    await program.until('it has the lock', () => existsSync(inCache('.locks/fetch', FOLDER, 'lock')));
+    await program.until('it has the lock', () => existsSync(inCache('.locks/fetch', DIRECTORY, 'lock')));
     const { exit, stderr } = await run('cache', 'rm', ID, '--yes');
     expect(exit).toBe(9);
     expect(stderr).toContain('is working on this repository in the cache');
@@ -306,13 +306,13 @@ describe('fetch cache verify', () => {
   test('reads every blob', async () => {
     await bring('main', 'gptq/8bit');
     const { exit, stdout, stderr } = await run('cache', 'verify', ID);
-    expect([exit, stdout]).toEqual([0, `${inCache(FOLDER)}\n`]);
+    expect([exit, stdout]).toEqual([0, `${inCache(DIRECTORY)}\n`]);
     expect(stderr).toBe(`fetch: ${ID}: 4 contents, 4.05 MB read\n`);
   });
 
   test('finds what was changed and what is missing', async () => {
     await bring('main', 'gptq/8bit');
-    const model = inCache(FOLDER, 'snapshots', commit('main'), 'sub/model.safetensors');
+    const model = inCache(DIRECTORY, 'snapshots', commit('main'), 'sub/model.safetensors');
     appendFileSync(model, 'x');
     const config = hub.repository(ID).commitOf('main');
     expect(config).toBeDefined();
@@ -321,7 +321,7 @@ describe('fetch cache verify', () => {
     expect(stdout).toMatch(/^changed {2}blobs\/[0-9a-f]{64} {2}\([0-9a-f]{40}\/sub\/model.safetensors\)\n$/);
     expect(stderr).toContain('1 content wrong');
     expect((await run('cache', 'verify', `${ID}@gptq/8bit`)).exit).toBe(0);
-    rmSync(inCache(FOLDER, 'blobs', stdout.slice(15, 79)));
+    rmSync(inCache(DIRECTORY, 'blobs', stdout.slice(15, 79)));
     const gone = await run('cache', 'verify', ID, '--json');
     expect(gone.exit).toBe(7);
     expect(JSON.parse(gone.stdout)).toMatchObject({ ok: false, findings: [{ kind: 'missing' }] });
@@ -334,7 +334,7 @@ describe('fetch cache verify', () => {
     await workspace.run([ID, '--cache-dir', 'cache', '-q'], { env });
     expect(blobs()).toEqual([]);
     expect((await run('cache', 'verify', ID)).exit).toBe(0);
-    appendFileSync(inCache(FOLDER, 'snapshots', commit('main'), 'config.json'), ' ');
+    appendFileSync(inCache(DIRECTORY, 'snapshots', commit('main'), 'config.json'), ' ');
     const { exit, stdout } = await run('cache', 'verify', ID);
     expect(exit).toBe(7);
     expect(stdout).toContain('config.json');
@@ -355,7 +355,7 @@ test.skipIf(!hasTerminal)('fetch cache rm at a terminal asks, and takes yes for 
     await asked.until('it asks', () => asked.stdout.includes('[y/N]'));
     asked.type(`${answer}\r`);
     expect((await asked.ended).exit).toBe(0);
-    expect(existsSync(inCache(FOLDER))).toBe(left);
+    expect(existsSync(inCache(DIRECTORY))).toBe(left);
   }
 });
 
@@ -370,13 +370,13 @@ describe('fetch cache verify of a big content', () => {
   /** Nothing but a length: it takes a moment to read and is not what its name says. */
   beforeEach(() => {
     const commit = 'c'.repeat(40);
-    for (const folder of ['blobs', 'refs', `snapshots/${commit}`])
-      mkdirSync(inCache(FOLDER, folder), { recursive: true });
-    const blob = inCache(FOLDER, 'blobs', 'b'.repeat(64));
+    for (const directory of ['blobs', 'refs', `snapshots/${commit}`])
+      mkdirSync(inCache(DIRECTORY, directory), { recursive: true });
+    const blob = inCache(DIRECTORY, 'blobs', 'b'.repeat(64));
     writeFileSync(blob, '');
     truncateSync(blob, 700_000_000);
-    symlinkSync(join('../../blobs', 'b'.repeat(64)), inCache(FOLDER, 'snapshots', commit, 'big.bin'));
-    writeFileSync(inCache(FOLDER, 'refs/main'), commit);
+    symlinkSync(join('../../blobs', 'b'.repeat(64)), inCache(DIRECTORY, 'snapshots', commit, 'big.bin'));
+    writeFileSync(inCache(DIRECTORY, 'refs/main'), commit);
   });
 
   test.skipIf(!hasTerminal)('has a bar at a terminal', async () => {
@@ -394,7 +394,7 @@ describe('fetch cache verify of a big content', () => {
   test.skipIf(!showsOpenFiles)(
     'has no control codes in a pipe, and ends when it is interrupted',
     async () => {
-      const blob = inCache(FOLDER, 'blobs', 'b'.repeat(64));
+      const blob = inCache(DIRECTORY, 'blobs', 'b'.repeat(64));
       // Long enough to be interrupted in the middle.
       truncateSync(blob, 20_000_000_000);
       const words = ['cache', 'verify', ID, '--cache-dir', 'cache', '--progress', 'bar', '--verbose'];

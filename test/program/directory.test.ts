@@ -296,7 +296,7 @@ describe('a disk that is too small', () => {
     );
     expect(run.stderr).toContain('--ignore-space');
     expect(hub.log.count({ kind: ['resolve', 'cdn'] })).toBe(0);
-    expect(await readdir(workspace.folder)).toEqual([]);
+    expect(await readdir(workspace.directory)).toEqual([]);
   });
 
   test('a dry run tells it without failing', async () => {
@@ -304,7 +304,7 @@ describe('a disk that is too small', () => {
     const run = await workspace.run([ID, '--dry-run']);
     expect(run.exit).toBe(0);
     expect(run.stdout).toContain('needs 5.00 PB of disk space; only ');
-    expect(await readdir(workspace.folder)).toEqual([]);
+    expect(await readdir(workspace.directory)).toEqual([]);
   });
 
   test('--ignore-space goes on', async () => {

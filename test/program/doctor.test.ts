@@ -94,7 +94,7 @@ test('all is well: a line for each check', async () => {
   `);
   expect(run.stderr).toBe('fetch: 23 checks: 23 ok\n');
   // Nothing is left behind, and nothing was downloaded.
-  expect(await readdir(workspace.folder)).toEqual([]);
+  expect(await readdir(workspace.directory)).toEqual([]);
   expect(hub.log.tokenLeaks()).toEqual([]);
 });
 

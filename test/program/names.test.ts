@@ -58,7 +58,7 @@ describe('names that would leave the directory, or change what is not theirs', (
       // As JSON writes it, so that nobody takes a part of it for a part of the sentence.
       if (!CONTROLS.test(name)) expect(run.stderr).toContain(JSON.stringify(name));
       // The decision was made before the first write, and before the first byte.
-      expect(await readdir(workspace.folder)).toEqual([]);
+      expect(await readdir(workspace.directory)).toEqual([]);
       expect((await readdir(workspace.root)).sort()).toEqual(['home', 'work']);
       expect(hub.log.entries.map(({ kind }) => kind)).toEqual(['revision', 'tree']);
     });
@@ -70,7 +70,7 @@ describe('names that would leave the directory, or change what is not theirs', (
       expect(run.exit).toBe(8);
       for (const name of ['"../one"', '"/two"', '".git/three"']) expect(run.stderr).toContain(name);
       expect(run.stderr).not.toContain('good.txt');
-      expect(await readdir(workspace.folder)).toEqual([]);
+      expect(await readdir(workspace.directory)).toEqual([]);
     });
   });
 
@@ -88,7 +88,7 @@ describe('names that would leave the directory, or change what is not theirs', (
       const run = await workspace.run([ID]);
       expect(run.exit).toBe(8);
       expect(run.stderr).toContain('thing');
-      expect(await readdir(workspace.folder)).toEqual([]);
+      expect(await readdir(workspace.directory)).toEqual([]);
     });
   });
 

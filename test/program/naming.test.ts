@@ -34,7 +34,7 @@ function atHub(word: string): string {
 }
 
 describe('what is downloaded, and where to', () => {
-  /** The words, the folder that comes of them, and what must be in it. */
+  /** The words, the directory that comes of them, and what must be in it. */
   const FORMS: readonly (readonly [
     readonly string[],
     string,
@@ -81,12 +81,12 @@ describe('what is downloaded, and where to', () => {
 
   test.each(FORMS.map((form) => [form[0].join(' '), form] as const))(
     '%s',
-    async (_name, [words, folder, id, revision, type]) => {
+    async (_name, [words, root, id, revision, type]) => {
       await using workspace = await Workspace.open({ endpoint: hub.origin });
       const run = await workspace.run([...words.map(atHub), '--quiet']);
-      expect(run).toMatchObject({ exit: 0, stderr: '', stdout: `${workspace.path(folder)}\n` });
-      expect(await compareWithTruth(workspace.path(folder), await hub.truth(id, revision, type))).toEqual([]);
-      expect((await readdir(workspace.folder)).length).toBe(1);
+      expect(run).toMatchObject({ exit: 0, stderr: '', stdout: `${workspace.path(root)}\n` });
+      expect(await compareWithTruth(workspace.path(root), await hub.truth(id, revision, type))).toEqual([]);
+      expect((await readdir(workspace.directory)).length).toBe(1);
     },
   );
 
@@ -172,7 +172,7 @@ describe('what does not exist', () => {
     const run = await workspace.run(words);
     expect(run).toMatchObject({ exit, stdout: '' });
     expect(workspace.scrub(run.stderr)).toMatchSnapshot();
-    expect(await readdir(workspace.folder)).toEqual([]);
+    expect(await readdir(workspace.directory)).toEqual([]);
   });
 });
 
@@ -202,7 +202,7 @@ describe('what cannot be meant', () => {
     const run = await workspace.run(words);
     expect(run).toMatchObject({ exit: 2, stdout: '' });
     expect(workspace.scrub(run.stderr)).toMatchSnapshot();
-    expect(await readdir(workspace.folder)).toEqual([]);
+    expect(await readdir(workspace.directory)).toEqual([]);
     expect(hub.log.entries).toEqual([]);
   });
 });

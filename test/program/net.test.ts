@@ -209,7 +209,7 @@ describe('what the system does not know', () => {
   };
 
   test.skipIf(!mayBecome)('no HOME and no such user: everything works that needs no home', async () => {
-    // The folders of a workspace are for their owner only.
+    // The directories of a workspace are for their owner only.
     spawnSync('chmod', ['-R', '0777', workspace.root]);
     expect(await asStranger([REPO, '-q'])).toMatchObject({ exit: 0, stdout: `${workspace.path('gpt2')}\n` });
     expect((await asStranger(['branches', REPO])).exit).toBe(0);
@@ -228,7 +228,7 @@ describe('what the system does not know', () => {
   test('an empty HOME is none: nothing lands in the folder of the command', async () => {
     const run = await workspace.run(['cache', 'ls'], { env: { HOME: '' } });
     expect([0, 2]).toContain(run.exit);
-    expect(run.stderr).not.toContain(workspace.folder);
+    expect(run.stderr).not.toContain(workspace.directory);
   });
 
   test.each([[[REPO]], [['branches', REPO]], [['verify']], [['lock', REPO]]])(

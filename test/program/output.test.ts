@@ -145,7 +145,7 @@ describe('--dry-run', () => {
     expect(run.exit).toBe(0);
     expect(workspace.scrub(run.stdout)).toMatchSnapshot();
     expect(workspace.scrub(run.stderr)).toMatchSnapshot();
-    expect(await readdir(workspace.folder)).toEqual([]);
+    expect(await readdir(workspace.directory)).toEqual([]);
     expect(await readdir(workspace.home)).toEqual([]);
     expect(hub.log.entries.map(({ kind }) => kind)).toEqual(['revision', 'tree']);
   });
@@ -177,12 +177,12 @@ describe('--dry-run', () => {
       },
       space: { needed: SIZE + 3, free: expect.any(Number) },
     });
-    expect(await readdir(workspace.folder)).toEqual([]);
+    expect(await readdir(workspace.directory)).toEqual([]);
   });
 
   test('knows what is here, and changes nothing of it', async () => {
     expect((await workspace.run([ID, 'config.json'])).exit).toBe(0);
-    const before = await readdir(workspace.folder, { recursive: true });
+    const before = await readdir(workspace.directory, { recursive: true });
     hub.log.clear();
     const run = await workspace.run([ID, '--dry-run', '--json']);
     const plan = JSON.parse(run.stdout) as { files: { path: string; action: string }[] };
@@ -191,7 +191,7 @@ describe('--dry-run', () => {
       ['empty.txt', 'transfer'],
       ['model.safetensors', 'transfer'],
     ]);
-    expect(await readdir(workspace.folder, { recursive: true })).toEqual(before);
+    expect(await readdir(workspace.directory, { recursive: true })).toEqual(before);
     expect(hub.log.count({ kind: ['resolve', 'cdn', 'resolve-cache'] })).toBe(0);
   });
 });
@@ -286,7 +286,7 @@ describe('time and tries', () => {
     expect(run).toMatchObject({ exit: 6, stdout: '' });
     expect(run.tookMs).toBeLessThan(10_000 + slackMs());
     expect(workspace.scrub(run.stderr)).toMatchSnapshot();
-    expect(await readdir(workspace.folder)).toEqual([]);
+    expect(await readdir(workspace.directory)).toEqual([]);
   });
 
   test('an endpoint whose name is not known', async () => {

@@ -6,7 +6,7 @@ import { Workspace } from '../support/run-program.ts';
 
 const REPO = 'tests/shrinking';
 
-/** A hub whose branch has lost two folders of files since they were fetched, and a file of the user beside them. */
+/** A hub whose branch has lost two directories of files since they were fetched, and a file of the user beside them. */
 async function setUp(): Promise<{ hub: Hub; workspace: Workspace }> {
   const kept = [gitFile('config.json', '{}\n'), xetFile('model.bin', 'weights')];
   const lost = [gitFile('old/a.txt', 'a\n'), gitFile('old/deep/b.txt', 'b\n'), gitFile('gone.txt', 'gone\n')];

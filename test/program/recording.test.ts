@@ -66,7 +66,7 @@ async function recordAndReplay(
   } finally {
     hub.faults.clear();
   }
-  expect(await readdir(workspace.folder)).toEqual(['doctor.json']);
+  expect(await readdir(workspace.directory)).toEqual(['doctor.json']);
   const recording = await readRecording(file);
   await using replay = await startReplay(recording);
   const words = ['doctor', recording.repo!.id, '--endpoint', replay.origin, '--json'];
@@ -100,11 +100,11 @@ test.each<[string, readonly Fault[]]>([
 });
 
 describe('the file', () => {
-  let folder: string;
+  let directory: string;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'recording-'));
+    directory = await mkdtemp(join(tmpdir(), 'recording-'));
   });
-  afterAll(() => rm(folder, { recursive: true }));
+  afterAll(() => rm(directory, { recursive: true }));
 
   test('an older recording is replaced, any other file is not', async () => {
     await using workspace = await Workspace.open({ endpoint: hub.origin });
@@ -137,8 +137,8 @@ describe('the file', () => {
   });
 
   test('a text that is no recording is refused by the replay', async () => {
-    await writeFile(join(folder, 'other.json'), '{"v":1}');
-    await expect(readRecording(join(folder, 'other.json'))).rejects.toThrow('no recording');
+    await writeFile(join(directory, 'other.json'), '{"v":1}');
+    await expect(readRecording(join(directory, 'other.json'))).rejects.toThrow('no recording');
   });
 });
 

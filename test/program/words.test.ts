@@ -28,7 +28,8 @@ beforeEach(async () => {
 
 afterEach(async () => await workspace[Symbol.asyncDispose]());
 
-const names = (folder: string) => readdirSync(workspace.path(folder)).filter((name) => name !== '.cache');
+const names = (directory: string) =>
+  readdirSync(workspace.path(directory)).filter((name) => name !== '.cache');
 
 test.each([
   [['help'], 'Usage: fetch [options]'],
@@ -71,12 +72,12 @@ test.each([
 });
 
 test('several patterns behind one option, as huggingface-cli took them', async () => {
-  const run = async (folder: string, ...words: string[]) => {
-    expect(await workspace.run([REPO, ...words, '--local-dir', folder, '-q'])).toMatchObject({
+  const run = async (directory: string, ...words: string[]) => {
+    expect(await workspace.run([REPO, ...words, '--local-dir', directory, '-q'])).toMatchObject({
       exit: 0,
       stderr: '',
     });
-    return names(folder);
+    return names(directory);
   };
   expect(await run('one', '--exclude', '*.bin', '*.h5', '*.txt')).toEqual(['a.json', 'b.json']);
   expect(await run('two', '--include', '*.json', '*.txt')).toEqual(['a.json', 'b.json', 'c.txt']);

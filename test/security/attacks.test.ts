@@ -29,8 +29,8 @@ test('the token is in no file, whether the run ends well or is interrupted', asy
   expectNowhere(workspace.root);
 });
 
-function expectNowhere(folder: string): void {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+function expectNowhere(directory: string): void {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
   );
   expect(files.length).toBeGreaterThan(2);

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { serve, type TestServer } from './server.ts';
-import { temporaryFolder } from './temporary-folder.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 /** An authority of our own and what it has signed, for this machine. Undefined where openssl is missing. */
 export interface Authority {
@@ -15,8 +15,8 @@ export interface Authority {
 }
 
 export function makeAuthority(): Authority | undefined {
-  const folder = temporaryFolder();
-  const [key, path] = [join(folder, 'key.pem'), join(folder, 'authority.pem')];
+  const directory = temporaryDirectory();
+  const [key, path] = [join(directory, 'key.pem'), join(directory, 'authority.pem')];
   const subject = ['-subj', '/CN=Our own authority', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   try {

@@ -13,7 +13,7 @@ export default function setup(): void {
   execFileSync('npm run build --silent', { cwd: ROOT, stdio: 'inherit', shell: true });
 }
 
-/** Folders count too: theirs is the only trace of a file that was removed. */
+/** Directories count too: theirs is the only trace of a file that was removed. */
 function newest(path: string): number {
   const stats = statSync(path);
   if (!stats.isDirectory()) return stats.mtimeMs;

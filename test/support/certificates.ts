@@ -10,9 +10,9 @@ export interface Certificates {
 }
 
 /** An authority of its own. Undefined where there is no openssl. */
-export function makeCertificates(folder: string): Certificates | undefined {
-  const at = (name: string) => join(folder, name);
-  const openssl = (...words: string[]) => execFileSync('openssl', words, { stdio: 'ignore', cwd: folder });
+export function makeCertificates(directory: string): Certificates | undefined {
+  const at = (name: string) => join(directory, name);
+  const openssl = (...words: string[]) => execFileSync('openssl', words, { stdio: 'ignore', cwd: directory });
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   try {
     openssl(

@@ -8,13 +8,13 @@ const root = join(import.meta.dirname, '..', '..');
 
 /**
  * The sources as JavaScript, for what only runs compiled: threads and other processes. Not `dist`, which
- * other tests use and a build empties. Compiled once for every state of the sources. Returns the folder's URL.
+ * other tests use and a build empties. Compiled once for every state of the sources. Returns the directory's URL.
  */
 export function compiled(): URL {
   const all = join(root, 'node_modules', '.cache', 'fetch-tests');
-  const folder = join(all, stateOf(join(root, 'src')));
-  if (!existsSync(folder)) {
-    const unfinished = `${folder}.${process.pid}`;
+  const directory = join(all, stateOf(join(root, 'src')));
+  if (!existsSync(directory)) {
+    const unfinished = `${directory}.${process.pid}`;
     mkdirSync(unfinished, { recursive: true });
     const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', unfinished], {
@@ -22,24 +22,24 @@ export function compiled(): URL {
     });
     writeFileSync(join(unfinished, 'package.json'), '{"type":"module"}');
     for (const old of readdirSync(all)) {
-      if (!old.includes('.') && join(all, old) !== folder)
+      if (!old.includes('.') && join(all, old) !== directory)
         rmSync(join(all, old), { recursive: true, force: true });
     }
     try {
-      renameSync(unfinished, folder);
+      renameSync(unfinished, directory);
     } catch (error) {
       // Another test was first.
-      if (!existsSync(folder)) throw error;
+      if (!existsSync(directory)) throw error;
       rmSync(unfinished, { recursive: true });
     }
   }
-  return pathToFileURL(`${folder}/`);
+  return pathToFileURL(`${directory}/`);
 }
 
-function stateOf(folder: string): string {
+function stateOf(directory: string): string {
   const hash = createHash('sha256');
-  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
-    hash.update(`${name} ${statSync(join(folder, name)).mtimeMs}\n`);
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort()) {
+    hash.update(`${name} ${statSync(join(directory, name)).mtimeMs}\n`);
   }
   return hash.digest('hex').slice(0, 16);
 }

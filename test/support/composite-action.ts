@@ -34,7 +34,7 @@ export interface ActionRun {
 /** Stands for `actions/…`: gets what `with` came to, returns the outputs of the step. */
 export type UsedAction = (given: Readonly<Record<string, string>>) => Promise<Record<string, string>>;
 
-/** Runs the scripts of an action as a runner of GitHub does, in the folder of a workspace; `checkout` is where the action is. */
+/** Runs the scripts of an action as a runner of GitHub does, in the directory of a workspace; `checkout` is where the action is. */
 export async function runAction(
   action: CompositeAction,
   inputs: Readonly<Record<string, string>>,

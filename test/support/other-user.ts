@@ -21,11 +21,11 @@ function command(): readonly string[] | undefined {
   return spawnSync(whole[0] ?? '', [...whole.slice(1), '--version']).status === 0 ? whole : undefined;
 }
 
-/** Gives a folder, with all that is in it, to the user of `unprivileged`. */
-export function handOver(folder: string): void {
+/** Gives a directory, with all that is in it, to the user of `unprivileged`. */
+export function handOver(directory: string): void {
   if (!isRoot) return;
-  chownSync(folder, NOBODY, NOBODY);
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+  chownSync(directory, NOBODY, NOBODY);
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
     chownSync(join(entry.parentPath, entry.name), NOBODY, NOBODY);
   }
 }

@@ -120,8 +120,8 @@ describe('listings', () => {
   });
 
   test('a folder, written with either slash; a file or nothing is no folder', async () => {
-    for (const folder of ['deep/er', 'deep%2Fer']) {
-      const entries = await json<Entry[]>(`/api/models/tests/odd-names/tree/main/${folder}`);
+    for (const directory of ['deep/er', 'deep%2Fer']) {
+      const entries = await json<Entry[]>(`/api/models/tests/odd-names/tree/main/${directory}`);
       expect(entries.map((entry) => entry.path)).toEqual(['deep/er/and']);
     }
     const missing = await ask(url('/api/models/tests/odd-names/tree/main/.hidden'));

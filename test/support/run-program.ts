@@ -11,9 +11,9 @@ export const PROGRAM: string = join(packageRoot(), 'dist/cli/main.js');
 
 /** This file also runs compiled, deep below `build`. */
 function packageRoot(): string {
-  let folder = fileURLToPath(new URL('.', import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
+  let directory = fileURLToPath(new URL('.', import.meta.url));
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
+  return directory;
 }
 
 export interface Run {
@@ -34,7 +34,7 @@ export interface RunOptions {
 export interface WorkspaceOptions {
   /** Address for HF_ENDPOINT. */
   readonly endpoint?: string;
-  /** Where the temporary folder is made. */
+  /** Where the temporary directory is made. */
   readonly below?: string;
 }
 
@@ -91,18 +91,18 @@ export class RunningProgram {
   }
 }
 
-/** A home without anything in it and a folder to work in, both gone at the end. */
+/** A home without anything in it and a directory to work in, both gone at the end. */
 export class Workspace implements AsyncDisposable {
   readonly root: string;
   readonly home: string;
-  readonly folder: string;
+  readonly directory: string;
   readonly #endpoint: string | undefined;
   readonly #programs = new Set<RunningProgram>();
 
   private constructor(root: string, endpoint: string | undefined) {
     this.root = root;
     this.home = join(root, 'home');
-    this.folder = join(root, 'work');
+    this.directory = join(root, 'work');
     this.#endpoint = endpoint;
   }
 
@@ -110,12 +110,12 @@ export class Workspace implements AsyncDisposable {
     const root = await realpath(await mkdtemp(join(options.below ?? tmpdir(), 'fetch-test-')));
     const workspace = new Workspace(root, options.endpoint);
     await mkdir(workspace.home);
-    await mkdir(workspace.folder);
+    await mkdir(workspace.directory);
     return workspace;
   }
 
   path(...names: string[]): string {
-    return join(this.folder, ...names);
+    return join(this.directory, ...names);
   }
 
   has(...names: string[]): boolean {
@@ -125,7 +125,7 @@ export class Workspace implements AsyncDisposable {
   start(words: readonly string[], { env = {}, command }: RunOptions = {}): RunningProgram {
     const [file, ...before] = command ?? [process.execPath, PROGRAM];
     const child = spawn(file ?? '', [...before, ...words], {
-      cwd: this.folder,
+      cwd: this.directory,
       // Nothing of whoever runs the tests: no token, no CI, no proxy.
       env: {
         PATH: process.env['PATH'],
@@ -154,7 +154,7 @@ export class Workspace implements AsyncDisposable {
     const host = this.#endpoint === undefined ? undefined : new URL(this.#endpoint).host;
     return (host === undefined ? text : text.replaceAll(host, 'hub.test'))
       .replace(/^fetch: (\d+% |.* verified, \d).*\n/gm, '')
-      .replaceAll(this.folder, '/work')
+      .replaceAll(this.directory, '/work')
       .replaceAll(this.home, '/home')
       .replace(/127\.0\.0\.1:\d+/g, 'cdn.test')
       .replace(/\b[0-9a-f]{40}\b/g, '<commit>')

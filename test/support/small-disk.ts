@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { onTestFinished } from 'vitest';
-import { temporaryFolder } from './temporary-folder.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 /** Whether this user can mount file systems. Where he cannot, tests of full disks are skipped. */
 export const canMount: boolean = process.platform === 'linux' && process.getuid?.() === 0 && tryMount();
@@ -16,29 +16,29 @@ function tryMount(): boolean {
 
 /** A file system of its own, as small as one likes. Goes away with the test. */
 export function smallDisk(kibibytes: number): string {
-  const folder = temporaryFolder();
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kibibytes}k`, 'fetch-test', folder]);
+  const directory = temporaryDirectory();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kibibytes}k`, 'fetch-test', directory]);
   onTestFinished(() => {
-    execFileSync('umount', ['--lazy', folder]);
+    execFileSync('umount', ['--lazy', directory]);
   });
-  return folder;
+  return directory;
 }
 
-export function makeReadOnly(folder: string): void {
-  execFileSync('mount', ['-o', 'remount,ro', folder]);
+export function makeReadOnly(directory: string): void {
+  execFileSync('mount', ['-o', 'remount,ro', directory]);
 }
 
-/** A disk of its own in place of a folder that is there, until it is disposed of. */
-export function mountAt(folder: string): Disposable {
-  return mounted(folder, ['-t', 'tmpfs', '-o', 'size=64m', 'fetch-test', folder]);
+/** A disk of its own in place of a directory that is there, until it is disposed of. */
+export function mountAt(directory: string): Disposable {
+  return mounted(directory, ['-t', 'tmpfs', '-o', 'size=64m', 'fetch-test', directory]);
 }
 
-/** A folder in a second place; a file cannot be moved from one to the other, although it is one disk. */
-export function bindAt(source: string, folder: string): Disposable {
-  return mounted(folder, ['--bind', source, folder]);
+/** A directory in a second place; a file cannot be moved from one to the other, although it is one disk. */
+export function bindAt(source: string, directory: string): Disposable {
+  return mounted(directory, ['--bind', source, directory]);
 }
 
-function mounted(folder: string, words: readonly string[]): Disposable {
+function mounted(directory: string, words: readonly string[]): Disposable {
   execFileSync('mount', words);
-  return { [Symbol.dispose]: () => execFileSync('umount', ['--lazy', folder]) };
+  return { [Symbol.dispose]: () => execFileSync('umount', ['--lazy', directory]) };
 }

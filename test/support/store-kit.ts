@@ -111,12 +111,12 @@ export async function holdingOf(store: Store, file: RemoteFile): Promise<Holding
   return (await store.survey([file], never)).holdings.get(file.path);
 }
 
-/** Everything below a folder: paths with what is there, for comparison. */
-export function snapshot(folder: string): Record<string, string> {
+/** Everything below a directory: paths with what is there, for comparison. */
+export function snapshot(directory: string): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    const name = relative(folder, path);
+    const name = relative(directory, path);
     if (entry.isSymbolicLink()) found[name] = `link to ${readlinkSync(path)}`;
     else if (entry.isDirectory()) found[name] = 'folder';
     else found[name] = `${sha256(readFileSync(path))} ${lstatSync(path).mtimeMs}`;

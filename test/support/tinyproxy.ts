@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { temporaryFolder } from './temporary-folder.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 /** A real proxy, as Debian ships it, for one test. */
 export interface Tinyproxy extends AsyncDisposable {
@@ -22,12 +22,12 @@ export async function startTinyproxy(auth?: {
   } catch {
     return undefined;
   }
-  const folder = temporaryFolder();
+  const directory = temporaryDirectory();
   const port = await freePort();
-  const log = join(folder, 'log');
+  const log = join(directory, 'log');
   const lines = [`Port ${port}`, 'Listen 127.0.0.1', 'Allow 127.0.0.1', 'LogLevel Info', `LogFile "${log}"`];
   if (auth !== undefined) lines.push(`BasicAuth ${auth.user} ${auth.password}`);
-  const configuration = join(folder, 'tinyproxy.conf');
+  const configuration = join(directory, 'tinyproxy.conf');
   writeFileSync(configuration, `${lines.join('\n')}\n`);
   const child = spawn('tinyproxy', ['-d', '-c', configuration], { stdio: 'ignore' });
   const ended = new Promise((resolve) => child.once('close', resolve));

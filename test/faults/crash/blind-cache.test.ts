@@ -39,9 +39,9 @@ afterEach(async () => {
 const start = (revision: string) =>
   workspace.start([ID, '--cache', '--revision', revision, '--quiet'], { env: { HF_HUB_CACHE: cache } });
 
-function filesBelow(folder: string): string[] {
+function filesBelow(directory: string): string[] {
   try {
-    return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name));
+    return readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name));
   } catch {
     return [];
   }

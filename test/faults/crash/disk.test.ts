@@ -15,7 +15,7 @@ import { bigFile } from '../../support/hub/fixtures/odd.ts';
 import { type Hub, startHub } from '../../support/hub/hub.ts';
 import { Workspace } from '../../support/run-program.ts';
 import { canMount, makeReadOnly, smallDisk } from '../../support/small-disk.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const MIB = 1 << 20;
 const ID = 'tests/big-file';
@@ -100,7 +100,7 @@ test('a file where a folder must be, and a link in the way', async () => {
   expect(await workspace.run([ID])).toMatchObject(DISK);
   expect(readFileSync(join(directory, '.cache'), 'utf8')).toBe('mine');
   unlinkSync(join(directory, '.cache'));
-  symlinkSync(temporaryFolder(), join(directory, '.cache'));
+  symlinkSync(temporaryDirectory(), join(directory, '.cache'));
   const run = await workspace.run([ID]);
   expect(run).toMatchObject(DISK);
   expect(run.stderr).toContain('a link stands in the way');

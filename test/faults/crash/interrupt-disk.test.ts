@@ -109,7 +109,7 @@ describe('SIGINT is answered while', () => {
       oid,
     }));
     const directory = recorded('many', entries);
-    for (let folder = 0; folder < 300; folder += 1) mkdirSync(join(directory, String(folder)));
+    for (let root = 0; root < 300; root += 1) mkdirSync(join(directory, String(root)));
     for (const { path } of entries) writeFileSync(join(directory, path), 'x');
     for (const delayMs of [0, 200]) {
       const program = workspace.start([ID, '--local-dir', directory, '--offline', '--verbose']);
@@ -121,9 +121,9 @@ describe('SIGINT is answered while', () => {
   });
 });
 
-function readNames(folder: string): string[] {
+function readNames(root: string): string[] {
   try {
-    return readdirSync(folder);
+    return readdirSync(root);
   } catch {
     return [];
   }

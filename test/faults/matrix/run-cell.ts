@@ -67,7 +67,7 @@ export async function startCell(row: Row, column: Column): Promise<CellHub> {
     const environment = namesOf(options);
     return { hubs: [hub], endpoint: hub.endpoint, environment, [Symbol.asyncDispose]: close };
   }
-  const { ca, options: keys, folder } = certificate();
+  const { ca, options: keys, root } = certificate();
   const front = await tlsFront(hub.origin, keys);
   const cdnFront = await tlsFront(hub.cdnOrigin, keys);
   hub.settings.cdnBase = cdnFront.origin;
@@ -80,7 +80,7 @@ export async function startCell(row: Row, column: Column): Promise<CellHub> {
       await front[Symbol.asyncDispose]();
       await cdnFront[Symbol.asyncDispose]();
       await hub.close();
-      rmSync(folder, { recursive: true });
+      rmSync(root, { recursive: true });
     },
   };
 }
@@ -92,19 +92,19 @@ function namesOf({ cdnName, cdnAddresses = [] }: HubOptions): CellHub['environme
 
 interface Certificate {
   readonly ca: string;
-  readonly folder: string;
+  readonly root: string;
   readonly options: { readonly cert: Buffer; readonly key: Buffer };
 }
 
 function certificate(): Certificate {
-  const folder = mkdtempSync(join(tmpdir(), 'fetch-matrix-tls-'));
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const root = mkdtempSync(join(tmpdir(), 'fetch-matrix-tls-'));
+  const [cert, key] = [join(root, 'cert.pem'), join(root, 'key.pem')];
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
   execFileSync('openssl', ['req', '-x509', ...curve, '-keyout', key, '-out', cert, ...subject], {
     stdio: 'pipe',
   });
-  return { ca: cert, folder, options: { cert: readFileSync(cert), key: readFileSync(key) } };
+  return { ca: cert, root, options: { cert: readFileSync(cert), key: readFileSync(key) } };
 }
 
 /** TLS in front of a server without it. */

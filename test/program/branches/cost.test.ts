@@ -4,7 +4,7 @@ import { mistralGguf } from '../../support/hub/fixtures/gguf.ts';
 import { MISTRAL_GPTQ } from '../../support/hub/fixtures/mistral-gptq.ts';
 import { manyBranches, mistralGptqInFull } from '../../support/hub/fixtures/quantised.ts';
 import { startHub } from '../../support/hub/hub.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 describe('the requests of a table', () => {
   test('four branches: the refs, a listing each, two small files and a header each, one card', async () => {
@@ -27,7 +27,7 @@ describe('the requests of a table', () => {
 
   test('a second look asks for the refs only', async () => {
     await using hub = await startHub({ repositories: [mistralGptqInFull()] });
-    const cacheDirectory = temporaryFolder();
+    const cacheDirectory = temporaryDirectory();
     const first = await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
     hub.log.clear();
     const second = await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
@@ -37,7 +37,7 @@ describe('the requests of a table', () => {
 
   test('a branch that moves is read again, the others are not', async () => {
     await using hub = await startHub({ repositories: [mistralGptqInFull()] });
-    const cacheDirectory = temporaryFolder();
+    const cacheDirectory = temporaryDirectory();
     await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
     const files = [...hub.repository(MISTRAL_GPTQ).commitOf('main').files.values()];
     hub.repository(MISTRAL_GPTQ).setBranch(
@@ -53,7 +53,7 @@ describe('the requests of a table', () => {
     const { readdirSync, writeFileSync } = await import('node:fs');
     const { join } = await import('node:path');
     await using hub = await startHub({ repositories: [mistralGptqInFull()] });
-    const cacheDirectory = temporaryFolder();
+    const cacheDirectory = temporaryDirectory();
     const first = await describeAt(hub, MISTRAL_GPTQ, { cacheDirectory });
     for (const name of readdirSync(cacheDirectory))
       writeFileSync(join(cacheDirectory, name), '[{"path": 1}]');

@@ -164,11 +164,11 @@ describe('--fits', () => {
     });
     expect(without.exit).toBe(2);
     expect(without.stderr).toContain('nvidia-smi does not run here');
-    const folder = workspace.path('bin');
-    await mkdir(folder);
-    await writeFile(join(folder, 'nvidia-smi'), '#!/bin/sh\necho 12288\necho 24576\n');
-    await chmod(join(folder, 'nvidia-smi'), 0o755);
-    const env = { PATH: `${folder}:${process.env['PATH']}` };
+    const root = workspace.path('bin');
+    await mkdir(root);
+    await writeFile(join(root, 'nvidia-smi'), '#!/bin/sh\necho 12288\necho 24576\n');
+    await chmod(join(root, 'nvidia-smi'), 0o755);
+    const env = { PATH: `${root}:${process.env['PATH']}` };
     const run = await workspace.run(['branches', 'tests/awq', '--fits', 'gpu', '--json'], { env });
     const { rows } = JSON.parse(run.stdout) as { rows: { fit: { memory: number } }[] };
     expect(rows[0]?.fit.memory).toBe(12288 * 2 ** 20);

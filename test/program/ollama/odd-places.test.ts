@@ -70,7 +70,7 @@ test.each(['../../../evil', '/etc/evil', '.git/hooks/post-checkout', 'a\u0000b']
     );
     const models = workspace.path('models');
     expect(await pull(models)).toMatchObject({ exit: 8, stdout: '' });
-    expect(filesIn(workspace.folder)).toEqual([]);
+    expect(filesIn(workspace.directory)).toEqual([]);
     expect(registry.blobBytes).toBe(0);
   },
 );
@@ -86,7 +86,7 @@ test('an archive among the layers is refused by name (4)', async () => {
   );
   const models = workspace.path('models');
   expect(await pull(models)).toMatchObject({ exit: 4, stdout: '' });
-  expect(filesIn(workspace.folder)).toEqual([]);
+  expect(filesIn(workspace.directory)).toEqual([]);
 });
 
 test.each(['blobs', 'manifests', '.fetch'])('a link in the place of %s is refused (8)', async (name) => {

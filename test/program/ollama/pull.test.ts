@@ -48,7 +48,7 @@ describe('a tag', () => {
     const run = await pull(name());
     expect(run).toMatchObject({ exit: 0, stdout: `${registry.host}/${NAME}:8x7b\n` });
     expect(await differences({ '8x7b': big })).toEqual([]);
-    expect(filesIn(workspace.folder)).toEqual([]);
+    expect(filesIn(workspace.directory)).toEqual([]);
   });
 
   test('a second time costs one request and no byte, and changes nothing', async () => {

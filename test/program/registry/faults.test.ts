@@ -192,7 +192,7 @@ describe('manifests', () => {
     if (title === ' /x') return expect(refused.exit).toBe(0);
     expect(refused.exit).toBe(8);
     expect(registry.count('blob') + registry.count('storage')).toBe(0);
-    expect(readdirSync(workspace.folder)).toEqual([]);
+    expect(readdirSync(workspace.directory)).toEqual([]);
   });
 
   test('an archive is refused by name before a byte, unless others are asked for', async () => {

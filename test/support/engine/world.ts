@@ -22,7 +22,7 @@ import { seeded } from './seeded.ts';
 
 const HOUR_MS = 3_600_000;
 /** No run may take longer, whatever the servers do. Virtual. */
-const LONGEST_RUN_MS = 2 * HOUR_MS;
+const MAX_RUN_MS = 2 * HOUR_MS;
 /** What is aborted has ended by then. Virtual. */
 const ABORT_MS = 100;
 
@@ -138,7 +138,7 @@ export class World {
       },
     );
     let end = await clock.runUntilEnd(work, {
-      untilMs: began + LONGEST_RUN_MS,
+      untilMs: began + MAX_RUN_MS,
       rings: cutOff?.after ?? Number.POSITIVE_INFINITY,
     });
     if (end === 'stopped' && cutOff?.by === 'abort') {

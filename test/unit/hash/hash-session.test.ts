@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { HashSession } from '../../../src/hash/hash-session.ts';
 import { IntervalSet } from '../../../src/model/interval-set.ts';
 import { bytes, digestsOf, MIB } from '../../support/store-kit.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 function sessionOf(path: string, size: number): HashSession {
   const session = new HashSession(path, size, true);
@@ -15,7 +15,7 @@ function sessionOf(path: string, size: number): HashSession {
 
 describe('a session', () => {
   test('hashes a file written in any order, when it only follows what is complete', () => {
-    const path = join(temporaryFolder(), 'file');
+    const path = join(temporaryDirectory(), 'file');
     const edges = fc.array(fc.nat(2 * MIB + 300_000), { minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(edges, fc.integer(), fc.nat(30), (cuts, order, restartAt) => {
@@ -49,7 +49,7 @@ describe('a session', () => {
   });
 
   test('reads every byte once: what it has hashed may change unnoticed until a restart', () => {
-    const path = join(temporaryFolder(), 'file');
+    const path = join(temporaryDirectory(), 'file');
     const content = bytes(1000);
     writeFileSync(path, content);
     const session = sessionOf(path, 1000);
@@ -64,7 +64,7 @@ describe('a session', () => {
   });
 
   test('goes on where it stopped when the missing bytes come', () => {
-    const path = join(temporaryFolder(), 'file');
+    const path = join(temporaryDirectory(), 'file');
     const content = bytes(1000);
     writeFileSync(path, content);
     truncateSync(path, 300);
@@ -76,7 +76,7 @@ describe('a session', () => {
   });
 
   test('of an empty file needs no byte', () => {
-    const path = join(temporaryFolder(), 'file');
+    const path = join(temporaryDirectory(), 'file');
     writeFileSync(path, '');
     const session = sessionOf(path, 0);
     session.advance(0);
@@ -84,7 +84,7 @@ describe('a session', () => {
   });
 
   test.skipIf(process.platform !== 'linux')('lets go of the file', () => {
-    const path = join(temporaryFolder(), 'file');
+    const path = join(temporaryDirectory(), 'file');
     writeFileSync(path, '');
     const before = readdirSync('/proc/self/fd').length;
     for (let time = 0; time < 20; time += 1) new HashSession(path, 0, false).close();

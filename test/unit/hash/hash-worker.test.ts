@@ -4,14 +4,14 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { HashReply } from '../../../src/hash/hash-messages.ts';
 import { HashServer } from '../../../src/hash/hash-worker.ts';
 import { bytes, digestsOf, MIB } from '../../support/store-kit.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const content = bytes(1000);
 let path: string;
 let replies: HashReply[];
 let server: HashServer;
 beforeEach(() => {
-  path = join(temporaryFolder(), 'file');
+  path = join(temporaryDirectory(), 'file');
   writeFileSync(path, content);
   replies = [];
   server = new HashServer((reply) => replies.push(reply));
@@ -88,7 +88,7 @@ describe('a file that is being written', () => {
 describe('a whole file', () => {
   const large = 80 * MIB;
   const hole = () => {
-    const at = join(temporaryFolder(), 'hole');
+    const at = join(temporaryDirectory(), 'hole');
     writeFileSync(at, '');
     truncateSync(at, large);
     return at;

@@ -373,8 +373,8 @@ describe('failures of the connection', () => {
   });
 
   test('a certificate that nobody vouches for', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'fetch-tls-'));
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+    const directory = mkdtempSync(join(tmpdir(), 'fetch-tls-'));
+    const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
     try {
       const subject = ['-subj', '/CN=127.0.0.1', '-days', '2', '-nodes'];
       const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
@@ -398,7 +398,7 @@ describe('failures of the connection', () => {
       // Without openssl there is nothing to test with.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     } finally {
-      rmSync(folder, { recursive: true });
+      rmSync(directory, { recursive: true });
     }
   });
 

@@ -156,11 +156,11 @@ describe('an accented letter', () => {
     [decomposed, parsed],
   ])('is the same in both ways of writing it: %j for %j', (asked, listed) => {
     const files = [entry(listed), entry('other')];
-    const folder = asked.split('/')[0]!;
-    for (const names of [[asked], [folder], [`${folder}/`], [`${folder}/*.bin`]]) {
+    const directory = asked.split('/')[0]!;
+    for (const names of [[asked], [directory], [`${directory}/`], [`${directory}/*.bin`]]) {
       expect(selectFiles(files, { names }).map(({ path }) => path)).toEqual([listed]);
     }
-    expect(selectFiles(files, { include: [`${folder}/*`] }).map(({ path }) => path)).toEqual([listed]);
+    expect(selectFiles(files, { include: [`${directory}/*`] }).map(({ path }) => path)).toEqual([listed]);
     expect(selectFiles(files, { exclude: [asked] }).map(({ path }) => path)).toEqual(['other']);
   });
 

@@ -19,7 +19,7 @@ import type { Clock } from '../../../src/system/clock.ts';
 import { isLocalDisk } from '../../../src/system/disk/local-disk.ts';
 import type { ProcessContext } from '../../../src/system/process-identity.ts';
 import { failureOf } from '../../support/store-kit.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 /** A clock that stands until it is set; timers run when a test says so. */
 class StoppedClock implements Clock {
@@ -53,7 +53,7 @@ let clock: StoppedClock;
 /** Starts of the processes that live on this host. */
 let living: Map<number, string>;
 beforeEach(() => {
-  path = join(temporaryFolder(), 'lock');
+  path = join(temporaryDirectory(), 'lock');
   clock = new StoppedClock();
   living = new Map([
     [1, 'start 1'],
@@ -308,7 +308,7 @@ describe('a lock without an owner', () => {
   });
 
   test('that is a link is replaced, not written through', async () => {
-    const target = join(temporaryFolder(), 'target');
+    const target = join(temporaryDirectory(), 'target');
     writeFileSync(target, 'mine');
     utimesSync(target, 1, 1);
     symlinkSync(target, path);
@@ -319,7 +319,7 @@ describe('a lock without an owner', () => {
   test('that is a folder or a link to nothing holds', async () => {
     mkdirSync(path);
     expect(await failureOf(DirectoryLock.take(path, contextOf(1)))).toMatchObject({ code: 'LOCKED' });
-    path = join(temporaryFolder(), 'lock');
+    path = join(temporaryDirectory(), 'lock');
     symlinkSync('nowhere', path);
     expect(await failureOf(DirectoryLock.take(path, contextOf(1)))).toMatchObject({ code: 'LOCKED' });
   });
@@ -351,7 +351,7 @@ describe('a machine that slept', () => {
     clock.ring();
     await setTimeout(20);
     expect(statSync(path).mtimeMs).toBe(before);
-    const target = join(temporaryFolder(), 'target');
+    const target = join(temporaryDirectory(), 'target');
     writeFileSync(target, readFileSync(path));
     utimesSync(target, 1000, 1000);
     unlinkSync(path);

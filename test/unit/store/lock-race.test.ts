@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test } from 'vitest';
 import { compiled } from '../../support/compiled.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const COUNT = 6;
 const ROUNDS = 40;
@@ -14,7 +14,7 @@ interface Message {
 }
 
 test('of threads that all have seen the same stale lock exactly one gets it', async () => {
-  const path = join(temporaryFolder(), 'lock');
+  const path = join(temporaryDirectory(), 'lock');
   const lockModule = new URL('store/directory-lock.js', compiled()).href;
   const shared = new SharedArrayBuffer(8);
   const workers = Array.from({ length: COUNT }, (_, number) => {

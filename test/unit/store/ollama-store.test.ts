@@ -31,9 +31,9 @@ import {
   snapshot,
   write,
 } from '../../support/store-kit.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
-const place = () => join(temporaryFolder(), 'models');
+const place = () => join(temporaryDirectory(), 'models');
 const weights = bytes(2 * MIB + 5);
 const template = Buffer.from('{{ .Prompt }}');
 const model = lfsFile('model.gguf', weights);
@@ -231,7 +231,7 @@ describe('what stands in the way', () => {
     'a link in the place of %s is refused before anything is written',
     async (path) => {
       const directory = place();
-      const outside = temporaryFolder();
+      const outside = temporaryDirectory();
       mkdirSync(join(directory, 'manifests'), { recursive: true });
       rmSync(join(directory, path), { recursive: true, force: true });
       symlinkSync(outside, join(directory, path));
@@ -244,7 +244,7 @@ describe('what stands in the way', () => {
 
   test('a link that was put there during the run is refused, and nothing is written through it', async () => {
     const directory = place();
-    const outside = temporaryFolder();
+    const outside = temporaryDirectory();
     const store = ollamaStore({ directory });
     await store.refuseNames([model, prompt]);
     await store.open();
@@ -272,7 +272,7 @@ describe('what stands in the way', () => {
 
   test('a link to a blob elsewhere is read, and replaced where its content is wrong', async () => {
     const directory = place();
-    const elsewhere = join(temporaryFolder(), 'x.gguf');
+    const elsewhere = join(temporaryDirectory(), 'x.gguf');
     writeFileSync(elsewhere, 'other');
     mkdirSync(join(directory, 'blobs'), { recursive: true });
     symlinkSync(elsewhere, join(directory, blob(weights)));

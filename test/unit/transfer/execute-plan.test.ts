@@ -14,7 +14,7 @@ import type { RangeJob, RangeObserver, Transport } from '../../../src/transfer/t
 import { compiled } from '../../support/compiled.ts';
 import { directoryStore } from '../../support/directory-store.ts';
 import { bytes, gitFile, lfsFile, MIB, never, revision } from '../../support/store-kit.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 // Compiled, because its thread needs a compiled file beside it.
 const module = new URL('hash/hash-pool.js', compiled()).href;
@@ -132,7 +132,7 @@ describe('a connection that ends a slow write after others have brought the same
   test.each(Array.from({ length: 8 }, (_, seed) => seed + 1))(
     'never leaves its bytes under the name of the file: seed %i',
     async (seed) => {
-      const directory = temporaryFolder();
+      const directory = temporaryDirectory();
       const transport = new Overlapping(seed * 7919);
       await using store = directoryStore({ directory });
       await store.open();
@@ -171,7 +171,7 @@ describe('an empty file', () => {
   ])('whose %s is that of something else fails, and the others are brought', async (_, wrong) => {
     const some = bytes(1000);
     const other = gitFile('a.txt', some);
-    await using store = directoryStore({ directory: temporaryFolder() });
+    await using store = directoryStore({ directory: temporaryDirectory() });
     await store.open();
     const { result, failure, events } = await run(store, [other, wrong], honest(new Map([['a.txt', some]])));
     expect(failure).toBeUndefined();
@@ -184,7 +184,7 @@ describe('an empty file', () => {
   });
 
   test('that is right is made', async () => {
-    await using store = directoryStore({ directory: temporaryFolder() });
+    await using store = directoryStore({ directory: temporaryDirectory() });
     await store.open();
     const files = [gitFile('empty.txt', empty), lfsFile('other', empty)];
     const { result } = await run(store, files, honest(new Map()));
@@ -196,7 +196,7 @@ describe('an empty file', () => {
 test('a file that the hub and a lock name differently never gets its name, and is fetched once', async () => {
   const content = bytes(300_000);
   const locked = { ...gitFile('config.json', content), sha256: 'c'.repeat(64) };
-  await using store = directoryStore({ directory: temporaryFolder() });
+  await using store = directoryStore({ directory: temporaryDirectory() });
   await store.open();
   const { result, events } = await run(store, [locked], honest(new Map([['config.json', content]])));
   expect(result?.failures[0]?.error).toMatchObject({
@@ -210,7 +210,7 @@ test('a file that the hub and a lock name differently never gets its name, and i
 test('files that nobody works on end the run with their names, not with a wait without end', async () => {
   const content = bytes(1000);
   const files = [gitFile('a.txt', content), gitFile('b.txt', content)];
-  await using store = directoryStore({ directory: temporaryFolder() });
+  await using store = directoryStore({ directory: temporaryDirectory() });
   await store.open();
   // A part that says that all of it is there, and that it is not complete: nothing is queued, nothing is under way.
   const received = { ranges: [{ start: 0, end: content.length }], size: 1, prefix: () => 1 };

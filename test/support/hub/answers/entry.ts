@@ -29,7 +29,7 @@ export async function fileEntry(file: HubFile): Promise<TreeEntry> {
   return file.storage === 'xet' ? { ...entry, xetHash: xetHash(content) } : entry;
 }
 
-export function folderEntry(path: string, oid: string): TreeEntry {
+export function directoryEntry(path: string, oid: string): TreeEntry {
   return { type: 'directory', oid, size: 0, path };
 }
 

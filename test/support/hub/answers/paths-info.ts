@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { jsonReply, type Reply } from '../wire/reply.ts';
 import type { AskedAt } from './context.ts';
-import { expanded, fileEntry, folderEntry } from './entry.ts';
+import { directoryEntry, expanded, fileEntry } from './entry.ts';
 import { badRequest } from './hub-error.ts';
 
 interface Wanted {
@@ -16,8 +16,8 @@ export async function pathsInfoReply({ commit, exchange }: AskedAt): Promise<Rep
   const entries = [];
   for (const path of wanted.paths) {
     const file = commit.files.get(path);
-    const folder = commit.folders.get(path);
-    const entry = file ? await fileEntry(file) : folder && folderEntry(path, folder);
+    const directory = commit.directories.get(path);
+    const entry = file ? await fileEntry(file) : directory && directoryEntry(path, directory);
     if (entry) entries.push(wanted.expand ? expanded(entry, commit) : entry);
   }
   return jsonReply(200, entries);

@@ -2,26 +2,26 @@ import { sha1Text } from '../content/digest.ts';
 import type { Commit } from '../repositories/commit.ts';
 import { jsonReply, type Reply } from '../wire/reply.ts';
 import { type AskedAt, apiPath } from './context.ts';
-import { expanded, fileEntry, folderEntry, type TreeEntry } from './entry.ts';
+import { directoryEntry, expanded, fileEntry, type TreeEntry } from './entry.ts';
 import { badRequest, entryMissing } from './hub-error.ts';
 
 /** Entries of a page with `expand`, unless told and at most (field facts 3.1). */
 const USUAL_EXPANDED = 50;
-const MOST_EXPANDED = 100;
+const MAX_EXPANDED = 100;
 
 /** `GET /api/TYPEs/REPO/tree/REVISION[/FOLDER]` (protocol 1.3). */
 export async function treeReply(asked: AskedAt): Promise<Reply> {
   const { commit, route, settings } = asked;
-  const folder = route.path.replace(/\/+$/, '');
-  if (folder !== '' && !commit.folders.has(folder)) return entryMissing('json', commit);
+  const directory = route.path.replace(/\/+$/, '');
+  if (directory !== '' && !commit.directories.has(directory)) return entryMissing('json', commit);
 
   const expand = isTrue(route.query.get('expand'));
-  const names = entriesBelow(commit, folder, isTrue(route.query.get('recursive')));
-  const most = Math.min(settings.pageSize, expand ? MOST_EXPANDED : Number.POSITIVE_INFINITY);
+  const names = entriesBelow(commit, directory, isTrue(route.query.get('recursive')));
+  const most = Math.min(settings.pageSize, expand ? MAX_EXPANDED : Number.POSITIVE_INFINITY);
   const usual = Math.min(most, expand ? USUAL_EXPANDED : most);
   const limit = Math.min(Number(route.query.get('limit') ?? usual), most);
   if (!Number.isInteger(limit) || limit < 1) return badRequest('"limit" must be a positive number');
-  const tree = commit.folders.get(folder) ?? commit.id;
+  const tree = commit.directories.get(directory) ?? commit.id;
   const from = startOf(names, tree, route.query.get('cursor'));
   if (from === undefined) return badRequest('Invalid cursor');
 
@@ -34,9 +34,9 @@ export async function treeReply(asked: AskedAt): Promise<Reply> {
 }
 
 /** The Hub promises no order; this one is stable for a commit and looks like none. */
-function entriesBelow(commit: Commit, folder: string, recursive: boolean): string[] {
-  const prefix = folder === '' ? '' : `${folder}/`;
-  return [...commit.files.keys(), ...commit.folders.keys()]
+function entriesBelow(commit: Commit, directory: string, recursive: boolean): string[] {
+  const prefix = directory === '' ? '' : `${directory}/`;
+  return [...commit.files.keys(), ...commit.directories.keys()]
     .filter((path) => path.startsWith(prefix) && (recursive || !path.slice(prefix.length).includes('/')))
     .map((path) => ({ path, order: sha1Text(`${commit.id} ${path}`) }))
     .sort((left, right) => (left.order < right.order ? -1 : 1))
@@ -45,7 +45,7 @@ function entriesBelow(commit: Commit, folder: string, recursive: boolean): strin
 
 function entryOf(commit: Commit, path: string): Promise<TreeEntry> | TreeEntry {
   const file = commit.files.get(path);
-  return file === undefined ? folderEntry(path, commit.folders.get(path) ?? '') : fileEntry(file);
+  return file === undefined ? directoryEntry(path, commit.directories.get(path) ?? '') : fileEntry(file);
 }
 
 /** As recorded: base64 of base64 of JSON and the limit. It belongs to one tree (field facts 3.2). */

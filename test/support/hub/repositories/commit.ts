@@ -8,8 +8,8 @@ export interface Commit {
   readonly title: string;
   readonly date: Date;
   readonly files: ReadonlyMap<string, HubFile>;
-  /** Every folder that holds something, with the id that git would give it (here: any stable one). */
-  readonly folders: ReadonlyMap<string, string>;
+  /** Every directory that holds something, with the id that git would give it (here: any stable one). */
+  readonly directories: ReadonlyMap<string, string>;
 }
 
 export function makeCommit(repository: string, sequence: number, files: readonly HubFile[]): Commit {
@@ -19,7 +19,7 @@ export function makeCommit(repository: string, sequence: number, files: readonly
     title: `Commit ${sequence} of ${repository}`,
     date: new Date(Date.UTC(2023, 8, 28, 12, 0, sequence)),
     files: new Map(files.map((file) => [file.path, file])),
-    folders: directoriesOf(files),
+    directories: directoriesOf(files),
   };
 }
 
@@ -28,11 +28,13 @@ function directoriesOf(files: readonly HubFile[]): Map<string, string> {
   for (const file of files) {
     const segments = file.path.split('/');
     for (let depth = 1; depth < segments.length; depth += 1) {
-      const folder = segments.slice(0, depth).join('/');
-      const names = inside.get(folder) ?? [];
+      const directory = segments.slice(0, depth).join('/');
+      const names = inside.get(directory) ?? [];
       names.push(`${file.path}\0${file.content.key}`);
-      inside.set(folder, names);
+      inside.set(directory, names);
     }
   }
-  return new Map([...inside].map(([folder, names]) => [folder, sha1Text(`tree ${names.sort().join('\n')}`)]));
+  return new Map(
+    [...inside].map(([directory, names]) => [directory, sha1Text(`tree ${names.sort().join('\n')}`)]),
+  );
 }

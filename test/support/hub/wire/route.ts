@@ -9,7 +9,7 @@ export interface Route {
   /** Of the repository, as it was written. */
   readonly id: string;
   readonly revision: string;
-  /** File or folder inside the repository; empty for its root. */
+  /** File or directory inside the repository; empty for its root. */
   readonly path: string;
   readonly query: URLSearchParams;
   /** The request's target with another repository in place of this one, for redirects after a rename. */

@@ -4,12 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { DirectoryRecords } from '../../../../src/store/directory/directory-records.ts';
 import { directoryStore } from '../../../support/directory-store.ts';
 import { bytes, COMMIT_B, finishRun, lfsFile, revision } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 const endpoint = 'https://hub.example';
 
 function marked(): { readonly directory: string; readonly records: DirectoryRecords } {
-  const directory = temporaryFolder();
+  const directory = temporaryDirectory();
   mkdirSync(join(directory, '.cache/fetch/parts'), { recursive: true });
   return { directory, records: new DirectoryRecords(directory) };
 }
@@ -61,7 +61,7 @@ describe('the mark of an owner', () => {
 describe('stale files', () => {
   const [kept, gone] = [lfsFile('kept', bytes(3)), lfsFile('deep/er/gone', bytes(4))];
   const filled = async () => {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     await finishRun(directoryStore({ directory }), [
       [kept, bytes(3)],
       [gone, bytes(4)],
@@ -87,7 +87,7 @@ describe('stale files', () => {
     const { repo } = revision();
     expect(records.staleFiles({ ...repo, id: 'owner/other' }, [kept])).toEqual([]);
     expect(records.staleFiles({ ...repo, source: 'ollama' }, [kept])).toEqual([]);
-    const elsewhere = temporaryFolder();
+    const elsewhere = temporaryDirectory();
     writeFileSync(join(elsewhere, 'gone'), bytes(4));
     await records.removeFile('deep/er/gone');
     mkdirSync(join(directory, 'deep'));

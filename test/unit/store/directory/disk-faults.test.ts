@@ -28,7 +28,7 @@ import {
   snapshot,
   write,
 } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 const small = Buffer.from('small');
 const config = gitFile('config.json', small);
@@ -39,10 +39,10 @@ function expectDisk(error: FetchError, code: string): void {
 }
 
 /** Takes all room that is left. */
-function fill(folder: string): void {
+function fill(root: string): void {
   const rest = Buffer.alloc(64 * MIB);
   try {
-    writeFileSync(join(folder, 'filler'), rest);
+    writeFileSync(join(root, 'filler'), rest);
   } catch {
     // That was the aim.
   }
@@ -50,7 +50,7 @@ function fill(folder: string): void {
 
 describe('a file in place of a folder', () => {
   test.each(['', '.cache', '.cache/fetch', '.cache/fetch/parts'])('%j is named on opening', async (name) => {
-    const directory = join(temporaryFolder(), 'target');
+    const directory = join(temporaryDirectory(), 'target');
     const path = join(directory, name);
     mkdirSync(join(path, '..'), { recursive: true });
     writeFileSync(path, 'mine');
@@ -63,7 +63,7 @@ describe('a file in place of a folder', () => {
   });
 
   test('that comes between is named on commit, and the part is kept', async () => {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     const content = bytes(MIB + 1);
     const file = lfsFile('sub/model.bin', content);
     await using store = directoryStore({ directory });
@@ -82,7 +82,7 @@ describe('a file in place of a folder', () => {
   });
 
   test('a folder in place of the file as well', async () => {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     await using store = directoryStore({ directory });
     await store.open();
     mkdirSync(join(directory, config.path));
@@ -91,7 +91,7 @@ describe('a file in place of a folder', () => {
 });
 
 test('a state folder that vanishes is named', async () => {
-  const directory = temporaryFolder();
+  const directory = temporaryDirectory();
   await using store = directoryStore({ directory });
   await store.open();
   rmSync(join(directory, '.cache'), { recursive: true });
@@ -101,14 +101,14 @@ test('a state folder that vanishes is named', async () => {
 
 test('a directory without permission is named', async (context) => {
   if (process.getuid?.() === 0) context.skip('nothing is forbidden to root');
-  const directory = join(temporaryFolder(), 'target');
+  const directory = join(temporaryDirectory(), 'target');
   mkdirSync(directory);
   chmodSync(directory, 0o500);
   expectDisk(await failureOf(directoryStore({ directory }).open()), 'EACCES');
 });
 
 test('a name too long for what is left of a path is named', async () => {
-  const directory = join(temporaryFolder(), ...Array.from({ length: 19 }, () => 'x'.repeat(200)));
+  const directory = join(temporaryDirectory(), ...Array.from({ length: 19 }, () => 'x'.repeat(200)));
   const store = directoryStore({ directory });
   const file = lfsFile(`${'y'.repeat(200)}/${'z'.repeat(200)}`, small);
   await store.open();

@@ -35,11 +35,11 @@ import {
   unhashedFile,
   write,
 } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 let directory: string;
 beforeEach(() => {
-  directory = temporaryFolder();
+  directory = temporaryDirectory();
 });
 
 const content = Buffer.from('the content of this file');
@@ -326,7 +326,7 @@ describe('a part', () => {
   test.each(['part', 'blocks'])('a link in place of its .%s is not followed', async (which) => {
     const path = await part();
     const link = path.replace(/part$/, which);
-    const target = join(temporaryFolder(), 'target');
+    const target = join(temporaryDirectory(), 'target');
     renameSync(link, target);
     const before = readFileSync(target);
     symlinkSync(target, link);
@@ -340,7 +340,7 @@ describe('a part', () => {
 
   test('a link in place of a small one is not followed', async () => {
     const path = join(directory, '.cache/fetch/parts');
-    const target = join(temporaryFolder(), 'target');
+    const target = join(temporaryDirectory(), 'target');
     await using store = directoryStore({ directory });
     await store.open();
     const staged = await store.stage(model);

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compiled } from '../../../support/compiled.ts';
 import { MIB } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 const canTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
 
@@ -39,16 +39,16 @@ function readTrace(trace: string): Call[] {
 }
 
 test.skipIf(!canTrace)('content is durable before it has its name, and the manifest as well', () => {
-  const folder = temporaryFolder();
-  const trace = join(folder, 'trace');
-  const directory = join(folder, 'target');
+  const root = temporaryDirectory();
+  const trace = join(root, 'trace');
+  const directory = join(root, 'target');
   const calls = 'trace=fdatasync,fsync,openat,rename,renameat,renameat2';
   const run = runArguments(directory, [5, MIB + 5]);
   execFileSync('strace', ['-f', '-y', '-s', '4096', '-o', trace, '-e', calls, ...run]);
   const done = readTrace(readFileSync(trace, 'utf8'));
   const renames = done.filter((call) => call.text.startsWith('rename'));
   for (const final of ['sub/5', `sub/${MIB + 5}`, '.cache/fetch/manifest.json']) {
-    // On Linux a file is moved into a folder that is open.
+    // On Linux a file is moved into a directory that is open.
     const name = new RegExp(`"(${join(directory, final)}|/proc/self/fd/\\d+/${basename(final)})"`);
     const renamed = renames.filter((call) => name.test(call.text));
     expect(renamed).toHaveLength(1);
@@ -69,7 +69,7 @@ test.skipIf(!canTrace)('content is durable before it has its name, and the manif
 });
 
 test.skipIf(process.platform === 'win32')('a file of which the system took only a part has no name', () => {
-  const directory = join(temporaryFolder(), 'target');
+  const directory = join(temporaryDirectory(), 'target');
   // The first write of the large file is cut short and not an error yet.
   const limited = ['-c', 'ulimit -f 1500 && exec "$@"', 'bash', ...runArguments(directory, [5, 2 * MIB])];
   expect(execFileSync('bash', limited, { encoding: 'utf8' })).toBe(`sub/${2 * MIB}: DISK\n`);
@@ -78,10 +78,10 @@ test.skipIf(process.platform === 'win32')('a file of which the system took only 
 });
 
 test.skipIf(!canTrace)('a journal calls durable only what the disk had said is', () => {
-  const folder = temporaryFolder();
-  const trace = join(folder, 'trace');
+  const root = temporaryDirectory();
+  const trace = join(root, 'trace');
   // So much makes a checkpoint.
-  const run = runArguments(join(folder, 'target'), [257 * MIB]);
+  const run = runArguments(join(root, 'target'), [257 * MIB]);
   execFileSync('strace', ['-f', '-y', '-s', '64', '-o', trace, '-e', 'trace=fdatasync,pwrite64', ...run]);
   const text = readFileSync(trace, 'utf8');
   const marks = text.split('\n').findIndex((line) => /pwrite64\(\d+<[^>]*\.blocks>, "(\\2)+/.test(line));

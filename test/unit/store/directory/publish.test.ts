@@ -33,12 +33,12 @@ import {
   unhashedFile,
   write,
 } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 let directory: string;
 let manifestPath: string;
 beforeEach(() => {
-  directory = temporaryFolder();
+  directory = temporaryDirectory();
   manifestPath = join(directory, '.cache/fetch/manifest.json');
 });
 
@@ -179,7 +179,7 @@ describe('the manifest', () => {
   });
 
   test('is not written through a link', async () => {
-    const target = join(temporaryFolder(), 'target');
+    const target = join(temporaryDirectory(), 'target');
     writeFileSync(target, 'mine');
     mkdirSync(dirname(manifestPath), { recursive: true });
     symlinkSync(target, `${manifestPath}.new`);
@@ -273,7 +273,7 @@ describe('the records for huggingface_hub', () => {
   });
 
   test('are not written through links', async () => {
-    const outside = temporaryFolder();
+    const outside = temporaryDirectory();
     const download = join(directory, '.cache/huggingface/download');
     mkdirSync(download, { recursive: true });
     writeFileSync(join(outside, 'target'), 'mine');

@@ -34,9 +34,9 @@ import {
   unhashedFile,
   write,
 } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
-const FOLDER = 'models--owner--name';
+const DIRECTORY = 'models--owner--name';
 const content = bytes(MIB + 3);
 const model = lfsFile('sub/model.bin', content);
 const config = gitFile('config.json', Buffer.from('{}'));
@@ -59,9 +59,9 @@ async function filled(cache: string): Promise<void> {
 
 describe('the layout', () => {
   test('is that of the Hub’s clients, to the byte', async () => {
-    const cache = join(temporaryFolder(), 'hub');
+    const cache = join(temporaryDirectory(), 'hub');
     await filled(cache);
-    const repo = join(cache, FOLDER);
+    const repo = join(cache, DIRECTORY);
     expect(readlinkSync(join(repo, 'snapshots', COMMIT_A, 'sub/model.bin'))).toBe(
       `../../../blobs/${sha256(content)}`,
     );
@@ -76,13 +76,13 @@ describe('the layout', () => {
   });
 
   test('has the listing only if the hub told all of it', async () => {
-    const cache = temporaryFolder();
+    const cache = temporaryDirectory();
     const pointer = { oid: 'c'.repeat(40), xetHash: 'd'.repeat(64) };
     const strange = { ...named('__proto__'), pointer: { oid: 'e'.repeat(40), xetHash: undefined } };
     const listing = [{ ...model, pointer }, config, strange];
     await using store = await opened({ directory: cache });
     await bring(store, config, Buffer.from('{}'));
-    const tree = join(cache, FOLDER, 'trees', `${COMMIT_A}.json`);
+    const tree = join(cache, DIRECTORY, 'trees', `${COMMIT_A}.json`);
     await store.publish(publication(revision(), [config], [...listing, unhashedFile('x', content)]));
     expect(existsSync(tree)).toBe(false);
     await store.publish(publication(revision(), [config], listing));
@@ -100,8 +100,8 @@ describe('the layout', () => {
   });
 
   test('has a ref when all is there, and until then one that keeps it', async () => {
-    const cache = temporaryFolder();
-    const refs = join(cache, FOLDER, 'refs');
+    const cache = temporaryDirectory();
+    const refs = join(cache, DIRECTORY, 'refs');
     await using store = await opened({ directory: cache, revision: revision(COMMIT_A, 'gptq/8bit') });
     expect(readdirSync(refs)).toEqual([]);
     await bring(store, config, Buffer.from('{}'));
@@ -114,12 +114,12 @@ describe('the layout', () => {
   });
 
   test('of a repository that was linked to another disk keeps the parts there', async () => {
-    const [cache, disk] = [temporaryFolder(), temporaryFolder()];
-    symlinkSync(disk, join(cache, FOLDER));
+    const [cache, disk] = [temporaryDirectory(), temporaryDirectory()];
+    symlinkSync(disk, join(cache, DIRECTORY));
     await using store = await opened({ directory: cache });
     await using staged = await store.stage(model);
-    expect(staged.partPath.startsWith(join(cache, FOLDER, '.fetch'))).toBe(true);
-    expect(readdirSync(cache)).toEqual([FOLDER]);
+    expect(staged.partPath.startsWith(join(cache, DIRECTORY, '.fetch'))).toBe(true);
+    expect(readdirSync(cache)).toEqual([DIRECTORY]);
   });
 });
 
@@ -127,7 +127,7 @@ describe('names and links', () => {
   test.each(['../../x', '/etc/x', 'a/../../../x', '.git/x'])(
     'a revision called %j has no ref',
     async (name) => {
-      const store = hubCacheStore({ directory: temporaryFolder(), revision: revision(COMMIT_A, name) });
+      const store = hubCacheStore({ directory: temporaryDirectory(), revision: revision(COMMIT_A, name) });
       const error = await failureOf(store.refuseNames([model]));
       expect(error.code).toBe('DISK');
       expect(error.message).toContain(JSON.stringify(name));
@@ -136,9 +136,9 @@ describe('names and links', () => {
 
   test.each(['blobs', 'snapshots', 'refs', `snapshots/${COMMIT_A}`, `snapshots/${COMMIT_A}/sub`, 'trees'])(
     'a link in place of the folder %s is refused',
-    async (folder) => {
-      const [cache, outside] = [temporaryFolder(), temporaryFolder()];
-      const path = join(cache, FOLDER, folder);
+    async (root) => {
+      const [cache, outside] = [temporaryDirectory(), temporaryDirectory()];
+      const path = join(cache, DIRECTORY, root);
       mkdirSync(join(path, '..'), { recursive: true });
       symlinkSync(outside, path);
       const error = await failureOf(hubCacheStore({ directory: cache }).refuseNames([model]));
@@ -147,9 +147,9 @@ describe('names and links', () => {
   );
 
   test('a branch in the way of a branch is refused before anything is written', async () => {
-    const cache = temporaryFolder();
-    mkdirSync(join(cache, FOLDER, 'refs'), { recursive: true });
-    writeFileSync(join(cache, FOLDER, 'refs/gptq'), COMMIT_A);
+    const cache = temporaryDirectory();
+    mkdirSync(join(cache, DIRECTORY, 'refs'), { recursive: true });
+    writeFileSync(join(cache, DIRECTORY, 'refs/gptq'), COMMIT_A);
     const store = hubCacheStore({ directory: cache, revision: revision(COMMIT_A, 'gptq/8bit') });
     expect((await failureOf(store.refuseNames([model]))).message).toContain(
       'a file stands where a directory',
@@ -159,9 +159,9 @@ describe('names and links', () => {
   test.each(['../outside', '../../refs/main', '../../blobs/../../outside', '/etc/passwd'])(
     'a link to %s is no content, and gives way',
     async (target) => {
-      const cache = temporaryFolder();
+      const cache = temporaryDirectory();
       await filled(cache);
-      const snapshot = join(cache, FOLDER, 'snapshots', COMMIT_B);
+      const snapshot = join(cache, DIRECTORY, 'snapshots', COMMIT_B);
       mkdirSync(join(snapshot, '..', 'outside'), { recursive: true });
       mkdirSync(snapshot);
       symlinkSync(target, join(snapshot, 'other.json'));
@@ -174,10 +174,10 @@ describe('names and links', () => {
   );
 
   test('a blob that leads out of the cache is no blob', async () => {
-    const [cache, outside] = [temporaryFolder(), temporaryFolder()];
-    mkdirSync(join(cache, FOLDER, 'blobs'), { recursive: true });
+    const [cache, outside] = [temporaryDirectory(), temporaryDirectory()];
+    mkdirSync(join(cache, DIRECTORY, 'blobs'), { recursive: true });
     writeFileSync(join(outside, 'x'), content);
-    const blob = join(cache, FOLDER, 'blobs', sha256(content));
+    const blob = join(cache, DIRECTORY, 'blobs', sha256(content));
     symlinkSync(join(outside, 'x'), blob);
     await using store = await opened({ directory: cache });
     expect(await kindOf(store, model)).toBe('nothing');
@@ -187,11 +187,11 @@ describe('names and links', () => {
   });
 
   test('a blob that hf shares among repositories is one', async () => {
-    const cache = temporaryFolder();
+    const cache = temporaryDirectory();
     mkdirSync(join(cache, 'blobs/ab'), { recursive: true });
     writeFileSync(join(cache, 'blobs/ab/abcd'), content);
-    mkdirSync(join(cache, FOLDER, 'blobs'), { recursive: true });
-    symlinkSync('../../blobs/ab/abcd', join(cache, FOLDER, 'blobs', sha256(content)));
+    mkdirSync(join(cache, DIRECTORY, 'blobs'), { recursive: true });
+    symlinkSync('../../blobs/ab/abcd', join(cache, DIRECTORY, 'blobs', sha256(content)));
     await using store = await opened({ directory: cache });
     expect(await kindOf(store, model)).toBe('candidate');
     await store.adopt(model, digestsOf(content));
@@ -201,7 +201,7 @@ describe('names and links', () => {
 
 describe('what is believed', () => {
   test('a blob under its own name in the snapshot, as long as nobody touched it', async () => {
-    const cache = temporaryFolder();
+    const cache = temporaryDirectory();
     await filled(cache);
     await using store = await opened({ directory: cache });
     expect(await kindOf(store, model)).toBe('whole');
@@ -212,7 +212,7 @@ describe('what is believed', () => {
   });
 
   test('nothing of others until it was read, also a blob that bears the hash as its name', async () => {
-    const cache = temporaryFolder();
+    const cache = temporaryDirectory();
     await filled(cache);
     // Our records gone: as hf would have left it.
     rmSync(join(cache, '.locks'), { recursive: true });
@@ -229,9 +229,9 @@ describe('what is believed', () => {
   });
 
   test('not a blob that was put in the place of ours with an old time', async () => {
-    const cache = temporaryFolder();
+    const cache = temporaryDirectory();
     await filled(cache);
-    const blob = join(cache, FOLDER, 'blobs', sha256(content));
+    const blob = join(cache, DIRECTORY, 'blobs', sha256(content));
     writeFileSync(`${blob}.other`, Buffer.from(content).fill('x', 0, 1));
     utimesSync(`${blob}.other`, 1_500_000_000, 1_500_000_000);
     renameSync(`${blob}.other`, blob);
@@ -239,7 +239,7 @@ describe('what is believed', () => {
   });
 
   test('a blob of another revision once it was read, and then it is linked and not copied', async () => {
-    const cache = temporaryFolder();
+    const cache = temporaryDirectory();
     await filled(cache);
     await using store = await opened({ directory: cache, revision: revision(COMMIT_B) });
     expect(await kindOf(store, model)).toBe('candidate');
@@ -250,26 +250,26 @@ describe('what is believed', () => {
   });
 
   test('without links such a blob is copied, since others need it', async () => {
-    const cache = temporaryFolder();
+    const cache = temporaryDirectory();
     await filled(cache);
     const store = await opened({ directory: cache, revision: revision(COMMIT_B), links: false });
     await store.adopt(model, digestsOf(content));
     expect(() => readlinkSync(store.finalPath(model))).toThrow('EINVAL');
     expect(readFileSync(store.finalPath(model)).equals(content)).toBe(true);
-    expect(existsSync(join(cache, FOLDER, 'blobs', sha256(content)))).toBe(true);
+    expect(existsSync(join(cache, DIRECTORY, 'blobs', sha256(content)))).toBe(true);
     await store[Symbol.asyncDispose]();
   });
 
   test('no blob of another length', async () => {
-    const cache = temporaryFolder();
-    mkdirSync(join(cache, FOLDER, 'blobs'), { recursive: true });
-    writeFileSync(join(cache, FOLDER, 'blobs', sha256(content)), 'short');
+    const cache = temporaryDirectory();
+    mkdirSync(join(cache, DIRECTORY, 'blobs'), { recursive: true });
+    writeFileSync(join(cache, DIRECTORY, 'blobs', sha256(content)), 'short');
     expect(await kindOf(hubCacheStore({ directory: cache }), model)).toBe('nothing');
   });
 });
 
 test('parts of another revision stay when one is done', async () => {
-  const cache = temporaryFolder();
+  const cache = temporaryDirectory();
   const first = await opened({ directory: cache, revision: revision(COMMIT_B) });
   const other = lfsFile('other.bin', bytes(2 * MIB, 5));
   const staged = await first.stage(other);

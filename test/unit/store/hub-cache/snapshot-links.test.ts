@@ -10,7 +10,7 @@ import {
 } from '../../../../src/store/hub-cache/snapshot-links.ts';
 import { FinalPlace } from '../../../../src/store/paths/final-place.ts';
 import { Flush } from '../../../../src/system/disk/flush.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 /** As under wine: no error, and nothing is made. */
 const makesNothing: MakeLink = () => Promise.resolve();
@@ -19,17 +19,17 @@ const makesFile: MakeLink = (target, path) => Promise.resolve(writeFileSync(path
 const refuses: MakeLink = () => Promise.reject(Object.assign(new Error('EPERM'), { code: 'EPERM' }));
 
 function cache(): { blob: string; name: string; temporary: string; parts: string; means: CopyMeans } {
-  const folder = temporaryFolder();
-  const parts = join(folder, 'parts');
-  mkdirSync(join(folder, 'blobs'));
+  const directory = temporaryDirectory();
+  const parts = join(directory, 'parts');
+  mkdirSync(join(directory, 'blobs'));
   mkdirSync(parts);
-  writeFileSync(join(folder, 'blobs', 'abc'), 'content');
+  writeFileSync(join(directory, 'blobs', 'abc'), 'content');
   return {
-    blob: join(folder, 'blobs', 'abc'),
-    name: join(folder, 'snapshots', 'commit', 'config.json'),
+    blob: join(directory, 'blobs', 'abc'),
+    name: join(directory, 'snapshots', 'commit', 'config.json'),
     temporary: join(parts, 'one.scratch'),
     parts,
-    means: { place: new FinalPlace(folder), flush: new Flush(), signal: undefined },
+    means: { place: new FinalPlace(directory), flush: new Flush(), signal: undefined },
   };
 }
 

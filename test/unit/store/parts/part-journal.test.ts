@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { ByteRange } from '../../../../src/model/byte-range.ts';
 import { IntervalSet } from '../../../../src/model/interval-set.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from '../../../../src/store/parts/part-journal.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 const BOOT = '0123456789abcdef0123456789abcdef';
 
@@ -21,7 +21,7 @@ function block(number: number): ByteRange {
 
 let path: string;
 beforeEach(() => {
-  path = join(temporaryFolder(), 'journal');
+  path = join(temporaryDirectory(), 'journal');
 });
 
 /** Writes a journal as a run would that received these ranges, in this order. */

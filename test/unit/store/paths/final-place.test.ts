@@ -31,7 +31,7 @@ import {
   publication,
   revision,
 } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 const content = bytes(1000);
 
@@ -41,7 +41,7 @@ describe('a folder that a link takes the place of during the run', () => {
     async (path) => {
       const parts = path.split('/').slice(0, -1);
       for (let depth = 1; depth <= parts.length; depth += 1) {
-        const [directory, victim] = [temporaryFolder(), temporaryFolder()];
+        const [directory, victim] = [temporaryDirectory(), temporaryDirectory()];
         await using store = directoryStore({ directory });
         await store.open();
         const first = join(directory, ...parts.slice(0, depth));
@@ -55,7 +55,7 @@ describe('a folder that a link takes the place of during the run', () => {
   );
 
   test('is noticed after files have been put there', async () => {
-    const [directory, victim] = [temporaryFolder(), temporaryFolder()];
+    const [directory, victim] = [temporaryDirectory(), temporaryDirectory()];
     await using store = directoryStore({ directory });
     await store.open();
     await bring(store, gitFile('sub/one', content), content);
@@ -66,7 +66,7 @@ describe('a folder that a link takes the place of during the run', () => {
   });
 
   test('is noticed where our own records go', async () => {
-    const [directory, victim] = [temporaryFolder(), temporaryFolder()];
+    const [directory, victim] = [temporaryDirectory(), temporaryDirectory()];
     const one = gitFile('one', content);
     await using store = directoryStore({ directory });
     await store.open();
@@ -78,7 +78,7 @@ describe('a folder that a link takes the place of during the run', () => {
   });
 
   test('is noticed in a cache as well', async () => {
-    const [cache, victim] = [temporaryFolder(), temporaryFolder()];
+    const [cache, victim] = [temporaryDirectory(), temporaryDirectory()];
     await using store = hubCacheStore({ directory: cache });
     await store.open();
     symlinkSync(victim, join(cache, 'models--owner--name/snapshots', COMMIT_A, 'sub'));
@@ -87,7 +87,7 @@ describe('a folder that a link takes the place of during the run', () => {
   });
 
   test('a directory that is itself reached through a link is none', async () => {
-    const [real, links] = [temporaryFolder(), temporaryFolder()];
+    const [real, links] = [temporaryDirectory(), temporaryDirectory()];
     const directory = join(links, 'model');
     symlinkSync(real, directory);
     await using store = directoryStore({ directory });
@@ -97,7 +97,7 @@ describe('a folder that a link takes the place of during the run', () => {
   });
 
   test('folders are made as deep as they are needed', async () => {
-    const root = temporaryFolder();
+    const root = temporaryDirectory();
     writeFileSync(join(root, 'from'), 'x');
     const place = new FinalPlace(root);
     await place.move(join(root, 'from'), join(root, 'a/b/c'));
@@ -106,8 +106,8 @@ describe('a folder that a link takes the place of during the run', () => {
   });
 });
 
-function readNames(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
+function readNames(place: string): string[] {
+  return existsSync(place) ? readdirSync(place) : [];
 }
 
 describe('what is written down at the end was looked at once more', () => {
@@ -116,7 +116,7 @@ describe('what is written down at the end was looked at once more', () => {
   async function publishAfter(
     spoil: (directory: string) => void,
   ): Promise<{ directory: string; code: string }> {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     await using store = directoryStore({ directory });
     await store.open();
     await bring(store, one, content);
@@ -151,7 +151,7 @@ describe('what is written down at the end was looked at once more', () => {
   });
 
   test('files of one content that somebody has linked to each other are right', async () => {
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     await using store = directoryStore({ directory });
     await store.open();
     const same = gitFile('same', content);
@@ -164,7 +164,7 @@ describe('what is written down at the end was looked at once more', () => {
 });
 
 test('a part with a second name is not written to', async () => {
-  const directory = temporaryFolder();
+  const directory = temporaryDirectory();
   const large = bytes(2 * MIB);
   const file = lfsFile('model.bin', large);
   const first = directoryStore({ directory });
@@ -175,7 +175,7 @@ test('a part with a second name is not written to', async () => {
   await staged[Symbol.asyncDispose]();
   await first[Symbol.asyncDispose]();
   const part = staged.partPath.replace(/\.[^.]+\.part$/, '.part');
-  const theirs = join(temporaryFolder(), 'theirs');
+  const theirs = join(temporaryDirectory(), 'theirs');
   linkSync(part, theirs);
   const before = readFileSync(theirs);
   await using second = directoryStore({ directory });
@@ -204,9 +204,9 @@ describe('names that may fall together', () => {
   });
 
   test('are tried out, and nothing stays of that', () => {
-    const folder = temporaryFolder();
-    const found = probeFolding(folder);
+    const place = temporaryDirectory();
+    const found = probeFolding(place);
     if (process.platform === 'linux') expect(found).toEqual({ case: false, unicode: false });
-    expect(readNames(folder)).toEqual([]);
+    expect(readNames(place)).toEqual([]);
   });
 });

@@ -4,13 +4,13 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { findPathConflicts, ignoresCase } from '../../../../src/store/paths/path-conflicts.ts';
 import { directoryStore } from '../../../support/directory-store.ts';
 import { failureOf, named, snapshot } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 let around: string;
 let directory: string;
 let outside: string;
 beforeEach(() => {
-  around = temporaryFolder();
+  around = temporaryDirectory();
   directory = join(around, 'target');
   outside = join(around, 'outside');
   mkdirSync(directory);
@@ -37,8 +37,8 @@ describe('a link where a directory must be', () => {
     ['leads into .git', () => '.git/hooks'],
     ['leads into our records', () => '.cache/fetch'],
   ])('is refused if it %s', async (_, target) => {
-    for (const folder of ['other', '.git/hooks', '.cache/fetch']) {
-      mkdirSync(join(directory, folder), { recursive: true });
+    for (const root of ['other', '.git/hooks', '.cache/fetch']) {
+      mkdirSync(join(directory, root), { recursive: true });
     }
     symlinkSync(target(), join(directory, 'sub'));
     expect(await refusal('fine', 'sub/x', 'sub/deeper/y')).toMatch(
@@ -48,9 +48,9 @@ describe('a link where a directory must be', () => {
 
   test.each(['.cache', '.cache/fetch', '.cache/fetch/parts', '.cache/huggingface/download'])(
     'is refused in place of %s',
-    async (folder) => {
-      mkdirSync(dirname(join(directory, folder)), { recursive: true });
-      symlinkSync(outside, join(directory, folder));
+    async (root) => {
+      mkdirSync(dirname(join(directory, root)), { recursive: true });
+      symlinkSync(outside, join(directory, root));
       expect(await refusal('x')).toContain('a link stands in the way');
     },
   );

@@ -5,7 +5,7 @@ import { pinnedRevision } from '../../../../src/model/repo.ts';
 import { type Lockfile, lockText, parseLocks } from '../../../../src/store/records/lockfile.ts';
 import { readManifest, writeManifest } from '../../../../src/store/records/manifest.ts';
 import { Flush } from '../../../../src/system/disk/flush.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 const lock = (changes: Partial<Lockfile> = {}): Lockfile => ({
   version: 1,
@@ -55,14 +55,14 @@ test('what an entry says of Xet storage is kept', async () => {
     { path: 'b', size: 1, sha256, oid: sha256 },
   ];
   expect(parseLocks(lockText([lock({ files })]))).toEqual([lock({ files })]);
-  const path = join(temporaryFolder(), 'manifest.json');
+  const path = join(temporaryDirectory(), 'manifest.json');
   const revision = pinnedRevision(lock().repo, 'main', lock().commit);
   await writeManifest(path, { revision, endpoint: 'https://hub.example', files }, new Flush());
   expect(readManifest(path)?.files).toEqual(files);
 });
 
 test('a manifest is a lockfile that knows every sha256', async () => {
-  const path = join(temporaryFolder(), 'manifest.json');
+  const path = join(temporaryDirectory(), 'manifest.json');
   const read = async (text: string) => {
     await writeFile(path, text);
     return readManifest(path);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { FetchError } from '../../../../src/model/error.ts';
 import { diskError, onDisk, onDiskSync } from '../../../../src/system/disk/disk-error.ts';
 import { failureOf } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 function thrownBy(work: () => unknown): unknown {
   try {
@@ -18,33 +18,33 @@ function thrownBy(work: () => unknown): unknown {
 
 describe('a failure of the disk', () => {
   test('bears the path, what it means, a hint and its cause', async () => {
-    const folder = temporaryFolder();
-    const error = await failureOf(onDisk(folder, () => writeFileSync(folder, 'x')));
+    const directory = temporaryDirectory();
+    const error = await failureOf(onDisk(directory, () => writeFileSync(directory, 'x')));
     expect(error).toMatchObject({ code: 'DISK', side: 'store', retryable: false });
-    expect(error.message).toBe(`${folder}: a directory stands where a file must be`);
+    expect(error.message).toBe(`${directory}: a directory stands where a file must be`);
     expect(error.hint).toContain('--local-dir');
     expect(error.cause).toMatchObject({ code: 'EISDIR' });
   });
 
   test.each([
-    ['ENOENT', (folder: string) => readFileSync(join(folder, 'none'))],
-    ['ENOTDIR', (folder: string) => writeFileSync(join(folder, 'file', 'x'), '')],
-    ['EEXIST', (folder: string) => mkdirSync(join(folder, 'file'))],
-    ['ELOOP', (folder: string) => readFileSync(join(folder, 'loop'))],
-    ['ENAMETOOLONG', (folder: string) => writeFileSync(join(folder, 'x'.repeat(256)), '')],
-    ['ENAMETOOLONG', (folder: string) => writeFileSync(join(folder, 'x/'.repeat(2100), 'x'), '')],
+    ['ENOENT', (directory: string) => readFileSync(join(directory, 'none'))],
+    ['ENOTDIR', (directory: string) => writeFileSync(join(directory, 'file', 'x'), '')],
+    ['EEXIST', (directory: string) => mkdirSync(join(directory, 'file'))],
+    ['ELOOP', (directory: string) => readFileSync(join(directory, 'loop'))],
+    ['ENAMETOOLONG', (directory: string) => writeFileSync(join(directory, 'x'.repeat(256)), '')],
+    ['ENAMETOOLONG', (directory: string) => writeFileSync(join(directory, 'x/'.repeat(2100), 'x'), '')],
   ])('%s, made by the system itself, is known', async (code, work) => {
-    const folder = temporaryFolder();
-    writeFileSync(join(folder, 'file'), '');
-    symlinkSync('loop', join(folder, 'loop'));
-    const error = await failureOf(() => onDiskSync(folder, () => work(folder)));
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, 'file'), '');
+    symlinkSync('loop', join(directory, 'loop'));
+    const error = await failureOf(() => onDiskSync(directory, () => work(directory)));
     expect(error).toMatchObject({ code: 'DISK', cause: { code } });
     expect(error.hint).toBeDefined();
     expect(error.message).not.toContain(code);
   });
 
   test('a file beyond the limit of the file system is named', async (context) => {
-    const path = join(temporaryFolder(), 'file');
+    const path = join(temporaryDirectory(), 'file');
     const descriptor = openSync(path, 'w');
     const thrown = thrownBy(() => writeSync(descriptor, 'x', Number.MAX_SAFE_INTEGER - 4096));
     closeSync(descriptor);

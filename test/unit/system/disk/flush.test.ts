@@ -20,7 +20,7 @@ import {
   revision,
   write,
 } from '../../../support/store-kit.ts';
-import { temporaryFolder } from '../../../support/temporary-folder.ts';
+import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 function failing(code: string): Error {
   return Object.assign(new Error(`${code}: lost`), { code });
@@ -29,7 +29,7 @@ function failing(code: string): Error {
 /** Says nothing of any write but the n-th flush of a file, as the system does. */
 class Disk implements FlushCalls {
   files = 0;
-  folders: string[] = [];
+  directories: string[] = [];
   readonly #fails: (nth: number) => string | undefined;
 
   constructor(fails: (nth: number) => string | undefined = () => undefined) {
@@ -44,7 +44,7 @@ class Disk implements FlushCalls {
   };
 
   directory = async (path: string): Promise<void> => {
-    this.folders.push(path);
+    this.directories.push(path);
   };
 }
 
@@ -103,12 +103,12 @@ async function run(store: Store): Promise<void> {
 describe.each(layouts)('%s whose disk loses writes', (_, make, parts) => {
   test('says so whichever flush tells it, and nothing of what was lost is believed afterwards', async () => {
     const sound = new Disk();
-    await run(make(temporaryFolder(), new Flush(() => {}, sound)));
+    await run(make(temporaryDirectory(), new Flush(() => {}, sound)));
     // Checkpoints, both files, and the records.
     expect(sound.files).toBeGreaterThanOrEqual(6);
     for (let nth = 1; nth <= sound.files; nth += 1) {
       for (const code of ['EIO', 'ENOSPC', 'EDQUOT']) {
-        const directory = temporaryFolder();
+        const directory = temporaryDirectory();
         const disk = new Disk((at) => (at === nth ? code : undefined));
         const failure = await run(make(directory, new Flush(() => {}, disk))).catch((error) => error);
         expect([nth, diskError(failure, 'x')]).toMatchObject([nth, { code: 'DISK' }]);
@@ -124,7 +124,7 @@ describe.each(layouts)('%s whose disk loses writes', (_, make, parts) => {
 });
 
 test('a run that is killed after a flush that failed leaves no marks', async () => {
-  const directory = temporaryFolder();
+  const directory = temporaryDirectory();
   const disk = new Disk((nth) => (nth === 1 ? 'EIO' : undefined));
   const store = directoryStore({ directory, flush: new Flush(() => {}, disk), lock: hastyLock() });
   await store.open();
@@ -141,7 +141,7 @@ test('a run that is killed after a flush that failed leaves no marks', async () 
 });
 
 test('a copy that cannot be flushed does not get a name', async () => {
-  const directory = temporaryFolder();
+  const directory = temporaryDirectory();
   await run(hubCacheStore({ directory }));
   const disk = new Disk(() => 'EIO');
   const flush = new Flush(() => {}, disk);
@@ -155,7 +155,7 @@ test('a copy that cannot be flushed does not get a name', async () => {
 describe.each(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])('a file system that answers %s', (code) => {
   test.each(layouts)('%s does without, and says so once', async (_, make) => {
     const notes: string[] = [];
-    const directory = temporaryFolder();
+    const directory = temporaryDirectory();
     const flush = new Flush((note) => notes.push(note), new Disk(() => code));
     await run(make(directory, flush));
     expect(notes).toEqual([expect.stringContaining('cannot flush')]);
@@ -171,7 +171,7 @@ test.each(['EIO', 'ENOSPC'])(
       throw failing(code);
     };
     const flush = new Flush(() => {}, { file: calls.file, directory });
-    await expect(run(directoryStore({ directory: temporaryFolder(), flush }))).rejects.toMatchObject({
+    await expect(run(directoryStore({ directory: temporaryDirectory(), flush }))).rejects.toMatchObject({
       code: 'DISK',
     });
   },
@@ -184,20 +184,20 @@ test.each(['EINVAL', 'EISDIR', 'EPERM', 'EACCES'])(
       throw failing(code);
     };
     const flush = new Flush(() => {}, { file: new Disk().file, directory });
-    await run(directoryStore({ directory: temporaryFolder(), flush }));
+    await run(directoryStore({ directory: temporaryDirectory(), flush }));
   },
 );
 
 test('few folders are flushed, however many files there are', async () => {
   const disk = new Disk();
-  const directory = temporaryFolder();
+  const directory = temporaryDirectory();
   await using store = directoryStore({ directory, flush: new Flush(() => {}, disk) });
   await store.open();
   const files = Array.from({ length: 50 }, (_, index) => lfsFile(`a/b/${index}`, bytes(10, index)));
   for (const [index, one] of files.entries()) await bring(store, one, bytes(10, index));
   await store.publish(publication(revision(), files, files));
-  expect(disk.folders.map((path) => path.slice(directory.length))).toEqual(
+  expect(disk.directories.map((path) => path.slice(directory.length))).toEqual(
     expect.arrayContaining(['/a/b', '/a', '', '/.cache/fetch']),
   );
-  expect(disk.folders).toHaveLength(5);
+  expect(disk.directories).toHaveLength(5);
 });

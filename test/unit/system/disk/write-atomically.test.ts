@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { writeAtomically } from '../../../../src/system/disk/write-atomically.ts';
 
-async function folder(): Promise<string> {
+async function directory(): Promise<string> {
   const made = await mkdtemp(join(tmpdir(), 'fetch-test-'));
   onTestFinished(() => rm(made, { recursive: true }));
   return made;
 }
 
 test('two runs that are blind to each other both end well, and one of the two contents stands there', async () => {
-  const place = await folder();
+  const place = await directory();
   const path = join(place, 'manifest.json');
   for (let round = 0; round < 100; round += 1) {
     const contents = ['a'.repeat(5000), 'b'.repeat(70_000)];
@@ -22,6 +22,6 @@ test('two runs that are blind to each other both end well, and one of the two co
 });
 
 test('a folder that is not there is not waited for', async () => {
-  const path = join(await folder(), 'none', 'manifest.json');
+  const path = join(await directory(), 'none', 'manifest.json');
   await expect(writeAtomically(path, 'x')).rejects.toMatchObject({ code: 'ENOENT' });
 });

@@ -21,12 +21,12 @@ import { serve, serveHttp, serveTcp } from '../../../../support/server.ts';
 
 const STALL_MS = 200;
 const CONTENT = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 31) % 251));
-const folder = mkdtempSync(join(tmpdir(), 'fetch-raw-'));
-const path = join(folder, 'part');
-const certificates = makeCertificates(folder);
+const directory = mkdtempSync(join(tmpdir(), 'fetch-raw-'));
+const path = join(directory, 'part');
+const certificates = makeCertificates(directory);
 const { signal } = new AbortController();
 
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(directory, { recursive: true }));
 
 function transport(options: Partial<SocketTransportOptions> = {}): SocketTransport {
   return new SocketTransport({
