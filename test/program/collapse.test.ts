@@ -17,7 +17,7 @@ const EACH = 10 * MB;
 const EDGES = knownName('cdn.example', ['127.0.0.2', '127.0.0.1']);
 test.each([
   ['from the start', 0],
-  ['after 120 MB', 120 * MB],
+  ['after 60 MB', 60 * MB],
 ])('a CDN that starves more than 4 connections, %s', async (_, after) => {
   await using hub = await startHub({
     repositories: [

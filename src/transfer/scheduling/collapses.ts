@@ -61,6 +61,7 @@ export class Collapses {
         return { limit: verdict.limit, drop: verdict.drop, holdUntil: undefined, insteadOf: undefined };
       this.#descent = undefined;
       if (verdict.kind === 'cured') {
+        this.#falls.cured();
         const holdUntil = this.#avoid(now, verdict.collapsed);
         return { limit: verdict.limit, drop: 'excess', holdUntil, insteadOf: this.#proof(said) };
       }

@@ -70,7 +70,7 @@ export class FallWatch {
     this.#allowed = allowed;
   }
 
-  /** Whether a whole window was looked at since the start. */
+  /** Whether it is known that connections do not starve from the start. */
   get judged(): boolean {
     return this.#judged;
   }
@@ -90,6 +90,11 @@ export class FallWatch {
     if (halted || active < limit / 2 || active === 0) this.#restart();
     else if (this.#fill(look)) return this.#judge(now);
     return undefined;
+  }
+
+  /** A better number was found: the trickle that remains with it is no new alarm. */
+  cured(): void {
+    this.#judged = true;
   }
 
   /** The alarm was false: the current rate is the new normal. */
@@ -141,12 +146,14 @@ export class FallWatch {
       const long = now - this.#byteAt >= SILENT_MS && now >= this.#quietUntil;
       return long && expected > 0 ? { kind: 'silent', rate, expected } : undefined;
     }
-    this.#judged = true;
     const held = this.#allowed !== undefined && over >= this.#allowed / FALL;
     const alarming = !held && active > 1 && now >= this.#quietUntil;
     if (alarming && over < expected / FALL && last.bytes / last.ms < expected / FALL)
       return { kind: 'fell', rate, expected };
     if (alarming && first && over / active < STARVED_RATE) return { kind: 'starved', rate, expected };
+    // The rate falls within this window: it decides nothing, and is nothing to compare with.
+    if (alarming && last.bytes / last.ms < over / FALL) return undefined;
+    this.#judged = true;
     this.#best.push({ at: now, rate: over, active });
     return 'well';
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AdaptiveConcurrency } from '../../../src/transfer/scheduling/adaptive-concurrency.ts';
 import type { Traffic } from '../../../src/transfer/scheduling/schedule.ts';
+import { randomNumbers } from '../../support/hub/faults/script.ts';
 import { type LinkRun, runLink, type SimulatedLink } from '../../support/simulated-link.ts';
 
 const MIB = 1024 ** 2;
@@ -67,6 +68,25 @@ describe('a server that starves all when there are more than', () => {
     expect(rateOf(run, 10_000, run.endedAt - 1)).toBeGreaterThan(0.8 * 120_000);
     const tries = run.limits.filter((limit, index) => limit > 20 && !(run.limits[index - 1]! > 20)).length;
     expect(tries).toBeLessThan(6);
+  });
+
+  test.each([
+    [5, 44_000, 850],
+    [200, 44_000, 750],
+    [200, 44_000, 3630],
+    [5, 200_000, 2450],
+    [5, 44_000, 480],
+  ])('4, in the middle of the climb: %d ms, %d B/ms in all, after %d ms', (latencyMs, most, from) => {
+    for (const noise of [0.3, 0.8])
+      for (let step = 0; step < 12; step += 1) {
+        const start = from + 30 * step;
+        const rate = (connections: number, now: number) =>
+          now >= start && connections > 4 ? connections * 20 : Math.min(most, connections * 10_000);
+        const random = randomNumbers(start * 7 + most);
+        const run = runLink({ rate, latencyMs, noise, random }, { total: 3e9, most: 64 });
+        const above = run.limits.slice(start + 10_000, start + 17_000).filter((limit) => limit > 4).length;
+        expect(above, `from ${start}, noise ${noise}`).toBeLessThan(6500);
+      }
   });
 
   test('4, for a few minutes only: all connections are used again', () => {
