@@ -9,8 +9,10 @@ import type { RegistryConnection } from './connection.ts';
 import { layerName } from './layer-files.ts';
 import { layerMissing } from './registry-error.ts';
 
-/** One byte: enough to see a redirect, or the size of the blob. A GET, because HEAD may be answered without the redirect. */
+/** One byte of the storage says the size of the blob. */
 const FIRST_BYTE = { range: 'bytes=0-0' };
+/** What the manifest says of a blob. */
+type BlobFile = RemoteFile & { readonly digest: NonNullable<RemoteFile['digest']> };
 
 /**
  * Where the bytes of a blob are: the storage that the registry redirects to, or the registry itself. With `mustCheck`
@@ -19,7 +21,7 @@ const FIRST_BYTE = { range: 'bytes=0-0' };
  */
 export async function locateBlob(
   connection: RegistryConnection,
-  file: RemoteFile & { readonly digest: NonNullable<RemoteFile['digest']> },
+  file: BlobFile,
   mustCheck: boolean,
   signal: AbortSignal,
 ): Promise<HttpLocation> {
@@ -27,8 +29,9 @@ export async function locateBlob(
   const subject = connection.subject(file.path, { layer });
   const address = connection.address('blobs', `sha256:${file.digest.hex}`);
   const found = await connection.send(
-    // The first redirect that does not lead to another such question names the location.
-    { address, subject, headers: FIRST_BYTE, follows: (_, next) => isQuestion(next) },
+    // The first redirect that does not lead to another such question names the location. A GET, because HEAD may be
+    // answered without the redirect; bare, because a Range would bind the address of a hub on the way to that range.
+    { address, subject, follows: (_, next) => isQuestion(next) },
     signal,
   );
   if (found.kind === 'redirect') {
@@ -36,8 +39,7 @@ export async function locateBlob(
     return location(connection, found.address);
   }
   const { response } = found;
-  if (response.status >= 400 && !(response.status === 416 && file.size === 0))
-    throw await connection.refusalOf(response, subject, signal);
+  if (response.status >= 400) throw await connection.refusalOf(response, subject, signal);
   checkSize(response, file, layer);
   discard(response);
   return location(connection, found.address);
@@ -52,7 +54,7 @@ function isQuestion(next: string): boolean {
 /** A refusal may be of this request alone, so only a definite answer counts. */
 async function checkStorage(
   connection: RegistryConnection,
-  file: RemoteFile & { readonly digest: NonNullable<RemoteFile['digest']> },
+  file: BlobFile,
   address: string,
   signal: AbortSignal,
 ): Promise<void> {

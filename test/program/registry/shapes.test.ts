@@ -61,4 +61,7 @@ test('a registry under another name, as hf.co is: its redirects are followed, an
   expect((await workspace.run([`ollama://${host}/bartowski/some:Q4_K_M`, '--quiet'])).exit).toBe(0);
   expect((await workspace.run(['verify', 'some_Q4_K_M'])).exit).toBe(0);
   expect(registry.count('blob')).toBe(3);
+  // On the Hub a Range on the way would bind the address to that range.
+  const asked = registry.log.filter(({ kind }) => kind === 'blob').map(({ range }) => range);
+  expect(asked).toEqual([undefined, undefined, undefined]);
 });
