@@ -10,6 +10,21 @@ const SECRET_LOOKING = /[\w+/=~%-]{48,}/g;
 /** Statuses by which filters and login pages refuse. */
 export const BLOCKING: ReadonlySet<number> = new Set([401, 403, 407, 451]);
 
+/** Besides those of 500 and more, statuses that may pass. */
+const PASSING: ReadonlySet<number> = new Set([408, 416, 425, 429]);
+
+/** A refusal: its head, and the first bytes of its body. */
+export interface ErrorResponse {
+  readonly status: number;
+  readonly headers: { readonly [name: string]: string | string[] | undefined };
+  readonly body: string;
+}
+
+/** Whether the same request to a hub or a registry may succeed later. */
+export function mayPass(status: number): boolean {
+  return status >= 500 || PASSING.has(status);
+}
+
 /** Whether a body is a page of HTML: hubs and storages do not refuse with one, filters and login pages do. */
 export function isPage(body: string): boolean {
   return /^\s*<(?:!doctype\s+html|html|head|body)\b/i.test(body);
@@ -54,13 +69,9 @@ const HINTS: Partial<Record<RefusalKind, string>> = {
   bound: 'The address is signed for another range of bytes than the one that was asked for.',
 };
 
-/** The head and the first bytes of a refusal by a host of file bytes. */
-export interface StorageRefusal {
+/** A refusal by a host of file bytes. At most `REFUSAL_BYTES` of its body are used. */
+export interface StorageRefusal extends ErrorResponse {
   readonly host: string;
-  readonly status: number;
-  readonly headers: { readonly [name: string]: string | string[] | undefined };
-  /** At most `REFUSAL_BYTES` of it are used. */
-  readonly body: string;
 }
 
 /**

@@ -2,6 +2,7 @@ import { FetchError } from '../../model/error.ts';
 import type { Plan } from '../../model/plan.ts';
 import { planSentence } from '../../model/plan-sentence.ts';
 import type { Listing, RemoteFile } from '../../model/remote-file.ts';
+import { isSameRepo } from '../../model/repo.ts';
 import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
 import { findLocalCopies } from '../../store/local-copies.ts';
 import type { DownloadContext } from './download-context.ts';
@@ -49,7 +50,7 @@ async function isSatisfied(context: DownloadContext): Promise<boolean> {
   if (request.forceDownload === true || request.prune === true) return false;
   if (!records.isNamed(revision)) return false;
   const manifest = records.manifest(revision.id);
-  if (manifest === undefined || manifest.repo.id !== revision.repo.id) return false;
+  if (manifest === undefined || !isSameRepo(manifest.repo, revision.repo)) return false;
   const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
   const { holdings } = await store.survey(selected, run.signal);
   const isWhole = selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');

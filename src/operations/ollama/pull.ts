@@ -94,14 +94,23 @@ export async function pullForOllama(request: PullRequest, run: RunContext): Prom
   const countsAsDownload = !request.dryRun;
   const source = openOllamaSource(target, { access: request, run, http, countsAsDownload });
   const model = offline ? installedOffline(request, run) : await fetchModel(target, source, run);
-  const { revision, manifest, blobs: selected } = model;
-  const note = (message: string) => run.emit({ type: 'note', message });
-  const { platform, lock } = run.environment;
-  const of = { models: directory, name: target.name, revision, manifest };
-  await using store = openOllamaStore({ ...of, platform, lock, flush: new Flush(note), note });
+  const { revision, blobs: selected } = model;
+  await using store = openModelStore(directory, target.name, model, run);
   await store.refuseNames(selected, run.signal);
   const result = await pull({ request, run, source, store, revision, selected });
   return { ollamaName: shortName(target.name), revision, directory, ...result };
+}
+
+/** The store in this directory, for a run that brings this model. */
+export function openModelStore(
+  models: string,
+  name: OllamaTarget['name'],
+  { revision, manifest }: OllamaModel,
+  { environment, emit }: RunContext,
+): OllamaModelStore {
+  const { platform, lock } = environment;
+  const note = (message: string) => emit({ type: 'note', message });
+  return openOllamaStore({ models, name, revision, manifest, platform, lock, flush: new Flush(note), note });
 }
 
 /** The source of a target of Ollama. */

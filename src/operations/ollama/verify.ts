@@ -1,21 +1,19 @@
 import { FetchError } from '../../model/error.ts';
-import type { Holding } from '../../model/plan.ts';
 import { repoPath } from '../../model/repo.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
-import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { endpointOf } from '../../source/naming.ts';
 import { openHttp } from '../../source/open-source.ts';
-import { blobPath, installedIn, openOllamaStore } from '../../store/ollama-models.ts';
+import { blobPath, installedIn } from '../../store/ollama-models.ts';
 import { shortName } from '../../store/ollama-name.ts';
-import { Flush } from '../../system/disk/flush.ts';
 import type { RunContext } from '../../system/run-context.ts';
-import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute-plan.ts';
+import type { TransferSettings } from '../download/execute-plan.ts';
 import { someFailed } from '../download/finish-download.ts';
 import { type HubOptions, hubAccess } from '../options.ts';
 import { compareFiles, type VerifyProgress } from '../verify/compare-directory.ts';
+import { fetchAgain } from '../verify/fetch-again.ts';
 import { installedModel, type OllamaModel } from './ollama-model.ts';
 import { type OllamaTarget, parseStoredName } from './ollama-target.ts';
-import { openOllamaSource } from './pull.ts';
+import { openModelStore, openOllamaSource } from './pull.ts';
 
 /** A model in a store of Ollama. */
 interface StoredModel {
@@ -66,33 +64,15 @@ export async function repairOllama(
   run: RunContext,
 ): Promise<number> {
   const { models: directory, target } = stored;
-  const { revision, manifest, blobs } = requireModel(stored, run);
-  const { signal } = run;
+  const model = requireModel(stored, run);
+  const { revision, blobs } = model;
   const wrong = new Set(findings.map(({ path }) => path));
   const selected = blobs.filter((file) => wrong.has(blobPath(file)));
   using http = openHttp(settings, run);
   const source = openOllamaSource(target, { access: settings, run, http, countsAsDownload: true });
-  const note = (message: string) => run.emit({ type: 'note', message });
-  const { platform, lock } = run.environment;
-  const of = { models: directory, name: target.name, revision, manifest };
-  await using store = openOllamaStore({ ...of, platform, lock, flush: new Flush(note), note });
-  await store.refuseNames(selected, signal);
-  await store.open(signal);
-  const { holdings, freeBytes } = await store.survey(selected, signal);
-  // What was read and found wrong is not believed for its records: they may say that it is right.
-  const corrected = new Map(
-    selected.map((file): [string, Holding] => {
-      const holding = holdings.get(file.path);
-      const part = holding !== undefined && 'part' in holding ? holding.part : [];
-      return [file.path, part.length > 0 ? { kind: 'part', part } : { kind: 'nothing' }];
-    }),
-  );
-  const plan = makePlan(revision, selected, { holdings: corrected, freeBytes });
-  run.emit({ type: 'planned', plan, directory });
-  const tooLittle = checkSpace(plan);
-  if (tooLittle !== undefined) throw tooLittle;
-  await using workers = new WorkerThreads(settings, run);
-  const { fetchedBytes, failures } = await executePlan(plan, settings, { run, source, store, workers });
+  await using store = openModelStore(directory, target.name, model, run);
+  const damaged = { revision, selected, changed: new Set<string>() };
+  const { fetchedBytes, failures } = await fetchAgain(damaged, settings, { run, source, store });
   const [first] = failures;
   if (first !== undefined)
     throw goneFromRegistry(someFailed(first, failures.length, fetchedBytes > 0), target);

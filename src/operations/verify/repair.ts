@@ -1,14 +1,13 @@
 import { FetchError } from '../../model/error.ts';
-import type { Holding } from '../../model/plan.ts';
 import { pinnedRevision } from '../../model/repo.ts';
 import type { Finding } from '../../model/verify-report.ts';
-import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
 import { openDirectoryRecords, openStore } from '../../store/open-store.ts';
 import { listedFile } from '../../store/records/lockfile.ts';
 import type { RunContext } from '../../system/run-context.ts';
-import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute-plan.ts';
+import type { TransferSettings } from '../download/execute-plan.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
+import { fetchAgain } from './fetch-again.ts';
 import { requireManifest } from './verify.ts';
 
 /**
@@ -33,24 +32,12 @@ export async function repair(
   const source = openSource(repo, { access: settings, run, http, countsAsDownload: true });
   const note = (message: string) => run.emit({ type: 'note', message });
   await using store = await openStore({ directory, endpoint, repo }, run.environment, revision, note);
-  await store.refuseNames(selected, run.signal);
-  await store.open(run.signal);
-  const { holdings, freeBytes } = await store.survey(selected, run.signal);
-  // Records of files that were hashed and found wrong are ignored: they may say that the file is right.
-  const corrected = new Map(
-    selected.map(({ path }): [string, Holding] => {
-      const holding = holdings.get(path);
-      const part = holding !== undefined && 'part' in holding ? holding.part : [];
-      if (wrong.get(path) === 'changed') return [path, { kind: 'different', part }];
-      return [path, part.length > 0 ? { kind: 'part', part } : { kind: 'nothing' }];
-    }),
-  );
-  const plan = makePlan(revision, selected, { holdings: corrected, freeBytes });
-  run.emit({ type: 'planned', plan, directory });
-  const tooLittle = checkSpace(plan);
-  if (tooLittle !== undefined) throw tooLittle;
-  await using workers = new WorkerThreads(settings, run);
-  const { fetchedBytes, failures } = await executePlan(plan, settings, { run, source, store, workers });
+  const changed = new Set(selected.map(({ path }) => path).filter((path) => wrong.get(path) === 'changed'));
+  const { fetchedBytes, failures } = await fetchAgain({ revision, selected, changed }, settings, {
+    run,
+    source,
+    store,
+  });
   await publish(store, { revision, selected }, openDirectoryRecords(directory).listing(commit), failures);
   const first = failures[0];
   if (first !== undefined) throw goneUpstream(someFailed(first, failures.length, fetchedBytes > 0), commit);

@@ -1,4 +1,4 @@
-import { BLOCKING, isPage } from '../../http/refusal.ts';
+import { BLOCKING, type ErrorResponse, isPage, mayPass } from '../../http/refusal.ts';
 import { serverDelay } from '../../http/retry-after.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RepoRef } from '../../model/repo.ts';
@@ -17,14 +17,6 @@ export interface RequestSubject {
   readonly token: Credential | undefined;
 }
 
-/** A refusal of the hub's own origin. `body` is at most a few kilobytes of its answer. */
-export interface ErrorResponse {
-  readonly status: number;
-  readonly headers: { readonly [name: string]: string | string[] | undefined };
-  readonly body: string;
-}
-
-const RETRYABLE = new Set([408, 416, 425, 429]);
 /** Headers that only hubs send. */
 const OF_A_HUB = [
   'x-error-code',
@@ -87,7 +79,7 @@ export function hubError(subject: RequestSubject, response: ErrorResponse, nowMs
     `the hub answered ${status}${subject.path === undefined ? '' : ` for ${subject.path}`}${said === '' ? '' : `: ${said}`}`,
     {
       ...options,
-      retryable: status >= 500 || RETRYABLE.has(status),
+      retryable: mayPass(status),
       retryAfterMs: status >= 500 ? serverDelay(response.headers, nowMs) : undefined,
       hint: `Try again later, or check that ${subject.endpoint} is a Hugging Face Hub.`,
     },

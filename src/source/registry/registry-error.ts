@@ -1,4 +1,4 @@
-import { BLOCKING, isPage } from '../../http/refusal.ts';
+import { BLOCKING, type ErrorResponse, isPage, mayPass } from '../../http/refusal.ts';
 import { serverDelay } from '../../http/retry-after.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
@@ -19,20 +19,12 @@ export interface RegistrySubject {
   readonly login: string | undefined;
 }
 
-interface Refusal {
-  readonly status: number;
-  readonly headers: { readonly [name: string]: string | string[] | undefined };
-  /** A few kilobytes of the answer. */
-  readonly body: string;
-}
-
 const MISSING = /\b(?:MANIFEST_UNKNOWN|NAME_UNKNOWN|BLOB_UNKNOWN|NAME_INVALID|TAG_INVALID)\b/;
-const RETRYABLE = new Set([408, 416, 425, 429]);
 
 /** The error for a refusal of the registry itself. */
 export function registryError(
   subject: RegistrySubject,
-  { status, headers, body }: Refusal,
+  { status, headers, body }: ErrorResponse,
   nowMs: number,
 ): FetchError {
   const { name, host, reference, layer, login } = subject;
@@ -74,7 +66,7 @@ export function registryError(
   }
   return new FetchError('NETWORK', `${host} answered ${status} for ${layer ?? name}${words}`, {
     status,
-    retryable: status >= 500 || RETRYABLE.has(status),
+    retryable: mayPass(status),
     retryAfterMs: status === 429 || status >= 500 ? serverDelay(headers, nowMs) : undefined,
     hint:
       status === 429

@@ -96,7 +96,7 @@ export class OllamaStore implements Store {
     this.#refuse(checkNames(paths, 'posix', { caseInsensitive: false }));
     const unnamed = files.filter((file) => blobHex(file) === undefined);
     this.#refuse(unnamed.map(({ path }) => ({ path, reason: 'it has no sha256, which names its blob' })));
-    onDiskSync(this.directory, () => this.#refuseObstacles());
+    onDiskSync(this.directory, () => this.#refuseConflicts());
     const look = (slice: readonly RemoteFile[]): void => {
       const blobs = slice.map((file) => blobName(blobHex(file) ?? ''));
       this.#refuse(onDiskSync(this.directory, () => findPathConflicts(this.directory, blobs, [])));
@@ -104,7 +104,7 @@ export class OllamaStore implements Store {
     await inSlices(files, look, signal);
   }
 
-  #refuseObstacles(): void {
+  #refuseConflicts(): void {
     const { directories, manifestName, blobs, models } = this.#paths;
     this.#refuse(findPathConflicts(models, [manifestName], directories));
     // A blob gets its name by a rename, which does not go from one file system to another.
@@ -202,7 +202,7 @@ export class OllamaStore implements Store {
     // Blobs that no manifest names would be Ollama's to remove.
     if (!complete) return this.#records.save();
     await onDisk(this.directory, async () => {
-      this.#refuseObstacles();
+      this.#refuseConflicts();
       for (const hex of blobs.keys()) await this.#moveIntoPlace(hex);
       await this.#place.makeDurable(this.#flush);
       const entries = [...blobs].map(([hex, { size }]) => ({ path: hex, size, sha256: hex }));

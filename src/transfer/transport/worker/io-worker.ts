@@ -9,8 +9,8 @@ import { TransportServer } from './transport-server.ts';
 const reply = (message: TransportReply) => parentPort?.postMessage(message);
 const trace = (message: string) => reply({ kind: 'trace', message });
 const onContact = (contact: ContactedHost) => reply({ kind: 'contact', contact });
-const desk = new TransportServer(
+const server = new TransportServer(
   createTransport(workerData as TransportSettings, systemClock, trace, onContact),
   reply,
 );
-parentPort?.on('message', (command: TransportCommand) => desk.handle(command));
+parentPort?.on('message', (command: TransportCommand) => server.handle(command));
