@@ -5,12 +5,12 @@ import type { PlannedFile } from '../model/plan.ts';
 import type { FileTransfer } from './file-transfer.ts';
 import type { TransferContext } from './transfer-context.ts';
 
-/** Files that are hashed to their end, made durable and renamed at the same time. */
+/** Files that are hashed to their end, flushed and renamed at the same time. */
 const FINISHERS = 8;
-/** Files that stand here already and are read at the same time; the hasher has as many threads as are of use. */
+/** Existing files that are checked at the same time. The hasher limits its own threads. */
 const CHECKERS = 8;
 
-/** Decides about files whose bytes are all on disk: right, to be fetched again, or given up. */
+/** Decides what happens to files whose bytes are all on disk: finished, fetched again, or given up. */
 export class FileFinalizer {
   readonly #context: TransferContext;
   readonly #signal: AbortSignal;
@@ -22,13 +22,13 @@ export class FileFinalizer {
     this.#signal = signal;
   }
 
-  /** So many files wait that fetching more of them would only pile them up. */
+  /** So many files wait for verification that no more should be fetched. */
   get congested(): boolean {
     const { activeCount, pendingCount } = this.#finishing;
     return activeCount + pendingCount >= this.#context.waitingFiles;
   }
 
-  /** Hashes a file that stands there already; true if it is right and now on record. */
+  /** Hashes an existing file. True if it is right; then it is on record. */
   check({ file }: PlannedFile): Promise<boolean> {
     return this.#checking(async () => {
       this.#signal.throwIfAborted();
@@ -42,9 +42,9 @@ export class FileFinalizer {
   }
 
   /**
-   * Verifies a complete part and gives it its name. `repair` means that its content was wrong and all of
-   * it must be fetched again; when that was done often enough it is INTEGRITY, and the part is gone. `wrong copy`: what
-   * was copied from this machine does not belong to this file, or not all of it.
+   * Verifies a complete part and renames it into place. `repair`: the content is wrong and must be fetched again;
+   * after `MAX_REPAIRS` the part is discarded and it rejects with INTEGRITY. `wrong copy`: the local copy is not this
+   * file's content, or not all of it.
    */
   finish(transfer: FileTransfer): Promise<'finished' | 'repair' | 'wrong copy'> {
     return this.#finishing(async () => {
@@ -58,7 +58,7 @@ export class FileFinalizer {
       const isRight = digests !== undefined && contentMatches(digests, transfer.file);
       if (!isRight && transfer.copiedBytes > 0) return 'wrong copy';
       if (digests !== undefined && !isRight) {
-        // It is what the hub has: to fetch it again would bring the same.
+        // This is the Hub's content: fetching it again would bring the same bytes.
         await transfer.staged.discard();
         throw lockedOtherwise(path);
       }

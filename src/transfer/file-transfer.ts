@@ -10,19 +10,19 @@ import type { StagedFile } from '../store/store.ts';
 
 /** Bytes that the hash may lag behind the writes before it is advanced. */
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
-/** A signed URL that ends within this time is not used for another range. */
+/** A signed URL that expires within this time is not used for another range. */
 const EXPIRY_MARGIN_MS = 60_000;
-/** Of a short life, no more than this part of it is given away: each new address counts against a quota. */
+/** For short-lived URLs, the margin is at most this fraction of the lifetime: each new URL counts against a quota. */
 const MARGIN_PART = 20;
-/** How long a failed look-up answers for all connections, in milliseconds. */
+/** How long connections share the failure of a look-up before it is tried again, in milliseconds. */
 const REFUSAL_MS = 200;
 /** How often a file whose hash is wrong is fetched again. */
 const MAX_REPAIRS = 2;
 
-/** Where a file's bytes were found, and whether they were really there. */
+/** Where a file's bytes are, and whether bytes were received from there. */
 export class CachedLocation {
   location: Location;
-  /** Bytes have come from here: a refusal now means that it expired, not that it never worked. */
+  /** Bytes were received from it: a refusal now means that it has expired, not that it never worked. */
   worked = false;
   readonly #locatedAt: number;
 
@@ -34,7 +34,7 @@ export class CachedLocation {
   /** Later ranges go directly to the address behind the redirects. */
   moveTo(url: string): void {
     if (this.location.kind !== 'http') return;
-    // When that one expires, only its refusal will tell.
+    // The expiry of the target is unknown: only its refusal will tell.
     this.location = { ...this.location, url, expiresAt: undefined };
   }
 
@@ -42,13 +42,13 @@ export class CachedLocation {
     const expiresAt = this.location.kind === 'http' ? this.location.expiresAt : undefined;
     if (expiresAt === undefined) return false;
     const lifetime = expiresAt - this.#locatedAt;
-    // The URL looks expired when it is issued: the clocks differ. Ignore its date; the server refuses it when it ends.
+    // The URL looks expired at issue: the clocks differ. Ignore its date and rely on the server's refusal.
     if (lifetime <= 0) return false;
     return now > expiresAt - Math.min(EXPIRY_MARGIN_MS, lifetime / MARGIN_PART);
   }
 }
 
-/** What one file in flight needs: its part on disk, the hash that follows it, the location its bytes come from. */
+/** One file in transfer: its part on disk, the hash that follows the writes, and the location of its bytes. */
 export class FileTransfer implements AsyncDisposable {
   readonly planned: PlannedFile;
   readonly #stage: (file: RemoteFile) => Promise<StagedFile>;
@@ -66,13 +66,13 @@ export class FileTransfer implements AsyncDisposable {
   #fetchedBytes = 0;
   #copiedBytes = 0;
   readonly #refusedAt = new Set<CachedLocation>();
-  /** Connections that may write to it at this moment. It is closed and renamed only when there is none. */
+  /** Connections that may be writing to it now. It is closed and renamed only when there are none. */
   segments = 0;
-  /** How often a connection could not go on and left its part of it to the others. */
+  /** How often a connection with no attempts left returned its segment to the queue. */
   returns = 0;
   /** Set when the file is finished or given up. */
   settled = false;
-  /** A copy on this machine could not be used: everything that is missing comes from the source. */
+  /** The local copy could not be used: everything that is missing comes from the source. */
   copyRefused = false;
 
   constructor(planned: PlannedFile, stage: (file: RemoteFile) => Promise<StagedFile>, hasher: Hasher) {
@@ -81,12 +81,12 @@ export class FileTransfer implements AsyncDisposable {
     this.#hasher = hasher;
   }
 
-  /** Its ranges are refused: it may still come in one stream. */
+  /** Its ranges are refused: request the whole file in one stream. */
   get wholeOnly(): boolean {
     return this.#refusedAt.size >= 2;
   }
 
-  /** An address refused a range of it as no range at all. Many connections may say so of the same address. */
+  /** This address refused a range of the file as if it served none. Many connections may report the same address. */
   rangesRefused(location: CachedLocation): void {
     this.#refusedAt.add(location);
   }
@@ -109,23 +109,23 @@ export class FileTransfer implements AsyncDisposable {
     return this.#copiedBytes;
   }
 
-  /** All that this run brought was copied from this machine. */
+  /** Everything that this run added was copied from this machine. */
   get isCopy(): boolean {
     return this.#copiedBytes > 0 && this.#fetchedBytes === 0;
   }
 
-  /** How often all of it was fetched again because its hash was wrong. */
+  /** How often the whole file was fetched again because its hash was wrong. */
   get repairs(): number {
     return this.#repairs;
   }
 
   /**
-   * Opens the part and starts the hash. `onOpen` is called once with the number of held bytes and the
-   * ranges that the plan expected and the part lacks: it may have been changed since.
+   * Opens the part and starts the hash. `onOpen` is called once, with the number of held bytes and with the ranges
+   * that the plan expected and the part lacks: the part may have changed since.
    */
   open(onOpen: (held: number, lost: readonly ByteRange[]) => void): Promise<void> {
     this.#opening ??= this.#open(onOpen).catch((error) => {
-      // Without a descriptor today, with one tomorrow: it may be tried again as long as nothing is open.
+      // The process may be out of descriptors for a moment: allow another try as long as nothing is open.
       if (this.#staged === undefined) this.#opening = undefined;
       throw error;
     });
@@ -137,7 +137,7 @@ export class FileTransfer implements AsyncDisposable {
     const held = piecesFrom(this.planned, 'held');
     const staged = await this.#stage(file);
     this.#staged = staged;
-    // The plan does not count on an earlier part: --force-download.
+    // With --force-download the plan ignores an earlier part.
     if (held.length === 0) staged.restart();
     const git = file.digest?.algorithm === 'git-sha1';
     this.#hash = this.#hasher.follow(staged.partPath, file.size, { git });
@@ -146,7 +146,7 @@ export class FileTransfer implements AsyncDisposable {
     this.#follow();
   }
 
-  /** Which host serves its bytes, as far as is known. */
+  /** Which host serves its bytes; undefined while unknown. */
   get host(): string | undefined {
     const location = this.#cached?.location;
     return location?.kind === 'http' ? new URL(location.url).host : undefined;
@@ -161,14 +161,14 @@ export class FileTransfer implements AsyncDisposable {
     return this.#staged?.received.size === this.file.size;
   }
 
-  /** Where the first byte that is missing is. */
+  /** Offset of the first missing byte. */
   get firstMissing(): number {
     return this.staged.received.prefix();
   }
 
   /** Records a write of bytes from the source or from this machine; returns how many of them are new. */
   wrote(range: ByteRange, from: 'remote' | 'file' = 'remote'): number {
-    // A connection that was told to stop may end a slow write late, and with other bytes.
+    // A stopped connection may finish a slow write late, and with other bytes.
     if (range.start < this.#hashedTo) this.#overwritten = true;
     const added = this.staged.wrote(range);
     if (from === 'file') this.#copiedBytes += added;
@@ -177,7 +177,7 @@ export class FileTransfer implements AsyncDisposable {
     return added;
   }
 
-  /** Only completed writes without a gap before them may be hashed: counting bytes would not be a prefix. */
+  /** Hash only completed writes without a gap before them: a count of bytes does not prove a prefix. */
   #follow(): void {
     const end = this.staged.received.prefix();
     if (end - this.#hashedTo < HASH_STEP_BYTES && end < this.file.size) return;
@@ -186,9 +186,9 @@ export class FileTransfer implements AsyncDisposable {
   }
 
   /**
-   * Where the bytes are. Asked once for all connections, and again after `forgetLocation` or shortly before it
-   * expires. A failed look-up is the answer for a moment: connections that come just behind it wait by their own
-   * clocks, they do not all ask again at once.
+   * Where the bytes are. Looked up once for all connections, and again after `forgetLocation` or shortly before it
+   * expires. A failed look-up is shared for a moment (`REFUSAL_MS`), so that connections do not all repeat it at
+   * once.
    */
   async location(locate: () => Promise<Location>, now: () => number): Promise<CachedLocation> {
     if (this.#cached?.endsSoon(now()) === true) this.#cached = undefined;
@@ -215,9 +215,9 @@ export class FileTransfer implements AsyncDisposable {
   }
 
   /**
-   * Compares the hash of what arrived with what it must be. On a mismatch the whole file is read once more
-   * before it is called wrong: the bytes on disk decide, not those hashed during the transfer. A mere copy is read once:
-   * it may well be of another content.
+   * Compares the hash of the content with the expected digest. On a mismatch the whole file is read once more from
+   * disk before it is called wrong: the bytes on disk decide, not those hashed during the transfer. A file that is
+   * only a local copy is read once, because a mismatch is likely to be real.
    */
   async verify(onSecondLook: () => void, signal: AbortSignal): Promise<ContentDigests | undefined> {
     const hash = this.#hash;
@@ -233,9 +233,9 @@ export class FileTransfer implements AsyncDisposable {
     return digestMatches(second, this.file.digest) ? second : undefined;
   }
 
-  /** Forgets every byte of a wrong file, to fetch it again; false when that was done often enough. */
+  /** Forgets every byte of a wrong file, to fetch it again. False if that was done often enough. */
   startRepair(): boolean {
-    // Of an empty file there is nothing to fetch again.
+    // An empty file has nothing to fetch again.
     if (this.#repairs >= MAX_REPAIRS || this.file.size === 0) return false;
     this.#repairs += 1;
     this.startOver();
@@ -258,7 +258,7 @@ export class FileTransfer implements AsyncDisposable {
     this.#hash = undefined;
     await this.#opening?.catch(() => {});
     const staged = this.#staged;
-    // Of ten thousand files that are done, nothing is to be left but that they are.
+    // Drop all references: a run may have tens of thousands of finished files.
     this.#staged = undefined;
     this.#cached = undefined;
     await staged?.[Symbol.asyncDispose]();

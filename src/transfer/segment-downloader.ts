@@ -11,19 +11,19 @@ import type { TransferContext } from './transfer-context.ts';
 /** Statuses that refuse the URL rather than the file. */
 const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
 
-/** What a segment's fetching means for the schedule, told while it happens. */
+/** Told what happens to a segment while it is fetched. */
 export interface SegmentObserver {
-  /** A request for the segment is sent. */
+  /** A request for the segment is about to be sent. */
   asked(): void;
   /** `written` bytes of the segment are on disk, and `wireBytes` of the network were spent on them. */
   wrote(written: number, wireBytes: number): void;
   /** The server ignores ranges and sends the file from its first byte: the segment may be widened now. */
   wholeFile(): void;
-  /** The server refused for being busy, or the connection broke: fewer connections may do better. */
+  /** The server refused because it is busy, or the connection broke: fewer connections may do better. */
   trouble(kind: 'refused' | 'broke'): void;
 }
 
-/** One request for what is missing of a segment. */
+/** One request for the missing part of a segment. */
 interface SegmentRequest {
   readonly segment: Segment;
   readonly transfer: FileTransfer;
@@ -33,8 +33,8 @@ interface SegmentRequest {
 }
 
 /**
- * Brings the bytes of segments: finds out where they are, asks for them, and tries again. This is where
- * requests for file bytes are retried, and nowhere below.
+ * Fetches segments: locates their bytes, requests them, and retries. The only place where requests for file bytes are
+ * retried.
  */
 export class SegmentDownloader {
   readonly #revision: Revision;
@@ -48,7 +48,7 @@ export class SegmentDownloader {
     this.#runSignal = signal;
   }
 
-  /** Fills the segment, with as many requests as it takes. `signal` ends it at once. */
+  /** Fills the segment with as many requests as it takes. `signal` ends it at once. */
   async fetch(
     segment: Segment,
     transfer: FileTransfer,
@@ -80,7 +80,7 @@ export class SegmentDownloader {
     );
   }
 
-  /** Where the bytes are. Asked for all connections: it must not end because one of them does. */
+  /** Where the bytes are. All connections share the look-up, so it does not end with the signal of one of them. */
   locate(transfer: FileTransfer): Promise<CachedLocation> {
     const { clock, source } = this.#context;
     return transfer.location(
@@ -89,7 +89,7 @@ export class SegmentDownloader {
     );
   }
 
-  /** The location in the way that its host has turned out to need. */
+  /** The location, with the kind of ranges that its host turned out to support. */
   async #asAnswered(found: Location, transfer: FileTransfer, segment: Segment): Promise<Location> {
     if (found.kind !== 'http') return found;
     const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(new URL(found.url).origin);
@@ -98,7 +98,7 @@ export class SegmentDownloader {
     return await this.#context.source.locate(this.#revision, transfer.file, this.#runSignal, range);
   }
 
-  /** Whether the same bytes are worth asking for at once, in another way: of the host, or of this file alone. */
+  /** Whether the same bytes should be requested again at once in another way, of this host or of this file alone. */
   #knowsBetter(
     cached: CachedLocation,
     { refusal }: FetchError,
@@ -151,14 +151,14 @@ export class SegmentDownloader {
       const error = toFetchError(thrown);
       if (error.refusal === undefined || !isOfAddress(error)) throw error;
       transfer.forgetLocation(cached);
-      // An address that has worked and is now refused has expired: a new one does not count as a retry.
+      // An address that worked and is now refused has expired: a new one does not count as a retry.
       if (!cached.worked && !this.#knowsBetter(cached, error, location, transfer)) throw error;
       emit({ type: 'trace', message: `${error.message}: asking for a new address` });
     }
   }
 }
 
-/** Whether another address, or another way to ask for it, may help: not where the host is only busy. */
+/** Whether another address, or another kind of request, may help. It cannot if the host is only busy. */
 function isOfAddress({ status }: FetchError): boolean {
   return status !== undefined && REFUSALS.has(status);
 }

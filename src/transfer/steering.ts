@@ -1,9 +1,9 @@
 import type { RunState } from './run-state.ts';
 import { AdaptiveConcurrency } from './scheduling/adaptive-concurrency.ts';
 
-/** How often throughput is looked at while bytes come. */
+/** How often throughput is observed while bytes arrive. */
 const OBSERVE_MS = 25;
-/** And while none come. */
+/** How often it is observed while none arrive. */
 const LOOK_MS = 250;
 
 /** Feeds the adaptive concurrency and applies its decisions: stops connections and reports changes. */
@@ -15,7 +15,7 @@ export class Steering {
   #observedAt = 0;
   #cancel: () => void = () => {};
 
-  /** `hostOf` tells which host serves a file's bytes, as far as is known. */
+  /** `hostOf` returns the host that serves a file's bytes; undefined while unknown. */
   constructor(run: RunState, hostOf: (file: number) => string | undefined) {
     const { clock, largeConnections, bytesPerSecond, hubWaitMs } = run.context;
     this.#run = run;
@@ -24,12 +24,12 @@ export class Steering {
     this.#budget = new AdaptiveConcurrency(largeConnections, clock.monotonic(), { allowed, hubWaitMs });
   }
 
-  /** Connections that large files may have now. */
+  /** How many connections large files may have now. */
   get limit(): number {
     return this.#budget.limit;
   }
 
-  /** Looks from time to time, so that silence is noticed too. The returned function ends it. */
+  /** Observes at intervals, so that silence is noticed too. The returned function ends it. */
   start(): () => void {
     const look = () => {
       this.#observe(this.#run.context.clock.monotonic());
@@ -39,10 +39,10 @@ export class Steering {
     return () => this.#cancel();
   }
 
-  /** `bytes` came in all. */
+  /** `bytes` is the total so far. */
   wrote(now: number, bytes: number): void {
     this.#bytes = bytes;
-    // Looking through all connections on every write would cost more than it tells.
+    // Observing walks all connections: doing it on every write would cost too much.
     if (now - this.#observedAt >= OBSERVE_MS) this.#observe(now);
   }
 
@@ -66,7 +66,7 @@ export class Steering {
     this.#run.wakeup.wake();
   }
 
-  /** Restarted requests go to another address if there is one: one edge may be starved and the next not. */
+  /** Restarted requests go to another address if there is one: one edge server may be starved and the next not. */
   #letGo(keep: number, now: number): void {
     if (keep === 0) this.#run.context.transport.elsewhere?.();
     for (const segment of this.#run.schedule.beyond(keep, now)) this.#run.stopSegment(segment);

@@ -8,15 +8,15 @@ import type { Clock, Random } from '../system/clock.ts';
 import type { RetryPolicy } from '../system/retry.ts';
 import type { Transport } from './transport/transport.ts';
 
-/** What carrying out a plan needs from the world. */
+/** Everything that executing a plan depends on. */
 export interface TransferContext {
   readonly source: Pick<Source, 'locate'>;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;
-  /** Upper bound of connections that carry file bytes. */
+  /** Maximum of connections that carry file bytes. */
   readonly connections: number;
-  /** Files that may wait for their hash and their name before connections wait for them: each holds descriptors. */
+  /** How many files may wait for verification before connections pause: each holds descriptors. */
   readonly waitingFiles: number;
   /** How many of the connections large files may have. */
   readonly largeConnections: number;
@@ -29,12 +29,9 @@ export interface TransferContext {
   readonly random: Random;
   readonly emit: Emit;
   readonly signal: AbortSignal;
-  /** Given a function that describes, in lines for people, what every connection is doing. */
+  /** Receives a function that describes what every connection is doing, in lines for people. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
-  /**
-   * Called before a file is fetched after all because its copy on this machine could not be used. What it rejects with
-   * ends the run.
-   */
+  /** Called before a file is fetched because its local copy could not be used. A rejection ends the run. */
   readonly onCopyRefused?: ((file: RemoteFile) => Promise<void>) | undefined;
 }
 
@@ -43,14 +40,14 @@ export interface FileFailure {
   readonly error: FetchError;
 }
 
-/** What a run has brought. */
+/** The result of a run. */
 export interface RunResult {
   /** Bytes of files that came from the source and stayed. */
   readonly fetchedBytes: number;
   /** Bytes of files that were copied from this machine and stayed. */
   readonly copiedBytes: number;
-  /** Bytes that the network carried for files, what was fetched twice included. */
+  /** Bytes that the network carried for files, including what was fetched twice. */
   readonly wireBytes: number;
-  /** Files that could not be had although the rest could. */
+  /** Files that failed although the rest succeeded. */
   readonly failures: readonly FileFailure[];
 }

@@ -1,17 +1,17 @@
 import type { FetchError } from '../../model/error.ts';
 
-/** What a connection needs at most: its socket and one that is just closing, a part, its journal, and the hash that reads it. */
+/** Maximum per connection: its socket, one that is just closing, a part, its journal, and the hash that reads it. */
 const PER_CONNECTION = 5;
-/** And a file that waits for its hash and its name: part, journal, hash. */
+/** Per file that waits for verification: part, journal, hash. */
 const PER_WAITING_FILE = 3;
-/** For threads that have not started, folders, records, look-ups, and the hub. */
+/** For threads that have not started, directories, records, look-ups, and the Hub. */
 const RESERVED = 40;
-/** More files are not left waiting for their hash. */
+/** At most this many files wait for their hash. */
 const MAX_WAITING = 72;
 
 export interface DescriptorPlan {
   readonly connections: number;
-  /** Files that may wait for their hash and their name. */
+  /** Files that may wait for verification. */
   readonly waitingFiles: number;
 }
 
@@ -25,7 +25,7 @@ export function fitDescriptors(free: number | undefined, connections: number): D
   return { connections: granted, waitingFiles: Math.min(MAX_WAITING, Math.max(1, left)) };
 }
 
-/** Whether this process, or the system, had no descriptor left: that may be otherwise soon. */
+/** Whether this process or the system had no free descriptor: that may soon change. */
 export function isDescriptorShortage({ cause }: FetchError): boolean {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   return code === 'EMFILE' || code === 'ENFILE';

@@ -1,8 +1,8 @@
 import type { Schedule } from './schedule.ts';
 
 /**
- * Asks where the next small files are while others arrive: a small file costs two round trips, and one of
- * them overlaps another transfer. As many are located ahead as are being transferred.
+ * Locates the next small files while others arrive: a small file costs two round trips, and this overlaps the first
+ * with another transfer. At most as many are located ahead as there are connections.
  */
 export class LocationPrefetcher {
   readonly #schedule: Schedule;

@@ -43,7 +43,7 @@ function createHttpTransport(
 ): Transport<HttpLocation> {
   const { userAgent, stallTimeoutMs, bytesPerSecond, network, choice } = settings;
   const limiter = bytesPerSecond === undefined ? undefined : new RateLimiter(bytesPerSecond, clock);
-  // Shared: what one transport learns about an address, the other knows.
+  // Shared, so that both transports know the same about addresses.
   const dialer = new Dialer({ clock });
   const http = new HttpClient({
     userAgent,

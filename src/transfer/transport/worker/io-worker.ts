@@ -5,7 +5,7 @@ import { createTransport } from '../create-transport.ts';
 import type { TransportCommand, TransportReply, TransportSettings } from './transport-messages.ts';
 import { TransportServer } from './transport-server.ts';
 
-// The thread in which all sockets for file bytes and all writes of them live.
+// The thread in which all sockets for file bytes and all writes of file bytes live.
 const reply = (message: TransportReply) => parentPort?.postMessage(message);
 const trace = (message: string) => reply({ kind: 'trace', message });
 const onContact = (contact: ContactedHost) => reply({ kind: 'contact', contact });

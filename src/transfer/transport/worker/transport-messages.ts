@@ -5,7 +5,7 @@ import type { ErrorCode, FetchErrorOptions, RefusalKind } from '../../../model/e
 import { FetchError } from '../../../model/error.ts';
 import type { RangeJob } from '../transport.ts';
 
-/** Which transport carries bytes: `auto` lets the strict one serve hosts that have answered cleanly. */
+/** Which transport carries bytes. `auto`: the strict one (`raw`), and `core` for hosts whose responses it does not support. */
 export type TransportChoice = 'auto' | 'core' | 'raw';
 
 /** Settings of an I/O worker. */
@@ -15,18 +15,18 @@ export interface TransportSettings {
   readonly choice: TransportChoice;
   /** Bytes per second over all connections of the worker; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
-  /** Proxies, authorities, allowed hosts; undefined for the plain way. */
+  /** Proxies, certificate authorities, allowed hosts; undefined for the defaults. */
   readonly network?: NetworkSettings | undefined;
 }
 
-/** To an I/O thread. `id` names a job. Descriptors are valid in every thread of the process. */
+/** Messages to an I/O thread. `id` names a job. Descriptors are valid in every thread of the process. */
 export type TransportCommand =
   | ({
       readonly op: 'bring';
       readonly id: number;
       readonly range: ByteRange;
     } & Omit<RangeJob, 'window'>)
-  /** The window ends earlier now. */
+  /** The window now ends earlier. */
   | { readonly op: 'narrow'; readonly id: number; readonly end: number }
   /** The reply to `whole`: the current window. */
   | { readonly op: 'widen'; readonly id: number; readonly range: ByteRange }
@@ -34,7 +34,7 @@ export type TransportCommand =
   /** New connections go to other addresses of their hosts. */
   | { readonly op: 'elsewhere' };
 
-/** From an I/O thread. */
+/** Messages from an I/O thread. */
 export type TransportReply =
   | { readonly kind: 'wrote'; readonly id: number; readonly written: Written }
   | { readonly kind: 'whole'; readonly id: number }
@@ -46,13 +46,13 @@ export type TransportReply =
   /** A host is contacted for the first time by this thread. */
   | { readonly kind: 'contact'; readonly contact: ContactedHost };
 
-/** Bytes of the file, and how many of the network were spent on them. */
+/** A written range, and the bytes of network traffic it cost. */
 export interface Written {
   readonly range: ByteRange;
   readonly wireBytes: number;
 }
 
-/** An error as it crosses threads: classes do not. */
+/** An error in a form that can cross threads: class instances cannot. */
 export interface PlainError {
   readonly code: ErrorCode;
   readonly message: string;
