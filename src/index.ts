@@ -1,6 +1,6 @@
 /**
- * The public API of hub-fetch: what the command line does, for programs. Nothing of it prints, keeps state between calls,
- * or looks at environment variables unless it is told to; every rejection is a `FetchError`.
+ * The public API of hub-fetch: what the command line does, for programs. It prints nothing, keeps no state between
+ * calls, and reads environment variables only when told to; every rejection is a `FetchError`.
  */
 
 export type { NetworkSettings, ProxyAddress } from './http/network-settings.ts';

@@ -1,4 +1,4 @@
-/** What all other commands need, in one piece: see entry-download.ts. */
+/** Everything that the other commands need, as one bundle: see entry-download.ts. */
 export { runBranches } from './commands/branches.ts';
 export { runCache } from './commands/cache.ts';
 export { runCompletion } from './commands/completion.ts';

@@ -54,8 +54,8 @@ function withoutHash(repo: RepoRef, path: string): FetchError {
 }
 
 /**
- * The lockfile of a finished download: with the hashes computed here, or, where nothing could be recorded because the disk is
- * read-only, with those of the listing.
+ * The lockfile of a finished download: with the hashes computed here, or, on a read-only disk where they cannot be
+ * recorded, with those of the listing.
  */
 export function lockOfDownload(
   { revision, plan }: { readonly revision: Revision; readonly plan: Plan },

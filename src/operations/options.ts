@@ -13,7 +13,7 @@ import type { TransferSettings } from './download/execute-plan.ts';
 
 const SEE_DOCS = 'See docs/library.md.';
 
-/** Defaults, of the command line too. */
+/** Defaults, also those of the command line. */
 export const DEFAULTS: Required<
   Pick<TransferSettings, 'connections' | 'endpoint' | 'retry' | 'stallTimeoutMs'>
 > = {
@@ -27,7 +27,7 @@ export const DEFAULTS: Required<
 /** Servers refuse clients with more connections. */
 export const MAX_CONNECTIONS: number = 256;
 
-/** How a run is observed and ended. */
+/** How a run is observed and stopped. */
 export interface RunOptions {
   /** Aborts the run and keeps what was downloaded. The run rejects with ABORTED; its cause is the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -59,15 +59,18 @@ export interface HubOptions {
 
 /** How bytes of files are transferred. */
 export interface TransferOptions extends HubOptions {
-  /** Most connections that carry bytes of files, all files together, 1 to 256; 32 if left out. */
+  /**
+   * Maximum of connections that carry file bytes, over all files, 1 to 256; 64 if left out. The number in use adapts
+   * below it.
+   */
   readonly connections?: number | undefined;
-  /** Bytes per second, all connections together; no limit if left out. */
+  /** Bytes per second over all connections together; no limit if left out. */
   readonly bytesPerSecond?: number | undefined;
-  /** For the diagnosis of a network; `auto` if left out. */
+  /** For diagnosing a network; `auto` if left out. */
   readonly transport?: TransportChoice | undefined;
 }
 
-/** Fills in defaults. Throws USAGE for a value that makes no sense. */
+/** Fills in defaults. Throws USAGE for an invalid value. */
 export function hubAccess(options: HubOptions): SourceAccess {
   const { endpoint, token, logins, retry, offline = false, network } = options;
   const stallTimeoutMs = positive('stallTimeoutMs', options.stallTimeoutMs) ?? DEFAULTS.stallTimeoutMs;
@@ -89,7 +92,7 @@ function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
   return { ...DEFAULTS.retry, ...unreached, ...retry };
 }
 
-/** Fills in defaults. Throws USAGE for a value that makes no sense. */
+/** Fills in defaults. Throws USAGE for an invalid value. */
 export function transferSettings(options: TransferOptions): TransferSettings {
   const { connections = DEFAULTS.connections, transport = 'auto' } = options;
   if (!Number.isInteger(connections) || connections < 1 || connections > MAX_CONNECTIONS) {

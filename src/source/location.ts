@@ -25,7 +25,7 @@ export interface FileLocation {
   readonly offset: number;
 }
 
-/** Bytes that the source holds already: of a manifest, which it had to read to list the revision. */
+/** Bytes that the source already holds: those of a manifest, which it reads to list the revision. */
 export interface MemoryLocation {
   readonly kind: 'memory';
   /** The whole file. */
@@ -35,7 +35,7 @@ export interface MemoryLocation {
 /** Where the bytes of a file are. Plain data: it crosses threads. A new kind needs a transport in `createTransport`. */
 export type Location = HttpLocation | FileLocation | MemoryLocation;
 
-/** For callers that speak HTTP themselves. Throws BUG if the location is of another kind. */
+/** For callers that use HTTP themselves. Throws BUG for any other kind of location. */
 export function requireHttp(location: Location): HttpLocation {
   if (location.kind === 'http') return location;
   throw new FetchError('BUG', `an HTTP address was expected instead of a location of kind ${location.kind}`);

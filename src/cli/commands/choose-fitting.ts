@@ -15,7 +15,7 @@ import { defaultDirectory, type ParsedCommand } from '../options/read-command.ts
 import type { DownloadOptions } from '../options/settings.ts';
 import { askYesNo, canAsk } from '../process/prompt.ts';
 
-/** Alternatives that are named behind the best. */
+/** Maximum of alternatives named after the best one. */
 const MAX_OTHERS = 3;
 
 interface FittingContext {
@@ -25,9 +25,8 @@ interface FittingContext {
 }
 
 /**
- * Turns `--fits` into the branch or quantisation to download: prints the choice and its reason on stderr, and asks on a
- * terminal.
- * Throws NOT_FOUND when nothing fits, ABORTED when the answer is no.
+ * Resolves `--fits` to the branch or quantisation to download: prints the choice and its reason on stderr, and asks
+ * on a terminal. Throws NOT_FOUND if nothing fits, ABORTED if the answer is no.
  */
 export async function chooseFitting(
   parsed: ParsedCommand,

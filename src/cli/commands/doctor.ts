@@ -21,7 +21,7 @@ import { openTape } from '../recording.ts';
 /** The default repository on huggingface.co: public, old, with files of every size. */
 const EXAMPLE = 'openai-community/gpt2';
 
-/** The second, because a kept connection may have been closed in between. What needs it for another reason is a warning. */
+/** The second try is for a kept connection that was closed meanwhile. Any other check that needs it is a warning. */
 const TRIES = 2;
 
 export interface DoctorCommand {
@@ -29,7 +29,7 @@ export interface DoctorCommand {
   readonly options: DownloadOptions;
 }
 
-/** `fetch doctor`: the exit code is that of the first check that failed, what a download would have ended with. */
+/** `fetch doctor`: the exit code is that of the first failed check, with which a download would have ended. */
 export async function runDoctor({ repo, options }: DoctorCommand): Promise<number> {
   const { json = false, quiet = false, verbose = false } = options;
   const contactedHosts = new ContactedHosts();
@@ -106,7 +106,7 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
   };
 }
 
-/** Those that can stop or slow a download without anybody remembering them. */
+/** Settings that can stop or slow a download, and that users tend to forget. */
 function settingsFinding({ settings }: Access): DiagnosticsInput['settings'] {
   const { endpoint, offline, onlyHosts, bytesPerSecond, connections } = settings;
   const told = [`endpoint ${endpoint.value} (${endpoint.origin})`];

@@ -223,7 +223,7 @@ function resultPath(
   return isFile ? localPath(directory, only) : directory;
 }
 
-/** Between two status dumps with `--verbose`. */
+/** Interval of status dumps with `--verbose`, in milliseconds. */
 const VERBOSE_MS = 30_000;
 
 /**

@@ -27,7 +27,7 @@ export interface LockCommand {
   readonly options: DownloadOptions;
 }
 
-/** `fetch lock REPO…`: writes the lock file, and prints its path. */
+/** `fetch lock REPO…`: writes the lockfile and prints its path. */
 export async function runLock({ repos, options }: LockCommand): Promise<number> {
   const errors = { verbose: options.verbose, json: options.json };
   try {
@@ -80,7 +80,10 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
   }
 }
 
-/** `lock --json`: one document. `v` (1), `path`, and of each lock `repo`, `revision`, `commit`, `files` and `bytes`. */
+/**
+ * `lock --json`: one document. `v` (1), `path`, and for each lockfile entry `repo`, `revision`, `commit`, `files` and
+ * `bytes`.
+ */
 function renderLocksJson(path: string, locks: readonly Lockfile[]): string {
   const document = {
     v: 1,

@@ -31,7 +31,7 @@ export interface VerifyCommand {
   readonly options: VerifyOptions;
 }
 
-/** What is checked: a directory, or the model of the name that was written in a store of Ollama. */
+/** What to check: a directory, or a model in a store of Ollama. */
 interface Subject {
   /** Absolute. */
   readonly directory: string;
@@ -41,14 +41,14 @@ interface Subject {
 }
 
 interface Outcome {
-  /** The model in a store of Ollama, as `ollama run` takes it. */
+  /** Name of the model in a store of Ollama, as `ollama run` takes it. */
   readonly storedName: string | undefined;
   readonly report: CheckReport;
-  /** With `--repair`: bytes that came over the network. */
+  /** With `--repair`: bytes fetched over the network. */
   readonly fetchedBytes: number | undefined;
 }
 
-/** `fetch verify`: exit code 7 for any difference that is left at the end. */
+/** `fetch verify`: exit code 7 for any difference that remains at the end. */
 export async function runVerify({ directory, options }: VerifyCommand): Promise<number> {
   const { json = false, quiet = false, verbose = false } = options;
   const started = reportTime.now();
@@ -133,7 +133,7 @@ async function executeVerify(
         : await repairOllama(stored, wrong, access.transfer, context);
     reporter.close();
     contactedHosts.print(options.verbose);
-    // What was repaired has been hashed on arrival; the rest is as it was seen a moment ago.
+    // Repaired files were hashed when they arrived; the result of the other files still applies.
     return {
       storedName,
       report: { ...report, findings: report.findings.filter(({ kind }) => kind === 'extra') },
@@ -144,7 +144,7 @@ async function executeVerify(
   }
 }
 
-/** `fetch verify OWNER/NAME`, where a directory is asked for. */
+/** The hint for `fetch verify OWNER/NAME`: the command takes a directory. */
 function perhapsRepository(thrown: unknown, written: string): unknown {
   const [, name] = /^[\w.-]+\/([\w.-]+)$/.exec(written) ?? [];
   if (name === undefined || !(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') return thrown;
@@ -183,7 +183,10 @@ function refuseContradictions(options: VerifyOptions, written: string): void {
   }
 }
 
-/** The manifest's endpoint unless the command line names one; without a token then, because the token was not meant for it. */
+/**
+ * The manifest's endpoint, unless the command line names one. Without a token then, because the token was not meant
+ * for it.
+ */
 function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
   const { endpoint } = requireManifest(directory);
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;

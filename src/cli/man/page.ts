@@ -3,14 +3,14 @@ import { EXIT_CODES, SIGHUP_EXIT, SIGTERM_EXIT } from '../process/exit-codes.ts'
 
 type Code = keyof typeof EXIT_CODES;
 
-/** The program that the page describes, and which version of it. */
+/** The parser whose options the page describes, and the version of the program. */
 export interface PageSubject {
   readonly program: Command;
   readonly version: string;
 }
 
 /**
- * The page of the manual in roff, read from what commander parses with: it cannot disagree with `--help`. It bears no
+ * The man page in roff, derived from the parser's own definitions: it cannot disagree with `--help`. It contains no
  * date, so that the same options make the same page.
  */
 export function manPage({ program, version }: PageSubject): string {
@@ -73,7 +73,10 @@ const EXAMPLES: readonly (readonly [purpose: string, line: string])[] = [
   ],
 ];
 
-/** What the program reads from the environment, for the man page. docs/cli.md has the same names, and a test compares. */
+/**
+ * The environment variables that the program reads, for the man page. docs/cli.md has the same names; a test compares
+ * them.
+ */
 const ENVIRONMENT: readonly (readonly [names: readonly string[], meaning: string])[] = [
   [['HF_ENDPOINT'], 'the hub, see --endpoint'],
   [['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'], 'the token, in this order'],
@@ -127,7 +130,7 @@ function exitRows(): Row[] {
   ];
 }
 
-/** A term that is roff already, and a text that is not yet. */
+/** A term that is already roff, and a text that is not. */
 type Row = readonly [term: string, text: string];
 
 function entries(rows: readonly Row[]): string[] {
@@ -139,7 +142,7 @@ function paragraphs(texts: readonly (readonly string[])[]): string[] {
   return texts.flatMap((lines, index) => (index === 0 ? lines : ['.PP', ...lines]));
 }
 
-/** What has words below it is described by those. */
+/** A command with subcommands is described by these. */
 function withWords(command: Command): Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(withWords);
 }
@@ -193,7 +196,7 @@ function italic(text: string): string {
   return `\\fI${escaped(text)}\\fR`;
 }
 
-/** Glyphs that roff would change or take for a request, by the names that it has for them. */
+/** Escapes the characters that roff would change or take for a request. */
 function escaped(text: string): string {
   return text
     .replaceAll('\\', '\\e')

@@ -18,7 +18,7 @@ export interface Jobs {
   readonly writeLock: string | undefined;
 }
 
-/** Parses a command line into downloads. Throws USAGE, and INTEGRITY if the lockfile lacks what is asked for. */
+/** Parses a command line into downloads. Throws USAGE, and INTEGRITY if the lockfile lacks what is requested. */
 export function parseJobs(
   repo: string | undefined,
   names: readonly string[],

@@ -99,7 +99,7 @@ export interface DownloadSettings {
   readonly bytesPerSecond: Setting<number | undefined>;
   /** For tests and for diagnosing a network. */
   readonly transport: Setting<TransportChoice>;
-  /** No request at all. */
+  /** Make no request. */
   readonly offline: Setting<boolean>;
   /** Milliseconds without a byte before a request to the hub fails. */
   readonly hubTimeoutMs: Setting<number>;
@@ -140,7 +140,7 @@ interface Found {
   readonly origin: string;
 }
 
-/** Where settings come from, in the form that `read` takes. */
+/** The places of a setting, in the form that `read` takes. */
 class SettingPlaces {
   readonly variables: Variables;
   readonly #layers: readonly SettingsLayer[];

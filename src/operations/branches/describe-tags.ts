@@ -7,7 +7,7 @@ import type { Target } from '../../model/target.ts';
 import type { SourceThatCan } from '../../source/source.ts';
 import type { CachedReader } from './cached-reader.ts';
 
-/** As many as of branches. */
+/** The same maximum as for branches. */
 const MAX_TAGS = 200;
 
 /** One row for each tag of a repository of a registry. Tags of one manifest are described once. */
@@ -78,7 +78,7 @@ async function rowOf(
   });
 }
 
-/** A tag without files gets a row with the reason: it runs in a cloud only. */
+/** The row of a tag without files, with the reason: it only runs in a cloud. */
 function unlistedRow({ kind, name, id }: NamedRef, reason: unknown): BranchRow {
   const said = reason instanceof Error ? reason.message : String(reason);
   const nothing = { files: [], bytes: 0, weightBytes: 0, formats: [], facts: {}, conflicts: [] };

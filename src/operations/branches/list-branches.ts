@@ -21,9 +21,12 @@ import { revisionNameOf, type TargetOptions, targetOf } from '../target.ts';
 import { CachedReader } from './cached-reader.ts';
 import { describeTagInFull, describeTags } from './describe-tags.ts';
 
-/** Which branches of which repository. With a revision, that one in full. */
+/** Which branches of which repository. With a revision, only that one, in full. */
 export interface ListBranchesOptions extends TargetOptions, HubOptions, RunOptions {
-  /** Absolute path of a directory for answers that never change, to make fewer requests the next time; none if left out. */
+  /**
+   * Absolute path of a directory that caches immutable responses, to make fewer requests the next time; none if left
+   * out.
+   */
   readonly cacheDirectory?: string | undefined;
 }
 
@@ -31,8 +34,8 @@ export interface ListBranchesOptions extends TargetOptions, HubOptions, RunOptio
 const MAX_BRANCHES = 200;
 
 /**
- * What is in each branch: bits, group size, format, size, each fact with the file that says so. What could not be read
- * of a branch is among its `problems`.
+ * Describes each branch: bits, group size, format, size, each fact with its origin. What could not be read of a
+ * branch is in its `problems`.
  *
  * Rejects with a FetchError: USAGE, NOT_FOUND, ACCESS, NETWORK or ABORTED. Prints nothing.
  */

@@ -46,7 +46,7 @@ interface Secured {
 
 /** The account of the token: the cheapest request that every hub answers, with or without a token. */
 export const WHO_AM_I = '/api/whoami-v2';
-/** What every registry answers, with 401 or, as Ollama's, with 404. */
+/** An address that every registry answers, with 401, or with 404 as Ollama's does. */
 export const IS_REGISTRY = '/v2/';
 
 /** Sends the endpoint one cheap request. The token goes to hubs only. */

@@ -26,8 +26,8 @@ import type { Resolver } from './resolver.ts';
 import { ScanAdvice } from './weights-notes.ts';
 
 /**
- * Pins the revision to a commit, lists it, fetches what is missing, verifies every byte and writes the manifest. A run
- * that ended early is continued by the same call.
+ * Pins the revision to a commit, lists it, fetches what is missing, verifies every byte and writes the manifest. The
+ * same call continues a run that ended early.
  *
  * Rejects with a FetchError: USAGE, NOT_FOUND, ACCESS, NETWORK, INTEGRITY, DISK, LOCKED or ABORTED. Prints nothing.
  */
@@ -35,11 +35,11 @@ export async function download(options: DownloadOptions): Promise<DownloadOutcom
   return await withRunContext(options, (run) => start(options, false, run));
 }
 
-/** What `plan` gives. */
+/** The result of `plan`. */
 export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
 
 /**
- * What `download` would do with the same options, file by file: looks at the hub and at the directory, and changes
+ * What `download` would do with the same options, file by file: asks the hub and reads the directory, and changes
  * nothing. Rejects as `download` does.
  */
 export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
@@ -73,7 +73,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const { clock } = run.environment;
   const began = clock.monotonic();
   const resolution = await resolver.resolve({ source, run });
-  // For two answers: the revision, and its files.
+  // For two requests: the revision, and its files.
   const hubWaitMs = resolver instanceof SourceResolver ? (clock.monotonic() - began) / 2 : undefined;
   const { revision } = resolution;
   refuseForeign(request, records.owner(), resolution);

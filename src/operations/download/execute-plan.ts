@@ -13,16 +13,16 @@ import { WorkerTransport } from '../../transfer/transport/worker/worker-transpor
 
 /** How bytes of files are transferred. */
 export interface TransferSettings extends SourceAccess {
-  /** Upper bound of connections that carry file bytes. */
+  /** Maximum of connections that carry file bytes. */
   readonly connections: number;
-  /** Bytes per second, all connections together; undefined for no limit. */
+  /** Bytes per second over all connections; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   readonly transport: TransportChoice;
   /** Called once, when the transfer starts, with a function that describes what every connection is doing. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
 }
 
-/** With what a plan is carried out. */
+/** What a plan is executed with. */
 export interface ExecuteContext {
   readonly run: RunContext;
   readonly source: Pick<Source, 'locate'>;
@@ -33,7 +33,7 @@ export interface ExecuteContext {
   readonly hubWaitMs?: number | undefined;
 }
 
-/** The threads of a run. They start with the first work, or at `warmUp`. */
+/** The worker threads of a run. They start with the first work, or at `warmUp`. */
 export class WorkerThreads implements AsyncDisposable {
   readonly hasher: HashPool;
   readonly transport: WorkerTransport;
@@ -58,7 +58,7 @@ export class WorkerThreads implements AsyncDisposable {
   }
 }
 
-/** Transfers and verifies what a plan says. */
+/** Transfers and verifies what the plan says. */
 export async function executePlan(
   plan: Plan,
   settings: TransferSettings,
@@ -101,8 +101,8 @@ function openTransport(settings: TransferSettings, { environment, emit }: RunCon
     bytesPerSecond,
     network,
     onContact: (contact) => emit({ type: 'contact', ...contact }),
-    // Two threads cannot share one rate limit. On two processors the hash needs the other one: a second I/O thread would
-    // only wait for the same lock of the file.
+    // Two threads cannot share one rate limit. With two processors the hash needs the second one: another I/O thread
+    // would only wait for the same lock of the file.
     maxThreads: processors > 2 && bytesPerSecond === undefined ? 2 : 1,
     trace: (message) => emit({ type: 'trace', message }),
   });

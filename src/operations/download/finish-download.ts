@@ -25,8 +25,8 @@ export async function finishUnchanged(
 }
 
 /**
- * The last phase: records what the run brought, also when not everything came, and then prunes. Rejects with the failures
- * of single files, and with INTEGRITY if a file has not the sha256 of the lockfile.
+ * The last phase: records what the run fetched, even if not everything, and then prunes. Rejects with the failures of
+ * single files, and with INTEGRITY if a file does not have the sha256 in the lockfile.
  */
 export async function finishDownload(
   planned: DownloadPlan,
@@ -39,7 +39,7 @@ export async function finishDownload(
   const { directory } = store;
   const { plan } = planned;
   const listing = planned.listing();
-  // Reads the records of the last run before `publish` replaces them.
+  // Read the records of the last run before `publish` replaces them.
   const stale = failures.length > 0 ? {} : await findPrunable(listing, context);
   await publish(store, { revision, selected }, listing, failures);
   await advice.tell(run.emit, run.environment.clock);
@@ -50,7 +50,7 @@ export async function finishDownload(
   return { revision, directory, plan, fetchedBytes, ...stale };
 }
 
-/** Records what a run has brought, also when not everything came. */
+/** Records what the run fetched, even if not everything. */
 export async function publish(
   store: Store,
   { revision, selected }: Pick<Resolution, 'revision' | 'selected'>,
@@ -95,7 +95,7 @@ async function findPrunable(
   return {};
 }
 
-/** A git blob id is a sha1: where the lockfile has a sha256 as well, the content must have that too. */
+/** A git blob id is a sha1: if the lockfile also has a sha256, the content must match that too. */
 function requireLockedHashes(
   lockfile: Lockfile,
   manifest: Manifest | undefined,

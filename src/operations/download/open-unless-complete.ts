@@ -13,8 +13,8 @@ interface OpenContext extends Pick<DownloadContext, 'store' | 'selected' | 'run'
 }
 
 /**
- * Opens the store. False, with the store left unopened, if its disk is read-only and it holds every selected file: files
- * without a record are hashed, because no record can be written there. Then there is nothing to do.
+ * Opens the store. Returns false, and leaves the store unopened, if its disk is read-only and it holds every selected
+ * file: then there is nothing to do. Files without a record are hashed, because no record can be written there.
  */
 export async function openUnlessComplete(context: OpenContext): Promise<boolean> {
   const { request, store, run } = context;
@@ -40,7 +40,7 @@ async function holdsAll(context: OpenContext): Promise<boolean> {
   return !right.includes(false);
 }
 
-/** False if the store has the file under another name only. */
+/** False if the store has the file only under another name. */
 async function isRight(file: RemoteFile, hasher: HashPool, { store, run }: OpenContext): Promise<boolean> {
   const git = file.digest?.algorithm === 'git-sha1';
   const digests = await hasher.check(store.finalPath(file), file.size, { git }, run.signal).catch(() => {

@@ -15,18 +15,19 @@ export interface DownloadPlan {
   readonly plan: Plan;
   /** The files of the revision. */
   readonly listing: () => Listing;
-  /** False for a dry run, and if everything is here and recorded. */
+  /** False for a dry run, and if everything is already here and recorded. */
   readonly mustExecute: boolean;
   /**
-   * Call it before a file is fetched whose local copy cannot be used: then a lockfile must be compared with the listing of
-   * the source. Rejects if it does not hold, and in an offline run.
+   * Call it before a file is fetched because its local copy cannot be used: a lockfile must then be compared with the
+   * listing of the source. Rejects if they differ, and in an offline run.
    */
   readonly onCopyRefused: (file: RemoteFile) => Promise<void>;
 }
 
 /**
- * The first phase: compares the listing with what the store holds. Opens the store unless nothing has to be written. Throws
- * before anything is written if a lockfile does not hold, if files are missing offline, or if access is refused.
+ * The first phase: compares the listing with what the store holds. Opens the store unless nothing needs to be
+ * written. Throws before anything is written if a lockfile does not match, if files are missing offline, or if access
+ * is refused.
  */
 export async function planDownload(context: DownloadContext): Promise<DownloadPlan> {
   const { request, run, store, selected, resolution } = context;
@@ -67,7 +68,7 @@ async function comparePlan(context: DownloadContext): Promise<Omit<DownloadPlan,
   const withoutCopies = makePlan(resolution.revision, selected, survey, { forceDownload });
   const plan = await planCopies(withoutCopies, context);
   if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, store.directory);
-  // Before anything is copied: a lockfile may turn out not to hold.
+  // Before anything is copied: the lockfile may not match.
   let listing = await resolution.listing(plan);
   let relisted: Promise<Listing> | undefined;
   const onCopyRefused = async ({ path }: RemoteFile) => {
@@ -86,7 +87,7 @@ interface CopyContext extends Pick<DownloadContext, 'run'> {
   >;
 }
 
-/** Plans copies of files that are on this machine. Emits a note, except for a dry run. */
+/** Plans copies of local files. Emits a note, except for a dry run. */
 export async function planCopies(plan: Plan, { request, run }: CopyContext): Promise<Plan> {
   const { reuse, directory, repo, forceDownload, ignoreSpace, dryRun } = request;
   if (reuse === undefined || forceDownload === true) return plan;
@@ -113,12 +114,15 @@ async function requireAccess(plan: Plan, { source, run }: DownloadContext): Prom
   const missing = plan.files.find(({ action }) => action === 'transfer');
   if (missing === undefined) return;
   await source.locate(plan.revision, missing.file, run.signal).catch((error: unknown) => {
-    // Other failures may have passed by the time of the download.
+    // Other failures may be over by the time of the download.
     if (run.signal.aborted || (error instanceof FetchError && error.code === 'ACCESS')) throw error;
   });
 }
 
-/** Warns of what the transfer replaces and cannot verify. Throws DISK if the files do not fit, unless `ignoreSpace` is set. */
+/**
+ * Warns about files that are replaced or cannot be verified. Throws DISK if the files do not fit, unless
+ * `ignoreSpace` is set.
+ */
 export function checkPlan(plan: Plan, { request, run }: CopyContext): void {
   const replaced = plan.files.filter((planned) => planned.replaces).map((planned) => planned.file.path);
   if (replaced.length > 0) {

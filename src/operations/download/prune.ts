@@ -7,9 +7,9 @@ import { localPath } from '../../store/paths/safe-path.ts';
 import type { ManifestEntry } from '../../store/records/manifest.ts';
 import { regularFile } from '../../system/disk/regular-file.ts';
 
-/** What is left behind in a directory. */
+/** Files of an older revision that are still in a directory. */
 export interface StaleFiles {
-  /** Ours, and still as they came: may be deleted. */
+  /** Downloaded by us and unchanged: may be deleted. */
   readonly prunable: readonly ManifestEntry[];
   /** Downloaded by us and edited since: kept. */
   readonly edited: readonly ManifestEntry[];

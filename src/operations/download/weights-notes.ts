@@ -7,7 +7,7 @@ import { pickles, savedBySafetensors } from '../../plan/weights-policy.ts';
 import { can, type ScanFinding, type Source } from '../../source/source.ts';
 import type { Clock } from '../../system/clock.ts';
 
-/** Notes about files that have to be joined, and about weights that come in several formats. */
+/** Notes about files that must be joined, and about weights in several formats. */
 export function noteDuplicates(plan: Plan, emit: Emit): void {
   if (plan.totals.fetchBytes === 0) return;
   const files = plan.files.map(({ file }) => file);
@@ -30,7 +30,7 @@ export function noteDuplicates(plan: Plan, emit: Emit): void {
   emit({ type: 'note', message });
 }
 
-/** The end of a run waits that long for the findings of the scanners, in milliseconds. */
+/** How long the end of a run waits for the findings of the scanners, in milliseconds. */
 const SCAN_GRACE_MS = 300;
 
 /**

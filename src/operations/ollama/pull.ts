@@ -21,12 +21,12 @@ import { targetOf } from '../target.ts';
 import { fetchModel, installedModel, type OllamaModel } from './ollama-model.ts';
 import { type OllamaTarget, ollamaTarget } from './ollama-target.ts';
 
-/** What to put into a store of Ollama. */
+/** A model to install in a store of Ollama. */
 export interface PullRequest
   extends TransferSettings,
     Pick<DownloadOptions, 'forceDownload' | 'ignoreSpace' | 'reuse'> {
   readonly target: OllamaTarget;
-  /** Where local copies may be of. */
+  /** The repository whose local copies may be used. */
   readonly repo: RepoRef;
   /** Absolute path of the store. Need not exist. */
   readonly directory: string;
@@ -34,7 +34,7 @@ export interface PullRequest
   readonly dryRun: boolean;
 }
 
-/** What a run works with. */
+/** Everything that one run works with. */
 interface Pull {
   readonly request: PullRequest;
   readonly run: RunContext;
@@ -44,10 +44,13 @@ interface Pull {
   readonly selected: readonly RemoteFile[];
 }
 
-/** Ollama may remove blobs at any time: they are fetched again so often. */
+/** Ollama may remove blobs at any time. They are fetched again at most this often. */
 const MAX_ROUNDS = 3;
 
-/** What `ollama` makes no sense with: a model of Ollama is whole, and its store has no records of one directory. */
+/**
+ * Options that make no sense with `ollama`: a model of Ollama is always whole, and its store has no records of a
+ * directory.
+ */
 const NOT_WITH_OLLAMA = [
   'files',
   'include',
@@ -59,7 +62,7 @@ const NOT_WITH_OLLAMA = [
   'replaceRepo',
 ] as const;
 
-/** Throws USAGE for options that do not go together. */
+/** Throws USAGE for options that exclude each other. */
 export function parsePullRequest(options: DownloadOptions, dryRun: boolean): PullRequest {
   const settings = transferSettings(options);
   const hint = 'See docs/library.md.';
@@ -84,9 +87,9 @@ export function parsePullRequest(options: DownloadOptions, dryRun: boolean): Pul
 }
 
 /**
- * One run from a name to a model that `ollama run` finds: pins the tag, plans, transfers the blobs that are missing, and
- * writes the manifest. Rejects with a FetchError or with the signal's reason; what was fetched is continued by the
- * next run.
+ * One run from a name to a model that `ollama run` finds: pins the tag, plans, transfers the missing blobs, and
+ * writes the manifest. Rejects with a FetchError or with the signal's reason; the next run continues what was
+ * fetched.
  */
 export async function pullForOllama(request: PullRequest, run: RunContext): Promise<DownloadOutcome> {
   using http = openHttp(request, run);
@@ -101,7 +104,7 @@ export async function pullForOllama(request: PullRequest, run: RunContext): Prom
   return { ollamaName: shortName(target.name), revision, directory, ...result };
 }
 
-/** The store in this directory, for a run that brings this model. */
+/** The store in this directory, for a run that installs this model. */
 export function openModelStore(
   models: string,
   name: OllamaTarget['name'],
@@ -113,7 +116,7 @@ export function openModelStore(
   return openOllamaStore({ models, name, revision, manifest, platform, lock, flush: new Flush(note), note });
 }
 
-/** The source of a target of Ollama. */
+/** The source of a target for Ollama. */
 export function openOllamaSource(
   { repo, hub }: OllamaTarget,
   context: Parameters<typeof openSource>[1],
@@ -135,7 +138,7 @@ async function pull(context: Pull): Promise<Pick<DownloadOutcome, 'plan' | 'fetc
   return { plan, fetchedBytes: await bring(plan, context) };
 }
 
-/** Transfers what the plan says, and what Ollama has removed meanwhile. Returns the bytes that came. */
+/** Transfers what the plan says, and again what Ollama has removed meanwhile. Returns the number of fetched bytes. */
 async function bring(plan: Plan, { request, run, source, store, revision, selected }: Pull): Promise<number> {
   await using workers = new WorkerThreads(request, run);
   const onCopyRefused = async ({ path }: RemoteFile) => {
@@ -162,7 +165,7 @@ async function bring(plan: Plan, { request, run, source, store, revision, select
   return bytes;
 }
 
-/** Whether our records say that all is there: then nothing is written, not even a lock. */
+/** Whether our records say that everything is there: then nothing is written, not even a directory lock. */
 async function isComplete({ request, run, store, selected }: Pull): Promise<boolean> {
   if (request.forceDownload === true || !store.hasManifest) return false;
   const { holdings } = await store.survey(selected, run.signal);

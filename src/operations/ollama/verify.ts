@@ -25,15 +25,15 @@ interface StoredModel {
 interface VerifyOllamaOptions extends HubOptions {
   /** Absolute path of the store. */
   readonly models: string;
-  /** As `ollama run` takes it. */
+  /** Model name as `ollama run` takes it. */
   readonly ollama: string;
   readonly quick?: boolean | undefined;
   readonly watch?: Partial<VerifyProgress> | undefined;
 }
 
 /**
- * Compares the blobs of a model with the digests that its manifest in the store names. No network. NOT_FOUND if the store
- * has no such model, INTEGRITY if its manifest is damaged.
+ * Compares the blobs of a model with the digests in its manifest in the store. Uses no network. Rejects with
+ * NOT_FOUND if the store has no such model, INTEGRITY if its manifest is damaged.
  */
 export async function verifyOllama(options: VerifyOllamaOptions, run: RunContext): Promise<CheckReport> {
   const { models, quick = false, watch } = options;
@@ -56,7 +56,7 @@ export async function verifyOllama(options: VerifyOllamaOptions, run: RunContext
   };
 }
 
-/** Fetches the missing and the changed blobs of a model again, by their digests. Returns the bytes that came. */
+/** Fetches the missing and changed blobs of a model again, by their digests. Returns the number of fetched bytes. */
 export async function repairOllama(
   stored: StoredModel,
   findings: readonly Finding[],

@@ -14,11 +14,11 @@ import {
 export interface DamagedFiles {
   readonly revision: Revision;
   readonly selected: readonly RemoteFile[];
-  /** Paths under which other contents stand, which are replaced. */
+  /** Paths at which other content exists, which is replaced. */
   readonly changed: ReadonlySet<string>;
 }
 
-/** Opens the store and fetches these files. Bytes of parts are kept; what stands in their place is not believed. */
+/** Opens the store and fetches these files. Bytes in parts are kept; existing files are not trusted. */
 export async function fetchAgain(
   { revision, selected, changed }: DamagedFiles,
   settings: TransferSettings,

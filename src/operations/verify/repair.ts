@@ -11,8 +11,8 @@ import { fetchAgain } from './fetch-again.ts';
 import { requireManifest } from './verify.ts';
 
 /**
- * Fetches the missing and the changed files of a directory again, from the commit that its manifest names.
- * Nothing is listed or resolved, nothing else is touched, extra files stay. Returns the bytes that came.
+ * Fetches the missing and changed files of a directory again, from the commit in its manifest. Lists and resolves
+ * nothing, touches nothing else, and leaves extra files. Returns the number of fetched bytes.
  */
 export async function repair(
   directory: string,

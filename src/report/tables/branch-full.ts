@@ -12,7 +12,7 @@ import { rowName, valueText } from './branch-cells.ts';
 import { type BranchTableOptions, conflictText, isOneRevision } from './branch-table.ts';
 import { wrap } from './text-table.ts';
 
-/** Every fact by the words that people use for it, in the order in which they are shown. */
+/** Every fact with its label, in the order of display. */
 const LABELS: readonly (readonly [FactName, string])[] = [
   ['method', 'method'],
   ['quantisation', 'quantisation'],
@@ -49,7 +49,7 @@ const LABELS: readonly (readonly [FactName, string])[] = [
   ['baseModel', 'base model'],
   ['adapterRank', 'adapter rank'],
 ];
-/** Texts of a tag of a registry, each in a block of its own. */
+/** Texts of a registry's tag, each in a block of its own. */
 const BLOCKS = [
   ['template', 'template'],
   ['system', 'system'],
@@ -57,12 +57,12 @@ const BLOCKS = [
   ['messages', 'messages'],
   ['licenseText', 'licence'],
 ] as const;
-/** Of one block: enough for any template, and for the beginning of a licence. */
+/** Maximum of lines per block: enough for any template, and for the start of a licence. */
 const MAX_LINES = 300;
 const LABEL_COLUMNS = 17;
 const MAX_LISTED_FILES = 100;
 
-/** `fetch branches REPO --revision REV`: everything that is known of one revision, each with its origin. */
+/** `fetch branches REPO --revision REV`: everything known about one revision, each fact with its origin. */
 export function renderBranchInFull(table: BranchTable, options: BranchTableOptions = {}): string {
   const { rows, repo } = table;
   const alone = isOneRevision(rows) && rows.length > 1;

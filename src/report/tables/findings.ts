@@ -4,7 +4,7 @@ import { shortId } from '../../model/revision-id.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
 import { safeJson } from '../progress/json-reporter.ts';
 
-/** One line for each difference: what, the path, and what about it. */
+/** One line per difference: its kind, the path, and details. */
 export function renderFindings(findings: readonly Finding[]): string {
   return findings.map((finding) => `${finding.kind.padEnd(7)}  ${describe(finding)}\n`).join('');
 }

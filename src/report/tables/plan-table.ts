@@ -7,7 +7,7 @@ import { digestJson } from './digest-json.ts';
 
 export interface PlanTableOptions {
   readonly directory: string;
-  /** Width of the terminal; undefined where the text goes to a file, and then names are never shortened. */
+  /** Width of the terminal; undefined if the output is a file: then names are never shortened. */
   readonly columns?: number | undefined;
 }
 
@@ -15,7 +15,7 @@ const HEAD = { action: 'ACTION', size: 'SIZE', held: 'HERE', path: 'FILE' };
 /** Names are not cut below this width; the row may then be too wide. */
 const MIN_NAME_COLUMNS = 16;
 
-/** `--dry-run`: every file with its size, what of it is here and what will be done, then the totals. */
+/** `--dry-run`: every file with its size, its held bytes and the action, then the totals. */
 export function renderPlanTable(plan: Plan, options: PlanTableOptions): string {
   const rows = [HEAD, ...plan.files.map(planRow)];
   const actionWidth = widest(rows.map((row) => row.action));

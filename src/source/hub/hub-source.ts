@@ -255,7 +255,10 @@ function* namedRefs(kind: NamedRef['kind'], list: unknown): Generator<NamedRef> 
   }
 }
 
-/** The files that `securityRepoStatus` of a revision warns of; undefined if the Hub does not say or has not finished. */
+/**
+ * The files that `securityRepoStatus` of a revision warns about; undefined if the Hub gives no result or has not
+ * finished.
+ */
 function scanFindings(info: JsonRecord): readonly ScanFinding[] | undefined {
   const status = info['securityRepoStatus'];
   if (!isRecord(status)) return undefined;

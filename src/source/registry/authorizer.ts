@@ -14,20 +14,20 @@ import type { RegistryLogin } from './login.ts';
 const MAX_TOKEN_BYTES = 64 * 1024;
 
 interface AuthorizerOptions {
-  /** Of the registry: the only one that gets what the authorizer makes. */
+  /** Origin of the registry: the only one that receives the values made here. */
   readonly origin: string;
-  /** What a token is asked for where the challenge does not say: `repository:library/x:pull`. */
+  /** The scope to request if the challenge names none: `repository:library/x:pull`. */
   readonly scope: string;
   readonly login: RegistryLogin | undefined;
-  /** Sent before any challenge. */
+  /** Sent before the first challenge. */
   readonly token?: Credential | undefined;
   readonly http: HttpClient;
   readonly clock: Clock;
 }
 
 /**
- * Answers the challenges of one registry for one repository: anonymously, or with a login. The password goes to the
- * token service that a challenge names, or for Basic to the registry; over plain http on loopback only.
+ * Answers the challenges of one registry for one repository, anonymously or with a login. The password goes to the
+ * token service that a challenge names, or with Basic to the registry; over plain http only on loopback.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
@@ -39,17 +39,17 @@ export class Authorizer {
     this.#value = options.token && `Bearer ${options.token.value}`;
   }
 
-  /** The value of Authorization for a request to the registry; undefined before the first challenge. */
+  /** Value of the Authorization header for requests to the registry; undefined before the first challenge. */
   get value(): string | undefined {
     return this.#value;
   }
 
   /**
-   * After a 401: makes a new value. False if there is no challenge that can be answered, or if nothing new would be
-   * sent. `refused` is the value that was sent. Throws ACCESS or NETWORK.
+   * Makes a new value after a 401. False if no challenge is supported, or if the value would be the same. `refused`
+   * is the value that was sent. Throws ACCESS or NETWORK.
    */
   async answer(response: HttpResponse, refused: string | undefined, signal: AbortSignal): Promise<boolean> {
-    // Another request has renewed it meanwhile.
+    // A concurrent request has renewed it already.
     if (this.#value !== refused) return true;
     const challenge = parseChallenge(response.headers['www-authenticate']);
     if (challenge === undefined) return false;
@@ -72,12 +72,12 @@ export class Authorizer {
     return login === undefined ? '' : this.#basic(login, new URL(origin));
   }
 
-  /** The value of Basic for a host that the password may go to. */
+  /** The value for Basic, if the password may be sent to this host. */
   #basic(login: RegistryLogin, to: URL): string {
     const registry = new URL(this.#options.origin);
     const isHere = isLoopback(registry) && isLoopback(to);
-    // A challenge that came over an open line may be of somebody else, and name any token service. One of another machine
-    // has no business with the ports of this one.
+    // A challenge over plain http may be forged and name any token service. And another machine must not make us
+    // connect to ports of this one.
     for (const url of [registry, to]) {
       if (url.protocol === 'https:' || isHere || (url === registry && isLoopback(url))) continue;
       throw new FetchError(

@@ -6,7 +6,7 @@ export interface Challenge {
 
 const MAX_HEADER = 8192;
 
-/** The first challenge that can be answered, Bearer before Basic; undefined if there is none. */
+/** The first supported challenge, Bearer before Basic; undefined if there is none. */
 export function parseChallenge(header: string | string[] | undefined): Challenge | undefined {
   const text = [header ?? []].flat().join(', ').slice(0, MAX_HEADER);
   const found: Challenge[] = [];

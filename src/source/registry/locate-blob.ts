@@ -9,15 +9,15 @@ import type { RegistryConnection } from './connection.ts';
 import { layerName } from './layer-files.ts';
 import { layerMissing } from './registry-error.ts';
 
-/** One byte of the storage says the size of the blob. */
+/** A request for one byte: its Content-Range has the size of the blob. */
 const FIRST_BYTE = { range: 'bytes=0-0' };
-/** What the manifest says of a blob. */
+/** A file of the listing that is a blob. */
 type BlobFile = RemoteFile & { readonly digest: NonNullable<RemoteFile['digest']> };
 
 /**
  * Where the bytes of a blob are: the storage that the registry redirects to, or the registry itself. With `mustCheck`
- * the size there is compared with that of the manifest. Throws NOT_FOUND for a missing blob, INTEGRITY for one of
- * another size.
+ * the size there is compared with that of the manifest. Throws NOT_FOUND for a missing blob, INTEGRITY for a wrong
+ * size.
  */
 export async function locateBlob(
   connection: RegistryConnection,
@@ -45,13 +45,13 @@ export async function locateBlob(
   return location(connection, found.address);
 }
 
-/** Another name of a registry, as `hf.co` has one, or a hub that knows where its files are. */
+/** Another name of the registry, such as `hf.co`, or a hub that knows the location. */
 function isQuestion(next: string): boolean {
   const { pathname } = new URL(next);
   return pathname.startsWith('/v2/') || pathname.includes('/resolve/');
 }
 
-/** A refusal may be of this request alone, so only a definite answer counts. */
+/** A refusal may concern this request only, so only a definite answer counts. */
 async function checkStorage(
   connection: RegistryConnection,
   file: BlobFile,
@@ -81,7 +81,7 @@ function checkSize(response: HttpResponse, file: RemoteFile, layer: string): voi
   );
 }
 
-/** The size of the whole blob, if the answer says it. */
+/** The size of the whole blob, if the response contains it. */
 function totalOf({ status, headers }: HttpResponse): number | undefined {
   if (status === 206) return parseContentRange(headers['content-range'])?.total;
   const length = headers['content-length'];

@@ -3,17 +3,20 @@ import { isRecord } from '../../model/json.ts';
 
 /** A user and password for a registry. */
 export interface RegistryLogin {
-  /** Host and port that it is for; undefined for any registry that is asked. */
+  /** Host and port of its registry; undefined for any registry. */
   readonly host: string | undefined;
-  /** Name at the registry. */
+  /** User name at the registry. */
   readonly user: string;
-  /** Secret: in no message, log or file. */
+  /** Secret: keep it out of messages, logs and files. */
   readonly password: string;
-  /** Option or file that it came from, for messages. */
+  /** Option or file that contains it, for messages. */
   readonly origin: string;
 }
 
-/** `USER:PASSWORD`, split at the first colon. Throws USAGE for a text without one: a token of the Hub goes to no registry. */
+/**
+ * Parses `USER:PASSWORD`, split at the first colon. Throws USAGE for a text without a colon: tokens of the Hub are
+ * never sent to a registry.
+ */
 export function parseLogin(text: string, origin: string): RegistryLogin {
   const colon = text.indexOf(':');
   if (colon > 0 && colon < text.length - 1)
@@ -27,7 +30,7 @@ export function parseLogin(text: string, origin: string): RegistryLogin {
 const DOCKER_HUB: ReadonlySet<string> = new Set(['index.docker.io', 'docker.io', 'registry-1.docker.io']);
 
 /**
- * The logins of Docker's `config.json`, from its `auths`; helpers are not run. A file that cannot be read has none.
+ * The logins in the `auths` of Docker's `config.json`; credential helpers are not run. An unreadable file has none.
  * `origin` is its path.
  */
 export function dockerLogins(text: string | undefined, origin: string): RegistryLogin[] {

@@ -3,25 +3,25 @@ import { serverDelay } from '../../http/retry-after.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
 
-/** What a request to a registry was about. */
+/** The subject of a request to a registry, for the text of its error. */
 export interface RegistrySubject {
   /** In a few words, for lines about retries. */
   readonly what: string;
-  /** The repository as it can be typed: `ollama://mixtral`. */
+  /** The repository as a user would type it: `ollama://mixtral`. */
   readonly name: string;
   /** Host of the registry. */
   readonly host: string;
   /** A tag or a digest. */
   readonly reference?: string | undefined;
-  /** The layer, where the request is about one. */
+  /** The layer, if the request is about one. */
   readonly layer?: string | undefined;
-  /** Where the login came from, if there is one. */
+  /** Origin of the login; undefined if there is none. */
   readonly login: string | undefined;
 }
 
 const MISSING = /\b(?:MANIFEST_UNKNOWN|NAME_UNKNOWN|BLOB_UNKNOWN|NAME_INVALID|TAG_INVALID)\b/;
 
-/** The error for a refusal of the registry itself. */
+/** The error for a refusal by the registry itself. */
 export function registryError(
   subject: RegistrySubject,
   { status, headers, body }: ErrorResponse,
@@ -86,7 +86,7 @@ export function layerMissing({ host, layer = '', name }: RegistrySubject, status
   );
 }
 
-/** Codes and messages of the protocol's errors, or a short text. */
+/** Codes and messages of the protocol's error document, or a short text. */
 function saidBy(body: string): string {
   try {
     const json: unknown = JSON.parse(body);

@@ -17,17 +17,17 @@ import type { Descriptor, ImageManifest, IndexManifest, ReceivedManifest } from 
 import { type RegistryKind, requireReference } from './name.ts';
 import { listTags } from './tags.ts';
 
-/** Statuses of registries that know manifests by their tags only. */
+/** Statuses of registries that serve manifests by tag only. */
 const SERVES_NO_DIGESTS: ReadonlySet<number> = new Set([405, 501]);
-/** Tags that are read for a table. */
+/** Maximum of tags in a table. */
 const MAX_TAGS = 1000;
-/** Reading into memory is for headers and small files, not for weights. */
+/** Reads into memory are for headers and small files, not for weights. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
-/** Manifests that are kept, in bytes. */
+/** Maximum of manifest bytes that are kept in memory. */
 const MAX_KEPT_BYTES = 128 * 1024 * 1024;
-/** An index may name another one. */
+/** An index may refer to another index, at most this many levels deep. */
 const MAX_INDEXES = 3;
-/** Tags that are looked at at the same time. */
+/** Parallel requests for tags. */
 const TAGS_AT_ONCE = 8;
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
@@ -37,17 +37,17 @@ interface RegistryTraits {
   readonly read: true;
 }
 
-/** A revision: what was asked for, and the manifest of the model that it leads to. */
+/** A revision: the requested reference, and the model's manifest that it leads to. */
 interface Pinned {
-  /** Every manifest on the way, the index first, by digest. */
+  /** Every manifest on the way, by digest; the index first. */
   readonly documents: ReadonlyMap<string, Uint8Array>;
   readonly image: ReceivedManifest<ImageManifest>;
   readonly files: readonly RegistryFile[];
 }
 
 /**
- * Ollama's registry, or any that speaks the OCI distribution protocol. A revision is a tag or a digest; its id is the
- * digest of the manifest that was asked for. Its files are the layers, the config, and the manifest itself.
+ * Ollama's registry, or any that implements the OCI distribution protocol. A revision is a tag or a digest; its id is
+ * the digest of the requested manifest. Its files are the layers, the config, and the manifest itself.
  */
 export class RegistrySource implements SourceWith<RegistryTraits> {
   readonly kind: RegistryKind;
@@ -57,7 +57,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
   /** By repository and digest. */
   readonly #pinned = new Map<string, Pinned>();
   #keptBytes = 0;
-  /** Blobs whose size at the storage was compared. */
+  /** Blobs whose size was compared at the storage. */
   readonly #checked = new Set<string>();
 
   constructor(kind: RegistryKind, network: RegistryNetwork) {
@@ -95,7 +95,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     return found;
   }
 
-  /** Every tag with its digest. One request for each tag. */
+  /** Every tag with its digest, in one request per tag. */
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
     const connection = this.#connect(repo);
     const tags = await listTags(connection, this.kind, signal);
@@ -104,7 +104,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     const work = async (): Promise<void> => {
       for (let tag = waiting.shift(); tag !== undefined; tag = waiting.shift()) {
         const id = await this.#pin(repo, tag, signal, 'any').catch((thrown: unknown) => {
-          // It was removed meanwhile.
+          // The tag was removed after it was listed.
           if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') throw thrown;
         });
         if (id !== undefined) ids.set(tag, id);
@@ -147,8 +147,8 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
   }
 
   /**
-   * Fetches what a tag or digest names, and keeps it. Returns the digest of what was asked for. An index of several
-   * models is USAGE, or with `any` not followed.
+   * Fetches and keeps the manifest of a tag or digest. Returns the digest of the requested one. An index of several
+   * models is USAGE; with `any` it is not followed.
    */
   async #pin(
     repo: RepoRef,
@@ -188,7 +188,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     this.#pinned.set(`${repo.id}\n${id}`, pinned);
   }
 
-  /** By its digest; where the registry serves none by digest, by its tag if that has not moved. */
+  /** Fetches by digest. If the registry serves none by digest, by tag, as long as the tag has not moved. */
   async #pinnedOf({ repo, id, name }: Revision, signal: AbortSignal): Promise<Pinned> {
     const kept = () => this.#pinned.get(`${repo.id}\n${id}`);
     const known = kept();
@@ -207,7 +207,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     return pinned;
   }
 
-  /** The bytes of a manifest of the revision, if the digest is that of one. */
+  /** The bytes of a manifest of the revision; undefined if the digest belongs to none. */
   async #document(revision: Revision, hex: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const digest = `sha256:${hex}`;
     const known = this.#pinned.get(`${revision.repo.id}\n${revision.id}`);
@@ -224,7 +224,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     });
   }
 
-  /** What runs in a cloud has a config and nothing else that could be fetched. */
+  /** A cloud model has a config and nothing else that could be fetched. */
   async #refuseWithoutWeights(
     revision: Revision,
     { image, files }: Pinned,
@@ -241,7 +241,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     });
   }
 
-  /** The host that runs the model, if its config names one. */
+  /** The host that runs the model, if the config names one. */
   async #cloudOf(revision: Revision, config: RegistryFile, signal: AbortSignal): Promise<string | undefined> {
     if (config.size > MAX_CONFIG_BYTES) return undefined;
     const bytes = await this.read(revision, config, { start: 0, end: config.size }, signal);
@@ -256,7 +256,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     }
   }
 
-  /** A tag that is not there is often misspelt: names those that are nearest. */
+  /** A missing tag is often a misspelt one: suggests the nearest names. */
   async #withNearest(
     thrown: unknown,
     repo: RepoRef,
@@ -278,7 +278,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
   }
 }
 
-/** The tag is another manifest by now, and the registry has no other name for the old one. */
+/** The error for a tag that has moved while the registry has no other name for the old manifest. */
 function movedOn(cause: FetchError, name: string, now: string): FetchError {
   return new FetchError('NOT_FOUND', `${cause.message}; the tag ${name} is ${shortId(now)} now`, {
     cause,
@@ -287,7 +287,7 @@ function movedOn(cause: FetchError, name: string, now: string): FetchError {
   });
 }
 
-/** The manifest that an index is for, if that is clear. */
+/** The model manifest of an index, if there is exactly one. */
 function onlyManifest({ manifests }: IndexManifest, name: string): string {
   const [first, ...others] = manifests;
   if (first === undefined)

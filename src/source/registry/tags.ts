@@ -7,15 +7,15 @@ import { retrying } from '../../system/retry.ts';
 import type { RegistryConnection } from './connection.ts';
 import { isTag, OLLAMA_HOST, type RegistryKind } from './name.ts';
 
-/** Ollama's site, which has a page of every model that its registry serves. */
+/** Ollama's site, with a page for every model of its registry. */
 const OLLAMA_SITE = 'https://ollama.com';
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 const MAX_TAGS = 100_000;
 const MAX_PAGES = 10_000;
 
 /**
- * The tags of a repository, in the order of the registry: from the protocol's own list, or from the page of the model
- * where an Ollama registry has no list. Throws NOT_FOUND, ACCESS or NETWORK.
+ * The tags of a repository, in the order of the registry: from the protocol's list, or, for an Ollama registry
+ * without that list, from the page of the model. Throws NOT_FOUND, ACCESS or NETWORK.
  */
 export async function listTags(
   connection: RegistryConnection,
@@ -27,7 +27,7 @@ export async function listTags(
   try {
     return await tagsOfList(connection, signal);
   } catch (thrown) {
-    // A registry without the list says so in one way or another.
+    // Registries without the list report that in different ways.
     const hasNone = thrown instanceof FetchError && thrown.status !== undefined && thrown.status < 500;
     if (kind === 'oci' || !hasNone) throw thrown;
     return await tagsOfPage(connection, connection.place.origin, signal);
@@ -76,7 +76,7 @@ function tagsIn(text: string, where: string): string[] {
   });
 }
 
-/** `/library/mixtral/tags` has a link to every tag of the model; other links on it lead to other things. */
+/** `/library/mixtral/tags` links to every tag of the model. Its other links are ignored. */
 async function tagsOfPage(
   connection: RegistryConnection,
   site: string,
@@ -97,7 +97,7 @@ async function tagsOfPage(
   ).catch((thrown: unknown) => {
     throw thrown instanceof FetchError ? unread(thrown, address, subject.name) : thrown;
   });
-  // Few runs need the parser.
+  // Loaded on demand: few runs need the parser.
   const { linkedTags } = await import('./linked-tags.ts');
   const tags = linkedTags(html, address, connection.place.repository);
   if (tags.length > 0) return tags;

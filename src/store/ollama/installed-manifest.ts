@@ -3,10 +3,12 @@ import { FetchError } from '../../model/error.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
 import type { OllamaPaths } from './ollama-paths.ts';
 
-/** No manifest of a registry is larger. */
+/** Registries accept no larger manifest. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** The bytes of the manifest of a model in the store; undefined if it is not there. Throws INTEGRITY for one that is too large. */
+/**
+ * The bytes of a model's manifest in the store; undefined if it is not there. Throws INTEGRITY if it is too large.
+ */
 export function readInstalled({ manifest }: Pick<OllamaPaths, 'manifest'>): Buffer | undefined {
   let descriptor: number;
   try {

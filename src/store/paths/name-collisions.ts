@@ -1,6 +1,6 @@
 export interface NameProblem {
   readonly path: string;
-  /** Why it cannot be written, as the end of a sentence: "it is absolute". */
+  /** Why the name cannot be written, as the end of a sentence: "it is absolute". */
   readonly reason: string;
 }
 
