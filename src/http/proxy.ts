@@ -13,7 +13,7 @@ export function proxyFor(network: NetworkSettings, url: URL): ProxyAddress | und
   if (protocol === 'http:' || protocol === 'https:') return proxy;
   throw new FetchError(
     'USAGE',
-    `${proxy.origin} names a ${protocol.slice(0, -1)} proxy for ${url.host}; only http and https proxies are spoken to.`,
+    `${proxy.origin} names a ${protocol.slice(0, -1)} proxy for ${url.host}; only http and https proxies are supported.`,
     {
       hint: `Unset it for this command, name an HTTP proxy in ${url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'}, or add ${url.host} to NO_PROXY.`,
     },

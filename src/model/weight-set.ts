@@ -73,7 +73,7 @@ interface Named<F> {
 
 function ggufSets<F extends Sized>(files: readonly F[]): WeightSet<F>[] {
   const named = files.map((file) => ({ file, name: parseGgufName(file.path) }));
-  const projectors = projectorsByFolder(files);
+  const projectors = projectorsByDirectory(files);
   const groups = new Map<string, Named<F>[]>();
   for (const entry of named) {
     if (entry.name.role !== 'model') continue;
@@ -172,7 +172,7 @@ function projectorFor<F extends Sized>(
 }
 
 /** Projectors by directory, at most `MAX_PROJECTORS` each. */
-function projectorsByFolder<F extends Sized>(files: readonly F[]): Map<string, Named<F>[]> {
+function projectorsByDirectory<F extends Sized>(files: readonly F[]): Map<string, Named<F>[]> {
   const directories = new Map<string, Named<F>[]>();
   for (const file of sortedByPath(files)) {
     const name = parseGgufName(file.path);

@@ -49,7 +49,7 @@ function entriesOf(repo: RepoRef, files: readonly RemoteFile[]): LockfileEntry[]
 
 function withoutHash(repo: RepoRef, path: string): FetchError {
   return new FetchError('NETWORK', `the endpoint lists no usable hash for ${path} of ${repoPath(repo)}`, {
-    hint: 'A lock without hashes would promise nothing. Download it instead: fetch REPO --lock FILE hashes what comes.',
+    hint: 'A lockfile without hashes cannot verify anything. Download it instead: fetch REPO --lock FILE hashes what comes.',
   });
 }
 

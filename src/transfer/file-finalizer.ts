@@ -91,7 +91,7 @@ function lockedOtherwise(path: string): FetchError {
     'INTEGRITY',
     `the lock does not hold: ${path} has another sha256 than the lock names`,
     {
-      hint: 'The file has not been put in place. If the change is meant, write the lock anew: the same command without --frozen, or `fetch lock`.',
+      hint: 'The file has not been put in place. If the change is intended, write a new lockfile: the same command without --frozen, or `fetch lock`.',
     },
   );
 }

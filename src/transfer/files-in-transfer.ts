@@ -222,7 +222,7 @@ export class FilesInTransfer implements AsyncDisposable {
     const { schedule, copies, background } = this.#run;
     if (!schedule.empty || !copies.empty || !background.idle || this.#atWork > 0) return;
     const left = this.#files.filter((transfer) => !transfer.settled).map(({ file }) => file.path);
-    throw new FetchError('BUG', `nobody works on what is left: ${left.slice(0, 5).join(', ')}`);
+    throw new FetchError('BUG', `nothing works on the remaining files: ${left.slice(0, 5).join(', ')}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

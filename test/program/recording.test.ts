@@ -115,7 +115,7 @@ describe('the file', () => {
     hub.log.clear();
     const run = await workspace.run([...words, 'mine.json']);
     expect(run).toMatchObject({ exit: 2, stdout: '' });
-    expect(run.stderr).toContain('is there already, and is no recording');
+    expect(run.stderr).toContain('already exists and is not a recording');
     expect(await readFile(workspace.path('mine.json'), 'utf8')).toBe('{"precious": true}');
     expect(hub.log.count()).toBe(0);
   });
@@ -136,7 +136,7 @@ describe('the file', () => {
     expect(exchanges.length).toBeGreaterThan(2);
   });
 
-  test('a text that is no recording is refused by the replay', async () => {
+  test('a text that is not a recording is refused by the replay', async () => {
     await writeFile(join(directory, 'other.json'), '{"v":1}');
     await expect(readRecording(join(directory, 'other.json'))).rejects.toThrow('no recording');
   });

@@ -77,7 +77,7 @@ function findTarget(
   const target = parseTarget(repo, { endpoint: endpoint.value, revision: options.revision, repoType });
   if (target.path !== undefined) {
     throw usage(
-      'a cache is looked after by repositories and revisions, not by files.',
+      '`fetch cache` works on repositories and revisions, not on single files.',
       'Name the repository alone, or with a revision: OWNER/NAME@REV.',
     );
   }

@@ -65,8 +65,8 @@ function nothingFits(nearest: RankedRow | undefined, memory: number, name: strin
   return new FetchError('NOT_FOUND', `nothing in ${name} fits into ${formatBytes(memory)}`, {
     hint:
       needs === undefined
-        ? 'It has no weights whose needs could be told. See `fetch branches`, and name one with --revision.'
-        : `The smallest is ${needs}. A shorter --context takes less; --revision takes a branch all the same.`,
+        ? 'How much memory its weights need is unknown. See `fetch branches`, and name one with --revision.'
+        : `The smallest is ${needs}. A shorter --context takes less; --revision downloads a branch anyway.`,
   });
 }
 

@@ -85,8 +85,8 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
       : targetOf({ repo: text, revision, repoType: settings.repoType }, endpoint);
   if (target?.path !== undefined) {
     throw usage(
-      'The address names a file; a repository is what can be looked at.',
-      'Leave out all that follows OWNER/NAME, and name a branch with --revision.',
+      'The address names a file, but `fetch doctor` checks repositories.',
+      'Leave out everything after OWNER/NAME, and name a branch with --revision.',
     );
   }
   const named = repo === undefined || target === undefined ? '.' : directoryName(target);
@@ -135,6 +135,6 @@ function failureOf(checks: readonly Check[]): FetchError | undefined {
   const names = failed.map(({ name }) => name).join(', ');
   const what = failed.length === 1 ? 'one check failed' : `${failed.length} checks failed`;
   return new FetchError(first.code ?? 'BUG', `${what}: ${names}`, {
-    hint: 'Do what is said with each of them, or paste all of the output into a bug report.',
+    hint: 'Follow the hint of each, or paste the whole output into a bug report.',
   });
 }

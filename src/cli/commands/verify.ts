@@ -159,7 +159,7 @@ function refuseContradictions(options: VerifyOptions, written: string): void {
   const { repo, revision, repoType, repair: wanted } = options;
   if (options.ollama === true && [repo, revision, repoType].some((one) => one !== undefined)) {
     throw usage(
-      '--ollama goes by the manifest in the store of Ollama, not by a repository.',
+      '--ollama compares with the manifest in the store of Ollama, not with a repository.',
       'Leave --repo, --revision and --repo-type out, and name the model: fetch verify --ollama NAME:TAG.',
     );
   }
@@ -177,7 +177,7 @@ function refuseContradictions(options: VerifyOptions, written: string): void {
   }
   if (repo !== undefined && wanted === true) {
     throw usage(
-      '--repair goes by the manifest, not by --repo.',
+      '--repair works with the manifest, not with --repo.',
       'To make a directory what a revision is: fetch REPO --revision REV --local-dir DIR.',
     );
   }

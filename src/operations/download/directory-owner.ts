@@ -34,7 +34,7 @@ export function refuseForeign(target: Target, owner: DirectoryOwner | undefined,
   const held = `${repoPath(owner.repo)}${where}, ${owner.revision} at ${shortId(owner.commit)}`;
   const name = repoPath(revision.repo);
   throw new FetchError('USAGE', `${directory} holds ${held}: ${name} would replace files of it`, {
-    hint: `Use --local-dir DIR to put ${name} elsewhere, or --replace-repo if it shall take that place.`,
+    hint: `Use --local-dir DIR to put ${name} elsewhere, or --replace-repo to replace it.`,
   });
 }
 

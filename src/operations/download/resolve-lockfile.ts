@@ -105,7 +105,7 @@ function assertNoDrift(lockfile: Lockfile, differences: readonly string[]): void
 export function lockfileMismatch(lockfile: Lockfile, what: string): FetchError {
   const about = `${repoPath(lockfile.repo)}, ${lockfile.revision} at ${shortId(lockfile.commit)}`;
   return new FetchError('INTEGRITY', `the lock of ${about} does not hold: ${what}`, {
-    hint: 'If the change is meant, write the lock anew: the same command without --frozen, or `fetch lock`.',
+    hint: 'If the change is intended, write a new lockfile: the same command without --frozen, or `fetch lock`.',
   });
 }
 

@@ -55,7 +55,7 @@ export function installedModel(
   const manifest = installed.manifest();
   if (manifest === undefined) return undefined;
   const damaged = (cause?: unknown) =>
-    new FetchError('INTEGRITY', `${installed.manifestPath} is damaged: it is no manifest of a model`, {
+    new FetchError('INTEGRITY', `${installed.manifestPath} is damaged: it is not a manifest of a model`, {
       cause,
       hint: `Fetch it again: fetch ${repoPath(repo)}:${name.tag} --ollama.`,
     });

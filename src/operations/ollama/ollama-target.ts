@@ -43,7 +43,7 @@ export function parseStoredName(text: string, endpoint: string): OllamaTarget {
 }
 
 function ofRegistry(repo: RepoRef, tag: string, endpoint: string): OllamaTarget {
-  if (tag.includes(':')) throw refused('a digest is no name of a model', 'Name a tag.');
+  if (tag.includes(':')) throw refused('a digest cannot be the name of a model', 'Name a tag.');
   const { host, repository } = placeOf(repo);
   const [namespace = '', model = ''] = repository.split('/');
   if (HUB_HOSTS.has(host)) return ofHub({ type: 'model', id: repository }, tag, endpoint);

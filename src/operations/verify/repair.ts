@@ -48,6 +48,6 @@ function goneUpstream(error: FetchError, commit: string): FetchError {
   if (error.code !== 'NOT_FOUND') return error;
   return new FetchError('INTEGRITY', `${error.message}; the manifest names commit ${commit}`, {
     cause: error,
-    hint: 'That revision is gone upstream. Fetch the branch anew.',
+    hint: 'That revision is gone upstream. Download the branch again.',
   });
 }

@@ -224,9 +224,13 @@ export class HubSource implements SourceWith<HubTraits> {
 }
 
 function noCommit({ repo, id }: Revision): FetchError {
-  return new FetchError('NOT_FOUND', `"${id}" is no commit of ${repoPath(repo)}: the Hub has 40 hex digits`, {
-    hint: 'Check the lockfile or manifest that names it, and write it anew.',
-  });
+  return new FetchError(
+    'NOT_FOUND',
+    `"${id}" is not a commit of ${repoPath(repo)}: the Hub has 40 hex digits`,
+    {
+      hint: 'Check the lockfile or manifest that names it, and write it anew.',
+    },
+  );
 }
 
 function endless({ id }: RepoRef, why: string): FetchError {

@@ -174,7 +174,7 @@ function isOneOf(said: string | undefined, ...types: readonly string[]): boolean
 
 function tooMany(where: string): FetchError {
   return new FetchError('NETWORK', `the manifest of ${where} has more than ${MAX_LAYERS} layers`, {
-    hint: 'No honest manifest has, so nothing of it was kept. Check the name of the model.',
+    hint: 'A valid manifest has fewer, so it was discarded. Check the name of the model.',
   });
 }
 

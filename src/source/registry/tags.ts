@@ -118,6 +118,6 @@ function unread(cause: FetchError, address: string, name: string): FetchError {
 
 function endless({ place }: RegistryConnection): FetchError {
   return new FetchError('NETWORK', `${place.host} lists the tags of ${place.repository} without an end`, {
-    hint: 'No honest registry does. Name the tag that you want.',
+    hint: 'The registry does not work properly. Name the tag that you want.',
   });
 }

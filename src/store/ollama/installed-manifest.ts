@@ -23,7 +23,7 @@ export function readInstalled({ manifest }: Pick<OllamaPaths, 'manifest'>): Buff
     const found = fstatSync(descriptor);
     if (!found.isFile()) return undefined;
     if (found.size > MAX_BYTES) {
-      throw new FetchError('INTEGRITY', `${manifest} is no manifest: it has ${found.size} bytes`, {
+      throw new FetchError('INTEGRITY', `${manifest} is not a manifest: it has ${found.size} bytes`, {
         hint: 'Remove it, and fetch the model again with --ollama.',
       });
     }

@@ -68,7 +68,7 @@ export class PartJournal {
     const descriptor = openSync(path, flags, 0o666);
     try {
       if (!fstatSync(descriptor).isFile())
-        throw new FetchError('DISK', `${path} is no file`, {
+        throw new FetchError('DISK', `${path} is not a regular file`, {
           hint: 'It belongs to fetch. Remove it and run the same command again.',
         });
       if (continued === undefined) ftruncateSync(descriptor, 0);

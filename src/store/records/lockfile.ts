@@ -48,7 +48,7 @@ export function listedFile({ path, size, oid }: LockfileEntry): RemoteFile {
 }
 
 /**
- * The text of a lock file: for one repository exactly that format, for several `{"version":1,"repos":[…]}`, each in
+ * The text of a lockfile: for one repository exactly that format, for several `{"version":1,"repos":[…]}`, each in
  * that format, in the given order. Sorted by path, two spaces, a newline at the end: made for diffs.
  */
 export function lockText(locks: readonly Lockfile[]): string {
@@ -86,14 +86,14 @@ export function readLocks(path: string): readonly Lockfile[] {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     const { message } = diskError(cause, path) as Error;
-    throw new FetchError('NOT_FOUND', `the lock file cannot be read: ${message}`, {
+    throw new FetchError('NOT_FOUND', `the lockfile cannot be read: ${message}`, {
       cause,
       hint: 'Make one with `fetch lock REPO… --lock FILE`, or with --lock FILE beside a download.',
     });
   }
   const locks = parseLocks(text);
   if (locks !== undefined) return locks;
-  throw new FetchError('INTEGRITY', `${path} is not a lock file that this version of fetch understands`, {
+  throw new FetchError('INTEGRITY', `${path} is not a lockfile that this version of fetch understands`, {
     hint: 'Name a file that `fetch lock` or `--lock` has written, or move this one away and write it anew.',
   });
 }

@@ -7,7 +7,7 @@ import type { SocketTransport } from './socket/socket-transport.ts';
 import type { HttpJob, RangeObserver, Transport } from './transport.ts';
 
 /** How long other requests to an unusual host wait for its first response, at most. */
-const PATIENCE_MS = 1000;
+const MAX_WAIT_MS = 1000;
 
 export interface AdaptiveTransportOptions {
   /** Do not wait for the first response of an unusual host; for tests and measurements. */
@@ -70,7 +70,7 @@ export class AdaptiveTransport implements Transport<HttpLocation> {
   async #askFirst(origin: string, job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     let answered = () => {};
     const answer = new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.after(PATIENCE_MS, resolve);
+      const cancel = this.#options.clock.after(MAX_WAIT_MS, resolve);
       answered = () => {
         cancel();
         resolve();

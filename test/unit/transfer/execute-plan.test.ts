@@ -207,7 +207,7 @@ test('a file that the hub and a lock name differently never gets its name, and i
   expect(events.filter(({ type }) => type === 'bytes')).toHaveLength(1);
 });
 
-test('files that nobody works on end the run with their names, not with a wait without end', async () => {
+test('files that nothing works on end the run with their names, not with a wait without end', async () => {
   const content = bytes(1000);
   const files = [gitFile('a.txt', content), gitFile('b.txt', content)];
   await using store = directoryStore({ directory: temporaryDirectory() });
