@@ -118,7 +118,7 @@ function removeInnerDeclarations() {
     const path = join(entry.parentPath, entry.name);
     if (!exposed.has(path)) rmSync(path);
   }
-  // Deepest first, so that a folder that held nothing else goes too.
+  // Deepest first, so that a directory that held nothing else goes too.
   for (const entry of entries.filter((one) => one.isDirectory()).reverse()) {
     const path = join(entry.parentPath, entry.name);
     if (readdirSync(path).length === 0) rmdirSync(path);
@@ -127,14 +127,14 @@ function removeInnerDeclarations() {
 
 /** The licences of what is inside the bundle, as they ask for. */
 function licenses(inputs) {
-  const folders = new Set(
+  const directories = new Set(
     inputs.flatMap((input) => input.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0] ?? []),
   );
-  const texts = [...folders].sort().map((folder) => {
-    const { name, version } = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8'));
-    const file = readdirSync(join(ROOT, folder)).find((entry) => /^licen[cs]e/i.test(entry));
+  const texts = [...directories].sort().map((directory) => {
+    const { name, version } = JSON.parse(readFileSync(join(ROOT, directory, 'package.json'), 'utf8'));
+    const file = readdirSync(join(ROOT, directory)).find((entry) => /^licen[cs]e/i.test(entry));
     if (file === undefined) throw new Error(`${name} comes without its licence: keep it outside the bundle`);
-    return `${name} ${version}\n\n${readFileSync(join(ROOT, folder, file), 'utf8').trim()}\n`;
+    return `${name} ${version}\n\n${readFileSync(join(ROOT, directory, file), 'utf8').trim()}\n`;
   });
   return texts.join(`\n${'-'.repeat(80)}\n\n`);
 }

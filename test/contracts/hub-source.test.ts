@@ -360,7 +360,7 @@ describe('refusals are told apart', () => {
 
   const stranger = { value: STRANGER, origin: '--token' };
 
-  test('missing or private, nobody says which without a token', async () => {
+  test('missing or private: without a token the hub does not say which', async () => {
     for (const id of ['tests/nothing', 'tests/private']) {
       expect(await resolve(id)).toMatchObject({
         code: 'ACCESS',

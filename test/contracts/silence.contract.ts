@@ -25,7 +25,7 @@ const certificates = makeCertificates(directory);
 const pair = certificates?.issue('DNS:localhost,IP:127.0.0.1');
 const SIZE = 1000;
 const HEAD = `HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-${SIZE - 1}/${SIZE}\r\ncontent-length: ${SIZE}\r\n\r\n`;
-/** What nobody waits for: the test has its own limit. */
+/** A limit that is never reached: the test has its own. */
 const NEVER_MS = 3_600_000;
 /** On no machine that is only busy does a phase that is not silent take so long. */
 const STALL_MS = 3000;
@@ -92,7 +92,7 @@ async function behind(silence: Silence, scheme: string, secure: boolean): Promis
   });
 }
 
-/** A proxy that is itself silent, on the way to a server that nobody asks. */
+/** A proxy that is itself silent, on the way to a server that gets no request. */
 async function silentProxy(silence: Silence, scheme: string, secure = false): Promise<Place> {
   return await place(silence, `${scheme}://hub.example:9/a.bin`, {
     at: `http${secure ? 's' : ''}://${USER}@127.0.0.1:${silence.port}`,
@@ -381,13 +381,18 @@ export function silenceContract(
       );
     });
 
-    test.each(['http', 'https'])('nobody at the address of the proxy (%s): it is named', async (scheme) => {
-      await using client = await make(hubEnvironment({ proxy: 'http://127.0.0.1:1' }, NEVER_MS));
-      const error = await failure(client.ask(`${scheme}://hub.example/a.bin`, new AbortController().signal));
-      expect((error as Error).message).toBe(
-        `the proxy http://127.0.0.1:1 (from ${scheme.toUpperCase()}_PROXY) on the way to hub.example: the connection was refused`,
-      );
-    });
+    test.each(['http', 'https'])(
+      'no server at the address of the proxy (%s): it is named',
+      async (scheme) => {
+        await using client = await make(hubEnvironment({ proxy: 'http://127.0.0.1:1' }, NEVER_MS));
+        const error = await failure(
+          client.ask(`${scheme}://hub.example/a.bin`, new AbortController().signal),
+        );
+        expect((error as Error).message).toBe(
+          `the proxy http://127.0.0.1:1 (from ${scheme.toUpperCase()}_PROXY) on the way to hub.example: the connection was refused`,
+        );
+      },
+    );
   });
 }
 

@@ -67,7 +67,7 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
       }
     });
 
-    test('lists every file of every revision with its size and digest, and no folders', async () => {
+    test('lists every file of every revision with its size and digest, and no directories', async () => {
       for (const { name: asked } of world.revisions) {
         const files = await listed(world.source, await world.source.resolve(world.repo, asked, signal));
         const truth = await world.truth(asked);

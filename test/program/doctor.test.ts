@@ -179,7 +179,7 @@ describe('the token', () => {
 });
 
 describe('the network', () => {
-  test('a name that there is not, and a port where nobody listens', async () => {
+  test('an unknown name, and a port where no server listens', async () => {
     await using workspace = await Workspace.open();
     const nowhere = ['doctor', REPO, '--json', '--quiet', '--endpoint'];
     const unknown = await workspace.run([...nowhere, 'https://nowhere.invalid']);

@@ -14,7 +14,7 @@ const ID = 'tests/faults';
 const SIZE = 40 * MIB + 12_345;
 /** What the program does by itself with a file of that size. */
 const CONNECTIONS = 16;
-/** The strict transport leaves an odd answer to the other, which asks again. */
+/** The strict transport leaves an unsupported response to the other, which asks again. */
 const ASKED = process.env['FETCH_TRANSPORT'] === 'core' ? 1 : 2;
 const RANGE = 4 * MIB;
 const CARRIERS: readonly RequestKind[] = ['cdn', 'resolve-cache'];
@@ -71,7 +71,7 @@ async function survive(
   };
 }
 
-/** What was asked for longer before was not taken over from somebody, but asked for again: a repair. */
+/** A range that was requested longer ago was not taken over but requested again: a repair. */
 const SLACK_MS = 2;
 
 /**
@@ -163,7 +163,7 @@ test('stalled connections are given up and cost not one byte twice', async () =>
   expect(run.stdout).toContain('no byte for 3 s');
 });
 
-describe.concurrent('answers that ask for patience', () => {
+describe.concurrent('answers that ask for a wait', () => {
   const KINDS: readonly RequestKind[] = ['revision', 'tree', 'resolve', 'resolve-cache', 'cdn'];
 
   // On the other kinds of request: the fault matrix.
@@ -193,7 +193,7 @@ describe.concurrent('answers that ask for patience', () => {
     ]);
     expect(sent).toBe(size);
     for (const kind of ['tree', 'resolve'] as const) {
-      // Where nobody says how long, each connection has a patience of its own.
+      // Without Retry-After each connection waits by itself.
       if (kind === 'resolve' && tell === 'nothing') continue;
       const path = kind === 'tree' ? /./ : 'model.safetensors';
       const [refused, again] = hub.log.where({ kind, path });
@@ -381,7 +381,7 @@ describe('bytes that are wrong', () => {
     const { run, sent, size } = await survive([{ on: CARRIERS, path, effect: { kind: 'flip', offset } }]);
     const files = jsonLines(run.stdout).filter(({ event }) => event === 'file');
     expect(files.filter(({ how }) => how === 'repaired').map((file) => file['path'])).toEqual([path]);
-    // Nobody knows which byte it was: the file is fetched again, once.
+    // Which byte it was is unknown: the file is fetched again, once.
     const file = (files.find((one) => one['path'] === path)?.['bytes'] ?? 0) as number;
     expect(sent).toBe(size + file);
   });

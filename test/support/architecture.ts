@@ -53,7 +53,7 @@ function shapeViolations(path: string, text: string, code: string): string[] {
   const room = segments[0]!;
   if (path !== 'index.ts' && room !== 'cli' && !Object.hasOwn(ROOMS, room))
     found.push(`${room} is not a room`);
-  if (segments.includes('utils')) found.push('a folder called utils');
+  if (segments.includes('utils')) found.push('a directory called utils');
   if (segments.length > 1 && segments.at(-1) === 'index.ts') found.push('a barrel inside a room');
   const lines = text.replace(/\n$/, '').split('\n').length;
   if (lines > MAX_LINES) found.push(`${lines} lines`);

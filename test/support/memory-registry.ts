@@ -8,7 +8,7 @@ import type { HttpLocation } from '../../src/source/location.ts';
 import type { SourceWith } from '../../src/source/source.ts';
 import { retrying } from '../../src/system/retry.ts';
 import { randomNumbers } from './hub/faults/script.ts';
-import { ImpatientClock } from './manual-clock.ts';
+import { InstantClock } from './manual-clock.ts';
 import { serveHttp, type TestServer } from './server.ts';
 
 /** By repository and tag: the files of a made-up registry. */
@@ -32,7 +32,7 @@ export class MemoryRegistry implements SourceWith<RegistryTraits>, AsyncDisposab
   readonly #content: RegistryContent;
   readonly #server: TestServer;
   readonly #blobs = new Map<string, Buffer>();
-  readonly #clock = new ImpatientClock();
+  readonly #clock = new InstantClock();
   readonly #random = randomNumbers(7);
   /** Questions so far. */
   requests = 0;

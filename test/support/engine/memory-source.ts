@@ -60,7 +60,7 @@ export class MemorySource implements Source {
     return range === undefined ? { ...found, url, expiresAt } : { ...found, url, expiresAt, range };
   }
 
-  /** Where the hub sends whoever asks for this file now. */
+  /** Where the hub now redirects requests for this file. */
   address(path: string, range?: ByteRange): string {
     const host = this.hosts[this.#located.length % this.hosts.length]!;
     return this.#addresses.issue(host, path, range);

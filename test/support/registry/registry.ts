@@ -104,7 +104,7 @@ export class Registry implements AsyncDisposable {
     this.#models.get(name)?.delete(tag);
   }
 
-  /** A blob that a manifest names and nobody has. */
+  /** A blob that a manifest names and the registry lacks. */
   removeBlob(digest: string): void {
     this.#removed.add(digest);
   }

@@ -76,7 +76,7 @@ test.each([
   [{ http_proxy: 'http://p:1', ALL_PROXY: 'socks5h://p:2' }, 'http://hub.example/', 'http://p:1'],
   [{ all_proxy: 'socks5://p:2', NO_PROXY: 'hub.example' }, 'https://hub.example/', undefined],
   [{ all_proxy: 'socks4://p:2', no_proxy: '*' }, 'http://hub.example/', undefined],
-])('SOCKS that is not used is in nobody’s way: %j, %s', (variables, url, expected) => {
+])('SOCKS that is not used does no harm: %j, %s', (variables, url, expected) => {
   expect(through(variables, url)).toBe(expected);
 });
 

@@ -21,7 +21,7 @@ export function objectPath(repository: Repository, file: HubFile): string {
   return `/repos/${hash.slice(0, 2)}/${hash.slice(2, 4)}/${sha1Text(repository.id)}/${hash}`;
 }
 
-/** Objects that may be asked for, entered when somebody gets a URL of them. */
+/** Objects that may be requested, entered when a client gets a URL of them. */
 export class Storage {
   /** By path and disposition: the same bytes may stand in a repository under several names. */
   readonly #objects = new Map<string, HubFile>();

@@ -32,7 +32,7 @@ export interface Exchange {
   readonly entry: LogEntry;
   /** The server of this request refuses connections for so long. */
   readonly vanish: (milliseconds: number) => void;
-  /** As if somebody had pushed to a branch of any repository, or removed it. */
+  /** As if a branch of any repository had been pushed to, or removed. */
   readonly changeBranch: (branch: string, change: 'moves' | 'vanishes') => void;
 }
 

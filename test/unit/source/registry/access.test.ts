@@ -72,7 +72,7 @@ describe('a password', () => {
   const http = {
     get: async (request: HttpRequest) => {
       requests.push(request);
-      throw new Error('nobody is to be asked');
+      throw new Error('no request is expected');
     },
   } as unknown as HttpClient;
   const answer = (origin: string, challenge: string) =>
@@ -90,7 +90,7 @@ describe('a password', () => {
       'https://registry.example',
       'Bearer realm="http://127.0.0.1:99/t"',
     ],
-    // Whoever is on the way could have written that challenge.
+    // Anyone on the way could have written that challenge.
     [
       'a token service that plain http names',
       'http://10.0.0.1:5000',

@@ -373,7 +373,7 @@ describe.runIf(certificates !== undefined)('TLS', () => {
       'https',
     );
 
-  test('an authority that nobody knows is refused by name, and nothing is asked', async () => {
+  test('an unknown authority is refused by name, and nothing is asked', async () => {
     let requests = 0;
     await using server = await serveTls(() => {
       requests += 1;

@@ -21,7 +21,7 @@ class Owner implements WriteTarget {
 
 const KIB = 1024;
 
-test('what every owner is given arrives in order and whole, whoever takes turns with it', async () => {
+test('what every owner is given arrives in order and whole, whichever owners take turns', async () => {
   const piece = fc.record({
     owner: fc.nat(2),
     length: fc.integer({ min: 1, max: 600 * KIB }),
