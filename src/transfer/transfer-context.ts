@@ -1,34 +1,22 @@
 import type { Hasher } from '../hash/hash-pool.ts';
 import type { FetchError } from '../model/error.ts';
-import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Source } from '../source/source.ts';
 import type { Store } from '../store/store.ts';
-import type { Clock, Random } from '../system/clock.ts';
-import type { RetryPolicy } from '../system/retry.ts';
+import type { RunContext } from '../system/run-context.ts';
+import type { TransferLimits, TransferSettings } from './transfer-settings.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** What carrying out a plan needs from the world. */
-export interface TransferContext {
+export interface TransferContext extends RunContext {
   readonly source: Pick<Source, 'locate'>;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;
-  /** Upper bound of connections that carry file bytes. */
-  readonly connections: number;
-  /** Files that may wait for their hash and their name before connections wait for them: each holds descriptors. */
-  readonly waitingFiles: number;
-  /** How many of the connections large files may have. */
-  readonly largeConnections: number;
+  readonly settings: TransferSettings;
+  readonly limits: TransferLimits;
   /** Milliseconds that the source took for an answer; undefined if it was not asked. */
   readonly hubWaitMs?: number | undefined;
-  /** Bytes per second that the user allows; undefined for no limit. */
-  readonly bytesPerSecond: number | undefined;
-  readonly retry: RetryPolicy;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
   /** Given a function that describes, in lines for people, what every connection is doing. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
   /**

@@ -62,7 +62,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const source = openSource(request.repo, sourceContext);
   const openAside = (emit: Emit) => openSource(request.repo, { ...sourceContext, run: { ...run, emit } });
   const ahead = new LocateAhead(source, { openAside, run });
-  await using workers = new WorkerThreads(request, run);
+  await using workers = new WorkerThreads(request.transfer, run);
   const isFresh = isFreshTarget(request);
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
@@ -94,8 +94,16 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     run.emit(event);
   };
   const { onCopyRefused } = planned;
-  const marked = { ...context, run: { ...run, emit: marking }, source: ahead, hubWaitMs, onCopyRefused };
-  const result = await executePlan(planned.plan, request, marked);
+  const { transfer, onStatus } = request;
+  const result = await executePlan(planned.plan, transfer, {
+    run: { ...run, emit: marking },
+    source: ahead,
+    store,
+    workers,
+    hubWaitMs,
+    onStatus,
+    onCopyRefused,
+  });
   return await finishDownload(planned, result, context, advice);
 }
 

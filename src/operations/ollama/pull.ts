@@ -11,20 +11,20 @@ import { shortName } from '../../store/ollama-name.ts';
 import { Flush } from '../../system/disk/flush.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import type { DownloadOptions, DownloadOutcome } from '../download/download-options.ts';
-import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute-plan.ts';
+import { executePlan, WorkerThreads } from '../download/execute-plan.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
 import { openUnlessComplete } from '../download/open-unless-complete.ts';
 import { checkPlan, planCopies } from '../download/plan-download.ts';
 import { missingOffline, notAvailableOffline } from '../download/resolve-offline.ts';
-import { transferSettings } from '../options.ts';
+import { type RunSettings, runSettings } from '../options.ts';
 import { targetOf } from '../target.ts';
 import { fetchModel, installedModel, type OllamaModel } from './ollama-model.ts';
 import { type OllamaTarget, ollamaTarget } from './ollama-target.ts';
 
 /** What to put into a store of Ollama. */
 export interface PullRequest
-  extends TransferSettings,
-    Pick<DownloadOptions, 'forceDownload' | 'ignoreSpace' | 'reuse'> {
+  extends RunSettings,
+    Pick<DownloadOptions, 'forceDownload' | 'ignoreSpace' | 'onStatus' | 'reuse'> {
   readonly target: OllamaTarget;
   /** Where local copies may be of. */
   readonly repo: RepoRef;
@@ -61,14 +61,14 @@ const NOT_WITH_OLLAMA = [
 
 /** Throws USAGE for options that do not go together. */
 export function parsePullRequest(options: DownloadOptions, dryRun: boolean): PullRequest {
-  const settings = transferSettings(options);
+  const settings = runSettings(options);
   const hint = 'See docs/library.md.';
   for (const name of NOT_WITH_OLLAMA) {
     const value = options[name];
     if (value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0))
       throw usage(`ollama and ${name} do not go together.`, hint);
   }
-  const { directory, forceDownload, ignoreSpace, reuse } = options;
+  const { directory, forceDownload, ignoreSpace, onStatus, reuse } = options;
   if (directory === undefined) throw usage('ollama needs the directory of the store.', hint);
   const target = ollamaTarget(targetOf(options, settings.endpoint), settings.endpoint);
   return {
@@ -79,6 +79,7 @@ export function parsePullRequest(options: DownloadOptions, dryRun: boolean): Pul
     reuse: reuse && { ...reuse, siblings: false },
     forceDownload,
     ignoreSpace,
+    onStatus,
     dryRun,
   };
 }
@@ -137,7 +138,8 @@ async function pull(context: Pull): Promise<Pick<DownloadOutcome, 'plan' | 'fetc
 
 /** Transfers what the plan says, and what Ollama has removed meanwhile. Returns the bytes that came. */
 async function bring(plan: Plan, { request, run, source, store, revision, selected }: Pull): Promise<number> {
-  await using workers = new WorkerThreads(request, run);
+  const { transfer, onStatus } = request;
+  await using workers = new WorkerThreads(transfer, run);
   const onCopyRefused = async ({ path }: RemoteFile) => {
     if (request.offline) throw notAvailableOffline(`${store.directory} lacks ${path}`);
   };
@@ -145,8 +147,8 @@ async function bring(plan: Plan, { request, run, source, store, revision, select
   let bytes = 0;
   let next = plan;
   for (let round = 1; ; round += 1) {
-    const context = { workers, source, store, run, onCopyRefused };
-    const { fetchedBytes, failures } = await executePlan(next, request, context);
+    const context = { run, source, store, workers, onStatus, onCopyRefused };
+    const { fetchedBytes, failures } = await executePlan(next, transfer, context);
     bytes += fetchedBytes;
     const [first] = failures;
     if (first !== undefined) {

@@ -11,7 +11,7 @@ const MAX_WAITING = 72;
 
 export interface DescriptorPlan {
   readonly connections: number;
-  /** Files that may wait for their hash and their name. */
+  /** Files that may wait for their hash and their name before connections wait for them: each holds descriptors. */
   readonly waitingFiles: number;
 }
 
