@@ -8,14 +8,15 @@ import { openHttp, openHubModels, openSource } from '../../source/open-source.ts
 import type { Source } from '../../source/source.ts';
 import { type OllamaModelStore, openOllamaStore } from '../../store/ollama-models.ts';
 import { shortName } from '../../store/ollama-name.ts';
+import type { Survey } from '../../store/store.ts';
 import { Flush } from '../../system/disk/flush.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import type { DownloadOptions, DownloadOutcome } from '../download/download-options.ts';
 import { executePlan, WorkerThreads } from '../download/execute-plan.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
-import { openUnlessComplete } from '../download/open-unless-complete.ts';
 import { checkPlan, planCopies } from '../download/plan-download.ts';
 import { missingOffline, notAvailableOffline } from '../download/resolve-offline.ts';
+import { surveyStore } from '../download/survey-store.ts';
 import { type RunSettings, runSettings } from '../options.ts';
 import { targetOf } from '../target.ts';
 import { fetchModel, installedModel, type OllamaModel } from './ollama-model.ts';
@@ -125,10 +126,10 @@ export function openOllamaSource(
 async function pull(context: Pull): Promise<Pick<DownloadOutcome, 'plan' | 'fetchedBytes'>> {
   const { request, run, store } = context;
   const { dryRun, directory } = request;
-  const isDone = dryRun || (await isComplete(context)) || !(await openUnlessComplete(context));
-  const plan = await planPull(context);
+  const { survey, isComplete } = await surveyStore(context, recordCheck(context));
+  const plan = await planPull(survey, context);
   run.emit({ type: 'planned', plan, directory });
-  if (isDone) {
+  if (isComplete || dryRun) {
     if (!dryRun && !store.hasManifest) throw notWritable(directory);
     return { plan, fetchedBytes: 0 };
   }
@@ -164,16 +165,14 @@ async function bring(plan: Plan, { request, run, source, store, revision, select
   return bytes;
 }
 
-/** Whether our records say that all is there: then nothing is written, not even a lock. */
-async function isComplete({ request, run, store, selected }: Pull): Promise<boolean> {
-  if (request.forceDownload === true || !store.hasManifest) return false;
-  const { holdings } = await store.survey(selected, run.signal);
-  return selected.every(({ path }) => holdings.get(path)?.kind === 'whole');
+/** What tells whether our records have every blob; undefined if they cannot. */
+function recordCheck({ request, store, selected }: Pull): ((survey: Survey) => boolean) | undefined {
+  if (request.forceDownload === true || !store.hasManifest) return undefined;
+  return ({ holdings }) => selected.every(({ path }) => holdings.get(path)?.kind === 'whole');
 }
 
-async function planPull({ request, run, store, revision, selected }: Pull): Promise<Plan> {
+async function planPull(survey: Survey, { request, run, revision, selected }: Pull): Promise<Plan> {
   const { forceDownload = false, offline, directory } = request;
-  const survey = await store.survey(selected, run.signal);
   const plan = await planCopies(makePlan(revision, selected, survey, { forceDownload }), { request, run });
   if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, directory);
   return plan;
