@@ -57,7 +57,7 @@ export interface HubOptions {
 
 /** How bytes of files are transferred. */
 export interface TransferOptions extends HubOptions {
-  /** Most connections that carry bytes of files, all files together, 1 to 256; 32 if left out. */
+  /** Most connections that carry bytes of files, all files together, 1 to 256; 64 if left out. */
   readonly connections?: number | undefined;
   /** Bytes per second, all connections together; no limit if left out. */
   readonly bytesPerSecond?: number | undefined;

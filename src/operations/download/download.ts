@@ -80,12 +80,11 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const selected =
     request.shard === undefined ? resolution.selected : shardOf(resolution.selected, request.shard);
   if (isFresh) workers.expect(selected);
-  const note = (message: string) => run.emit({ type: 'note', message });
-  await using store = await openStore(request, run.environment, revision, note);
+  await using store = openStore(request, revision, run);
   const context = { request, run, source, store, records, workers, resolution, selected };
 
   const planned = await planDownload(context);
-  using advice = new ScanAdvice(planned.plan, source, run.signal);
+  using advice = new ScanAdvice(planned.plan, source, run);
   if (!planned.mustExecute) return await finishUnchanged(planned, context, advice);
   checkPlan(planned.plan, context);
   await using mark = await records.claim(revision, request.endpoint);

@@ -31,8 +31,7 @@ export async function repair(
   const settings = runSettings(options);
   using http = openHttp(settings, run);
   const source = openSource(repo, { access: settings, run, http, countsAsDownload: true });
-  const note = (message: string) => run.emit({ type: 'note', message });
-  await using store = await openStore({ directory, endpoint, repo }, run.environment, revision, note);
+  await using store = openStore({ directory, endpoint, repo }, revision, run);
   const changed = new Set(selected.map(({ path }) => path).filter((path) => wrong.get(path) === 'changed'));
   const { fetchedBytes, failures } = await fetchAgain({ revision, selected, changed }, settings.transfer, {
     run,
