@@ -45,4 +45,4 @@ export type { Clock, Random } from './system/clock.ts';
 export type { Environment } from './system/environment.ts';
 export type { ProcessContext, ProcessIdentity } from './system/process-identity.ts';
 export type { RetryPolicy } from './system/retry.ts';
-export type { TransportChoice } from './transfer/transport/worker/transport-messages.ts';
+export type { TransportChoice } from './transfer/transfer-settings.ts';

@@ -8,15 +8,13 @@ import type { RegistryLogin } from '../source/registry/login.ts';
 import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
-import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
-import type { TransferSettings } from './download/execute-plan.ts';
+import type { TransferSettings, TransportChoice } from '../transfer/transfer-settings.ts';
 
 const SEE_DOCS = 'See docs/library.md.';
 
 /** Defaults, also those of the command line. */
-export const DEFAULTS: Required<
-  Pick<TransferSettings, 'connections' | 'endpoint' | 'retry' | 'stallTimeoutMs'>
-> = {
+export const DEFAULTS: Pick<SourceAccess, 'endpoint'> &
+  Pick<TransferSettings, 'connections' | 'retry' | 'stallTimeoutMs'> = {
   endpoint: DEFAULT_ENDPOINT,
   /** Upper bound: the engine measures how many are of use. */
   connections: 64,
@@ -70,17 +68,20 @@ export interface TransferOptions extends HubOptions {
   readonly transport?: TransportChoice | undefined;
 }
 
+/** The options of a run with defaults filled in: how to reach the source, and how to transfer bytes of files. */
+export interface RunSettings extends SourceAccess {
+  readonly transfer: TransferSettings;
+}
+
 /** Fills in defaults. Throws USAGE for an invalid value. */
 export function hubAccess(options: HubOptions): SourceAccess {
   const { endpoint, token, logins, retry, offline = false, network } = options;
-  const stallTimeoutMs = positive('stallTimeoutMs', options.stallTimeoutMs) ?? DEFAULTS.stallTimeoutMs;
   return {
     endpoint: endpoint === undefined ? DEFAULTS.endpoint : readEndpoint('endpoint', endpoint),
     token: typeof token === 'string' ? credentialOf(token) : token,
     logins,
     retry: retryPolicy(retry),
-    stallTimeoutMs,
-    hubTimeoutMs: positive('hubTimeoutMs', options.hubTimeoutMs) ?? stallTimeoutMs,
+    hubTimeoutMs: positive('hubTimeoutMs', options.hubTimeoutMs) ?? stallTimeout(options),
     offline,
     network,
   };
@@ -92,14 +93,21 @@ function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
   return { ...DEFAULTS.retry, ...unreached, ...retry };
 }
 
-/** Fills in defaults. Throws USAGE for an invalid value. */
-export function transferSettings(options: TransferOptions): TransferSettings {
+/** Fills in defaults. Throws USAGE for a value that makes no sense. */
+export function runSettings(options: TransferOptions): RunSettings {
   const { connections = DEFAULTS.connections, transport = 'auto' } = options;
   if (!Number.isInteger(connections) || connections < 1 || connections > MAX_CONNECTIONS) {
     throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`, SEE_DOCS);
   }
   const bytesPerSecond = positive('bytesPerSecond', options.bytesPerSecond);
-  return { ...hubAccess(options), connections, bytesPerSecond, transport };
+  const access = hubAccess(options);
+  const { retry, network } = access;
+  const stallTimeoutMs = stallTimeout(options);
+  return { ...access, transfer: { connections, bytesPerSecond, stallTimeoutMs, retry, transport, network } };
+}
+
+function stallTimeout({ stallTimeoutMs }: HubOptions): number {
+  return positive('stallTimeoutMs', stallTimeoutMs) ?? DEFAULTS.stallTimeoutMs;
 }
 
 /** An address of a hub, without a slash at the end. `origin` is the option or variable that has it. Throws USAGE. */

@@ -27,9 +27,7 @@ export interface SourceAccess {
    */
   readonly logins?: (() => readonly RegistryLogin[]) | undefined;
   readonly retry: RetryPolicy;
-  /** Milliseconds without a byte after which a connection for bytes of files is closed. */
-  readonly stallTimeoutMs: number;
-  /** The same for requests to the source itself. */
+  /** Milliseconds without a byte after which a request to the source itself is given up. */
   readonly hubTimeoutMs: number;
   /** Make no request: whatever needs one fails. */
   readonly offline: boolean;

@@ -1,6 +1,6 @@
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { Flush } from '../system/disk/flush.ts';
-import type { Environment } from '../system/environment.ts';
+import type { RunContext } from '../system/run-context.ts';
 import type { CentralCache } from './central-cache.ts';
 import { DirectoryRecords } from './directory/directory-records.ts';
 import { DirectoryStore } from './directory/directory-store.ts';
@@ -31,15 +31,15 @@ export interface StoreOptions extends StoreLocation {
   readonly shard?: { readonly index: number; readonly count: number } | undefined;
 }
 
-/** Opens the store of a run. Writes nothing yet. `note` is called with messages for the user. */
-export async function openStore(
+/** The store of a run. Writes nothing yet. */
+export function openStore(
   options: StoreOptions,
-  environment: Environment,
   revision: Revision,
-  note?: (message: string) => void,
-): Promise<Store> {
+  { environment, emit }: RunContext,
+): Store {
   const { directory, endpoint, cache, repo, shard } = options;
   const { platform, ignoresCase, lock } = environment;
+  const note = (message: string) => emit({ type: 'note', message });
   const common = { endpoint, revision, platform, ignoresCase, lock, note, flush: new Flush(note) };
   if (cache === undefined) {
     const share = shard === undefined ? undefined : `${shard.index}-of-${shard.count}`;

@@ -30,15 +30,15 @@ export class Connections {
   #wireBytes = 0;
 
   constructor(revision: Revision, run: RunState, files: FilesInTransfer) {
-    const { connections } = run.context;
+    const { limits } = run.context;
     this.#run = run;
     this.#files = files;
     this.#steering = new Steering(run, (file) => files.get(file).host);
     this.#downloader = new SegmentDownloader(revision, run);
-    this.#prefetcher = new LocationPrefetcher(run.schedule, connections, (file) =>
+    this.#prefetcher = new LocationPrefetcher(run.schedule, limits.connections, (file) =>
       this.#downloader.locate(files.get(file)),
     );
-    this.#room = new DescriptorGuard(connections);
+    this.#room = new DescriptorGuard(limits.connections);
   }
 
   /** Bytes that the network carried for files. */
@@ -48,7 +48,7 @@ export class Connections {
 
   /** Never rejects: a failure ends the run. Once it resolves, no connection writes any more. */
   async run(): Promise<void> {
-    const { connections } = this.#run.context;
+    const { connections } = this.#run.context.limits;
     const endSteering = this.#steering.start();
     const guarded = () => this.#connection().catch((error) => this.#run.stop(error));
     await Promise.all(Array.from({ length: connections }, guarded));
@@ -57,7 +57,7 @@ export class Connections {
 
   /** What every connection is doing, one line each, for the status dump. */
   describe(): string[] {
-    const states = this.#run.schedule.describe(this.#run.context.clock.monotonic());
+    const states = this.#run.schedule.describe(this.#run.clock.monotonic());
     const summary = `${states.length} connections at work, at most ${this.#steering.limit} for large files, ${this.#files.unsettled} files to go`;
     const lines = states.map(({ file, position, end, rate, silentMs }) => {
       const speed = `${Math.round(rate)} bytes/s, last byte ${Math.round(silentMs)} ms ago`;
@@ -67,10 +67,10 @@ export class Connections {
   }
 
   async #connection(): Promise<void> {
-    const { signal, context, schedule, wakeup } = this.#run;
+    const { signal, clock, schedule, wakeup } = this.#run;
     while (this.#files.unsettled > 0) {
       signal.throwIfAborted();
-      const now = context.clock.monotonic();
+      const now = clock.monotonic();
       const full = this.#files.congested || this.#room.full(now);
       const assignment = full ? undefined : schedule.take(now, this.#steering.limit);
       if (assignment === undefined) {
@@ -93,8 +93,7 @@ export class Connections {
   }
 
   async #fetch(segment: Segment, transfer: FileTransfer, stop: AbortSignal): Promise<void> {
-    const { schedule, context } = this.#run;
-    const { clock } = context;
+    const { schedule, clock } = this.#run;
     const before = this.#writtenBytes;
     let own = 0;
     this.#room.enter();
@@ -131,7 +130,7 @@ export class Connections {
   }
 
   #wrote(segment: Segment, bytes: number): void {
-    const now = this.#run.context.clock.monotonic();
+    const now = this.#run.clock.monotonic();
     this.#run.schedule.progress(segment, bytes, now);
     this.#writtenBytes += bytes;
     this.#wroteAt = now;

@@ -3,7 +3,7 @@ import { contentMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import type { PlannedFile } from '../model/plan.ts';
 import type { FileTransfer } from './file-transfer.ts';
-import type { TransferContext } from './transfer-context.ts';
+import type { RunState } from './run-state.ts';
 
 /** Files that are hashed to their end, flushed and renamed at the same time. */
 const FINISHERS = 8;
@@ -12,29 +12,28 @@ const CHECKERS = 8;
 
 /** Decides what happens to files whose bytes are all on disk: finished, fetched again, or given up. */
 export class FileFinalizer {
-  readonly #context: TransferContext;
-  readonly #signal: AbortSignal;
+  readonly #run: RunState;
   readonly #finishing: LimitFunction = pLimit(FINISHERS);
   readonly #checking: LimitFunction = pLimit(CHECKERS);
 
-  constructor(context: TransferContext, signal: AbortSignal) {
-    this.#context = context;
-    this.#signal = signal;
+  constructor(run: RunState) {
+    this.#run = run;
   }
 
   /** So many files wait for verification that no more should be fetched. */
   get congested(): boolean {
     const { activeCount, pendingCount } = this.#finishing;
-    return activeCount + pendingCount >= this.#context.waitingFiles;
+    return activeCount + pendingCount >= this.#run.context.limits.waitingFiles;
   }
 
   /** Hashes an existing file. True if it is right; then it is on record. */
   check({ file }: PlannedFile): Promise<boolean> {
     return this.#checking(async () => {
-      this.#signal.throwIfAborted();
-      const { hasher, store } = this.#context;
+      const { signal, context } = this.#run;
+      signal.throwIfAborted();
+      const { hasher, store } = context;
       const git = file.digest?.algorithm === 'git-sha1';
-      const digests = await hasher.check(store.candidatePath(file), file.size, { git }, this.#signal);
+      const digests = await hasher.check(store.candidatePath(file), file.size, { git }, signal);
       if (!contentMatches(digests, file)) return false;
       await store.adopt(file, digests);
       return true;
@@ -48,13 +47,14 @@ export class FileFinalizer {
    */
   finish(transfer: FileTransfer): Promise<'finished' | 'repair' | 'wrong copy'> {
     return this.#finishing(async () => {
-      this.#signal.throwIfAborted();
-      const { emit } = this.#context;
+      const { signal, context } = this.#run;
+      signal.throwIfAborted();
+      const { emit } = context;
       const { path, size } = transfer.file;
       emit({ type: 'file-verifying', path });
       const digests = await transfer.verify(() => {
         emit({ type: 'note', message: `the hash of ${path} is wrong: reading it once more` });
-      }, this.#signal);
+      }, signal);
       const isRight = digests !== undefined && contentMatches(digests, transfer.file);
       if (!isRight && transfer.copiedBytes > 0) return 'wrong copy';
       if (digests !== undefined && !isRight) {

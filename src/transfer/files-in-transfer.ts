@@ -27,7 +27,7 @@ export class FilesInTransfer implements AsyncDisposable {
 
   constructor(run: RunState) {
     this.#run = run;
-    this.#finalizer = new FileFinalizer(run.context, run.signal);
+    this.#finalizer = new FileFinalizer(run);
   }
 
   /** Files that are neither finished nor given up. */

@@ -47,7 +47,7 @@ export class LocalCopies {
   }
 
   async #copy(segment: CopySegment, transfer: FileTransfer, stop: AbortSignal): Promise<void> {
-    const { signal, context } = this.#run;
+    const { signal, clock } = this.#run;
     try {
       await this.#files.open(segment.file);
       await this.#bring(segment, transfer, stop);
@@ -58,7 +58,7 @@ export class LocalCopies {
       const error = toFetchError(thrown);
       if (isDescriptorShortage(error) && this.#shortages < MAX_SHORTAGES) {
         this.#shortages += 1;
-        await context.clock.sleep(SHORTAGE_MS, signal);
+        await clock.sleep(SHORTAGE_MS, signal);
       } else if (error.code === 'NOT_FOUND') await this.#files.refuseCopy(segment.file, error.message);
       else this.#files.failed(segment.file, error);
     }

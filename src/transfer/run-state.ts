@@ -1,3 +1,4 @@
+import type { Clock } from '../system/clock.ts';
 import { Notifier } from '../system/notifier.ts';
 import { TaskGroup } from '../system/task-group.ts';
 import { CopyQueue } from './scheduling/copy-queue.ts';
@@ -12,6 +13,7 @@ const TAKEN = new Error('another connection has taken over');
 /** Shared state of one run: the work that is left, and the means to stop a segment or the whole run. */
 export class RunState {
   readonly context: TransferContext;
+  readonly clock: Clock;
   readonly schedule: Schedule;
   readonly copies: CopyQueue = new CopyQueue();
   /** Woken whenever waiting connections may have something to do. */
@@ -24,11 +26,12 @@ export class RunState {
   readonly #controllers = new Map<Segment, AbortController>();
 
   constructor(context: TransferContext) {
-    const { connections, hubWaitMs, clock, signal } = context;
+    const { limits, hubWaitMs, environment, signal } = context;
     this.context = context;
-    this.wakeup = new Notifier(clock);
+    this.clock = environment.clock;
+    this.wakeup = new Notifier(this.clock);
     this.signal = AbortSignal.any([signal, this.#stop.signal]);
-    this.schedule = new Schedule({ connections, sizing: new LinkEstimate(hubWaitMs) });
+    this.schedule = new Schedule({ ...limits, sizing: new LinkEstimate(hubWaitMs) });
     this.background = new TaskGroup(
       (error) => this.stop(error),
       () => this.wakeup.wake(),

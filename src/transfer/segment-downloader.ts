@@ -1,4 +1,5 @@
 import { HostRanges } from '../http/host-ranges.ts';
+import type { ByteRange } from '../model/byte-range.ts';
 import { type FetchError, toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
 import type { Location } from '../source/location.ts';
@@ -6,7 +7,6 @@ import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
 import type { CachedLocation, FileTransfer } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
-import type { TransferContext } from './transfer-context.ts';
 
 /** Statuses that refuse the URL rather than the file. */
 const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
@@ -38,14 +38,12 @@ interface SegmentRequest {
  */
 export class SegmentDownloader {
   readonly #revision: Revision;
-  readonly #context: TransferContext;
-  readonly #runSignal: AbortSignal;
+  readonly #run: RunState;
   readonly #hosts = new HostRanges();
 
-  constructor(revision: Revision, { context, signal }: Pick<RunState, 'context' | 'signal'>) {
+  constructor(revision: Revision, run: RunState) {
     this.#revision = revision;
-    this.#context = context;
-    this.#runSignal = signal;
+    this.#run = run;
   }
 
   /** Fills the segment with as many requests as it takes. `signal` ends it at once. */
@@ -55,7 +53,9 @@ export class SegmentDownloader {
     observer: SegmentObserver,
     signal: AbortSignal,
   ): Promise<void> {
-    const { clock, random, retry, emit } = this.#context;
+    const { settings, environment, emit } = this.#run.context;
+    const { clock, random } = environment;
+    const { retry } = settings;
     const what = transfer.file.path;
     await retrying(
       async (attempt) => {
@@ -64,7 +64,8 @@ export class SegmentDownloader {
         }
       },
       {
-        policy: retry,
+        // The source was reached, so an unreachable storage host is retried as often as other failures.
+        policy: { ...retry, unreachedTries: retry.tries },
         clock,
         random,
         signal,
@@ -82,11 +83,16 @@ export class SegmentDownloader {
 
   /** Where the bytes are. All connections share the look-up, so it does not end with the signal of one of them. */
   locate(transfer: FileTransfer): Promise<CachedLocation> {
-    const { clock, source } = this.#context;
+    const { clock } = this.#run;
     return transfer.location(
-      () => source.locate(this.#revision, transfer.file, this.#runSignal),
+      () => this.#locate(transfer),
       () => clock.now(),
     );
+  }
+
+  #locate({ file }: FileTransfer, range?: ByteRange): Promise<Location> {
+    const { context, signal } = this.#run;
+    return context.source.locate(this.#revision, file, signal, range);
   }
 
   /** The location, with the kind of ranges that its host turned out to support. */
@@ -95,7 +101,7 @@ export class SegmentDownloader {
     const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(new URL(found.url).origin);
     if (ranges !== 'exact') return { ...found, ranges };
     const range = { start: segment.position, end: segment.end };
-    return await this.#context.source.locate(this.#revision, transfer.file, this.#runSignal, range);
+    return await this.#locate(transfer, range);
   }
 
   /** Whether the same bytes should be requested again at once in another way, of this host or of this file alone. */
@@ -116,7 +122,7 @@ export class SegmentDownloader {
   }
 
   async #request({ segment, transfer, observer, attempt, signal }: SegmentRequest): Promise<void> {
-    const { transport, emit } = this.#context;
+    const { transport, emit } = this.#run.context;
     const cached = await this.locate(transfer);
     signal.throwIfAborted();
     const origin = cached.location.kind === 'http' ? new URL(cached.location.url).origin : undefined;

@@ -17,11 +17,15 @@ export class Steering {
 
   /** `hostOf` returns the host that serves a file's bytes; undefined while unknown. */
   constructor(run: RunState, hostOf: (file: number) => string | undefined) {
-    const { clock, largeConnections, bytesPerSecond, hubWaitMs } = run.context;
+    const { limits, hubWaitMs } = run.context;
+    const { bytesPerSecond } = run.context.settings;
     this.#run = run;
     this.#hostOf = hostOf;
     const allowed = bytesPerSecond === undefined ? undefined : bytesPerSecond / 1000;
-    this.#budget = new AdaptiveConcurrency(largeConnections, clock.monotonic(), { allowed, hubWaitMs });
+    this.#budget = new AdaptiveConcurrency(limits.largeConnections, run.clock.monotonic(), {
+      allowed,
+      hubWaitMs,
+    });
   }
 
   /** How many connections large files may have now. */
@@ -32,10 +36,10 @@ export class Steering {
   /** Observes at intervals, so that silence is noticed too. The returned function ends it. */
   start(): () => void {
     const look = () => {
-      this.#observe(this.#run.context.clock.monotonic());
-      this.#cancel = this.#run.context.clock.after(LOOK_MS, look);
+      this.#observe(this.#run.clock.monotonic());
+      this.#cancel = this.#run.clock.after(LOOK_MS, look);
     };
-    this.#cancel = this.#run.context.clock.after(LOOK_MS, look);
+    this.#cancel = this.#run.clock.after(LOOK_MS, look);
     return () => this.#cancel();
   }
 
@@ -48,7 +52,7 @@ export class Steering {
 
   /** The server refused for being busy, or a connection broke. */
   trouble(kind: 'refused' | 'broke'): void {
-    this.#budget[kind](this.#run.context.clock.monotonic(), this.#run.schedule.largeConnections);
+    this.#budget[kind](this.#run.clock.monotonic(), this.#run.schedule.largeConnections);
   }
 
   #observe(now: number): void {

@@ -1,6 +1,7 @@
 import { readBody } from '../../src/http/body.ts';
 import { HttpClient } from '../../src/http/client.ts';
 import { Dialer } from '../../src/http/dialer.ts';
+import { runSettings } from '../../src/operations/options.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { NodeHttpTransport } from '../../src/transfer/transport/node-http-transport.ts';
 import { SocketTransport } from '../../src/transfer/transport/socket/socket-transport.ts';
@@ -60,10 +61,7 @@ for (const choice of ['core', 'raw'] as const) {
     async ({ stallTimeoutMs, network }) => {
       const transport = new WorkerTransport({
         userAgent: 'test/1',
-        stallTimeoutMs,
-        network,
-        choice,
-        bytesPerSecond: undefined,
+        settings: runSettings({ stallTimeoutMs, network, transport: choice }).transfer,
         maxThreads: 1,
         trace: () => {},
       });

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { FetchError, usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { CheckReport } from '../../model/verify-report.ts';
-import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { parseStoredName } from '../../operations/ollama/ollama-target.ts';
 import { repairOllama } from '../../operations/ollama/verify.ts';
 import { repair } from '../../operations/verify/repair.ts';
@@ -16,7 +15,7 @@ import {
 import { shortName } from '../../store/ollama-name.ts';
 import { ollamaModels } from '../options/ollama-location.ts';
 import { pathOption } from '../options/path-option.ts';
-import { type Access, parseAccess } from '../options/read-access.ts';
+import { type Access, type AccessOptions, parseAccess } from '../options/read-access.ts';
 import { recordedEndpoint } from '../options/read-lockfiles.ts';
 import type { VerifyOptions } from '../options/settings.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
@@ -187,7 +186,7 @@ function refuseContradictions(options: VerifyOptions, written: string): void {
  * The manifest's endpoint, unless the command line names one. Without a token then, because the token was not meant
  * for it.
  */
-function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
+function repairFrom(directory: string, { settings, transfer }: Access): AccessOptions {
   const { endpoint } = requireManifest(directory);
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
   return {

@@ -4,7 +4,7 @@ import { DEFAULTS, MAX_CONNECTIONS, readEndpoint } from '../../operations/option
 import { WEIGHTS_POLICIES, type WeightsPolicy } from '../../plan/weights-policy.ts';
 import type { ProgressChoice } from '../../report/progress/choose-reporter.ts';
 import { isTrue } from '../../system/hub-environment.ts';
-import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
+import type { TransportChoice } from '../../transfer/transfer-settings.ts';
 import { count, oneOf, rate, SEE_HELP, seconds } from './parse-values.ts';
 import type { FileKey, SettingsLayer } from './settings-file.ts';
 

@@ -7,9 +7,8 @@ import { endpointOf } from '../../source/naming.ts';
 import type { LocalCopyRoots } from '../../store/local-copies.ts';
 import type { CacheChoice } from '../../store/open-store.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
-import { type RunOptions, type TransferOptions, transferSettings } from '../options.ts';
+import { type RunOptions, type RunSettings, runSettings, type TransferOptions } from '../options.ts';
 import { directoryName, revisionNameOf, type TargetOptions, targetOf } from '../target.ts';
-import type { TransferSettings } from './execute-plan.ts';
 import type { StaleFiles } from './prune.ts';
 import type { RevisionRequest } from './resolver.ts';
 
@@ -62,11 +61,19 @@ export interface DownloadOptions extends TargetOptions, TransferOptions, RunOpti
 /** Options that need no default. */
 type OptionalSettings = Pick<
   DownloadOptions,
-  'cache' | 'forceDownload' | 'ignoreSpace' | 'lock' | 'prune' | 'replaceRepo' | 'reuse' | 'shard'
+  | 'cache'
+  | 'forceDownload'
+  | 'ignoreSpace'
+  | 'lock'
+  | 'onStatus'
+  | 'prune'
+  | 'replaceRepo'
+  | 'reuse'
+  | 'shard'
 >;
 
 /** The options of a download with defaults filled in and the target parsed. */
-export interface DownloadRequest extends TransferSettings, RevisionRequest, OptionalSettings {
+export interface DownloadRequest extends RunSettings, RevisionRequest, OptionalSettings {
   /** Absolute path of the target directory, or with `cache` that of the root of the cache. Need not exist. */
   readonly directory: string;
   /** Decide everything, write nothing. */
@@ -91,7 +98,7 @@ export interface DownloadOutcome {
 
 /** Throws USAGE for an invalid value. */
 export function parseRequest(options: DownloadOptions, dryRun: boolean): DownloadRequest {
-  const settings = transferSettings(options);
+  const settings = runSettings(options);
   const target = targetOf(options, settings.endpoint);
   const { files = [], include = [], exclude = [], weights = 'all' } = options;
   return {

@@ -62,7 +62,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const source = openSource(request.repo, sourceContext);
   const openAside = (emit: Emit) => openSource(request.repo, { ...sourceContext, run: { ...run, emit } });
   const ahead = new LocateAhead(source, { openAside, run });
-  await using workers = new WorkerThreads(request, run);
+  await using workers = new WorkerThreads(request.transfer, run);
   const isFresh = isFreshTarget(request);
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
@@ -80,12 +80,11 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const selected =
     request.shard === undefined ? resolution.selected : shardOf(resolution.selected, request.shard);
   if (isFresh) workers.expect(selected);
-  const note = (message: string) => run.emit({ type: 'note', message });
-  await using store = await openStore(request, run.environment, revision, note);
+  await using store = openStore(request, revision, run);
   const context = { request, run, source, store, records, workers, resolution, selected };
 
   const planned = await planDownload(context);
-  using advice = new ScanAdvice(planned.plan, source, run.signal);
+  using advice = new ScanAdvice(planned.plan, source, run);
   if (!planned.mustExecute) return await finishUnchanged(planned, context, advice);
   checkPlan(planned.plan, context);
   await using mark = await records.claim(revision, request.endpoint);
@@ -94,8 +93,16 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     run.emit(event);
   };
   const { onCopyRefused } = planned;
-  const marked = { ...context, run: { ...run, emit: marking }, source: ahead, hubWaitMs, onCopyRefused };
-  const result = await executePlan(planned.plan, request, marked);
+  const { transfer, onStatus } = request;
+  const result = await executePlan(planned.plan, transfer, {
+    run: { ...run, emit: marking },
+    source: ahead,
+    store,
+    workers,
+    hubWaitMs,
+    onStatus,
+    onCopyRefused,
+  });
   return await finishDownload(planned, result, context, advice);
 }
 

@@ -18,8 +18,8 @@ export async function finishUnchanged(
   context: DownloadContext,
   advice: ScanAdvice,
 ): Promise<DownloadOutcome> {
-  const { run, store, resolution } = context;
-  await advice.tell(run.emit, run.environment.clock);
+  const { store, resolution } = context;
+  await advice.tell();
   const stale = await findPrunable(listing(), context);
   return { revision: resolution.revision, directory: store.directory, plan, fetchedBytes: 0, ...stale };
 }
@@ -42,11 +42,11 @@ export async function finishDownload(
   // Read the records of the last run before `publish` replaces them.
   const stale = failures.length > 0 ? {} : await findPrunable(listing, context);
   await publish(store, { revision, selected }, listing, failures);
-  await advice.tell(run.emit, run.environment.clock);
+  await advice.tell();
   const first = failures[0];
   if (first !== undefined) throw someFailed(first, failures.length, fetchedBytes > 0);
   if (request.lock !== undefined) requireLockedHashes(request.lock, records.manifest(revision.id), selected);
-  if (stale.staleFiles !== undefined) await prune(directory, stale.staleFiles, run.emit, run.signal);
+  if (stale.staleFiles !== undefined) await prune(directory, stale.staleFiles, run);
   return { revision, directory, plan, fetchedBytes, ...stale };
 }
 
@@ -87,7 +87,7 @@ async function findPrunable(
   if (listing.complete) {
     const { directory } = request;
     return {
-      staleFiles: await findStaleFiles(directory, resolution.revision, listing.files, run.signal),
+      staleFiles: await findStaleFiles(directory, resolution.revision, listing.files, run),
     };
   }
   const message = 'nothing is pruned: which files the revision has is not on record here';

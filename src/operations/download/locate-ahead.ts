@@ -16,10 +16,9 @@ const MAX_AHEAD = 4;
 export class LocateAhead implements Pick<Source, 'locate'> {
   readonly #source: Source;
   readonly #aside: Source;
-  readonly #emit: Emit;
+  readonly #run: RunContext;
   /** Events of these requests, emitted when an answer is used. */
   readonly #held: TransferEvent[] = [];
-  readonly #signal: AbortSignal;
   readonly #asked = new Map<string, Promise<Location | undefined>>();
 
   /** `openAside` opens the same source a second time, with a separate sink for its events. */
@@ -29,15 +28,14 @@ export class LocateAhead implements Pick<Source, 'locate'> {
   ) {
     this.#source = source;
     this.#aside = openAside((event) => this.#held.push(event));
-    this.#emit = run.emit;
-    this.#signal = run.signal;
+    this.#run = run;
   }
 
   /** Sizes may be unknown. */
   expect(revision: Revision, files: readonly Pick<RemoteFile, 'path' | 'size'>[]): void {
     for (const { path, size } of files.slice(0, MAX_AHEAD)) {
       const file: RemoteFile = { path, size, digest: undefined };
-      const location = this.#aside.locate(revision, file, this.#signal).catch(() => undefined);
+      const location = this.#aside.locate(revision, file, this.#run.signal).catch(() => undefined);
       this.#asked.set(key(revision, path), location);
     }
   }
@@ -51,7 +49,7 @@ export class LocateAhead implements Pick<Source, 'locate'> {
     const asked = range === undefined ? this.#take(revision, file.path) : undefined;
     const location = await asked;
     signal.throwIfAborted();
-    if (location !== undefined) for (const event of this.#held.splice(0)) this.#emit(event);
+    if (location !== undefined) for (const event of this.#held.splice(0)) this.#run.emit(event);
     return location ?? (await this.#source.locate(revision, file, signal, range));
   }
 

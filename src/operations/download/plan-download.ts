@@ -5,9 +5,10 @@ import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import { isSameRepo } from '../../model/repo.ts';
 import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
 import { findLocalCopies } from '../../store/local-copies.ts';
+import type { Survey } from '../../store/store.ts';
 import type { DownloadContext } from './download-context.ts';
-import { openUnlessComplete } from './open-unless-complete.ts';
 import { missingOffline, notAvailableOffline } from './resolve-offline.ts';
+import { surveyStore } from './survey-store.ts';
 import { noteDuplicates } from './weights-notes.ts';
 
 /** What a download will do. */
@@ -32,39 +33,43 @@ export interface DownloadPlan {
 export async function planDownload(context: DownloadContext): Promise<DownloadPlan> {
   const { request, run, store, selected, resolution } = context;
   await store.refuseNames(selected, run.signal);
-  const { lock, offline, dryRun } = request;
-  const maySkip = lock !== undefined || offline;
-  const isComplete =
-    (maySkip && (await isSatisfied(context))) || (!dryRun && !(await openUnlessComplete(context)));
-  const planned = await comparePlan(context);
+  const { survey, isComplete } = await surveyStore(context, recordCheck(context));
+  const planned = await comparePlan(survey, context);
   const { plan } = planned;
-  if (dryRun && resolution.revision.gated) await requireAccess(plan, context);
+  if (request.dryRun && resolution.revision.gated) await requireAccess(plan, context);
   run.emit({ type: 'planned', plan, directory: store.directory });
   noteDuplicates(plan, run.emit);
-  return { ...planned, mustExecute: !isComplete && !dryRun };
+  return { ...planned, mustExecute: !isComplete && !request.dryRun };
 }
 
-/** Whether the records say that everything is here: then nothing is written, not even a directory lock. */
-async function isSatisfied(context: DownloadContext): Promise<boolean> {
-  const { request, run, store, records, selected } = context;
+/**
+ * For a run that may need no request, what tells whether the records have everything that it wants: then nothing is written,
+ * not even a directory lock. Undefined if they cannot have it.
+ */
+function recordCheck(context: DownloadContext): ((survey: Survey) => boolean) | undefined {
+  const { request, records, selected } = context;
   const { revision } = context.resolution;
-  if (request.forceDownload === true || request.prune === true) return false;
-  if (!records.isNamed(revision)) return false;
+  const { lock, offline, forceDownload = false, prune = false } = request;
+  if ((lock === undefined && !offline) || forceDownload || prune) return undefined;
+  if (!records.isNamed(revision)) return undefined;
   const manifest = records.manifest(revision.id);
-  if (manifest === undefined || !isSameRepo(manifest.repo, revision.repo)) return false;
+  if (manifest === undefined || !isSameRepo(manifest.repo, revision.repo)) return undefined;
   const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
-  const { holdings } = await store.survey(selected, run.signal);
-  const isWhole = selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');
   const paths = new Set(selected.map((file) => file.path));
-  const locked = (request.lock?.files ?? []).filter((file) => paths.has(file.path));
-  return isWhole && locked.every(({ path, sha256 }) => sha256 === undefined || recorded.get(path) === sha256);
+  const locked = (lock?.files ?? []).filter((file) => paths.has(file.path));
+  if (!locked.every(({ path, sha256 }) => sha256 === undefined || recorded.get(path) === sha256))
+    return undefined;
+  return ({ holdings }) =>
+    selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');
 }
 
 /** Plans what is kept, what is copied from this machine, and what is fetched. */
-async function comparePlan(context: DownloadContext): Promise<Omit<DownloadPlan, 'mustExecute'>> {
-  const { request, run, store, resolution, selected } = context;
+async function comparePlan(
+  survey: Survey,
+  context: DownloadContext,
+): Promise<Omit<DownloadPlan, 'mustExecute'>> {
+  const { request, store, resolution, selected } = context;
   const { forceDownload = false, offline } = request;
-  const survey = await store.survey(selected, run.signal);
   const withoutCopies = makePlan(resolution.revision, selected, survey, { forceDownload });
   const plan = await planCopies(withoutCopies, context);
   if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, store.directory);

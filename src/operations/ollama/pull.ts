@@ -8,23 +8,24 @@ import { openHttp, openHubModels, openSource } from '../../source/open-source.ts
 import type { Source } from '../../source/source.ts';
 import { type OllamaModelStore, openOllamaStore } from '../../store/ollama-models.ts';
 import { shortName } from '../../store/ollama-name.ts';
+import type { Survey } from '../../store/store.ts';
 import { Flush } from '../../system/disk/flush.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import type { DownloadOptions, DownloadOutcome } from '../download/download-options.ts';
-import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute-plan.ts';
+import { executePlan, WorkerThreads } from '../download/execute-plan.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
-import { openUnlessComplete } from '../download/open-unless-complete.ts';
 import { checkPlan, planCopies } from '../download/plan-download.ts';
 import { missingOffline, notAvailableOffline } from '../download/resolve-offline.ts';
-import { transferSettings } from '../options.ts';
+import { surveyStore } from '../download/survey-store.ts';
+import { type RunSettings, runSettings } from '../options.ts';
 import { targetOf } from '../target.ts';
 import { fetchModel, installedModel, type OllamaModel } from './ollama-model.ts';
 import { type OllamaTarget, ollamaTarget } from './ollama-target.ts';
 
 /** A model to install in a store of Ollama. */
 export interface PullRequest
-  extends TransferSettings,
-    Pick<DownloadOptions, 'forceDownload' | 'ignoreSpace' | 'reuse'> {
+  extends RunSettings,
+    Pick<DownloadOptions, 'forceDownload' | 'ignoreSpace' | 'onStatus' | 'reuse'> {
   readonly target: OllamaTarget;
   /** The repository whose local copies may be used. */
   readonly repo: RepoRef;
@@ -64,14 +65,14 @@ const NOT_WITH_OLLAMA = [
 
 /** Throws USAGE for options that exclude each other. */
 export function parsePullRequest(options: DownloadOptions, dryRun: boolean): PullRequest {
-  const settings = transferSettings(options);
+  const settings = runSettings(options);
   const hint = 'See docs/library.md.';
   for (const name of NOT_WITH_OLLAMA) {
     const value = options[name];
     if (value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0))
       throw usage(`ollama and ${name} do not go together.`, hint);
   }
-  const { directory, forceDownload, ignoreSpace, reuse } = options;
+  const { directory, forceDownload, ignoreSpace, onStatus, reuse } = options;
   if (directory === undefined) throw usage('ollama needs the directory of the store.', hint);
   const target = ollamaTarget(targetOf(options, settings.endpoint), settings.endpoint);
   return {
@@ -82,6 +83,7 @@ export function parsePullRequest(options: DownloadOptions, dryRun: boolean): Pul
     reuse: reuse && { ...reuse, siblings: false },
     forceDownload,
     ignoreSpace,
+    onStatus,
     dryRun,
   };
 }
@@ -127,10 +129,10 @@ export function openOllamaSource(
 async function pull(context: Pull): Promise<Pick<DownloadOutcome, 'plan' | 'fetchedBytes'>> {
   const { request, run, store } = context;
   const { dryRun, directory } = request;
-  const isDone = dryRun || (await isComplete(context)) || !(await openUnlessComplete(context));
-  const plan = await planPull(context);
+  const { survey, isComplete } = await surveyStore(context, recordCheck(context));
+  const plan = await planPull(survey, context);
   run.emit({ type: 'planned', plan, directory });
-  if (isDone) {
+  if (isComplete || dryRun) {
     if (!dryRun && !store.hasManifest) throw notWritable(directory);
     return { plan, fetchedBytes: 0 };
   }
@@ -140,7 +142,8 @@ async function pull(context: Pull): Promise<Pick<DownloadOutcome, 'plan' | 'fetc
 
 /** Transfers what the plan says, and again what Ollama has removed meanwhile. Returns the number of fetched bytes. */
 async function bring(plan: Plan, { request, run, source, store, revision, selected }: Pull): Promise<number> {
-  await using workers = new WorkerThreads(request, run);
+  const { transfer, onStatus } = request;
+  await using workers = new WorkerThreads(transfer, run);
   const onCopyRefused = async ({ path }: RemoteFile) => {
     if (request.offline) throw notAvailableOffline(`${store.directory} lacks ${path}`);
   };
@@ -148,8 +151,8 @@ async function bring(plan: Plan, { request, run, source, store, revision, select
   let bytes = 0;
   let next = plan;
   for (let round = 1; ; round += 1) {
-    const context = { workers, source, store, run, onCopyRefused };
-    const { fetchedBytes, failures } = await executePlan(next, request, context);
+    const context = { run, source, store, workers, onStatus, onCopyRefused };
+    const { fetchedBytes, failures } = await executePlan(next, transfer, context);
     bytes += fetchedBytes;
     const [first] = failures;
     if (first !== undefined) {
@@ -165,16 +168,14 @@ async function bring(plan: Plan, { request, run, source, store, revision, select
   return bytes;
 }
 
-/** Whether our records say that everything is there: then nothing is written, not even a directory lock. */
-async function isComplete({ request, run, store, selected }: Pull): Promise<boolean> {
-  if (request.forceDownload === true || !store.hasManifest) return false;
-  const { holdings } = await store.survey(selected, run.signal);
-  return selected.every(({ path }) => holdings.get(path)?.kind === 'whole');
+/** Whether our records say that every blob is here; undefined if they cannot tell. */
+function recordCheck({ request, store, selected }: Pull): ((survey: Survey) => boolean) | undefined {
+  if (request.forceDownload === true || !store.hasManifest) return undefined;
+  return ({ holdings }) => selected.every(({ path }) => holdings.get(path)?.kind === 'whole');
 }
 
-async function planPull({ request, run, store, revision, selected }: Pull): Promise<Plan> {
+async function planPull(survey: Survey, { request, run, revision, selected }: Pull): Promise<Plan> {
   const { forceDownload = false, offline, directory } = request;
-  const survey = await store.survey(selected, run.signal);
   const plan = await planCopies(makePlan(revision, selected, survey, { forceDownload }), { request, run });
   if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, directory);
   return plan;

@@ -6,9 +6,8 @@ import { openHttp } from '../../source/open-source.ts';
 import { blobPath, installedIn } from '../../store/ollama-models.ts';
 import { shortName } from '../../store/ollama-name.ts';
 import type { RunContext } from '../../system/run-context.ts';
-import type { TransferSettings } from '../download/execute-plan.ts';
 import { someFailed } from '../download/finish-download.ts';
-import { type HubOptions, hubAccess } from '../options.ts';
+import { type HubOptions, hubAccess, runSettings, type TransferOptions } from '../options.ts';
 import { compareFiles, type VerifyProgress } from '../verify/compare-directory.ts';
 import { fetchAgain } from '../verify/fetch-again.ts';
 import { installedModel, type OllamaModel } from './ollama-model.ts';
@@ -60,7 +59,7 @@ export async function verifyOllama(options: VerifyOllamaOptions, run: RunContext
 export async function repairOllama(
   stored: StoredModel,
   findings: readonly Finding[],
-  settings: TransferSettings,
+  options: TransferOptions,
   run: RunContext,
 ): Promise<number> {
   const { models: directory, target } = stored;
@@ -68,11 +67,12 @@ export async function repairOllama(
   const { revision, blobs } = model;
   const wrong = new Set(findings.map(({ path }) => path));
   const selected = blobs.filter((file) => wrong.has(blobPath(file)));
+  const settings = runSettings(options);
   using http = openHttp(settings, run);
   const source = openOllamaSource(target, { access: settings, run, http, countsAsDownload: true });
   await using store = openModelStore(directory, target.name, model, run);
   const damaged = { revision, selected, changed: new Set<string>() };
-  const { fetchedBytes, failures } = await fetchAgain(damaged, settings, { run, source, store });
+  const { fetchedBytes, failures } = await fetchAgain(damaged, settings.transfer, { run, source, store });
   const [first] = failures;
   if (first !== undefined)
     throw goneFromRegistry(someFailed(first, failures.length, fetchedBytes > 0), target);

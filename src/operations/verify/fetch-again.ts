@@ -3,12 +3,8 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import type { RunResult } from '../../transfer/transfer-context.ts';
-import {
-  type ExecuteContext,
-  executePlan,
-  type TransferSettings,
-  WorkerThreads,
-} from '../download/execute-plan.ts';
+import type { TransferSettings } from '../../transfer/transfer-settings.ts';
+import { type ExecuteContext, executePlan, WorkerThreads } from '../download/execute-plan.ts';
 
 /** Files that were found missing or wrong. */
 export interface DamagedFiles {

@@ -11,7 +11,7 @@ const MAX_WAITING = 72;
 
 export interface DescriptorPlan {
   readonly connections: number;
-  /** Files that may wait for verification. */
+  /** How many files may wait for verification before connections pause: each holds descriptors. */
   readonly waitingFiles: number;
 }
 

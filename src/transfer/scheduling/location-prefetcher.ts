@@ -7,22 +7,23 @@ import type { Schedule } from './schedule.ts';
 export class LocationPrefetcher {
   readonly #schedule: Schedule;
   readonly #locate: (file: number) => Promise<unknown>;
-  readonly #connections: number;
+  readonly #limit: number;
   /** Located files whose transfer has not started. */
   readonly #asked = new Set<number>();
   #trouble = false;
 
-  constructor(schedule: Schedule, connections: number, locate: (file: number) => Promise<unknown>) {
+  /** `limit`: most files that are located ahead. */
+  constructor(schedule: Schedule, limit: number, locate: (file: number) => Promise<unknown>) {
     this.#schedule = schedule;
-    this.#connections = connections;
+    this.#limit = limit;
     this.#locate = locate;
   }
 
   /** A request for bytes of this file was sent, so its location is known and the next file can be located. */
   asked(file: number): void {
     this.#asked.delete(file);
-    if (this.#trouble || this.#asked.size >= this.#connections) return;
-    for (const next of this.#schedule.nextSmall(this.#connections)) {
+    if (this.#trouble || this.#asked.size >= this.#limit) return;
+    for (const next of this.#schedule.nextSmall(this.#limit)) {
       if (this.#asked.has(next)) continue;
       this.#asked.add(next);
       // The connection that transfers the file will ask again and handle the error. Do not prefetch from a failing server.

@@ -11,17 +11,17 @@ import { NodeHttpTransport } from './node-http-transport.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { SocketTransport } from './socket/socket-transport.ts';
 import type { Transport, Transports } from './transport.ts';
-import type { TransportSettings } from './worker/transport-messages.ts';
+import type { TransportSetup } from './worker/transport-messages.ts';
 
 /** The transports of one thread, one for each kind of location. `trace` receives a line for each request. */
 export function createTransport(
-  settings: TransportSettings,
+  setup: TransportSetup,
   clock: Clock,
   trace: (message: string) => void,
   onContact: (contact: ContactedHost) => void = () => {},
 ): Transport {
   const transports = {
-    http: createHttpTransport(settings, clock, trace, onContact),
+    http: createHttpTransport(setup, clock, trace, onContact),
     file: new FileTransport(),
     memory: new MemoryTransport(),
   } satisfies Transports;
@@ -36,12 +36,13 @@ export function createTransport(
 }
 
 function createHttpTransport(
-  settings: TransportSettings,
+  setup: TransportSetup,
   clock: Clock,
   trace: (message: string) => void,
   onContact: (contact: ContactedHost) => void,
 ): Transport<HttpLocation> {
-  const { userAgent, stallTimeoutMs, bytesPerSecond, network, choice } = settings;
+  const { userAgent, settings } = setup;
+  const { stallTimeoutMs, bytesPerSecond, network, transport: choice } = settings;
   const limiter = bytesPerSecond === undefined ? undefined : new RateLimiter(bytesPerSecond, clock);
   // Shared, so that both transports know the same about addresses.
   const dialer = new Dialer({ clock });

@@ -15,7 +15,6 @@ function open(asked: RepoRef, offline = false): Source {
     endpoint: 'http://127.0.0.1:9',
     token: undefined,
     retry: DEFAULT_RETRY_POLICY,
-    stallTimeoutMs: 1000,
     hubTimeoutMs: 1000,
     offline,
     network: undefined,

@@ -1,22 +1,14 @@
 import type { ContactedHost } from '../../../http/host-policy.ts';
-import type { NetworkSettings } from '../../../http/network-settings.ts';
 import type { ByteRange } from '../../../model/byte-range.ts';
 import type { ErrorCode, FetchErrorOptions, RefusalKind } from '../../../model/error.ts';
 import { FetchError } from '../../../model/error.ts';
+import type { TransferSettings } from '../../transfer-settings.ts';
 import type { RangeJob } from '../transport.ts';
 
-/** Which transport carries bytes. `auto`: the strict one (`raw`), and `core` for hosts whose responses it does not support. */
-export type TransportChoice = 'auto' | 'core' | 'raw';
-
-/** Settings of an I/O worker. */
-export interface TransportSettings {
+/** What an I/O worker is started with. */
+export interface TransportSetup {
+  readonly settings: TransferSettings;
   readonly userAgent: string;
-  readonly stallTimeoutMs: number;
-  readonly choice: TransportChoice;
-  /** Bytes per second over all connections of the worker; undefined for no limit. */
-  readonly bytesPerSecond: number | undefined;
-  /** Proxies, certificate authorities, allowed hosts; undefined for the defaults. */
-  readonly network?: NetworkSettings | undefined;
 }
 
 /** Messages to an I/O thread. `id` names a job. Descriptors are valid in every thread of the process. */

@@ -7,7 +7,7 @@ import {
   fromPlainError,
   type TransportCommand,
   type TransportReply,
-  type TransportSettings,
+  type TransportSetup,
 } from './transport-messages.ts';
 
 /** A thread that is busy for more than this fraction of its time is full. */
@@ -29,7 +29,7 @@ interface IoWorker {
   jobs: number;
 }
 
-export interface WorkerTransportOptions extends TransportSettings {
+export interface WorkerTransportOptions extends TransportSetup {
   /** Maximum of threads. A second one starts only when TLS fills the first. */
   readonly maxThreads: number;
   readonly trace: (message: string) => void;
@@ -129,9 +129,8 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   }
 
   #start(): IoWorker {
-    // Pass all remaining options on: a setting that is added later crosses to the thread too.
-    const { maxThreads: _maxThreads, trace: _trace, onContact: _onContact, ...settings } = this.#options;
-    const workerData: TransportSettings = settings;
+    const { settings, userAgent } = this.#options;
+    const workerData: TransportSetup = { settings, userAgent };
     // Compiled code sits beside this file under the same name.
     const worker = new Worker(new URL('./io-worker.js', import.meta.url), {
       workerData,
