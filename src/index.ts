@@ -31,6 +31,7 @@ export type { DownloadOptions, DownloadOutcome } from './operations/download/dow
 export type { StaleFiles } from './operations/download/prune.ts';
 export { readVariables } from './operations/environment-variables.ts';
 export type { HubOptions, RunOptions, TransferOptions } from './operations/options.ts';
+export { type ServedRevision, type ServeOptions, type Serving, serve } from './operations/serve.ts';
 export type { TargetOptions } from './operations/target.ts';
 export type { VerifyProgress } from './operations/verify/compare-directory.ts';
 export { type VerifyOptions, verify } from './operations/verify/verify.ts';

@@ -5,5 +5,6 @@ export { runCompletion } from './commands/completion.ts';
 export { runConfig } from './commands/config.ts';
 export { runDoctor } from './commands/doctor.ts';
 export { runLock } from './commands/lock.ts';
+export { runServe } from './commands/serve.ts';
 export { runVerify } from './commands/verify.ts';
 export { withVerbosity } from './options/settings.ts';

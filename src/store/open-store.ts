@@ -3,8 +3,11 @@ import { Flush } from '../system/disk/flush.ts';
 import type { RunContext } from '../system/run-context.ts';
 import type { CentralCache } from './central-cache.ts';
 import { DirectoryRecords } from './directory/directory-records.ts';
+import { DirectoryRevisions } from './directory/directory-revisions.ts';
 import { DirectoryStore } from './directory/directory-store.ts';
+import type { HeldRevisions } from './held-revision.ts';
 import { CacheRecords } from './hub-cache/cache-records.ts';
+import { CacheRevisions } from './hub-cache/cache-revisions.ts';
 import { HubCache } from './hub-cache/hub-cache.ts';
 import { HubCacheStore } from './hub-cache/hub-cache-store.ts';
 import type { Records } from './records/records.ts';
@@ -61,4 +64,14 @@ export function openDirectoryRecords(directory: string): DirectoryRecords {
 /** The central cache at a path. Reads nothing yet. */
 export function openCache(root: string): CentralCache {
   return new HubCache(root);
+}
+
+/** What a model directory holds, for reading. Reads nothing yet. */
+export function openDirectoryRevisions(directory: string): HeldRevisions {
+  return new DirectoryRevisions(directory);
+}
+
+/** What the central cache at a path holds, for reading. Reads nothing yet. */
+export function openCacheRevisions(root: string): HeldRevisions {
+  return new CacheRevisions(root);
 }

@@ -12,8 +12,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   transfer: ['model', 'system', 'http', 'hash', 'source/source.ts', 'source/location.ts', 'store/store.ts'],
   store: ['model', 'system'],
   branches: ['model', 'source/source.ts'],
+  serve: ['model', 'system', 'store/held-revision.ts', 'store/records/stamp.ts'],
   report: ['model', 'system'],
-  operations: ['model', 'system', 'http', 'source', 'plan', 'hash', 'transfer', 'store', 'branches'],
+  operations: ['model', 'system', 'http', 'source', 'plan', 'hash', 'transfer', 'store', 'branches', 'serve'],
 };
 
 /** The one file beside cli that may look at the process: what everything else gets as an argument. */
