@@ -13,7 +13,7 @@ import { compareFiles, type VerifyProgress } from '../verify/compare-directory.t
 import { fetchAgain } from '../verify/fetch-again.ts';
 import { installedModel, type OllamaModel } from './ollama-model.ts';
 import { type OllamaTarget, parseStoredName } from './ollama-target.ts';
-import { openModelStore, openOllamaSource } from './pull.ts';
+import { openModelStore, openOllamaSource, withModelsHint } from './pull.ts';
 
 /** A model in a store of Ollama. */
 interface StoredModel {
@@ -58,6 +58,15 @@ export async function verifyOllama(options: VerifyOllamaOptions, run: RunContext
 
 /** Fetches the missing and the changed blobs of a model again, by their digests. Returns the bytes that came. */
 export async function repairOllama(
+  stored: StoredModel,
+  findings: readonly Finding[],
+  settings: TransferSettings,
+  run: RunContext,
+): Promise<number> {
+  return await withModelsHint(() => repairModel(stored, findings, settings, run));
+}
+
+async function repairModel(
   stored: StoredModel,
   findings: readonly Finding[],
   settings: TransferSettings,
