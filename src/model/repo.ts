@@ -11,6 +11,11 @@ export interface RepoRef {
   readonly id: string;
 }
 
+/** A repository as files and JSON have it: `source` is left out for the Hub. */
+export function repoRecord({ source, type, id }: RepoRef): RepoRef {
+  return { type, ...(source === undefined ? {} : { source }), id };
+}
+
 /** Whether two names refer to the same repository. The Hub ignores case in names. */
 export function isSameRepo(one: RepoRef, other: RepoRef): boolean {
   return (
@@ -40,11 +45,12 @@ export function pinnedRevision(repo: RepoRef, name: string, id: string): Revisio
   return { repo, name, id, gated: false };
 }
 
-/** A branch or tag, and the id that it points to now. */
+/** A branch or tag. */
 export interface NamedRef {
   readonly kind: 'branch' | 'tag';
   readonly name: string;
-  readonly id: string;
+  /** What it points to now; undefined where the list of the source does not say it: `resolve` does. */
+  readonly id: string | undefined;
 }
 
 /** The host and namespace that Ollama omits from names. */

@@ -1,7 +1,7 @@
 import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
 import { findQuantisation } from '../model/find-quantisation.ts';
-import { nearest } from '../model/nearest.ts';
+import { suggestion } from '../model/nearest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
 import type { Location } from './location.ts';
@@ -111,14 +111,13 @@ export class HubModelsSource implements SourceWith<HubModelsTraits> {
       });
     }
     if (cause.code === 'ACCESS') return cause;
-    const close = nearest(tag, labels, 6);
     return new FetchError(
       'NOT_FOUND',
       `${repoPath(repo)} has no quantisation "${tag}" that Ollama can take`,
       {
         cause,
         status: cause.status,
-        hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${(close.length > 0 ? close : labels.slice(0, 6)).join(', ')}.`,
+        hint: suggestion(tag, labels, 6),
       },
     );
   }

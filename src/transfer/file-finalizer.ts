@@ -58,7 +58,7 @@ export class FileFinalizer {
       const isRight = digests !== undefined && contentMatches(digests, transfer.file);
       if (!isRight && transfer.copiedBytes > 0) return 'wrong copy';
       if (digests !== undefined && !isRight) {
-        // This is the Hub's content: fetching it again would bring the same bytes.
+        // It is what the source has: to fetch it again would bring the same.
         await transfer.staged.discard();
         throw lockedOtherwise(path);
       }
@@ -97,7 +97,7 @@ function lockedOtherwise(path: string): FetchError {
 }
 
 function corrupt(path: string): FetchError {
-  return new FetchError('INTEGRITY', `${path} does not have the hash that the hub lists`, {
+  return new FetchError('INTEGRITY', `${path} does not have the hash that it is listed with`, {
     hint: 'The server or a proxy on the way damages the file. Try again later or over another network or endpoint.',
   });
 }

@@ -416,7 +416,7 @@ describe('bytes that are wrong', () => {
       { path: 'model.safetensors', code: 'INTEGRITY' },
     ]);
     expect(events.at(-1)).toMatchObject({ event: 'error', code: 'INTEGRITY', exit: 7 });
-    expect(first.stderr).toContain('model.safetensors does not have the hash that the hub lists');
+    expect(first.stderr).toContain('model.safetensors does not have the hash that it is listed with');
     // The rest of the repository is there and right.
     expect(await compareWithTruth(workspace.path('faults'), truth)).toEqual([
       { path: 'model.safetensors', what: 'missing' },

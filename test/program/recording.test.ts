@@ -153,7 +153,7 @@ test('huggingface.co as it answers in October 2026', async () => {
       "ok names: 127.0.0.1 is an address: no name to look up",
       "ok connection: <host> answers in <time>",
       "ok certificate: not needed: the endpoint is this machine",
-      "ok clock: within a minute of that of the hub",
+      "ok clock: within a minute of that of the endpoint",
       "ok token: none: enough for public repositories",
       "ok repository: openai-community/gpt2, main at <commit>: 4 files, 549 MB",
       "ok location: model.safetensors is at <host>, by a signed address for 60 minutes",
@@ -165,7 +165,7 @@ test('huggingface.co as it answers in October 2026', async () => {
       "ok speed: one connection brings <rate>",
       "ok connections: 4 connections bring <rate> together",
       "ok addresses: one address of 127.0.0.1 | 127.0.0.1  <time>, <rate>, aws-eu-west-3",
-      "ok content: tokenizer.json has the hash that the hub lists (1.36 MB)",
+      "ok content: tokenizer.json has the hash that it is listed with (1.36 MB)",
       "ok lock: no other run works on this directory",
     ]
   `);

@@ -3,11 +3,12 @@ import type { Check } from '../../model/diagnostic.ts';
 import { FetchError, usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { formatRate, printable } from '../../model/format.ts';
+import type { RepoRef } from '../../model/repo.ts';
 import { type DiagnosticsInput, runDiagnostics } from '../../operations/doctor/diagnose.ts';
 import { DEFAULTS } from '../../operations/options.ts';
 import { directoryName, revisionNameOf, targetOf } from '../../operations/target.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/tables/diagnosis.ts';
-import { endpointOf } from '../../source/naming.ts';
+import { DEFAULT_SOURCE, endpointOf, sourceKind } from '../../source/naming.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import type { DownloadOptions } from '../options/settings.ts';
@@ -102,14 +103,20 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
         ? resolve(settings.directory.value, named)
         : pathOption('--local-dir', options.localDir),
     node: process.versions.node,
-    settings: settingsFinding(access),
+    settings: settingsFinding(access, target?.repo),
   };
 }
 
 /** Settings that can stop or slow a download, and that users tend to forget. */
-function settingsFinding({ settings }: Access): DiagnosticsInput['settings'] {
+function settingsFinding({ settings }: Access, repo: RepoRef | undefined): DiagnosticsInput['settings'] {
   const { endpoint, offline, onlyHosts, bytesPerSecond, connections } = settings;
-  const told = [`endpoint ${endpoint.value} (${endpoint.origin})`];
+  // The name of a model of a registry says which registry that is.
+  const isHub = sourceKind(repo?.source) === DEFAULT_SOURCE;
+  const told = [
+    repo === undefined || isHub
+      ? `endpoint ${endpoint.value} (${endpoint.origin})`
+      : `registry ${endpointOf(repo, endpoint.value)}`,
+  ];
   const unusual: string[] = [];
   if (offline.value) unusual.push(`offline (${offline.origin})`);
   if (onlyHosts.value !== undefined) unusual.push(`only hosts ${onlyHosts.value} (${onlyHosts.origin})`);

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { formatBytes, formatCount, printable } from '../../model/format.ts';
-import { repoPath } from '../../model/repo.ts';
+import { repoPath, repoRecord } from '../../model/repo.ts';
 import { lockRevisions } from '../../operations/lock.ts';
 import { revisionNameOf } from '../../operations/target.ts';
 import { safeJson } from '../../report/progress/json-reporter.ts';
@@ -89,7 +89,7 @@ function renderLocksJson(path: string, locks: readonly Lockfile[]): string {
     v: 1,
     path,
     locks: locks.map(({ repo, revision, commit, files }) => ({
-      repo: { type: repo.type, ...(repo.source === undefined ? {} : { source: repo.source }), id: repo.id },
+      repo: repoRecord(repo),
       revision,
       commit,
       files: files.length,

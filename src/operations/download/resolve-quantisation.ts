@@ -1,7 +1,7 @@
 import { FetchError } from '../../model/error.ts';
 import { draftsNamed, findQuantisation } from '../../model/find-quantisation.ts';
 import { lastLabel } from '../../model/gguf-name.ts';
-import { nearest } from '../../model/nearest.ts';
+import { suggestion } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type Revision, repoPath } from '../../model/repo.ts';
 import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
@@ -68,10 +68,9 @@ async function notFound(
   const refs = can(source, 'branches') ? await source.branches(repo, signal).catch(() => []) : [];
   signal.throwIfAborted();
   const names = [...refs.map((ref) => ref.name), ...labels];
-  const close = nearest(revision, names, 6);
   return new FetchError('NOT_FOUND', `${repoPath(repo)} has no branch, tag or quantisation "${revision}"`, {
     cause,
-    hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${(close.length > 0 ? close : names.slice(0, 6)).join(', ')}.`,
+    hint: suggestion(revision, names, 6),
   });
 }
 

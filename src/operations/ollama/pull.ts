@@ -94,6 +94,21 @@ export function parsePullRequest(options: DownloadOptions, dryRun: boolean): Pul
  * fetched.
  */
 export async function pullForOllama(request: PullRequest, run: RunContext): Promise<DownloadOutcome> {
+  return await withModelsHint(() => pullModel(request, run));
+}
+
+/** What hints say of --local-dir, is said of OLLAMA_MODELS here: the two do not go together. */
+export async function withModelsHint<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof FetchError) || thrown.code !== 'DISK') throw thrown;
+    const hint = thrown.hint?.replaceAll('--local-dir', 'OLLAMA_MODELS');
+    throw new FetchError('DISK', thrown.message, { cause: thrown, hint });
+  }
+}
+
+async function pullModel(request: PullRequest, run: RunContext): Promise<DownloadOutcome> {
   using http = openHttp(request, run);
   const { target, directory, offline } = request;
   const countsAsDownload = !request.dryRun;

@@ -7,12 +7,18 @@ import { blobPath, installedIn } from '../../store/ollama-models.ts';
 import { shortName } from '../../store/ollama-name.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { someFailed } from '../download/finish-download.ts';
-import { type HubOptions, hubAccess, runSettings, type TransferOptions } from '../options.ts';
+import {
+  type HubOptions,
+  hubAccess,
+  type RunSettings,
+  runSettings,
+  type TransferOptions,
+} from '../options.ts';
 import { compareFiles, type VerifyProgress } from '../verify/compare-directory.ts';
 import { fetchAgain } from '../verify/fetch-again.ts';
 import { installedModel, type OllamaModel } from './ollama-model.ts';
 import { type OllamaTarget, parseStoredName } from './ollama-target.ts';
-import { openModelStore, openOllamaSource } from './pull.ts';
+import { openModelStore, openOllamaSource, withModelsHint } from './pull.ts';
 
 /** A model in a store of Ollama. */
 interface StoredModel {
@@ -62,12 +68,20 @@ export async function repairOllama(
   options: TransferOptions,
   run: RunContext,
 ): Promise<number> {
+  return await withModelsHint(() => repairModel(stored, findings, runSettings(options), run));
+}
+
+async function repairModel(
+  stored: StoredModel,
+  findings: readonly Finding[],
+  settings: RunSettings,
+  run: RunContext,
+): Promise<number> {
   const { models: directory, target } = stored;
   const model = requireModel(stored, run);
   const { revision, blobs } = model;
   const wrong = new Set(findings.map(({ path }) => path));
   const selected = blobs.filter((file) => wrong.has(blobPath(file)));
-  const settings = runSettings(options);
   using http = openHttp(settings, run);
   const source = openOllamaSource(target, { access: settings, run, http, countsAsDownload: true });
   await using store = openModelStore(directory, target.name, model, run);

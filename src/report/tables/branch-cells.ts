@@ -78,9 +78,9 @@ export function formatParameters(count: number): string {
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${unit}`;
 }
 
-/** Whether the row is a manifest of a registry. */
+/** Whether the row is of a registry: a manifest, or a tag whose manifest cannot be used. */
 export function isOfRegistry({ commit }: BranchRow): boolean {
-  return commit.startsWith('sha256:');
+  return commit === '' || commit.startsWith('sha256:');
 }
 
 /** `gptq-4bit-32g-actorder_True`; `v1.0 (tag)`; `main:Q4_K_M`, or `Q4_K_M` alone where all rows are of one branch. */

@@ -7,7 +7,7 @@ import {
   printable,
   truncateMiddle,
 } from '../../model/format.ts';
-import { repoPath } from '../../model/repo.ts';
+import { type RepoRef, repoPath } from '../../model/repo.ts';
 import { rowName, valueText } from './branch-cells.ts';
 import { type BranchTableOptions, conflictText, isOneRevision } from './branch-table.ts';
 import { wrap } from './text-table.ts';
@@ -66,7 +66,7 @@ const MAX_LISTED_FILES = 100;
 export function renderBranchInFull(table: BranchTable, options: BranchTableOptions = {}): string {
   const { rows, repo } = table;
   const alone = isOneRevision(rows) && rows.length > 1;
-  const blocks = rows.map((row) => block(row, repoPath(repo), alone, options));
+  const blocks = rows.map((row) => block(row, repo, alone, options));
   const [first] = rows;
   const template = first?.facts.chatTemplate;
   return [
@@ -84,9 +84,11 @@ export function renderBranchInFull(table: BranchTable, options: BranchTableOptio
     .replace(/\n+$/, '\n');
 }
 
-function block(row: BranchRow, repo: string, alone: boolean, { columns }: BranchTableOptions): string {
+function block(row: BranchRow, repo: RepoRef, alone: boolean, { columns }: BranchTableOptions): string {
+  // The Hub lists the files of a tree, a registry those of a manifest.
+  const listing = repo.source === undefined || repo.source === 'hub' ? 'tree' : 'manifest';
   const lines = [
-    `${printable(repo)}, ${alone ? `${printable(row.revision)}:` : ''}${rowName(row, alone)}`,
+    `${printable(repoPath(repo))}, ${alone ? `${printable(row.revision)}:` : ''}${rowName(row, alone)}`,
     line(
       'commit',
       `${printable(row.commit)}${row.date === undefined ? '' : `, ${row.date.slice(0, 10)}`}`,
@@ -97,7 +99,7 @@ function block(row: BranchRow, repo: string, alone: boolean, { columns }: Branch
       `${formatBytes(row.bytes)} (${groupDigits(row.bytes)} bytes), ${formatCount(row.files.length, 'file')}`,
       columns,
     ),
-    line('weights', `${formatBytes(row.weightBytes)} (tree)`, columns),
+    line('weights', `${formatBytes(row.weightBytes)} (${listing})`, columns),
     ...(row.formats.length > 1
       ? [
           line(

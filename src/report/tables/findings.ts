@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatDuration, groupDigits, printable } from '../../model/format.ts';
-import { repoPath } from '../../model/repo.ts';
+import { repoPath, repoRecord } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
 import { safeJson } from '../progress/json-reporter.ts';
@@ -77,7 +77,7 @@ export function renderCheckJson(
     v: 1,
     directory,
     endpoint,
-    repo: { type: repo.type, id: repo.id },
+    repo: repoRecord(repo),
     revision,
     commit,
     quick,

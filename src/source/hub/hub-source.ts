@@ -3,7 +3,7 @@ import { RateLimitGate } from '../../http/rate-limit-gate.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord, type JsonRecord } from '../../model/json.ts';
-import { nearest } from '../../model/nearest.ts';
+import { suggestion } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
 import type { HttpLocation } from '../location.ts';
@@ -203,13 +203,11 @@ export class HubSource implements SourceWith<HubTraits> {
     const refs = await this.branches(repo, signal).catch(() => []);
     signal.throwIfAborted();
     const names = refs.map((ref) => ref.name);
-    const close = nearest(revision, names, 5);
-    const shown = close.length > 0 ? close : names.slice(0, 5);
-    if (shown.length === 0) return thrown;
+    if (names.length === 0) return thrown;
     return new FetchError('NOT_FOUND', `${repoPath(repo)} has no branch, tag or commit "${revision}"`, {
       cause: thrown,
       status: thrown.status,
-      hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${shown.join(', ')}.`,
+      hint: suggestion(revision, names, 5),
     });
   }
 

@@ -12,7 +12,7 @@ import type { Clock } from '../../system/clock.ts';
 import type { RetryContext } from '../../system/retry.ts';
 import type { Credential } from '../source.ts';
 import { Authorizer } from './authorizer.ts';
-import type { RegistryLogin } from './login.ts';
+import { loginFor, type RegistryLogin } from './login.ts';
 import {
   ACCEPT_MANIFEST,
   LayerCounter,
@@ -60,9 +60,8 @@ export class RegistryConnection {
     this.place = placeOf(repo);
     const { origin, host, repository } = this.place;
     const { http, clock, logins, token } = network;
-    this.#login = logins.find((one) => one.host === undefined) ?? logins.find((one) => one.host === host);
-    const scope = `repository:${repository}:pull`;
-    this.#authorizer = new Authorizer({ origin, scope, login: this.#login, token, http, clock });
+    this.#login = loginFor(logins, host);
+    this.#authorizer = new Authorizer({ origin, repository, login: this.#login, token, http, clock });
   }
 
   /** The address of a manifest, a blob, or the list of tags. */

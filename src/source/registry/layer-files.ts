@@ -46,20 +46,23 @@ export interface RegistryFile extends RemoteFile {
  * and are not checked here. Throws DISK if two different layers have the same name.
  */
 export function filesOf({ bytes, digest, manifest }: ReceivedManifest<ImageManifest>): RegistryFile[] {
-  const taken = new Map<string, string>();
+  const taken = new Set<string>();
   const files: RegistryFile[] = [];
   const add = (path: string, layer: Descriptor, more: Pick<RemoteFile, 'unfit'> = {}): void => {
-    taken.set(key(path), layer.digest);
+    taken.add(key(path));
     files.push({ path, size: layer.size, digest: sha256(layer.digest), layer, ...more });
   };
   const { layers, config } = manifest;
   const ownNames = layers.map(ownName);
+  const published = new Map<string, string>();
   for (const [index, layer] of layers.entries()) {
     const path = ownNames[index];
     if (path === undefined) continue;
-    const held = taken.get(key(path));
+    // Names that differ in case only are refused where the disk does not tell them apart, by the store.
+    const held = published.get(path);
     if (held !== undefined && held !== layer.digest) throw nameTwice(path);
     if (held === undefined) add(path, layer, archiveNote(layer));
+    published.set(path, layer.digest);
   }
   for (const [index, layer] of layers.entries()) {
     if (ownNames[index] !== undefined) continue;
@@ -104,7 +107,7 @@ function isArchive({ mediaType, title, unpack }: Descriptor): boolean {
 }
 
 /** `license`, `license-2`; `projector.gguf`, `projector-2.gguf`. */
-function freeName(usual: string, taken: ReadonlyMap<string, string>): string {
+function freeName(usual: string, taken: ReadonlySet<string>): string {
   const dot = usual.lastIndexOf('.');
   const [stem, extension] = dot <= 0 ? [usual, ''] : [usual.slice(0, dot), usual.slice(dot)];
   let path = usual;
@@ -113,7 +116,7 @@ function freeName(usual: string, taken: ReadonlyMap<string, string>): string {
 }
 
 /** If a layer already has the usual name of the config or the manifest, the layer keeps it. */
-function blobName(usual: string, taken: ReadonlyMap<string, string>): string {
+function blobName(usual: string, taken: ReadonlySet<string>): string {
   return taken.has(key(usual)) ? freeName(usual.replace('.json', '-blob.json'), taken) : usual;
 }
 

@@ -26,6 +26,11 @@ export function parseLogin(text: string, origin: string): RegistryLogin {
   });
 }
 
+/** The login for a registry: one that is for any, else the one of its host. */
+export function loginFor(logins: readonly RegistryLogin[], host: string): RegistryLogin | undefined {
+  return logins.find((one) => one.host === undefined) ?? logins.find((one) => one.host === host);
+}
+
 /** Names that Docker's configuration uses for Docker Hub. */
 const DOCKER_HUB: ReadonlySet<string> = new Set(['index.docker.io', 'docker.io', 'registry-1.docker.io']);
 

@@ -78,8 +78,11 @@ export function parseOciName(text: string): RegistryName {
   const slash = name.indexOf('/');
   if (slash < 0) throw unusable('oci', 'it names no repository on a host');
   const repository = name.slice(slash + 1).replace(/\/$/, '');
-  for (const part of repository.split('/'))
-    requirePart('a part of the repository', part, /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/, 'oci');
+  for (const part of repository.split('/')) {
+    const isInCapitals = part !== part.toLowerCase();
+    const what = `a part of the repository${isInCapitals ? ', which is in lower case,' : ''}`;
+    requirePart(what, part, /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/, 'oci');
+  }
   const host = name.slice(0, slash);
   return named('oci', { scheme, host, repository, reference });
 }

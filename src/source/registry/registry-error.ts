@@ -55,7 +55,10 @@ export function registryError(
         : ` with ${reference.includes(':') ? 'the digest' : 'the tag'} ${reference}`;
     return new FetchError('NOT_FOUND', `${host} has no ${name}${what}${isBadTag ? words : ''}`, {
       status,
-      hint: `See its tags with \`fetch branches ${name}\`.`,
+      hint:
+        reference === undefined
+          ? 'Check the name. A model that is private may need a login: --token USER:PASSWORD.'
+          : `See its tags with \`fetch branches ${name}\`.`,
     });
   }
   if (status === 412) {

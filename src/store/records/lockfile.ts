@@ -3,7 +3,7 @@ import { type Digest, digestOfOid } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { RepoRef } from '../../model/repo.ts';
+import { type RepoRef, repoRecord } from '../../model/repo.ts';
 import { isRevisionId } from '../../model/revision-id.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
 
@@ -59,7 +59,6 @@ export function lockText(locks: readonly Lockfile[]): string {
 }
 
 function normalize({ version, endpoint, repo, revision, commit, files }: Lockfile): Lockfile {
-  const { type, source, id } = repo;
   const sorted = files
     .toSorted((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0))
     .map(({ path, size, sha256, oid, xet }) => ({
@@ -72,7 +71,7 @@ function normalize({ version, endpoint, repo, revision, commit, files }: Lockfil
   return {
     version,
     endpoint,
-    repo: { type, ...(source === undefined ? {} : { source }), id },
+    repo: repoRecord(repo),
     revision,
     commit,
     files: sorted,

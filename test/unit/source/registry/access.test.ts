@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../../../src/http/client.ts';
-import { Authorizer } from '../../../../src/source/registry/authorizer.ts';
-import { parseChallenge } from '../../../../src/source/registry/challenge.ts';
+import { Authorizer, parseChallenge } from '../../../../src/source/registry/authorizer.ts';
 import { linkedTags } from '../../../../src/source/registry/linked-tags.ts';
 import { dockerLogins, parseLogin } from '../../../../src/source/registry/login.ts';
 import { systemClock } from '../../../../src/system/clock.ts';
@@ -76,7 +75,7 @@ describe('a password', () => {
     },
   } as unknown as HttpClient;
   const answer = (origin: string, challenge: string) =>
-    new Authorizer({ origin, scope: 'repository:x:pull', login: LOGIN, http, clock: systemClock }).answer(
+    new Authorizer({ origin, repository: 'x', login: LOGIN, http, clock: systemClock }).answer(
       { headers: { 'www-authenticate': challenge } } as unknown as HttpResponse,
       undefined,
       signal,
