@@ -6,6 +6,7 @@ import { repoPath } from '../../model/repo.ts';
 import { lockRevisions } from '../../operations/lock.ts';
 import { revisionNameOf } from '../../operations/target.ts';
 import { safeJson } from '../../report/progress/json-reporter.ts';
+import { repoJson } from '../../report/tables/repo-json.ts';
 import { parseTarget } from '../../source/naming.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
 import { pathOption } from '../options/path-option.ts';
@@ -89,7 +90,7 @@ function renderLocksJson(path: string, locks: readonly Lockfile[]): string {
     v: 1,
     path,
     locks: locks.map(({ repo, revision, commit, files }) => ({
-      repo: { type: repo.type, ...(repo.source === undefined ? {} : { source: repo.source }), id: repo.id },
+      repo: repoJson(repo),
       revision,
       commit,
       files: files.length,

@@ -4,6 +4,7 @@ import { planSentence, revisionSentence } from '../../model/plan-sentence.ts';
 import { safeJson } from '../progress/json-reporter.ts';
 import { heldOf } from '../progress/tally.ts';
 import { digestJson } from './digest-json.ts';
+import { repoJson } from './repo-json.ts';
 
 export interface PlanTableOptions {
   readonly directory: string;
@@ -84,7 +85,7 @@ function spaceSentence(plan: Plan): string {
 /**
  * `--dry-run --json`: the same facts as one JSON document.
  *
- * `v` (1), `repo` (`type`, `id`), `revision`, `commit`, `directory`;
+ * `v` (1), `repo` (`type`, `id`; `source` unless it is the Hub), `revision`, `commit`, `directory`;
  * `files`: for each `path`, `size`, `sha256` (of small files in git `gitSha1`, the id of the blob), `held` (bytes here), `action` (`keep`, `check`, `transfer`), `replaces` (true
  * when a file of another content stands there now), `reuse` (path of the file that will be copied instead, if there is one);
  * `totals`: `files`, `bytes`, `held`, `fetch` and, if files are copied, `reuse` (bytes), `keepFiles`, `checkFiles`, `fetchFiles`;
@@ -96,7 +97,7 @@ export function renderPlanJson(plan: Plan, directory: string, prunable?: readonl
   const { totals } = plan;
   const document = {
     v: 1,
-    repo: { type: repo.type, id: repo.id },
+    repo: repoJson(repo),
     revision: name,
     commit,
     directory,
