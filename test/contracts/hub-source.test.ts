@@ -284,7 +284,7 @@ describe('list', () => {
   });
 
   test.each([
-    ['an entry that is no object', ['README.md']],
+    ['an entry that is not an object', ['README.md']],
     ['a file without a path', [{ type: 'file', size: 1, oid: 'a'.repeat(40) }]],
     ['a size that is text', [{ type: 'file', path: 'a', size: '1', oid: 'a'.repeat(40) }]],
     ['a negative size', [{ type: 'file', path: 'a', size: -1, oid: 'a'.repeat(40) }]],

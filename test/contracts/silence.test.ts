@@ -6,7 +6,7 @@ import { systemClock } from '../../src/system/clock.ts';
 import { NodeHttpTransport } from '../../src/transfer/transport/node-http-transport.ts';
 import { SocketTransport } from '../../src/transfer/transport/socket/socket-transport.ts';
 import { compiled } from '../support/compiled.ts';
-import { askWith, type Surroundings, silenceContract } from './silence.contract.ts';
+import { askWith, silenceContract, type TestNetwork } from './silence.contract.ts';
 
 const module = new URL('transfer/transport/worker/worker-transport.js', compiled()).href;
 // Compiled, because its thread needs a compiled file beside it.
@@ -14,7 +14,7 @@ const { WorkerTransport } = (await import(
   module
 )) as typeof import('../../src/transfer/transport/worker/worker-transport.ts');
 
-function optionsOf({ stallTimeoutMs, network, lookup }: Surroundings) {
+function optionsOf({ stallTimeoutMs, network, lookup }: TestNetwork) {
   const clock = systemClock;
   return { userAgent: 'test/1', stallTimeoutMs, clock, network, dialer: new Dialer({ clock, lookup }) };
 }

@@ -138,7 +138,7 @@ describe('the file', () => {
 
   test('a text that is not a recording is refused by the replay', async () => {
     await writeFile(join(directory, 'other.json'), '{"v":1}');
-    await expect(readRecording(join(directory, 'other.json'))).rejects.toThrow('no recording');
+    await expect(readRecording(join(directory, 'other.json'))).rejects.toThrow('not a recording');
   });
 });
 

@@ -27,7 +27,7 @@ export interface HubSourceSetup extends Disposable {
   readonly holds: [string, number][];
 }
 
-/** A HubSource with everything that compose would give it, on a clock that does not really wait. */
+/** A HubSource with everything that openSource gives it, on a clock that does not really wait. */
 export function makeHubSource(options: HubSourceOptions): HubSourceSetup {
   const clock = new InstantClock();
   const retried: FetchError[] = [];

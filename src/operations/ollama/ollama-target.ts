@@ -24,7 +24,7 @@ const HUB_NAME = 'hf.co';
 export function ollamaTarget(target: Target, endpoint: string): OllamaTarget {
   const { repo, path } = target;
   if (path !== undefined)
-    throw refused(`a part of ${repoPath(repo)} is no model`, 'Name the whole model, without a file.');
+    throw refused(`a part of ${repoPath(repo)} is not a model`, 'Name the whole model, without a file.');
   if (repo.source === 'ollama') return ofRegistry(repo, target.revision ?? DEFAULT_TAG, endpoint);
   if (repo.source !== undefined && repo.source !== 'hub')
     throw refused(`${repoPath(repo)} is a model of another registry`, ADVICE);

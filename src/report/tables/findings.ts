@@ -42,7 +42,7 @@ export function checkSentence(facts: CheckReport, elapsedMs: number): string {
 /**
  * `verify --json`: one document.
  *
- * `v` (1), `directory`, `endpoint`, `repo` (`type`, `id`), `revision`, `commit`, `quick`, `ok` (no difference; with
+ * `v` (1), `directory`, `endpoint`, `repo` (`type`, `id`; `source` unless it is the Hub), `revision`, `commit`, `quick`, `ok` (no difference; with
  * `--allow-extra`, none but extra files), `files` and `bytes`
  * (of what should be there), `missing` and `extra` (each `path`, `size`), `changed` (each `path`, `why`, `expected` and
  * `found` with `size` and, where the content was read, `sha256` or `gitSha1`), `fetched` (bytes, with `--repair` only).

@@ -125,7 +125,7 @@ function toManifest(json: JsonRecord, contentType: string | undefined, where: st
   )
     throw malformed(where, 'its mediaType contradicts its content');
   if (isIndex) {
-    if (!Array.isArray(manifests)) throw malformed(where, 'its manifests are no list');
+    if (!Array.isArray(manifests)) throw malformed(where, 'its manifests are not a list');
     if (manifests.length > MAX_MANIFESTS) throw tooMany(where);
     const read = manifests.map((one: unknown, index) => toDescriptor(one, `manifest ${index + 1}`, where));
     return { kind: 'index', mediaType: said ?? OCI_INDEX, manifests: read };
@@ -145,7 +145,7 @@ function toManifest(json: JsonRecord, contentType: string | undefined, where: st
 }
 
 function toDescriptor(value: unknown, what: string, where: string): Descriptor {
-  if (!isRecord(value)) throw malformed(where, `${what} is no JSON object`);
+  if (!isRecord(value)) throw malformed(where, `${what} is not a JSON object`);
   const { mediaType, digest, size, annotations, platform } = value;
   if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
     throw malformed(where, `${what} has no sha256 digest`);

@@ -107,7 +107,7 @@ export function placeOf(repo: RepoRef): RegistryPlace {
   const { host, url } = readHost(kind, scheme, rest.slice(0, Math.max(0, slash)));
   const repository = rest.slice(slash + 1);
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*(?:\/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$/.test(repository))
-    throw unusable(kind, `${quoted(repo.id)} is no repository of a registry`);
+    throw unusable(kind, `${quoted(repo.id)} is not a repository of a registry`);
   return { origin: url.origin, host, repository };
 }
 
@@ -134,7 +134,7 @@ function splitReference(
 
 function requireDigest(kind: RegistryKind, text: string): string {
   if (/^sha256:[0-9a-f]{64}$/.test(text)) return text;
-  throw unusable(kind, `${quoted(text)} is no digest: that is "sha256:" and 64 hex digits in lower case`);
+  throw unusable(kind, `${quoted(text)} is not a digest: that is "sha256:" and 64 hex digits in lower case`);
 }
 
 function requirePart(what: string, part: string, shape: RegExp, kind: RegistryKind = 'ollama'): void {

@@ -37,14 +37,14 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     signal.throwIfAborted();
     // A Range header cannot request zero bytes: the server would send the whole file.
     if (job.window.position >= job.window.end) return;
-    const allowance = new RateReservation(this.#limiter, job.window.end - job.window.position);
+    const reservation = new RateReservation(this.#limiter, job.window.end - job.window.position);
     try {
-      const delay = allowance.begin();
+      const delay = reservation.begin();
       if (delay > 0) await this.#clock.sleep(delay, signal);
       if (job.window.position < job.window.end)
-        await this.#exchange(job, observer, signal, onHead, allowance);
+        await this.#exchange(job, observer, signal, onHead, reservation);
     } finally {
-      allowance.end();
+      reservation.end();
     }
   }
 
@@ -57,7 +57,7 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     observer: RangeObserver,
     signal: AbortSignal,
     onHead: () => void,
-    allowance: RateReservation,
+    reservation: RateReservation,
   ): Promise<void> {
     const asked = askedRange(job);
     const { response, address } = await this.#request(job.location, asked, signal);
@@ -68,13 +68,13 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     const whole = from.start === 0 && from.end === job.fileSize;
     if (status === 200 && whole) {
       await observer.wholeFile();
-      allowance.expect(job.fileSize);
+      reservation.expect(job.fileSize);
     }
     // Call it only now: connections that wait for this answer must not ask for ranges that are on their way.
     onHead();
     try {
       await receive(response, job, from, observer, signal, (stream, bytes) => {
-        const delay = allowance.received(bytes);
+        const delay = reservation.received(bytes);
         if (delay === 0) return;
         response.quietFor(delay);
         stream.pause();

@@ -33,7 +33,7 @@ export interface SocketExchangeEnd {
 
 export interface SocketExchangeContext {
   readonly clock: Clock;
-  readonly joiner: WriteCoalescer;
+  readonly coalescer: WriteCoalescer;
   readonly url: URL;
   readonly proxy: ProxyAddress | undefined;
 }
@@ -46,7 +46,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   readonly #url: URL;
   readonly #proxy: ProxyAddress | undefined;
   readonly #end: SocketExchangeEnd;
-  readonly #joiner: WriteCoalescer;
+  readonly #coalescer: WriteCoalescer;
   readonly #parser = new ResponseHeadParser();
   readonly #asked: { readonly start: number; readonly end: number };
   #head: ResponseHead | undefined;
@@ -65,7 +65,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   constructor(
     job: HttpJob,
     observer: RangeObserver,
-    { clock, joiner, url, proxy }: SocketExchangeContext,
+    { clock, coalescer, url, proxy }: SocketExchangeContext,
     end: SocketExchangeEnd,
   ) {
     this.#job = job;
@@ -74,7 +74,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
     this.#url = url;
     this.#proxy = proxy;
     this.#end = end;
-    this.#joiner = joiner;
+    this.#coalescer = coalescer;
     this.#asked = askedRange(job);
     this.#offset = job.window.position;
     this.#written = job.window.position;
@@ -99,7 +99,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   }
 
   closed(error: Error | undefined): void {
-    if (!this.#over) this.#joiner.flush(this);
+    if (!this.#over) this.#coalescer.flush(this);
     if (this.#over) return;
     if (this.#refusal !== undefined) {
       this.#fail(this.#refused());
@@ -159,8 +159,8 @@ export class SocketExchange implements SocketListener, WriteTarget {
     const wanted = Math.max(0, to - this.#offset);
     this.#offset += body.length;
     const whole = this.#offset >= Math.min(window.end, this.#asked.end);
-    if (wanted > 0) this.#joiner.add(this, body.subarray(0, wanted));
-    if (whole) this.#joiner.flush(this);
+    if (wanted > 0) this.#coalescer.add(this, body.subarray(0, wanted));
+    if (whole) this.#coalescer.flush(this);
     if (this.#over || !whole) return;
     this.#over = true;
     // The connection is reusable only after exactly the body, no more and no less.

@@ -45,7 +45,7 @@ export class SocketTransport implements Transport<HttpLocation> {
   readonly #options: SocketTransportOptions;
   readonly #idle = new Map<string, SocketConnection[]>();
   readonly #policy: HostPolicy;
-  readonly #joiner = new WriteCoalescer();
+  readonly #coalescer = new WriteCoalescer();
   readonly #dialer: Dialer;
   readonly #connector: Connector;
 
@@ -68,13 +68,13 @@ export class SocketTransport implements Transport<HttpLocation> {
       throw new UnsupportedResponse('a host without ranges', { lasting: false });
     this.#policy.admit(url);
     const { clock, limiter } = this.#options;
-    const allowance = new RateReservation(limiter, window.end - window.position);
+    const reservation = new RateReservation(limiter, window.end - window.position);
     try {
-      const delay = allowance.begin();
+      const delay = reservation.begin();
       if (delay > 0) await clock.sleep(delay, signal);
-      if (window.position < window.end) await this.#exchange(url, job, observer, { signal, allowance });
+      if (window.position < window.end) await this.#exchange(url, job, observer, { signal, reservation });
     } finally {
-      allowance.end();
+      reservation.end();
     }
   }
 
@@ -82,7 +82,7 @@ export class SocketTransport implements Transport<HttpLocation> {
     url: URL,
     job: HttpJob,
     observer: RangeObserver,
-    context: { readonly signal: AbortSignal; readonly allowance: RateReservation },
+    context: { readonly signal: AbortSignal; readonly reservation: RateReservation },
   ): Promise<void> {
     const range = formatRange(askedRange(job));
     const proxy = this.#connector.proxyOf(url);
@@ -95,7 +95,7 @@ export class SocketTransport implements Transport<HttpLocation> {
       stallTimeoutMs,
       trace,
       dialer: this.#dialer,
-      joiner: this.#joiner,
+      coalescer: this.#coalescer,
       connect: (onPhase) => this.#connect(url, onPhase),
       giveBack: (connection, reusable) => this.#takeBack(url.origin, connection, reusable),
     });

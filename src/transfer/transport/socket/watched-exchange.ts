@@ -22,7 +22,7 @@ export interface SocketRequest {
   /** Value of its Range header, for `trace`. */
   readonly range: string;
   readonly proxy: ProxyAddress | undefined;
-  readonly allowance: RateReservation;
+  readonly reservation: RateReservation;
   readonly signal: AbortSignal;
 }
 
@@ -31,7 +31,7 @@ export interface WatchedExchangeContext {
   readonly stallTimeoutMs: number;
   readonly trace: (message: string) => void;
   readonly dialer: Dialer;
-  readonly joiner: WriteCoalescer;
+  readonly coalescer: WriteCoalescer;
   /** An idle connection, or a new one that reports its phases. */
   readonly connect: (onPhase: (phase: Phase) => void) => SocketConnection;
   /** Takes the connection back; it must be closed if it is not reusable. */
@@ -87,7 +87,7 @@ export class WatchedExchange implements SocketExchangeEnd {
 
   received(bytes: number): void {
     const { clock } = this.#context;
-    const delay = this.#request.allowance.received(bytes);
+    const delay = this.#request.reservation.received(bytes);
     // Bytes of the head are not progress.
     if (this.#phase === 'body') this.#watch.touch(delay);
     this.#receivedAt = clock.monotonic() + delay;
