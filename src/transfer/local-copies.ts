@@ -3,15 +3,12 @@ import type { FileTransfer } from './file-transfer.ts';
 import type { FilesInTransfer } from './files-in-transfer.ts';
 import type { RunState } from './run-state.ts';
 import type { CopySegment } from './scheduling/copy-queue.ts';
-import { isDescriptorShortage } from './scheduling/descriptors.ts';
+import { isDescriptorShortage, MAX_SHORTAGES, SHORTAGE_MS } from './scheduling/descriptors.ts';
 
 /** Pieces that are copied at the same time: enough to hide the time of opening and naming small files. */
 const MAX_COPIES = 4;
 /** How often to look whether fewer files wait for their hash. */
 const LOOK_MS = 250;
-/** Pause when the process has no free descriptor, and how often in a row without a copy between. */
-const SHORTAGE_MS = 100;
-const MAX_SHORTAGES = 20;
 
 /**
  * Copies the pieces of files that are on this machine, beside the connections: copies need no network and obey none of
