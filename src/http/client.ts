@@ -8,6 +8,7 @@ import { request as httpsRequest } from 'node:https';
 import type { Clock } from '../system/clock.ts';
 import { onAbort } from '../system/on-abort.ts';
 import { KeepingAgent, type SocketRequirements } from './agents.ts';
+import { commonHeaders } from './common-headers.ts';
 import { Connector } from './connector.ts';
 import { Dialer } from './dialer.ts';
 import { type ContactedHost, HostPolicy } from './host-policy.ts';
@@ -20,7 +21,7 @@ import {
   type Way,
 } from './network-error.ts';
 import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
-import { proxyCredentials } from './proxy.ts';
+import { forwarding } from './proxy.ts';
 import { StallWatch } from './stall-watch.ts';
 
 export interface HttpRequest {
@@ -122,22 +123,16 @@ export class HttpClient {
     requirements: SocketRequirements,
   ): RequestOptions & { readonly requirements: SocketRequirements } {
     const { url, method = 'GET', target = url.pathname + url.search } = request;
-    const secure = url.protocol === 'https:';
-    const forwarded = !secure && proxy !== undefined;
-    const credentials = forwarded ? proxyCredentials(proxy) : undefined;
+    const { prefix, headers } = forwarding(url, proxy);
     return {
-      agent: secure ? this.#agents.https : this.#agents.http,
+      agent: url.protocol === 'https:' ? this.#agents.https : this.#agents.http,
       requirements,
       method,
-      // A forwarding proxy needs the absolute form (RFC 9112 3.2.2); a tunnel and the host take the path only.
-      path: forwarded ? url.origin + target : target,
-      // Identity: the length of a compressed answer is not that of the file, and its ranges count other bytes.
+      path: prefix + target,
       headers: {
-        'user-agent': this.#options.userAgent,
-        accept: '*/*',
-        'accept-encoding': 'identity',
+        ...commonHeaders(this.#options),
         ...request.headers,
-        ...(credentials === undefined ? {} : { 'proxy-authorization': credentials }),
+        ...headers,
       },
     };
   }

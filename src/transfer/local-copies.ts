@@ -3,15 +3,12 @@ import type { FileTransfer } from './file-transfer.ts';
 import type { FilesInTransfer } from './files-in-transfer.ts';
 import type { RunState } from './run-state.ts';
 import type { CopySegment } from './scheduling/copy-queue.ts';
-import { isDescriptorShortage } from './scheduling/descriptors.ts';
+import { isDescriptorShortage, MAX_SHORTAGES, SHORTAGE_MS } from './scheduling/descriptors.ts';
 
 /** Pieces copied at the same time: enough to hide the cost of opening and renaming small files. */
 const MAX_COPIES = 4;
 /** How often to check whether the finalizer has room again, in milliseconds. */
 const LOOK_MS = 250;
-/** Pause when the process has no free descriptor, and how many such pauses in a row without a copy. */
-const SHORTAGE_MS = 100;
-const MAX_SHORTAGES = 20;
 
 /**
  * Copies local pieces of files. They bypass the connections and their limits, because they do not use the network.

@@ -6,6 +6,7 @@ import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
+import { despiteOthers, isMissing } from '../../system/disk/collision.ts';
 import { CreatedDirectories } from '../../system/disk/created-directories.ts';
 import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
 import { Flush } from '../../system/disk/flush.ts';
@@ -48,8 +49,6 @@ export interface OllamaStoreOptions {
 /** As Ollama creates them, minus the umask. */
 const DIRECTORY_MODE = 0o755;
 const FILE_MODE = 0o644;
-/** Attempts: another run, or Ollama, may remove its empty directories while this run needs them. */
-const TRIES = 5;
 
 /**
  * The store of Ollama: blobs named by their sha256, and one manifest per model. Each file of the run is a blob.
@@ -121,16 +120,13 @@ export class OllamaStore implements Store {
     this.#signal = signal;
     const { note, lock } = this.#options;
     const { own, blobs, models } = this.#paths;
-    for (let attempt = 1; this.#lock === undefined; attempt += 1) {
+    const options = { elsewhere: 'OLLAMA_MODELS', signal, note } as const;
+    const take = async () => {
       await onDisk(models, () => this.#made.make(own, DIRECTORY_MODE));
-      try {
-        const options = { elsewhere: 'OLLAMA_MODELS', signal, note } as const;
-        this.#lock = await DirectoryLock.take(this.#paths.lock, lock, options);
-      } catch (error) {
-        const isGone = lstatSync(own, { throwIfNoEntry: false }) === undefined;
-        if (!isGone || attempt >= TRIES) throw error;
-      }
-    }
+      return await DirectoryLock.take(this.#paths.lock, lock, options);
+    };
+    // Another run may remove its empty directories while this one needs them.
+    this.#lock = await despiteOthers(take, () => lstatSync(own, { throwIfNoEntry: false }) === undefined);
     await onDisk(models, async () => {
       for (const directory of [this.#paths.parts, this.#paths.waiting])
         await ensureDirectory(directory, DIRECTORY_MODE);
@@ -242,9 +238,9 @@ export class OllamaStore implements Store {
   async #writeManifest(): Promise<void> {
     const { manifest, own } = this.#paths;
     const temporary = join(own, 'manifest.new');
-    for (let attempt = 1; ; attempt += 1) {
+    const write = async () => {
+      await removeIfThere(temporary);
       try {
-        await removeIfThere(temporary);
         const file = await open(temporary, 'wx', FILE_MODE);
         try {
           await file.writeFile(this.#options.manifest);
@@ -254,14 +250,13 @@ export class OllamaStore implements Store {
         }
         await ensureDirectory(dirname(manifest), DIRECTORY_MODE);
         await this.#place.move(temporary, manifest);
-        break;
       } catch (error) {
         await removeIfThere(temporary).catch(() => {});
-        // Ollama removes empty directories of manifests.
-        const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        if (!isGone || attempt >= TRIES) throw error;
+        throw error;
       }
-    }
+    };
+    // Ollama removes directories of manifests that are empty.
+    await despiteOthers(write, isMissing);
     await this.#place.makeDurable(this.#flush);
   }
 

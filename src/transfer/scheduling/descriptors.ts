@@ -31,10 +31,10 @@ export function isDescriptorShortage({ cause }: FetchError): boolean {
   return code === 'EMFILE' || code === 'ENFILE';
 }
 
-/** Pause before new work after a shortage: other connections release descriptors soon. */
-const SHORTAGE_MS = 100;
-/** Consecutive shortages while no other connection works. */
-const MAX_ALONE = 20;
+/** Milliseconds before new work after a shortage: other connections release descriptors soon. */
+export const SHORTAGE_MS = 100;
+/** Consecutive shortages with nothing that worked in between. */
+export const MAX_SHORTAGES = 20;
 
 /** Limits the connections at work when descriptors run out, until the rest can work. */
 export class DescriptorGuard {
@@ -69,6 +69,6 @@ export class DescriptorGuard {
     this.#allowed = Math.max(1, Math.min(this.#allowed, Math.floor(this.#working / 2)));
     if (this.#working > 1) return true;
     this.#alone += 1;
-    return this.#alone < MAX_ALONE;
+    return this.#alone < MAX_SHORTAGES;
   }
 }

@@ -1,9 +1,10 @@
+import { commonHeaders } from '../../../http/common-headers.ts';
 import { Connector } from '../../../http/connector.ts';
 import { Dialer } from '../../../http/dialer.ts';
 import { type ContactedHost, HostPolicy } from '../../../http/host-policy.ts';
 import type { Phase } from '../../../http/network-error.ts';
 import type { NetworkSettings, ProxyAddress } from '../../../http/network-settings.ts';
-import { proxyCredentials } from '../../../http/proxy.ts';
+import { forwarding } from '../../../http/proxy.ts';
 import { formatRange } from '../../../http/range.ts';
 import { requestTarget } from '../../../http/url.ts';
 import type { HttpLocation } from '../../../source/location.ts';
@@ -146,21 +147,20 @@ export class SocketTransport implements Transport<HttpLocation> {
     range: string,
     proxy: ProxyAddress | undefined,
   ): string | undefined {
-    // A proxy receives the absolute address (RFC 9112 3.2.2); a tunnel and the host itself do not.
-    const forwarded = proxy !== undefined && url.protocol === 'http:';
-    const credentials = forwarded ? proxyCredentials(proxy) : undefined;
+    const { prefix, headers: forProxy } = forwarding(url, proxy);
+    const { authorization } = location;
+    const headers = {
+      Host: url.host,
+      ...commonHeaders(this.#options),
+      Range: range,
+      Connection: 'keep-alive',
+      ...(authorization?.origin === url.origin ? { Authorization: authorization.value } : {}),
+      ...forProxy,
+    };
     const lines = [
-      `GET ${forwarded ? url.origin : ''}${requestTarget(location.url)} HTTP/1.1`,
-      `Host: ${url.host}`,
-      `User-Agent: ${this.#options.userAgent}`,
-      'Accept: */*',
-      'Accept-Encoding: identity',
-      `Range: ${range}`,
-      'Connection: keep-alive',
+      `GET ${prefix}${requestTarget(location.url)} HTTP/1.1`,
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     ];
-    if (location.authorization?.origin === url.origin)
-      lines.push(`Authorization: ${location.authorization.value}`);
-    if (credentials !== undefined) lines.push(`Proxy-Authorization: ${credentials}`);
     return lines.every((line) => /^[\x20-\x7e]+$/.test(line)) ? `${lines.join('\r\n')}\r\n\r\n` : undefined;
   }
 }
