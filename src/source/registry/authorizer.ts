@@ -8,7 +8,7 @@ import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Credential } from '../source.ts';
-import type { RegistryLogin } from './login.ts';
+import { accessError, type RegistryLogin } from './login.ts';
 
 const MAX_TOKEN_BYTES = 64 * 1024;
 
@@ -147,16 +147,10 @@ export class Authorizer {
       });
     }
     const who = login === undefined ? 'without a login' : `for the login from ${login.origin}`;
-    return new FetchError(
-      'ACCESS',
+    return accessError(
       `${url.host} gives no token for ${repository} at ${host} ${who} (${status})`,
-      {
-        status,
-        hint:
-          login === undefined
-            ? 'The model does not exist, or it is private: then say --token USER:PASSWORD, or log in with docker login.'
-            : 'Check the user and the password, and that this user may pull the model.',
-      },
+      login?.origin,
+      status,
     );
   }
 }

@@ -50,6 +50,8 @@ interface RegistryRequest {
 export class RegistryConnection {
   readonly place: RegistryPlace;
   readonly network: RegistryNetwork;
+  /** The last blob that was located came from the registry itself: the next one need not be sent to be located. */
+  servesBlobs = false;
   readonly #repo: RepoRef;
   readonly #login: RegistryLogin | undefined;
   readonly #authorizer: Authorizer;

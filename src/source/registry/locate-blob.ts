@@ -11,7 +11,9 @@ import { layerMissing } from './registry-error.ts';
 
 /** A request for one byte: its Content-Range has the size of the blob. */
 const FIRST_BYTE = { range: 'bytes=0-0' };
-/** A file of the listing that is a blob. */
+/** How servers refuse a Range. */
+const WITHOUT_RANGES: ReadonlySet<number> = new Set([400, 416, 501]);
+/** What the manifest says of a blob. */
 type BlobFile = RemoteFile & { readonly digest: NonNullable<RemoteFile['digest']> };
 
 /**
@@ -28,12 +30,17 @@ export async function locateBlob(
   const layer = layerName(file.path, file.digest.hex);
   const subject = connection.subject(file.path, { layer });
   const address = connection.address('blobs', `sha256:${file.digest.hex}`);
-  const found = await connection.send(
-    // The first redirect that does not lead to another such question names the location. A GET, because HEAD may be
-    // answered without the redirect; bare, because a Range would bind the address of a hub on the way to that range.
-    { address, subject, follows: (_, next) => isQuestion(next) },
-    signal,
-  );
+  // The first redirect that does not lead to another such question names the location. A GET, because HEAD may be
+  // answered without the redirect.
+  const ask = (headers: Readonly<Record<string, string>>) =>
+    connection.send({ address, subject, headers, follows: (_, next) => isQuestion(next) }, signal);
+  let found = connection.servesBlobs ? await ask(FIRST_BYTE) : undefined;
+  // Bare, because a Range would bind the address of a hub on the way to that range.
+  if (found === undefined || found.kind === 'redirect' || WITHOUT_RANGES.has(found.response.status)) {
+    if (found?.kind === 'answer') discard(found.response);
+    found = await ask({});
+  }
+  connection.servesBlobs = found.kind === 'answer' && found.response.status < 300;
   if (found.kind === 'redirect') {
     if (mustCheck) await checkStorage(connection, file, found.address, signal);
     return location(connection, found.address);

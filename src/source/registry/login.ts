@@ -31,6 +31,17 @@ export function loginFor(logins: readonly RegistryLogin[], host: string): Regist
   return logins.find((one) => one.host === undefined) ?? logins.find((one) => one.host === host);
 }
 
+/** A refusal (401, 403, …). `login` is where the login came from that was refused; undefined if there is none. */
+export function accessError(message: string, login: string | undefined, status: number): FetchError {
+  return new FetchError('ACCESS', message, {
+    status,
+    hint:
+      login === undefined
+        ? 'The model does not exist, or it is private: then say --token USER:PASSWORD, or log in with docker login (fetch runs no credential helper).'
+        : 'Check the user and the password, and that this user may pull the model.',
+  });
+}
+
 /** Names that Docker's configuration uses for Docker Hub. */
 const DOCKER_HUB: ReadonlySet<string> = new Set(['index.docker.io', 'docker.io', 'registry-1.docker.io']);
 
@@ -42,10 +53,10 @@ export function dockerLogins(text: string | undefined, origin: string): Registry
   const auths = parsed(text);
   return Object.entries(auths).flatMap(([address, entry]) => {
     if (!isRecord(entry)) return [];
-    const host = address
-      .replace(/^https?:\/\//i, '')
-      .split('/', 1)[0]!
-      .toLowerCase();
+    const written = address.replace(/^https?:\/\//i, '').split('/', 1)[0]!;
+    if (!URL.canParse(`https://${written}`)) return [];
+    // In lower case, and without the port that is usual.
+    const { host } = new URL(`https://${written}`);
     const { auth, username, password } = entry;
     const both =
       typeof auth === 'string' && auth !== '' ? decoded(auth) : `${username ?? ''}:${password ?? ''}`;

@@ -2,6 +2,7 @@ import { BLOCKING, type ErrorResponse, isPage, mayPass } from '../../http/refusa
 import { serverDelay } from '../../http/retry-after.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
+import { accessError } from './login.ts';
 
 /** The subject of a request to a registry, for the text of its error. */
 export interface RegistrySubject {
@@ -38,13 +39,7 @@ export function registryError(
   }
   if (status === 401 || status === 403) {
     const who = login === undefined ? '' : ` for the login from ${login}`;
-    return new FetchError('ACCESS', `${host} refuses ${name}${who} (${status})${words}`, {
-      status,
-      hint:
-        login === undefined
-          ? 'It does not exist, or it is private: then say --token USER:PASSWORD, or log in with docker login.'
-          : 'Check the user and the password, and that this user may pull the model.',
-    });
+    return accessError(`${host} refuses ${name}${who} (${status})${words}`, login, status);
   }
   const isBadTag = status === 400 && reference !== undefined;
   if (status === 404 || status === 410 || MISSING.test(body) || isBadTag) {

@@ -49,7 +49,8 @@ describe('a login', () => {
     const auths = {
       'https://index.docker.io/v1/': { auth },
       'registry.example:5000': { username: 'you', password: 'word' },
-      'https://Other.example': { auth },
+      'https://Other.example:443/v2/': { auth },
+      'no host': { auth },
       'helper.example': {},
       'empty.example': { auth: '' },
       'odd.example': 'text',
