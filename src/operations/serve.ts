@@ -36,14 +36,17 @@ export interface Serving {
   readonly url: string;
   /** Whether other machines can reach it. */
   readonly isPublic: boolean;
+  /** What can be fetched from it now. */
   readonly revisions: readonly ServedRevision[];
 }
 
 /** A revision that can be fetched. */
 export interface ServedRevision {
+  /** As it was named when it was fetched. */
   readonly repo: RepoRef;
   /** Branches, tags and other names that lead to it. */
   readonly names: readonly string[];
+  /** 40 hex digits. */
   readonly commit: string;
   /** How many files the revision has. */
   readonly files: number;
@@ -108,7 +111,7 @@ function openStaged(directory: string): HeldRevisions {
       'NOT_FOUND',
       `${directory} holds ${repoPath(repo)}, which clients of the Hub cannot name`,
       {
-        hint: 'Only models, datasets and spaces of a hub can be served.',
+        hint: 'Name directories with models, datasets or spaces of a hub.',
       },
     );
   }

@@ -60,7 +60,9 @@ function introduction({ url, isPublic, revisions }: Serving): string[] {
   const told = revisions.slice(0, MAX_TOLD).map(subject);
   const more = revisions.length - told.length;
   const what = [...told, ...(more > 0 ? [`${formatCount(more, 'more revision')}`] : [])].join(', ');
-  const who = isPublic ? 'everybody who can reach this address can now read' : 'this machine can now read';
+  const who = isPublic
+    ? 'every machine that can reach this address can now read'
+    : 'this machine can now read';
   return [`${who} ${what}`, `clients take it from here with HF_ENDPOINT=${url}`];
 }
 

@@ -67,7 +67,7 @@ function put(
 }
 
 describe('manifests', () => {
-  test('without a type, and compressed although nobody asked for it', async () => {
+  test('without a type, and compressed without being asked', async () => {
     const manifest = manifestOf(blob('weights', titled('model.bin')));
     put(manifest, {
       tag: 'latest',
@@ -103,7 +103,7 @@ describe('manifests', () => {
     expect(await run(name())).toMatchObject({ exit: 4, stdout: '' });
   });
 
-  test('one content under several names, an empty file, and kinds that nobody knows', async () => {
+  test('one content under several names, an empty file, and unknown kinds', async () => {
     const twice = blob('the same');
     const license = { ...blob('licence'), mediaType: 'application/vnd.ollama.image.license' };
     const layers = [

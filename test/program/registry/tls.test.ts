@@ -91,7 +91,7 @@ test('password, token and addresses go each to its own host', async ({ skip }) =
   expect(JSON.parse(table.stdout).rows).toMatchObject([{ revision: 'latest', commit: model.digest }]);
 });
 
-test('a registry whose certificate nobody here knows is refused, and the hint says what to do', async ({
+test('a registry whose certificate is unknown here is refused, and the hint says what to do', async ({
   skip,
 }) => {
   const name = await serve();
