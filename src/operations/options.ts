@@ -8,6 +8,7 @@ import type { RegistryLogin } from '../source/registry/login.ts';
 import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
+import type { Protocol } from '../transfer/transfer-context.ts';
 import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
 import type { TransferSettings } from './download/execute-plan.ts';
 
@@ -63,6 +64,11 @@ export interface TransferOptions extends HubOptions {
   readonly connections?: number | undefined;
   /** Bytes per second, all connections together; no limit if left out. */
   readonly bytesPerSecond?: number | undefined;
+  /**
+   * How files that the hub keeps in Xet come: as ranges over plain HTTP, or as chunks from the content store; `auto` if left
+   * out: HTTP, and chunks where they bring clearly fewer bytes, or where HTTP fails. With `xet` it is the other way round.
+   */
+  readonly protocol?: Protocol | undefined;
   /** For the diagnosis of a network; `auto` if left out. */
   readonly transport?: TransportChoice | undefined;
 }
@@ -91,12 +97,12 @@ function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
 
 /** Fills in defaults. Throws USAGE for a value that makes no sense. */
 export function transferSettings(options: TransferOptions): TransferSettings {
-  const { connections = DEFAULTS.connections, transport = 'auto' } = options;
+  const { connections = DEFAULTS.connections, transport = 'auto', protocol = 'auto' } = options;
   if (!Number.isInteger(connections) || connections < 1 || connections > MAX_CONNECTIONS) {
     throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`, SEE_DOCS);
   }
   const bytesPerSecond = positive('bytesPerSecond', options.bytesPerSecond);
-  return { ...hubAccess(options), connections, bytesPerSecond, transport };
+  return { ...hubAccess(options), connections, bytesPerSecond, transport, protocol };
 }
 
 /** An address of a hub, without a slash at the end. `origin` is the option or variable that has it. Throws USAGE. */

@@ -1,4 +1,5 @@
 import pLimit, { type LimitFunction } from 'p-limit';
+import { type ByteRange, totalLength } from '../model/byte-range.ts';
 import { contentMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import type { PlannedFile } from '../model/plan.ts';
@@ -42,15 +43,15 @@ export class FileFinalizer {
   }
 
   /**
-   * Verifies a complete part and gives it its name. `repair` means that its content was wrong and all of
-   * it must be fetched again; when that was done often enough it is INTEGRITY, and the part is gone. `wrong copy`: what
+   * Verifies a complete part and gives it its name. Ranges mean that its content was wrong and that they
+   * must be fetched again; when that was done often enough it is INTEGRITY, and the part is gone. `wrong copy`: what
    * was copied from this machine does not belong to this file, or not all of it.
    */
-  finish(transfer: FileTransfer): Promise<'finished' | 'repair' | 'wrong copy'> {
+  finish(transfer: FileTransfer): Promise<'finished' | 'wrong copy' | readonly ByteRange[]> {
     return this.#finishing(async () => {
       this.#signal.throwIfAborted();
       const { emit } = this.#context;
-      const { path, size } = transfer.file;
+      const { path } = transfer.file;
       emit({ type: 'file-verifying', path });
       const digests = await transfer.verify(() => {
         emit({ type: 'note', message: `the hash of ${path} is wrong: reading it once more` });
@@ -68,11 +69,12 @@ export class FileFinalizer {
         return 'finished';
       }
       const error = corrupt(path);
-      if (!transfer.startRepair()) {
+      const wrong = await transfer.startRepair();
+      if (wrong === undefined) {
         await transfer.staged.discard();
         throw error;
       }
-      emit({ type: 'bytes-lost', path, count: size });
+      emit({ type: 'bytes-lost', path, count: totalLength(wrong) });
       emit({
         type: 'retrying',
         what: path,
@@ -81,7 +83,7 @@ export class FileFinalizer {
         code: error.code,
         message: error.message,
       });
-      return 'repair';
+      return wrong;
     });
   }
 }

@@ -2,35 +2,16 @@ import { HostRanges } from '../http/host-ranges.ts';
 import { type FetchError, toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
 import type { Location } from '../source/location.ts';
-import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
-import type { CachedLocation, FileTransfer } from './file-transfer.ts';
+import { endOfWait, type RetryPolicy, retrying } from '../system/retry.ts';
+import { ChunkRequests } from './chunk-requests.ts';
+import type { CachedLocation, FileTransfer, Way } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
+import type { SegmentObserver, SegmentRequest } from './segment-request.ts';
 import type { TransferContext } from './transfer-context.ts';
 
 /** Statuses that refuse the URL rather than the file. */
 const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
-
-/** What a segment's fetching means for the schedule, told while it happens. */
-export interface SegmentObserver {
-  /** A request for the segment is sent. */
-  asked(): void;
-  /** `written` bytes of the segment are on disk, and `wireBytes` of the network were spent on them. */
-  wrote(written: number, wireBytes: number): void;
-  /** The server ignores ranges and sends the file from its first byte: the segment may be widened now. */
-  wholeFile(): void;
-  /** The server refused for being busy, or the connection broke: fewer connections may do better. */
-  trouble(kind: 'refused' | 'broke'): void;
-}
-
-/** One request for what is missing of a segment. */
-interface SegmentRequest {
-  readonly segment: Segment;
-  readonly transfer: FileTransfer;
-  readonly observer: SegmentObserver;
-  readonly attempt: Attempt;
-  readonly signal: AbortSignal;
-}
 
 /**
  * Brings the bytes of segments: finds out where they are, asks for them, and tries again. This is where
@@ -41,15 +22,58 @@ export class SegmentDownloader {
   readonly #context: TransferContext;
   readonly #runSignal: AbortSignal;
   readonly #hosts = new HostRanges();
+  readonly #chunks: ChunkRequests;
+  readonly #toldWays = new Set<Way>();
 
   constructor(revision: Revision, { context, signal }: Pick<RunState, 'context' | 'signal'>) {
     this.#revision = revision;
     this.#context = context;
     this.#runSignal = signal;
+    this.#chunks = new ChunkRequests(revision, context, signal);
   }
 
-  /** Fills the segment, with as many requests as it takes. `signal` ends it at once. */
+  /**
+   * Fills the segment, with as many requests as it takes. `signal` ends it at once. A file that cannot be had in one way
+   * goes on in the other, if there is one.
+   */
   async fetch(
+    segment: Segment,
+    transfer: FileTransfer,
+    observer: SegmentObserver,
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (segment.position < segment.end) {
+      const { way } = transfer;
+      try {
+        await this.#fetchBy(way, segment, transfer, observer, signal);
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const error = toFetchError(thrown);
+        const before = transfer.failure;
+        // HTTP is how every file can be had: its failure is the one that counts.
+        transfer.failure = way === 'http' ? error : (before ?? error);
+        const isOfWay = error.side === 'source' && (way === 'xet' || error.code === 'NETWORK');
+        if (!isOfWay || !transfer.giveUp(way)) throw isOfWay ? transfer.failure : error;
+        if (before === undefined) this.#tellWay(transfer, way, error);
+        segment.tried = 0;
+      }
+    }
+  }
+
+  /** Once for the run: the reasons of many files are the same. */
+  #tellWay({ file, way }: FileTransfer, before: Way, { message }: FetchError): void {
+    const { emit } = this.#context;
+    const going =
+      way === 'http' ? 'going on over plain HTTP' : "going on with chunks from Xet's content store";
+    const isFirst = !this.#toldWays.has(before);
+    this.#toldWays.add(before);
+    const more = isFirst ? '; what has come is kept' : '';
+    emit({ type: isFirst ? 'note' : 'trace', message: `${file.path}: ${message}: ${going}${more}` });
+  }
+
+  /** Ends early when the file is to be had in another way meanwhile. */
+  async #fetchBy(
+    way: Way,
     segment: Segment,
     transfer: FileTransfer,
     observer: SegmentObserver,
@@ -59,12 +83,14 @@ export class SegmentDownloader {
     const what = transfer.file.path;
     await retrying(
       async (attempt) => {
-        while (segment.position < segment.end) {
-          await this.#request({ segment, transfer, observer, attempt, signal });
+        while (segment.position < segment.end && transfer.way === way) {
+          const request = { segment, transfer, observer, attempt, signal };
+          if (way === 'xet') await this.#chunks.request(request);
+          else await this.#request(request);
         }
       },
       {
-        policy: retry,
+        policy: way === 'xet' ? withoutLastWait(retry) : retry,
         clock,
         random,
         signal,
@@ -156,6 +182,11 @@ export class SegmentDownloader {
       emit({ type: 'trace', message: `${error.message}: asking for a new address` });
     }
   }
+}
+
+/** A store that limits requests without an end is left for HTTP instead. */
+function withoutLastWait({ quotaWindowMs: _, ...policy }: RetryPolicy): RetryPolicy {
+  return policy;
 }
 
 /** Whether another address, or another way to ask for it, may help: not where the host is only busy. */

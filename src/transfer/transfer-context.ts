@@ -8,12 +8,20 @@ import type { Clock, Random } from '../system/clock.ts';
 import type { RetryPolicy } from '../system/retry.ts';
 import type { Transport } from './transport/transport.ts';
 
+/**
+ * How files with a Xet hash come: as ranges over plain HTTP, or as chunks from the content store. `xet` goes on over
+ * HTTP where the store fails, and `auto` the other way round; `http` never uses the store.
+ */
+export type Protocol = 'auto' | 'http' | 'xet';
+
 /** What carrying out a plan needs from the world. */
 export interface TransferContext {
-  readonly source: Pick<Source, 'locate'>;
+  readonly source: Pick<Source, 'locate' | 'reconstruct'>;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;
+  /** How files with a Xet hash come; `http` if left out. */
+  readonly protocol?: Protocol | undefined;
   /** Upper bound of connections that carry file bytes. */
   readonly connections: number;
   /** Files that may wait for their hash and their name before connections wait for them: each holds descriptors. */

@@ -2,12 +2,11 @@ import { HashPool } from '../../hash/hash-pool.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { SourceAccess } from '../../source/open-source.ts';
-import type { Source } from '../../source/source.ts';
 import type { Store } from '../../store/store.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { runPlan } from '../../transfer/execute-plan.ts';
 import { fitDescriptors } from '../../transfer/scheduling/descriptors.ts';
-import type { RunResult, TransferContext } from '../../transfer/transfer-context.ts';
+import type { Protocol, RunResult, TransferContext } from '../../transfer/transfer-context.ts';
 import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
 import { WorkerTransport } from '../../transfer/transport/worker/worker-transport.ts';
 
@@ -18,6 +17,7 @@ export interface TransferSettings extends SourceAccess {
   /** Bytes per second, all connections together; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   readonly transport: TransportChoice;
+  readonly protocol: Protocol;
   /** Called once, when the transfer starts, with a function that describes what every connection is doing. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
 }
@@ -25,7 +25,7 @@ export interface TransferSettings extends SourceAccess {
 /** With what a plan is carried out. */
 export interface ExecuteContext {
   readonly run: RunContext;
-  readonly source: Pick<Source, 'locate'>;
+  readonly source: TransferContext['source'];
   readonly store: Store;
   readonly workers: WorkerThreads;
   readonly onCopyRefused?: TransferContext['onCopyRefused'];
@@ -75,6 +75,7 @@ export async function executePlan(
     store,
     hasher: workers.hasher,
     transport: workers.transport,
+    protocol: settings.protocol,
     connections,
     waitingFiles,
     largeConnections: Math.min(connections, largeConnections(settings)),

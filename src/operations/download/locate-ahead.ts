@@ -3,7 +3,7 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Selection } from '../../plan/select-files.ts';
 import type { Location } from '../../source/location.ts';
-import type { Source } from '../../source/source.ts';
+import { can, type Source, type SourceAbilities } from '../../source/source.ts';
 import type { RunContext } from '../../system/run-context.ts';
 
 /** More files than this are not asked for before it is known that they are there. */
@@ -13,7 +13,8 @@ const MAX_AHEAD = 4;
  * Asks where files are while the source still lists them, if their names are known: one wait less before their bytes
  * flow. A failure means nothing here: the transfer asks again.
  */
-export class LocateAhead implements Pick<Source, 'locate'> {
+export class LocateAhead implements Pick<Source, 'locate' | 'reconstruct'> {
+  readonly reconstruct?: SourceAbilities['reconstruct'];
   readonly #source: Source;
   readonly #aside: Source;
   readonly #emit: Emit;
@@ -28,6 +29,7 @@ export class LocateAhead implements Pick<Source, 'locate'> {
     { openAside, run }: { readonly openAside: (emit: Emit) => Source; readonly run: RunContext },
   ) {
     this.#source = source;
+    if (can(source, 'reconstruct')) this.reconstruct = (...asked) => source.reconstruct(...asked);
     this.#aside = openAside((event) => this.#held.push(event));
     this.#emit = run.emit;
     this.#signal = run.signal;

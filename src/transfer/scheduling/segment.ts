@@ -13,6 +13,8 @@ export interface Segment {
   end: number;
   /** Tries in a row that brought nothing from `position` on, by whichever connection. */
   tried?: number;
+  /** How often in a row its addresses were refused and asked for anew. */
+  renewals?: number;
   /** Between two tries: its silence is our own. */
   waiting?: boolean;
 }

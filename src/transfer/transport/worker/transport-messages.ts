@@ -3,7 +3,7 @@ import type { NetworkSettings } from '../../../http/network-settings.ts';
 import type { ByteRange } from '../../../model/byte-range.ts';
 import type { ErrorCode, FetchErrorOptions, RefusalKind } from '../../../model/error.ts';
 import { FetchError } from '../../../model/error.ts';
-import type { RangeJob } from '../transport.ts';
+import type { ArrivedChunk, RangeJob } from '../transport.ts';
 
 /** Which transport carries bytes: `auto` lets the strict one serve hosts that have answered cleanly. */
 export type TransportChoice = 'auto' | 'core' | 'raw';
@@ -50,6 +50,8 @@ export type TransportReply =
 export interface Written {
   readonly range: ByteRange;
   readonly wireBytes: number;
+  /** Chunks of a Xet file that were written with them. */
+  readonly chunks?: readonly ArrivedChunk[];
 }
 
 /** An error as it crosses threads: classes do not. */

@@ -1,12 +1,14 @@
 import type { ByteRange } from '../../../model/byte-range.ts';
 import { toFetchError } from '../../../model/error.ts';
-import type { RangeObserver, RangeWindow, Transport } from '../transport.ts';
+import type { ArrivedChunk, RangeObserver, RangeWindow, Transport } from '../transport.ts';
 import type { TransportCommand, TransportReply, Written } from './transport-messages.ts';
 import { toPlainError } from './transport-messages.ts';
 
 /** The first write of a job is reported at once, because it ends a wait; others in batches: after this many bytes or milliseconds. */
 const REPORT_BYTES = 2 * 1024 * 1024;
 const REPORT_MS = 40;
+/** Of chunks: a kill loses what was not reported, and they come slower. */
+const REPORT_CHUNK_BYTES = 512 * 1024;
 
 type BringCommand = Extract<TransportCommand, { op: 'bring' }>;
 
@@ -75,6 +77,7 @@ class Job implements RangeObserver {
   readonly #controller = new AbortController();
   #unreported: { start: number; end: number; wireBytes: number } | undefined;
   #hasReported = false;
+  #chunks: ArrivedChunk[] = [];
   #onWidened: () => void = () => {};
   #isDone = false;
 
@@ -122,7 +125,12 @@ class Job implements RangeObserver {
     }
     // What fills the window is told with its end.
     const isFirst = !this.#hasReported && this.window.position < this.window.end;
-    if (isFirst || this.#unreported.end - this.#unreported.start >= REPORT_BYTES) this.report();
+    const most = this.#chunks.length > 0 ? REPORT_CHUNK_BYTES : REPORT_BYTES;
+    if (isFirst || this.#unreported.end - this.#unreported.start >= most) this.report();
+  }
+
+  chunk(chunk: ArrivedChunk): void {
+    this.#chunks.push(chunk);
   }
 
   report(): void {
@@ -137,7 +145,10 @@ class Job implements RangeObserver {
     if (unreported === undefined) return undefined;
     this.#unreported = undefined;
     const { start, end, wireBytes } = unreported;
-    return { range: { start, end }, wireBytes };
+    if (this.#chunks.length === 0) return { range: { start, end }, wireBytes };
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    return { range: { start, end }, wireBytes, chunks };
   }
 
   /** Only the main thread knows what else is missing of the file. */
