@@ -60,6 +60,16 @@ const withoutEntities = {
   },
 };
 
+/** Its main file holds every hash that there is, 230 kB of them: one is used, and that has a file of its own. */
+const onlyBlake3 = {
+  name: 'only-blake3',
+  setup(context) {
+    context.onResolve({ filter: /^hash-wasm$/ }, () => ({
+      path: join(ROOT, 'node_modules/hash-wasm/dist/blake3.umd.min.js'),
+    }));
+  },
+};
+
 const common = {
   absWorkingDir: ROOT,
   outdir: 'dist',
@@ -70,7 +80,7 @@ const common = {
   target: 'node20',
   external: EXTERNAL,
   define: { PACKAGE_VERSION: JSON.stringify(version) },
-  plugins: [builtins, prunedHub, withoutEntities],
+  plugins: [builtins, prunedHub, withoutEntities, onlyBlake3],
   // The less there is to read, the sooner it runs. Names stay, for those who read stack traces: to keep them beside
   // shorter ones would take a call for each function at the start.
   minifySyntax: true,
