@@ -64,8 +64,11 @@ const withoutEntities = {
 const onlyBlake3 = {
   name: 'only-blake3',
   setup(context) {
-    context.onResolve({ filter: /^hash-wasm$/ }, () => ({
-      path: join(ROOT, 'node_modules/hash-wasm/dist/blake3.umd.min.js'),
+    context.onResolve({ filter: /^hash-wasm$/ }, ({ path }) => ({ path, namespace: 'only-blake3' }));
+    context.onLoad({ filter: /.*/, namespace: 'only-blake3' }, () => ({
+      contents:
+        "import all from './node_modules/hash-wasm/dist/blake3.umd.min.js'; export const { createBLAKE3 } = all;",
+      resolveDir: ROOT,
     }));
   },
 };
