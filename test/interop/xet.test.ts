@@ -10,6 +10,7 @@ import { ContentStore, type StoreSettings } from '../support/xet/content-store.t
 import { bfloat16, float32, random, versions } from '../support/xet/contents.ts';
 import { addFixture, FIXTURE_CONTENTS, type FixtureName, officialFixtures } from '../support/xet/fixtures.ts';
 import { downloadFiles, uploadFiles } from '../support/xet/hf-xet.ts';
+import { type PackOptions, pack } from '../support/xet/pack.ts';
 import { missingRealStore, RealStore } from '../support/xet/real-store.ts';
 import { findPython, runHf } from './python.ts';
 
@@ -88,6 +89,44 @@ describe.skipIf(missing !== undefined)('hf-xet of Python', () => {
     expect(hub.log.count({ origin: 'cdn' })).toBe(0);
     expect(store.log.bytesSent('xorbs')).toBeGreaterThan(0);
     expect(store.leaks()).toEqual([]);
+  });
+});
+
+describe('what our own packer makes', () => {
+  test.each<[string, PackOptions]>([
+    ['the shortest form of each chunk', {}],
+    ['nothing compressed', { scheme: 'none' }],
+    ['LZ4', { scheme: 'lz4' }],
+    ['LZ4 of planes', { scheme: 'bg4' }],
+    ['many xorbs', { chunksPerXorb: 2 }],
+  ])('is what the official client would name it, and both clients read it: %s', async (_name, options) => {
+    await using store = await ContentStore.start();
+    const { files } = officialFixtures();
+    const packed = await Promise.all([pack(store, FIXTURE_CONTENTS.a, options)]);
+    for (const name of NAMES.slice(0, -3)) packed.push(await pack(store, FIXTURE_CONTENTS[name], options));
+    packed.push(await pack(store, FIXTURE_CONTENTS.b, options));
+    for (const { content, xetHash } of packed) {
+      const name = NAMES.find((one) => FIXTURE_CONTENTS[one] === content)!;
+      expect(xetHash).toBe(files[name].xetHash);
+    }
+    const whole = packed.filter(({ content }) => content.length > 0);
+    await using hub = await startHub({
+      repositories: [{ id: 'o/n', branches: { main: whole.map((file, index) => file.file(`${index}`)) } }],
+      contentStore: store,
+    });
+    for (const [index, { content }] of whole.entries()) {
+      const blob = await downloadFile({ repo: 'o/n', path: `${index}`, hubUrl: hub.origin });
+      expect(Buffer.from(await blob!.arrayBuffer()).equals(content)).toBe(true);
+    }
+    if (missing !== undefined) return;
+    const wanted = whole.map(({ xetHash, content }, index) => ({
+      xetHash,
+      size: content.length,
+      path: join(home, `${index}`),
+    }));
+    await downloadFiles({ python, home }, { url: store.casOrigin, token: store.readToken() }, wanted);
+    for (const [index, { content }] of whole.entries())
+      expect(readFileSync(join(home, `${index}`)).equals(content)).toBe(true);
   });
 });
 

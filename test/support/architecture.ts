@@ -25,6 +25,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   '@huggingface/hub': /^source\/hub\//,
   'cli-progress': /^report\/progress\/bar-reporter\.ts$/,
   commander: /^cli\//,
+  'gearhash-jit': /^hash\/chunker\.ts$/,
   htmlparser2: /^source\/registry\//,
   'node:process': /^cli\//,
   process: /^cli\//,

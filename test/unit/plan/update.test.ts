@@ -1,9 +1,12 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { ByteRange } from '../../../src/model/byte-range.ts';
 import type { ChunkRun, XetTerm } from '../../../src/model/chunks.ts';
 import type { LocalRange } from '../../../src/plan/make-plan.ts';
 import { gapsBetween, type LocalVersion, localRanges, runsOf } from '../../../src/plan/update.ts';
+import { ContentStore } from '../../support/xet/content-store.ts';
+import { versions } from '../../support/xet/contents.ts';
+import { pack } from '../../support/xet/pack.ts';
 
 const MB = 1_000_000;
 const run = (xorb: string, first: number, ...lengths: number[]): ChunkRun => ({ xorb, first, lengths });
@@ -167,4 +170,47 @@ test('for all files: each byte once, copied from a place that has this very byte
     }),
     { numRuns: 300 },
   );
+});
+
+describe('versions of a file of tensors', () => {
+  const tensorBytes = 2 << 20;
+  const contents = versions({ tensors: 12, tensorBytes, changed: 5 });
+  let stored: Readonly<
+    Record<'a' | 'b' | 'c', { readonly terms: readonly XetTerm[]; readonly lengths: number[] }>
+  >;
+
+  beforeAll(async () => {
+    await using store = await ContentStore.start();
+    const describe = async (content: Buffer) => {
+      const { xetHash } = await pack(store, content, { scheme: 'none' });
+      const { terms } = store.files.get(xetHash)!;
+      const lengths = terms.flatMap(({ xorb, start, end }) =>
+        store.xorbs
+          .get(xorb)!
+          .chunks.slice(start, end)
+          .map(({ length }) => length),
+      );
+      return { terms, lengths };
+    };
+    stored = { a: await describe(contents.a), b: await describe(contents.b), c: await describe(contents.c) };
+  });
+
+  test.each(['b', 'c'] as const)('of %s after A, little more than the changed tensor is fetched', (name) => {
+    const runs = runsOf(stored.a.terms, stored.a.lengths)!;
+    const ranges = localRanges(stored[name].terms, [{ path: '/a', runs }]);
+    const content = contents[name];
+    const gaps = gapsBetween(ranges, content.length);
+    // At each edge of what has changed, a chunk is lost, and where the header has grown one more.
+    const chunk = 128 * 1024;
+    expect(bytesOf(gaps)).toBeLessThan(tensorBytes + 6 * chunk);
+    expect(bytesOf(gaps)).toBeGreaterThan(tensorBytes - chunk);
+    for (const { start, end, offset } of ranges)
+      expect(contents.a.subarray(offset, offset + end - start).equals(content.subarray(start, end))).toBe(
+        true,
+      );
+  });
+
+  test('the chunks of another file say nothing about this one', () => {
+    expect(runsOf(stored.b.terms, stored.a.lengths)).toBeUndefined();
+  });
 });
