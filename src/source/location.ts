@@ -1,4 +1,5 @@
 import type { ByteRange, RangeSupport } from '../model/byte-range.ts';
+import type { XetTerm } from '../model/chunks.ts';
 import { FetchError } from '../model/error.ts';
 
 /** An address that serves bytes of a file. A signed URL is a secret like a token: never print or store it. */
@@ -30,18 +31,6 @@ export interface MemoryLocation {
   readonly kind: 'memory';
   /** The whole file. */
   readonly bytes: Uint8Array;
-}
-
-/** Chunks of a xorb that follow one another in a file. */
-export interface XetTerm {
-  /** The name of the xorb: 64 hex digits. */
-  readonly xorb: string;
-  /** Number of the first chunk in the xorb. */
-  readonly start: number;
-  /** The number behind the last. */
-  readonly end: number;
-  /** Bytes of the file that they are. */
-  readonly length: number;
 }
 
 /** Chunks of a xorb that one request brings. */

@@ -1,5 +1,6 @@
 import { type HashedChunk, loadXetHashes, type XetHashes } from '../hash/xet-hash.ts';
 import type { ByteRange } from '../model/byte-range.ts';
+import type { ChunkRun } from '../model/chunks.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { ArrivedChunk } from './transport/transport.ts';
 
@@ -70,6 +71,22 @@ export class ChunkMap {
       at += entry.length;
     }
     return at === size ? hashes.file(chunks) : undefined;
+  }
+
+  /** Where all chunks of the file came from, in its order; undefined if not all of its `size` bytes came as chunks. */
+  runs(size: number): readonly ChunkRun[] | undefined {
+    const runs: { readonly xorb: string; readonly first: number; readonly lengths: number[] }[] = [];
+    let at = 0;
+    for (const entry of this.#ordered()) {
+      if (entry === 'two forms' || entry.offset !== at) return undefined;
+      const xorb = this.#xorbs[entry.xorb]!;
+      const last = runs.at(-1);
+      const continues = last?.xorb === xorb && last.first + last.lengths.length === entry.index;
+      if (continues) last.lengths.push(entry.length);
+      else runs.push({ xorb, first: entry.index, lengths: [entry.length] });
+      at += entry.length;
+    }
+    return at === size ? runs : undefined;
   }
 
   /** The parts of the file that come from xorbs whose name their chunks give: these bytes are as they were uploaded. */

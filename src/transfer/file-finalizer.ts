@@ -64,7 +64,10 @@ export class FileFinalizer {
         throw lockedOtherwise(path);
       }
       if (digests !== undefined) {
+        const { onChunks } = this.#context;
+        const runs = transfer.chunks.count === 0 ? undefined : transfer.chunks.runs(transfer.file.size);
         await transfer.staged.commit(digests);
+        if (runs !== undefined) await onChunks?.(transfer.file, runs);
         await transfer[Symbol.asyncDispose]();
         return 'finished';
       }

@@ -105,11 +105,14 @@ export class FilesInTransfer implements AsyncDisposable {
   }
 
   /** Only what the hub keeps in Xet can come as chunks. */
-  #waysOf({ file }: PlannedFile): readonly [Way, ...Way[]] {
+  #waysOf(planned: PlannedFile): readonly [Way, ...Way[]] {
     const { source, protocol = 'http' } = this.#run.context;
+    const { file } = planned;
     if (protocol === 'http' || file.pointer?.xetHash === undefined) return ['http'];
     if (source.reconstruct === undefined || file.size === 0) return ['http'];
-    return protocol === 'xet' ? ['xet', 'http'] : ['http', 'xet'];
+    // What an update lacks are chunks that the store has packed.
+    const isUpdate = copiedFrom(planned) !== undefined && piecesFrom(planned, 'remote').length > 0;
+    return protocol === 'xet' || isUpdate ? ['xet', 'http'] : ['http', 'xet'];
   }
 
   #fetch(number: number, ranges: readonly MissingRange[]): void {

@@ -1,4 +1,5 @@
 import type { Hasher } from '../hash/hash-pool.ts';
+import type { ChunkRun } from '../model/chunks.ts';
 import type { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
@@ -44,6 +45,8 @@ export interface TransferContext {
    * ends the run.
    */
   readonly onCopyRefused?: ((file: RemoteFile) => Promise<void>) | undefined;
+  /** Called for each verified file that came as chunks, with all of them. */
+  readonly onChunks?: ((file: RemoteFile, runs: readonly ChunkRun[]) => Promise<void>) | undefined;
 }
 
 export interface FileFailure {

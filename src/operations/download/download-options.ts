@@ -75,8 +75,12 @@ export interface DownloadOutcome {
   readonly directory: string;
   /** What was decided before anything was done. */
   readonly plan: Plan;
-  /** Bytes that came over the network; 0 for a dry run. */
+  /** Bytes of files that came from the source; 0 for a dry run. */
   readonly fetchedBytes: number;
+  /** Bytes that the network carried for them: fewer where they came packed, more where some came twice. */
+  readonly wireBytes?: number;
+  /** Bytes of files that were copied from this machine. */
+  readonly copiedBytes?: number;
   /** With `prune`: what was deleted, or would be. */
   readonly staleFiles?: StaleFiles;
   /** With `ollama`: the name of the model as `ollama run` takes it. */

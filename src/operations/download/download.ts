@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
+import type { ChunkRun } from '../../model/chunks.ts';
 import type { Emit } from '../../model/event.ts';
+import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { shardOf } from '../../plan/shard.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
-import { openRecords, openStore } from '../../store/open-store.ts';
+import { openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
 import type { Records } from '../../store/records/records.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { parsePullRequest, pullForOllama } from '../ollama/pull.ts';
@@ -36,7 +38,7 @@ export async function download(options: DownloadOptions): Promise<DownloadOutcom
 }
 
 /** What `plan` gives. */
-export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
+export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes' | 'wireBytes' | 'copiedBytes'>;
 
 /**
  * What `download` would do with the same options, file by file: looks at the hub and at the directory, and changes
@@ -44,7 +46,12 @@ export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
  */
 export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
   return await withRunContext(options, async (run) => {
-    const { fetchedBytes: _none, ...outcome } = await start(options, true, run);
+    const {
+      fetchedBytes: _none,
+      wireBytes: _wire,
+      copiedBytes: _copied,
+      ...outcome
+    } = await start(options, true, run);
     return outcome;
   });
 }
@@ -94,7 +101,18 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     run.emit(event);
   };
   const { onCopyRefused } = planned;
-  const marked = { ...context, run: { ...run, emit: marking }, source: ahead, hubWaitMs, onCopyRefused };
+  const chunks = openChunkRecords(request);
+  const onChunks = async ({ pointer, size }: RemoteFile, runs: readonly ChunkRun[]) => {
+    if (pointer?.xetHash !== undefined) await chunks.add({ xetHash: pointer.xetHash, size, runs });
+  };
+  const marked = {
+    ...context,
+    run: { ...run, emit: marking },
+    source: ahead,
+    hubWaitMs,
+    onCopyRefused,
+    onChunks,
+  };
   const result = await executePlan(planned.plan, request, marked);
   return await finishDownload(planned, result, context, advice);
 }

@@ -29,6 +29,7 @@ export interface ExecuteContext {
   readonly store: Store;
   readonly workers: WorkerThreads;
   readonly onCopyRefused?: TransferContext['onCopyRefused'];
+  readonly onChunks?: TransferContext['onChunks'];
   /** Milliseconds that the source took for an answer; undefined if it was not asked. */
   readonly hubWaitMs?: number | undefined;
 }
@@ -62,7 +63,7 @@ export class WorkerThreads implements AsyncDisposable {
 export async function executePlan(
   plan: Plan,
   settings: TransferSettings,
-  { run, source, store, workers, hubWaitMs, onCopyRefused }: ExecuteContext,
+  { run, source, store, workers, hubWaitMs, onCopyRefused, onChunks }: ExecuteContext,
 ): Promise<RunResult> {
   const { environment, emit, signal } = run;
   const { connections, waitingFiles } = fitDescriptors(environment.freeDescriptors?.(), settings.connections);
@@ -89,6 +90,7 @@ export async function executePlan(
     signal,
     onStatus: settings.onStatus,
     onCopyRefused,
+    onChunks,
   });
 }
 

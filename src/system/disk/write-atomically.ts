@@ -16,7 +16,7 @@ export interface AtomicWrite {
 /** Writes a small file so that readers see the old content or the new, also after a power cut. */
 export async function writeAtomically(
   path: string,
-  content: string,
+  content: string | Uint8Array,
   { temporary = `${path}.new`, flush = new Flush() }: AtomicWrite = {},
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
@@ -29,7 +29,12 @@ export async function writeAtomically(
   }
 }
 
-async function tryToWrite(path: string, content: string, temporary: string, flush: Flush): Promise<void> {
+async function tryToWrite(
+  path: string,
+  content: string | Uint8Array,
+  temporary: string,
+  flush: Flush,
+): Promise<void> {
   // Removes what a killed run left, or a link.
   await removeIfThere(temporary);
   try {

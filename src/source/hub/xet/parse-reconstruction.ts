@@ -1,6 +1,7 @@
 import { type ByteRange, rangeLength } from '../../../model/byte-range.ts';
+import type { XetTerm } from '../../../model/chunks.ts';
 import { isRecord } from '../../../model/json.ts';
-import type { XetLocation, XetTerm, XorbFetch } from '../../location.ts';
+import type { XetLocation, XorbFetch } from '../../location.ts';
 
 /** Limits of the format. */
 const MAX_XORB_CHUNKS = 8192;
