@@ -63,17 +63,20 @@ const withoutEntities = {
   },
 };
 
-/** Its main file holds every hash that there is, 230 kB of them: one is used, and that has a file of its own. */
-const onlyBlake3 = {
-  name: 'only-blake3',
+/**
+ * One file of its own for all bundles: threads use it as well as the program, and few runs do. Of the package, which has
+ * every hash that there is (230 kB), only BLAKE3.
+ */
+const BLAKE3 = './blake3.js';
+const sharedBlake3 = {
+  name: 'shared-blake3',
   setup(context) {
-    context.onResolve({ filter: /^hash-wasm$/ }, ({ path }) => ({ path, namespace: 'only-blake3' }));
-    context.onLoad({ filter: /.*/, namespace: 'only-blake3' }, () => ({
-      contents:
-        "import all from './node_modules/hash-wasm/dist/blake3.umd.min.js'; export const { createBLAKE3 } = all;",
-      resolveDir: ROOT,
-    }));
+    context.onResolve({ filter: /^hash-wasm$/ }, () => ({ path: BLAKE3, external: true }));
   },
+};
+const blake3 = {
+  contents: "import all from 'hash-wasm/dist/blake3.umd.min.js'; export const { createBLAKE3 } = all;",
+  resolveDir: ROOT,
 };
 
 const common = {
@@ -86,7 +89,7 @@ const common = {
   target: 'node20',
   external: EXTERNAL,
   define: { PACKAGE_VERSION: JSON.stringify(version) },
-  plugins: [builtins, prunedHub, withoutEntities, onlyBlake3],
+  plugins: [builtins, prunedHub, withoutEntities, sharedBlake3],
   // The less there is to read, the sooner it runs. Names stay, for those who read stack traces: to keep them beside
   // shorter ones would take a call for each function at the start.
   minifySyntax: true,
@@ -96,6 +99,7 @@ const common = {
 
 /** The fewer places to begin at, the fewer pieces there are to load: so each of these is bundled by itself. */
 const results = await Promise.all([
+  build({ ...common, plugins: [], outdir: undefined, outfile: `dist/${BLAKE3}`, stdin: blake3 }),
   build({
     ...common,
     entryPoints: { 'cli/main': 'src/cli/main.ts' },

@@ -72,7 +72,10 @@ export class FileFinalizer {
         return 'finished';
       }
       const error = corrupt(path);
+      const { way } = transfer;
       const wrong = await transfer.startRepair();
+      // If the store cannot bring it either, this is the error of the file.
+      if (way === 'http' && transfer.way !== way) transfer.failure = error;
       if (wrong === undefined) {
         await transfer.staged.discard();
         throw error;

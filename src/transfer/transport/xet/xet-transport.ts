@@ -15,7 +15,8 @@ import { ChunkDecoder, MalformedChunk } from './chunk-decoder.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { type Placement, placements } from './placement.ts';
 
-const HINT = 'What was fetched is kept. With --protocol http the file comes without the content store.';
+const HINT =
+  'Run the same command again: what was fetched is kept. With --protocol http the file comes without the content store.';
 /** Idle decoders that are kept: each has half a megabyte. */
 const MAX_IDLE_DECODERS = 16;
 
