@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { startHub } from '../support/hub/hub.ts';
 import { xetFile } from '../support/hub/repositories/file.ts';
+import { Workspace } from '../support/run-program.ts';
 import { ContentStore, type StoreSettings } from '../support/xet/content-store.ts';
 import { bfloat16, float32, random, versions } from '../support/xet/contents.ts';
 import { addFixture, FIXTURE_CONTENTS, type FixtureName, officialFixtures } from '../support/xet/fixtures.ts';
@@ -182,6 +183,41 @@ describe("Hugging Face's own local_cas_server", () => {
       const blob = await downloadFile({ repo: 'o/n', path: name, hubUrl: hub.origin });
       expect(Buffer.from(await blob!.arrayBuffer()).equals(contents[name])).toBe(true);
     }
+    expect(store.leaks()).toEqual([]);
+  });
+
+  test('fetch takes A from it, and of B and C little more than what has changed', async ({ skip }) => {
+    const absent = missing ?? missingRealStore();
+    if (absent !== undefined) return skip(absent);
+    mkdirSync(join(home, 'store'));
+    await using real = await RealStore.start(join(home, 'store'));
+    const tensorBytes = 1_500_000;
+    const contents = versions({ tensors: 24, tensorBytes, changed: 7 });
+    const uploaded = await uploadFiles({ python, home }, { url: real.origin }, written({ ...contents }));
+    const [a, b, c] = (['a', 'b', 'c'] as const).map((name, index) =>
+      xetFile('model.safetensors', contents[name], uploaded[index]!.xetHash),
+    );
+    await using store = await ContentStore.start({}, real);
+    const branches = { main: [a!], b: [b!], c: [c!] };
+    await using hub = await startHub({ repositories: [{ id: 'o/n', branches }], contentStore: store });
+    await using workspace = await Workspace.open({ endpoint: hub.origin });
+    const pull = async (revision: string, directory: string): Promise<number> => {
+      store.log.clear();
+      const words = ['o/n', '--revision', revision, '--local-dir', directory, '--protocol', 'xet'];
+      const run = await workspace.run(words);
+      expect(run.exit, run.stderr).toBe(0);
+      expect(await compareWithTruth(workspace.path(directory), await hub.truth('o/n', revision))).toEqual([]);
+      return store.log.bytesSent('xorbs');
+    };
+    const whole = await pull('main', 'a');
+    // It is compressed in the store.
+    expect(whole).toBeLessThan(contents.a.length * 0.95);
+    for (const revision of ['b', 'c']) {
+      const bytes = await pull(revision, `a_${revision}`);
+      expect(bytes).toBeGreaterThan(tensorBytes / 2);
+      expect(bytes).toBeLessThan(tensorBytes + 8 * 131_072);
+    }
+    expect(hub.log.count({ origin: 'cdn' })).toBe(0);
     expect(store.leaks()).toEqual([]);
   });
 });
