@@ -272,7 +272,7 @@ describe('a store that is not as usual', () => {
     judge(world, 0);
   });
 
-  test.concurrent.each(['cas', 'xorbs'])('nobody listens there: %s', async (origin) => {
+  test.concurrent.each(['cas', 'xorbs'])('nothing listens there: %s', async (origin) => {
     await using world = await open();
     const on = origin === 'cas' ? 'reconstruction' : 'xorb';
     world.store.faults.add({ on, times: 'always', effect: { kind: 'vanish', ms: 1e9 } });

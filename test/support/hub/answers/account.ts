@@ -1,7 +1,7 @@
 import type { Credential } from '../access.ts';
 import { jsonReply, type Reply } from '../wire/reply.ts';
 import { type AskedAt, casUrl } from './context.ts';
-import { notLoggedIn } from './hub-error.ts';
+import { noSuchPage, notLoggedIn } from './hub-error.ts';
 
 /** `GET /api/whoami-v2` (protocol 1.6). */
 export function whoamiReply(credential: Credential): Reply {
@@ -26,13 +26,12 @@ export function whoamiReply(credential: Credential): Reply {
   });
 }
 
-/** `GET /api/TYPEs/REPO/xet-read-token/REVISION` (protocol 1.7). Without a content store nothing stands behind the token. */
+/** `GET /api/TYPEs/REPO/xet-read-token/REVISION` (protocol 1.7). Without a content store there is no token. */
 export function xetTokenReply(asked: AskedAt): Reply {
+  const { contentStore, repository, commit } = asked;
+  if (contentStore === undefined) return noSuchPage();
   const url = casUrl(asked);
-  const { accessToken, expires } = asked.contentStore?.readToken(asked.repository.id, asked.commit.id) ?? {
-    accessToken: 'local-hub-read-token',
-    expires: Math.floor(Date.now() / 1000) + 900,
-  };
+  const { accessToken, expires } = contentStore.readToken(repository.id, commit.id);
   return jsonReply(
     200,
     { casUrl: url, exp: expires, accessToken },

@@ -25,7 +25,7 @@ export interface Asked {
   /** With the prefix of the endpoint. */
   readonly hubOrigin: string;
   readonly cdnOrigin: string;
-  /** Undefined: the hub names one that is not there. */
+  /** Undefined: the hub names one that is not there, and gives no token for it. */
   readonly contentStore: ContentStoreAccess | undefined;
   /** The absolute URL under which the CDN serves a file for a while. */
   readonly signedUrl: (file: HubFile, disposition: string) => string;
