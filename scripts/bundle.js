@@ -97,11 +97,26 @@ const common = {
   logLevel: 'warning',
 };
 
+/** What `fetch --help` prints where no terminal says how wide it is. */
+async function mainHelp() {
+  const contents = `
+    import { createProgram } from './src/cli/options/program.ts';
+    let text = '';
+    const output = { out: (more) => { text += more; }, error() {} };
+    createProgram(PACKAGE_VERSION, {}, output).outputHelp();
+    export default text;`;
+  const stdin = { contents, resolveDir: ROOT, loader: 'ts' };
+  const { outputFiles } = await build({ ...common, metafile: false, write: false, stdin });
+  const { default: text } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+  return text;
+}
+
 /** The fewer places to begin at, the fewer pieces there are to load: so each of these is bundled by itself. */
 const results = await Promise.all([
   build({ ...common, plugins: [], outdir: undefined, outfile: `dist/${BLAKE3}`, stdin: blake3 }),
   build({
     ...common,
+    define: { ...common.define, MAIN_HELP: JSON.stringify(await mainHelp()) },
     entryPoints: { 'cli/main': 'src/cli/main.ts' },
     splitting: true,
     chunkNames: 'cli-[name]-[hash]',

@@ -1,8 +1,32 @@
 #!/usr/bin/env node
 import * as module from 'node:module';
-import { run } from './run.ts';
+import { isatty } from 'node:tty';
+import { VERSION } from '../model/version.ts';
+import { outputFailure, writeOut } from './process/standard-output.ts';
 
-// Since Node 22.1: caches compiled code on disk, for all modules that are loaded after this line (all but help).
-(module as { enableCompileCache?: () => void }).enableCompileCache?.();
+/** Replaced by the bundler with what `fetch --help` prints at 80 columns; undefined in unbundled sources. */
+declare const MAIN_HELP: string | undefined;
+
+/** What needs neither the parser nor the rest of the program. A terminal has a width of its own for the help. */
+function textAtOnce(words: readonly string[]): string | undefined {
+  if (words.length !== 1) return undefined;
+  if (['--version', '-V', 'version'].includes(words[0]!)) return `${VERSION}\n`;
+  const asksHelp = ['--help', '-h', 'help'].includes(words[0]!);
+  return asksHelp && !isatty(1) && typeof MAIN_HELP === 'string' ? MAIN_HELP : undefined;
+}
+
+async function start(): Promise<void> {
+  const text = textAtOnce(process.argv.slice(2));
+  if (text !== undefined) {
+    writeOut(text);
+    if ((await outputFailure()) === undefined) return;
+    // The rest of the program reports what could not be written.
+  }
+  // Since Node 22.1: caches compiled code on disk, for all modules that are loaded after this line.
+  (module as { enableCompileCache?: () => void }).enableCompileCache?.();
+  const { run } = await import('./run.ts');
+  await run();
+}
+
 // Not awaited, so that last-resort.ts sees an event loop that runs empty and chooses the exit code.
-void run();
+void start();
