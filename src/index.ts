@@ -28,6 +28,7 @@ export { type ListBranchesOptions, listBranches } from './operations/branches/li
 export { createEnvironment, type EnvironmentOptions } from './operations/create-environment.ts';
 export { download, type PlanOutcome, plan } from './operations/download/download.ts';
 export type { DownloadOptions, DownloadOutcome } from './operations/download/download-options.ts';
+export type { WorkerCounts } from './operations/download/execute-plan.ts';
 export type { StaleFiles } from './operations/download/prune.ts';
 export { readVariables } from './operations/environment-variables.ts';
 export type { HubOptions, RunOptions, TransferOptions } from './operations/options.ts';

@@ -9,7 +9,7 @@ import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
 import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
-import type { TransferSettings } from './download/execute-plan.ts';
+import type { TransferSettings, WorkerCounts } from './download/execute-plan.ts';
 
 const SEE_DOCS = 'See docs/library.md.';
 
@@ -26,6 +26,9 @@ export const DEFAULTS: Required<
 
 /** Servers refuse clients with more connections. */
 export const MAX_CONNECTIONS: number = 256;
+
+/** Of each kind. */
+export const MAX_WORKERS = 64;
 
 /** How a run is observed and ended. */
 export interface RunOptions {
@@ -65,6 +68,8 @@ export interface TransferOptions extends HubOptions {
   readonly bytesPerSecond?: number | undefined;
   /** For the diagnosis of a network; `auto` if left out. */
   readonly transport?: TransportChoice | undefined;
+  /** Hash workers and I/O workers, for measurements; they follow from the processors if left out. */
+  readonly workers?: WorkerCounts | undefined;
 }
 
 /** Fills in defaults. Throws USAGE for a value that makes no sense. */
@@ -96,7 +101,12 @@ export function transferSettings(options: TransferOptions): TransferSettings {
     throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`, SEE_DOCS);
   }
   const bytesPerSecond = positive('bytesPerSecond', options.bytesPerSecond);
-  return { ...hubAccess(options), connections, bytesPerSecond, transport };
+  const { workers } = options;
+  for (const [name, count] of Object.entries(workers ?? {})) {
+    if (count === undefined || (Number.isInteger(count) && count >= 1 && count <= MAX_WORKERS)) continue;
+    throw usage(`workers.${name} is a whole number from 1 to ${MAX_WORKERS}, not ${count}.`, SEE_DOCS);
+  }
+  return { ...hubAccess(options), connections, bytesPerSecond, transport, workers };
 }
 
 /** An address of a hub, without a slash at the end. `origin` is the option or variable that has it. Throws USAGE. */

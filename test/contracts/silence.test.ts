@@ -64,7 +64,7 @@ for (const choice of ['core', 'raw'] as const) {
         network,
         choice,
         bytesPerSecond: undefined,
-        maxThreads: 1,
+        maxWorkers: 1,
         trace: () => {},
       });
       return {

@@ -75,6 +75,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
     hubTimeoutMs: settings.hubTimeoutMs.value,
     bytesPerSecond: settings.bytesPerSecond.value,
     transport: settings.transport.value,
+    workers: { hash: settings.hashWorkers.value, io: settings.ioWorkers.value },
     offline: settings.offline.value,
     network,
   };

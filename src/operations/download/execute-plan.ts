@@ -9,7 +9,14 @@ import { runPlan } from '../../transfer/execute-plan.ts';
 import { fitDescriptors } from '../../transfer/scheduling/descriptors.ts';
 import type { RunResult, TransferContext } from '../../transfer/transfer-context.ts';
 import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
+import { maxIoWorkers } from '../../transfer/transport/worker/worker-assignment.ts';
 import { WorkerTransport } from '../../transfer/transport/worker/worker-transport.ts';
+
+/** Worker threads of a run: exactly so many are used where there is work for them; undefined where the processors decide. */
+export interface WorkerCounts {
+  readonly hash?: number | undefined;
+  readonly io?: number | undefined;
+}
 
 /** How bytes of files are transferred. */
 export interface TransferSettings extends SourceAccess {
@@ -18,6 +25,8 @@ export interface TransferSettings extends SourceAccess {
   /** Bytes per second, all connections together; undefined for no limit. */
   readonly bytesPerSecond: number | undefined;
   readonly transport: TransportChoice;
+  /** Threads instead of those that follow from the processors. */
+  readonly workers?: WorkerCounts | undefined;
   /** Called once, when the transfer starts, with a function that describes what every connection is doing. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
 }
@@ -39,7 +48,9 @@ export class WorkerThreads implements AsyncDisposable {
   readonly transport: WorkerTransport;
 
   constructor(settings: TransferSettings, run: RunContext) {
-    this.hasher = new HashPool(run.environment.processors);
+    const followers = settings.workers?.hash;
+    const forced = followers === undefined ? {} : { followers, startsAll: true };
+    this.hasher = new HashPool(run.environment.processors, forced);
     this.transport = openTransport(settings, run);
   }
 
@@ -92,7 +103,7 @@ export async function executePlan(
 }
 
 function openTransport(settings: TransferSettings, { environment, emit }: RunContext): WorkerTransport {
-  const { stallTimeoutMs, transport: choice, bytesPerSecond, network } = settings;
+  const { stallTimeoutMs, transport: choice, bytesPerSecond, network, workers } = settings;
   const { userAgent, processors } = environment;
   return new WorkerTransport({
     userAgent,
@@ -101,9 +112,9 @@ function openTransport(settings: TransferSettings, { environment, emit }: RunCon
     bytesPerSecond,
     network,
     onContact: (contact) => emit({ type: 'contact', ...contact }),
-    // Two threads cannot share one rate limit. On two processors the hash needs the other one: a second I/O thread would
-    // only wait for the same lock of the file.
-    maxThreads: processors > 2 && bytesPerSecond === undefined ? 2 : 1,
+    // Two workers cannot share one rate limit.
+    maxWorkers: bytesPerSecond === undefined ? (workers?.io ?? maxIoWorkers(processors)) : 1,
+    startsAll: workers?.io !== undefined,
     trace: (message) => emit({ type: 'trace', message }),
   });
 }
