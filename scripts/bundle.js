@@ -92,6 +92,7 @@ const results = await Promise.all([
     entryPoints: {
       'hash-worker': 'src/hash/hash-worker.ts',
       'io-worker': 'src/transfer/transport/worker/io-worker.ts',
+      'naming-worker': 'src/store/parts/naming-worker.ts',
     },
   }),
 ]);

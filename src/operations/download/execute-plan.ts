@@ -14,7 +14,9 @@ import { WorkerTransport } from '../../transfer/transport/worker/worker-transpor
 
 /** Worker threads of a run: exactly so many are used where there is work for them; undefined where the processors decide. */
 export interface WorkerCounts {
+  /** Threads that hash files while they are written. */
   readonly hash?: number | undefined;
+  /** Threads that receive and write. */
   readonly io?: number | undefined;
 }
 

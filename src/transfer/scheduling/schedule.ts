@@ -77,6 +77,8 @@ export class Schedule {
   #warm = 0;
   /** Connections for large files that have brought something. */
   #established = 0;
+  /** How far beyond what is written connections may begin, in bytes. */
+  #reachBytes = Number.POSITIVE_INFINITY;
   /** Fastest segment lately, in bytes per millisecond: what a thief may hope for. */
   #bestRate = 0;
 
@@ -103,6 +105,11 @@ export class Schedule {
       segment.splittable = splittable;
       queue.append(segment);
     }
+  }
+
+  /** The file system fills gaps with zeros: all connections together stay within so many bytes of what is written. */
+  limitReach(bytes: number): void {
+    this.#reachBytes = Math.min(this.#reachBytes, bytes);
   }
 
   /** What every connection is at, for people who wonder why nothing moves. Rates are bytes per second. */
@@ -286,7 +293,8 @@ export class Schedule {
   /** Bytes that the next connection for a large file takes, if there are so many. */
   #segmentBytes(largeLimit: number): number {
     const connections = Math.min(this.#options.connections, largeLimit);
-    return this.#link.segmentBytes(this.#large.bytes, connections);
+    const wanted = this.#link.segmentBytes(this.#large.bytes, connections);
+    return Math.min(wanted, Math.max(MIB, this.#reachBytes / connections));
   }
 
   #start(work: TrackedSegment, now: number): void {

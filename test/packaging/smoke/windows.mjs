@@ -134,6 +134,21 @@ function scenes(node, program) {
       assert.deepEqual(await compare(target, await truth('tests/big')), []);
     },
 
+    'a part so large that it is marked as sparse, or written near its end': async (folder) => {
+      const target = join(folder, 'large');
+      expect(await fetch(folder, ['tests/large', '--local-dir', 'large', '--quiet']), {
+        exit: 0,
+        stderr: '',
+      });
+      assert.deepEqual(await compare(target, await truth('tests/large')), []);
+    },
+
+    'so many small files that a worker names them': async (folder) => {
+      expect(await fetch(folder, ['tests/many', '--local-dir', 'many', '--quiet']), { exit: 0, stderr: '' });
+      assert.deepEqual(await compare(join(folder, 'many'), await truth('tests/many')), []);
+      assert.deepEqual(readdirSync(join(folder, 'many/.cache/fetch/parts')), []);
+    },
+
     'the table of branches': async (folder) => {
       const table = await fetch(folder, ['branches', REPO]);
       expect(table, { exit: 0 });
