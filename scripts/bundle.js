@@ -128,6 +128,7 @@ const results = await Promise.all([
       'chunk-worker': 'src/hash/chunk-worker.ts',
       'hash-worker': 'src/hash/hash-worker.ts',
       'io-worker': 'src/transfer/transport/worker/io-worker.ts',
+      'naming-worker': 'src/store/parts/naming-worker.ts',
     },
   }),
 ]);

@@ -88,6 +88,8 @@ export interface HashPoolOptions {
   readonly inlineBytes?: number;
   /** Maximum of threads for files that are being written; derived from the processors if left out. */
   readonly followers?: number;
+  /** Each file under way gets a thread of its own while there are some, also when no thread is behind. */
+  readonly startsAll?: boolean;
 }
 
 /**
@@ -99,6 +101,7 @@ export class HashPool implements Hasher {
   readonly #maxThreads: number;
   readonly #maxFollowers: number;
   readonly #inlineBytes: number;
+  readonly #startsAll: boolean;
   readonly #threads: HashThread[] = [];
   readonly #pending = new Map<number, Pending>();
   readonly #waiting = new Set<WholeFile>();
@@ -107,11 +110,13 @@ export class HashPool implements Hasher {
   #nextId = 1;
 
   /** At most one thread per processor. */
-  constructor(processors = 1, { inlineBytes = INLINE_BYTES, followers }: HashPoolOptions = {}) {
+  constructor(processors = 1, options: HashPoolOptions = {}) {
+    const { inlineBytes = INLINE_BYTES, followers, startsAll = false } = options;
     this.#maxThreads = Math.max(1, Math.min(processors, MAX_THREADS));
     const usual = Math.floor(processors / PROCESSORS_PER_FOLLOWER);
     this.#maxFollowers = followers ?? Math.max(1, Math.min(usual, MAX_THREADS));
     this.#inlineBytes = inlineBytes;
+    this.#startsAll = startsAll;
   }
 
   /** Threads that were started. */
@@ -284,7 +289,8 @@ export class HashPool implements Hasher {
     const [first = this.#start(), ...others] = this.#threads;
     const load = ({ behind, followed, reads }: HashThread) => behind + followed + Number(reads);
     const least = others.reduce((found, thread) => (load(thread) < load(found) ? thread : found), first);
-    if (least.behind > MAX_BEHIND_BYTES && this.#threads.length < this.#maxFollowers) return this.#start();
+    const isBusy = this.#startsAll ? least.followed > 0 : least.behind > MAX_BEHIND_BYTES;
+    if (isBusy && this.#threads.length < this.#maxFollowers) return this.#start();
     return least;
   }
 

@@ -8,7 +8,12 @@ import type { RegistryLogin } from '../source/registry/login.ts';
 import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
-import type { Protocol, TransferSettings, TransportChoice } from '../transfer/transfer-settings.ts';
+import type {
+  Protocol,
+  TransferSettings,
+  TransportChoice,
+  WorkerCounts,
+} from '../transfer/transfer-settings.ts';
 
 const SEE_DOCS = 'See docs/library.md.';
 
@@ -24,6 +29,9 @@ export const DEFAULTS: Pick<SourceAccess, 'endpoint'> &
 
 /** Servers refuse clients with more connections. */
 export const MAX_CONNECTIONS: number = 256;
+
+/** Of each kind. */
+export const MAX_WORKERS = 64;
 
 /** How a run is observed and stopped. */
 export interface RunOptions {
@@ -71,6 +79,8 @@ export interface TransferOptions extends HubOptions {
   readonly protocol?: Protocol | undefined;
   /** For diagnosing a network; `auto` if left out. */
   readonly transport?: TransportChoice | undefined;
+  /** Hash workers and I/O workers, for measurements; they follow from the processors if left out. */
+  readonly workers?: WorkerCounts | undefined;
 }
 
 /** The options of a run with defaults filled in: how to reach the source, and how to transfer bytes of files. */
@@ -108,8 +118,26 @@ export function runSettings(options: TransferOptions): RunSettings {
   const access = hubAccess(options);
   const { retry, network } = access;
   const stallTimeoutMs = stallTimeout(options);
-  const transfer = { connections, bytesPerSecond, stallTimeoutMs, retry, transport, protocol, network };
+  const workers = workerCounts(options);
+  const transfer = {
+    connections,
+    bytesPerSecond,
+    stallTimeoutMs,
+    retry,
+    transport,
+    protocol,
+    workers,
+    network,
+  };
   return { ...access, transfer };
+}
+
+function workerCounts({ workers }: TransferOptions): WorkerCounts {
+  for (const [name, count] of Object.entries(workers ?? {})) {
+    if (count === undefined || (Number.isInteger(count) && count >= 1 && count <= MAX_WORKERS)) continue;
+    throw usage(`workers.${name} is a whole number from 1 to ${MAX_WORKERS}, not ${count}.`, SEE_DOCS);
+  }
+  return { hash: workers?.hash, io: workers?.io };
 }
 
 function stallTimeout({ stallTimeoutMs }: HubOptions): number {

@@ -23,6 +23,9 @@ export interface CacheChoice {
   readonly links: boolean;
 }
 
+/** Most models have fewer small files; a worker for more of them takes some megabytes. */
+const PARTS_BEFORE_WORKER = 64;
+
 /** A model directory, or a repository in a central cache. */
 export interface StoreLocation {
   /** Absolute; with `cache`, the root of the cache. */
@@ -47,7 +50,16 @@ export function openStore(
   const { directory, endpoint, cache, repo, shard } = options;
   const { platform, ignoresCase, lock } = environment;
   const note = (message: string) => emit({ type: 'note', message });
-  const common = { endpoint, revision, platform, ignoresCase, lock, note, flush: new Flush(note) };
+  const common = {
+    partsBeforeWorker: PARTS_BEFORE_WORKER,
+    endpoint,
+    revision,
+    platform,
+    ignoresCase,
+    lock,
+    note,
+    flush: new Flush(note),
+  };
   if (cache === undefined) {
     const share = shard === undefined ? undefined : `${shard.index}-of-${shard.count}`;
     return new DirectoryStore({ directory, share, ...common });

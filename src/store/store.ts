@@ -17,6 +17,8 @@ export interface StagedFile extends AsyncDisposable {
   readonly partPath: string;
   /** Open for reading and writing, for writers in this thread. */
   readonly descriptor: number;
+  /** How many bytes beyond what is written a write may begin before the file system takes long; undefined for any number. */
+  readonly reachBytes?: number | undefined;
   /** The ranges on disk, from earlier runs and from this one. Do not change it. */
   readonly received: IntervalSet;
   /**

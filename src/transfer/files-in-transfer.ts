@@ -126,6 +126,8 @@ export class FilesInTransfer implements AsyncDisposable {
     const transfer = this.get(number);
     const { path, size } = transfer.file;
     await transfer.open((held, lost) => {
+      const { reachBytes } = transfer.staged;
+      if (reachBytes !== undefined) this.#run.schedule.limitReach(reachBytes);
       this.#run.context.emit({ type: 'file-started', path, size, held });
       this.#fetch(number, lost);
     });

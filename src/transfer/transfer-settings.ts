@@ -11,6 +11,14 @@ export type TransportChoice = 'auto' | 'core' | 'raw';
  */
 export type Protocol = 'auto' | 'http' | 'xet';
 
+/** Worker threads of a run: exactly so many are used where there is work for them; undefined where the processors decide. */
+export interface WorkerCounts {
+  /** Threads that hash files while they are written. */
+  readonly hash?: number | undefined;
+  /** Threads that receive and write. */
+  readonly io?: number | undefined;
+}
+
 /** How bytes of files are transferred. Plain data: it is made once for a run and passed on whole, to the I/O threads too. */
 export interface TransferSettings {
   /** Upper bound of connections that carry file bytes. */
@@ -22,6 +30,7 @@ export interface TransferSettings {
   readonly retry: RetryPolicy;
   readonly transport: TransportChoice;
   readonly protocol: Protocol;
+  readonly workers: WorkerCounts;
   /** Proxies, certificate authorities, allowed hosts; undefined for direct connections. */
   readonly network: NetworkSettings | undefined;
 }

@@ -62,7 +62,7 @@ for (const choice of ['core', 'raw'] as const) {
       const transport = new WorkerTransport({
         userAgent: 'test/1',
         settings: runSettings({ stallTimeoutMs, network, transport: choice }).transfer,
-        maxThreads: 1,
+        maxWorkers: 1,
         trace: () => {},
       });
       return {

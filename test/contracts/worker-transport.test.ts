@@ -26,19 +26,24 @@ function started(transport: Transport): Promise<void> {
   );
 }
 
-const make = (choice: TransportChoice) => async (wishes: { readonly stallTimeoutMs: number }) => {
-  const transport = new WorkerTransport({
-    userAgent: 'fetch-test/1',
-    settings: runSettings({ ...wishes, transport: choice }).transfer,
-    maxThreads: 1,
-    trace: () => {},
-  });
-  await started(transport);
-  return { transport, [Symbol.dispose]: () => void transport[Symbol.asyncDispose]() };
-};
+const make =
+  (choice: TransportChoice, workers = 1) =>
+  async (wishes: { readonly stallTimeoutMs: number }) => {
+    const transport = new WorkerTransport({
+      userAgent: 'fetch-test/1',
+      settings: runSettings({ ...wishes, transport: choice }).transfer,
+      maxWorkers: workers,
+      startsAll: workers > 1,
+      trace: () => {},
+    });
+    await started(transport);
+    return { transport, [Symbol.dispose]: () => void transport[Symbol.asyncDispose]() };
+  };
 
 // What the program uses: all that a transport over HTTP promises holds in another thread too.
 transportContract('WorkerTransport with auto', make('auto'), { requestsPerSurprise: 2, hearsLate: true });
+// Each worker learns by itself that a host is odd.
+httpRangeContract('WorkerTransport with three workers', make('raw', 3), { hearsLate: true });
 
 // In this thread, each of these keeps the whole contract: node-http-transport.test.ts, socket-transport.test.ts.
 for (const choice of ['core', 'raw'] as const) {

@@ -107,6 +107,10 @@ const ENVIRONMENT: readonly (readonly [names: readonly string[], meaning: string
   [['COLUMNS'], 'width of tables where there is no terminal'],
   [['NO_COLOR', 'TERM', 'CI'], 'plain lines instead of bars: if set, if dumb, if set'],
   [['FETCH_TRANSPORT'], 'core or raw instead of auto: which code carries the bytes'],
+  [
+    ['FETCH_HASH_WORKERS', 'FETCH_IO_WORKERS'],
+    'threads that hash, and that receive and write, instead of what follows from the processors',
+  ],
 ];
 
 /** Does not compile if a code is missing here. */

@@ -80,6 +80,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
     bytesPerSecond: settings.bytesPerSecond.value,
     protocol: settings.protocol.value,
     transport: settings.transport.value,
+    workers: { hash: settings.hashWorkers.value, io: settings.ioWorkers.value },
     offline: settings.offline.value,
     network,
   };

@@ -1,6 +1,6 @@
 import { usage } from '../../model/error.ts';
 import type { RepoType } from '../../model/repo.ts';
-import { DEFAULTS, MAX_CONNECTIONS, readEndpoint } from '../../operations/options.ts';
+import { DEFAULTS, MAX_CONNECTIONS, MAX_WORKERS, readEndpoint } from '../../operations/options.ts';
 import { WEIGHTS_POLICIES, type WeightsPolicy } from '../../plan/weights-policy.ts';
 import type { ProgressChoice } from '../../report/progress/choose-reporter.ts';
 import { isTrue } from '../../system/hub-environment.ts';
@@ -100,6 +100,9 @@ export interface DownloadSettings {
   readonly bytesPerSecond: Setting<number | undefined>;
   /** For tests and for diagnosing a network. */
   readonly transport: Setting<TransportChoice>;
+  /** For tests and measurements; undefined where the processors decide. */
+  readonly hashWorkers: Setting<number | undefined>;
+  readonly ioWorkers: Setting<number | undefined>;
   /** Make no request. */
   readonly offline: Setting<boolean>;
   /** Milliseconds without a byte before a request to the hub fails. */
@@ -188,6 +191,10 @@ function requestSettings(options: DownloadOptions, places: SettingPlaces) {
       DEFAULTS.stallTimeoutMs,
       seconds,
     );
+  const workers = (variable: string) =>
+    read<number | undefined>([places.variable(variable)], undefined, (origin, text) =>
+      count(origin, text, MAX_WORKERS),
+    );
   return {
     endpoint: read(
       [flag('--endpoint', options.endpoint), places.variable('HF_ENDPOINT'), places.file('endpoint')],
@@ -204,6 +211,8 @@ function requestSettings(options: DownloadOptions, places: SettingPlaces) {
     transport: read<TransportChoice>([places.variable('FETCH_TRANSPORT')], 'auto', (origin, text) =>
       oneOf(origin, text, TRANSPORTS),
     ),
+    hashWorkers: workers('FETCH_HASH_WORKERS'),
+    ioWorkers: workers('FETCH_IO_WORKERS'),
     offline: readOffline(options, places.variables),
     onlyHosts: read<string | undefined>(
       [flag('--only-hosts', options.onlyHosts), places.file('onlyHosts')],

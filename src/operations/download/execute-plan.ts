@@ -5,6 +5,7 @@ import type { RunContext } from '../../system/run-context.ts';
 import { runPlan } from '../../transfer/execute-plan.ts';
 import type { RunResult, TransferContext } from '../../transfer/transfer-context.ts';
 import { type TransferSettings, transferLimits } from '../../transfer/transfer-settings.ts';
+import { maxIoWorkers } from '../../transfer/transport/worker/worker-assignment.ts';
 import { WorkerTransport } from '../../transfer/transport/worker/worker-transport.ts';
 
 /** What a plan is executed with. */
@@ -23,7 +24,9 @@ export class WorkerThreads implements AsyncDisposable {
   readonly transport: WorkerTransport;
 
   constructor(settings: TransferSettings, run: RunContext) {
-    this.hasher = new HashPool(run.environment.processors);
+    const followers = settings.workers.hash;
+    const forced = followers === undefined ? {} : { followers, startsAll: true };
+    this.hasher = new HashPool(run.environment.processors, forced);
     this.transport = openTransport(settings, run);
   }
 
@@ -58,13 +61,14 @@ export async function executePlan(
 }
 
 function openTransport(settings: TransferSettings, { environment, emit }: RunContext): WorkerTransport {
+  const { bytesPerSecond, workers } = settings;
   const { userAgent, processors } = environment;
   return new WorkerTransport({
     settings,
     userAgent,
-    // Two threads cannot share one rate limit. On two processors the hash needs the other one: a second I/O thread would
-    // only wait for the same lock of the file.
-    maxThreads: processors > 2 && settings.bytesPerSecond === undefined ? 2 : 1,
+    // Two workers cannot share one rate limit.
+    maxWorkers: bytesPerSecond === undefined ? (workers.io ?? maxIoWorkers(processors)) : 1,
+    startsAll: workers.io !== undefined,
     onContact: (contact) => emit({ type: 'contact', ...contact }),
     trace: (message) => emit({ type: 'trace', message }),
   });

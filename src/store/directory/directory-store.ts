@@ -8,6 +8,8 @@ import { freeBytes } from '../../system/disk/free-bytes.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
+import { type Companion, writeCompanion } from '../parts/name-part.ts';
+import { PartNamer } from '../parts/part-namer.ts';
 import { PartsDirectory } from '../parts/parts-directory.ts';
 import { StagedPart } from '../parts/staged-part.ts';
 import { FinalPlace } from '../paths/final-place.ts';
@@ -23,7 +25,7 @@ import { stampedFile } from '../records/stamp.ts';
 import type { Publication, StagedFile, Store, Survey } from '../store.ts';
 import { DirectoryRecords } from './directory-records.ts';
 import { Holdings } from './holdings.ts';
-import { readHubMetadata, writeHubMetadata } from './hub-metadata.ts';
+import { hubMetadataFile, readHubMetadata } from './hub-metadata.ts';
 import { HUB_DIRECTORY, HUB_METADATA_DIRECTORY, inside, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
 import { writeListingRecord } from './listing-record.ts';
 import { StateDirectory } from './state-directory.ts';
@@ -39,6 +41,8 @@ export interface DirectoryStoreOptions {
   readonly lock: ProcessContext;
   /** Flushes content and names; the system's own calls if left out. */
   readonly flush?: Flush;
+  /** Small files that are named in the calling thread before a worker starts; without it none starts. */
+  readonly partsBeforeWorker?: number;
   /** Called with a message for the user, for example about a wait for another run. */
   readonly note?: ((message: string) => void) | undefined;
   /**
@@ -58,6 +62,7 @@ export class DirectoryStore implements Store {
   readonly #parts: PartsDirectory;
   readonly #place: FinalPlace;
   readonly #flush: Flush;
+  readonly #namer: PartNamer;
   readonly #records: HashRecords;
   /** Hashes of verified files, by path. */
   readonly #known = new Map<string, ContentDigests>();
@@ -81,10 +86,13 @@ export class DirectoryStore implements Store {
       inside(options.directory, PARTS_DIRECTORY),
       options.revision,
       options.lock,
+      options.platform,
     );
     this.#recorded = new DirectoryRecords(options.directory);
     this.#place = new FinalPlace(options.directory);
     this.#flush = options.flush ?? new Flush();
+    const { directory: root, partsBeforeWorker } = options;
+    this.#namer = new PartNamer({ root, place: this.#place, flush: this.#flush, partsBeforeWorker });
     this.#records = new HashRecords(inside(options.directory, STATE_DIRECTORY), options.share);
     this.#surveyedMs = options.lock.clock.now();
   }
@@ -168,10 +176,9 @@ export class DirectoryStore implements Store {
         monotonic: () => clock.monotonic(),
         flush: this.#flush,
         place: this.#place,
-        onCommit: async (digests, stamp) => {
-          this.#know(file.path, digests, stamp);
-          await this.#recordForHub(file, clock.now());
-        },
+        namer: this.#namer,
+        companion: () => this.#hubRecord(file, clock.now()),
+        onCommit: async (digests, stamp) => this.#know(file.path, digests, stamp),
       });
     });
   }
@@ -186,7 +193,8 @@ export class DirectoryStore implements Store {
     const told = readHubMetadata(this.directory, path);
     const stands = told?.etag === digest?.hex && told?.commit === this.#options.revision.id;
     if (stands && told.recordedMs >= (found?.modifiedMs ?? Number.POSITIVE_INFINITY)) return;
-    await this.#recordForHub(file, this.#surveyedMs);
+    const record = this.#hubRecord(file, this.#surveyedMs);
+    if (record !== undefined) await onDisk(this.finalPath(file), () => writeCompanion(record));
   }
 
   async publish({ revision, files: selected, listing }: Publication): Promise<void> {
@@ -224,6 +232,7 @@ export class DirectoryStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#records.save();
+    await this.#namer[Symbol.asyncDispose]();
     await this.#turn?.[Symbol.asyncDispose]();
     this.#turn = undefined;
     await this.#lock?.[Symbol.asyncDispose]();
@@ -240,14 +249,11 @@ export class DirectoryStore implements Store {
   }
 
   /** `recordedMs` is a time at which the file was known to be right. */
-  async #recordForHub(file: RemoteFile, recordedMs: number): Promise<void> {
-    const { path, digest } = file;
+  #hubRecord({ path, digest }: RemoteFile, recordedMs: number): Companion | undefined {
     const { repo, id: commit } = this.#options.revision;
     // The Hub's own clients know nothing of other sources.
-    if (digest === undefined || (repo.source !== undefined && repo.source !== 'hub')) return;
-    await onDisk(this.finalPath(file), () => {
-      return writeHubMetadata(this.directory, path, { commit, etag: digest.hex, recordedMs });
-    });
+    if (digest === undefined || (repo.source !== undefined && repo.source !== 'hub')) return undefined;
+    return hubMetadataFile(this.directory, path, { commit, etag: digest.hex, recordedMs });
   }
 
   /** Kept files have the record of an older commit: updates the commit, and keeps the time. */
@@ -261,7 +267,7 @@ export class DirectoryStore implements Store {
       if (!this.#kept.has(path)) continue;
       const metadata = readHubMetadata(this.directory, path);
       if (metadata === undefined || metadata.etag !== digest?.hex || metadata.commit === commit) continue;
-      await writeHubMetadata(this.directory, path, { ...metadata, commit });
+      await writeCompanion(hubMetadataFile(this.directory, path, { ...metadata, commit }));
     }
   }
 }

@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { unlink, writeFile } from 'node:fs/promises';
-import { dirname, posix } from 'node:path';
-import { ensureDirectory } from '../../system/disk/make-directory.ts';
-import { findPathConflicts } from '../paths/path-conflicts.ts';
+import { posix } from 'node:path';
+import type { Companion } from '../parts/name-part.ts';
 import { HUB_METADATA_DIRECTORY, inside } from './layout.ts';
 
 /**
@@ -36,40 +34,16 @@ export function readHubMetadata(directory: string, path: string): HubMetadata | 
 }
 
 /**
- * Errors for a record whose name is impossible, too long or in a repository with both `x` and `x.metadata/y`, and for one
- * that finds no free descriptor.
+ * The record of a file, to be written after the file has its final name: `hf` ignores a record that is older than the
+ * file.
  */
-const DO_WITHOUT = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EPERM', 'EMFILE', 'ENFILE']);
-
-/**
- * Call it after the file has its final name: `hf` ignores a record that is older than the file. A record is optional: it is
- * left out if its name is impossible or descriptors are short.
- */
-export async function writeHubMetadata(
-  directory: string,
-  path: string,
-  metadata: HubMetadata,
-): Promise<void> {
-  const target = hubMetadataPath(directory, path);
-  const around = posix.join(HUB_METADATA_DIRECTORY, posix.dirname(path));
-  if (findPathConflicts(directory, [], [around]).length > 0) return;
-  const lines = [metadata.commit, metadata.etag, (metadata.recordedMs / 1000).toFixed(6)];
-  try {
-    await replace(target, `${lines.join('\n')}\n`);
-  } catch (error) {
-    if (!DO_WITHOUT.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-  }
-}
-
-/** Replaces the file instead of writing into it: it may be a link. */
-async function replace(target: string, text: string): Promise<void> {
-  try {
-    await writeFile(target, text, { flag: 'wx' });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') await unlink(target);
-    else if (code === 'ENOENT') await ensureDirectory(dirname(target));
-    else throw error;
-    await writeFile(target, text, { flag: 'wx' });
-  }
+export function hubMetadataFile(directory: string, path: string, metadata: HubMetadata): Companion {
+  const { commit, etag, recordedMs } = metadata;
+  const lines = [commit, etag, (recordedMs / 1000).toFixed(6)];
+  return {
+    root: directory,
+    around: posix.join(HUB_METADATA_DIRECTORY, posix.dirname(path)),
+    path: hubMetadataPath(directory, path),
+    text: `${lines.join('\n')}\n`,
+  };
 }

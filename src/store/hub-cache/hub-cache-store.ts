@@ -10,6 +10,7 @@ import { freeBytes } from '../../system/disk/free-bytes.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
+import { PartNamer } from '../parts/part-namer.ts';
 import { PartsDirectory } from '../parts/parts-directory.ts';
 import { StagedPart } from '../parts/staged-part.ts';
 import { FinalPlace } from '../paths/final-place.ts';
@@ -42,6 +43,8 @@ export interface HubCacheStoreOptions {
   readonly lock: ProcessContext;
   /** Flushes content and names; the system's own calls if left out. */
   readonly flush?: Flush;
+  /** Small files that are named in the calling thread before a worker starts; without it none starts. */
+  readonly partsBeforeWorker?: number;
   /** Called with a message for the user, for example about a wait for another run. */
   readonly note?: ((message: string) => void) | undefined;
   /** False: write files instead of links, even if links work. */
@@ -61,6 +64,7 @@ export class HubCacheStore implements Store {
   readonly #place: FinalPlace;
   readonly #records: HashRecords;
   readonly #flush: Flush;
+  readonly #namer: PartNamer;
   /** The sha256 of verified files, by path. */
   readonly #known = new Map<string, string>();
   /** Stamps that the candidates had at the survey, by the path of the file. */
@@ -76,10 +80,13 @@ export class HubCacheStore implements Store {
     this.#options = options;
     this.#paths = new CachePaths(cache, repo);
     this.directory = this.#paths.snapshot(revision.id);
-    this.#parts = new PartsDirectory(this.#paths.parts, revision, lock);
+    this.#parts = new PartsDirectory(this.#paths.parts, revision, lock, options.platform);
     this.#place = new FinalPlace(this.#paths.repo);
     this.#records = new HashRecords(this.#paths.state);
     this.#flush = options.flush ?? new Flush();
+    const { partsBeforeWorker } = options;
+    const root = this.#paths.repo;
+    this.#namer = new PartNamer({ root, place: this.#place, flush: this.#flush, partsBeforeWorker });
   }
 
   async refuseNames(files: readonly RemoteFile[], signal?: AbortSignal): Promise<void> {
@@ -154,6 +161,7 @@ export class HubCacheStore implements Store {
         monotonic: () => clock.monotonic(),
         flush: this.#flush,
         place: this.#place,
+        namer: this.#namer,
         onCommit: async (digests, stamp) => {
           const path = final(digests);
           if (links) await linkToBlob(path, name, this.#parts.scratch(file), this.#means);
@@ -222,6 +230,7 @@ export class HubCacheStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#records.save();
+    await this.#namer[Symbol.asyncDispose]();
     await this.#lock?.[Symbol.asyncDispose]();
     this.#lock = undefined;
     await this.#directories.removeEmpty();

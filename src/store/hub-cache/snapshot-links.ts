@@ -43,7 +43,7 @@ export async function linkToBlob(
   await removeIfThere(temporary);
   await makeLink(target, temporary);
   if (!leadsTo(temporary, target)) return copyOfBlob(blob, name, temporary, means);
-  await means.place.move(temporary, name);
+  means.place.move(temporary, name);
 }
 
 /** A copy and not a rename, because other snapshots may need the blob. */
@@ -64,7 +64,7 @@ export async function copyOfBlob(
   } finally {
     await copy.close();
   }
-  await place.move(temporary, name);
+  place.move(temporary, name);
 }
 
 export interface CopyMeans {

@@ -17,6 +17,7 @@ import type { ProcessContext } from '../../system/process-identity.ts';
 import { DirectoryLock } from '../directory-lock.ts';
 import { inSlices } from '../in-slices.ts';
 import { type OllamaName, ollamaNameProblem, shortName } from '../ollama-name.ts';
+import { PartNamer } from '../parts/part-namer.ts';
 import { PartsDirectory } from '../parts/parts-directory.ts';
 import { StagedPart } from '../parts/staged-part.ts';
 import { FinalPlace } from '../paths/final-place.ts';
@@ -76,7 +77,7 @@ export class OllamaStore implements Store {
     this.directory = models;
     this.#options = options;
     this.#paths = new OllamaPaths(models, name);
-    this.#parts = new PartsDirectory(this.#paths.parts, revision, lock);
+    this.#parts = new PartsDirectory(this.#paths.parts, revision, lock, options.platform);
     this.#place = new FinalPlace(models);
     this.#records = new HashRecords(this.#paths.state, this.#paths.id);
     this.#flush = options.flush ?? new Flush();
@@ -175,6 +176,7 @@ export class OllamaStore implements Store {
         monotonic: () => clock.monotonic(),
         flush: this.#flush,
         place: this.#place,
+        namer: new PartNamer({ root: this.directory, place: this.#place, flush: this.#flush }),
         onCommit: async (digests, stamp) => {
           const isNarrowed = await limitMode(waiting);
           this.#know(hex, digests, isNarrowed ? stampAfter(waiting, stamp) : stamp);
@@ -230,7 +232,7 @@ export class OllamaStore implements Store {
     const [from, to] = [this.#paths.waitingBlob(hex), this.#paths.blob(hex)];
     if (lstatSync(from, { throwIfNoEntry: false }) === undefined) return;
     const before = stampedFile(from)?.stamp;
-    await this.#place.move(from, to);
+    this.#place.move(from, to);
     const digests = this.#known.get(hex);
     if (digests !== undefined) this.#know(hex, digests, stampAfter(to, before));
   }
@@ -249,7 +251,7 @@ export class OllamaStore implements Store {
           await file.close();
         }
         await ensureDirectory(dirname(manifest), DIRECTORY_MODE);
-        await this.#place.move(temporary, manifest);
+        this.#place.move(temporary, manifest);
       } catch (error) {
         await removeIfThere(temporary).catch(() => {});
         throw error;

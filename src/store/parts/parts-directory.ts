@@ -9,6 +9,7 @@ import { bootId } from '../../system/disk/boot-id.ts';
 import { copyRanges } from '../../system/disk/copy-content.ts';
 import { isLocalDisk } from '../../system/disk/local-disk.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
+import { allowFarWrites } from '../../system/disk/sparse-file.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
 import { type OwnerState, PartOwner } from './part-owner.ts';
@@ -18,6 +19,8 @@ export interface Part {
   /** Absolute paths of the unfinished file and of its journal, while this run works on them. */
   readonly part: string;
   readonly journal: string;
+  /** How many bytes beyond its end a write may begin; undefined for any number. */
+  readonly reachBytes: number | undefined;
   /** Path of an idle part. */
   readonly free: { readonly part: string; readonly journal: string };
 }
@@ -40,8 +43,15 @@ export class PartsDirectory {
   readonly #directory: string;
   readonly #revision: Revision;
   readonly #owner: PartOwner;
+  readonly #platform: 'posix' | 'win32';
 
-  constructor(directory: string, revision: Revision, context: ProcessContext) {
+  constructor(
+    directory: string,
+    revision: Revision,
+    context: ProcessContext,
+    platform: 'posix' | 'win32' = 'posix',
+  ) {
+    this.#platform = platform;
     this.#directory = directory;
     this.#revision = revision;
     this.#owner = new PartOwner(context, () => isLocalDisk(directory));
@@ -64,7 +74,8 @@ export class PartsDirectory {
       renameIfThere(found.journal, journal);
       renameIfThere(found.part, part);
     }
-    return { identity, part, journal, free: { part: `${stem}.part`, journal: `${stem}.blocks` } };
+    const reachBytes = await allowFarWrites(part, identity.size, this.#platform);
+    return { identity, part, journal, reachBytes, free: { part: `${stem}.part`, journal: `${stem}.blocks` } };
   }
 
   /** Copies a part, because its owner may still write to it. Without space for a copy, the part starts empty. */

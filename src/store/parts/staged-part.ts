@@ -1,13 +1,4 @@
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  lstatSync,
-  openSync,
-  unlinkSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import type { ByteRange } from '../../model/byte-range.ts';
 import type { ContentDigests } from '../../model/digest.ts';
@@ -17,13 +8,16 @@ import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import type { FinalPlace } from '../paths/final-place.ts';
-import { stampOf } from '../records/stamp.ts';
 import type { StagedFile } from '../store.ts';
+import { type Companion, namePart } from './name-part.ts';
 import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
+import type { PartNamer } from './part-namer.ts';
 
 export interface StagedPartPaths {
   readonly part: string;
   readonly journal: string;
+  /** How many bytes beyond its end a write may begin; undefined for any number. */
+  readonly reachBytes: number | undefined;
   /** Final path of the file. */
   readonly final: (digests: ContentDigests) => string;
   /** Paths that release both for any other run, once this run ends in order. */
@@ -37,6 +31,10 @@ export interface StagedPartContext {
   readonly flush: Flush;
   /** Gives the finished file its final name. */
   readonly place: FinalPlace;
+  /** Names the parts that have no journal. */
+  readonly namer: PartNamer;
+  /** What is written beside the finished file; nothing if left out. */
+  readonly companion?: (() => Companion | undefined) | undefined;
   /** `stamp` is that of the hashed file under its final name; undefined if it changed meanwhile. */
   readonly onCommit: (digests: ContentDigests, stamp: string | undefined) => Promise<void>;
 }
@@ -84,6 +82,10 @@ export class StagedPart implements StagedFile {
 
   get partPath(): string {
     return this.#paths.part;
+  }
+
+  get reachBytes(): number | undefined {
+    return this.#paths.reachBytes;
   }
 
   wrote(range: ByteRange): number {
@@ -157,16 +159,27 @@ export class StagedPart implements StagedFile {
     this.#mustBeOpen();
     const final = this.#paths.final(digests);
     await onDisk(final, async () => {
-      // The content must be durable before the name is.
-      await this.#makeDurable();
-      await this.#checkpoint;
-      if (this.#lost !== undefined) throw this.#lost.error;
-      const hashed = this.#mustBeWhatWasHashed();
-      this.#close();
-      await this.#context.place.move(this.#paths.part, final);
+      const stamp = await this.#name(final);
       if (this.#journal !== undefined) await removeIfThere(this.#paths.journal);
-      await this.#context.onCommit(digests, stampOfMoved(hashed, final));
+      await this.#context.onCommit(digests, stamp);
     });
+  }
+
+  /** The content must be durable before the name is. */
+  async #name(final: string): Promise<string | undefined> {
+    const { place, namer, companion } = this.#context;
+    const { descriptor } = this;
+    const part = { part: this.#paths.part, final, size: this.#size, descriptor, companion: companion?.() };
+    if (this.#journal === undefined) {
+      return await namer.name(part, (isClosed) => {
+        if (isClosed) this.#open = false;
+        else this.#close();
+      });
+    }
+    await this.#makeDurable();
+    await this.#checkpoint;
+    if (this.#lost !== undefined) throw this.#lost.error;
+    return await namePart(part, place, () => this.#close());
   }
 
   async discard(): Promise<void> {
@@ -199,15 +212,6 @@ export class StagedPart implements StagedFile {
   /** The number of a closed descriptor may belong to another file by now. */
   #mustBeOpen(): void {
     if (!this.#open) throw new FetchError('BUG', `${this.#paths.part} is not open any more`);
-  }
-
-  /** Another run that did not see our lock may have put its own, unverified part there. */
-  #mustBeWhatWasHashed(): BigIntStats {
-    const own = fstatSync(this.descriptor, { bigint: true });
-    if (this.#isOurs() && own.size === BigInt(this.#size)) return own;
-    throw new FetchError('DISK', `${this.#paths.part} was changed by another program`, {
-      hint: 'Nothing else may work in this directory meanwhile. Run the same command again.',
-    });
   }
 
   #isOurs(): boolean {
@@ -245,11 +249,4 @@ function openPart({ part }: StagedPartPaths, journaled: boolean): number {
   // Creates a new file instead of truncating the old one, which another run may be renaming.
   if (lstatSync(part, { throwIfNoEntry: false }) !== undefined) unlinkSync(part);
   return openSync(part, flags | constants.O_EXCL, 0o666);
-}
-
-/** A rename changes only the ctime of the inode. */
-function stampOfMoved(hashed: BigIntStats, final: string): string | undefined {
-  const named = lstatSync(final, { bigint: true, throwIfNoEntry: false });
-  const same = named?.ino === hashed.ino && named.size === hashed.size && named.mtimeNs === hashed.mtimeNs;
-  return same ? stampOf(named) : undefined;
 }

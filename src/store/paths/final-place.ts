@@ -8,8 +8,8 @@ import {
   openSync,
   readlinkSync,
   realpathSync,
+  renameSync,
 } from 'node:fs';
-import { rename } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { FetchError } from '../../model/error.ts';
 import type { Flush } from '../../system/disk/flush.ts';
@@ -33,7 +33,7 @@ export class FinalPlace {
   }
 
   /** Moves a file to its name below the root. Throws DISK if a directory on the way is a link. */
-  async move(from: string, final: string): Promise<void> {
+  move(from: string, final: string): void {
     const directory = dirname(final);
     const descriptor = this.#pin(directory);
     try {
@@ -41,10 +41,15 @@ export class FinalPlace {
       if (descriptor !== undefined) lstatSync(final, { throwIfNoEntry: false });
       const target =
         descriptor === undefined ? final : join(OPEN_DIRECTORIES, String(descriptor), basename(final));
-      await rename(from, target);
+      renameSync(from, target);
     } finally {
       if (descriptor !== undefined) closeSync(descriptor);
     }
+    this.moved(directory);
+  }
+
+  /** Another thread has moved a file into this directory. */
+  moved(directory: string): void {
     this.#touched.add(directory);
   }
 

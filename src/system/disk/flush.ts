@@ -43,10 +43,15 @@ export class Flush {
       return true;
     } catch (error) {
       if (!UNSUPPORTED.has(codeOf(error))) throw error;
-      if (!this.#told) this.#note(UNSAFE);
-      this.#told = true;
+      this.tell(UNSAFE);
       return false;
     }
+  }
+
+  /** Tells the user, once, that the file system cannot flush. */
+  tell(message: string): void {
+    if (!this.#told) this.#note(message);
+    this.#told = true;
   }
 
   /** Flushes the names in a directory. Does nothing if the system cannot, or if the directory is gone. */

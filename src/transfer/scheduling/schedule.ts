@@ -77,6 +77,8 @@ export class Schedule {
   #warm = 0;
   /** Connections for large files that have received something. */
   #established = 0;
+  /** How far beyond what is written connections may begin, in bytes. */
+  #reachBytes = Number.POSITIVE_INFINITY;
   /** Rate of the fastest recent segment, in bytes per millisecond: what a stealing connection can expect. */
   #bestRate = 0;
 
@@ -103,6 +105,11 @@ export class Schedule {
       segment.splittable = splittable;
       queue.append(segment);
     }
+  }
+
+  /** The file system fills gaps with zeros: all connections together stay within so many bytes of what is written. */
+  limitReach(bytes: number): void {
+    this.#reachBytes = Math.min(this.#reachBytes, bytes);
   }
 
   /** What every connection is doing, for the status dump. Rates are bytes per second. */
@@ -286,7 +293,8 @@ export class Schedule {
   /** Bytes that the next connection for a large file takes, if that many wait. */
   #segmentBytes(largeLimit: number): number {
     const connections = Math.min(this.#options.connections, largeLimit);
-    return this.#link.segmentBytes(this.#large.bytes, connections);
+    const wanted = this.#link.segmentBytes(this.#large.bytes, connections);
+    return Math.min(wanted, Math.max(MIB, this.#reachBytes / connections));
   }
 
   #start(work: TrackedSegment, now: number): void {

@@ -14,6 +14,13 @@ export async function startWindowsHub(root) {
   const hub = await startHub({
     repositories: [
       mistralGptq({ scale: 0.0005 }),
+      { id: 'tests/large', branches: { main: [xetFile('model.bin', generated('large', 80_000_000))] } },
+      {
+        id: 'tests/many',
+        branches: {
+          main: Array.from({ length: 100 }, (_, index) => text(`folder-${index % 3}/${index}.txt`)),
+        },
+      },
       { id: 'tests/big', branches: { main: [xetFile('model.bin', generated('windows', 24_000_000))] } },
       {
         id: 'tests/reserved',

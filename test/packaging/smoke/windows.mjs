@@ -134,6 +134,24 @@ function scenes(node, program) {
       assert.deepEqual(await compare(target, await truth('tests/big')), []);
     },
 
+    'a part so large that it is marked as sparse, or written near its end': async (directory) => {
+      const target = join(directory, 'large');
+      expect(await fetch(directory, ['tests/large', '--local-dir', 'large', '--quiet']), {
+        exit: 0,
+        stderr: '',
+      });
+      assert.deepEqual(await compare(target, await truth('tests/large')), []);
+    },
+
+    'so many small files that a worker names them': async (directory) => {
+      expect(await fetch(directory, ['tests/many', '--local-dir', 'many', '--quiet']), {
+        exit: 0,
+        stderr: '',
+      });
+      assert.deepEqual(await compare(join(directory, 'many'), await truth('tests/many')), []);
+      assert.deepEqual(readdirSync(join(directory, 'many/.cache/fetch/parts')), []);
+    },
+
     'the table of branches': async (directory) => {
       const table = await fetch(directory, ['branches', REPO]);
       expect(table, { exit: 0 });

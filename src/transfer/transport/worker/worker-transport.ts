@@ -9,6 +9,7 @@ import {
   type TransportReply,
   type TransportSetup,
 } from './transport-messages.ts';
+import { WorkerAssignment } from './worker-assignment.ts';
 
 /** A thread that is busy for more than this fraction of its time is full. */
 const FULL = 0.9;
@@ -25,13 +26,20 @@ interface Pending {
 }
 
 interface IoWorker {
+  readonly number: number;
   readonly worker: Worker;
   jobs: number;
+  /** Of the last look, and what it showed. */
+  lookedAt: number;
+  use: EventLoopUtilization;
+  isFull: boolean;
 }
 
 export interface WorkerTransportOptions extends TransportSetup {
-  /** Maximum of threads. A second one starts only when TLS fills the first. */
-  readonly maxThreads: number;
+  /** Workers that this machine has room for. Another one starts when those that run are full. */
+  readonly maxWorkers: number;
+  /** Starts all of them as soon as there is something to do for them, full or not; false if left out. */
+  readonly startsAll?: boolean;
   readonly trace: (message: string) => void;
   /** Called with each host that a thread contacts; once for each thread. */
   readonly onContact?: (contact: ContactedHost) => void;
@@ -43,16 +51,16 @@ export interface WorkerTransportOptions extends TransportSetup {
  */
 export class WorkerTransport implements Transport, AsyncDisposable {
   readonly #options: WorkerTransportOptions;
-  readonly #threads: IoWorker[] = [];
+  readonly #workers: IoWorker[] = [];
+  readonly #assignment: WorkerAssignment;
   readonly #pending = new Map<number, Pending>();
   readonly #byWindow = new Map<RangeWindow, number>();
   #nextId = 1;
-  #looked = 0;
-  #lastUse: EventLoopUtilization | undefined;
   #broken: FetchError | undefined;
 
   constructor(options: WorkerTransportOptions) {
     this.#options = options;
+    this.#assignment = new WorkerAssignment(options.maxWorkers);
   }
 
   bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
@@ -68,6 +76,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
         this.#pending.delete(id);
         this.#byWindow.delete(window);
         thread.jobs -= 1;
+        this.#assignment.end(job.path, thread.number);
         if (thread.jobs === 0) thread.worker.unref();
         outcome();
       };
@@ -96,40 +105,38 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   }
 
   elsewhere(): void {
-    for (const thread of this.#threads) this.#send(thread, { op: 'elsewhere' });
+    for (const one of this.#workers) this.#send(one, { op: 'elsewhere' });
   }
 
-  /** Starts the first thread, so that it is ready for the first range. */
+  /** Starts the first worker, so that it is ready for the first range. */
   warmUp(): void {
-    if (this.#threads.length === 0) this.#start();
+    if (this.#workers.length === 0) this.#start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end(new FetchError('ABORTED', 'the transport was closed'));
   }
 
-  #choose(job: RangeJob): IoWorker {
-    const first = this.#threads[0] ?? this.#start();
-    const { maxThreads } = this.#options;
-    const encrypted = job.location.kind === 'http' && job.location.url.startsWith('https:');
-    if (this.#threads.length < maxThreads && encrypted && this.#full(first)) this.#start();
-    return this.#threads.reduce((least, thread) => (thread.jobs < least.jobs ? thread : least), first);
+  #choose({ path }: RangeJob): IoWorker {
+    const isFull = (worker: number) => this.#options.startsAll === true || this.#isFull(worker);
+    const number = this.#assignment.begin(path, isFull);
+    return this.#workers[number] ?? this.#start();
   }
 
-  /** Only encryption fills a thread: without it, the disk or the network is full first. */
-  #full({ worker }: IoWorker): boolean {
+  /** Nothing is known of the use of a worker before it has worked for a while. */
+  #isFull(number: number): boolean {
+    const one = this.#workers[number];
     const now = performance.now();
-    if (now - this.#looked < LOOK_MS) return false;
-    this.#looked = now;
-    const used = worker.performance.eventLoopUtilization();
-    const before = this.#lastUse;
-    this.#lastUse = used;
-    if (before === undefined) return false;
-    return worker.performance.eventLoopUtilization(used, before).utilization > FULL;
+    if (one === undefined || now - one.lookedAt < LOOK_MS) return one?.isFull ?? false;
+    const used = one.worker.performance.eventLoopUtilization();
+    one.isFull = one.worker.performance.eventLoopUtilization(used, one.use).utilization > FULL;
+    one.use = used;
+    one.lookedAt = now;
+    return one.isFull;
   }
 
   #start(): IoWorker {
-    const { settings, userAgent } = this.#options;
+    const { settings, userAgent, maxWorkers } = this.#options;
     const workerData: TransportSetup = { settings, userAgent };
     // Compiled code sits beside this file under the same name.
     const worker = new Worker(new URL('./io-worker.js', import.meta.url), {
@@ -139,13 +146,21 @@ export class WorkerTransport implements Transport, AsyncDisposable {
       // The thread makes little garbage: do not reserve memory for it.
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
-    const thread: IoWorker = { worker, jobs: 0 };
+    const started: IoWorker = {
+      number: this.#workers.length,
+      worker,
+      jobs: 0,
+      lookedAt: performance.now(),
+      use: worker.performance.eventLoopUtilization(),
+      isFull: false,
+    };
     worker.unref();
     worker.on('message', (reply: TransportReply) => this.#receive(reply));
     worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'an I/O thread failed', { cause })));
     worker.on('exit', () => this.#fail(new FetchError('BUG', 'an I/O thread ended early')));
-    this.#threads.push(thread);
-    return thread;
+    this.#workers.push(started);
+    if (started.number > 0) this.#options.trace(`I/O worker ${started.number + 1} of ${maxWorkers} starts`);
+    return started;
   }
 
   #receive(reply: TransportReply): void {
@@ -218,7 +233,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   async #end(error: FetchError): Promise<void> {
     this.#broken ??= error;
     const reason = this.#broken;
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#workers.map(({ worker }) => worker.terminate()));
     for (const pending of [...this.#pending.values()]) pending.reject(reason);
   }
 }

@@ -100,7 +100,7 @@ describe('a directory that a link takes the place of during the run', () => {
     const root = temporaryDirectory();
     writeFileSync(join(root, 'from'), 'x');
     const place = new FinalPlace(root);
-    await place.move(join(root, 'from'), join(root, 'a/b/c'));
+    place.move(join(root, 'from'), join(root, 'a/b/c'));
     await place.makeDurable(new Flush());
     expect(readFileSync(join(root, 'a/b/c'), 'utf8')).toBe('x');
   });

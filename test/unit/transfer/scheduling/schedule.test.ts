@@ -401,6 +401,20 @@ test('what waits for its next try keeps its place, and gives away its second hal
   expect(half.segment.tried ?? 0).toBe(0);
 });
 
+test('where gaps are filled with zeros, all connections stay within reach of what is written', () => {
+  const schedule = new Schedule({ connections: 16, sizing: fixedSizing(64 * MIB) });
+  schedule.add(0, 4096 * MIB, [{ start: 0, end: 4096 * MIB }]);
+  expect(schedule.take(0)?.segment.end).toBe(64 * MIB);
+  schedule.limitReach(256 * MIB);
+  const ends = Array.from({ length: 15 }, () => schedule.take(0)?.segment.end ?? 0);
+  expect(ends.at(-1)).toBe((64 + 15 * 16) * MIB);
+  // With more connections than mebibytes, one each.
+  const many = new Schedule({ connections: 256, sizing: fixedSizing(64 * MIB) });
+  many.limitReach(128 * MIB);
+  many.add(0, 4096 * MIB, [{ start: 0, end: 4096 * MIB }]);
+  expect(many.take(0)?.segment.end).toBe(MIB);
+});
+
 describe('the estimate of a link', () => {
   const MUCH = 1024 * 1024 * MIB;
   /** The middle of the sizes that it gives to so many requests. */
