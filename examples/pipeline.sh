@@ -1,29 +1,29 @@
 #!/bin/sh
-# What a pipeline does with a model: pin it once, bring exactly that, keep it, bring it back without the network, and
-# prove that it is what was reviewed. Works with an empty home, without a terminal, in a folder that cannot be written.
+# What a pipeline does with a model: lock it once, download exactly that, keep it between jobs, restore it without the
+# network, and verify it. Works with an empty home, without a terminal, in a directory that is not writable.
 #
 #   REPO    OWNER/NAME, or OWNER/NAME:BRANCH
-#   WORK    a folder of the job; all that is written is written there
-#   FETCH   how the program is called; `fetch` if left out
+#   WORK    a directory of the job; everything is written there
+#   FETCH   the command; `fetch` if left out
 set -eu
 FETCH=${FETCH:-fetch}
 
 step() { printf '\n# %s\n' "$*"; }
 try() { printf '$ fetch %s\n' "$*"; $FETCH "$@" 2>&1; }
 
-step 'Once, by a person: what is to be used is written down, and reviewed like code'
+step 'Once, by a person: lock the revision, and review the lockfile like code'
 try lock "$REPO" --lock "$WORK/models.lock"
 
-step 'In the job: exactly that, every byte verified'
+step 'In the job: download exactly what is locked, every byte verified'
 try "$REPO" --lock "$WORK/models.lock" --frozen --local-dir "$WORK/model"
 
-step 'The folder is kept by whatever keeps folders between jobs'
+step 'The directory is kept between jobs, for example in a cache of the CI'
 tar -C "$WORK" -cf "$WORK/kept.tar" model
 rm -r "$WORK/model"
 tar -C "$WORK" -xf "$WORK/kept.tar"
 
-step 'In the next job: it satisfies the lock, so nobody is asked anything'
+step 'In the next job: it satisfies the lockfile, so no request is made'
 try "$REPO" --lock "$WORK/models.lock" --frozen --offline --local-dir "$WORK/model"
 
-step 'And on the machine that uses it'
+step 'On the machine that uses the model'
 try verify "$WORK/model"

@@ -12,7 +12,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
-/** What the npm that started this was told about where and what to install. Here it is this folder, and everything. */
+/** What the npm that started this was told about where and what to install. Here it is this directory, and everything. */
 const ABOUT_OTHER_PLACES =
   /^npm_config_(global|location|(global_|local_)?prefix|omit|include|production|only|package_lock_only|dry_run|ignore_scripts)$/i;
 

@@ -1,6 +1,6 @@
 /**
- * The public API of hub-fetch: what the command line does, for programs. Nothing of it prints, keeps state between calls,
- * or looks at environment variables unless it is told to; every rejection is a `FetchError`.
+ * The public API of hub-fetch: what the command line does, for programs. It prints nothing, keeps no state between
+ * calls, and reads environment variables only when told to; every rejection is a `FetchError`.
  */
 
 export type { NetworkSettings, ProxyAddress } from './http/network-settings.ts';
@@ -31,6 +31,7 @@ export type { DownloadOptions, DownloadOutcome } from './operations/download/dow
 export type { StaleFiles } from './operations/download/prune.ts';
 export { readVariables } from './operations/environment-variables.ts';
 export type { HubOptions, RunOptions, TransferOptions } from './operations/options.ts';
+export { type ServedRevision, type ServeOptions, type Serving, serve } from './operations/serve.ts';
 export type { TargetOptions } from './operations/target.ts';
 export type { VerifyProgress } from './operations/verify/compare-directory.ts';
 export { type VerifyOptions, verify } from './operations/verify/verify.ts';
@@ -45,4 +46,4 @@ export type { Clock, Random } from './system/clock.ts';
 export type { Environment } from './system/environment.ts';
 export type { ProcessContext, ProcessIdentity } from './system/process-identity.ts';
 export type { RetryPolicy } from './system/retry.ts';
-export type { TransportChoice } from './transfer/transport/worker/transport-messages.ts';
+export type { TransportChoice } from './transfer/transfer-settings.ts';

@@ -39,8 +39,8 @@ describe('the whole', () => {
     expect(circles(graph)).toEqual([]);
   });
 
-  test('has at most 46 arrows between rooms', () => {
-    expect(arrows(graph).length, arrows(graph).join(', ')).toBeLessThanOrEqual(46);
+  test('has at most 50 arrows between rooms', () => {
+    expect(arrows(graph).length, arrows(graph).join(', ')).toBeLessThanOrEqual(50);
   });
 });
 
@@ -201,7 +201,7 @@ describe('the check', () => {
 
   test('sees misplaced files, and lets cli use process', () => {
     expect(violations('store/index.ts', '', packages)).toEqual(['a barrel inside a room']);
-    expect(violations('store/utils/a.ts', '', packages)).toEqual(['a folder called utils']);
+    expect(violations('store/utils/a.ts', '', packages)).toEqual(['a directory called utils']);
     expect(violations('helpers/a.ts', '', packages)).toEqual(['helpers is not a room']);
     expect(violations('index.ts', '', packages)).toEqual([]);
     expect(violations('cli/a.ts', 'process.exitCode = 2;', packages)).toEqual([]);

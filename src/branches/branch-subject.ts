@@ -11,10 +11,10 @@ export interface BranchSubject {
   readonly date: string | undefined;
   readonly files: readonly RemoteFile[];
   readonly read: ReadFile;
-  /** Usually that of the whole repository, shared by all of its branches. */
+  /** Usually the card of the whole repository, shared by all of its branches. */
   readonly card: Promise<Card>;
   /** The name of the repository without its owner: often the only description of an old quantisation. */
   readonly repoName?: string;
-  /** Read every fact, at the price of more requests. */
+  /** Also read the facts that cost more requests. */
   readonly whole: boolean;
 }

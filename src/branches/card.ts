@@ -19,7 +19,7 @@ export function readCard(text: string): Card {
     if (!isTableRow(lines[index]!) || !isRule(lines[index + 1]!)) continue;
     const columns = cellsOf(lines[index]!).map(columnOf);
     const named = columns.indexOf('key');
-    // The first column of mradermacher's cards is a link; the type identifies a row.
+    // In mradermacher's cards the first column is a link; the type identifies a row.
     const first = named >= 0 ? named : columns.indexOf('label');
     if (first < 0) continue;
     for (index += 2; index < lines.length && isTableRow(lines[index]!); index += 1) {

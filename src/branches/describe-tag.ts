@@ -12,10 +12,10 @@ import { attempt } from './small-files.ts';
 
 const MAX_CONFIG_BYTES = 4_000_000;
 const MAX_TEXT_BYTES = 20_000;
-/** More are not printed. */
+/** Further licences are not printed. */
 const MAX_LICENCES = 10;
 
-/** Small layers whose content is a fact. `licence` is for the view of one tag. */
+/** Small layers whose content is a fact. The licences are read only for the view of one tag. */
 const TEXTS = [
   ['template', 'template'],
   ['system', 'system'],
@@ -31,11 +31,14 @@ export interface TagSubject {
   readonly commit: string;
   readonly files: readonly RemoteFile[];
   readonly read: ReadFile;
-  /** Read every fact, at the price of more requests. */
+  /** Also read the licences and the header of the weights, which takes more requests. */
   readonly whole: boolean;
 }
 
-/** The row of one manifest: facts of its config, its small layers, and for the view of one tag the header of its weights. */
+/**
+ * Describes one manifest by its config and its small layers; with `whole`, by its licences and the header of its
+ * weights too.
+ */
 export async function describeTag(subject: TagSubject): Promise<BranchRow> {
   const { kind, revision, commit, files, read, whole } = subject;
   const problems: string[] = [];
@@ -59,12 +62,12 @@ export async function describeTag(subject: TagSubject): Promise<BranchRow> {
   const weightBytes = weights.reduce((sum, { size }) => sum + size, 0);
   const parameters = header?.parameters ?? facts.parameters;
   const merged = mergeFindings([
-    // Counted in the header; the config has a rounded name for it.
+    // The header counts the parameters; the config only has a rounded name for their number.
     { origin: 'gguf header', facts: { parameters: header?.parameters } },
     { origin: 'config blob', facts },
     ...TEXTS.map(([name, path], index): Finding => ({ origin: path, facts: { [name]: texts[index] } })),
     { origin: 'license', facts: { licenseText: licence === '' ? undefined : licence } },
-    // The config is what the registry shows, in words of its own (`4-bit`): the header says what is left.
+    // The config has the registry's own words (`4-bit`) and comes first; the header fills in the rest.
     {
       origin: 'gguf header',
       facts: { ...header, quantisation: label === undefined ? header?.quantisation : undefined },
@@ -94,7 +97,7 @@ async function configOf(
   read: ReadFile,
   problems: string[],
 ): Promise<JsonRecord | undefined> {
-  // A layer may have taken the name of the config.
+  // A layer may be called `config.json` itself: then the config has this other name.
   const file = byPath.get('config-blob.json') ?? byPath.get('config.json');
   if (file === undefined) return undefined;
   const found = await attempt(file.path, problems, async () => {
@@ -105,7 +108,7 @@ async function configOf(
   return typeof found === 'string' ? undefined : found;
 }
 
-/** The config of Ollama has its fields at the top, those of Docker and of ModelPack have them in `config`. */
+/** Ollama's config has its fields at the top level; those of Docker and ModelPack have them in `config`. */
 function configFacts(blob: JsonRecord): PlainFacts {
   const inner = recordAt(blob, 'config') ?? {};
   const isOllamas = textAt(blob, 'model_family') !== undefined || textAt(blob, 'model_format') !== undefined;
@@ -117,7 +120,7 @@ function configFacts(blob: JsonRecord): PlainFacts {
   return {
     method: format === 'gguf' ? 'gguf' : undefined,
     format,
-    // `architecture` at the top is that of a processor.
+    // `architecture` at the top level is that of a processor.
     architecture: isOllamas ? textAt(blob, 'model_family', 60) : textAt(inner, 'architecture', 60),
     parameters: countOf(size),
     parameterLabel: size,
@@ -135,19 +138,19 @@ function countOf(label: string | undefined): number | undefined {
   return Math.round(Number(match[1]) * unit);
 }
 
-/** `4-bit`, as the oldest configs have it, or a type of llama.cpp. */
+/** From `4-bit`, as the oldest configs say, or from a type name of llama.cpp. */
 function bitsOf(label: string | undefined): number | undefined {
   const written = /^(\d{1,2})-bit$/.exec(label ?? '')?.[1];
   return written === undefined ? bitsOfLabel(label) : Number(written);
 }
 
-/** What a program loads as the model: not the encoder for pictures, a draft or an adapter. */
+/** The files that a program loads as the model: not the image encoder, a draft model or an adapter. */
 function weightFiles(files: readonly RemoteFile[]): RemoteFile[] {
   const model = files.filter(({ path }) => /^model(?:-\d+)?\.gguf$/.test(path));
   if (model.length > 0) return model;
   const named = files.filter(({ path }) => weightFormat(path) !== 'other');
   if (named.length > 0) return named;
-  // Tensors of Ollama's safetensors builds have the names of tensors.
+  // In Ollama's safetensors builds, files are named after their tensors.
   return files.filter(({ path, size }) => size > 0 && /\.(?:weight|bias|weight_scale|scales)$/.test(path));
 }
 

@@ -9,7 +9,7 @@ import { methodNamed } from './quantisation-methods.ts';
 export const RUNTIME_BYTES = 800_000_000;
 /** Tokens of context by default, unless the model has less. */
 export const DEFAULT_CONTEXT = 4096;
-/** The caches of vLLM and llama.cpp are both shown where they differ by more than this fraction. */
+/** vLLM's cache is shown beside that of llama.cpp if they differ by more than this fraction. */
 const WORTH_A_WORD = 0.1;
 
 export interface MemoryQuestion {

@@ -8,7 +8,7 @@ export function parseRecord(text: string): JsonRecord | string {
   } catch {
     return 'broken JSON';
   }
-  return isRecord(value) ? value : 'JSON that is no object';
+  return isRecord(value) ? value : 'JSON that is not an object';
 }
 
 export function recordAt(from: JsonRecord, name: string): JsonRecord | undefined {

@@ -32,8 +32,8 @@ export interface QuantisationMethod {
 }
 
 /**
- * The methods of quantisation: the only place to add one. Several rows may recognise the same description or
- * tensors, and the first of them counts.
+ * The quantisation methods: the only place to add one. If several rows recognise the same description or tensors, the
+ * first one counts.
  */
 const TABLE: Readonly<Record<string, QuantisationMethod>> = {
   bitsandbytes: {

@@ -4,7 +4,7 @@ import { widthOf } from './quality.ts';
 export type SortOrder = 'size' | 'name' | 'bits' | 'hub';
 export const SORT_ORDERS: readonly SortOrder[] = ['size', 'name', 'bits', 'hub'];
 
-/** Smallest first, by name, most bits first, or as the hub lists them. */
+/** Smallest first, by name, most bits first, or in the order of the Hub. */
 export function sortRows(rows: readonly BranchRow[], order: SortOrder): readonly BranchRow[] {
   switch (order) {
     case 'hub':

@@ -1,6 +1,6 @@
 /**
- * What the main command needs, in one piece: forty small files take longer to load than one large one. Together
- * with entry-others.ts, this is all that is loaded behind the words of the command line.
+ * Everything that the main command needs, as one bundle: forty small files take longer to load than one large one.
+ * Together with entry-others.ts, this is all that is loaded after the arguments are parsed.
  */
 export { runDownload } from './commands/download.ts';
 export { refuseWords } from './options/refuse-words.ts';

@@ -32,6 +32,10 @@ async function main({ words, loose }: Words): Promise<number> {
         const { runLock, withVerbosity } = await otherCommands();
         exit = await runLock({ repos, options: withVerbosity(options, process.env) });
       },
+      serve: async (directories, options) => {
+        const { runServe } = await otherCommands();
+        exit = await runServe({ directories, options });
+      },
       verify: async (directory, options) => {
         const { runVerify, withVerbosity } = await otherCommands();
         exit = await runVerify({ directory, options: withVerbosity(options, process.env) });

@@ -2,8 +2,8 @@ import { createHash, type Hash } from 'node:crypto';
 import type { ContentDigests } from '../model/digest.ts';
 
 /**
- * The hashes of a content that arrives in order. sha256 always; the git blob id, sha1 over
- * `blob <size>\0` and the content, where the Hub names the file by it.
+ * The hashes of content that arrives in order: always sha256; also the git blob id, sha1 over `blob <size>\0` and the
+ * content, if the Hub identifies the file by it.
  */
 export class ContentHash {
   readonly #sha256: Hash = createHash('sha256');

@@ -6,7 +6,7 @@ import type { ContentDigests } from '../model/digest.ts';
  */
 export type HashCommand =
   | ({ readonly op: 'open' | 'read'; readonly id: number } & HashedFile)
-  /** With `bytes`, how many more than before may be hashed, it is answered with `advanced` when they were. */
+  /** With `bytes`, the number of additional bytes to hash, it is answered by `advanced` once they are hashed. */
   | { readonly op: 'advance'; readonly id: number; readonly end: number; readonly bytes?: number }
   | { readonly op: 'restart'; readonly id: number }
   | { readonly op: 'finish'; readonly id: number; readonly request: number }
@@ -15,13 +15,13 @@ export type HashCommand =
 export interface HashedFile {
   /** Absolute. */
   readonly path: string;
-  /** Bytes to hash, from the first on. */
+  /** Bytes to hash, from the start of the file. */
   readonly size: number;
-  /** Whether the git blob id is wanted as well. */
+  /** Compute the git blob id as well. */
   readonly git: boolean;
 }
 
-/** Why a file could not be read. `code` is that of the system, where it is its error. */
+/** Why a file could not be read. `code`: the error code of the system, if it came from there. */
 export interface ReadFailure {
   readonly message: string;
   readonly code?: string | undefined;
@@ -32,7 +32,7 @@ export function readFailure(error: unknown): ReadFailure {
   return { message: error.message, code: (error as NodeJS.ErrnoException).code };
 }
 
-/** From a hash thread. `request` is that of a `finish`, or the `id` of a `read`. */
+/** From a hash thread. `request`: that of a `finish`, or the `id` of a `read`. */
 export type HashReply =
   | { readonly kind: 'done'; readonly request: number; readonly digests: ContentDigests }
   | ({ readonly kind: 'failed'; readonly request: number } & ReadFailure)

@@ -13,13 +13,13 @@ import {
 } from './hash-messages.ts';
 import { HashSession } from './hash-session.ts';
 
-/** Bytes. Hashing a smaller file takes less time than asking a thread to do it. */
+/** Bytes. A smaller file is hashed in less time than a message to a thread takes. */
 const INLINE_BYTES = 64 * 1024;
 /** More threads than this only wait for the disk. */
 const MAX_THREADS = 8;
-/** For files under way, one thread for so many processors: the others receive and write. */
+/** One thread for this many processors hashes files while they are written: the others receive and write. */
 const PROCESSORS_PER_FOLLOWER = 4;
-/** Bytes. A file under way gets a thread of its own when the other threads are so far behind. */
+/** Bytes. The next file that is being written gets a new thread if the others are this far behind. */
 const MAX_BEHIND_BYTES = 64 * 1024 * 1024;
 
 /** Hashes one file while it is written. */
@@ -36,13 +36,13 @@ export interface IncrementalHash {
   close(): void;
 }
 
-/** Hashes files. Disposing drops all work under way: it rejects with ABORTED. */
+/** Hashes files. Disposing cancels all active work, which rejects with ABORTED. */
 export interface Hasher extends AsyncDisposable {
-  /** `git` asks for the git blob id as well. The file must exist. */
+  /** `git`: compute the git blob id as well. The file must exist. */
   follow(path: string, size: number, options: { readonly git: boolean }): IncrementalHash;
   /**
-   * Hashes the first `size` bytes of a file that is complete. DISK if they cannot be read. `onRead` receives the bytes
-   * of each step. Rejects with the signal's reason as soon as it aborts.
+   * Hashes the first `size` bytes of a complete file. Rejects with DISK if they cannot be read, or with the signal's
+   * reason as soon as it aborts. `onRead` receives the bytes of each step.
    */
   check(
     path: string,
@@ -54,11 +54,11 @@ export interface Hasher extends AsyncDisposable {
 
 interface HashThread {
   readonly worker: Worker;
-  /** Files that are hashed in it while they are written. */
+  /** Files that it hashes while they are written. */
   followed: number;
-  /** Bytes of them that are on disk and not hashed. */
+  /** Bytes of those files that are on disk and not hashed yet. */
   behind: number;
-  /** Reads one whole file at a time. */
+  /** It reads a whole file; one at a time. */
   reads: boolean;
   /** Digests that a caller waits for. */
   awaited: number;
@@ -81,16 +81,19 @@ interface WholeFile extends Pick<Pending, 'resolve' | 'reject' | 'onRead'> {
 }
 
 export interface HashPoolOptions {
-  /** Files up to this size are hashed in the calling thread: 0 where that is to stay free and many small files are read from a slow disk. */
+  /**
+   * Files up to this size are hashed in the calling thread. 0 if that thread must stay responsive while many small
+   * files are read from a slow disk.
+   */
   readonly inlineBytes?: number;
-  /** The most threads for files under way. A file stays with one of them. Follows from the processors if left out. */
+  /** Maximum of threads for files that are being written; derived from the processors if left out. */
   readonly followers?: number;
 }
 
 /**
- * The hash threads of a run. A file under way stays with one thread; another thread starts for the next file when those
- * that run are behind. Whole files are read one per thread at a time. Each thread needs one buffer, however large the
- * files are. Small files are hashed in the calling thread.
+ * The hash threads of a run. A file that is being written stays with one thread; the next one gets a new thread if
+ * the others are behind. Complete files are read one per thread at a time. Each thread needs one buffer, whatever the
+ * size of the files. Small files are hashed in the calling thread.
  */
 export class HashPool implements Hasher {
   readonly #maxThreads: number;
@@ -103,7 +106,7 @@ export class HashPool implements Hasher {
   #broken: FetchError | undefined;
   #nextId = 1;
 
-  /** At most one thread for each of the `processors`. */
+  /** At most one thread per processor. */
   constructor(processors = 1, { inlineBytes = INLINE_BYTES, followers }: HashPoolOptions = {}) {
     this.#maxThreads = Math.max(1, Math.min(processors, MAX_THREADS));
     const usual = Math.floor(processors / PROCESSORS_PER_FOLLOWER);
@@ -156,7 +159,7 @@ export class HashPool implements Hasher {
     const send = (command: HashCommand) => {
       if (this.#broken === undefined) thread?.worker.postMessage(command);
     };
-    // Which thread is behind is seen when there is something to hash.
+    // Choose the thread late: only then is it known which one is behind.
     const assign = () => {
       if (thread !== undefined || closed || this.#broken !== undefined) return;
       thread = this.#follower();
@@ -225,7 +228,7 @@ export class HashPool implements Hasher {
     }
   }
 
-  /** One small file in each turn of the event loop: timers and sockets get theirs in between. */
+  /** One small file per turn of the event loop: timers and sockets are served in between. */
   async #nextTurn(): Promise<void> {
     this.#turn = this.#turn.then(() => setImmediate());
     await this.#turn;
@@ -241,7 +244,7 @@ export class HashPool implements Hasher {
     });
   }
 
-  /** Gives whole files to threads that read none, as long as there are both. */
+  /** Assigns waiting whole files to threads that read none. */
   #readNext(): void {
     for (const whole of this.#waiting) {
       const { id, file, signal, resolve, reject, onRead } = whole;
@@ -276,7 +279,7 @@ export class HashPool implements Hasher {
     return free.sort((left, right) => left.followed - right.followed)[0];
   }
 
-  /** The thread for one more file under way. */
+  /** The thread for one more file that is being written. */
   #follower(): HashThread {
     const [first = this.#start(), ...others] = this.#threads;
     const load = ({ behind, followed, reads }: HashThread) => behind + followed + Number(reads);
@@ -290,7 +293,7 @@ export class HashPool implements Hasher {
     // thread from starting.
     const worker = new Worker(new URL('./hash-worker.js', import.meta.url), {
       execArgv: [],
-      // It makes hardly any garbage: V8 need not reserve room for it.
+      // The thread makes little garbage: do not reserve memory for it.
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
     // It keeps the process alive only while a digest is awaited.
@@ -352,13 +355,16 @@ export class HashPool implements Hasher {
   }
 }
 
-function unreadable(path: string, { message }: ReadFailure): FetchError {
+function unreadable(path: string, { message, code }: ReadFailure): FetchError {
   return new FetchError('DISK', `${path} could not be read: ${message}`, {
+    cause: Object.assign(new Error(message), { code }),
     hint: 'Check who may read it. If it is an error of the disk, see what the system log says.',
   });
 }
 
-/** Of a file that this run has written. Only an error of the disk itself means that the disk may be failing. */
+/**
+ * The error for a file that this run has written. Only an error of the disk itself suggests that the disk is failing.
+ */
 function unreadableAgain(path: string, { message, code }: ReadFailure): FetchError {
   const cause = Object.assign(new Error(message), { code });
   const known = code === 'EIO' ? undefined : diskError(cause, path);

@@ -2,18 +2,18 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import type { ContentDigests } from '../model/digest.ts';
 import { ContentHash } from './content-hash.ts';
 
-/** Reads of this size: what was read is still in the processor's cache when it is hashed. */
+/** Bytes per read: small enough to be in the processor's cache when they are hashed. */
 const READ_BYTES = 64 * 1024;
 /** One per thread: sessions take turns. */
 let buffer = Buffer.alloc(0);
 
 /**
- * Hashes a file that is still being written, behind the writes: it reads back, from the page cache as a
- * rule, what is known to be complete. Reading is synchronous: it belongs into a thread of its own.
+ * Hashes a file while it is being written: it reads completed bytes back, usually from the page cache. Reads are
+ * synchronous, so it needs a thread of its own.
  */
 export class HashSession {
   readonly #path: string;
-  /** Undefined as long as this process has no descriptor left. */
+  /** Undefined while this process has no free descriptor. */
   #descriptor: number | undefined;
   readonly #size: number;
   readonly #git: boolean;
@@ -30,7 +30,7 @@ export class HashSession {
     this.#open();
   }
 
-  /** Hashes on to `end`; all bytes before it must be on disk for good. Without a descriptor, that is left to the next call. */
+  /** Hashes up to `end`; all bytes before it must be final. Without a descriptor, the next call makes up for it. */
   advance(end: number): void {
     if (this.#open()) this.#hashTo(end);
   }
@@ -51,7 +51,7 @@ export class HashSession {
     this.#position = 0;
   }
 
-  /** Hashes what is left. The session can only be restarted or closed afterwards. */
+  /** Hashes the rest. Afterwards the session can only be restarted or closed. */
   finish(): ContentDigests {
     this.#hashTo(this.#size);
     return this.#hash.digests();

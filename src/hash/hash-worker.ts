@@ -2,12 +2,13 @@ import { parentPort } from 'node:worker_threads';
 import { type HashCommand, type HashedFile, type HashReply, readFailure } from './hash-messages.ts';
 import { HashSession } from './hash-session.ts';
 
-/** Bytes of a file that are read before the thread takes other commands and reports: a bar needs no more. */
+/** Bytes of a file that are read before the thread handles other commands and reports progress. */
 const STEP_BYTES = 32 * 1024 * 1024;
 
 /**
- * Carries out the commands of a hash thread. Files that are being written and files that are read as a whole take
- * turns. An error of a file is kept until its digests are asked for: a reply to `advance` only says that it was dealt with.
+ * Executes the commands of a hash thread. Files that are being written and files that are read whole take turns. The
+ * error of a file is kept until its digests are requested: a reply to `advance` only says that the command was
+ * handled.
  */
 export class HashServer {
   readonly #reply: (reply: HashReply) => void;
@@ -32,7 +33,7 @@ export class HashServer {
         if (command.bytes !== undefined) this.#reply({ kind: 'advanced', bytes: command.bytes });
         return;
       case 'restart':
-        // A file that could not even be opened stays a failure.
+        // The file could not even be opened: its error is kept.
         if (!this.#sessions.has(id)) return;
         this.#failures.delete(id);
         this.#attempt(id, () => this.#sessions.get(id)?.restart());
@@ -106,7 +107,7 @@ export class HashServer {
   }
 }
 
-// In a worker thread of a pool: the port to the main thread.
+// In a worker thread of a pool: connect to the main thread.
 if (parentPort !== null) {
   const port = parentPort;
   const server = new HashServer((reply) => port.postMessage(reply));

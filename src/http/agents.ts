@@ -9,7 +9,7 @@ const IDLE_MS = 2000;
 const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout: IDLE_MS } as const;
 
 /** Callbacks of a request for its connection. They pass through the agent as an option of the request. */
-export interface Wanted extends Connecting {
+export interface SocketRequirements extends Connecting {
   readonly url: URL;
 }
 
@@ -29,10 +29,10 @@ export class KeepingAgent extends HttpAgent {
 
   // Node passes the options of the request. The socket comes later, so it goes to the callback and nothing is returned.
   override createConnection(options: ClientRequestArgs, onCreate: OnCreate): undefined {
-    const { wanted } = options as { readonly wanted?: Wanted };
-    if (wanted === undefined) throw new Error('a request without its connecting');
-    const signal = AbortSignal.any([wanted.signal, this.#closing.signal]);
-    this.#connector.connect(wanted.url, { ...wanted, signal }).then(
+    const { requirements } = options as { readonly requirements?: SocketRequirements };
+    if (requirements === undefined) throw new Error('a request without its connecting');
+    const signal = AbortSignal.any([requirements.signal, this.#closing.signal]);
+    this.#connector.connect(requirements.url, { ...requirements, signal }).then(
       (socket) => onCreate(null, socket),
       (error: Error) => onCreate(error, undefined as unknown as Socket),
     );

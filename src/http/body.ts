@@ -41,7 +41,7 @@ export async function readBody(
       }
       if (size > limit) {
         throw new FetchError('NETWORK', `the answer of ${response.url.host} is larger than ${limit} bytes`, {
-          hint: 'No honest answer of that kind is: nothing of it was kept. Check the endpoint.',
+          hint: 'A valid answer of that kind is smaller, so it was discarded. Check the endpoint.',
         });
       }
       watch?.(chunk as Buffer);

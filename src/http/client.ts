@@ -7,7 +7,8 @@ import {
 import { request as httpsRequest } from 'node:https';
 import type { Clock } from '../system/clock.ts';
 import { onAbort } from '../system/on-abort.ts';
-import { KeepingAgent, type Wanted } from './agents.ts';
+import { KeepingAgent, type SocketRequirements } from './agents.ts';
+import { commonHeaders } from './common-headers.ts';
 import { Connector } from './connector.ts';
 import { Dialer } from './dialer.ts';
 import { type ContactedHost, HostPolicy } from './host-policy.ts';
@@ -20,7 +21,7 @@ import {
   type Way,
 } from './network-error.ts';
 import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
-import { proxyCredentials } from './proxy.ts';
+import { forwarding } from './proxy.ts';
 import { StallWatch } from './stall-watch.ts';
 
 export interface HttpRequest {
@@ -112,32 +113,26 @@ export class HttpClient {
         resolve,
         reject,
       });
-      exchange.begin((wanted) => this.#optionsOf(request, proxy, wanted));
+      exchange.begin((requirements) => this.#optionsOf(request, proxy, requirements));
     });
   }
 
   #optionsOf(
     request: HttpRequest,
     proxy: ProxyAddress | undefined,
-    wanted: Wanted,
-  ): RequestOptions & { readonly wanted: Wanted } {
+    requirements: SocketRequirements,
+  ): RequestOptions & { readonly requirements: SocketRequirements } {
     const { url, method = 'GET', target = url.pathname + url.search } = request;
-    const secure = url.protocol === 'https:';
-    const forwarded = !secure && proxy !== undefined;
-    const credentials = forwarded ? proxyCredentials(proxy) : undefined;
+    const { prefix, headers } = forwarding(url, proxy);
     return {
-      agent: secure ? this.#agents.https : this.#agents.http,
-      wanted,
+      agent: url.protocol === 'https:' ? this.#agents.https : this.#agents.http,
+      requirements,
       method,
-      // A forwarding proxy needs the absolute form (RFC 9112 3.2.2); a tunnel and the host take the path only.
-      path: forwarded ? url.origin + target : target,
-      // Identity: the length of a compressed answer is not that of the file, and its ranges count other bytes.
+      path: prefix + target,
       headers: {
-        'user-agent': this.#options.userAgent,
-        accept: '*/*',
-        'accept-encoding': 'identity',
+        ...commonHeaders(this.#options),
         ...request.headers,
-        ...(credentials === undefined ? {} : { 'proxy-authorization': credentials }),
+        ...headers,
       },
     };
   }
@@ -197,12 +192,12 @@ class Exchange {
     this.#stopListening = onAbort(signal, () => this.#giveUp(signal.reason));
   }
 
-  begin(optionsOf: (wanted: Wanted) => RequestOptions): void {
+  begin(optionsOf: (requirements: SocketRequirements) => RequestOptions): void {
     const { request, options, reject } = this.#parts;
     const { url } = request;
     try {
       const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-      const wanted: Wanted = {
+      const requirements: SocketRequirements = {
         url,
         signal: this.#connecting.signal,
         onPhase: (phase) => this.#enter(phase),
@@ -210,7 +205,7 @@ class Exchange {
           this.#address = address;
         },
       };
-      this.#outgoing = send(url, optionsOf(wanted));
+      this.#outgoing = send(url, optionsOf(requirements));
       this.#tell = options.observe?.(this.#outgoing, request);
     } catch (error) {
       this.#end();

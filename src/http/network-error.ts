@@ -140,7 +140,7 @@ export function proxyRefusal(url: URL, status: number, proxy: ProxyAddress): Fet
   return new FetchError('NETWORK', `the ${named(proxy)} does not connect to ${url.host}: ${why}`, {
     hint: login
       ? `Write them into ${proxy.origin}: http://USER:PASSWORD@HOST:PORT.`
-      : `Check ${proxy.origin} and what the proxy allows. Hosts to be reached without it belong into NO_PROXY.`,
+      : `Check ${proxy.origin} and what the proxy allows. List hosts that should bypass it in NO_PROXY.`,
     status,
     retryable: status >= 500,
   });
@@ -176,7 +176,7 @@ function named(proxy: ProxyAddress): string {
 
 function hintOf(proxy: ProxyAddress | undefined): string {
   if (proxy === undefined) return HINT_OFFLINE;
-  return `Check ${proxy.origin}, and that the proxy can be reached from here. Hosts to be reached without it belong into NO_PROXY.`;
+  return `Check ${proxy.origin}, and that the proxy can be reached from here. List hosts that should bypass it in NO_PROXY.`;
 }
 
 /** Node refused to send the request: a header or an address has characters that are not allowed. */

@@ -11,7 +11,7 @@ export function nextPage(header: string | undefined, current: URL, endpoint: str
     const next = URL.canParse(match[1]!, current.href) ? new URL(match[1]!, current) : undefined;
     // The path of another scheme need not begin with a slash: appended to the origin it would name another host.
     if (next === undefined || !/^https?:$/.test(next.protocol)) {
-      throw new FetchError('NETWORK', `${current.host} names a next page of its listing that is no URL`, {
+      throw new FetchError('NETWORK', `${current.host} names a next page of its listing that is not a URL`, {
         hint: 'The endpoint sends malformed answers. Try another one, or later.',
       });
     }

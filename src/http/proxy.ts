@@ -2,6 +2,11 @@ import { BlockList, isIP } from 'node:net';
 import { FetchError } from '../model/error.ts';
 import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
 
+interface Forwarding {
+  readonly prefix: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /**
  * The proxy for a request; undefined for a direct connection. Throws USAGE for an unsupported kind of proxy: only when
  * one is needed, because a SOCKS proxy may be set for other programs or other hosts.
@@ -13,11 +18,24 @@ export function proxyFor(network: NetworkSettings, url: URL): ProxyAddress | und
   if (protocol === 'http:' || protocol === 'https:') return proxy;
   throw new FetchError(
     'USAGE',
-    `${proxy.origin} names a ${protocol.slice(0, -1)} proxy for ${url.host}; only http and https proxies are spoken to.`,
+    `${proxy.origin} names a ${protocol.slice(0, -1)} proxy for ${url.host}; only http and https proxies are supported.`,
     {
       hint: `Unset it for this command, name an HTTP proxy in ${url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'}, or add ${url.host} to NO_PROXY.`,
     },
   );
+}
+
+/**
+ * What a request to this URL needs if a proxy forwards it, which is only so for `http:`: the whole address before the path
+ * (RFC 9112 3.2.2), and the credentials of the proxy. Empty for a tunnel and without a proxy.
+ */
+export function forwarding(url: URL, proxy: ProxyAddress | undefined): Forwarding {
+  if (proxy === undefined || url.protocol !== 'http:') return { prefix: '', headers: {} };
+  const credentials = proxyCredentials(proxy);
+  return {
+    prefix: url.origin,
+    headers: credentials === undefined ? {} : { 'Proxy-Authorization': credentials },
+  };
 }
 
 /** Value of `Proxy-Authorization`; undefined if the address has no user. Send it to the proxy only. */

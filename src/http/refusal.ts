@@ -65,7 +65,7 @@ export function refusalWords(body: string): string {
 const HINTS: Partial<Record<RefusalKind, string>> = {
   page: 'This looks like the page of a filter, a firewall or a login, not like a storage: try another network, or ask its operator to allow the host.',
   signature:
-    'The hub has signed this address with a key that its storage does not accept. Only the hub can mend that: try again later.',
+    'The address is signed with a key that the storage does not accept. Only its operator can mend that: try again later.',
   bound: 'The address is signed for another range of bytes than the one that was asked for.',
 };
 

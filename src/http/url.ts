@@ -31,7 +31,7 @@ export function redirectTarget(from: URL, location: string | undefined): URL {
   }
   if (from.protocol === 'https:' && target.protocol === 'http:') {
     throw new FetchError('NETWORK', `${redactUrl(from)} redirects from https to http, to ${target.host}`, {
-      hint: 'This would send the download over an open line, so it was refused. Check the endpoint or the proxy.',
+      hint: 'This would send the download unencrypted, so it was refused. Check the endpoint or the proxy.',
     });
   }
   // Never send credentials that a server wrote into its redirect.

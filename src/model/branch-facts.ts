@@ -45,7 +45,7 @@ export interface FactTypes {
   readonly method: string;
   /** Per weight; EXL2 has fractions. */
   readonly bits: number;
-  /** Every width that occurs, ascending, where modules differ. */
+  /** All widths in ascending order, if modules differ. */
   readonly mixedBits: readonly number[];
   /** Weights that share a scale; `none` for one scale per column. */
   readonly groupSize: number | 'none';
@@ -59,7 +59,7 @@ export interface FactTypes {
   readonly symmetric: boolean;
   /** The packing within the method: `gemm`, `nf4`, `e4m3`, `pack-quantized`, `gptq_v2`. */
   readonly packing: string;
-  /** Bits of the output layer, where they differ (EXL2). */
+  /** Bits of the output layer, if they differ (EXL2). */
   readonly headBits: number;
   /** The calibration dataset. */
   readonly dataset: string;
@@ -109,9 +109,9 @@ export interface FactTypes {
   readonly context: number;
   /** Bytes per token of context, with 16-bit keys and values, before a window is full. */
   readonly kvBytesPerToken: number;
-  /** The same by kinds of layers. */
+  /** The same, by kind of layer. */
   readonly kvGroups: readonly KvGroup[];
-  /** Bits of keys and values that the export makes vLLM use by default, where they are not 16. */
+  /** Bits of keys and values that vLLM uses by default for the export, if not 16. */
   readonly kvCacheBits: number;
   /** A Jinja template. */
   readonly chatTemplate: string;
@@ -140,40 +140,40 @@ export interface KvGroup {
 
 export type FactName = keyof FactTypes;
 
-/** By name; what is not known is left out. */
+/** By name; unknown facts are left out. */
 export type Facts = { readonly [Name in FactName]?: Fact<FactTypes[Name]> };
 
 /** Two origins with different values; `believed` is the more trusted one. */
 export interface Conflict {
   /** Name of the fact. */
   readonly field: FactName;
-  /** What counts. */
+  /** The value that counts. */
   readonly believed: Fact<unknown>;
-  /** What another place says. */
+  /** The value from the other origin. */
   readonly other: Fact<unknown>;
 }
 
-/** A file of a row, with bytes. */
+/** A file of a row, with its size. */
 export interface RowFile {
   /** Relative to the root of the repository. Comes from a server: not trusted. */
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** Undefined where the source gives none. */
+  /** Undefined if the source gives none. */
   readonly digest: Digest | undefined;
 }
 
 /** The files of one download: a branch, or one quantisation of a branch with GGUF files. */
 export interface BranchRow {
-  /** `revision` stands for one that was asked for by name, such as a commit. */
+  /** `revision`: one that was requested by name, such as a commit. */
   readonly kind: 'branch' | 'tag' | 'revision';
   /** Name of the branch, tag or revision. */
   readonly revision: string;
-  /** 40 lower-case hex digits; of a tag in a registry `sha256:…`. */
+  /** 40 lower-case hex digits; `sha256:…` for a tag in a registry. */
   readonly commit: string;
-  /** Other tags that are the same manifest. */
+  /** Other tags of the same manifest. */
   readonly sameAs?: readonly string[];
-  /** ISO date of the commit; undefined where it was not requested. */
+  /** ISO date of the commit; undefined if it was not requested. */
   readonly date: string | undefined;
   /** The quantisation within the branch, as `REPO@REV:VARIANT` names it; undefined for the whole branch. */
   readonly variant: string | undefined;
@@ -189,40 +189,40 @@ export interface BranchRow {
   readonly otherCopies?: FormatShare | undefined;
   /** The formats of the weights; more than one means several copies of the same weights. */
   readonly formats: readonly FormatShare[];
-  /** What is known of the weights, by name. */
+  /** The known facts, by name. */
   readonly facts: Facts;
-  /** Where two sources disagree. */
+  /** Facts on which two origins disagree. */
   readonly conflicts: readonly Conflict[];
-  /** Files that could not be read, with the reasons. */
+  /** Files that could not be read, each with the reason. */
   readonly problems: readonly string[];
 }
 
-/** What one format of weights takes of a branch. */
+/** The share of one weight format in a branch. */
 export interface FormatShare {
   /** `safetensors`, `gguf`, `pytorch` and so on. */
   readonly format: string;
   /** Number of files. */
   readonly files: number;
-  /** Bytes of all of them. */
+  /** Bytes of these files. */
   readonly bytes: number;
 }
 
-/** What `listBranches` gives. */
+/** The result of `listBranches`. */
 export interface BranchTable {
-  /** Under the name that the hub itself uses. */
+  /** Under its current name on the Hub. */
   readonly repo: RepoRef;
   /** One for each branch, tag or quantisation. */
   readonly rows: readonly BranchRow[];
-  /** About the whole table, for people. */
+  /** Remarks about the whole table, for people. */
   readonly notes: readonly string[];
 }
 
-/** Whether a row fits into memory, and the sum behind that. All sizes are bytes. */
+/** Whether a row fits into memory, with the sum. All sizes are bytes. */
 export interface Fit {
   readonly weights: number;
-  /** Keys and values of the whole context; undefined where the shape of the model is not known. */
+  /** Keys and values of the whole context; undefined if the shape of the model is unknown. */
   readonly kvCache: number | undefined;
-  /** The same for vLLM, where it differs by more than a tenth. */
+  /** The same for vLLM, if it differs by more than a tenth. */
   readonly kvCacheVllm?: number | undefined;
   readonly runtime: number;
   readonly total: number;

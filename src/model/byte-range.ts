@@ -1,8 +1,8 @@
-/** Bytes of a file, half-open: `start` is in, `end` is out. Offsets are bytes, `start < end`. */
+/** A half-open range of bytes: `start` is included, `end` is not. `start < end`. */
 export interface ByteRange {
   /** First byte. */
   readonly start: number;
-  /** The byte behind the last one. */
+  /** The byte after the last one. */
   readonly end: number;
 }
 
@@ -17,7 +17,7 @@ export function totalLength(ranges: Iterable<ByteRange>): number {
 }
 
 /**
- * The ranges of a file that an address serves: any; exactly the one that it was signed for; or none, so that the whole
- * file comes in one answer.
+ * Which ranges of a file an address serves: any; exactly the one it was signed for; or none, so that the whole file
+ * comes in one response.
  */
 export type RangeSupport = 'any' | 'exact' | 'none';

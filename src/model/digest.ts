@@ -1,4 +1,4 @@
-/** A hash of a file's content as the Hub names it. `hex` is lower case. */
+/** A hash of a file's content, as the Hub identifies it. `hex` is lower case. */
 export interface Digest {
   /** `sha256` of the content for LFS and Xet files; `git-sha1` is the id of the git blob, for small files. */
   readonly algorithm: 'sha256' | 'git-sha1';
@@ -9,11 +9,11 @@ export interface Digest {
 /** The hashes of a file's content, as computed. */
 export interface ContentDigests {
   readonly sha256: string;
-  /** The id of the git blob, if the Hub names the file by it. */
+  /** The id of the git blob, if the Hub identifies the file by it. */
   readonly gitSha1: string | undefined;
 }
 
-/** The digest that the Hub's id of a content stands for: 64 hex digits are a sha256, 40 the id of a git blob. */
+/** The digest in an oid of the Hub: 64 hex digits are a sha256, 40 the id of a git blob. */
 export function digestOfOid(oid: string): Digest | undefined {
   if (/^[0-9a-f]{64}$/.test(oid)) return { algorithm: 'sha256', hex: oid };
   return /^[0-9a-f]{40}$/.test(oid) ? { algorithm: 'git-sha1', hex: oid } : undefined;

@@ -2,7 +2,7 @@ import type { ErrorCode } from './error.ts';
 import type { Plan } from './plan.ts';
 import type { RepoRef, Revision } from './repo.ts';
 
-/** How a file was completed. What was here, or was copied from this machine only, is `kept`. */
+/** How a file was completed. `kept`: it existed, or was only copied from this machine. */
 export type FileOutcome = 'transferred' | 'kept' | 'repaired';
 
 /**
@@ -49,12 +49,12 @@ export type TransferEvent =
     }
   /** Information for people, not for scripts. */
   | { readonly type: 'note'; readonly message: string }
-  /** A warning that the hub sent in a header. Show it once for each topic, at the end of the run. */
+  /** A warning that the Hub sent in a header. Show it once per topic, at the end of the run. */
   | { readonly type: 'hub-warning'; readonly topic: string; readonly message: string }
   /** A host is about to be contacted. Several threads may report the same host. */
   | { readonly type: 'contact'; readonly host: string; readonly proxy: string | undefined }
   /** For `--verbose` only: requests, hosts, decisions. Never holds a token or a signed query. */
   | { readonly type: 'trace'; readonly message: string };
 
-/** Is told of each event of a run, while it happens. What it throws ends the run. */
+/** Called with each event of a run as it happens. If it throws, the run ends with that error. */
 export type Emit = (event: TransferEvent) => void;

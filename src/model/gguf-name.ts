@@ -1,12 +1,12 @@
 /** The facts in the path of a GGUF file. */
 export interface GgufName {
-  /** `Q4_K_M` in upper case; undefined where the name has none. */
+  /** `Q4_K_M` in upper case; undefined if the name has none. */
   readonly quantisation: string | undefined;
   /** The path without the number of the part: parts of one file share it. */
   readonly whole: string;
   /** From 0 or 1; undefined for a file in one piece. */
   readonly part: number | undefined;
-  /** How many there are; undefined where the name does not say. */
+  /** Number of parts; undefined if the name does not tell. */
   readonly parts: number | undefined;
   /** The parts must be joined with `cat`; llama.cpp opens its own parts without that. */
   readonly joined: boolean;
@@ -80,7 +80,7 @@ const MAX_NAME = 1000;
 /** Draft heads for speculative decoding, by the lower-case words that llama.cpp uses: `-MTP-` is often a whole model. */
 const DRAFT = /(?:mtp|eagle3|dflash|dspark)-/;
 
-/** Reads the quantisation, the split and the role out of a path; the file name counts before its folder. */
+/** Reads the quantisation, the split and the role from a path; the file name takes precedence over its directory. */
 export function parseGgufName(path: string): GgufName {
   const { whole, part, parts, joined } = splitPoint(path);
   const slash = whole.lastIndexOf('/');

@@ -29,6 +29,14 @@ export function nearest(word: string, candidates: Iterable<string>, limit = 3): 
   return best.map((scored) => scored.candidate);
 }
 
+/** For a hint: the names that are nearest, or else the first ones. There must be some. */
+export function suggestion(word: string, names: readonly string[], limit: number): string {
+  const close = nearest(word, names, limit);
+  return close.length > 0
+    ? `Nearest: ${close.join(', ')}.`
+    : `There are: ${names.slice(0, limit).join(', ')}.`;
+}
+
 /** A name prepared for comparison: lower case, of bounded length, split into parts. */
 class Shape {
   readonly text: string;

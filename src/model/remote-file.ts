@@ -6,17 +6,20 @@ export interface RemoteFile {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** The hash that the content must have; undefined if a mirror gives none: then only the size is checked. */
+  /** The hash that the content must have. Undefined if a mirror gives none: then only the size is checked. */
   readonly digest: Digest | undefined;
-  /** A second hash that must match, if a lockfile names one besides the git blob: 64 hex digits. */
+  /**
+   * A second hash that must match: the sha256 in a lockfile, for a file that the Hub identifies by its git blob. 64
+   * hex digits.
+   */
   readonly sha256?: string | undefined;
-  /** Of LFS and Xet files, if the source names it: the git blob in their place. */
+  /** The git blob behind an LFS or Xet file, if the source names it. */
   readonly pointer?: Pointer;
   /** Why the file cannot be fetched as it is, as a sentence about it; undefined if it can. */
   readonly unfit?: string;
 }
 
-/** The files of a revision, as far as they are known. */
+/** The known files of a revision. */
 export interface Listing {
   readonly files: readonly RemoteFile[];
   /** Whether these are all of them. */

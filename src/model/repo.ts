@@ -11,7 +11,12 @@ export interface RepoRef {
   readonly id: string;
 }
 
-/** Whether two names mean one repository. The Hub ignores case in names. */
+/** A repository as files and JSON have it: `source` is left out for the Hub. */
+export function repoRecord({ source, type, id }: RepoRef): RepoRef {
+  return { type, ...(source === undefined ? {} : { source }), id };
+}
+
+/** Whether two names refer to the same repository. The Hub ignores case in names. */
 export function isSameRepo(one: RepoRef, other: RepoRef): boolean {
   return (
     one.source === other.source && one.type === other.type && one.id.toLowerCase() === other.id.toLowerCase()
@@ -20,31 +25,35 @@ export function isSameRepo(one: RepoRef, other: RepoRef): boolean {
 
 /** A branch, tag or commit, pinned to an immutable id. */
 export interface Revision {
-  /** The repository under its current name: after a rename it differs from the one that was asked for. */
+  /** The repository under its current name, which differs from the requested one after a rename. */
   readonly repo: RepoRef;
-  /** What was asked for: `main`, `gptq-8bit-32g-actorder_True`, `refs/pr/1`, a commit. */
+  /** The requested name: `main`, `gptq-8bit-32g-actorder_True`, `refs/pr/1`, a commit. */
   readonly name: string;
-  /** Opaque: what the source pins to. On the Hub a commit, 40 lower-case hex digits; `sha256:…` in a registry. */
+  /**
+   * Opaque: the id that the source pins the revision to. On the Hub a commit, 40 lower-case hex digits; `sha256:…` in
+   * a registry.
+   */
   readonly id: string;
   /** Whether the files need an accepted licence. Then a listing does not prove that they can be fetched. */
   readonly gated: boolean;
-  /** ISO date of the commit, where the source says it. */
+  /** ISO date of the commit, if the source provides it. */
   readonly date?: string | undefined;
 }
 
-/** A revision whose id is known already: from a record, or from the list of branches. */
+/** A revision whose id is already known: from a record, or from the list of branches. */
 export function pinnedRevision(repo: RepoRef, name: string, id: string): Revision {
   return { repo, name, id, gated: false };
 }
 
-/** A branch or tag, and the id that it points to now. */
+/** A branch or tag. */
 export interface NamedRef {
   readonly kind: 'branch' | 'tag';
   readonly name: string;
-  readonly id: string;
+  /** What it points to now; undefined where the list of the source does not say it: `resolve` does. */
+  readonly id: string | undefined;
 }
 
-/** The host and namespace that names of Ollama leave out. */
+/** The host and namespace that Ollama omits from names. */
 const OLLAMA_DEFAULTS = /^registry\.ollama\.ai\/(?:library\/)?/;
 
 /**

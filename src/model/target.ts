@@ -19,7 +19,7 @@ export interface Target {
   readonly revision: string | undefined;
   /** How `revision` was named. */
   readonly revisionOrigin: RevisionOrigin;
-  /** The file or folder that an address went on to name; undefined for the whole repository. */
+  /** The file or directory that an address names in addition; undefined for the whole repository. */
   readonly path: TargetPath | undefined;
   /** A GGUF quantisation after a revision: `REPO@REV:Q4_K_M`. In `REPO:Q4_K_M` it is a `colon` revision. */
   readonly quantisation?: string | undefined;

@@ -1,7 +1,7 @@
 import type { Digest } from './digest.ts';
 import type { RepoRef } from './repo.ts';
 
-/** A difference between a directory and what it should be. Sizes are bytes; names may come from a server. */
+/** A difference between a directory and its expected content. Sizes are bytes; names may come from a server. */
 export type Finding =
   | { readonly kind: 'missing'; readonly path: string; readonly size: number }
   | {
@@ -18,19 +18,19 @@ export type Finding =
 export interface CheckReport {
   /** Absolute path. */
   readonly directory: string;
-  /** Address of the hub that the files came from. */
+  /** Address of the hub or registry of the files. */
   readonly endpoint: string;
-  /** What it was compared with. */
+  /** The repository that it was compared with. */
   readonly repo: RepoRef;
-  /** As it was asked for. */
+  /** As it was requested. */
   readonly revision: string;
-  /** 40 lower-case hex digits. */
+  /** The id of the revision: 40 lower-case hex digits on the Hub, `sha256:…` in a registry. */
   readonly commit: string;
-  /** Only files that were changed since they were hashed were read. */
+  /** Only files that changed since they were hashed were read. */
   readonly quick: boolean;
-  /** Of the files that should be there. */
+  /** Number of expected files. */
   readonly files: number;
-  /** Of all files that should be there. */
+  /** Bytes of all expected files. */
   readonly bytes: number;
   /** Empty if the directory is right. Sorted by path, extra files last. */
   readonly findings: readonly Finding[];

@@ -28,14 +28,14 @@ const PART = /[-_.](\d{1,5})-of-(\d{1,5})(?=[.-]|$)/;
 const VARIANT =
   /[-_.](fp16|fp32|bf16|float16|float32|bfloat16|f16|f32|fp8(?:_e4m3fn|_e5m2)?|fp4|int8|int4|uint8|q8|q4|q4f16|bnb4|quantized|quant|ema|non[-_]?ema|no_ema)$/;
 const HALF = /^(fp16|bf16|float16|bfloat16|f16)$/;
-/** Names that libraries load from a folder by default. */
+/** Names that libraries load from a directory by default. */
 const DEFAULT_NAMES =
   /^(model|pytorch_model|tf_model|flax_model|diffusion_pytorch_model|diffusion_flax_model|rust_model|openvino_model|gptq_model|output|adapter_model)$/;
 
 /**
- * Chooses the files of one format that are loaded together: the parts of one copy, for a pipeline one copy in each folder.
- * A pipeline prefers the variant in half precision; other models the copy without a variant, which is loaded by default.
- * `all` is the whole listing.
+ * Chooses the files of one format that are loaded together: the parts of one copy, for a pipeline one copy in each
+ * directory. A pipeline prefers the variant in half precision; other models the copy without a variant, which is
+ * loaded by default. `all` is the whole listing.
  */
 export function copiesOf<F extends Sized>(
   format: WeightFormat,
@@ -100,7 +100,7 @@ function largest<F extends Sized>(groups: readonly Group<F>[]): Group<F>[] {
   return groups.toSorted((left, right) => bytesOf(right) - bytesOf(left)).slice(0, 1);
 }
 
-/** One copy per folder, as pipelines load their parts. */
+/** One copy per directory, as pipelines load their parts. */
 function inDirectories<F extends Sized>(groups: readonly Group<F>[]): Group<F>[] {
   const directories = new Map<string, Group<F>[]>();
   for (const group of groups) addTo(directories, group.directory, group);
@@ -124,7 +124,7 @@ function inOneModel<F extends Sized>(format: WeightFormat, groups: readonly Grou
   const top = groups.filter((group) => depth(group) === minDepth);
   const directories = new Set(top.map(({ directory }) => directory));
   if (directories.size > 1) {
-    // `fp16/model.onnx` and `int4/model.onnx` are copies; folders of other names hold parts of one model.
+    // `fp16/model.onnx` and `int4/model.onnx` are copies; directories of other names hold parts of one model.
     const areCopies = format === 'onnx' || [...directories].every((directory) => PRECISION.test(directory));
     if (!areCopies) return inDirectories(top);
     const half = [...directories].find((directory) => /(fp|bf|float)16/i.test(directory));

@@ -52,7 +52,7 @@ export const PICKLE_FORMATS: readonly WeightFormat[] = ['pytorch', 'original'];
 const NOT_WEIGHTS =
   /^(training_args|trainer_state|optimizer|scheduler|rng_state.*|scaler|random_states.*|arguments)\.(bin|pt|pth|pkl)$/i;
 
-/** Names that identify a format. A TensorFlow SavedModel is a folder. */
+/** Names that identify a format. A TensorFlow SavedModel is a directory. */
 const BY_NAME: readonly (readonly [RegExp, WeightFormat])[] = [
   [/^openvino_.*\.(bin|xml)$/, 'openvino'],
   [

@@ -7,14 +7,14 @@ interface Sized {
   readonly size: number;
 }
 
-/** Limits for projectors per folder and for levels of folders: the listing comes from a server. */
+/** Limits for projectors per directory and for levels of directories: the listing comes from a server. */
 const MAX_PROJECTORS = 50;
 const MAX_DEPTH = 16;
 
 /** Files that hold one copy of the weights together. */
 export interface WeightSet<F extends Sized> {
   readonly format: WeightFormat;
-  /** Of GGUF files: the name in `REPO:QUANTISATION`, unique in a listing. */
+  /** For GGUF files the name in `REPO:QUANTISATION`, unique in a listing. */
   readonly label: string | undefined;
   /** The quantisation from the file names; several sets may share it. */
   readonly quantisation: string | undefined;
@@ -73,7 +73,7 @@ interface Named<F> {
 
 function ggufSets<F extends Sized>(files: readonly F[]): WeightSet<F>[] {
   const named = files.map((file) => ({ file, name: parseGgufName(file.path) }));
-  const projectors = projectorsByFolder(files);
+  const projectors = projectorsByDirectory(files);
   const groups = new Map<string, Named<F>[]>();
   for (const entry of named) {
     if (entry.name.role !== 'model') continue;
@@ -151,8 +151,8 @@ export function sameLabel(left: string, right: string): boolean {
 }
 
 /**
- * The projector of a model, chosen as in llama.cpp: from the model's folder or above, the deepest first, then the
- * nearest width. A projector with the model's name comes before those of other models in the folder.
+ * The projector of a model, chosen as in llama.cpp: from the model's directory or above, the deepest first, then the
+ * nearest width. A projector with the model's name comes before those of other models in the directory.
  */
 function projectorFor<F extends Sized>(
   model: GgufName,
@@ -171,8 +171,8 @@ function projectorFor<F extends Sized>(
   return near.toSorted((left, right) => compareLists(rank(left), rank(right)))[0]?.file;
 }
 
-/** Projectors by folder, at most `MAX_PROJECTORS` each. */
-function projectorsByFolder<F extends Sized>(files: readonly F[]): Map<string, Named<F>[]> {
+/** Projectors by directory, at most `MAX_PROJECTORS` each. */
+function projectorsByDirectory<F extends Sized>(files: readonly F[]): Map<string, Named<F>[]> {
   const directories = new Map<string, Named<F>[]>();
   for (const file of sortedByPath(files)) {
     const name = parseGgufName(file.path);

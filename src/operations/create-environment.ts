@@ -7,13 +7,13 @@ import type { Environment } from '../system/environment.ts';
 
 /** Options of `createEnvironment`. */
 export interface EnvironmentOptions {
-  /** The program that uses the library, `my-program/1.2`: the end of the user agent. */
+  /** The program that uses the library, `my-program/1.2`: appended to the user agent. */
   readonly client?: string | undefined;
 }
 
 /**
- * Clock, random numbers, process identity for directory locks, and platform of this process. Reads no environment variable
- * and keeps no state; one may serve any number of runs. Tests replace single fields.
+ * Clock, random numbers, process identity for directory locks, and platform of this process. Reads no environment
+ * variable and keeps no state; one environment may serve any number of runs. Tests replace single fields.
  */
 export function createEnvironment({ client }: EnvironmentOptions = {}): Environment {
   return {
@@ -38,7 +38,7 @@ export function createEnvironment({ client }: EnvironmentOptions = {}): Environm
   };
 }
 
-/** Id of the boot and of the namespace of process ids; empty where the system has neither. */
+/** Id of the boot and of the PID namespace; empty if the system has neither. */
 function machine(): string {
   const boot = bootId();
   try {
@@ -49,8 +49,8 @@ function machine(): string {
 }
 
 /**
- * Start time of a live process, in units of the system; empty where it is not known, undefined if there is no such
- * process. Linux: field 22 of /proc/PID/stat, behind the name in parentheses.
+ * Start time of a live process, in the system's units; empty if it is unknown, undefined if there is no such process.
+ * Linux: field 22 of /proc/PID/stat, after the name in parentheses.
  */
 function processStart(pid: number): string | undefined {
   try {

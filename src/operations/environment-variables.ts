@@ -7,11 +7,11 @@ import { readNetwork } from './network-settings.ts';
 import type { HubOptions } from './options.ts';
 
 /**
- * Options for the hub from environment variables and the token file that `hf auth login` writes. For a program that wants to
- * behave as `fetch` does: `download({ ...readVariables(process.env), repo })`. Nothing else in the library reads them.
+ * Options for the hub from environment variables and the token file of `hf auth login`, for a program that should
+ * behave like `fetch`: `download({ ...readVariables(process.env), repo })`. Nothing else in the library reads them.
  *
- * Reads `HF_ENDPOINT`, `HF_TOKEN` and the other places of a token, `HF_HUB_OFFLINE`, the variables of proxies, and the
- * files that name certificates. Throws USAGE for a value that makes no sense, ACCESS for a token with invalid characters.
+ * Reads `HF_ENDPOINT`, `HF_TOKEN` and the other places of a token, `HF_HUB_OFFLINE`, the variables of proxies, and
+ * the files with certificates. Throws USAGE for an invalid value, ACCESS for a token with invalid characters.
  */
 export function readVariables(
   variables: Readonly<Record<string, string | undefined>>,

@@ -49,13 +49,13 @@ function entriesOf(repo: RepoRef, files: readonly RemoteFile[]): LockfileEntry[]
 
 function withoutHash(repo: RepoRef, path: string): FetchError {
   return new FetchError('NETWORK', `the endpoint lists no usable hash for ${path} of ${repoPath(repo)}`, {
-    hint: 'A lock without hashes would promise nothing. Download it instead: fetch REPO --lock FILE hashes what comes.',
+    hint: 'A lockfile without hashes cannot verify anything. Download it instead: fetch REPO --lock FILE hashes what comes.',
   });
 }
 
 /**
- * The lockfile of a finished download: with the hashes computed here, or, where nothing could be recorded because the disk is
- * read-only, with those of the listing.
+ * The lockfile of a finished download: with the hashes computed here, or, on a read-only disk where they cannot be
+ * recorded, with those of the listing.
  */
 export function lockOfDownload(
   { revision, plan }: { readonly revision: Revision; readonly plan: Plan },

@@ -4,7 +4,7 @@ import { usage } from '../model/error.ts';
 type Variables = Readonly<Record<string, string | undefined>>;
 
 export interface NetworkSources {
-  /** As they were when the process started: Node has read some of them then. */
+  /** The variables at the start of the process: Node has read some of them then. */
   readonly variables: Variables;
   /** Value of `--only-hosts`. */
   readonly onlyHosts: string | undefined;
@@ -16,8 +16,8 @@ export interface NetworkSources {
 const CERTIFICATE_FILES = ['SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'] as const;
 
 /**
- * Proxies, authorities and allowed hosts; undefined if none of them is set. Throws USAGE, naming the variable. A proxy of an
- * unsupported kind is refused when it would be used.
+ * Proxies, authorities and allowed hosts; undefined if none of them is set. Throws USAGE, naming the variable. A
+ * proxy of an unsupported kind is refused only when it would be used.
  */
 export function readNetwork(sources: NetworkSources): NetworkSettings | undefined {
   const { variables, onlyHosts } = sources;

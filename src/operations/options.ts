@@ -8,15 +8,13 @@ import type { RegistryLogin } from '../source/registry/login.ts';
 import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
-import type { TransportChoice } from '../transfer/transport/worker/transport-messages.ts';
-import type { TransferSettings } from './download/execute-plan.ts';
+import type { Protocol, TransferSettings, TransportChoice } from '../transfer/transfer-settings.ts';
 
 const SEE_DOCS = 'See docs/library.md.';
 
-/** Defaults, of the command line too. */
-export const DEFAULTS: Required<
-  Pick<TransferSettings, 'connections' | 'endpoint' | 'retry' | 'stallTimeoutMs'>
-> = {
+/** Defaults, also those of the command line. */
+export const DEFAULTS: Pick<SourceAccess, 'endpoint'> &
+  Pick<TransferSettings, 'connections' | 'retry' | 'stallTimeoutMs'> = {
   endpoint: DEFAULT_ENDPOINT,
   /** Upper bound: the engine measures how many are of use. */
   connections: 64,
@@ -27,7 +25,7 @@ export const DEFAULTS: Required<
 /** Servers refuse clients with more connections. */
 export const MAX_CONNECTIONS: number = 256;
 
-/** How a run is observed and ended. */
+/** How a run is observed and stopped. */
 export interface RunOptions {
   /** Aborts the run and keeps what was downloaded. The run rejects with ABORTED; its cause is the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -59,25 +57,36 @@ export interface HubOptions {
 
 /** How bytes of files are transferred. */
 export interface TransferOptions extends HubOptions {
-  /** Most connections that carry bytes of files, all files together, 1 to 256; 32 if left out. */
+  /**
+   * Maximum of connections that carry file bytes, over all files, 1 to 256; 64 if left out. The number in use adapts
+   * below it.
+   */
   readonly connections?: number | undefined;
-  /** Bytes per second, all connections together; no limit if left out. */
+  /** Bytes per second over all connections together; no limit if left out. */
   readonly bytesPerSecond?: number | undefined;
-  /** For the diagnosis of a network; `auto` if left out. */
+  /**
+   * How files that the hub keeps in Xet come: as ranges over plain HTTP, or as chunks from the content store; `auto` if left
+   * out: HTTP, and chunks where they bring clearly fewer bytes, or where HTTP fails. With `xet` it is the other way round.
+   */
+  readonly protocol?: Protocol | undefined;
+  /** For diagnosing a network; `auto` if left out. */
   readonly transport?: TransportChoice | undefined;
 }
 
-/** Fills in defaults. Throws USAGE for a value that makes no sense. */
+/** The options of a run with defaults filled in: how to reach the source, and how to transfer bytes of files. */
+export interface RunSettings extends SourceAccess {
+  readonly transfer: TransferSettings;
+}
+
+/** Fills in defaults. Throws USAGE for an invalid value. */
 export function hubAccess(options: HubOptions): SourceAccess {
   const { endpoint, token, logins, retry, offline = false, network } = options;
-  const stallTimeoutMs = positive('stallTimeoutMs', options.stallTimeoutMs) ?? DEFAULTS.stallTimeoutMs;
   return {
     endpoint: endpoint === undefined ? DEFAULTS.endpoint : readEndpoint('endpoint', endpoint),
     token: typeof token === 'string' ? credentialOf(token) : token,
     logins,
     retry: retryPolicy(retry),
-    stallTimeoutMs,
-    hubTimeoutMs: positive('hubTimeoutMs', options.hubTimeoutMs) ?? stallTimeoutMs,
+    hubTimeoutMs: positive('hubTimeoutMs', options.hubTimeoutMs) ?? stallTimeout(options),
     offline,
     network,
   };
@@ -90,13 +99,21 @@ function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
 }
 
 /** Fills in defaults. Throws USAGE for a value that makes no sense. */
-export function transferSettings(options: TransferOptions): TransferSettings {
-  const { connections = DEFAULTS.connections, transport = 'auto' } = options;
+export function runSettings(options: TransferOptions): RunSettings {
+  const { connections = DEFAULTS.connections, transport = 'auto', protocol = 'auto' } = options;
   if (!Number.isInteger(connections) || connections < 1 || connections > MAX_CONNECTIONS) {
     throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`, SEE_DOCS);
   }
   const bytesPerSecond = positive('bytesPerSecond', options.bytesPerSecond);
-  return { ...hubAccess(options), connections, bytesPerSecond, transport };
+  const access = hubAccess(options);
+  const { retry, network } = access;
+  const stallTimeoutMs = stallTimeout(options);
+  const transfer = { connections, bytesPerSecond, stallTimeoutMs, retry, transport, protocol, network };
+  return { ...access, transfer };
+}
+
+function stallTimeout({ stallTimeoutMs }: HubOptions): number {
+  return positive('stallTimeoutMs', stallTimeoutMs) ?? DEFAULTS.stallTimeoutMs;
 }
 
 /** An address of a hub, without a slash at the end. `origin` is the option or variable that has it. Throws USAGE. */

@@ -21,7 +21,7 @@ export function targetOf({ repo, revision, repoType }: TargetOptions, endpoint: 
   return revision === undefined ? repo : { ...repo, revision, revisionOrigin: 'option' };
 }
 
-/** The revision that a target names, or the default revision of its source. */
+/** The revision that a target names, else the default revision of its source. */
 export function revisionNameOf({ repo, revision, revisionOrigin, quantisation }: Target): RevisionName {
   return {
     repo,

@@ -14,23 +14,23 @@ import {
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 
-/** What is already where the files go. The survey of a store is one. */
+/** What the target already holds, as the survey of a store reports it. */
 export interface TargetState {
-  /** By path. A file that is not in it is not there. */
+  /** By path. A path that is missing here does not exist. */
   readonly holdings: ReadonlyMap<string, Holding>;
   readonly freeBytes: number | undefined;
 }
 
 export interface PlanOptions {
-  /** Fetch every byte again, also of files that are right and of parts that were begun. */
+  /** Fetch every byte again, including correct files and parts of earlier runs. */
   readonly forceDownload?: boolean;
 }
 
-/** Bytes of a file that another file on this machine should have. */
+/** A range of a file whose bytes another local file should have. */
 export interface LocalRange extends ByteRange {
   /** Absolute path of the other file. */
   readonly path: string;
-  /** Where the first byte of the range is in it. */
+  /** Offset of the range's first byte in that file. */
   readonly offset: number;
 }
 
@@ -54,7 +54,7 @@ export function makePlan(
     const begun = 'part' in holding ? cleanRanges(holding.part, file.size) : [];
     const decision = options.forceDownload ? decideForced(file, holding) : decide(file, holding, begun);
     planned.push(decision);
-    // A part takes its room already, even when its bytes are going to be fetched again.
+    // A part already occupies its space, even if its bytes are fetched again.
     if (decision.action === 'transfer') spaceNeeded += file.size - totalLength(begun);
   }
   return {
@@ -67,8 +67,9 @@ export function makePlan(
 }
 
 /**
- * The same plan with copies in place of transfers: a copy within this machine is never slower than the network. `known`
- * names by path what other files should have; of ranges that overlap the first one counts. What is held stays.
+ * The same plan with local copies in place of transfers: copying within this machine is never slower than the
+ * network. `known`: by path, the ranges that other files should have; the first of overlapping ranges counts. What is
+ * held stays.
  */
 export function withLocalCopies(plan: Plan, known: ReadonlyMap<string, readonly LocalRange[]>): Plan {
   const files = plan.files.map((planned) => {
@@ -100,7 +101,7 @@ function splitAtCopies(piece: Piece, ranges: readonly LocalRange[]): readonly Pi
   return pieces.sort((left, right) => left.start - right.start);
 }
 
-/** Says that the plan does not fit on the disk (DISK), or undefined if it does, or if the free space is unknown. */
+/** A DISK error if the plan does not fit on the disk; undefined if it does, or if the free space is unknown. */
 export function checkSpace(plan: Plan): FetchError | undefined {
   const { spaceNeeded, spaceFree } = plan;
   if (spaceFree === undefined || spaceNeeded <= spaceFree) return undefined;
@@ -119,7 +120,7 @@ function decide(file: RemoteFile, holding: Holding, begun: readonly ByteRange[])
   return { action: 'transfer', file, pieces, replaces: holding.kind === 'different' };
 }
 
-/** What is held, and the rest from the source. */
+/** Held ranges, and the rest from the source. */
 function piecesOf(size: number, held: readonly ByteRange[]): readonly Piece[] {
   const missing = new IntervalSet(held).gaps(size);
   const pieces: Piece[] = [
@@ -129,7 +130,7 @@ function piecesOf(size: number, held: readonly ByteRange[]): readonly Piece[] {
   return pieces.sort((left, right) => left.start - right.start);
 }
 
-/** Nothing of what is there is used. A candidate might hold another content, so it counts as replaced. */
+/** Ignores everything that exists. A candidate may hold other content, so it counts as replaced. */
 function decideForced(file: RemoteFile, holding: Holding): PlannedFile {
   const replaces = holding.kind === 'different' || holding.kind === 'candidate';
   return { action: 'transfer', file, pieces: piecesOf(file.size, []), replaces };
@@ -141,7 +142,7 @@ function countTotals(planned: readonly PlannedFile[]): PlanTotals {
   const bytes = planned.reduce((sum, { file }) => sum + file.size, 0);
   const fetchBytes = transfers.reduce((sum, one) => sum + bytesFrom(one, 'remote'), 0);
   const reuseBytes = transfers.reduce((sum, one) => sum + bytesFrom(one, 'file'), 0);
-  // A file without a piece to fetch may be empty, or lack nothing but its hash.
+  // A file without a piece to fetch is empty, or only lacks its hash.
   const copied = transfers.filter((one) => copiedFrom(one) !== undefined && bytesFrom(one, 'remote') === 0);
   return {
     files: planned.length,
@@ -175,7 +176,7 @@ function cleanRanges(ranges: readonly ByteRange[], size: number): ByteRange[] {
   return clean;
 }
 
-/** By code unit, so that the order is the same for every language of the system. */
+/** Compares by code unit, so that the order does not depend on the system's language. */
 function compareText(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }

@@ -6,7 +6,7 @@ import { compileFilter, compilePattern, isPattern } from './patterns.ts';
 
 /** The part of a revision to select; without any field, all of it. */
 export interface Selection {
-  /** The arguments after the repository: files, folders (`onnx/`, `onnx`) or patterns. */
+  /** The arguments after the repository: files, directories (`onnx/`, `onnx`) or patterns. */
   readonly names?: readonly string[];
   /** The path in the URL of the repository; it counts as one more name, never as a pattern. */
   readonly path?: TargetPath | undefined;
@@ -16,18 +16,18 @@ export interface Selection {
 
 /** Entries that an error lists; the others are counted. */
 const MAX_SHOWN = 5;
-/** Levels of folders that are suggested for a misspelt name. */
+/** Levels of directories that are suggested for a misspelt name. */
 const MAX_DEPTH = 8;
 
 /**
  * The files of a listing that a selection matches, in the order of the listing.
  *
- * A name matches the file of exactly that path; else, if the listing has such a folder, all files below it; else,
+ * A name matches the file of exactly that path; else, if the listing has such a directory, all files below it; else,
  * with `*`, `?` or `[` in it, it is a pattern. A name without a match is NOT_FOUND, even if other names match.
  *
- * Names and filters combine: names select, then `include` and `exclude` filter what they selected. (`hf`
- * ignores filters when files are named and refuses them when folders are.)
- * A selection without any file is NOT_FOUND as well, with a hint at what exists.
+ * Names and filters combine: names select, then `include` and `exclude` filter what they selected. (`hf` ignores
+ * filters when files are named and refuses them when directories are.) A selection without any file is NOT_FOUND as
+ * well, with a hint at what exists.
  */
 export function selectFiles(files: readonly RemoteFile[], selection: Selection): RemoteFile[] {
   const named = selectNamed(files, selection);

@@ -10,7 +10,7 @@ export type WeightsPolicy = 'safetensors' | 'gguf' | 'all' | 'auto';
 
 export const WEIGHTS_POLICIES: readonly WeightsPolicy[] = ['safetensors', 'gguf', 'all', 'auto'];
 
-/** The files of a listing that a quantisation or, without one, the policy leaves. */
+/** Applies a quantisation or, without one, the policy to the files of a listing. */
 export function applyWeightsPolicy(
   files: readonly RemoteFile[],
   policy: WeightsPolicy,
@@ -40,7 +40,7 @@ export function applyWeights(files: readonly RemoteFile[], policy: WeightsPolicy
   });
 }
 
-/** The files of one GGUF quantisation, its projector, and everything that holds no weights. */
+/** The files of one GGUF quantisation, its projector, and all files without weights. */
 export function selectQuantisation(files: readonly RemoteFile[], name: string): readonly RemoteFile[] {
   const { matches, sets } = findQuantisation(files, name);
   const [set] = matches;

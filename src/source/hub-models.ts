@@ -1,14 +1,14 @@
 import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
 import { findQuantisation } from '../model/find-quantisation.ts';
-import { nearest } from '../model/nearest.ts';
+import { suggestion } from '../model/nearest.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { type RepoRef, type Revision, repoPath } from '../model/repo.ts';
 import type { Location } from './location.ts';
 import type { Source, SourceThatCan, SourceWith } from './source.ts';
 
 interface HubModelsOptions {
-  /** The Hub as a registry of GGUF models: its `/v2`. */
+  /** The Hub's `/v2`: the Hub as a registry of GGUF models. */
   readonly registry: SourceThatCan<'read'>;
   readonly hub: Source;
   /** The repository as the Hub names it. */
@@ -19,26 +19,27 @@ interface HubModelsTraits {
   readonly branches: false;
   readonly scan: false;
   readonly read: true;
+  readonly reconstruct: false;
 }
 
-/** What the Hub lists of the repository. */
+/** The Hub's listing of the repository. */
 interface HubListing {
   readonly revision: Revision;
   readonly files: readonly RemoteFile[];
   readonly bySha256: ReadonlyMap<string, RemoteFile>;
 }
 
-/** The only revision of which the Hub makes manifests. */
+/** The Hub makes manifests for this revision only. */
 const MAIN = 'main';
 
 /**
- * GGUF models of the Hub as Ollama pulls them. The Hub makes manifest, template, params and config; the weights are
- * files of the repository. These are fetched as such: an address that `/v2` redirects to is good for one range only
- * (field facts 1.1).
+ * GGUF models of the Hub in the form in which Ollama pulls them. The Hub generates manifest, template, params and
+ * config; the weights are files of the repository. Weights are fetched from the repository, because an address that
+ * `/v2` redirects to is valid for one range only (field facts 1.1).
  */
 export class HubModelsSource implements SourceWith<HubModelsTraits> {
   readonly kind = 'ollama';
-  readonly traits: HubModelsTraits = { branches: false, scan: false, read: true };
+  readonly traits: HubModelsTraits = { branches: false, scan: false, read: true, reconstruct: false };
   readonly #options: HubModelsOptions;
   #listing: Promise<HubListing> | undefined;
 
@@ -51,7 +52,7 @@ export class HubModelsSource implements SourceWith<HubModelsTraits> {
       return await this.#options.registry.resolve(repo, tag, signal);
     } catch (thrown) {
       if (!(thrown instanceof FetchError) || !['NOT_FOUND', 'ACCESS'].includes(thrown.code)) throw thrown;
-      // The Hub's own answer names a repository that is missing, gated or private.
+      // The Hub's API tells whether the repository is missing, gated or private.
       throw this.#notFound(tag, thrown, await this.#list(signal));
     }
   }
@@ -71,7 +72,7 @@ export class HubModelsSource implements SourceWith<HubModelsTraits> {
     range?: ByteRange,
   ): Promise<Location> {
     const { hub, registry } = this.#options;
-    // What the Hub makes itself stands in no repository.
+    // Files that the Hub generates are not in the repository.
     const isWeights = file.digest?.algorithm === 'sha256' && file.path.endsWith('.gguf');
     const listing = isWeights ? await this.#list(signal) : undefined;
     const listed = listing?.bySha256.get(file.digest?.hex ?? '');
@@ -80,7 +81,7 @@ export class HubModelsSource implements SourceWith<HubModelsTraits> {
       : await hub.locate(listing.revision, listed, signal, range);
   }
 
-  /** Asked once, when it is needed. */
+  /** Requested once, when first needed. */
   #list(signal: AbortSignal): Promise<HubListing> {
     this.#listing ??= this.#listOnce(signal).catch((thrown: unknown) => {
       this.#listing = undefined;
@@ -111,14 +112,13 @@ export class HubModelsSource implements SourceWith<HubModelsTraits> {
       });
     }
     if (cause.code === 'ACCESS') return cause;
-    const close = nearest(tag, labels, 6);
     return new FetchError(
       'NOT_FOUND',
       `${repoPath(repo)} has no quantisation "${tag}" that Ollama can take`,
       {
         cause,
         status: cause.status,
-        hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${(close.length > 0 ? close : labels.slice(0, 6)).join(', ')}.`,
+        hint: suggestion(tag, labels, 6),
       },
     );
   }

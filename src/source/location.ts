@@ -1,4 +1,5 @@
 import type { ByteRange, RangeSupport } from '../model/byte-range.ts';
+import type { XetTerm } from '../model/chunks.ts';
 import { FetchError } from '../model/error.ts';
 
 /** An address that serves bytes of a file. A signed URL is a secret like a token: never print or store it. */
@@ -25,17 +26,42 @@ export interface FileLocation {
   readonly offset: number;
 }
 
-/** Bytes that the source holds already: of a manifest, which it had to read to list the revision. */
+/** Bytes that the source already holds: those of a manifest, which it reads to list the revision. */
 export interface MemoryLocation {
   readonly kind: 'memory';
   /** The whole file. */
   readonly bytes: Uint8Array;
 }
 
-/** Where the bytes of a file are. Plain data: it crosses threads. A new kind needs a transport in `createTransport`. */
-export type Location = HttpLocation | FileLocation | MemoryLocation;
+/** Chunks of a xorb that one request brings. */
+export interface XorbFetch {
+  readonly xorb: string;
+  /** Number of the first chunk. */
+  readonly start: number;
+  /** The number behind the last. */
+  readonly end: number;
+  /** Where they are in the xorb. The address is signed for exactly this range. */
+  readonly bytes: ByteRange;
+  /** Absolute; path and query exactly as the server wrote them. A secret like a token. */
+  readonly url: string;
+}
 
-/** For callers that speak HTTP themselves. Throws BUG if the location is of another kind. */
+/** A range of a file as chunks in Xet's content store. */
+export interface XetLocation {
+  readonly kind: 'xet';
+  /** Of the file. */
+  readonly range: ByteRange;
+  /** Bytes of the first term before the range. */
+  readonly skip: number;
+  /** In the order of the file. Each is inside one of the fetches. */
+  readonly terms: readonly XetTerm[];
+  readonly fetches: readonly XorbFetch[];
+}
+
+/** Where the bytes of a file are. Plain data: it crosses threads. A new kind needs a transport in `createTransport`. */
+export type Location = HttpLocation | FileLocation | MemoryLocation | XetLocation;
+
+/** For callers that use HTTP themselves. Throws BUG for any other kind of location. */
 export function requireHttp(location: Location): HttpLocation {
   if (location.kind === 'http') return location;
   throw new FetchError('BUG', `an HTTP address was expected instead of a location of kind ${location.kind}`);

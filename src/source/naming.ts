@@ -11,16 +11,18 @@ export type SourceKind = 'hub' | 'ollama' | 'oci';
 /** The source of a repository that names none. */
 export const DEFAULT_SOURCE: SourceKind = 'hub';
 
-/** How repositories of a source are named. Apart from `SOURCES`, because the command line needs it before it loads a client. */
+/**
+ * How a source names repositories. Apart from `SOURCES`, because the command line needs it before it loads a client.
+ */
 interface SourceNaming {
   /**
-   * Parses the name of a repository; undefined if its form belongs to another source. Throws USAGE for a name that is
-   * invalid in this source.
+   * Parses the name of a repository; undefined if its syntax belongs to another source. Throws USAGE for a name that
+   * is invalid in this source.
    */
   readonly parse: (text: string, options: TargetOptions) => Target | undefined;
-  /** The revision where none is named. */
+  /** The revision if none is named. */
   readonly defaultRevision: string;
-  /** Base address of the server that has the repository, without a slash at the end. */
+  /** Base address of the server with the repository, without a slash at the end. */
   readonly endpointOf: (repo: RepoRef, hub: string) => string;
 }
 
@@ -36,8 +38,8 @@ const NAMING = {
 } satisfies Record<SourceKind, SourceNaming>;
 
 /**
- * Parses every form of naming a repository and a revision of it, for all sources; `parseHubTarget` lists those of the Hub.
- * Throws USAGE with a hint for other text, and if a revision or a type is given twice and differs.
+ * Parses every way to name a repository and a revision, for all sources; `parseHubTarget` lists those of the Hub.
+ * Throws USAGE with a hint for any other text, and if a revision or a type is given twice and differs.
  */
 export function parseTarget(text: string, options: TargetOptions): Target {
   for (const { parse } of Object.values<SourceNaming>(NAMING)) {
@@ -49,17 +51,17 @@ export function parseTarget(text: string, options: TargetOptions): Target {
   });
 }
 
-/** The revision that a repository's source means where none is named. */
+/** The default revision of a repository's source. */
 export function defaultRevision({ source }: RepoRef): string {
   return NAMING[sourceKind(source)].defaultRevision;
 }
 
-/** Base address of the server of a repository. `hub` is that of the Hub in use. */
+/** Base address of the server of a repository. `hub` is the address of the Hub or mirror in use. */
 export function endpointOf(repo: RepoRef, hub: string): string {
   return NAMING[sourceKind(repo.source)].endpointOf(repo, hub);
 }
 
-/** The key of a repository's source. Throws USAGE for one that this version does not know. */
+/** The key of a repository's source. Throws USAGE for a source that this version does not know. */
 export function sourceKind(source: string | undefined = DEFAULT_SOURCE): SourceKind {
   if (Object.hasOwn(NAMING, source)) return source as SourceKind;
   throw new FetchError(

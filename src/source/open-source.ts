@@ -19,14 +19,15 @@ import type { Credential, Source } from './source.ts';
 export interface SourceAccess {
   /** Base address of the Hub or mirror, without a slash at the end. */
   readonly endpoint: string;
-  /** For the Hub. It goes to no registry. */
+  /** Token of the Hub. Never sent to a registry. */
   readonly token: Credential | undefined;
-  /** Logins for registries: the first that matches the registry, or has no registry, is used. Called when a registry is opened. */
+  /**
+   * Logins for registries: the first one for this registry, or for any registry, is used. Called when a registry is
+   * opened.
+   */
   readonly logins?: (() => readonly RegistryLogin[]) | undefined;
   readonly retry: RetryPolicy;
-  /** Milliseconds without a byte after which a connection for bytes of files is closed. */
-  readonly stallTimeoutMs: number;
-  /** The same for requests to the source itself. */
+  /** Milliseconds without a byte after which a request to the source itself is given up. */
   readonly hubTimeoutMs: number;
   /** Make no request: whatever needs one fails. */
   readonly offline: boolean;
@@ -64,7 +65,7 @@ interface SourceContext {
   readonly access: SourceAccess;
   readonly run: RunContext;
   readonly http: HttpClient;
-  /** The files are fetched to be used, and some sources count that. False if left out. */
+  /** Whether the files are downloaded to be used: some sources count downloads. False if left out. */
   readonly countsAsDownload?: boolean;
 }
 
@@ -72,26 +73,32 @@ interface SourceDefinition {
   readonly open: (context: SourceContext) => Source;
 }
 
-/** Every source. How each names its repositories is in `naming.ts`. */
+/** Every source. `naming.ts` has the syntax of their names. */
 const SOURCES = {
   hub: { open: openHub },
   ollama: { open: (context) => openRegistry('ollama', context) },
   oci: { open: (context) => openRegistry('oci', context) },
 } satisfies Record<SourceKind, SourceDefinition>;
 
-/** The source of a repository; in an offline run one that fails every request. Throws USAGE for an unknown source. */
+/**
+ * Opens the source of a repository; in an offline run one that rejects every request. Throws USAGE for an unknown
+ * source.
+ */
 export function openSource({ source }: RepoRef, context: SourceContext): Source {
   const kind = sourceKind(source);
   return context.access.offline ? offlineSource(kind) : SOURCES[kind].open(context);
 }
 
-/** GGUF models of a repository of the Hub, `hub`, as Ollama pulls them. `registry` is the same repository at the Hub's `/v2`. */
+/**
+ * Opens the GGUF models of a repository of the Hub, `hub`, in the form in which Ollama pulls them. `registry` is the
+ * same repository at the Hub's `/v2`.
+ */
 export function openHubModels(
   { hub, registry }: { readonly hub: RepoRef; readonly registry: RepoRef },
   context: SourceContext,
 ): Source {
   if (context.access.offline) return openSource(registry, context);
-  // The token is for the endpoint, and this registry is the endpoint.
+  // The token is for the endpoint, and this registry is that endpoint.
   const { token } = context.access;
   return new HubModelsSource({
     registry: openRegistry('ollama', context, { logins: [], token }),
@@ -109,7 +116,7 @@ function offlineSource(kind: SourceKind): Source {
   };
   return {
     kind,
-    traits: { branches: true, scan: false, read: true },
+    traits: { branches: true, scan: false, read: true, reconstruct: false },
     resolve: async () => refuse(),
     list: () => refuse(),
     locate: async () => refuse(),

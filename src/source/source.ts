@@ -1,16 +1,16 @@
 import type { ByteRange } from '../model/byte-range.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
-import type { Location } from './location.ts';
+import type { Location, XetLocation } from './location.ts';
 
 /** A warning of the source's own scanners about a file. */
 export interface ScanFinding {
   readonly path: string;
-  /** In the words of the source: `unsafe`, `suspicious`, `caution`. */
+  /** As the source calls it: `unsafe`, `suspicious`, `caution`. */
   readonly level: string;
 }
 
-/** A secret for a source, and its origin, so that a message about a bad one can name it. */
+/** A secret for a source, with its origin, so that a message about an invalid one can name it. */
 export interface Credential {
   /** Secret: keep it out of messages, logs and files. */
   readonly value: string;
@@ -18,20 +18,30 @@ export interface Credential {
   readonly origin: string;
 }
 
-/** What some sources can do and others cannot. */
+/** Abilities that only some sources have. */
 export interface SourceAbilities {
   /** Branches and tags, in the order of the server. */
   branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]>;
-  /** Findings of the source's own scanners in a revision; undefined if it gives none. Makes one short attempt. */
+  /** Findings of the source's own scanners for a revision; undefined if it has none. Makes one short attempt. */
   scan(revision: Revision, signal: AbortSignal): Promise<readonly ScanFinding[] | undefined>;
   /**
-   * The bytes of a range, in memory: for small files and for headers, at most 32 MiB. Bytes behind the end of the file are
-   * left out. Not compared with a digest.
+   * The bytes of a range, in memory: for small files and headers, at most 32 MiB. A range may extend beyond the end
+   * of the file. Not compared with a digest.
    */
   read(revision: Revision, file: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array>;
+  /**
+   * A range of a file with a Xet hash as chunks in the content store. Makes one attempt; addresses in the answer are
+   * valid now and may expire.
+   */
+  reconstruct(
+    revision: Revision,
+    file: RemoteFile,
+    range: ByteRange,
+    signal: AbortSignal,
+  ): Promise<XetLocation>;
 }
 
-/** Which of the abilities a source has. Ask before use, with `can`: a missing ability is not an error to catch. */
+/** Which abilities a source has. Check with `can` before use: a missing ability is not an error to catch. */
 export type SourceTraits = { readonly [Ability in keyof SourceAbilities]: boolean };
 
 interface SourceBase {
@@ -43,8 +53,8 @@ interface SourceBase {
   /** Every file of the revision, without directories, in the order of the server. */
   list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
   /**
-   * Makes one attempt. The location is valid now and may expire. With `range` it may serve that range only; without it,
-   * any. The size of the file is NaN while it is not known.
+   * Makes one attempt. The location is valid now and may expire. With `range` it may serve only that range; without
+   * it, any. The size of the file is NaN while it is unknown.
    */
   locate(revision: Revision, file: RemoteFile, signal: AbortSignal, range?: ByteRange): Promise<Location>;
 }
@@ -58,7 +68,9 @@ interface SourceBase {
  */
 export type Source = SourceBase & Partial<SourceAbilities>;
 
-/** A source with these traits, for implementers: exactly the abilities that its traits promise are members. */
+/**
+ * A source with these traits, for implementers: its members include exactly the abilities that the traits promise.
+ */
 export type SourceWith<Traits extends SourceTraits> = SourceBase & {
   readonly traits: Traits;
 } & {
@@ -70,7 +82,7 @@ export type SourceWith<Traits extends SourceTraits> = SourceBase & {
 /** A source that is known to have an ability. */
 export type SourceThatCan<Ability extends keyof SourceAbilities> = Source & Pick<SourceAbilities, Ability>;
 
-/** Whether a source has an ability; where it has, the member is there. */
+/** Whether a source has an ability; if so, the member is there. */
 export function can<Ability extends keyof SourceAbilities>(
   source: Source,
   ability: Ability,

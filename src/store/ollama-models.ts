@@ -7,9 +7,9 @@ import type { OllamaName } from './ollama-name.ts';
 import { HashRecords } from './records/hash-records.ts';
 import type { Store } from './store.ts';
 
-/** The store of Ollama, for a run that brings one model. */
+/** The store of Ollama, for a run that installs one model. */
 export interface OllamaModelStore extends Store {
-  /** Whether the manifest of the model is there already, byte for byte. */
+  /** Whether the store has this manifest already, byte for byte. */
   readonly hasManifest: boolean;
 }
 
@@ -18,17 +18,17 @@ export function openOllamaStore(options: OllamaStoreOptions): OllamaModelStore {
   return new OllamaStore(options);
 }
 
-/** What a store of Ollama has of one model. */
+/** One model in a store of Ollama. */
 export interface InstalledModel {
   /** Absolute. */
   readonly manifestPath: string;
-  /** The bytes of the manifest; undefined if it is not there. Throws INTEGRITY for one that is too large. */
+  /** The bytes of the manifest; undefined if it is not there. Throws INTEGRITY if it is too large. */
   readonly manifest: () => Buffer | undefined;
-  /** What we hashed of the store. Reads nothing yet. */
+  /** The hashes that we recorded for the store. Reads nothing yet. */
   readonly hashes: () => HashRecords;
 }
 
-/** Looks for a model in the store at `models`. `name` must be one that Ollama can have. */
+/** Looks for a model in the store at `models`. `name` must be a valid name of Ollama. */
 export function installedIn(models: string, name: OllamaName): InstalledModel {
   const paths = new OllamaPaths(models, name);
   return {
@@ -38,7 +38,7 @@ export function installedIn(models: string, name: OllamaName): InstalledModel {
   };
 }
 
-/** The path of a file's blob below the store, with `/`. The file must have a sha256. */
+/** Path of a file's blob relative to the store, with `/`. The file must have a sha256. */
 export function blobPath(file: RemoteFile): string {
   return blobName(blobHex(file) ?? '');
 }

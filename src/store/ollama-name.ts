@@ -1,6 +1,6 @@
 import { windowsNameProblem } from '../model/windows-name.ts';
 
-/** A model as Ollama names it, with every part written out. */
+/** A model name of Ollama with every part written out. */
 export interface OllamaName {
   /** `registry.ollama.ai`, `hf.co`, `127.0.0.1:5000`. */
   readonly host: string;
@@ -12,7 +12,7 @@ export interface OllamaName {
 const DEFAULT_HOST = 'registry.ollama.ai';
 const DEFAULT_NAMESPACE = 'library';
 
-/** What Ollama takes as a part of a name (types/model/name.go: isValidPart, isValidLen). */
+/** The syntax of each part of a name in Ollama (types/model/name.go: isValidPart, isValidLen). */
 const SHAPES: Readonly<Record<keyof OllamaName, RegExp>> = {
   host: /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}$/,
   namespace: /^[A-Za-z0-9_][A-Za-z0-9_-]{0,79}$/,
@@ -20,7 +20,7 @@ const SHAPES: Readonly<Record<keyof OllamaName, RegExp>> = {
   tag: /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$/,
 };
 
-/** Why Ollama has no model of this name here, as the end of a sentence; undefined if it can have one. */
+/** Why Ollama cannot have a model with this name, as the end of a sentence; undefined if it can. */
 export function ollamaNameProblem(name: OllamaName, platform: 'posix' | 'win32'): string | undefined {
   for (const [what, shape] of Object.entries(SHAPES) as [keyof OllamaName, RegExp][]) {
     const part = name[what];
@@ -31,12 +31,12 @@ export function ollamaNameProblem(name: OllamaName, platform: 'posix' | 'win32')
   return undefined;
 }
 
-/** The parts of the path below `manifests`. */
+/** The components of its path below `manifests`. */
 export function nameParts({ host, namespace, model, tag }: OllamaName): string[] {
   return [host, namespace, model, tag];
 }
 
-/** As `ollama list` shows it and `ollama run` takes it: what is usual is left out, the tag never. */
+/** The name as `ollama list` shows it and `ollama run` takes it: defaults are left out, except the tag. */
 export function shortName({ host, namespace, model, tag }: OllamaName): string {
   const isUsualHost = host.toLowerCase() === DEFAULT_HOST;
   const isUsual = isUsualHost && namespace.toLowerCase() === DEFAULT_NAMESPACE;

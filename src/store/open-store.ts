@@ -1,12 +1,19 @@
+import { join } from 'node:path';
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { Flush } from '../system/disk/flush.ts';
-import type { Environment } from '../system/environment.ts';
+import type { RunContext } from '../system/run-context.ts';
 import type { CentralCache } from './central-cache.ts';
 import { DirectoryRecords } from './directory/directory-records.ts';
+import { DirectoryRevisions } from './directory/directory-revisions.ts';
 import { DirectoryStore } from './directory/directory-store.ts';
+import { inside, STATE_DIRECTORY } from './directory/layout.ts';
+import type { HeldRevisions } from './held-revision.ts';
+import { CachePaths } from './hub-cache/cache-paths.ts';
 import { CacheRecords } from './hub-cache/cache-records.ts';
+import { CacheRevisions } from './hub-cache/cache-revisions.ts';
 import { HubCache } from './hub-cache/hub-cache.ts';
 import { HubCacheStore } from './hub-cache/hub-cache-store.ts';
+import { CHUNKS_DIRECTORY, ChunkRecords } from './records/chunk-records.ts';
 import type { Records } from './records/records.ts';
 import type { Store } from './store.ts';
 
@@ -31,15 +38,15 @@ export interface StoreOptions extends StoreLocation {
   readonly shard?: { readonly index: number; readonly count: number } | undefined;
 }
 
-/** Opens the store of a run. Writes nothing yet. `note` is called with messages for the user. */
-export async function openStore(
+/** The store of a run. Writes nothing yet. */
+export function openStore(
   options: StoreOptions,
-  environment: Environment,
   revision: Revision,
-  note?: (message: string) => void,
-): Promise<Store> {
+  { environment, emit }: RunContext,
+): Store {
   const { directory, endpoint, cache, repo, shard } = options;
   const { platform, ignoresCase, lock } = environment;
+  const note = (message: string) => emit({ type: 'note', message });
   const common = { endpoint, revision, platform, ignoresCase, lock, note, flush: new Flush(note) };
   if (cache === undefined) {
     const share = shard === undefined ? undefined : `${shard.index}-of-${shard.count}`;
@@ -58,7 +65,24 @@ export function openDirectoryRecords(directory: string): DirectoryRecords {
   return new DirectoryRecords(directory);
 }
 
+/** The chunks of files at a location, as far as they are on record. Reads nothing yet. */
+export function openChunkRecords({ directory, repo, cache }: StoreLocation): ChunkRecords {
+  return cache === undefined
+    ? new ChunkRecords(inside(directory, `${STATE_DIRECTORY}/${CHUNKS_DIRECTORY}`))
+    : new ChunkRecords(join(new CachePaths(directory, repo).state, CHUNKS_DIRECTORY));
+}
+
 /** The central cache at a path. Reads nothing yet. */
 export function openCache(root: string): CentralCache {
   return new HubCache(root);
+}
+
+/** What a model directory holds, for reading. Reads nothing yet. */
+export function openDirectoryRevisions(directory: string): HeldRevisions {
+  return new DirectoryRevisions(directory);
+}
+
+/** What the central cache at a path holds, for reading. Reads nothing yet. */
+export function openCacheRevisions(root: string): HeldRevisions {
+  return new CacheRevisions(root);
 }

@@ -1,7 +1,7 @@
 import type { Emit } from '../model/event.ts';
 import type { Environment } from './environment.ts';
 
-/** What a run gets from its caller. Passed on whole. */
+/** What an operation gets from its caller. Passed on whole. */
 export interface RunContext {
   readonly environment: Environment;
   readonly emit: Emit;

@@ -9,14 +9,14 @@ import type { Segment } from './scheduling/segment.ts';
 import { SegmentDownloader } from './segment-downloader.ts';
 import { Steering } from './steering.ts';
 
-/** How often an idle connection looks: a slow segment becomes worth stealing with time. */
+/** How often an idle connection looks for work: a segment that slows down becomes worth splitting. */
 const IDLE_LOOK_MS = 250;
-/** Connections that wrote within this time are at work. */
+/** The run counts as making progress if any connection wrote within this time. */
 const STILL_MS = 5000;
-/** How often the connections of one file may leave their segments to the others. */
+/** How often the connections of one file may return their segments to the queue after their last attempt. */
 const MAX_RETURNS = 4;
 
-/** The connections of a run: each takes segments from the schedule, one after the other, until every file is settled. */
+/** The connections of a run. Each takes one segment after another from the schedule, until every file is settled. */
 export class Connections {
   readonly #run: RunState;
   readonly #files: FilesInTransfer;
@@ -24,21 +24,21 @@ export class Connections {
   readonly #downloader: SegmentDownloader;
   readonly #prefetcher: LocationPrefetcher;
   readonly #room: DescriptorGuard;
-  /** All that connections wrote, also over what was there before: how fast they are. */
+  /** All bytes that connections wrote, rewritten bytes included: the basis of the measured rate. */
   #writtenBytes = 0;
   #wroteAt = 0;
   #wireBytes = 0;
 
   constructor(revision: Revision, run: RunState, files: FilesInTransfer) {
-    const { connections } = run.context;
+    const { limits } = run.context;
     this.#run = run;
     this.#files = files;
     this.#steering = new Steering(run, (file) => files.get(file).host);
     this.#downloader = new SegmentDownloader(revision, run);
-    this.#prefetcher = new LocationPrefetcher(run.schedule, connections, (file) =>
-      this.#downloader.locate(files.get(file)),
-    );
-    this.#room = new DescriptorGuard(connections);
+    this.#prefetcher = new LocationPrefetcher(run.schedule, limits.connections, async (file) => {
+      if (files.get(file).way === 'http') await this.#downloader.locate(files.get(file));
+    });
+    this.#room = new DescriptorGuard(limits.connections);
   }
 
   /** Bytes that the network carried for files. */
@@ -46,18 +46,18 @@ export class Connections {
     return this.#wireBytes;
   }
 
-  /** Never rejects: a failure ends the run. When it resolves, no connection writes any more. */
+  /** Never rejects: a failure ends the run. Once it resolves, no connection writes any more. */
   async run(): Promise<void> {
-    const { connections } = this.#run.context;
+    const { connections } = this.#run.context.limits;
     const endSteering = this.#steering.start();
     const guarded = () => this.#connection().catch((error) => this.#run.stop(error));
     await Promise.all(Array.from({ length: connections }, guarded));
     endSteering();
   }
 
-  /** What every connection is doing, one line each, for people who wonder why nothing moves. */
+  /** What every connection is doing, one line each, for the status dump. */
   describe(): string[] {
-    const states = this.#run.schedule.describe(this.#run.context.clock.monotonic());
+    const states = this.#run.schedule.describe(this.#run.clock.monotonic());
     const summary = `${states.length} connections at work, at most ${this.#steering.limit} for large files, ${this.#files.unsettled} files to go`;
     const lines = states.map(({ file, position, end, rate, silentMs }) => {
       const speed = `${Math.round(rate)} bytes/s, last byte ${Math.round(silentMs)} ms ago`;
@@ -67,10 +67,10 @@ export class Connections {
   }
 
   async #connection(): Promise<void> {
-    const { signal, context, schedule, wakeup } = this.#run;
+    const { signal, clock, schedule, wakeup } = this.#run;
     while (this.#files.unsettled > 0) {
       signal.throwIfAborted();
-      const now = context.clock.monotonic();
+      const now = clock.monotonic();
       const full = this.#files.congested || this.#room.full(now);
       const assignment = full ? undefined : schedule.take(now, this.#steering.limit);
       if (assignment === undefined) {
@@ -84,15 +84,16 @@ export class Connections {
     }
   }
 
-  /** Another connection has taken the tail of the segment. If nothing is left of it, it need not wait for its server. */
+  /**
+   * Another connection has taken the tail of the segment. If nothing is left of it, its request is stopped at once.
+   */
   #narrow(segment: Segment): void {
     if (segment.position >= segment.end) this.#run.stopSegment(segment);
     else this.#run.context.transport.narrowed?.(segment);
   }
 
   async #fetch(segment: Segment, transfer: FileTransfer, stop: AbortSignal): Promise<void> {
-    const { schedule, context } = this.#run;
-    const { clock } = context;
+    const { schedule, clock } = this.#run;
     const before = this.#writtenBytes;
     let own = 0;
     this.#room.enter();
@@ -108,7 +109,7 @@ export class Connections {
           this.#wireBytes += wireBytes;
           this.#wrote(segment, bytes);
         },
-        // Several connections may find it out at the same time: the first one takes the file.
+        // Several connections may detect this at the same time: only the first one takes the file.
         wholeFile: () => {
           if (!stop.aborted) this.#files.takeWhole(segment);
         },
@@ -129,7 +130,7 @@ export class Connections {
   }
 
   #wrote(segment: Segment, bytes: number): void {
-    const now = this.#run.context.clock.monotonic();
+    const now = this.#run.clock.monotonic();
     this.#run.schedule.progress(segment, bytes, now);
     this.#writtenBytes += bytes;
     this.#wroteAt = now;
@@ -138,10 +139,11 @@ export class Connections {
 }
 
 /**
- * Whether a connection whose tries are used up may leave its segment to the others: a server may let in fewer
- * connections than we have, and what still brings bytes can bring these too. Not for ever, and not where the server has
- * answered: that answer would be the same for all. Only a 503 is meant for one connection: servers refuse with it those
- * above their limit, for as long as the others last. It does not count as a return, because the others end.
+ * Whether a connection with no attempts left may return its segment to the queue. A server may accept fewer
+ * connections than we open, and those that still deliver can fetch this segment too. Not without end (`MAX_RETURNS`),
+ * and not after an answer of the server, which would be the same for every connection. The exception is 503: servers
+ * send it to connections above their limit while the others are served. It does not count as a return, because the
+ * other connections finish in the end.
  */
 function canRequeue(
   { code, status, retryAfterMs }: FetchError,
@@ -149,7 +151,7 @@ function canRequeue(
   silentMs: number,
 ): boolean {
   if (code !== 'NETWORK' || silentMs > STILL_MS) return false;
-  // A wait that the server names is kept: another connection would not know of it.
+  // Keep a wait that the server names: another connection would not know of it.
   if (status !== undefined) return status === 503 && retryAfterMs === undefined;
   file.returns += 1;
   return file.returns <= MAX_RETURNS;

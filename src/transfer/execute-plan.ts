@@ -6,9 +6,9 @@ import { RunState } from './run-state.ts';
 import type { RunResult, TransferContext } from './transfer-context.ts';
 
 /**
- * Carries out a plan: connections fetch segments of all files, pieces that are on this machine are copied beside them,
- * and complete files are verified and get their names in the background. Rejects with the first failure that concerns
- * more than one file, or with the signal's reason; what arrived stays on disk in every case.
+ * Executes a plan: connections fetch segments of all files, local pieces are copied beside them, and complete files
+ * are verified and renamed in the background. Rejects with the first failure that concerns more than one file, or
+ * with the signal's reason. What arrived stays on disk in every case.
  */
 export async function runPlan(plan: Plan, context: TransferContext): Promise<RunResult> {
   const run = new RunState(context);
@@ -17,7 +17,7 @@ export async function runPlan(plan: Plan, context: TransferContext): Promise<Run
   const copies = new LocalCopies(run, files);
   context.onStatus?.(() => connections.describe());
   try {
-    // The largest come first.
+    // Largest files first.
     const bySize = [...plan.files].sort((left, right) => right.file.size - left.file.size);
     for (const planned of bySize) files.add(planned);
     await Promise.all([connections.run(), copies.run()]);

@@ -1,5 +1,5 @@
 import type { Hasher, IncrementalHash } from '../hash/hash-pool.ts';
-import type { ByteRange } from '../model/byte-range.ts';
+import { type ByteRange, totalLength } from '../model/byte-range.ts';
 import { type ContentDigests, digestMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
@@ -7,22 +7,23 @@ import { type PlannedFile, piecesFrom } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Location } from '../source/location.ts';
 import type { StagedFile } from '../store/store.ts';
+import { ChunkMap } from './chunk-map.ts';
 
 /** Bytes that the hash may lag behind the writes before it is advanced. */
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
-/** A signed URL that ends within this time is not used for another range. */
+/** A signed URL that expires within this time is not used for another range. */
 const EXPIRY_MARGIN_MS = 60_000;
-/** Of a short life, no more than this part of it is given away: each new address counts against a quota. */
+/** For short-lived URLs, the margin is at most this fraction of the lifetime: each new URL counts against a quota. */
 const MARGIN_PART = 20;
-/** How long a failed look-up answers for all connections, in milliseconds. */
+/** How long connections share the failure of a look-up before it is tried again, in milliseconds. */
 const REFUSAL_MS = 200;
 /** How often a file whose hash is wrong is fetched again. */
 const MAX_REPAIRS = 2;
 
-/** Where a file's bytes were found, and whether they were really there. */
+/** Where a file's bytes are, and whether bytes were received from there. */
 export class CachedLocation {
   location: Location;
-  /** Bytes have come from here: a refusal now means that it expired, not that it never worked. */
+  /** Bytes were received from it: a refusal now means that it has expired, not that it never worked. */
   worked = false;
   readonly #locatedAt: number;
 
@@ -34,7 +35,7 @@ export class CachedLocation {
   /** Later ranges go directly to the address behind the redirects. */
   moveTo(url: string): void {
     if (this.location.kind !== 'http') return;
-    // When that one expires, only its refusal will tell.
+    // The expiry of the target is unknown: only its refusal will tell.
     this.location = { ...this.location, url, expiresAt: undefined };
   }
 
@@ -42,10 +43,21 @@ export class CachedLocation {
     const expiresAt = this.location.kind === 'http' ? this.location.expiresAt : undefined;
     if (expiresAt === undefined) return false;
     const lifetime = expiresAt - this.#locatedAt;
-    // The URL looks expired when it is issued: the clocks differ. Ignore its date; the server refuses it when it ends.
+    // The URL looks expired at issue: the clocks differ. Ignore its date and rely on the server's refusal.
     if (lifetime <= 0) return false;
     return now > expiresAt - Math.min(EXPIRY_MARGIN_MS, lifetime / MARGIN_PART);
   }
+}
+
+/** How the bytes of a file come: in ranges over plain HTTP, or as chunks from Xet's content store. */
+export type Way = 'http' | 'xet';
+
+/** What a file in flight is made with. */
+export interface FileTransferParts {
+  readonly stage: (file: RemoteFile) => Promise<StagedFile>;
+  readonly hasher: Hasher;
+  /** How its bytes may come, the best way first. */
+  readonly ways: readonly [Way, ...Way[]];
 }
 
 /** What one file in flight needs: its part on disk, the hash that follows it, the location its bytes come from. */
@@ -63,30 +75,52 @@ export class FileTransfer implements AsyncDisposable {
   #asking: Promise<CachedLocation> | undefined;
   #refusal: { readonly error: unknown; readonly until: number } | undefined;
   #repairs = 0;
+  /** How often only the doubtful part was fetched again. */
+  #partialRepairs = 0;
+  #ways: readonly [Way, ...Way[]];
+  /** What came as chunks in this run. */
+  readonly chunks: ChunkMap = new ChunkMap();
   #fetchedBytes = 0;
   #copiedBytes = 0;
   readonly #refusedAt = new Set<CachedLocation>();
-  /** Connections that may write to it at this moment. It is closed and renamed only when there is none. */
+  /** Connections that may be writing to it now. It is closed and renamed only when there are none. */
   segments = 0;
-  /** How often a connection could not go on and left its part of it to the others. */
+  /** How often a connection with no attempts left returned its segment to the queue. */
   returns = 0;
   /** Set when the file is finished or given up. */
   settled = false;
+  /** Why a way was given up, as far as the user is to know. */
+  failure: FetchError | undefined;
   /** A copy on this machine could not be used: everything that is missing comes from the source. */
   copyRefused = false;
 
-  constructor(planned: PlannedFile, stage: (file: RemoteFile) => Promise<StagedFile>, hasher: Hasher) {
+  constructor(planned: PlannedFile, { stage, hasher, ways }: FileTransferParts) {
     this.planned = planned;
     this.#stage = stage;
     this.#hasher = hasher;
+    this.#ways = ways;
   }
 
-  /** Its ranges are refused: it may still come in one stream. */
+  /** How its bytes come now. */
+  get way(): Way {
+    return this.#ways[0];
+  }
+
+  /** It cannot be had this way. False if there is no other; many connections may say so of the same way. */
+  giveUp(way: Way): boolean {
+    if (this.#ways[0] !== way) return true;
+    const [, next, ...others] = this.#ways;
+    if (next === undefined) return false;
+    this.#ways = [next, ...others];
+    return true;
+  }
+
+  /** Its ranges are refused: request the whole file in one stream. */
   get wholeOnly(): boolean {
     return this.#refusedAt.size >= 2;
   }
 
-  /** An address refused a range of it as no range at all. Many connections may say so of the same address. */
+  /** This address refused a range of the file as if it served none. Many connections may report the same address. */
   rangesRefused(location: CachedLocation): void {
     this.#refusedAt.add(location);
   }
@@ -109,23 +143,23 @@ export class FileTransfer implements AsyncDisposable {
     return this.#copiedBytes;
   }
 
-  /** All that this run brought was copied from this machine. */
+  /** Everything that this run added was copied from this machine. */
   get isCopy(): boolean {
     return this.#copiedBytes > 0 && this.#fetchedBytes === 0;
   }
 
-  /** How often all of it was fetched again because its hash was wrong. */
+  /** How often the whole file was fetched again because its hash was wrong. */
   get repairs(): number {
-    return this.#repairs;
+    return this.#repairs + this.#partialRepairs;
   }
 
   /**
-   * Opens the part and starts the hash. `onOpen` is called once with the number of held bytes and the
-   * ranges that the plan expected and the part lacks: it may have been changed since.
+   * Opens the part and starts the hash. `onOpen` is called once, with the number of held bytes and with the ranges
+   * that the plan expected and the part lacks: the part may have changed since.
    */
   open(onOpen: (held: number, lost: readonly ByteRange[]) => void): Promise<void> {
     this.#opening ??= this.#open(onOpen).catch((error) => {
-      // Without a descriptor today, with one tomorrow: it may be tried again as long as nothing is open.
+      // The process may be out of descriptors for a moment: allow another try as long as nothing is open.
       if (this.#staged === undefined) this.#opening = undefined;
       throw error;
     });
@@ -137,7 +171,7 @@ export class FileTransfer implements AsyncDisposable {
     const held = piecesFrom(this.planned, 'held');
     const staged = await this.#stage(file);
     this.#staged = staged;
-    // The plan does not count on an earlier part: --force-download.
+    // With --force-download the plan ignores an earlier part.
     if (held.length === 0) staged.restart();
     const git = file.digest?.algorithm === 'git-sha1';
     this.#hash = this.#hasher.follow(staged.partPath, file.size, { git });
@@ -146,7 +180,7 @@ export class FileTransfer implements AsyncDisposable {
     this.#follow();
   }
 
-  /** Which host serves its bytes, as far as is known. */
+  /** Which host serves its bytes; undefined while unknown. */
   get host(): string | undefined {
     const location = this.#cached?.location;
     return location?.kind === 'http' ? new URL(location.url).host : undefined;
@@ -161,14 +195,14 @@ export class FileTransfer implements AsyncDisposable {
     return this.#staged?.received.size === this.file.size;
   }
 
-  /** Where the first byte that is missing is. */
+  /** Offset of the first missing byte. */
   get firstMissing(): number {
     return this.staged.received.prefix();
   }
 
   /** Records a write of bytes from the source or from this machine; returns how many of them are new. */
   wrote(range: ByteRange, from: 'remote' | 'file' = 'remote'): number {
-    // A connection that was told to stop may end a slow write late, and with other bytes.
+    // A stopped connection may finish a slow write late, and with other bytes.
     if (range.start < this.#hashedTo) this.#overwritten = true;
     const added = this.staged.wrote(range);
     if (from === 'file') this.#copiedBytes += added;
@@ -177,7 +211,7 @@ export class FileTransfer implements AsyncDisposable {
     return added;
   }
 
-  /** Only completed writes without a gap before them may be hashed: counting bytes would not be a prefix. */
+  /** Hash only completed writes without a gap before them: a count of bytes does not prove a prefix. */
   #follow(): void {
     const end = this.staged.received.prefix();
     if (end - this.#hashedTo < HASH_STEP_BYTES && end < this.file.size) return;
@@ -186,9 +220,9 @@ export class FileTransfer implements AsyncDisposable {
   }
 
   /**
-   * Where the bytes are. Asked once for all connections, and again after `forgetLocation` or shortly before it
-   * expires. A failed look-up is the answer for a moment: connections that come just behind it wait by their own
-   * clocks, they do not all ask again at once.
+   * Where the bytes are. Looked up once for all connections, and again after `forgetLocation` or shortly before it
+   * expires. A failed look-up is shared for a moment (`REFUSAL_MS`), so that connections do not all repeat it at
+   * once.
    */
   async location(locate: () => Promise<Location>, now: () => number): Promise<CachedLocation> {
     if (this.#cached?.endsSoon(now()) === true) this.#cached = undefined;
@@ -215,9 +249,9 @@ export class FileTransfer implements AsyncDisposable {
   }
 
   /**
-   * Compares the hash of what arrived with what it must be. On a mismatch the whole file is read once more
-   * before it is called wrong: the bytes on disk decide, not those hashed during the transfer. A mere copy is read once:
-   * it may well be of another content.
+   * Compares the hash of the content with the expected digest. On a mismatch the whole file is read once more from
+   * disk before it is called wrong: the bytes on disk decide, not those hashed during the transfer. A file that is
+   * only a local copy is read once, because a mismatch is likely to be real.
    */
   async verify(onSecondLook: () => void, signal: AbortSignal): Promise<ContentDigests | undefined> {
     const hash = this.#hash;
@@ -225,25 +259,66 @@ export class FileTransfer implements AsyncDisposable {
     if (this.#overwritten) hash.restart();
     this.#overwritten = false;
     const first = await hash.digests(signal);
-    if (digestMatches(first, this.file.digest)) return first;
-    if (this.isCopy) return undefined;
+    const { digest, pointer } = this.file;
+    const root = this.chunks.count === 0 ? undefined : await this.chunks.fileHash(this.file.size);
+    const isWrong = root !== undefined && root !== pointer?.xetHash;
+    // Without a digest, the root of the chunks decides.
+    if (digestMatches(first, digest) && (digest !== undefined || !isWrong)) return first;
+    // What arrived was wrong: to read it once more would tell the same.
+    if (this.isCopy || isWrong) return undefined;
     onSecondLook();
     hash.restart();
     const second = await hash.digests(signal);
     return digestMatches(second, this.file.digest) ? second : undefined;
   }
 
-  /** Forgets every byte of a wrong file, to fetch it again; false when that was done often enough. */
-  startRepair(): boolean {
+  /**
+   * Forgets the bytes of a wrong file that are to be fetched again, and returns where they are; undefined when that was
+   * done often enough. Of what came as chunks, xorbs whose root is their name stay.
+   */
+  async startRepair(): Promise<readonly ByteRange[] | undefined> {
+    const { size } = this.file;
+    const doubtful = await this.#doubtful();
+    if (doubtful !== undefined) {
+      // The store gets one more chance; what it then sends wrong comes over HTTP.
+      if (this.#partialRepairs > 0) this.giveUp('xet');
+      this.#partialRepairs += 1;
+      this.#lose(doubtful);
+      if (this.way !== 'xet') this.chunks.forget();
+      return doubtful;
+    }
     // Of an empty file there is nothing to fetch again.
-    if (this.#repairs >= MAX_REPAIRS || this.file.size === 0) return false;
+    if (size === 0) return undefined;
+    if (this.#repairs >= MAX_REPAIRS) {
+      // Whatever this way brings is wrong. The other one gets one chance.
+      if (this.#repairs > MAX_REPAIRS || !this.giveUp(this.way)) return undefined;
+    }
     this.#repairs += 1;
     this.startOver();
-    return true;
+    return [{ start: 0, end: size }];
+  }
+
+  /** What of the file is not known to be right; undefined if that is nothing, or if nothing came as chunks. */
+  async #doubtful(): Promise<readonly ByteRange[] | undefined> {
+    if (this.chunks.count === 0) return undefined;
+    const verified = new IntervalSet(await this.chunks.verified());
+    const doubtful = verified.gaps(this.file.size);
+    return doubtful.length === 0 ? undefined : doubtful;
+  }
+
+  #lose(ranges: readonly ByteRange[]): void {
+    this.staged.restart(ranges);
+    this.chunks.forget(ranges);
+    this.#hash?.restart();
+    this.#hashedTo = 0;
+    this.#overwritten = false;
+    this.#cached = undefined;
+    this.#fetchedBytes = Math.max(0, this.#fetchedBytes - totalLength(ranges));
   }
 
   /** Forgets every byte. */
   startOver(): void {
+    this.chunks.forget();
     this.staged.restart();
     this.#hash?.restart();
     this.#hashedTo = 0;
@@ -258,7 +333,7 @@ export class FileTransfer implements AsyncDisposable {
     this.#hash = undefined;
     await this.#opening?.catch(() => {});
     const staged = this.#staged;
-    // Of ten thousand files that are done, nothing is to be left but that they are.
+    // Drop all references: a run may have tens of thousands of finished files.
     this.#staged = undefined;
     this.#cached = undefined;
     await staged?.[Symbol.asyncDispose]();

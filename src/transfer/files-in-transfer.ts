@@ -3,7 +3,7 @@ import { FetchError, toFetchError } from '../model/error.ts';
 import type { FileOutcome } from '../model/event.ts';
 import { copiedFrom, type PlannedFile, piecesFrom } from '../model/plan.ts';
 import { FileFinalizer } from './file-finalizer.ts';
-import { FileTransfer } from './file-transfer.ts';
+import { FileTransfer, type Way } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
 import type { MissingRange } from './scheduling/schedule.ts';
 import type { Segment } from './scheduling/segment.ts';
@@ -11,10 +11,10 @@ import type { FileFailure } from './transfer-context.ts';
 
 /** Failures that concern one file; all others end the run. */
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
-/** Of files that lack nothing but their hash, only so many are open. */
+/** Files that only lack their hash: at most this many are open at once. */
 const MAX_OPENING = 8;
 
-/** The files of a run, from the plan to their final name or their failure. Each is known by a number. */
+/** The files of a run, from the plan to their final name or their failure. Each file has a number. */
 export class FilesInTransfer implements AsyncDisposable {
   readonly #run: RunState;
   readonly #finalizer: FileFinalizer;
@@ -22,20 +22,20 @@ export class FilesInTransfer implements AsyncDisposable {
   readonly #failures: FileFailure[] = [];
   readonly #opening = pLimit(MAX_OPENING);
   #unsettled = 0;
-  /** Segments at work, also those that were stopped and are still ending a write. */
+  /** Segments being worked on, including stopped ones that are finishing a write. */
   #atWork = 0;
 
   constructor(run: RunState) {
     this.#run = run;
-    this.#finalizer = new FileFinalizer(run.context, run.signal);
+    this.#finalizer = new FileFinalizer(run);
   }
 
-  /** Files that are neither right nor given up. */
+  /** Files that are neither finished nor given up. */
   get unsettled(): number {
     return this.#unsettled;
   }
 
-  /** So many files wait for their hash that bringing more of them would only pile them up. */
+  /** So many files wait for verification that no more should be fetched. */
   get congested(): boolean {
     return this.#finalizer.congested;
   }
@@ -56,14 +56,14 @@ export class FilesInTransfer implements AsyncDisposable {
     return this.#files[number]!;
   }
 
-  /** Hands a file of the plan to those who do its part of the work. */
+  /** Starts the work on a file of the plan. */
   add(planned: PlannedFile): void {
     if (planned.action === 'keep') this.#emitFinished(planned, 'kept');
     else if (planned.action === 'check') this.#run.background.add(this.#check(planned));
     else this.#transfer(planned);
   }
 
-  /** Hashes what stands there; what is not right is transferred after all. */
+  /** Hashes the existing file; one that is not right is transferred after all. */
   async #check(planned: PlannedFile): Promise<void> {
     this.#unsettled += 1;
     if (await this.#finalizer.check(planned)) {
@@ -80,7 +80,11 @@ export class FilesInTransfer implements AsyncDisposable {
   #transfer(planned: PlannedFile): void {
     const { store, hasher } = this.#run.context;
     const number = this.#files.length;
-    const transfer = new FileTransfer(planned, (wanted) => store.stage(wanted), hasher);
+    const transfer = new FileTransfer(planned, {
+      stage: (wanted) => store.stage(wanted),
+      hasher,
+      ways: this.#waysOf(planned),
+    });
     this.#files.push(transfer);
     this.#unsettled += 1;
     this.#run.copies.add(number, planned.pieces);
@@ -89,7 +93,7 @@ export class FilesInTransfer implements AsyncDisposable {
     });
     if (remote.length > 0) this.#fetch(number, remote);
     if (remote.length > 0 || copiedFrom(planned) !== undefined) return;
-    // Empty, or all of it came in an earlier run: only the hash is left.
+    // Empty, or all of it arrived in an earlier run: only the hash is missing.
     const { background, signal } = this.#run;
     background.add(
       this.#opening(async () => {
@@ -100,12 +104,24 @@ export class FilesInTransfer implements AsyncDisposable {
     );
   }
 
+  /** Only what the hub keeps in Xet can come as chunks. */
+  #waysOf(planned: PlannedFile): readonly [Way, ...Way[]] {
+    const { source, settings } = this.#run.context;
+    const { protocol } = settings;
+    const { file } = planned;
+    if (protocol === 'http' || file.pointer?.xetHash === undefined) return ['http'];
+    if (source.reconstruct === undefined || file.size === 0) return ['http'];
+    // What an update lacks are chunks that the store has packed.
+    const isUpdate = copiedFrom(planned) !== undefined && piecesFrom(planned, 'remote').length > 0;
+    return protocol === 'xet' || isUpdate ? ['xet', 'http'] : ['http', 'xet'];
+  }
+
   #fetch(number: number, ranges: readonly MissingRange[]): void {
     this.#run.schedule.add(number, this.get(number).file.size, ranges);
     this.#run.wakeup.wake();
   }
 
-  /** Opens the part of a file, once. What the plan took for held and the part lacks is fetched. */
+  /** Opens the part of a file, once. What the plan expected and the part lacks is fetched. */
   async open(number: number): Promise<void> {
     const transfer = this.get(number);
     const { path, size } = transfer.file;
@@ -116,8 +132,8 @@ export class FilesInTransfer implements AsyncDisposable {
   }
 
   /**
-   * Does `work` on a segment that was taken from a queue. When the last one leaves a file whose bytes are all there,
-   * the file is verified and named in the background.
+   * Does `work` on a segment that was taken from a queue. When the last segment of a complete file ends, the file is
+   * verified and renamed in the background.
    */
   async withSegment(
     segment: Segment,
@@ -134,13 +150,13 @@ export class FilesInTransfer implements AsyncDisposable {
       this.#atWork -= 1;
       this.#run.end(segment);
     }
-    // One that was told to stop may still be writing: only the last one leaves a file that stays as it is.
+    // A stopped connection may still be writing: only when the last one ends does the file stay as it is.
     if (transfer.segments > 0) return;
     if (transfer.settled) await transfer[Symbol.asyncDispose]();
     else if (transfer.complete) this.#run.background.add(this.#finish(segment.file, transfer));
   }
 
-  /** The server sends everything to this connection: it takes the whole file, all others let go of it. */
+  /** The server sends everything to this connection: it takes the whole file, and all others release it. */
   takeWhole(segment: Segment): void {
     const { schedule, copies } = this.#run;
     const transfer = this.get(segment.file);
@@ -149,7 +165,7 @@ export class FilesInTransfer implements AsyncDisposable {
     for (const other of [...schedule.takeWholeFile(segment, all), ...stopped]) this.#run.stopSegment(other);
   }
 
-  /** Fetches what should have been copied from this machine. `why` is for people. */
+  /** Fetches what should have been copied from this machine. `why` is shown to people. */
   async refuseCopy(number: number, why: string): Promise<void> {
     const { copies, context } = this.#run;
     const transfer = this.get(number);
@@ -170,8 +186,8 @@ export class FilesInTransfer implements AsyncDisposable {
 
   async #finish(number: number, transfer: FileTransfer): Promise<void> {
     transfer.settled = true;
-    // A late write of a stopped connection may have brought the bytes that another one was still to fetch. Drop those
-    // segments: a connection must not open a file that is being renamed.
+    // A late write of a stopped connection may have filled a range that another one was to fetch. Drop those
+    // segments: no connection may open a file that is being renamed.
     this.#run.drop(number);
     const { planned } = transfer;
     try {
@@ -181,9 +197,10 @@ export class FilesInTransfer implements AsyncDisposable {
         this.#settle();
         return;
       }
-      if (outcome === 'wrong copy') await this.#startWithoutCopy(number, transfer);
+      const isCopy = outcome === 'wrong copy';
+      if (isCopy) await this.#startWithoutCopy(number, transfer);
       transfer.settled = false;
-      this.#fetch(number, [{ start: 0, end: planned.file.size }]);
+      this.#fetch(number, isCopy ? [{ start: 0, end: planned.file.size }] : outcome);
     } catch (error) {
       transfer.settled = false;
       this.failed(number, error);
@@ -198,7 +215,7 @@ export class FilesInTransfer implements AsyncDisposable {
     await this.refuseCopy(number, why);
   }
 
-  /** Gives up a file, or the whole run if the failure would meet every other file too. */
+  /** Gives up a file, or the whole run if every other file would fail in the same way. */
   failed(number: number, thrown: unknown): void {
     const transfer = this.get(number);
     if (transfer.settled || this.#run.signal.aborted) return;
@@ -217,12 +234,12 @@ export class FilesInTransfer implements AsyncDisposable {
     this.#settle();
   }
 
-  /** Throws BUG if nothing will ever finish the remaining files: an error instead of an endless wait. */
+  /** Throws BUG if nothing works on the remaining files: an error instead of an endless wait. */
   mustBeMoving(): void {
     const { schedule, copies, background } = this.#run;
     if (!schedule.empty || !copies.empty || !background.idle || this.#atWork > 0) return;
     const left = this.#files.filter((transfer) => !transfer.settled).map(({ file }) => file.path);
-    throw new FetchError('BUG', `nobody works on what is left: ${left.slice(0, 5).join(', ')}`);
+    throw new FetchError('BUG', `nothing works on the remaining files: ${left.slice(0, 5).join(', ')}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

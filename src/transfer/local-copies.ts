@@ -3,19 +3,15 @@ import type { FileTransfer } from './file-transfer.ts';
 import type { FilesInTransfer } from './files-in-transfer.ts';
 import type { RunState } from './run-state.ts';
 import type { CopySegment } from './scheduling/copy-queue.ts';
-import { isDescriptorShortage } from './scheduling/descriptors.ts';
+import { isDescriptorShortage, MAX_SHORTAGES, SHORTAGE_MS } from './scheduling/descriptors.ts';
 
-/** Pieces that are copied at the same time: enough to hide the time of opening and naming small files. */
+/** Pieces copied at the same time: enough to hide the cost of opening and renaming small files. */
 const MAX_COPIES = 4;
-/** How often to look whether fewer files wait for their hash. */
+/** How often to check whether the finalizer has room again, in milliseconds. */
 const LOOK_MS = 250;
-/** Pause when the process has no free descriptor, and how often in a row without a copy between. */
-const SHORTAGE_MS = 100;
-const MAX_SHORTAGES = 20;
 
 /**
- * Copies the pieces of files that are on this machine, beside the connections: copies need no network and obey none of
- * its limits.
+ * Copies local pieces of files. They bypass the connections and their limits, because they do not use the network.
  */
 export class LocalCopies {
   readonly #run: RunState;
@@ -27,7 +23,7 @@ export class LocalCopies {
     this.#files = files;
   }
 
-  /** Never rejects: a failure ends the run. When it resolves, nothing is copied any more. */
+  /** Never rejects: a failure ends the run. Once it resolves, nothing is copied any more. */
   async run(): Promise<void> {
     const count = Math.min(MAX_COPIES, this.#run.copies.waiting);
     const guarded = () => this.#work().catch((error) => this.#run.stop(error));
@@ -48,7 +44,7 @@ export class LocalCopies {
   }
 
   async #copy(segment: CopySegment, transfer: FileTransfer, stop: AbortSignal): Promise<void> {
-    const { signal, context } = this.#run;
+    const { signal, clock } = this.#run;
     try {
       await this.#files.open(segment.file);
       await this.#bring(segment, transfer, stop);
@@ -59,7 +55,7 @@ export class LocalCopies {
       const error = toFetchError(thrown);
       if (isDescriptorShortage(error) && this.#shortages < MAX_SHORTAGES) {
         this.#shortages += 1;
-        await context.clock.sleep(SHORTAGE_MS, signal);
+        await clock.sleep(SHORTAGE_MS, signal);
       } else if (error.code === 'NOT_FOUND') await this.#files.refuseCopy(segment.file, error.message);
       else this.#files.failed(segment.file, error);
     }

@@ -1,3 +1,4 @@
+import type { Clock } from '../system/clock.ts';
 import { Notifier } from '../system/notifier.ts';
 import { TaskGroup } from '../system/task-group.ts';
 import { CopyQueue } from './scheduling/copy-queue.ts';
@@ -6,29 +7,31 @@ import { Schedule } from './scheduling/schedule.ts';
 import type { Segment } from './scheduling/segment.ts';
 import type { TransferContext } from './transfer-context.ts';
 
-/** Reason of an abort that concerns one segment: another connection has taken over, or the file is settled. */
+/** Abort reason for one segment: another connection has taken over, or the file is settled. */
 const TAKEN = new Error('another connection has taken over');
 
-/** What the parts of one run share: the work that is left, and the means to stop a segment or the whole run. */
+/** Shared state of one run: the work that is left, and the means to stop a segment or the whole run. */
 export class RunState {
   readonly context: TransferContext;
+  readonly clock: Clock;
   readonly schedule: Schedule;
   readonly copies: CopyQueue = new CopyQueue();
-  /** Woken whenever there may be something to do for who waits. */
+  /** Woken whenever waiting connections may have something to do. */
   readonly wakeup: Notifier;
-  /** Aborts when the run is to end: by its caller, or by a failure that concerns more than one file. */
+  /** Aborts when the run ends: by its caller, or by a failure that concerns more than one file. */
   readonly signal: AbortSignal;
-  /** Work that no connection waits for. A failure of it ends the run. */
+  /** Tasks that no connection waits for. A failure of one ends the run. */
   readonly background: TaskGroup;
   readonly #stop = new AbortController();
   readonly #controllers = new Map<Segment, AbortController>();
 
   constructor(context: TransferContext) {
-    const { connections, hubWaitMs, clock, signal } = context;
+    const { limits, hubWaitMs, environment, signal } = context;
     this.context = context;
-    this.wakeup = new Notifier(clock);
+    this.clock = environment.clock;
+    this.wakeup = new Notifier(this.clock);
     this.signal = AbortSignal.any([signal, this.#stop.signal]);
-    this.schedule = new Schedule({ connections, sizing: new LinkEstimate(hubWaitMs) });
+    this.schedule = new Schedule({ ...limits, sizing: new LinkEstimate(hubWaitMs) });
     this.background = new TaskGroup(
       (error) => this.stop(error),
       () => this.wakeup.wake(),
@@ -64,7 +67,7 @@ export class RunState {
     this.#controllers.get(segment)?.abort(TAKEN);
   }
 
-  /** Takes a file off the queues, and stops all work on it. */
+  /** Takes a file off the queues and stops all work on it. */
   drop(file: number): void {
     const { stopped } = this.copies.drop(file);
     for (const segment of [...this.schedule.drop(file), ...stopped]) this.stopSegment(segment);

@@ -1,70 +1,97 @@
 import { HostRanges } from '../http/host-ranges.ts';
+import type { ByteRange } from '../model/byte-range.ts';
 import { type FetchError, toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
 import type { Location } from '../source/location.ts';
-import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
-import type { CachedLocation, FileTransfer } from './file-transfer.ts';
+import { endOfWait, type RetryPolicy, retrying } from '../system/retry.ts';
+import { ChunkRequests } from './chunk-requests.ts';
+import type { CachedLocation, FileTransfer, Way } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
-import type { TransferContext } from './transfer-context.ts';
+import type { SegmentObserver, SegmentRequest } from './segment-request.ts';
 
 /** Statuses that refuse the URL rather than the file. */
 const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
 
-/** What a segment's fetching means for the schedule, told while it happens. */
-export interface SegmentObserver {
-  /** A request for the segment is sent. */
-  asked(): void;
-  /** `written` bytes of the segment are on disk, and `wireBytes` of the network were spent on them. */
-  wrote(written: number, wireBytes: number): void;
-  /** The server ignores ranges and sends the file from its first byte: the segment may be widened now. */
-  wholeFile(): void;
-  /** The server refused for being busy, or the connection broke: fewer connections may do better. */
-  trouble(kind: 'refused' | 'broke'): void;
-}
-
-/** One request for what is missing of a segment. */
-interface SegmentRequest {
-  readonly segment: Segment;
-  readonly transfer: FileTransfer;
-  readonly observer: SegmentObserver;
-  readonly attempt: Attempt;
-  readonly signal: AbortSignal;
-}
-
 /**
- * Brings the bytes of segments: finds out where they are, asks for them, and tries again. This is where
- * requests for file bytes are retried, and nowhere below.
+ * Fetches segments: locates their bytes, requests them, and retries. The only place where requests for file bytes are
+ * retried.
  */
 export class SegmentDownloader {
   readonly #revision: Revision;
-  readonly #context: TransferContext;
-  readonly #runSignal: AbortSignal;
+  readonly #run: RunState;
   readonly #hosts = new HostRanges();
+  readonly #chunks: ChunkRequests;
+  readonly #toldWays = new Set<Way>();
 
-  constructor(revision: Revision, { context, signal }: Pick<RunState, 'context' | 'signal'>) {
+  constructor(revision: Revision, run: RunState) {
     this.#revision = revision;
-    this.#context = context;
-    this.#runSignal = signal;
+    this.#run = run;
+    this.#chunks = new ChunkRequests(revision, run);
   }
 
-  /** Fills the segment, with as many requests as it takes. `signal` ends it at once. */
+  /**
+   * Fills the segment with as many requests as it takes. `signal` ends it at once. A file that one way cannot bring
+   * continues in the other, if there is one.
+   */
   async fetch(
     segment: Segment,
     transfer: FileTransfer,
     observer: SegmentObserver,
     signal: AbortSignal,
   ): Promise<void> {
-    const { clock, random, retry, emit } = this.#context;
+    while (segment.position < segment.end) {
+      const { way } = transfer;
+      try {
+        await this.#fetchBy(way, segment, transfer, observer, signal);
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const error = toFetchError(thrown);
+        const before = transfer.failure;
+        // HTTP is how every file can be had: its failure is the one that counts.
+        transfer.failure = way === 'http' ? error : (before ?? error);
+        const isOfWay = error.side === 'source' && (way === 'xet' || error.code === 'NETWORK');
+        if (!isOfWay || !transfer.giveUp(way)) throw isOfWay ? transfer.failure : error;
+        if (before === undefined) this.#tellWay(transfer, way, error);
+        segment.tried = 0;
+      }
+    }
+  }
+
+  /** Once for the run: the reasons of many files are the same. */
+  #tellWay({ file, way }: FileTransfer, before: Way, { message }: FetchError): void {
+    const { emit } = this.#run.context;
+    const going =
+      way === 'http' ? 'going on over plain HTTP' : "going on with chunks from Xet's content store";
+    const isFirst = !this.#toldWays.has(before);
+    this.#toldWays.add(before);
+    const more = isFirst ? '; what has come is kept' : '';
+    emit({ type: isFirst ? 'note' : 'trace', message: `${file.path}: ${message}: ${going}${more}` });
+  }
+
+  /** Ends early when the file is to be had in another way meanwhile. */
+  async #fetchBy(
+    way: Way,
+    segment: Segment,
+    transfer: FileTransfer,
+    observer: SegmentObserver,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { settings, environment, emit } = this.#run.context;
+    const { clock, random } = environment;
+    // The source was reached, so an unreachable storage host is retried as often as other failures.
+    const policy = { ...settings.retry, unreachedTries: settings.retry.tries };
     const what = transfer.file.path;
     await retrying(
       async (attempt) => {
-        while (segment.position < segment.end) {
-          await this.#request({ segment, transfer, observer, attempt, signal });
+        while (segment.position < segment.end && transfer.way === way) {
+          const request = { segment, transfer, observer, attempt, signal };
+          if (way === 'xet') await this.#chunks.request(request);
+          else await this.#request(request);
         }
       },
       {
-        policy: retry,
+        policy: way === 'xet' ? withoutLastWait(policy) : policy,
         clock,
         random,
         signal,
@@ -80,25 +107,30 @@ export class SegmentDownloader {
     );
   }
 
-  /** Where the bytes are. Asked for all connections: it must not end because one of them does. */
+  /** Where the bytes are. All connections share the look-up, so it does not end with the signal of one of them. */
   locate(transfer: FileTransfer): Promise<CachedLocation> {
-    const { clock, source } = this.#context;
+    const { clock } = this.#run;
     return transfer.location(
-      () => source.locate(this.#revision, transfer.file, this.#runSignal),
+      () => this.#locate(transfer),
       () => clock.now(),
     );
   }
 
-  /** The location in the way that its host has turned out to need. */
+  #locate({ file }: FileTransfer, range?: ByteRange): Promise<Location> {
+    const { context, signal } = this.#run;
+    return context.source.locate(this.#revision, file, signal, range);
+  }
+
+  /** The location, with the kind of ranges that its host turned out to support. */
   async #asAnswered(found: Location, transfer: FileTransfer, segment: Segment): Promise<Location> {
     if (found.kind !== 'http') return found;
     const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(new URL(found.url).origin);
     if (ranges !== 'exact') return { ...found, ranges };
     const range = { start: segment.position, end: segment.end };
-    return await this.#context.source.locate(this.#revision, transfer.file, this.#runSignal, range);
+    return await this.#locate(transfer, range);
   }
 
-  /** Whether the same bytes are worth asking for at once, in another way: of the host, or of this file alone. */
+  /** Whether the same bytes should be requested again at once in another way, of this host or of this file alone. */
   #knowsBetter(
     cached: CachedLocation,
     { refusal }: FetchError,
@@ -116,7 +148,7 @@ export class SegmentDownloader {
   }
 
   async #request({ segment, transfer, observer, attempt, signal }: SegmentRequest): Promise<void> {
-    const { transport, emit } = this.#context;
+    const { transport, emit } = this.#run.context;
     const cached = await this.locate(transfer);
     signal.throwIfAborted();
     const origin = cached.location.kind === 'http' ? new URL(cached.location.url).origin : undefined;
@@ -151,11 +183,16 @@ export class SegmentDownloader {
       const error = toFetchError(thrown);
       if (error.refusal === undefined || !isOfAddress(error)) throw error;
       transfer.forgetLocation(cached);
-      // An address that has worked and is now refused has expired: a new one does not count as a retry.
+      // An address that worked and is now refused has expired: a new one does not count as a retry.
       if (!cached.worked && !this.#knowsBetter(cached, error, location, transfer)) throw error;
       emit({ type: 'trace', message: `${error.message}: asking for a new address` });
     }
   }
+}
+
+/** A store that limits requests without an end is left for HTTP instead. */
+function withoutLastWait({ quotaWindowMs: _, ...policy }: RetryPolicy): RetryPolicy {
+  return policy;
 }
 
 /** Whether another address, or another way to ask for it, may help: not where the host is only busy. */

@@ -1,9 +1,9 @@
 import type { RunState } from './run-state.ts';
 import { AdaptiveConcurrency } from './scheduling/adaptive-concurrency.ts';
 
-/** How often throughput is looked at while bytes come. */
+/** How often throughput is observed while bytes arrive. */
 const OBSERVE_MS = 25;
-/** And while none come. */
+/** How often it is observed while none arrive. */
 const LOOK_MS = 250;
 
 /** Feeds the adaptive concurrency and applies its decisions: stops connections and reports changes. */
@@ -15,40 +15,44 @@ export class Steering {
   #observedAt = 0;
   #cancel: () => void = () => {};
 
-  /** `hostOf` tells which host serves a file's bytes, as far as is known. */
+  /** `hostOf` returns the host that serves a file's bytes; undefined while unknown. */
   constructor(run: RunState, hostOf: (file: number) => string | undefined) {
-    const { clock, largeConnections, bytesPerSecond, hubWaitMs } = run.context;
+    const { limits, hubWaitMs } = run.context;
+    const { bytesPerSecond } = run.context.settings;
     this.#run = run;
     this.#hostOf = hostOf;
     const allowed = bytesPerSecond === undefined ? undefined : bytesPerSecond / 1000;
-    this.#budget = new AdaptiveConcurrency(largeConnections, clock.monotonic(), { allowed, hubWaitMs });
+    this.#budget = new AdaptiveConcurrency(limits.largeConnections, run.clock.monotonic(), {
+      allowed,
+      hubWaitMs,
+    });
   }
 
-  /** Connections that large files may have now. */
+  /** How many connections large files may have now. */
   get limit(): number {
     return this.#budget.limit;
   }
 
-  /** Looks from time to time, so that silence is noticed too. The returned function ends it. */
+  /** Observes at intervals, so that silence is noticed too. The returned function ends it. */
   start(): () => void {
     const look = () => {
-      this.#observe(this.#run.context.clock.monotonic());
-      this.#cancel = this.#run.context.clock.after(LOOK_MS, look);
+      this.#observe(this.#run.clock.monotonic());
+      this.#cancel = this.#run.clock.after(LOOK_MS, look);
     };
-    this.#cancel = this.#run.context.clock.after(LOOK_MS, look);
+    this.#cancel = this.#run.clock.after(LOOK_MS, look);
     return () => this.#cancel();
   }
 
-  /** `bytes` came in all. */
+  /** `bytes` is the total so far. */
   wrote(now: number, bytes: number): void {
     this.#bytes = bytes;
-    // Looking through all connections on every write would cost more than it tells.
+    // Observing walks all connections: doing it on every write would cost too much.
     if (now - this.#observedAt >= OBSERVE_MS) this.#observe(now);
   }
 
   /** The server refused for being busy, or a connection broke. */
   trouble(kind: 'refused' | 'broke'): void {
-    this.#budget[kind](this.#run.context.clock.monotonic(), this.#run.schedule.largeConnections);
+    this.#budget[kind](this.#run.clock.monotonic(), this.#run.schedule.largeConnections);
   }
 
   #observe(now: number): void {
@@ -66,7 +70,7 @@ export class Steering {
     this.#run.wakeup.wake();
   }
 
-  /** Restarted requests go to another address if there is one: one edge may be starved and the next not. */
+  /** Restarted requests go to another address if there is one: one edge server may be starved and the next not. */
   #letGo(keep: number, now: number): void {
     if (keep === 0) this.#run.context.transport.elsewhere?.();
     for (const segment of this.#run.schedule.beyond(keep, now)) this.#run.stopSegment(segment);

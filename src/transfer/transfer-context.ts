@@ -1,41 +1,29 @@
 import type { Hasher } from '../hash/hash-pool.ts';
+import type { ChunkRun } from '../model/chunks.ts';
 import type { FetchError } from '../model/error.ts';
-import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Source } from '../source/source.ts';
 import type { Store } from '../store/store.ts';
-import type { Clock, Random } from '../system/clock.ts';
-import type { RetryPolicy } from '../system/retry.ts';
+import type { RunContext } from '../system/run-context.ts';
+import type { TransferLimits, TransferSettings } from './transfer-settings.ts';
 import type { Transport } from './transport/transport.ts';
 
-/** What carrying out a plan needs from the world. */
-export interface TransferContext {
-  readonly source: Pick<Source, 'locate'>;
+/** Everything that executing a plan depends on. */
+export interface TransferContext extends RunContext {
+  readonly source: Pick<Source, 'locate' | 'reconstruct'>;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;
-  /** Upper bound of connections that carry file bytes. */
-  readonly connections: number;
-  /** Files that may wait for their hash and their name before connections wait for them: each holds descriptors. */
-  readonly waitingFiles: number;
-  /** How many of the connections large files may have. */
-  readonly largeConnections: number;
+  readonly settings: TransferSettings;
+  readonly limits: TransferLimits;
   /** Milliseconds that the source took for an answer; undefined if it was not asked. */
   readonly hubWaitMs?: number | undefined;
-  /** Bytes per second that the user allows; undefined for no limit. */
-  readonly bytesPerSecond: number | undefined;
-  readonly retry: RetryPolicy;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
-  /** Given a function that describes, in lines for people, what every connection is doing. */
+  /** Receives a function that describes what every connection is doing, in lines for people. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
-  /**
-   * Called before a file is fetched after all because its copy on this machine could not be used. What it rejects with
-   * ends the run.
-   */
+  /** Called before a file is fetched because its local copy could not be used. A rejection ends the run. */
   readonly onCopyRefused?: ((file: RemoteFile) => Promise<void>) | undefined;
+  /** Called for each verified file that came as chunks, with all of them. */
+  readonly onChunks?: ((file: RemoteFile, runs: readonly ChunkRun[]) => Promise<void>) | undefined;
 }
 
 export interface FileFailure {
@@ -43,14 +31,14 @@ export interface FileFailure {
   readonly error: FetchError;
 }
 
-/** What a run has brought. */
+/** The result of a run. */
 export interface RunResult {
   /** Bytes of files that came from the source and stayed. */
   readonly fetchedBytes: number;
   /** Bytes of files that were copied from this machine and stayed. */
   readonly copiedBytes: number;
-  /** Bytes that the network carried for files, what was fetched twice included. */
+  /** Bytes that the network carried for files, including what was fetched twice. */
   readonly wireBytes: number;
-  /** Files that could not be had although the rest could. */
+  /** Files that failed although the rest succeeded. */
   readonly failures: readonly FileFailure[];
 }

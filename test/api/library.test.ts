@@ -118,7 +118,7 @@ describe('download', () => {
     expect(await compareWithTruth(directory, await slow.truth(MISTRAL_GPTQ))).toEqual([]);
   });
 
-  test('a signal that has fired before: nobody is asked', async () => {
+  test('a signal that is already aborted: no request', async () => {
     hub.log.clear();
     const error = await failure(download({ repo: REPO, endpoint, signal: AbortSignal.abort() }));
     expect(error.code).toBe('ABORTED');
@@ -134,7 +134,7 @@ describe('download', () => {
     expect(error).toMatchObject({ code: 'ABORTED', cause: thrown });
   });
 
-  test('an environment of somebody else is used', async () => {
+  test('the environment of the caller is used', async () => {
     hub.log.clear();
     const environment = createEnvironment({ client: 'tester/1.0' });
     await download({ repo: REPO, endpoint, directory: place('environment'), environment });

@@ -97,6 +97,6 @@ test('nothing is printed, no variable is read, and the process can end', async (
   const run = await workspace.run(['program.mjs'], { ...node, env });
   expect(run).toMatchObject({ exit: 0, stdout: '', stderr: '' });
   expect(hub.log.where().filter(({ authorization }) => authorization !== 'none')).toEqual([]);
-  // No answers kept in the home of whoever runs it.
+  // No responses are cached in the home directory.
   expect(workspace.has('..', 'home', '.cache')).toBe(false);
 });

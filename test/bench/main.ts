@@ -56,7 +56,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const memoryBase = memoryPlace(options.size * 5.5 + 2 ** 28);
   const memory = await mkdtemp(join(memoryBase, 'fetch-bench-'));
   const disk = await mkdtemp(join(resolve(options.disk), 'fetch-bench-'));
-  // The workers of nginx are somebody else.
+  // The workers of nginx belong to another user.
   await chmod(memory, 0o755);
   const serving = new Serving(memory);
   const cleanUp = (): void => {

@@ -158,7 +158,7 @@ function fetchCommand(program: string, job: Job, place: Place, options: readonly
   };
 }
 
-/** Nothing of the user's: whoever wants a token or a cache finds an empty home. */
+/** Nothing of the user's: tools that look for a token or a cache find an empty home. */
 export function environment(job: Job | undefined, place: Pick<Place, 'home'>): Record<string, string> {
   const trust: Record<string, string> =
     job?.ca === undefined

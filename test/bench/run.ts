@@ -38,7 +38,7 @@ export interface SceneResult {
   readonly runs: readonly Run[];
 }
 
-/** How the reason begins when somebody could run, and it went wrong. */
+/** How the reason begins when a tool was run and failed. */
 export const FAILED = 'failed';
 
 export interface Bench {

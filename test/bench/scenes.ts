@@ -42,13 +42,13 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
   const half = amount(Math.floor(size / 2));
   const quarter = amount(Math.floor(size / 4));
   const oneStream = `one connection: at 20 MB/s it needs ${Math.round(size / 20e6)} s`;
-  const everybody = (name: RepositoryName, route: Route): Entry[] =>
+  const allPeers = (name: RepositoryName, route: Route): Entry[] =>
     ALL.map((peer) => entry(peer, job(name, route)));
   return [
-    scene('http', `${big} over HTTP to memory`, 'curl', everybody('one', 'http')),
-    scene('https', `${big} over HTTPS to memory`, 'curl', everybody('one', 'https')),
-    scene('disk', `${big} over HTTP to disk`, 'curl', everybody('one', 'http'), { place: 'disk' }),
-    scene('https-disk', `${big} over HTTPS to disk`, 'curl', everybody('one', 'https'), { place: 'disk' }),
+    scene('http', `${big} over HTTP to memory`, 'curl', allPeers('one', 'http')),
+    scene('https', `${big} over HTTPS to memory`, 'curl', allPeers('one', 'https')),
+    scene('disk', `${big} over HTTP to disk`, 'curl', allPeers('one', 'http'), { place: 'disk' }),
+    scene('https-disk', `${big} over HTTPS to disk`, 'curl', allPeers('one', 'https'), { place: 'disk' }),
     scene(
       'capped',
       `${big}, 20 MB/s per connection`,
@@ -102,7 +102,7 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
     ),
     ...waitingScenes(quarter, job),
     scene('four', `four files of ${half} at once over HTTP to memory`, 'curl -Z', [
-      ...everybody('four', 'http').map((one) => (one.peer === 'curl' ? named('curl -Z', one) : one)),
+      ...allPeers('four', 'http').map((one) => (one.peer === 'curl' ? named('curl -Z', one) : one)),
     ]),
     scene('resume', `${half}, 50 MB/s per connection, kill -9 at 50 %, then again`, 'fetch', [
       ...[

@@ -138,7 +138,7 @@ function join(client: Socket, port: number, joint: Joint): Socket {
   ] as const) {
     socket.on('error', () => {});
     socket.on('close', (failed) => {
-      // A clean end has travelled through the pipe already; whoever broke off takes the other along.
+      // A clean end has travelled through the pipe already; a side that broke off closes the other.
       if (failed || socket === client) other.destroy();
       if (socket === client) {
         down.stop();

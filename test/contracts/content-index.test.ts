@@ -158,7 +158,7 @@ describe.each(LAYOUTS)('the contents of %s', (_, { store, index }) => {
     expect(readFileSync(path).equals(content)).toBe(true);
   });
 
-  test('have the written ranges of unfinished files, which nobody has verified', async () => {
+  test('have the written ranges of unfinished files, which are not verified', async () => {
     const directory = temporaryDirectory();
     await using open = store(directory);
     await open.open();
@@ -176,7 +176,7 @@ describe.each(LAYOUTS)('the contents of %s', (_, { store, index }) => {
       expect(here.subarray(start, end).equals(content.subarray(start, end))).toBe(true);
   });
 
-  test('leave out parts that may be somebody else’s, and journals that say nothing', async () => {
+  test('leave out parts that may not be ours, and journals that say nothing', async () => {
     const directory = temporaryDirectory();
     await using open = store(directory);
     await open.open();

@@ -48,7 +48,7 @@ describe('files under way', () => {
     expect(pool.threads).toBe(threads);
     for (const hash of hashes) expect((await hash.digests()).sha256).toBe(right);
     for (const hash of hashes) hash.close();
-    // Nobody is behind any more.
+    // No thread is behind any more.
     const next = pool.follow(path, SIZE, { git: false });
     next.advance(SIZE);
     expect(pool.threads).toBe(threads);

@@ -80,12 +80,12 @@ export function hasherContract(name: string, make: () => Hasher): void {
     test.each([
       ['missing', few],
       ['missing', many],
-      ['a folder', few],
-      ['a folder', many],
+      ['a directory', few],
+      ['a directory', many],
     ])('names a file that cannot be read: %s, %i bytes', async (which, size) => {
       await using hasher = make();
       const directory = temporaryDirectory();
-      const path = which === 'a folder' ? directory : join(directory, 'none');
+      const path = which === 'a directory' ? directory : join(directory, 'none');
       const hash = hasher.follow(path, size, { git: false });
       hash.advance(5);
       for (let time = 0; time < 2; time += 1) {

@@ -23,11 +23,11 @@ export class Job implements Disposable {
   repeated = 0;
   onWrote: (range: ByteRange) => void = () => {};
   onWholeFile: () => void | Promise<void> = () => {};
-  readonly #folder = mkdtempSync(join(tmpdir(), 'fetch-transport-'));
+  readonly #directory = mkdtempSync(join(tmpdir(), 'fetch-transport-'));
   #open = true;
 
   constructor(location: Location, range: ByteRange, size: number = SIZE) {
-    const partPath = join(this.#folder, 'part');
+    const partPath = join(this.#directory, 'part');
     const descriptor = openSync(partPath, 'w+');
     writeSync(descriptor, Buffer.alloc(size, UNTOUCHED));
     this.job = {
@@ -75,7 +75,7 @@ export class Job implements Disposable {
 
   [Symbol.dispose](): void {
     this.closeDescriptor();
-    rmSync(this.#folder, { recursive: true });
+    rmSync(this.#directory, { recursive: true });
   }
 }
 

@@ -25,13 +25,13 @@ const certificates = makeCertificates(directory);
 const pair = certificates?.issue('DNS:localhost,IP:127.0.0.1');
 const SIZE = 1000;
 const HEAD = `HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-${SIZE - 1}/${SIZE}\r\ncontent-length: ${SIZE}\r\n\r\n`;
-/** What nobody waits for: the test has its own limit. */
+/** A limit that is never reached: the test has its own. */
 const NEVER_MS = 3_600_000;
 /** On no machine that is only busy does a phase that is not silent take so long. */
 const STALL_MS = 3000;
 
 /** What a client is to be made for. */
-export interface Surroundings {
+export interface TestNetwork {
   readonly stallTimeoutMs: number;
   readonly network: NetworkSettings;
   readonly lookup: Lookup | undefined;
@@ -45,7 +45,7 @@ export interface Asking extends AsyncDisposable {
 /** Through which proxy a request goes: forwarded (http), tunnelled (https), and the same by a proxy behind TLS. */
 type Way = 'direct' | 'direct TLS' | 'forwarded' | 'tunnelled' | 'tunnelled by TLS';
 
-interface Place extends AsyncDisposable {
+interface TestAddress extends AsyncDisposable {
   readonly url: string;
   readonly proxy?: string;
   readonly lookup?: Lookup;
@@ -57,7 +57,7 @@ interface Row {
   readonly phase: string;
   /** What the error says. */
   readonly says: RegExp;
-  readonly place: () => Promise<Place>;
+  readonly place: () => Promise<TestAddress>;
 }
 
 const USER = 'user:secret';
@@ -69,7 +69,7 @@ async function place(
   silence: Silence,
   url: string,
   proxy?: { readonly at: string; readonly close?: AsyncDisposable },
-): Promise<Place> {
+): Promise<TestAddress> {
   return {
     url,
     ...(proxy === undefined ? {} : { proxy: proxy.at }),
@@ -84,7 +84,7 @@ async function place(
 /** The address of the file at a silent server. */
 const at = (scheme: string, { port }: { port: number }) => `${scheme}://localhost:${port}/a.bin`;
 
-async function behind(silence: Silence, scheme: string, secure: boolean): Promise<Place> {
+async function behind(silence: Silence, scheme: string, secure: boolean): Promise<TestAddress> {
   const proxy = await startProxy(secure ? pair : undefined);
   return await place(silence, at(scheme, silence), {
     at: proxy.origin.replace('://', `://${USER}@`),
@@ -92,14 +92,14 @@ async function behind(silence: Silence, scheme: string, secure: boolean): Promis
   });
 }
 
-/** A proxy that is itself silent, on the way to a server that nobody asks. */
-async function silentProxy(silence: Silence, scheme: string, secure = false): Promise<Place> {
+/** A proxy that is itself silent, on the way to a server that gets no request. */
+async function silentProxy(silence: Silence, scheme: string, secure = false): Promise<TestAddress> {
   return await place(silence, `${scheme}://hub.example:9/a.bin`, {
     at: `http${secure ? 's' : ''}://${USER}@127.0.0.1:${silence.port}`,
   });
 }
 
-async function noLookup(url: string, proxy?: string): Promise<Place> {
+async function noLookup(url: string, proxy?: string): Promise<TestAddress> {
   const { lookup, reached } = silentLookup();
   return {
     url,
@@ -229,7 +229,7 @@ function rows(): Row[] {
     ['tunnelled', false],
     ['tunnelled by TLS', true],
   ] as const) {
-    const to = async (silence: Silence): Promise<Place> =>
+    const to = async (silence: Silence): Promise<TestAddress> =>
       secure === undefined
         ? await place(silence, at('https', silence))
         : await behind(silence, 'https', secure);
@@ -253,9 +253,9 @@ function rows(): Row[] {
 }
 
 function hubEnvironment(
-  { proxy, lookup }: Pick<Place, 'proxy' | 'lookup'>,
+  { proxy, lookup }: Pick<TestAddress, 'proxy' | 'lookup'>,
   stallTimeoutMs: number,
-): Surroundings {
+): TestNetwork {
   const named = (origin: string): ProxyAddress | undefined =>
     proxy === undefined ? undefined : { url: proxy, origin };
   return {
@@ -280,7 +280,7 @@ const HANDED_ON: ReadonlySet<string> = new Set(['direct: head', 'direct: body', 
  */
 export function silenceContract(
   name: string,
-  make: (hubEnvironment: Surroundings) => Promise<Asking>,
+  make: (hubEnvironment: TestNetwork) => Promise<Asking>,
   { handsOn = false }: { readonly handsOn?: boolean } = {},
 ): void {
   const tried = rows().filter((row) => !handsOn || HANDED_ON.has(`${row.way}: ${row.phase}`));
@@ -381,13 +381,18 @@ export function silenceContract(
       );
     });
 
-    test.each(['http', 'https'])('nobody at the address of the proxy (%s): it is named', async (scheme) => {
-      await using client = await make(hubEnvironment({ proxy: 'http://127.0.0.1:1' }, NEVER_MS));
-      const error = await failure(client.ask(`${scheme}://hub.example/a.bin`, new AbortController().signal));
-      expect((error as Error).message).toBe(
-        `the proxy http://127.0.0.1:1 (from ${scheme.toUpperCase()}_PROXY) on the way to hub.example: the connection was refused`,
-      );
-    });
+    test.each(['http', 'https'])(
+      'no server at the address of the proxy (%s): it is named',
+      async (scheme) => {
+        await using client = await make(hubEnvironment({ proxy: 'http://127.0.0.1:1' }, NEVER_MS));
+        const error = await failure(
+          client.ask(`${scheme}://hub.example/a.bin`, new AbortController().signal),
+        );
+        expect((error as Error).message).toBe(
+          `the proxy http://127.0.0.1:1 (from ${scheme.toUpperCase()}_PROXY) on the way to hub.example: the connection was refused`,
+        );
+      },
+    );
   });
 }
 

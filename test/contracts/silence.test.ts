@@ -1,11 +1,12 @@
 import { readBody } from '../../src/http/body.ts';
 import { HttpClient } from '../../src/http/client.ts';
 import { Dialer } from '../../src/http/dialer.ts';
+import { runSettings } from '../../src/operations/options.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { NodeHttpTransport } from '../../src/transfer/transport/node-http-transport.ts';
 import { SocketTransport } from '../../src/transfer/transport/socket/socket-transport.ts';
 import { compiled } from '../support/compiled.ts';
-import { askWith, type Surroundings, silenceContract } from './silence.contract.ts';
+import { askWith, silenceContract, type TestNetwork } from './silence.contract.ts';
 
 const module = new URL('transfer/transport/worker/worker-transport.js', compiled()).href;
 // Compiled, because its thread needs a compiled file beside it.
@@ -13,7 +14,7 @@ const { WorkerTransport } = (await import(
   module
 )) as typeof import('../../src/transfer/transport/worker/worker-transport.ts');
 
-function optionsOf({ stallTimeoutMs, network, lookup }: Surroundings) {
+function optionsOf({ stallTimeoutMs, network, lookup }: TestNetwork) {
   const clock = systemClock;
   return { userAgent: 'test/1', stallTimeoutMs, clock, network, dialer: new Dialer({ clock, lookup }) };
 }
@@ -60,10 +61,7 @@ for (const choice of ['core', 'raw'] as const) {
     async ({ stallTimeoutMs, network }) => {
       const transport = new WorkerTransport({
         userAgent: 'test/1',
-        stallTimeoutMs,
-        network,
-        choice,
-        bytesPerSecond: undefined,
+        settings: runSettings({ stallTimeoutMs, network, transport: choice }).transfer,
         maxThreads: 1,
         trace: () => {},
       });

@@ -67,7 +67,7 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
       }
     });
 
-    test('lists every file of every revision with its size and digest, and no folders', async () => {
+    test('lists every file of every revision with its size and digest, and no directories', async () => {
       for (const { name: asked } of world.revisions) {
         const files = await listed(world.source, await world.source.resolve(world.repo, asked, signal));
         const truth = await world.truth(asked);
@@ -94,7 +94,10 @@ export function sourceContract(name: string, open: () => Promise<SourceWorld>): 
       if (!can(source, 'branches')) return skip('it has no branches');
       const refs = await source.branches(world.repo, signal);
       expect(refs.map(({ kind, name: ref }) => ({ kind, name: ref }))).toEqual(world.refs);
-      for (const ref of refs) expect((await source.resolve(world.repo, ref.name, signal)).id).toBe(ref.id);
+      for (const ref of refs) {
+        const { id } = await source.resolve(world.repo, ref.name, signal);
+        expect(ref.id ?? id).toBe(id);
+      }
     });
 
     test('locates every file where its bytes answer to ranges', async () => {

@@ -156,7 +156,7 @@ export function storeContract(
     const content = bytes(3 * MIB + 77);
     const file = lfsFile('deep/er/model.bin', content);
 
-    test('is nobody’s until it is committed', async () => {
+    test('has no final name until it is committed', async () => {
       const store = await opened(place());
       await using staged = await store.stage(file);
       expect(staged.received.size).toBe(0);

@@ -16,10 +16,10 @@ export interface TransportSetup extends Disposable {
 }
 
 const REPOSITORY = 'tests/big-file';
-/** Where silence is what a test is about. Whoever asks once more does so patiently: a busy machine is silent that long. */
+/** The stall limit of tests about silence. A second request has a longer one: a busy machine may be silent that long. */
 const STALL_MS = 300;
 /** Everywhere else: no machine is so busy that an answer looks like silence. */
-const PATIENT_MS = 25_000;
+const LONG_LIMIT_MS = 25_000;
 
 /** Where a transport may differ from the one that copes with everything. */
 export interface Latitude {
@@ -63,7 +63,7 @@ export function httpRangeContract(
   rangeTransportContract(
     name,
     async () => {
-      const setup = await make({ stallTimeoutMs: PATIENT_MS });
+      const setup = await make({ stallTimeoutMs: LONG_LIMIT_MS });
       const server = await startHub({ repositories: [bigFile(SIZE)] });
       const { files } = server.repository(REPOSITORY).commitOf('main');
       const answer = await fetch(`${server.origin}/${REPOSITORY}/resolve/main/${PATH}`, {
@@ -127,7 +127,7 @@ export function transportContract(
 
     // A new one for each test: it may have learned something about the host in the last.
     beforeEach(async () => {
-      setup = await make({ stallTimeoutMs: PATIENT_MS });
+      setup = await make({ stallTimeoutMs: LONG_LIMIT_MS });
       hub.faults.clear();
       hub.log.clear();
       hub.settings.directAnswers = false;
@@ -155,8 +155,8 @@ export function transportContract(
     const fault = (...effect: Effect[]) =>
       hub.faults.add({ on: 'cdn', times: effect.some(isOdd) ? requestsPerSurprise : 1, effect });
     /** For tests of silence: it is noticed soon. */
-    const impatient = () => replace(STALL_MS);
-    const patient = () => replace(PATIENT_MS);
+    const withShortLimit = () => replace(STALL_MS);
+    const withLongLimit = () => replace(LONG_LIMIT_MS);
     const replace = async (stallTimeoutMs: number) => {
       setup[Symbol.dispose]();
       setup = await make({ stallTimeoutMs });
@@ -379,7 +379,7 @@ export function transportContract(
         ],
         ['a folded line', [{ kind: 'raw', text: 'HTTP/1.1 206 OK\r\nA: b\r\n c\r\n\r\n' }]],
         ['a head without end', [{ kind: 'raw', text: `HTTP/1.1 206 OK\r\nA: ${'b'.repeat(40_000)}` }]],
-      ])('%s: is said to be odd, and nothing is touched', async (_, effects) => {
+      ])('%s: is unsupported, and nothing is written', async (_, effects) => {
         hub.faults.add({ on: 'cdn', effect: effects });
         using job = new Job(await signed(), ASKED);
         const error = await bring(job).catch((thrown: unknown) => thrown);
@@ -431,7 +431,7 @@ export function transportContract(
         ['a reset', { kind: 'reset', at: 1000 }],
         ['silence', { kind: 'stall', at: 1000 }],
       ])('and has ended by %s before the window was widened', async (_, effect) => {
-        await impatient();
+        await withShortLimit();
         fault({ kind: 'ignore-range' }, effect);
         using job = new Job(await signed(), ASKED);
         job.onWholeFile = () => sleep(STALL_MS + 100);
@@ -459,7 +459,7 @@ export function transportContract(
         ),
       )('%s: what came is kept, and the next attempt goes on there', async (_, effects) => {
         const isSilent = effects.some(({ kind }) => kind === 'stall');
-        if (isSilent) await impatient();
+        if (isSilent) await withShortLimit();
         fault(...effects);
         using job = new Job(await signed(), ASKED);
         expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true, status: undefined });
@@ -467,7 +467,7 @@ export function transportContract(
         // A reset may overtake bytes that were on their way.
         expect(position).toBeLessThanOrEqual(ASKED.start + 100_000);
         job.expectOnly(content, ...(position > ASKED.start ? [{ start: ASKED.start, end: position }] : []));
-        if (isSilent) await patient();
+        if (isSilent) await withLongLimit();
         const before = hub.log.count();
         await bring(job);
         job.expectOnly(content, ASKED);
@@ -481,7 +481,7 @@ export function transportContract(
         ['silence', { kind: 'stall', at: 'before-head' }],
         ['silence after the head', { kind: 'stall', at: 0 }],
       ])('%s before the first byte', async (_, effect) => {
-        if (effect.kind === 'stall') await impatient();
+        if (effect.kind === 'stall') await withShortLimit();
         fault(effect);
         using job = new Job(await signed(), ASKED);
         expect(await failure(job)).toMatchObject({ code: 'NETWORK', retryable: true });
@@ -489,7 +489,7 @@ export function transportContract(
       });
 
       test('silence is called by its name, with the limit that was given', async () => {
-        await impatient();
+        await withShortLimit();
         fault({ kind: 'stall', at: 100_000 });
         using job = new Job(await signed(), ASKED);
         expect((await failure(job)).message).toContain('no byte for 0.3 s');
@@ -674,7 +674,7 @@ export function transportContract(
       });
     });
 
-    test('nobody listening is a failure of the network', async () => {
+    test('a closed port is a failure of the network', async () => {
       const server = await serveHttp(() => {});
       await server[Symbol.asyncDispose]();
       using job = new Job(

@@ -1,5 +1,6 @@
+import { runSettings } from '../../src/operations/options.ts';
+import type { TransportChoice } from '../../src/transfer/transfer-settings.ts';
 import type { Transport } from '../../src/transfer/transport/transport.ts';
-import type { TransportChoice } from '../../src/transfer/transport/worker/transport-messages.ts';
 import { compiled } from '../support/compiled.ts';
 import { httpRangeContract, transportContract } from './transport.contract.ts';
 
@@ -28,9 +29,7 @@ function started(transport: Transport): Promise<void> {
 const make = (choice: TransportChoice) => async (wishes: { readonly stallTimeoutMs: number }) => {
   const transport = new WorkerTransport({
     userAgent: 'fetch-test/1',
-    ...wishes,
-    choice,
-    bytesPerSecond: undefined,
+    settings: runSettings({ ...wishes, transport: choice }).transfer,
     maxThreads: 1,
     trace: () => {},
   });

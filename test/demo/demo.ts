@@ -75,7 +75,7 @@ async function main(): Promise<number> {
   }
   narrator.line('');
   if (narrator.failures > 0) narrator.say(`${narrator.failures} of the checks failed.`);
-  else narrator.say('All as it should be. The temporary folder is gone again.');
+  else narrator.say('All as it should be. The temporary directory is gone again.');
   return narrator.failures === 0 ? 0 : 1;
 }
 

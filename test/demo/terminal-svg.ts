@@ -40,7 +40,7 @@ export function terminalSvg(frames: readonly Frame[], { columns, title }: SvgOpt
     '@media (prefers-reduced-motion:no-preference){',
     ...rules,
     '}',
-    // Whoever wants nothing to move sees the end.
+    // People who prefer reduced motion see the end.
     `@media (prefers-reduced-motion:reduce){#f${frames.length - 1}{visibility:visible}}`,
     '</style>',
     `<rect id="b" x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8"/>`,

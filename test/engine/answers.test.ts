@@ -18,7 +18,7 @@ describe('an answer', () => {
     ['is busy', { kind: 'status', status: 503 }],
     ['names the wait', { kind: 'status', status: 429, retryAfterMs: 3000 }],
     ['fails', { kind: 'status', status: 500 }],
-    ['never comes, for nobody listens', { kind: 'unreached' }],
+    ['never comes, because no server listens', { kind: 'unreached' }],
   ])('that %s costs nothing that had come', async (_, fault) => {
     const world = new World({ files: MODEL, faults: [{ ...fault, request: 2 }] });
     const run = await world.run();
@@ -132,7 +132,7 @@ describe('a host', () => {
   test('that is dead ends the run soon, with its name', async () => {
     const run = await new World({ files: MODEL, hosts: { cdn: { dead: true } } }).run();
     expect(run.codes).toEqual(['NETWORK']);
-    expect(run.failures[0]?.message).toContain('nobody listens at cdn');
+    expect(run.failures[0]?.message).toContain('no server listens at cdn');
     expect(run.ms).toBeLessThan(10_000);
   });
 

@@ -129,7 +129,7 @@ describe('a file of pieces from this machine and from the source', () => {
 });
 
 describe('a file that is copied from this machine', () => {
-  test('asks nobody, and counts as kept', async () => {
+  test('makes no request, and counts as kept', async () => {
     const world = copied(Content.right('old', SIZE));
     const run = await world.run();
     expect(run.done, String(run)).toBe(true);

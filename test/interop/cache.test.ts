@@ -19,9 +19,9 @@ const LOOK = `
 import json, sys
 from huggingface_hub import snapshot_download, try_to_load_from_cache
 given = json.loads(sys.argv[1])
-folder = snapshot_download(given["repo"], revision=given["revision"], local_files_only=True)
+directory = snapshot_download(given["repo"], revision=given["revision"], local_files_only=True)
 found = [try_to_load_from_cache(given["repo"], name, revision=given["revision"]) for name in given["names"]]
-print(json.dumps([folder, found]))
+print(json.dumps([directory, found]))
 `;
 
 interface Client {

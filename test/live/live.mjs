@@ -20,7 +20,7 @@ const ENDPOINT = process.env.FETCH_LIVE_ENDPOINT ?? 'https://huggingface.co';
 const REPOSITORIES = {
   /** One with several branches of gigabytes: the one of the README. It is listed, not downloaded. */
   branches: 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ',
-  /** Known to everybody; only its config.json is fetched. */
+  /** A well-known repository; only its config.json is fetched. */
   known: 'openai-community/gpt2',
   /** Some 25 MB in all, with files of several megabytes in the Hub's big storage (LFS, Xet). */
   tiny: 'hf-internal-testing/tiny-random-gpt2',
@@ -37,8 +37,8 @@ const RUN_MS = 300_000;
 const root = await mkdtemp(join(tmpdir(), 'fetch-live-'));
 await mkdir(join(root, 'home'));
 
-/** The program, with nothing of whoever runs this: no token, no settings. */
-function start(words, folder) {
+/** The program without the caller's variables: no token, no settings. */
+function start(words, directory) {
   const { PATH, HTTPS_PROXY, https_proxy, NODE_EXTRA_CA_CERTS, SystemRoot } = process.env;
   const home = join(root, 'home');
   const env = {
@@ -51,7 +51,7 @@ function start(words, folder) {
     USERPROFILE: home,
   };
   const child = spawn(process.execPath, [PROGRAM, ...words, '--endpoint', ENDPOINT], {
-    cwd: folder,
+    cwd: directory,
     env: Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)),
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: RUN_MS,
@@ -70,8 +70,8 @@ function start(words, folder) {
   return run;
 }
 
-async function fetchRun(words, folder, expected = 0) {
-  const run = await start(words, folder).ended;
+async function fetchRun(words, directory, expected = 0) {
+  const run = await start(words, directory).ended;
   if (![expected].flat().includes(run.exit)) {
     throw new Error(
       `exit ${run.exit}, not ${expected}: fetch ${words.join(' ')}\n${run.stdout}${run.stderr}`,
@@ -117,7 +117,7 @@ async function largestStored(repository) {
 }
 
 /** Fetches one revision, by name, of the first repository that has such a one: its commit is that of the API. */
-async function checkRevision(what, choose, folder) {
+async function checkRevision(what, choose, directory) {
   const tried = [];
   for (const repository of REPOSITORIES.revisions) {
     const name = await api(`models/${repository}/refs`).then(
@@ -128,28 +128,28 @@ async function checkRevision(what, choose, folder) {
     const { sha } = await api(`models/${repository}/revision/${encodeURIComponent(name)}`);
     const smallest = (await listing(repository, name)).toSorted((a, b) => a.size - b.size)[0];
     const words = [repository, smallest.path, '--revision', name, '--local-dir', 'out', '--json'];
-    const done = lastEvent((await fetchRun(words, folder)).stdout);
+    const done = lastEvent((await fetchRun(words, directory)).stdout);
     assert(done.event === 'done' && done.commit === sha, `the commit is ${done.commit}, the hub says ${sha}`);
-    await assertContent(join(folder, 'out', smallest.path), smallest);
+    await assertContent(join(directory, 'out', smallest.path), smallest);
     return;
   }
   throw new Error([`no ${what} in ${REPOSITORIES.revisions.join(', ')}: name another`, ...tried].join('; '));
 }
 
 const CHECKS = {
-  'branches: every one that the hub has is in the table': async (folder) => {
+  'branches: every one that the hub has is in the table': async (directory) => {
     const refs = await api(`models/${REPOSITORIES.branches}/refs`);
-    const { stdout } = await fetchRun(['branches', REPOSITORIES.branches, '--json'], folder);
+    const { stdout } = await fetchRun(['branches', REPOSITORIES.branches, '--json'], directory);
     const rows = JSON.parse(stdout).rows.map(({ revision }) => revision);
     const missing = refs.branches.filter(({ name }) => !rows.includes(name));
     assert(refs.branches.length > 1, 'the repository has one branch only: name another');
     assert(missing.length === 0, `missing: ${missing.map(({ name }) => name).join(', ')}`);
   },
-  '--dry-run --json: the files and sizes of a branch are those of the hub': async (folder) => {
+  '--dry-run --json: the files and sizes of a branch are those of the hub': async (directory) => {
     const { branches } = await api(`models/${REPOSITORIES.branches}/refs`);
     const { name } = branches.find((branch) => branch.name !== 'main');
     const words = [REPOSITORIES.branches, '--revision', name, '--dry-run', '--json'];
-    const planned = JSON.parse((await fetchRun(words, folder)).stdout).files;
+    const planned = JSON.parse((await fetchRun(words, directory)).stdout).files;
     const list = (files) =>
       files
         .map(({ path, size }) => `${path} ${size}`)
@@ -158,31 +158,31 @@ const CHECKS = {
     const listed = list(await listing(REPOSITORIES.branches, name));
     assert(list(planned) === listed, `planned:\n${list(planned)}\nlisted:\n${listed}`);
   },
-  'a small file has the hash that the hub lists': async (folder) => {
+  'a small file has the hash that the hub lists': async (directory) => {
     const entry = (await listing(REPOSITORIES.known)).find(({ path }) => path === 'config.json');
-    const { stdout } = await fetchRun([REPOSITORIES.known, 'config.json', '--local-dir', 'out'], folder);
+    const { stdout } = await fetchRun([REPOSITORIES.known, 'config.json', '--local-dir', 'out'], directory);
     await assertContent(stdout.trimEnd(), entry);
   },
-  'a file of the big storage (LFS, Xet) has the hash that the hub lists': async (folder) => {
+  'a file of the big storage (LFS, Xet) has the hash that the hub lists': async (directory) => {
     const entry = await largestStored(REPOSITORIES.tiny);
-    const { stdout } = await fetchRun([REPOSITORIES.tiny, entry.path, '--local-dir', 'out'], folder);
+    const { stdout } = await fetchRun([REPOSITORIES.tiny, entry.path, '--local-dir', 'out'], directory);
     await assertContent(stdout.trimEnd(), entry);
   },
-  'a whole repository: every file; a second run fetches nothing; verify agrees': async (folder) => {
+  'a whole repository: every file; a second run fetches nothing; verify agrees': async (directory) => {
     const words = [REPOSITORIES.tiny, '--local-dir', 'out', '--json'];
-    const first = lastEvent((await fetchRun(words, folder)).stdout);
+    const first = lastEvent((await fetchRun(words, directory)).stdout);
     const files = await listing(REPOSITORIES.tiny);
     assert(first.files === files.length, `${first.files} files, the hub lists ${files.length}`);
-    for (const entry of files) await assertContent(join(folder, 'out', entry.path), entry);
-    const second = lastEvent((await fetchRun(words, folder)).stdout);
+    for (const entry of files) await assertContent(join(directory, 'out', entry.path), entry);
+    const second = lastEvent((await fetchRun(words, directory)).stdout);
     assert(second.fetched === 0, `the second run fetched ${second.fetched} bytes`);
-    await fetchRun(['verify', 'out'], folder);
+    await fetchRun(['verify', 'out'], directory);
   },
-  'a killed run goes on where it was': async (folder) => {
+  'a killed run goes on where it was': async (directory) => {
     const entry = await largestStored(REPOSITORIES.tiny);
     const words = [REPOSITORIES.tiny, entry.path, '--local-dir', 'out', '--json'];
     const rate = String(Math.ceil(entry.size / 10));
-    const run = start([...words, '--limit-rate', rate], folder);
+    const run = start([...words, '--limit-rate', rate], directory);
     const enough = entry.size / 4;
     await new Promise((resolve, reject) => {
       run.child.stdout.on('data', () => {
@@ -198,38 +198,38 @@ const CHECKS = {
     });
     run.child.kill('SIGKILL');
     await run.ended;
-    const done = lastEvent((await fetchRun(words, folder)).stdout);
+    const done = lastEvent((await fetchRun(words, directory)).stdout);
     assert(done.fetched < entry.size, `all ${done.fetched} bytes were fetched again`);
-    await assertContent(join(folder, 'out', entry.path), entry);
+    await assertContent(join(directory, 'out', entry.path), entry);
   },
-  'a tag': (folder) => checkRevision('tag', ({ tags }) => tags[0]?.name, folder),
-  'a branch that is not main': (folder) =>
+  'a tag': (directory) => checkRevision('tag', ({ tags }) => tags[0]?.name, directory),
+  'a branch that is not main': (directory) =>
     checkRevision(
       'second branch',
       ({ branches }) => branches.find(({ name }) => name !== 'main')?.name,
-      folder,
+      directory,
     ),
-  'a dataset': async (folder) => {
+  'a dataset': async (directory) => {
     const files = await listing(REPOSITORIES.dataset, 'main', 'datasets');
     const smallest = files.toSorted((a, b) => a.size - b.size)[0];
-    await fetchRun([`datasets/${REPOSITORIES.dataset}`, smallest.path, '--local-dir', 'out'], folder);
-    await assertContent(join(folder, 'out', smallest.path), smallest);
+    await fetchRun([`datasets/${REPOSITORIES.dataset}`, smallest.path, '--local-dir', 'out'], directory);
+    await assertContent(join(directory, 'out', smallest.path), smallest);
   },
-  'a repository that does not exist: exit 4, or 5 where the hub does not say': async (folder) => {
-    await fetchRun(['fetch-live-test/no-such-repository', '--local-dir', 'out'], folder, [4, 5]);
+  'a repository that does not exist: exit 4, or 5 where the hub does not say': async (directory) => {
+    await fetchRun(['fetch-live-test/no-such-repository', '--local-dir', 'out'], directory, [4, 5]);
   },
-  'a branch that does not exist: exit 4': async (folder) => {
-    await fetchRun([REPOSITORIES.known, '--revision', 'no-such-branch', '--local-dir', 'out'], folder, 4);
+  'a branch that does not exist: exit 4': async (directory) => {
+    await fetchRun([REPOSITORIES.known, '--revision', 'no-such-branch', '--local-dir', 'out'], directory, 4);
   },
-  'a file that does not exist: exit 4': async (folder) => {
-    await fetchRun([REPOSITORIES.known, 'no-such-file.json', '--local-dir', 'out'], folder, 4);
+  'a file that does not exist: exit 4': async (directory) => {
+    await fetchRun([REPOSITORIES.known, 'no-such-file.json', '--local-dir', 'out'], directory, 4);
   },
-  'a gated repository without a token: exit 5': async (folder) => {
-    await fetchRun([REPOSITORIES.gated, '--include', '*.json', '--local-dir', 'out'], folder, 5);
+  'a gated repository without a token: exit 5': async (directory) => {
+    await fetchRun([REPOSITORIES.gated, '--include', '*.json', '--local-dir', 'out'], directory, 5);
   },
-  'doctor: nothing fails, and what it measures is there': async (folder) => {
+  'doctor: nothing fails, and what it measures is there': async (directory) => {
     const words = ['doctor', REPOSITORIES.tiny, '--json', '--record', 'doctor.json'];
-    const { checks } = JSON.parse((await fetchRun(words, folder)).stdout);
+    const { checks } = JSON.parse((await fetchRun(words, directory)).stdout);
     for (const { name, state, message, details } of checks) {
       console.log(`    ${state} ${name}: ${[message, ...details].join(' | ')}`);
     }
@@ -237,7 +237,7 @@ const CHECKS = {
       const { state } = checks.find((check) => check.name === name);
       assert(state === 'ok' || state === 'warning', `${name} is ${state}`);
     }
-    JSON.parse(await readFile(join(folder, 'doctor.json'), 'utf8'));
+    JSON.parse(await readFile(join(directory, 'doctor.json'), 'utf8'));
   },
 };
 
@@ -268,11 +268,11 @@ async function main() {
   }
   let failed = 0;
   for (const [index, name] of names.entries()) {
-    const folder = join(root, `check-${index + 1}`);
-    await mkdir(folder);
+    const directory = join(root, `check-${index + 1}`);
+    await mkdir(directory);
     const began = performance.now();
     try {
-      await CHECKS[name](folder);
+      await CHECKS[name](directory);
       console.log(`ok      ${name} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
     } catch (error) {
       failed += 1;

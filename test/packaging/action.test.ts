@@ -124,7 +124,7 @@ test('fetches what is locked, and with a cache makes no request at all', async (
   expect(cache.keys[1]).toBe(cache.keys[0]);
 });
 
-test('without a repository all of the lock comes, each into a folder of its own', async () => {
+test('without a repository all of the lock comes, each into a directory of its own', async () => {
   await using workspace = await Workspace.open({ endpoint: hub.origin });
   await workspace.run(['lock', REPO, 'openai-community/gpt2', '--quiet', '--lock', 'two.lock']);
   const { exit, outputs } = await new WorkflowCache(workspace).run({ lock: 'two.lock' });

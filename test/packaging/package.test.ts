@@ -114,7 +114,7 @@ describe('package.json', () => {
   });
 });
 
-// Whoever registers a name that is free gets what is run by that name, and the tokens that it sees.
+// An unregistered name can be registered by anyone, who then receives the tokens of programs run by that name.
 test('nothing of ours runs or installs the package by its name, which is not registered', () => {
   const files = [
     'README.md',

@@ -14,11 +14,11 @@ import { PROGRAM, Workspace } from '../support/run-program.ts';
 const SCRIPT = join(import.meta.dirname, '../../examples/pipeline.sh');
 const REPO = 'tests/piped';
 
-test('a pipeline with an empty home, without a terminal, in a folder that cannot be written', async ({
+test('a pipeline with an empty home, without a terminal, in a directory that cannot be written', async ({
   skip,
 }) => {
   // Without the program itself: who runs it.
-  const aside = unprivileged?.slice(0, -2) ?? skip('nobody cannot be made of this user');
+  const aside = unprivileged?.slice(0, -2) ?? skip('this user cannot become another one');
   const files = [
     gitFile('config.json', '{"piped": true}\n'),
     lfsFile('tokenizer.model', generated('tokenizer', 50_000)),
@@ -53,7 +53,7 @@ test('a pipeline with an empty home, without a terminal, in a folder that cannot
   const carriers = hub.log.where({ kind: ['resolve', 'resolve-cache', 'cdn'] });
   const bytes = carriers.reduce((sum, { bytesSent, status }) => sum + (status < 300 ? bytesSent : 0), 0);
   expect(bytes).toBe((await hub.truth(REPO, '8bit')).reduce((sum, { size }) => sum + size, 0));
-  // After the last byte of the download nobody was asked anything.
+  // No request follows the last byte of the download.
   expect(['resolve', 'resolve-cache', 'cdn']).toContain(hub.log.entries.at(-1)?.kind);
 });
 

@@ -95,7 +95,7 @@ test('the four commands of the README', async () => {
   expect(workspace.has('configs', 'model.safetensors')).toBe(false);
 });
 
-test('lock files, and the table of branches', async () => {
+test('lockfiles, and the table of branches', async () => {
   await using workspace = await Workspace.open({ endpoint: hub.origin });
   const locks = snippets('ci.md', 'Lockfiles');
   const tables = snippets('branches.md', 'The table');

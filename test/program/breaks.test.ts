@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => hub.close());
 
-/** The hub, behind something that breaks the connection at one byte of the file so many times, whoever asks for it. */
+/** The hub, behind a front that breaks connections at one byte of the file this many times. */
 async function breaking(times: number): Promise<TestServer & { readonly broken: () => number }> {
   let broken = 0;
   const server = createServer((incoming, response) => {

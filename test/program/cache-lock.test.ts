@@ -46,7 +46,7 @@ async function bring(...words: string[]): Promise<void> {
   hub.log.clear();
 }
 
-/** Somebody pushes, and what was on `main` is only to be had by its commit. */
+/** A push: the old content of `main` is now only reachable by its commit. */
 function moveOn(): void {
   hub.repository(ID).setBranch('main', [gitFile('config.json', '{"moved": true}\n')]);
 }
@@ -97,7 +97,7 @@ describe('--offline', () => {
     expect(hub.log.count()).toBe(0);
   });
 
-  test('a snapshot of which nobody wrote down what it should have is no answer', async () => {
+  test('a snapshot without a record of its listing is no answer', async () => {
     await bring();
     rmSync(inCache(DIRECTORY, 'trees'), { recursive: true });
     // Our own record of what came is enough.
@@ -138,7 +138,7 @@ describe('--lock', () => {
     expect(await run(...words)).toMatchObject({ exit: 0, stdout: `${place}\n` });
     expect(await compareWithTruth(place, truth)).toEqual([]);
     expect(hub.log.count({ kind: 'revision' })).toBe(0);
-    // Whoever looks for the branch without a network finds what was reviewed.
+    // An offline look-up of the branch finds what was reviewed.
     expect(ref()).toBe(locked);
 
     const before = snapshot(inCache());

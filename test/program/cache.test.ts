@@ -191,7 +191,7 @@ describe('fetch cache ls', () => {
     expect(document.repos[0].revisions).toHaveLength(2);
   });
 
-  test('has what is unfinished of a repository that somebody else removed', async () => {
+  test('has the unfinished files of a repository that another program removed', async () => {
     await bring('main');
     rmSync(inCache(DIRECTORY), { recursive: true });
     writeFileSync(inCache('.locks/fetch', DIRECTORY, 'parts/left.part'), Buffer.alloc(5000, 1));
@@ -264,7 +264,7 @@ describe('fetch cache rm', () => {
     expect((await run('cache', 'verify', ID)).exit).toBe(0);
   });
 
-  test('asks, and decides nothing where nobody can answer', async () => {
+  test('asks, and decides nothing without a terminal', async () => {
     await bring('main');
     const { exit, stderr } = await run('cache', 'rm', ID);
     expect(exit).toBe(2);

@@ -105,7 +105,7 @@ describe('going on after a kill', () => {
     expect(await readdir(workspace.path('directory/.cache/fetch/parts'))).toEqual([]);
   });
 
-  test('a part that somebody changed is found out', async () => {
+  test('a part that was changed by hand is noticed', async () => {
     await killInTheMiddle();
     const parts = workspace.path('directory/.cache/fetch/parts');
     const part = (await readdir(parts)).find((name) => name.endsWith('.part')) ?? '';
@@ -188,7 +188,7 @@ describe('one directory, several runs', () => {
   ])("an edit of one's own %s is replaced, and that is said", async (_name, text) => {
     expect((await workspace.run([ID])).exit).toBe(0);
     await writeFile(workspace.path('directory/config.json'), text);
-    // The record of the Hub's client covers a second more than it says: nobody edits that fast.
+    // The record of the Hub's client covers a second more than it says: no edit is that fast.
     const later = new Date(Date.now() + 5000);
     await utimes(workspace.path('directory/config.json'), later, later);
     hub.log.clear();
@@ -263,7 +263,7 @@ describe('the lock', () => {
     expect(workspace.has(lock)).toBe(false);
   });
 
-  test('one whose process id belongs to somebody else now is taken over', async () => {
+  test('one whose process id belongs to another process now is taken over', async () => {
     await killInTheMiddle();
     const owner = JSON.parse(await readFile(workspace.path(lock), 'utf8'));
     await writeFile(workspace.path(lock), `${JSON.stringify({ ...owner, pid: process.pid })}\n`);
@@ -316,7 +316,7 @@ describe('a disk that is too small', () => {
   });
 });
 
-test('files get the rights that the umask leaves, as everybody expects', async () => {
+test('files get the permissions that the umask leaves, as usual', async () => {
   expect((await workspace.run([ID, 'config.json'])).exit).toBe(0);
   const before = process.umask();
   expect((await stat(workspace.path('directory/config.json'))).mode & 0o777).toBe(0o666 & ~before);

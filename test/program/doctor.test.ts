@@ -72,7 +72,7 @@ test('all is well: a line for each check', async () => {
     ok       names        127.0.0.1 is an address: no name to look up
     ok       connection   hub.test answers in <time>
     ok       certificate  not needed: the endpoint is this machine
-    ok       clock        within a minute of that of the hub
+    ok       clock        within a minute of that of the endpoint
     ok       token        of ada, from HF_TOKEN (read)
     ok       limits       <n> requests left (api), all of them again in <s> s
     ok       repository   TheBloke/Mistral-7B-Instruct-v0.1-GPTQ, main at <commit>: 10 files, 9.44 MB
@@ -86,7 +86,7 @@ test('all is well: a line for each check', async () => {
     ok       connections  4 connections bring <rate> together
     ok       addresses    one address of 127.0.0.1
                           127.0.0.1  <time>, <rate>, aws-us-east-1
-    ok       content      tokenizer.json has the hash that the hub lists (628 kB)
+    ok       content      tokenizer.json has the hash that it is listed with (628 kB)
     ok       directory    /work/Mistral-7B-Instruct-v0.1-GPTQ (to be made) can be written, at <rate>
     ok       space        <space> free; the whole revision has 9.44 MB
     ok       lock         no other run works on this directory
@@ -179,7 +179,7 @@ describe('the token', () => {
 });
 
 describe('the network', () => {
-  test('a name that there is not, and a port where nobody listens', async () => {
+  test('an unknown name, and a port where no server listens', async () => {
     await using workspace = await Workspace.open();
     const nowhere = ['doctor', REPO, '--json', '--quiet', '--endpoint'];
     const unknown = await workspace.run([...nowhere, 'https://nowhere.invalid']);
@@ -192,7 +192,10 @@ describe('the network', () => {
       state: 'failed',
       message: expect.stringMatching(/^127\.0\.0\.1:1: the connection was refused;/),
     });
-    expect(check(refused, 'token')).toMatchObject({ state: 'skipped', message: 'the hub does not answer' });
+    expect(check(refused, 'token')).toMatchObject({
+      state: 'skipped',
+      message: 'the endpoint does not answer',
+    });
   });
 
   const cases: readonly (readonly [string, readonly Fault[], string, string, number])[] = [
@@ -279,7 +282,7 @@ describe('the network', () => {
     const body = 'Auth failed: SignatureError: invalid key pair id';
     const run = await withFaults([fault('cdn', { kind: 'status', status: 403, body })], [REPO]);
     expect(check(run, 'ranges')?.message).toContain(`answered 403 for model.safetensors: ${body}`);
-    expect(check(run, 'ranges')?.hint).toContain('Only the hub can mend that');
+    expect(check(run, 'ranges')?.hint).toContain('Only its operator can mend that');
     expect(run.exit).toBe(6);
   });
 

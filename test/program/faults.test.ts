@@ -14,7 +14,7 @@ const ID = 'tests/faults';
 const SIZE = 40 * MIB + 12_345;
 /** What the program does by itself with a file of that size. */
 const CONNECTIONS = 16;
-/** The strict transport leaves an odd answer to the other, which asks again. */
+/** The strict transport leaves an unsupported response to the other, which asks again. */
 const ASKED = process.env['FETCH_TRANSPORT'] === 'core' ? 1 : 2;
 const RANGE = 4 * MIB;
 const CARRIERS: readonly RequestKind[] = ['cdn', 'resolve-cache'];
@@ -74,7 +74,7 @@ async function survive(
   };
 }
 
-/** What was asked for longer before was not taken over from somebody, but asked for again: a repair. */
+/** A range that was requested longer ago was not taken over but requested again: a repair. */
 const SLACK_MS = 2;
 
 /**
@@ -166,7 +166,7 @@ test('stalled connections are given up and cost not one byte twice', async () =>
   expect(run.stdout).toContain('no byte for 3 s');
 });
 
-describe.concurrent('answers that ask for patience', () => {
+describe.concurrent('answers that ask for a wait', () => {
   const KINDS: readonly RequestKind[] = ['revision', 'tree', 'resolve', 'resolve-cache', 'cdn'];
 
   // On the other kinds of request: the fault matrix.
@@ -196,7 +196,7 @@ describe.concurrent('answers that ask for patience', () => {
     ]);
     expect(sent).toBe(size);
     for (const kind of ['tree', 'resolve'] as const) {
-      // Where nobody says how long, each connection has a patience of its own.
+      // Without Retry-After each connection waits by itself.
       if (kind === 'resolve' && tell === 'nothing') continue;
       const path = kind === 'tree' ? /./ : 'model.safetensors';
       const [refused, again] = hub.log.where({ kind, path });
@@ -381,10 +381,12 @@ describe('bytes that are wrong', () => {
     ['a small file of LFS', 'tokenizer.model', 1000],
     ['a file of git', 'config.json', 7],
   ])('one flipped byte in %s is noticed and repaired', async (_name, path, offset) => {
-    const { run, carried, sent, size } = await survive([{ on: CARRIERS, path, effect: { kind: 'flip', offset } }]);
+    const { run, carried, sent, size } = await survive([
+      { on: CARRIERS, path, effect: { kind: 'flip', offset } },
+    ]);
     const files = jsonLines(run.stdout).filter(({ event }) => event === 'file');
     expect(files.filter(({ how }) => how === 'repaired').map((file) => file['path'])).toEqual([path]);
-    // Nobody knows which byte it was: the file is fetched again, once.
+    // Which byte it was is unknown: the file is fetched again, once.
     const file = (files.find((one) => one['path'] === path)?.['bytes'] ?? 0) as number;
     expect(carried).toBeGreaterThanOrEqual(size + file);
     // `sent` can be too small here: an answer of the second pass may look as if it took over from one of the first.
@@ -414,7 +416,7 @@ describe('bytes that are wrong', () => {
       { path: 'model.safetensors', code: 'INTEGRITY' },
     ]);
     expect(events.at(-1)).toMatchObject({ event: 'error', code: 'INTEGRITY', exit: 7 });
-    expect(first.stderr).toContain('model.safetensors does not have the hash that the hub lists');
+    expect(first.stderr).toContain('model.safetensors does not have the hash that it is listed with');
     // The rest of the repository is there and right.
     expect(await compareWithTruth(workspace.path('faults'), truth)).toEqual([
       { path: 'model.safetensors', what: 'missing' },

@@ -57,13 +57,14 @@ test('fetch lock asks for no byte of a file, and leaves out what only a download
         size: weights!.size,
         sha256: weights!.sha256,
         oid: weights!.sha256,
+        xet: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
     ],
   });
 });
 
 describe('--frozen', () => {
-  test('gets the locked commit although the branch moved on; then it asks nobody and writes nothing', async () => {
+  test('gets the locked commit although the branch moved on; then it makes no request and writes nothing', async () => {
     const truth = await truthOf(commitOf('main'));
     await workspace.run(['lock', REPO]);
     moveOn();
@@ -84,7 +85,7 @@ describe('--frozen', () => {
     expect(snapshot(workspace.path('revisions'))).toEqual(before);
   });
 
-  test('a directory that somebody else filled is read, not fetched', async () => {
+  test('a directory that another program filled is read, not fetched', async () => {
     await workspace.run([REPO, '--lock', 'models.lock', '--quiet']);
     await rm(workspace.path('revisions/.cache'), { recursive: true });
     hub.log.clear();
@@ -131,7 +132,7 @@ describe('--frozen', () => {
   });
 });
 
-test('one lock file of several repositories; without a repository it fetches them all', async () => {
+test('one lockfile of several repositories; without a repository it fetches them all', async () => {
   const words = ['lock', REPO, `${REPO}:gptq/8bit`, 'openai-community/gpt2', '--lock', 'all.lock'];
   expect((await workspace.run(words)).exit).toBe(0);
   const document = JSON.parse(await readFile(workspace.path('all.lock'), 'utf8'));

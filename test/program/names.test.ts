@@ -55,7 +55,7 @@ describe('names that would leave the directory, or change what is not theirs', (
       expect(run.stderr).toContain('a name cannot be written to');
       expect(run.stderr).toContain('Nothing was written.');
       expectPlain(run);
-      // As JSON writes it, so that nobody takes a part of it for a part of the sentence.
+      // As JSON writes it, so that no part of it looks like a part of the sentence.
       if (!CONTROLS.test(name)) expect(run.stderr).toContain(JSON.stringify(name));
       // The decision was made before the first write, and before the first byte.
       expect(await readdir(workspace.directory)).toEqual([]);
@@ -83,7 +83,7 @@ describe('names that would leave the directory, or change what is not theirs', (
     });
   });
 
-  test('a file where another name needs a folder', async () => {
+  test('a file where another name needs a directory', async () => {
     await withNames(['thing', 'thing/inside.txt'], async ({ workspace }) => {
       const run = await workspace.run([ID]);
       expect(run.exit).toBe(8);
@@ -137,7 +137,7 @@ describe('what stands in the target already', () => {
     });
   });
 
-  test('a folder where a file must go', async () => {
+  test('a directory where a file must go', async () => {
     await withNames(['thing'], async ({ workspace }) => {
       await mkdir(workspace.path('hostile-names/thing'), { recursive: true });
       await writeFile(workspace.path('hostile-names/thing/mine.txt'), 'mine');

@@ -108,7 +108,7 @@ describe('parts of a repository', () => {
   test.each([
     ['one file', [ODD, 'é日本語.txt'], 'odd-names/é日本語.txt', ['é日本語.txt']],
     [
-      'one file in a folder',
+      'one file in a directory',
       [ODD, 'sub dir/a#b%c?.txt'],
       'odd-names/sub dir/a#b%c?.txt',
       ['sub dir/a#b%c?.txt'],
@@ -132,9 +132,9 @@ describe('parts of a repository', () => {
       ['deep/er/and/deep/er/leaf.txt'],
     ],
     ['two files', [ODD, 'README.md', '.hidden'], 'odd-names', ['.hidden', 'README.md']],
-    ['a folder', [ODD, 'deep/'], 'odd-names', ['deep/er/and/deep/er/leaf.txt']],
+    ['a directory', [ODD, 'deep/'], 'odd-names', ['deep/er/and/deep/er/leaf.txt']],
     [
-      'a folder by its address',
+      'a directory by its address',
       ['URL/tests/odd-names/tree/main/deep/er'],
       'odd-names',
       ['deep/er/and/deep/er/leaf.txt'],
@@ -214,7 +214,7 @@ describe('help', () => {
     expect(run).toMatchObject({ exit: 0, stderr: '' });
     expect(run.stdout).toMatch(/^Usage: fetch /);
     expect(run.stdout).toContain('--revision <rev>');
-    // Nobody's terminal is wider by default.
+    // No terminal is wider by default.
     for (const line of run.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(110);
   });
 

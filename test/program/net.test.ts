@@ -43,7 +43,7 @@ syncBuiltinESMExports();`;
 describe('the net', () => {
   const begins = `import fs from 'node:fs';
     const timer = setInterval(() => {
-      // Between being made and being written it is nobody's, for ten seconds.
+      // Between its creation and its first write it has no owner, for ten seconds.
       if (!(fs.statSync('gpt2/.cache/fetch/lock', { throwIfNoEntry: false })?.size > 0)) return;
       clearInterval(timer);
       BREAK
@@ -55,11 +55,7 @@ describe('the net', () => {
       begins.replace('BREAK', "throw new Error('came\\nfrom nowhere');"),
       'came from nowhere',
     ],
-    [
-      'a rejection',
-      begins.replace('BREAK', "Promise.reject(new Error('nobody caught it'));"),
-      'nobody caught it',
-    ],
+    ['a rejection', begins.replace('BREAK', "Promise.reject(new Error('not caught'));"), 'not caught'],
     [
       'a loop that runs dry',
       DEAF_THREADS,
@@ -93,7 +89,7 @@ describe('the net', () => {
       ['SIGINT', 130],
       ['SIGTERM', 143],
     ] as const) {
-      // As soon as somebody listens, which is before the rest of the program is loaded.
+      // As soon as a listener exists, which is before the rest of the program is loaded.
       const code = `const look = () =>
         process.listenerCount('${name}') > 0 ? process.kill(process.pid, '${name}') : setImmediate(look);
       look();`;
@@ -225,14 +221,14 @@ describe('what the system does not know', () => {
     expect((await asStranger([REPO, '--local-dir=~/x'])).stderr).toContain('--local-dir begins with ~');
   });
 
-  test('an empty HOME is none: nothing lands in the folder of the command', async () => {
+  test('an empty HOME is none: nothing lands in the directory of the command', async () => {
     const run = await workspace.run(['cache', 'ls'], { env: { HOME: '' } });
     expect([0, 2]).toContain(run.exit);
     expect(run.stderr).not.toContain(workspace.directory);
   });
 
   test.each([[[REPO]], [['branches', REPO]], [['verify']], [['lock', REPO]]])(
-    'the folder of the command is gone: %j is exit 8',
+    'the directory of the command is gone: %j is exit 8',
     async (words) => {
       mkdirSync(workspace.path('gone'));
       const line = 'cd gone && rmdir ../gone && exec "$@"';

@@ -148,7 +148,7 @@ test('a tunnel that hangs in the middle of a run is given up, and the run ends r
   expect(await compareWithTruth(workspace.path('revisions'), await direct.truth(REPO))).toEqual([]);
 });
 
-test('SOCKS beside a proxy that suffices, or for other hosts, is in nobody’s way', async () => {
+test('SOCKS beside a proxy that suffices, or for other hosts, does no harm', async () => {
   await using proxy = await startProxy();
   await using workspace = await Workspace.open({ endpoint: hub.origin });
   for (const env of [

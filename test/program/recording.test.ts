@@ -115,7 +115,7 @@ describe('the file', () => {
     hub.log.clear();
     const run = await workspace.run([...words, 'mine.json']);
     expect(run).toMatchObject({ exit: 2, stdout: '' });
-    expect(run.stderr).toContain('is there already, and is no recording');
+    expect(run.stderr).toContain('already exists and is not a recording');
     expect(await readFile(workspace.path('mine.json'), 'utf8')).toBe('{"precious": true}');
     expect(hub.log.count()).toBe(0);
   });
@@ -136,9 +136,9 @@ describe('the file', () => {
     expect(exchanges.length).toBeGreaterThan(2);
   });
 
-  test('a text that is no recording is refused by the replay', async () => {
+  test('a text that is not a recording is refused by the replay', async () => {
     await writeFile(join(directory, 'other.json'), '{"v":1}');
-    await expect(readRecording(join(directory, 'other.json'))).rejects.toThrow('no recording');
+    await expect(readRecording(join(directory, 'other.json'))).rejects.toThrow('not a recording');
   });
 });
 
@@ -153,7 +153,7 @@ test('huggingface.co as it answers in October 2026', async () => {
       "ok names: 127.0.0.1 is an address: no name to look up",
       "ok connection: <host> answers in <time>",
       "ok certificate: not needed: the endpoint is this machine",
-      "ok clock: within a minute of that of the hub",
+      "ok clock: within a minute of that of the endpoint",
       "ok token: none: enough for public repositories",
       "ok repository: openai-community/gpt2, main at <commit>: 4 files, 549 MB",
       "ok location: model.safetensors is at <host>, by a signed address for 60 minutes",
@@ -165,7 +165,7 @@ test('huggingface.co as it answers in October 2026', async () => {
       "ok speed: one connection brings <rate>",
       "ok connections: 4 connections bring <rate> together",
       "ok addresses: one address of 127.0.0.1 | 127.0.0.1  <time>, <rate>, aws-eu-west-3",
-      "ok content: tokenizer.json has the hash that the hub lists (1.36 MB)",
+      "ok content: tokenizer.json has the hash that it is listed with (1.36 MB)",
       "ok lock: no other run works on this directory",
     ]
   `);

@@ -27,7 +27,7 @@ describe('the hub’s scan is advice', () => {
   const ills: [string, (response: ServerResponse) => unknown][] = [
     ['is silent', () => {}],
     ['fails', (response) => response.writeHead(500).end()],
-    ['asks for patience', (response) => response.writeHead(429, { 'retry-after': '40' }).end()],
+    ['asks for a wait', (response) => response.writeHead(429, { 'retry-after': '40' }).end()],
     ['drips', (response) => setInterval(() => response.write(' '), 50).unref()],
   ];
 
@@ -127,7 +127,7 @@ describe('no network', () => {
 });
 
 describe('what is not secret any more is said', () => {
-  test('certificates that nobody checks: one note, and a warning of the doctor', async (context) => {
+  test('unchecked certificates: one note, and a warning of the doctor', async (context) => {
     const authority = makeAuthority();
     if (authority === undefined) return context.skip('openssl is not installed');
     await using tls = await serveTls(authority, Number(new URL(hub.origin).port));

@@ -61,7 +61,7 @@ test('flag, environment, project file, user file, default: the first that says s
   expect((await config(workspace)).files).toEqual([project, user]);
 });
 
-test('the project file is found from a folder below, and a default directory lies beside it', async () => {
+test('the project file is found from a directory below, and a default directory lies beside it', async () => {
   await using workspace = await Workspace.open();
   await put(workspace.path('fetch.config.json'), { endpoint: hub.origin, directory: 'models' });
   await put(workspace.path('.git/HEAD'), '');
@@ -126,6 +126,7 @@ test('fetch config is a table, without anything secret', async () => {
     stallTimeout  30                         default
     hubTimeout    30                         default
     timeout       -                          default
+    protocol      auto                       default
     progress      auto                       default
     offline       true                       HF_HUB_OFFLINE
     onlyHosts     -                          default

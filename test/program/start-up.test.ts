@@ -50,7 +50,7 @@ describe('where a file is', () => {
     expect(times(hub, 'resolve').startedAt).toBeGreaterThanOrEqual(times(hub, 'tree').endedAt);
   });
 
-  test('is no question for patterns, folders and files that are not there', async () => {
+  test('is no question for patterns, directories and files that are not there', async () => {
     await using hub = await open();
     await using workspace = await Workspace.open({ endpoint: hub.origin });
     for (const name of ['sub', '*.json', 'sub/none.bin']) {

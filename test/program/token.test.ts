@@ -117,7 +117,7 @@ describe('access', () => {
       ['does not exist, or it is private', '--token'],
     ],
     [
-      'a private repository with a token of somebody else',
+      'a private repository with a token of another user',
       'tests/private',
       STRANGER,
       4,

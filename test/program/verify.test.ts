@@ -32,7 +32,7 @@ async function rot(path: string): Promise<void> {
   await utimes(path, atime, mtime);
 }
 
-test('a directory as it was fetched has no difference, and nobody is asked', async () => {
+test('a directory as it was fetched has no difference, and no request is made', async () => {
   await using workspace = await fetched();
   const run = await workspace.run(['verify', 'model'], { env: { HF_ENDPOINT: 'http://127.0.0.1:1' } });
   expect(run).toMatchObject({ exit: 0, stdout: `${workspace.path('model')}\n` });

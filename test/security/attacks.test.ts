@@ -9,7 +9,7 @@ import { Workspace } from '../support/run-program.ts';
 import { serveTcp } from '../support/server.ts';
 
 const ID = 'tests/big-file';
-const TOKEN = 'hf_onlyForThisTestAndForNobodyElse';
+const TOKEN = 'hf_onlyForThisTest';
 
 test('the token is in no file, whether the run ends well or is interrupted', async () => {
   await using hub = await startHub({
@@ -40,7 +40,7 @@ function expectNowhere(directory: string): void {
   }
 }
 
-test('an answer that nobody asked for, behind a real one on a kept connection, is never taken for the next', async () => {
+test('an unrequested answer, behind a real one on a kept connection, is never taken for the next', async () => {
   await using hub = await startHub({ repositories: [bigFile(24 << 20)] });
   const smuggled =
     'HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-4/5\r\nContent-Length: 5\r\n\r\nwrong';

@@ -8,7 +8,7 @@ import { type Message, messagesOfSources } from '../support/messages.ts';
 
 const messages = messagesOfSources();
 
-/** Words by which a hint tells somebody what to do, or offers what could have been meant. */
+/** Words by which a hint says what to do, or suggests what was meant. */
 const NEXT =
   /\b(accept|ask|belongs? to|check|choose|copy|did you mean|download|fetch|free|give|it (has|locks)|keep|known are|leave|look|make|mend|mount|move|name|nearest|outside|paste|raise|remove|run|say|see|set|smallest|there are|try|unset|use|wait|write|written)\b/i;
 
@@ -34,7 +34,7 @@ test('none of them talks like a stack trace', () => {
   }
 });
 
-/** For reading aloud: whoever changes a sentence sees it beside all others, and so does whoever reviews that. */
+/** For reading aloud: who changes or reviews a sentence sees it beside all others. */
 test('all of them stand in test/program/expected/messages.md', async () => {
   const files = new Set(messages.map(({ where }) => where));
   const sections = Array.from(files, (file) => {

@@ -28,7 +28,7 @@ function expectClean(text: string): void {
 
 const FREE_TEXT = `access denied for user ${MARK}-1 (ada@example.org, Ada Lovelace) from 203.0.113.7 and 2001:db8::7 at /home/ada with hf_RecordedToken, eyJhbGciOiJIUzI1NiJ9, AKIAIOSFODNN7EXAMPLE, ${MARK}`;
 
-/** Every header that is known, with a value that it must not have, and some that nobody knows. */
+/** Every header that is known, with a value that it must not have, and some unknown ones. */
 const PLANTED: Readonly<Record<string, string>> = {
   'set-cookie': `session=${MARK}; Domain=example.org`,
   'x-request-id': `Root=1-${MARK}`,

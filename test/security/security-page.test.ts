@@ -13,7 +13,7 @@ const rows = page
   .map((cells) => cells.map((cell) => cell.trim()))
   .filter(([, , last]) => last !== 'test');
 
-/** Titles of tests and of groups of them that are run wherever the system allows, not those that somebody has switched off. */
+/** Titles of tests and of groups of them that are run wherever the system allows, not those that are switched off. */
 function titlesIn(path: string): Set<string> {
   const text = readFileSync(join(root, path), 'utf8');
   const calls = text.matchAll(

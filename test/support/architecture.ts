@@ -12,8 +12,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   transfer: ['model', 'system', 'http', 'hash', 'source/source.ts', 'source/location.ts', 'store/store.ts'],
   store: ['model', 'system'],
   branches: ['model', 'source/source.ts'],
+  serve: ['model', 'system', 'store/held-revision.ts', 'store/records/stamp.ts'],
   report: ['model', 'system'],
-  operations: ['model', 'system', 'http', 'source', 'plan', 'hash', 'transfer', 'store', 'branches'],
+  operations: ['model', 'system', 'http', 'source', 'plan', 'hash', 'transfer', 'store', 'branches', 'serve'],
 };
 
 /** The one file beside cli that may look at the process: what everything else gets as an argument. */
@@ -25,6 +26,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   '@huggingface/hub': /^source\/hub\//,
   'cli-progress': /^report\/progress\/bar-reporter\.ts$/,
   commander: /^cli\//,
+  'gearhash-jit': /^hash\/chunker\.ts$/,
   htmlparser2: /^source\/registry\//,
   'node:process': /^cli\//,
   process: /^cli\//,
@@ -53,7 +55,7 @@ function shapeViolations(path: string, text: string, code: string): string[] {
   const room = segments[0]!;
   if (path !== 'index.ts' && room !== 'cli' && !Object.hasOwn(ROOMS, room))
     found.push(`${room} is not a room`);
-  if (segments.includes('utils')) found.push('a folder called utils');
+  if (segments.includes('utils')) found.push('a directory called utils');
   if (segments.length > 1 && segments.at(-1) === 'index.ts') found.push('a barrel inside a room');
   const lines = text.replace(/\n$/, '').split('\n').length;
   if (lines > MAX_LINES) found.push(`${lines} lines`);

@@ -9,7 +9,7 @@ export interface Answer {
   readonly text: string;
   /** False if the connection ended before the body did. */
   readonly complete: boolean;
-  /** Code of the failure, `ECONNRESET` for one; `TIMEOUT` if `patienceMs` ran out. */
+  /** Code of the failure, `ECONNRESET` for one; `TIMEOUT` if nothing came for `stallLimitMs`. */
   readonly failure: string | undefined;
   readonly tookMs: number;
 }

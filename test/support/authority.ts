@@ -3,15 +3,13 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
-import { serve, type TestServer } from './server.ts';
+import { serve, type TestServer, type TlsPair } from './server.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 /** An authority of our own and what it has signed, for this machine. Undefined where openssl is missing. */
-export interface Authority {
+export interface Authority extends TlsPair {
   /** Path of its certificate. */
   readonly path: string;
-  readonly key: Buffer;
-  readonly cert: Buffer;
 }
 
 export function makeAuthority(): Authority | undefined {

@@ -58,7 +58,7 @@ async function answer(
     return response.end(model.manifest);
   }
   const file = files[reference];
-  // The range of the request spoils the address behind it: nobody may get the weights this way.
+  // The range of the request spoils the address behind it: no client may get the weights this way.
   if (file !== undefined) return response.writeHead(307, { location: `/${repo}/resolve/main/${file}` }).end();
   const model = Object.values(models).find(({ blobs }) => blobs.has(reference));
   if (model === undefined) return response.writeHead(404).end();

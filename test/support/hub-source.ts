@@ -6,7 +6,7 @@ import { HubSource } from '../../src/source/hub/hub-source.ts';
 import type { Credential } from '../../src/source/source.ts';
 import type { RetryPolicy } from '../../src/system/retry.ts';
 import { randomNumbers } from './hub/faults/script.ts';
-import { ImpatientClock } from './manual-clock.ts';
+import { InstantClock } from './manual-clock.ts';
 import { serve, type TestServer } from './server.ts';
 
 export interface HubSourceOptions {
@@ -20,16 +20,16 @@ export interface HubSourceOptions {
 
 export interface HubSourceSetup extends Disposable {
   readonly source: HubSource;
-  readonly clock: ImpatientClock;
+  readonly clock: InstantClock;
   /** Failures that were tried again. */
   readonly retried: FetchError[];
   /** Buckets that were found empty, and for how long. */
   readonly holds: [string, number][];
 }
 
-/** A HubSource with everything that compose would give it, on a clock that does not really wait. */
+/** A HubSource with everything that openSource gives it, on a clock that does not really wait. */
 export function makeHubSource(options: HubSourceOptions): HubSourceSetup {
-  const clock = new ImpatientClock();
+  const clock = new InstantClock();
   const retried: FetchError[] = [];
   const holds: [string, number][] = [];
   const { trace } = options;

@@ -25,7 +25,7 @@ for (let round = 1; round <= rounds; round += 1) {
   try {
     lock = await DirectoryLock.take(path, {
       owner: owner(100 + number),
-      // Asked after the lock was read: nobody goes on before all have seen the same stale one.
+      // Called after the lock was read: no racer continues before all have seen the same stale one.
       processStart: (pid) => {
         if (!met) meet(0, round);
         met = true;

@@ -94,7 +94,7 @@ export class ManualClock implements Clock {
     }
   }
 
-  /** No timer that is set now will ring: whoever waits for one is dead. */
+  /** No timer that is set now will fire: its waiter is dead. */
   forget(): void {
     this.#timers.clear();
   }
@@ -113,7 +113,7 @@ export type ClockEnd = 'ended' | 'stuck' | 'stopped';
  * A clock on which every sleep is over at once, although the time has passed: for waits between real
  * requests. `sleeps` holds what was waited for. Timers that guard a connection run in real time.
  */
-export class ImpatientClock implements Clock {
+export class InstantClock implements Clock {
   readonly sleeps: number[] = [];
   #skipped = 0;
 

@@ -8,7 +8,7 @@ import type { HttpLocation } from '../../src/source/location.ts';
 import type { SourceWith } from '../../src/source/source.ts';
 import { retrying } from '../../src/system/retry.ts';
 import { randomNumbers } from './hub/faults/script.ts';
-import { ImpatientClock } from './manual-clock.ts';
+import { InstantClock } from './manual-clock.ts';
 import { serveHttp, type TestServer } from './server.ts';
 
 /** By repository and tag: the files of a made-up registry. */
@@ -20,6 +20,7 @@ interface RegistryTraits {
   readonly branches: false;
   readonly scan: false;
   readonly read: true;
+  readonly reconstruct: false;
 }
 
 /**
@@ -28,11 +29,11 @@ interface RegistryTraits {
  */
 export class MemoryRegistry implements SourceWith<RegistryTraits>, AsyncDisposable {
   readonly kind = 'memory';
-  readonly traits: RegistryTraits = { branches: false, scan: false, read: true };
+  readonly traits: RegistryTraits = { branches: false, scan: false, read: true, reconstruct: false };
   readonly #content: RegistryContent;
   readonly #server: TestServer;
   readonly #blobs = new Map<string, Buffer>();
-  readonly #clock = new ImpatientClock();
+  readonly #clock = new InstantClock();
   readonly #random = randomNumbers(7);
   /** Questions so far. */
   requests = 0;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 const SRC = join(import.meta.dirname, '../../src');
 
 /** What makes an error: the class, and the functions of the rooms that give it a code or a hint of their own. */
-const MAKERS = /\b(new FetchError|usage|invalid|nonsense|notHere|refuseNames)\(/g;
+const MAKERS =
+  /(?<![.#\w])(new FetchError|usage|invalid|malformed|malformedResponse|refused|notAvailableOffline|lockfileMismatch|refuseNames)\(/g;
 
 /** A message as it stands in the sources; what is put in when it is shown stands in braces. */
 export interface Message {

@@ -39,10 +39,10 @@ export function filesIn(directory: string): string[] {
   }
 }
 
-/** Bytes of unfinished files for which a journal in the store vouches: a killed run has lost no more. */
-export function journaledBytes(store: string): number {
-  const journals = filesIn(join(store, '.fetch')).filter((path) => path.endsWith('.blocks'));
-  return journals.reduce((sum, path) => sum + marksIn(join(store, '.fetch', path)) * BLOCK_BYTES, 0);
+/** Bytes of unfinished files for which a journal below a directory vouches: a killed run has lost no more. */
+export function journaledBytes(directory: string): number {
+  const journals = filesIn(directory).filter((path) => path.endsWith('.blocks'));
+  return journals.reduce((sum, path) => sum + marksIn(join(directory, path)) * BLOCK_BYTES, 0);
 }
 
 /** Two lines of text, then one byte for each block. */

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { PROGRAM } from './run-program.ts';
 
 const isRoot = process.getuid?.() === 0;
-/** Of nobody, on every system that has setpriv. */
+/** The user `nobody`, on every system that has setpriv. */
 const NOBODY = 65_534;
 const ASIDE = ['setpriv', '--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups'];
 
 /**
- * The program as somebody for whom permissions count: nothing is forbidden to root, whom containers run tests as.
- * Undefined where nobody cannot be made of root, or cannot read the program.
+ * Runs the program as a user for whom permissions count: containers run tests as root, who may do everything.
+ * Undefined if this user cannot become `nobody`, or if that user cannot read the program.
  */
 export const unprivileged: readonly string[] | undefined = command();
 

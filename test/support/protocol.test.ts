@@ -103,7 +103,7 @@ describe('listings', () => {
     readonly xetHash?: string;
   }
 
-  test('pages with absolute links until the end, folders among the files', async () => {
+  test('pages with absolute links until the end, directories among the files', async () => {
     const entries: Entry[] = [];
     let next: string | undefined = url('/api/models/tests/many-files/tree/main?recursive=true&limit=50');
     while (next !== undefined) {
@@ -119,7 +119,7 @@ describe('listings', () => {
     expect(new Set(entries.map((entry) => entry.path)).size).toBe(entries.length);
   });
 
-  test('a folder, written with either slash; a file or nothing is no folder', async () => {
+  test('a directory, written with either slash; a file or nothing is no directory', async () => {
     for (const directory of ['deep/er', 'deep%2Fer']) {
       const entries = await json<Entry[]>(`/api/models/tests/odd-names/tree/main/${directory}`);
       expect(entries.map((entry) => entry.path)).toEqual(['deep/er/and']);
@@ -259,7 +259,7 @@ describe('files', () => {
     expect(answer.headers['x-repo-commit']).toMatch(/^[0-9a-f]{40}$/);
   });
 
-  test('text is packed for whoever accepts it, never a range', async () => {
+  test('text is compressed for clients that accept it, never a range', async () => {
     const path = url(`/${MISTRAL_GPTQ}/resolve/main/config.json`);
     const packed = await askThrough(path, { headers: { 'Accept-Encoding': 'gzip' } });
     expect(packed.headers['content-encoding']).toBe('gzip');
@@ -309,7 +309,7 @@ describe('access', () => {
       302,
       undefined,
     ],
-    ['read token', '/api/models/tests/revisions/xet-read-token/main', {}, 200, undefined],
+    ['read token, without a store', '/api/models/tests/revisions/xet-read-token/main', {}, 404, undefined],
     ['broken encoding', '/tests/revisions/resolve/main/%E0%A4', {}, 404, undefined],
   ];
   test.each(cases)('%s', async (_name, path, headers, status, code) => {

@@ -4,7 +4,7 @@ import type { RegistryLogin } from '../../src/source/registry/login.ts';
 import type { RegistryKind } from '../../src/source/registry/name.ts';
 import { RegistrySource } from '../../src/source/registry/registry-source.ts';
 import { randomNumbers } from './hub/faults/script.ts';
-import { ImpatientClock } from './manual-clock.ts';
+import { InstantClock } from './manual-clock.ts';
 
 export interface RegistrySourceSetup extends Disposable {
   readonly source: RegistrySource;
@@ -17,7 +17,7 @@ export function makeRegistrySource(
   kind: RegistryKind,
   logins: readonly RegistryLogin[] = [],
 ): RegistrySourceSetup {
-  const clock = new ImpatientClock();
+  const clock = new InstantClock();
   const retried: FetchError[] = [];
   const http = new HttpClient({ userAgent: 'fetch-test/1', stallTimeoutMs: 60_000, clock });
   const source = new RegistrySource(kind, {

@@ -77,13 +77,13 @@ export class RunningProgram {
     this.#child.stdin?.write(keys);
   }
 
-  /** Until something is so; an error if the program ends, or patience does, before that. */
-  async until(what: string, isSo: () => boolean, stallLimitMs = 60_000): Promise<void> {
+  /** Resolves when the condition holds; rejects if the program ends, or the time limit passes, before that. */
+  async until(what: string, isSo: () => boolean, limitMs = 60_000): Promise<void> {
     const began = performance.now();
     while (!isSo()) {
-      const late = performance.now() - began > stallLimitMs;
+      const late = performance.now() - began > limitMs;
       if (this.hasEnded || late) {
-        const why = late ? 'patience' : 'the program';
+        const why = late ? 'the time limit' : 'the program';
         throw new Error(`${why} ended before ${what}\n${this.stdout}\n${this.stderr}`);
       }
       await sleep(2);
@@ -126,7 +126,7 @@ export class Workspace implements AsyncDisposable {
     const [file, ...before] = command ?? [process.execPath, PROGRAM];
     const child = spawn(file ?? '', [...before, ...words], {
       cwd: this.directory,
-      // Nothing of whoever runs the tests: no token, no CI, no proxy.
+      // No variables of the caller: no token, no CI, no proxy.
       env: {
         PATH: process.env['PATH'],
         HOME: this.home,

@@ -1,4 +1,5 @@
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 
@@ -10,9 +11,19 @@ export interface TestServer extends AsyncDisposable {
   readonly connections: number;
 }
 
-/** An HTTP server that answers as `answer` says. */
-export function serveHttp(answer: RequestListener): Promise<TestServer> {
-  return serve(createHttpServer({ keepAliveTimeout: 30_000 }, answer));
+/** A key and a certificate, in PEM. */
+export interface TlsPair {
+  readonly key: Buffer;
+  readonly cert: Buffer;
+}
+
+/** An HTTP server that answers as `answer` says; over TLS if it has a certificate. */
+export function serveHttp(answer: RequestListener, tls?: TlsPair): Promise<TestServer> {
+  if (tls === undefined) return serve(createHttpServer({ keepAliveTimeout: 30_000 }, answer));
+  return serve(
+    createHttpsServer({ keepAliveTimeout: 30_000, key: tls.key, cert: tls.cert }, answer),
+    'https',
+  );
 }
 
 /** Any server: `talk` gets each connection as it is, for answers that no HTTP server would give. */

@@ -9,7 +9,7 @@ import { serve, serveTcp, type TestServer } from './server.ts';
 /** A server or a resolver that says nothing from some moment on. */
 export interface Silence extends AsyncDisposable {
   readonly port: number;
-  /** Resolves when somebody waits for it. */
+  /** Resolves when a client waits for it. */
   readonly reached: Promise<void>;
 }
 
@@ -39,7 +39,7 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 });`;
 
-/** Nobody accepts and the queue is full: the system answers no SYN (Linux). */
+/** No accept, and the queue is full: the system answers no SYN (Linux). */
 export async function deafToTcp(): Promise<Silence> {
   const worker = new Worker(DEAF, { eval: true });
   const port = await new Promise<number>((resolve) => worker.once('message', resolve));
@@ -55,7 +55,7 @@ export async function deafToTcp(): Promise<Silence> {
       });
     });
   }
-  // That somebody waits for it can be seen nowhere.
+  // A waiting client cannot be observed here.
   return silence(port, new Promise((resolve) => setTimeout(resolve, 50)), async () => {
     for (const filler of fillers) filler.destroy();
     await worker.terminate();

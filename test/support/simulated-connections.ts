@@ -43,7 +43,7 @@ export interface SimulatedRun {
 const TICK_MS = 20;
 const STALL_MS = 30_000;
 const SMALL_BYTES = 8 * 1024 * 1024;
-/** No simulated run takes so long: it would mean that somebody starves. */
+/** No simulated run takes this long: it would mean that a connection starves. */
 const MAX_GAP_MS = 200_000_000;
 
 class Connection {

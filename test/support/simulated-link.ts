@@ -27,7 +27,7 @@ export interface LinkRun {
   readonly changes: readonly (ConcurrencyChange & { readonly at: number })[];
 }
 
-/** Writes are reported so often: nobody knows more of them. */
+/** Interval in which writes are reported. */
 const REPORT_MS = 40;
 /** A connection that is one too many ends with its range. */
 const RANGE_BYTES = 8 * 1024 * 1024;

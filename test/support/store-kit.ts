@@ -118,7 +118,7 @@ export function snapshot(directory: string): Record<string, string> {
     const path = join(entry.parentPath, entry.name);
     const name = relative(directory, path);
     if (entry.isSymbolicLink()) found[name] = `link to ${readlinkSync(path)}`;
-    else if (entry.isDirectory()) found[name] = 'folder';
+    else if (entry.isDirectory()) found[name] = 'directory';
     else found[name] = `${sha256(readFileSync(path))} ${lstatSync(path).mtimeMs}`;
   }
   return found;

@@ -16,7 +16,7 @@ const at = (hub: Hub, path: string, method = 'GET', headers = {}): Promise<Answe
   ask(`${hub.endpoint}${path}`, { method, headers });
 
 describe('the strict hub', () => {
-  test('tells people without a token of it on redirects to files, and nobody else', async () => {
+  test('tells only people without a token of it, on redirects to files', async () => {
     const token = { token: 'hf_reader', user: 'reader', access: 'all' } as const;
     await using hub = await start({ tokens: [token] });
     for (const [path, status] of [

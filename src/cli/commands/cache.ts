@@ -27,7 +27,7 @@ import { fail } from '../process/report-failure.ts';
 import { ShutdownSignals } from '../process/signals.ts';
 import { tableColumns, writeOut } from '../process/standard-output.ts';
 
-/** `fetch cache …`. Returns the exit code; everything that is to be said has been printed. */
+/** `fetch cache …`. Prints results and errors itself; returns the exit code. */
 export async function runCache(action: CacheAction): Promise<number> {
   const { options } = action;
   using shutdown = new ShutdownSignals(undefined, () => {});
@@ -77,7 +77,7 @@ function findTarget(
   const target = parseTarget(repo, { endpoint: endpoint.value, revision: options.revision, repoType });
   if (target.path !== undefined) {
     throw usage(
-      'a cache is looked after by repositories and revisions, not by files.',
+      '`fetch cache` works on repositories and revisions, not on single files.',
       'Name the repository alone, or with a revision: OWNER/NAME@REV.',
     );
   }
@@ -152,7 +152,7 @@ function report(check: CacheCheck, cache: string, options: CacheCommandOptions):
     if (!options.json) writeOut(`${found.path}\n`);
     return 0;
   }
-  // With --json the document has said it.
+  // With --json the document contains it already.
   const error = new FetchError(
     'INTEGRITY',
     `${found.path} differs: ${formatCount(findings.length, 'content')} wrong`,

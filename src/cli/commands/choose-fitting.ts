@@ -15,7 +15,7 @@ import { defaultDirectory, type ParsedCommand } from '../options/read-command.ts
 import type { DownloadOptions } from '../options/settings.ts';
 import { askYesNo, canAsk } from '../process/prompt.ts';
 
-/** Alternatives that are named behind the best. */
+/** Maximum of alternatives named after the best one. */
 const MAX_OTHERS = 3;
 
 interface FittingContext {
@@ -25,9 +25,8 @@ interface FittingContext {
 }
 
 /**
- * Turns `--fits` into the branch or quantisation to download: prints the choice and its reason on stderr, and asks on a
- * terminal.
- * Throws NOT_FOUND when nothing fits, ABORTED when the answer is no.
+ * Resolves `--fits` to the branch or quantisation to download: prints the choice and its reason on stderr, and asks
+ * on a terminal. Throws NOT_FOUND if nothing fits, ABORTED if the answer is no.
  */
 export async function chooseFitting(
   parsed: ParsedCommand,
@@ -66,8 +65,8 @@ function nothingFits(nearest: RankedRow | undefined, memory: number, name: strin
   return new FetchError('NOT_FOUND', `nothing in ${name} fits into ${formatBytes(memory)}`, {
     hint:
       needs === undefined
-        ? 'It has no weights whose needs could be told. See `fetch branches`, and name one with --revision.'
-        : `The smallest is ${needs}. A shorter --context takes less; --revision takes a branch all the same.`,
+        ? 'How much memory its weights need is unknown. See `fetch branches`, and name one with --revision.'
+        : `The smallest is ${needs}. A shorter --context takes less; --revision downloads a branch anyway.`,
   });
 }
 

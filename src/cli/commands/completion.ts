@@ -5,7 +5,7 @@ import { completionTable } from '../completion/table.ts';
 import { zshCompletion } from '../completion/zsh.ts';
 import { writeOut } from '../process/standard-output.ts';
 
-/** `fetch completion SHELL`: the script on stdout. The parser lets no other shell through. */
+/** `fetch completion SHELL`: prints the script on stdout. The parser accepts no other shell. */
 export function runCompletion(shell: string, program: Command): number {
   const write = shell === 'bash' ? bashCompletion : shell === 'zsh' ? zshCompletion : fishCompletion;
   writeOut(write(completionTable(program)));

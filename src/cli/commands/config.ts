@@ -9,13 +9,13 @@ import { tableColumns, writeOut } from '../process/standard-output.ts';
 
 export interface ConfigCommand {
   readonly options: DownloadOptions;
-  /** As it was written, before the variables were applied: tells where `verbose` and `quiet` come from. */
+  /** The options as written, before variables are applied: shows where `verbose` and `quiet` come from. */
   readonly written: DownloadOptions;
 }
 
 type Row = readonly [name: string, value: string | number | boolean | null, origin: string];
 
-/** `fetch config`: what a command would go by, and where each of it was found. Nothing secret is printed. */
+/** `fetch config`: the settings that a command would use, and the origin of each. Prints no secret. */
 export function runConfig({ options, written }: ConfigCommand): number {
   let access: Access;
   try {
@@ -74,6 +74,7 @@ function settingRows({ settings, token }: Access): Row[] {
     inSeconds('stallTimeout', settings.stallTimeoutMs),
     inSeconds('hubTimeout', settings.hubTimeoutMs),
     inSeconds('timeout', settings.timeoutMs),
+    row('protocol', settings.protocol),
     row('progress', settings.progress),
     row('offline', settings.offline),
     row('onlyHosts', settings.onlyHosts),

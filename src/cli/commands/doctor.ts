@@ -3,11 +3,12 @@ import type { Check } from '../../model/diagnostic.ts';
 import { FetchError, usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { formatRate, printable } from '../../model/format.ts';
+import type { RepoRef } from '../../model/repo.ts';
 import { type DiagnosticsInput, runDiagnostics } from '../../operations/doctor/diagnose.ts';
 import { DEFAULTS } from '../../operations/options.ts';
 import { directoryName, revisionNameOf, targetOf } from '../../operations/target.ts';
 import { diagnosisSentence, renderCheck, renderDiagnosisJson } from '../../report/tables/diagnosis.ts';
-import { endpointOf } from '../../source/naming.ts';
+import { DEFAULT_SOURCE, endpointOf, sourceKind } from '../../source/naming.ts';
 import { pathOption } from '../options/path-option.ts';
 import { type Access, parseAccess } from '../options/read-access.ts';
 import type { DownloadOptions } from '../options/settings.ts';
@@ -21,7 +22,7 @@ import { openTape } from '../recording.ts';
 /** The default repository on huggingface.co: public, old, with files of every size. */
 const EXAMPLE = 'openai-community/gpt2';
 
-/** The second, because a kept connection may have been closed in between. What needs it for another reason is a warning. */
+/** The second try is for a kept connection that was closed meanwhile. Any other check that needs it is a warning. */
 const TRIES = 2;
 
 export interface DoctorCommand {
@@ -29,7 +30,7 @@ export interface DoctorCommand {
   readonly options: DownloadOptions;
 }
 
-/** `fetch doctor`: the exit code is that of the first check that failed, what a download would have ended with. */
+/** `fetch doctor`: the exit code is that of the first failed check, with which a download would have ended. */
 export async function runDoctor({ repo, options }: DoctorCommand): Promise<number> {
   const { json = false, quiet = false, verbose = false } = options;
   const contactedHosts = new ContactedHosts();
@@ -85,8 +86,8 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
       : targetOf({ repo: text, revision, repoType: settings.repoType }, endpoint);
   if (target?.path !== undefined) {
     throw usage(
-      'The address names a file; a repository is what can be looked at.',
-      'Leave out all that follows OWNER/NAME, and name a branch with --revision.',
+      'The address names a file, but `fetch doctor` checks repositories.',
+      'Leave out everything after OWNER/NAME, and name a branch with --revision.',
     );
   }
   const named = repo === undefined || target === undefined ? '.' : directoryName(target);
@@ -102,14 +103,20 @@ function inputOf(repo: string | undefined, options: DownloadOptions, access: Acc
         ? resolve(settings.directory.value, named)
         : pathOption('--local-dir', options.localDir),
     node: process.versions.node,
-    settings: settingsFinding(access),
+    settings: settingsFinding(access, target?.repo),
   };
 }
 
-/** Those that can stop or slow a download without anybody remembering them. */
-function settingsFinding({ settings }: Access): DiagnosticsInput['settings'] {
+/** Settings that can stop or slow a download, and that users tend to forget. */
+function settingsFinding({ settings }: Access, repo: RepoRef | undefined): DiagnosticsInput['settings'] {
   const { endpoint, offline, onlyHosts, bytesPerSecond, connections } = settings;
-  const told = [`endpoint ${endpoint.value} (${endpoint.origin})`];
+  // The name of a model of a registry says which registry that is.
+  const isHub = sourceKind(repo?.source) === DEFAULT_SOURCE;
+  const told = [
+    repo === undefined || isHub
+      ? `endpoint ${endpoint.value} (${endpoint.origin})`
+      : `registry ${endpointOf(repo, endpoint.value)}`,
+  ];
   const unusual: string[] = [];
   if (offline.value) unusual.push(`offline (${offline.origin})`);
   if (onlyHosts.value !== undefined) unusual.push(`only hosts ${onlyHosts.value} (${onlyHosts.origin})`);
@@ -135,6 +142,6 @@ function failureOf(checks: readonly Check[]): FetchError | undefined {
   const names = failed.map(({ name }) => name).join(', ');
   const what = failed.length === 1 ? 'one check failed' : `${failed.length} checks failed`;
   return new FetchError(first.code ?? 'BUG', `${what}: ${names}`, {
-    hint: 'Do what is said with each of them, or paste all of the output into a bug report.',
+    hint: 'Follow the hint of each, or paste the whole output into a bug report.',
   });
 }

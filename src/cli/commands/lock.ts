@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import { formatBytes, formatCount, printable } from '../../model/format.ts';
-import { repoPath } from '../../model/repo.ts';
+import { repoPath, repoRecord } from '../../model/repo.ts';
 import { lockRevisions } from '../../operations/lock.ts';
 import { revisionNameOf } from '../../operations/target.ts';
 import { safeJson } from '../../report/progress/json-reporter.ts';
@@ -27,7 +27,7 @@ export interface LockCommand {
   readonly options: DownloadOptions;
 }
 
-/** `fetch lock REPO…`: writes the lock file, and prints its path. */
+/** `fetch lock REPO…`: writes the lockfile and prints its path. */
 export async function runLock({ repos, options }: LockCommand): Promise<number> {
   const errors = { verbose: options.verbose, json: options.json };
   try {
@@ -80,13 +80,16 @@ export async function runLock({ repos, options }: LockCommand): Promise<number> 
   }
 }
 
-/** `lock --json`: one document. `v` (1), `path`, and of each lock `repo`, `revision`, `commit`, `files` and `bytes`. */
+/**
+ * `lock --json`: one document. `v` (1), `path`, and for each lockfile entry `repo`, `revision`, `commit`, `files` and
+ * `bytes`.
+ */
 function renderLocksJson(path: string, locks: readonly Lockfile[]): string {
   const document = {
     v: 1,
     path,
     locks: locks.map(({ repo, revision, commit, files }) => ({
-      repo: { type: repo.type, ...(repo.source === undefined ? {} : { source: repo.source }), id: repo.id },
+      repo: repoRecord(repo),
       revision,
       commit,
       files: files.length,

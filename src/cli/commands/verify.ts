@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { FetchError, usage } from '../../model/error.ts';
 import type { Emit } from '../../model/event.ts';
 import type { CheckReport } from '../../model/verify-report.ts';
-import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { parseStoredName } from '../../operations/ollama/ollama-target.ts';
 import { repairOllama } from '../../operations/ollama/verify.ts';
 import { repair } from '../../operations/verify/repair.ts';
@@ -16,7 +15,7 @@ import {
 import { shortName } from '../../store/ollama-name.ts';
 import { ollamaModels } from '../options/ollama-location.ts';
 import { pathOption } from '../options/path-option.ts';
-import { type Access, parseAccess } from '../options/read-access.ts';
+import { type Access, type AccessOptions, parseAccess } from '../options/read-access.ts';
 import { recordedEndpoint } from '../options/read-lockfiles.ts';
 import type { VerifyOptions } from '../options/settings.ts';
 import { ContactedHosts } from '../process/contacted-hosts.ts';
@@ -31,7 +30,7 @@ export interface VerifyCommand {
   readonly options: VerifyOptions;
 }
 
-/** What is checked: a directory, or the model of the name that was written in a store of Ollama. */
+/** What to check: a directory, or a model in a store of Ollama. */
 interface Subject {
   /** Absolute. */
   readonly directory: string;
@@ -41,14 +40,14 @@ interface Subject {
 }
 
 interface Outcome {
-  /** The model in a store of Ollama, as `ollama run` takes it. */
+  /** Name of the model in a store of Ollama, as `ollama run` takes it. */
   readonly storedName: string | undefined;
   readonly report: CheckReport;
-  /** With `--repair`: bytes that came over the network. */
+  /** With `--repair`: bytes fetched over the network. */
   readonly fetchedBytes: number | undefined;
 }
 
-/** `fetch verify`: exit code 7 for any difference that is left at the end. */
+/** `fetch verify`: exit code 7 for any difference that remains at the end. */
 export async function runVerify({ directory, options }: VerifyCommand): Promise<number> {
   const { json = false, quiet = false, verbose = false } = options;
   const started = reportTime.now();
@@ -133,7 +132,7 @@ async function executeVerify(
         : await repairOllama(stored, wrong, access.transfer, context);
     reporter.close();
     contactedHosts.print(options.verbose);
-    // What was repaired has been hashed on arrival; the rest is as it was seen a moment ago.
+    // Repaired files were hashed when they arrived; the result of the other files still applies.
     return {
       storedName,
       report: { ...report, findings: report.findings.filter(({ kind }) => kind === 'extra') },
@@ -144,7 +143,7 @@ async function executeVerify(
   }
 }
 
-/** `fetch verify OWNER/NAME`, where a directory is asked for. */
+/** The hint for `fetch verify OWNER/NAME`: the command takes a directory. */
 function perhapsRepository(thrown: unknown, written: string): unknown {
   const [, name] = /^[\w.-]+\/([\w.-]+)$/.exec(written) ?? [];
   if (name === undefined || !(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') return thrown;
@@ -159,7 +158,7 @@ function refuseContradictions(options: VerifyOptions, written: string): void {
   const { repo, revision, repoType, repair: wanted } = options;
   if (options.ollama === true && [repo, revision, repoType].some((one) => one !== undefined)) {
     throw usage(
-      '--ollama goes by the manifest in the store of Ollama, not by a repository.',
+      '--ollama compares with the manifest in the store of Ollama, not with a repository.',
       'Leave --repo, --revision and --repo-type out, and name the model: fetch verify --ollama NAME:TAG.',
     );
   }
@@ -177,14 +176,17 @@ function refuseContradictions(options: VerifyOptions, written: string): void {
   }
   if (repo !== undefined && wanted === true) {
     throw usage(
-      '--repair goes by the manifest, not by --repo.',
+      '--repair works with the manifest, not with --repo.',
       'To make a directory what a revision is: fetch REPO --revision REV --local-dir DIR.',
     );
   }
 }
 
-/** The manifest's endpoint unless the command line names one; without a token then, because the token was not meant for it. */
-function repairFrom(directory: string, { settings, transfer }: Access): TransferSettings {
+/**
+ * The manifest's endpoint, unless the command line names one. Without a token then, because the token was not meant
+ * for it.
+ */
+function repairFrom(directory: string, { settings, transfer }: Access): AccessOptions {
   const { endpoint } = requireManifest(directory);
   if (settings.endpoint.origin !== 'default' || endpoint === settings.endpoint.value) return transfer;
   return {

@@ -43,7 +43,7 @@ complete -o filenames -F _${program}_complete ${program}
 `;
 }
 
-/** What follows an option; an option means the same in every command. */
+/** What follows an option; an option has the same meaning in every command. */
 function optionCases(rows: readonly CommandRow[]): string {
   const options = new Map<string, OptionRow>();
   for (const row of rows)
@@ -69,7 +69,7 @@ function flags(row: CommandRow): readonly string[] {
   return row.options.flatMap((option) => option.names);
 }
 
-/** One word a line, as IFS has it in the script. */
+/** One word per line, because the script sets IFS to a newline. */
 function words(list: readonly string[]): string {
   return `$'${list.join('\\n')}'`;
 }

@@ -26,7 +26,7 @@ function optionLines(program: string, row: CommandRow, condition: string): strin
 
 function optionWords({ names, description, values }: OptionRow): string {
   const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
-  // -x: needs a value, and files are none.
+  // -x: the option takes a value, and no file names are offered.
   const value = values === undefined ? [] : [values.kind === 'files' ? '-r' : '-x', argument(values)];
   return [...flags, ...value, '-d', quoted(description)].filter((word) => word !== '').join(' ');
 }

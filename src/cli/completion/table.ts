@@ -1,9 +1,9 @@
 import type { Command, Option } from 'commander';
 import { SORT_ORDERS } from '../../branches/sort-rows.ts';
 import { WEIGHTS_POLICIES } from '../../plan/weights-policy.ts';
-import { PROGRESS, REPO_TYPES } from '../options/settings.ts';
+import { PROGRESS, PROTOCOLS, REPO_TYPES } from '../options/settings.ts';
 
-/** What can stand behind an option or as an argument. `text` is anything: nothing is offered. */
+/** Possible values of an option or argument. `text`: any text, so nothing is offered. */
 export type Values =
   | { readonly kind: 'directories' }
   | { readonly kind: 'files' }
@@ -11,7 +11,7 @@ export type Values =
   | { readonly kind: 'text' };
 
 export interface OptionRow {
-  /** `-q` and `--quiet`. */
+  /** Spellings: `-q` and `--quiet`. */
   readonly names: readonly string[];
   readonly description: string;
   readonly repeatable: boolean;
@@ -23,18 +23,18 @@ export interface CommandRow {
   readonly name: string;
   readonly description: string;
   readonly options: readonly OptionRow[];
-  /** Of the first argument. */
+  /** Values of the first argument. */
   readonly argument: Values | undefined;
 }
 
-/** What shells offer: the command without a word first, then those with one. */
+/** What a shell offers: the default command first, then the named ones. */
 export interface CompletionTable {
   readonly program: string;
   readonly main: CommandRow;
   readonly commands: readonly CommandRow[];
 }
 
-/** Read from what commander parses with, so that the two cannot disagree. Hidden options are not offered. */
+/** Derived from the parser's own definitions, so that the two cannot disagree. Hidden options are not offered. */
 export function completionTable(program: Command): CompletionTable {
   return {
     program: program.name(),
@@ -45,7 +45,7 @@ export function completionTable(program: Command): CompletionTable {
 
 function commandRow(command: Command): CommandRow {
   const argument = command.registeredArguments[0];
-  // What has further words below it is offered those, and the options of all of them.
+  // A command with subcommands offers these, and the options of all of them.
   const below = command.parent === null ? [] : command.commands;
   const options = [command, ...below].flatMap((one) => one.createHelp().visibleOptions(one));
   return {
@@ -85,6 +85,8 @@ function valuesOf(placeholder: string, choices: readonly string[] | undefined): 
       return { kind: 'words', words: PROGRESS };
     case 'policy':
       return { kind: 'words', words: WEIGHTS_POLICIES };
+    case 'way':
+      return { kind: 'words', words: PROTOCOLS };
     case 'order':
       return { kind: 'words', words: SORT_ORDERS };
     default:

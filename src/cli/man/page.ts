@@ -3,14 +3,14 @@ import { EXIT_CODES, SIGHUP_EXIT, SIGTERM_EXIT } from '../process/exit-codes.ts'
 
 type Code = keyof typeof EXIT_CODES;
 
-/** The program that the page describes, and which version of it. */
+/** The parser whose options the page describes, and the version of the program. */
 export interface PageSubject {
   readonly program: Command;
   readonly version: string;
 }
 
 /**
- * The page of the manual in roff, read from what commander parses with: it cannot disagree with `--help`. It bears no
+ * The man page in roff, derived from the parser's own definitions: it cannot disagree with `--help`. It contains no
  * date, so that the same options make the same page.
  */
 export function manPage({ program, version }: PageSubject): string {
@@ -73,7 +73,10 @@ const EXAMPLES: readonly (readonly [purpose: string, line: string])[] = [
   ],
 ];
 
-/** What the program reads from the environment, for the man page. docs/cli.md has the same names, and a test compares. */
+/**
+ * The environment variables that the program reads, for the man page. docs/cli.md has the same names; a test compares
+ * them.
+ */
 const ENVIRONMENT: readonly (readonly [names: readonly string[], meaning: string])[] = [
   [['HF_ENDPOINT'], 'the hub, see --endpoint'],
   [['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'], 'the token, in this order'],
@@ -84,6 +87,7 @@ const ENVIRONMENT: readonly (readonly [names: readonly string[], meaning: string
   [['HF_HOME', 'XDG_CACHE_HOME'], 'where the token file and the central cache are, if nothing else says it'],
   [['HF_HUB_DISABLE_SYMLINKS'], '1, on, yes or true: files instead of links in the central cache'],
   [['OLLAMA_MODELS'], 'the store of Ollama, for --ollama; else .ollama/models in the home directory'],
+  [['HF_HUB_DISABLE_XET'], '1, on, yes or true: like --protocol http'],
   [['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'], '1, on, yes or true: like --offline'],
   [['HF_HUB_DOWNLOAD_TIMEOUT', 'HF_HUB_ETAG_TIMEOUT'], 'seconds of silence before a connection is given up'],
   [['HF_HUB_DISABLE_PROGRESS_BARS'], 'true: like --progress none'],
@@ -127,7 +131,7 @@ function exitRows(): Row[] {
   ];
 }
 
-/** A term that is roff already, and a text that is not yet. */
+/** A term that is already roff, and a text that is not. */
 type Row = readonly [term: string, text: string];
 
 function entries(rows: readonly Row[]): string[] {
@@ -139,7 +143,7 @@ function paragraphs(texts: readonly (readonly string[])[]): string[] {
   return texts.flatMap((lines, index) => (index === 0 ? lines : ['.PP', ...lines]));
 }
 
-/** What has words below it is described by those. */
+/** A command with subcommands is described by these. */
 function withWords(command: Command): Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(withWords);
 }
@@ -193,7 +197,7 @@ function italic(text: string): string {
   return `\\fI${escaped(text)}\\fR`;
 }
 
-/** Glyphs that roff would change or take for a request, by the names that it has for them. */
+/** Escapes the characters that roff would change or take for a request. */
 function escaped(text: string): string {
   return text
     .replaceAll('\\', '\\e')

@@ -6,18 +6,6 @@ import type { ParsedCommand } from './read-command.ts';
 
 /** Options of the branches operation, for `fetch branches` and for `--fits` of a download. */
 export function branchesOptions({ target, request }: ParsedCommand): ListBranchesOptions {
-  const { endpoint, token, logins, retry, stallTimeoutMs, hubTimeoutMs, offline, network } = request;
   const caches = cacheHome(hubEnvironment());
-  return {
-    endpoint,
-    token,
-    logins,
-    retry,
-    stallTimeoutMs,
-    hubTimeoutMs,
-    offline,
-    network,
-    repo: target,
-    cacheDirectory: caches && join(caches.path, 'fetch'),
-  };
+  return { ...request, repo: target, cacheDirectory: caches && join(caches.path, 'fetch') };
 }

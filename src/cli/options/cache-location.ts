@@ -11,7 +11,7 @@ export interface CacheOptions {
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** The central cache that a download was told to use; undefined if it goes to a directory. */
+/** The central cache that a download was told to use; undefined if it writes to a directory. */
 export function chosenCache(
   options: CacheOptions & { readonly localDir?: string },
 ): Setting<string> | undefined {
@@ -42,7 +42,7 @@ export function refuseWithCache({
   if (shard !== undefined) throw refused('--shard', 'Parts meet in a directory: use --local-dir.');
 }
 
-/** Throws USAGE for options that are about the Hub, where a registry is named. */
+/** Throws USAGE for options of the Hub, if a registry is named. */
 export function refuseWithRegistry({
   endpoint,
   cache,

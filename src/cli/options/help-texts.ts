@@ -7,6 +7,7 @@ export const GROUPS = {
   check: 'What to check:',
   cache: 'Which part of the cache:',
   lock: 'What to lock:',
+  serve: 'What to serve, and where:',
   show: 'What to show:',
   hub: 'Hub and network:',
   output: 'Output:',
@@ -54,6 +55,7 @@ const EXAMPLES: Readonly<Record<string, readonly [string, string, string]>> = {
     `lock ${MODEL}:main --lock gptq.lock`,
     'lock openai-community/gpt2 datasets/nyu-mll/glue --lock all.lock',
   ],
+  serve: ['serve gpt2 --host 0.0.0.0', 'serve --cache --port 9000', 'serve /data/gpt2 /data/mixtral --json'],
   completion: ['completion bash', 'completion zsh', 'completion fish'],
   doctor: [
     'doctor',

@@ -45,7 +45,7 @@ async function gpuMemory(): Promise<number> {
   const mebibytes = Number(output.split('\n')[0]?.trim());
   if (Number.isSafeInteger(mebibytes) && mebibytes > 0) return mebibytes * 2 ** 20;
   throw usage(
-    `--fits gpu: nvidia-smi says "${output.slice(0, 60).trim()}", which is no amount.`,
+    `--fits gpu: nvidia-smi says "${output.slice(0, 60).trim()}", which is not an amount.`,
     'Give the amount, for example --fits 12GB.',
   );
 }

@@ -3,10 +3,10 @@ import { usage } from '../../model/error.ts';
 import { hubEnvironment } from './path-option.ts';
 import type { DownloadOptions, Setting } from './settings.ts';
 
-/** The store of the Ollama of this user. Absolute. Throws USAGE where no home is known. */
+/** The Ollama store of this user. Absolute. Throws USAGE if no home is known. */
 export function ollamaModels(): Setting<string> {
   const { home, variables } = hubEnvironment();
-  // Ollama takes the variable so: without quotes around it, and with a `~` as a name.
+  // As in Ollama: surrounding quotes are removed, and `~` is not expanded.
   const named = (variables['OLLAMA_MODELS'] ?? '').trim().replace(/^["']+|["']+$/g, '');
   if (named !== '') return { value: resolve(named), origin: 'OLLAMA_MODELS' };
   if (home !== undefined) return { value: join(home, '.ollama', 'models'), origin: 'default' };
@@ -16,7 +16,7 @@ export function ollamaModels(): Setting<string> {
   );
 }
 
-/** Throws USAGE for options that are about a directory, or about a part of a model. */
+/** Throws USAGE for options about a directory, or about a part of a model. */
 export function refuseWithOllama(options: DownloadOptions, names: readonly string[]): void {
   const elsewhere = 'The store of Ollama is where OLLAMA_MODELS says. Leave one of the two out.';
   const whole = 'Ollama needs the whole model. Leave one of the two out.';

@@ -18,7 +18,7 @@ export function readShard(options: DownloadOptions, variables: Variables): Shard
     const other = options.prune === true ? '--prune' : '--lock without --frozen';
     throw usage(
       `--shard and ${other} do not go together.`,
-      'One part does not know what the others bring: leave one of the two out.',
+      'Each part only knows its own files: leave one of the two out.',
     );
   }
   const [, part = '', of] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text.trim()) ?? [];

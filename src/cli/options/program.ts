@@ -18,7 +18,18 @@ export interface Actions {
   completion(shell: string, program: Command): Promise<void>;
   config(options: DownloadOptions): Promise<void>;
   doctor(repo: string | undefined, options: DownloadOptions): Promise<void>;
+  serve(directories: readonly string[], options: ServeCommandOptions): Promise<void>;
   verify(directory: string, options: VerifyOptions): Promise<void>;
+}
+
+export interface ServeCommandOptions {
+  readonly cache?: boolean;
+  readonly cacheDir?: string;
+  readonly host?: string;
+  readonly port?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
 }
 
 export interface ProgramOutput {
@@ -33,6 +44,7 @@ export const COMMANDS: readonly string[] = [
   'cache',
   'verify',
   'lock',
+  'serve',
   'completion',
   'doctor',
   'config',
@@ -59,6 +71,7 @@ export function createProgram(version: string, actions: Actions, output: Program
   addCache(program, (action) => actions.cache(action));
   addVerify(program.command('verify'), actions);
   addLock(program.command('lock'), actions);
+  addServe(program.command('serve'), actions);
   program
     .command('completion')
     .description('print a script that completes these words in a shell')
@@ -120,6 +133,7 @@ function addDownload(command: Command, actions: Actions): void {
     .optionsGroup(GROUPS.how)
     .option('--dry-run', 'print what would be done and stop')
     .option('--force-download', 'download everything again, also what is already right')
+    .option('--protocol <way>', "http, xet (chunks from the hub's Xet storage) or auto (default: auto)")
     .option('--reuse <dir>', 'copy files of the same content from there; repeatable', collectDirectory)
     .option('--no-reuse', 'copy nothing from this machine, not even from beside the directory');
   addTransferOptions(command)
@@ -204,6 +218,24 @@ function addLock(command: Command, actions: Actions): void {
   addReportOptions(command).action(async (repos: string[], options: DownloadOptions) => {
     await actions.lock(repos, options);
   });
+}
+
+function addServe(command: Command, actions: Actions): void {
+  command
+    .description('hand what is staged here to other machines, as a read-only hub')
+    .argument('[dir...]', 'directories that fetch has filled')
+    .optionsGroup(GROUPS.serve)
+    .option('--cache', 'also the central cache, which fetch --cache shares with hf')
+    .option('--cache-dir <dir>', 'the same, with the cache in this directory')
+    .option('--host <address>', 'listen on this address (default: 127.0.0.1, this machine only)')
+    .option('--port <n>', 'listen on this port, 0 for any free one (default: 8090)')
+    .optionsGroup(GROUPS.output)
+    .option('--json', 'the address as one JSON object on the first line')
+    .option('-q, --quiet', 'only the address and errors')
+    .option('--verbose', 'the cause of an error')
+    .action(async (directories: string[], options: ServeCommandOptions) => {
+      await actions.serve(directories, options);
+    });
 }
 
 function addDoctor(command: Command, actions: Actions): void {

@@ -2,20 +2,24 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { type NetworkSettings, UNCHECKED_TLS } from '../../http/network-settings.ts';
 import { isLoopback } from '../../http/proxy.ts';
-import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import { readIfThere } from '../../operations/environment-variables.ts';
 import { readNetwork } from '../../operations/network-settings.ts';
 import { DEFAULTS } from '../../operations/options.ts';
 import { findToken } from '../../source/hub/token.ts';
+import type { SourceAccess } from '../../source/open-source.ts';
 import { dockerLogins, parseLogin, type RegistryLogin } from '../../source/registry/login.ts';
 import type { Credential } from '../../source/source.ts';
 import { directoryFrom } from '../../system/hub-environment.ts';
+import type { TransferSettings } from '../../transfer/transfer-settings.ts';
 import { hubEnvironment, workingDirectory } from './path-option.ts';
 import { type DownloadOptions, type DownloadSettings, readSettings } from './settings.ts';
 import { readSettingsFiles, type SettingsLayer } from './settings-file.ts';
 
 /** Value of NODE_TLS_REJECT_UNAUTHORIZED when the program started. */
 let uncheckedTls: string | undefined;
+
+/** Options of an operation, none of them left to a default. */
+export type AccessOptions = SourceAccess & TransferSettings;
 
 /** For commands that connect to a hub: settings, credential, and both as options of an operation. */
 export interface Access {
@@ -25,7 +29,7 @@ export interface Access {
   readonly token: Credential | undefined;
   /** Notes to print before the command starts. */
   readonly notes: readonly string[];
-  readonly transfer: TransferSettings;
+  readonly transfer: AccessOptions;
 }
 
 /**
@@ -65,7 +69,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
     ...(withheld ? [`no token is sent to ${settings.endpoint.value}: ${WITHHELD}`] : []),
     ...securityNotes(settings.endpoint.value, token, network),
   ];
-  const transfer: TransferSettings = {
+  const transfer: AccessOptions = {
     endpoint: settings.endpoint.value,
     token,
     logins: () => registryLogins(options.token, around),
@@ -74,6 +78,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
     stallTimeoutMs: settings.stallTimeoutMs.value,
     hubTimeoutMs: settings.hubTimeoutMs.value,
     bytesPerSecond: settings.bytesPerSecond.value,
+    protocol: settings.protocol.value,
     transport: settings.transport.value,
     offline: settings.offline.value,
     network,

@@ -2,7 +2,6 @@ import { join, resolve } from 'node:path';
 import { proxyName } from '../../http/proxy.ts';
 import type { Target } from '../../model/target.ts';
 import type { DownloadOptions as LibraryOptions } from '../../operations/download/download-options.ts';
-import type { TransferSettings } from '../../operations/download/execute-plan.ts';
 import type { RunOptions } from '../../operations/options.ts';
 import { directoryName, type TargetOptions } from '../../operations/target.ts';
 import { DEFAULT_SOURCE, parseTarget, sourceKind } from '../../source/naming.ts';
@@ -12,7 +11,7 @@ import { chosenCache, linksAllowed, refuseWithCache, refuseWithRegistry } from '
 import { ollamaModels } from './ollama-location.ts';
 import { readShard } from './parse-shard.ts';
 import { hubEnvironment, pathOption } from './path-option.ts';
-import { parseAccess } from './read-access.ts';
+import { type AccessOptions, parseAccess } from './read-access.ts';
 import type { DownloadOptions, DownloadSettings } from './settings.ts';
 
 /** A parsed command line: the request, and the settings behind it. */
@@ -28,7 +27,7 @@ export interface ParsedCommand {
 
 /** Options of the download operation, without the target and the run options. */
 export type ParsedRequest = Omit<LibraryOptions, keyof TargetOptions | keyof RunOptions> &
-  TransferSettings & {
+  AccessOptions & {
     /** Absolute. */
     readonly directory: string;
   };
@@ -122,9 +121,13 @@ export function settingLines({ settings, token, request, storeOrigin }: ParsedCo
 }
 
 /** Lines for settings that are rarely set. */
-function unusualLines({ offline, onlyHosts }: DownloadSettings, { network, shard }: ParsedRequest): string[] {
+function unusualLines(
+  { offline, onlyHosts, protocol }: DownloadSettings,
+  { network, shard }: ParsedRequest,
+): string[] {
   const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
   return [
+    ...(protocol.value === 'auto' ? [] : [`protocol ${protocol.value} (${protocol.origin})`]),
     ...(offline.value ? [`offline (${offline.origin})`] : []),
     ...(onlyHosts.value === undefined ? [] : [`only hosts ${onlyHosts.value} (${onlyHosts.origin})`]),
     ...proxies.map((proxy) => `proxy ${proxyName(proxy)} (${proxy.origin})`),

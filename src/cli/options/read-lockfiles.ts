@@ -18,7 +18,7 @@ export interface Jobs {
   readonly writeLock: string | undefined;
 }
 
-/** Parses a command line into downloads. Throws USAGE, and INTEGRITY if the lockfile lacks what is asked for. */
+/** Parses a command line into downloads. Throws USAGE, and INTEGRITY if the lockfile lacks what is requested. */
 export function parseJobs(
   repo: string | undefined,
   names: readonly string[],
@@ -27,7 +27,7 @@ export function parseJobs(
   const { lock, frozen = false } = options;
   if (options.ollama === true) refuseWithOllama(options, names);
   if (lock === undefined) {
-    if (frozen) throw usage('--frozen needs --lock FILE.', 'Say which lock is to be obeyed.');
+    if (frozen) throw usage('--frozen needs --lock FILE.', 'Name the lockfile to use.');
     if (repo === undefined)
       throw usage(
         'No repository is named.',
@@ -37,7 +37,10 @@ export function parseJobs(
   }
   const path = pathOption('--lock', lock);
   if (options.fits !== undefined && (frozen || repo === undefined))
-    throw usage('--fits and a lock that is to be obeyed both say what to fetch.', 'Leave one of them out.');
+    throw usage(
+      '--fits and a lockfile with --frozen both determine what to fetch.',
+      'Leave one of them out.',
+    );
   if (repo === undefined) return { jobs: allOf(path, options), writeLock: undefined };
   if (frozen) return { jobs: [frozenJob(path, repo, names, options)], writeLock: undefined };
   requireReplaceable(path);
@@ -56,7 +59,7 @@ function allOf(path: string, options: DownloadOptions): ParsedCommand[] {
   if (revision !== undefined)
     throw usage(
       '--revision needs a repository.',
-      'Name the repository before it, or leave it out: the lock file names the revisions.',
+      'Name the repository before it, or leave it out: the lockfile names the revisions.',
     );
   if (localDir !== undefined && locks.length > 1) {
     const hint = 'Leave --local-dir out, or name one of the repositories and add --frozen.';
@@ -93,8 +96,8 @@ function frozenJob(
     throw new FetchError('INTEGRITY', `${path} does not lock ${name}`, {
       hint:
         locks.length === 0
-          ? 'Write the lock anew without --frozen.'
-          : `It locks ${revisions}: name one of them, or write the lock anew without --frozen.`,
+          ? 'Write a new lockfile: run without --frozen.'
+          : `It locks ${revisions}: name one of them, or write a new lockfile by a run without --frozen.`,
     });
   }
   const job = rev === undefined ? parseCommand(repo, names, { ...options, revision: lock.revision }) : asked;

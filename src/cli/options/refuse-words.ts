@@ -25,9 +25,13 @@ export function refuseWords({ repo, names, isFirst, loose }: FirstWords): void {
   const meant = meantBy(repo.toLowerCase(), names);
   if (meant !== undefined) {
     const hint = `${meant} A repository of that name: fetch download ${repo}.`;
-    throw new FetchError('USAGE', `${repo} is no command of fetch, and a repository is written OWNER/NAME.`, {
-      hint,
-    });
+    throw new FetchError(
+      'USAGE',
+      `${repo} is not a command of fetch, and a repository is written OWNER/NAME.`,
+      {
+        hint,
+      },
+    );
   }
 }
 

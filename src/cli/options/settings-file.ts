@@ -73,7 +73,7 @@ function parse(text: string, path: string, home: string | undefined): Map<FileKe
   } catch (cause) {
     throw new FetchError('USAGE', `${path} is not JSON: ${(cause as Error).message}`, {
       cause,
-      hint: 'Mend the file or move it away: it holds settings only.',
+      hint: 'Fix the file or move it away: it only holds settings.',
     });
   }
   if (document === null || typeof document !== 'object' || Array.isArray(document))
@@ -106,7 +106,7 @@ function directory(path: string, home: string | undefined, value: unknown): stri
 function unknownKey(path: string, key: string): FetchError {
   if (key === 'token') {
     return usage(
-      `${path} holds a token, which does not belong into a settings file.`,
+      `${path} holds a token, which does not belong in a settings file.`,
       'Use HF_TOKEN, or `hf auth login`, which keeps it in a file of its own.',
     );
   }

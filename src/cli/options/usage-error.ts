@@ -4,17 +4,17 @@ import { editDistance } from '../../model/nearest.ts';
 
 /** An error of commander with its command, made by `ProgramError` of program.ts. */
 interface Refused extends CommanderError {
-  /** `fetch`, `fetch branches`, `fetch cache rm`. */
+  /** Command path: `fetch`, `fetch branches`, `fetch cache rm`. */
   readonly commandPath?: string;
   /** Long options of that command that are shown in its help. */
   readonly options?: readonly string[];
-  /** Words below that command. */
+  /** Its subcommands. */
   readonly commands?: readonly string[];
 }
 
 const ALWAYS = 'Leave it out: downloads always resume.';
 
-/** Options of other tools, without dashes, and ours for the same. */
+/** Options of other tools, without dashes, and our option for the same purpose. */
 const OPTIONS: readonly (readonly [names: string, here: string])[] = [
   ['r b branch rev tag commit ref checkout version-id', '--revision REV'],
   [

@@ -5,7 +5,7 @@ import { onDisk } from '../../system/disk/disk-error.ts';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 
-/** Writes a lock file; readers see the old one or the new one. */
+/** Writes a lockfile; readers see the old one or the new one. */
 export async function writeLock(path: string, locks: readonly Lockfile[]): Promise<void> {
   try {
     await onDisk(path, async () => {

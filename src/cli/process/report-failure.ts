@@ -45,7 +45,7 @@ function withoutKept(error: FetchError): FetchError {
   return Object.assign(new FetchError(code, message, { hint, cause }), { stack: error.stack });
 }
 
-/** Turns errors of the system that no caller named into DISK: a deleted working directory is not a bug. */
+/** Turns system errors that no caller has named into DISK: a deleted working directory is not a bug. */
 function nameError(thrown: unknown): FetchError {
   const { syscall, code, path } = (thrown ?? {}) as NodeJS.ErrnoException;
   if (syscall === 'uv_cwd') {

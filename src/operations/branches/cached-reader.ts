@@ -29,7 +29,7 @@ export class CachedReader {
   readonly #listings = new Map<string, Promise<readonly RemoteFile[]>>();
   readonly #pieces = new Map<string, Promise<Uint8Array>>();
 
-  /** `scope` separates the cached listings of different hubs. */
+  /** `scope` keeps the cached listings of different servers apart. */
   constructor(
     source: SourceThatCan<'read'>,
     cache: ResponseCache | undefined,
@@ -82,7 +82,7 @@ export class CachedReader {
     if (known !== undefined && isRightContent(known, file, range)) return known;
     const bytes = await this.#limit(() => this.#source.read(revision, file, range, this.#signal));
     if (!isRightContent(bytes, file, range)) {
-      throw new FetchError('INTEGRITY', `${file.path} is not what the hub lists: its hash differs`, {
+      throw new FetchError('INTEGRITY', `${file.path} does not have the hash that it is listed with`, {
         hint: 'The server or a proxy on the way damages the file. Try again later or over another network.',
       });
     }

@@ -21,18 +21,28 @@ import { revisionNameOf, type TargetOptions, targetOf } from '../target.ts';
 import { CachedReader } from './cached-reader.ts';
 import { describeTagInFull, describeTags } from './describe-tags.ts';
 
-/** Which branches of which repository. With a revision, that one in full. */
+/** Which branches of which repository. With a revision, only that one, in full. */
 export interface ListBranchesOptions extends TargetOptions, HubOptions, RunOptions {
-  /** Absolute path of a directory for answers that never change, to make fewer requests the next time; none if left out. */
+  /**
+   * Absolute path of a directory that caches immutable responses, to make fewer requests the next time; none if left
+   * out.
+   */
   readonly cacheDirectory?: string | undefined;
+}
+
+/** The list of the Hub says what each branch points to. */
+type PinnedRef = NamedRef & { readonly id: string };
+
+function isPinned(ref: NamedRef): ref is PinnedRef {
+  return ref.id !== undefined;
 }
 
 /** More branches than this would cost more requests than the Hub grants in five minutes. */
 const MAX_BRANCHES = 200;
 
 /**
- * What is in each branch: bits, group size, format, size, each fact with the file that says so. What could not be read
- * of a branch is among its `problems`.
+ * Describes each branch: bits, group size, format, size, each fact with its origin. What could not be read of a
+ * branch is in its `problems`.
  *
  * Rejects with a FetchError: USAGE, NOT_FOUND, ACCESS, NETWORK or ABORTED. Prints nothing.
  */
@@ -84,7 +94,7 @@ async function describeAll(
   reader: CachedReader,
   signal: AbortSignal,
 ): Promise<BranchTable> {
-  const refs = await source.branches(repo, signal);
+  const refs = (await source.branches(repo, signal)).filter(isPinned);
   const branches = refs.filter(({ kind }) => kind === 'branch');
   const commits = new Set(branches.map(({ id }) => id));
   // A tag on a commit that no branch shows is a row of its own: releases are often tagged.
@@ -98,7 +108,7 @@ async function describeAll(
   const notes: string[] = [];
   const shown = all.slice(0, MAX_BRANCHES);
   if (shown.length < all.length) notes.push(`${all.length - shown.length} more branches are not shown`);
-  const pinned = shown.map((ref): [NamedRef, Revision] => [ref, pinnedRevision(repo, ref.name, ref.id)]);
+  const pinned = shown.map((ref): [PinnedRef, Revision] => [ref, pinnedRevision(repo, ref.name, ref.id)]);
   const first = Math.max(
     0,
     shown.findIndex(({ name }) => name === 'main'),
@@ -121,7 +131,7 @@ async function describeAll(
 }
 
 /** A branch that cannot be listed gets a row with the reason. */
-function unlistedRow({ kind, name, id }: NamedRef, reason: unknown): BranchRow {
+function unlistedRow({ kind, name, id }: PinnedRef, reason: unknown): BranchRow {
   const said = reason instanceof Error ? reason.message : String(reason);
   const nothing = { files: [], bytes: 0, weightBytes: 0, formats: [], facts: {}, conflicts: [] };
   const about = { kind, revision: name, commit: id, date: undefined, variant: undefined };

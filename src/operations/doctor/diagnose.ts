@@ -17,6 +17,7 @@ import {
   checkClock,
   checkConnection,
   checkLimits,
+  checkLogin,
   checkNames,
   checkProxy,
   checkToken,
@@ -187,7 +188,7 @@ async function checkEndpoint(
     return checkConnection(access, answer);
   });
   if (!isReached || answer === undefined) {
-    runner.skip(after('connection'), 'the hub does not answer');
+    runner.skip(after('connection'), 'the endpoint does not answer');
     return false;
   }
   const probe = answer;
@@ -197,7 +198,9 @@ async function checkEndpoint(
     await runner.check('token', () => checkToken(access.token, probe));
     await runner.check('limits', () => checkLimits(probe, access.token));
   } else {
-    runner.skip(['token', 'limits'], 'a registry says neither before it is asked for a model');
+    const { host } = new URL(access.endpoint);
+    await runner.check('token', () => checkLogin(access, host));
+    runner.skip(['limits'], 'a registry says none before it is asked for a model');
   }
   return true;
 }

@@ -107,7 +107,7 @@ async function checkLargest(
   });
   await checkAddress(runner, largest, context, location !== undefined);
   if (location === undefined) {
-    runner.skip(['ranges', 'renewal', ...MEASURED], 'the hub does not say where the file is');
+    runner.skip(['ranges', 'renewal', ...MEASURED], 'it is not known where the file is');
     return;
   }
   const answer = await checkRanges(runner, location, largest, context);
@@ -127,7 +127,7 @@ async function checkAddress(
     return;
   }
   await runner.measure('resolve', () => checkResolve(context, revision, file));
-  if (!isLocated) runner.skip(['binding'], 'the hub does not say where the file is');
+  if (!isLocated) runner.skip(['binding'], 'it is not known where the file is');
   else if (file.size < 2) runner.skip(['binding'], 'the largest file is too small to tell');
   else await runner.measure('binding', () => checkBinding(context, revision, file));
 }
@@ -230,9 +230,9 @@ async function checkContent(
     const hash = new ContentHash(file.size, { git: file.digest?.algorithm === 'git-sha1' });
     hash.update(bytes);
     if (digestMatches(hash.digests(), file.digest)) {
-      return { message: `${file.path} has the hash that the hub lists (${formatBytes(file.size)})` };
+      return { message: `${file.path} has the hash that it is listed with (${formatBytes(file.size)})` };
     }
-    throw new FetchError('INTEGRITY', `${file.path} has another hash than the hub lists`, {
+    throw new FetchError('INTEGRITY', `${file.path} has another hash than it is listed with`, {
       hint: 'A proxy or a virus scanner on the way may change files: try another network.',
     });
   });

@@ -11,6 +11,7 @@ import { FetchError } from '../../model/error.ts';
 import { formatCount } from '../../model/format.ts';
 import { authorizeHub } from '../../source/hub/hub-api.ts';
 import type { SourceAccess } from '../../source/open-source.ts';
+import { loginFor } from '../../source/registry/login.ts';
 import type { Credential } from '../../source/source.ts';
 import type { Environment } from '../../system/environment.ts';
 import type { Finding } from './check-runner.ts';
@@ -46,7 +47,7 @@ interface Secured {
 
 /** The account of the token: the cheapest request that every hub answers, with or without a token. */
 export const WHO_AM_I = '/api/whoami-v2';
-/** What every registry answers, with 401 or, as Ollama's, with 404. */
+/** An address that every registry answers, with 401, or with 404 as Ollama's does. */
 export const IS_REGISTRY = '/v2/';
 
 /** Sends the endpoint one cheap request. The token goes to hubs only. */
@@ -112,14 +113,14 @@ export function checkConnection({ endpoint }: SourceAccess, probe: Probe): Findi
     return {
       state: 'warning',
       message: `${host} redirects to ${to.host} (${status}, ${took})`,
-      hint: 'A login page may stand between here and the hub, or the endpoint has moved: check --endpoint.',
+      hint: `A login page may stand between here and ${host}, or it has moved: check the address.`,
     };
   }
   if (status >= 500) {
     return {
       state: 'warning',
       message: `${host} answers, but with ${status} (${took})`,
-      hint: 'The hub, or a proxy on the way, has trouble of its own: try again later.',
+      hint: `${host}, or a proxy on the way, has trouble of its own: try again later.`,
     };
   }
   return { message: `${host} answers in ${took}` };
@@ -132,7 +133,7 @@ export function checkCertificate({ endpoint, network }: SourceAccess, probe: Pro
     return {
       state: 'warning',
       message: 'the endpoint is plain http: the token can be read on the way',
-      hint: 'Use the https address of that hub if it has one.',
+      hint: 'Use its https address if it has one.',
     };
   }
   if (network?.insecure === true) {
@@ -153,22 +154,29 @@ export function checkCertificate({ endpoint, network }: SourceAccess, probe: Pro
   return {
     state: 'warning',
     message,
-    hint: 'It expires within days: report this to the operator of the hub.',
+    hint: `It expires within days: report this to the operator of ${url.host}.`,
   };
 }
 
 export function checkClock({ headers, arrivedMs }: Probe): Finding {
   const { date } = headers;
   const theirs = Date.parse(Array.isArray(date) ? (date[0] ?? '') : (date ?? ''));
-  if (Number.isNaN(theirs)) return { state: 'skipped', message: 'the hub does not say what time it is' };
+  if (Number.isNaN(theirs)) return { state: 'skipped', message: 'the endpoint does not say what time it is' };
   const skewMs = arrivedMs - theirs;
-  if (Math.abs(skewMs) <= SKEW_MS) return { message: 'within a minute of that of the hub' };
+  if (Math.abs(skewMs) <= SKEW_MS) return { message: 'within a minute of that of the endpoint' };
   const seconds = Math.round(Math.abs(skewMs) / 1000);
   return {
     state: 'warning',
-    message: `this machine is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} the hub`,
+    message: `this machine is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} the endpoint`,
     hint: 'Set the clock (NTP): with a wrong one, valid certificates and signed addresses look expired.',
   };
+}
+
+/** Where the login for a registry comes from; never the password. */
+export function checkLogin({ logins }: SourceAccess, host: string): Finding {
+  const login = loginFor(logins?.() ?? [], host);
+  if (login === undefined) return { message: 'no login: enough for public models' };
+  return { message: `login of ${login.user}, from ${login.origin}` };
 }
 
 /** The account and the origin of the token; never its value. */

@@ -9,6 +9,7 @@ import { toFetchError } from '../../model/error.ts';
 import { formatRate } from '../../model/format.ts';
 import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
+import { DEFAULTS } from '../options.ts';
 import type { Finding } from './check-runner.ts';
 import { type ExchangeTiming, observeTiming } from './exchange-timing.ts';
 import { lookUpAddresses } from './look-up.ts';
@@ -83,8 +84,7 @@ export async function checkSpeed(
   const rate = bytes / seconds(headMs, endMs);
   const message = `one connection brings ${formatRate(rate)}`;
   if (rate >= SLOW) return { rate, finding: { message } };
-  const hint =
-    'Downloads use up to 64 connections, which helps where each is slowed. If all are slow, look at the line, a VPN, or a nearer mirror.';
+  const hint = `Downloads use up to ${DEFAULTS.connections} connections, which helps where each is slowed. If all are slow, look at the line, a VPN, or a nearer mirror.`;
   return { rate, finding: { state: 'warning', message, hint } };
 }
 

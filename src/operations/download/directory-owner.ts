@@ -7,21 +7,22 @@ import type { DirectoryOwner } from '../../store/records/records.ts';
 interface Target {
   readonly directory: string;
   readonly endpoint: string;
-  /** As the caller named it; after a rename the hub has another name. */
+  /** The name that the caller gave; after a rename the hub has another one. */
   readonly repo: RepoRef;
-  /** Go on although the directory holds another repository. */
+  /** Continue although the directory holds another repository. */
   readonly replaceRepo?: boolean | undefined;
 }
 
-/** What the download brings. */
+/** The content of the download. */
 interface Arrival {
   readonly revision: Revision;
   readonly selected: readonly RemoteFile[];
 }
 
 /**
- * Throws USAGE if the directory holds another repository: files of one name would be replaced, and the rest mixed. The same
- * name at another endpoint is the same repository, as at a mirror, if the commit or any of the files is the same.
+ * Throws USAGE if the directory holds another repository: files of the same name would be replaced, and the rest
+ * mixed. The same name at another endpoint counts as the same repository (a mirror) if the commit or any of the files
+ * is the same.
  */
 export function refuseForeign(target: Target, owner: DirectoryOwner | undefined, arrival: Arrival): void {
   const { directory, endpoint, repo } = target;
@@ -33,11 +34,11 @@ export function refuseForeign(target: Target, owner: DirectoryOwner | undefined,
   const held = `${repoPath(owner.repo)}${where}, ${owner.revision} at ${shortId(owner.commit)}`;
   const name = repoPath(revision.repo);
   throw new FetchError('USAGE', `${directory} holds ${held}: ${name} would replace files of it`, {
-    hint: `Use --local-dir DIR to put ${name} elsewhere, or --replace-repo if it shall take that place.`,
+    hint: `Use --local-dir DIR to put ${name} elsewhere, or --replace-repo to replace it.`,
   });
 }
 
-/** Every new repository gets this one from a template. */
+/** Every new repository gets it from a template, so it proves nothing. */
 const TEMPLATE = '.gitattributes';
 
 function isMirrored(owner: DirectoryOwner, { revision, selected }: Arrival): boolean {

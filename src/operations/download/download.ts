@@ -3,7 +3,7 @@ import type { Emit } from '../../model/event.ts';
 import type { Revision } from '../../model/repo.ts';
 import { shardOf } from '../../plan/shard.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
-import { openRecords, openStore } from '../../store/open-store.ts';
+import { openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
 import type { Records } from '../../store/records/records.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { parsePullRequest, pullForOllama } from '../ollama/pull.ts';
@@ -26,8 +26,8 @@ import type { Resolver } from './resolver.ts';
 import { ScanAdvice } from './weights-notes.ts';
 
 /**
- * Pins the revision to a commit, lists it, fetches what is missing, verifies every byte and writes the manifest. A run
- * that ended early is continued by the same call.
+ * Pins the revision to a commit, lists it, fetches what is missing, verifies every byte and writes the manifest. The
+ * same call continues a run that ended early.
  *
  * Rejects with a FetchError: USAGE, NOT_FOUND, ACCESS, NETWORK, INTEGRITY, DISK, LOCKED or ABORTED. Prints nothing.
  */
@@ -35,16 +35,21 @@ export async function download(options: DownloadOptions): Promise<DownloadOutcom
   return await withRunContext(options, (run) => start(options, false, run));
 }
 
-/** What `plan` gives. */
-export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
+/** The result of `plan`. */
+export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes' | 'wireBytes' | 'copiedBytes'>;
 
 /**
- * What `download` would do with the same options, file by file: looks at the hub and at the directory, and changes
+ * What `download` would do with the same options, file by file: asks the hub and reads the directory, and changes
  * nothing. Rejects as `download` does.
  */
 export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
   return await withRunContext(options, async (run) => {
-    const { fetchedBytes: _none, ...outcome } = await start(options, true, run);
+    const {
+      fetchedBytes: _none,
+      wireBytes: _wire,
+      copiedBytes: _copied,
+      ...outcome
+    } = await start(options, true, run);
     return outcome;
   });
 }
@@ -62,7 +67,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const source = openSource(request.repo, sourceContext);
   const openAside = (emit: Emit) => openSource(request.repo, { ...sourceContext, run: { ...run, emit } });
   const ahead = new LocateAhead(source, { openAside, run });
-  await using workers = new WorkerThreads(request, run);
+  await using workers = new WorkerThreads(request.transfer, run);
   const isFresh = isFreshTarget(request);
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
@@ -73,19 +78,18 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const { clock } = run.environment;
   const began = clock.monotonic();
   const resolution = await resolver.resolve({ source, run });
-  // For two answers: the revision, and its files.
+  // For two requests: the revision, and its files.
   const hubWaitMs = resolver instanceof SourceResolver ? (clock.monotonic() - began) / 2 : undefined;
   const { revision } = resolution;
   refuseForeign(request, records.owner(), resolution);
   const selected =
     request.shard === undefined ? resolution.selected : shardOf(resolution.selected, request.shard);
   if (isFresh) workers.expect(selected);
-  const note = (message: string) => run.emit({ type: 'note', message });
-  await using store = await openStore(request, run.environment, revision, note);
+  await using store = openStore(request, revision, run);
   const context = { request, run, source, store, records, workers, resolution, selected };
 
   const planned = await planDownload(context);
-  using advice = new ScanAdvice(planned.plan, source, run.signal);
+  using advice = new ScanAdvice(planned.plan, source, run);
   if (!planned.mustExecute) return await finishUnchanged(planned, context, advice);
   checkPlan(planned.plan, context);
   await using mark = await records.claim(revision, request.endpoint);
@@ -94,8 +98,20 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     run.emit(event);
   };
   const { onCopyRefused } = planned;
-  const marked = { ...context, run: { ...run, emit: marking }, source: ahead, hubWaitMs, onCopyRefused };
-  const result = await executePlan(planned.plan, request, marked);
+  const { transfer, onStatus } = request;
+  const chunks = openChunkRecords(request);
+  const result = await executePlan(planned.plan, transfer, {
+    run: { ...run, emit: marking },
+    source: ahead,
+    store,
+    workers,
+    hubWaitMs,
+    onStatus,
+    onCopyRefused,
+    onChunks: async ({ pointer, size }, runs) => {
+      if (pointer?.xetHash !== undefined) await chunks.add({ xetHash: pointer.xetHash, size, runs });
+    },
+  });
   return await finishDownload(planned, result, context, advice);
 }
 

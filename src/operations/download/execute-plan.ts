@@ -1,39 +1,23 @@
 import { HashPool } from '../../hash/hash-pool.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { SourceAccess } from '../../source/open-source.ts';
-import type { Source } from '../../source/source.ts';
-import type { Store } from '../../store/store.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { runPlan } from '../../transfer/execute-plan.ts';
-import { fitDescriptors } from '../../transfer/scheduling/descriptors.ts';
 import type { RunResult, TransferContext } from '../../transfer/transfer-context.ts';
-import type { TransportChoice } from '../../transfer/transport/worker/transport-messages.ts';
+import { type TransferSettings, transferLimits } from '../../transfer/transfer-settings.ts';
 import { WorkerTransport } from '../../transfer/transport/worker/worker-transport.ts';
 
-/** How bytes of files are transferred. */
-export interface TransferSettings extends SourceAccess {
-  /** Upper bound of connections that carry file bytes. */
-  readonly connections: number;
-  /** Bytes per second, all connections together; undefined for no limit. */
-  readonly bytesPerSecond: number | undefined;
-  readonly transport: TransportChoice;
-  /** Called once, when the transfer starts, with a function that describes what every connection is doing. */
-  readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
-}
-
-/** With what a plan is carried out. */
-export interface ExecuteContext {
+/** What a plan is executed with. */
+export interface ExecuteContext
+  extends Pick<
+    TransferContext,
+    'source' | 'store' | 'hubWaitMs' | 'onStatus' | 'onCopyRefused' | 'onChunks'
+  > {
   readonly run: RunContext;
-  readonly source: Pick<Source, 'locate'>;
-  readonly store: Store;
   readonly workers: WorkerThreads;
-  readonly onCopyRefused?: TransferContext['onCopyRefused'];
-  /** Milliseconds that the source took for an answer; undefined if it was not asked. */
-  readonly hubWaitMs?: number | undefined;
 }
 
-/** The threads of a run. They start with the first work, or at `warmUp`. */
+/** The worker threads of a run. They start with the first work, or at `warmUp`. */
 export class WorkerThreads implements AsyncDisposable {
   readonly hasher: HashPool;
   readonly transport: WorkerTransport;
@@ -58,64 +42,30 @@ export class WorkerThreads implements AsyncDisposable {
   }
 }
 
-/** Transfers and verifies what a plan says. */
+/** Transfers and verifies what the plan says. */
 export async function executePlan(
   plan: Plan,
   settings: TransferSettings,
-  { run, source, store, workers, hubWaitMs, onCopyRefused }: ExecuteContext,
+  { run, workers, ...context }: ExecuteContext,
 ): Promise<RunResult> {
-  const { environment, emit, signal } = run;
-  const { connections, waitingFiles } = fitDescriptors(environment.freeDescriptors?.(), settings.connections);
-  if (connections < settings.connections) {
-    const message = `open files are limited: ${connections} connections instead of ${settings.connections}`;
-    emit({ type: 'trace', message });
+  const limits = transferLimits(settings, run.environment.freeDescriptors?.());
+  if (limits.connections < settings.connections) {
+    const message = `open files are limited: ${limits.connections} connections instead of ${settings.connections}`;
+    run.emit({ type: 'trace', message });
   }
-  return await runPlan(plan, {
-    source,
-    store,
-    hasher: workers.hasher,
-    transport: workers.transport,
-    connections,
-    waitingFiles,
-    largeConnections: Math.min(connections, largeConnections(settings)),
-    hubWaitMs,
-    bytesPerSecond: settings.bytesPerSecond,
-    // The hub was reached, so an unreachable storage host is retried as often as other failures.
-    retry: { ...settings.retry, unreachedTries: settings.retry.tries },
-    clock: environment.clock,
-    random: environment.random,
-    emit,
-    signal,
-    onStatus: settings.onStatus,
-    onCopyRefused,
-  });
+  const { hasher, transport } = workers;
+  return await runPlan(plan, { ...context, ...run, hasher, transport, settings, limits });
 }
 
 function openTransport(settings: TransferSettings, { environment, emit }: RunContext): WorkerTransport {
-  const { stallTimeoutMs, transport: choice, bytesPerSecond, network } = settings;
   const { userAgent, processors } = environment;
   return new WorkerTransport({
+    settings,
     userAgent,
-    stallTimeoutMs,
-    choice,
-    bytesPerSecond,
-    network,
-    onContact: (contact) => emit({ type: 'contact', ...contact }),
     // Two threads cannot share one rate limit. On two processors the hash needs the other one: a second I/O thread would
     // only wait for the same lock of the file.
-    maxThreads: processors > 2 && bytesPerSecond === undefined ? 2 : 1,
+    maxThreads: processors > 2 && settings.bytesPerSecond === undefined ? 2 : 1,
+    onContact: (contact) => emit({ type: 'contact', ...contact }),
     trace: (message) => emit({ type: 'trace', message }),
   });
-}
-
-/** Expected bytes per second of one connection. */
-const BYTES_PER_CONNECTION = 4_000_000;
-
-/**
- * Under a rate limit a few connections are enough, and each costs some megabytes that the system receives ahead of the
- * limit.
- */
-function largeConnections({ connections, bytesPerSecond }: TransferSettings): number {
-  if (bytesPerSecond === undefined) return connections;
-  return Math.min(connections, Math.ceil(bytesPerSecond / BYTES_PER_CONNECTION) + 1);
 }

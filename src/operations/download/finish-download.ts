@@ -18,19 +18,19 @@ export async function finishUnchanged(
   context: DownloadContext,
   advice: ScanAdvice,
 ): Promise<DownloadOutcome> {
-  const { run, store, resolution } = context;
-  await advice.tell(run.emit, run.environment.clock);
+  const { store, resolution } = context;
+  await advice.tell();
   const stale = await findPrunable(listing(), context);
   return { revision: resolution.revision, directory: store.directory, plan, fetchedBytes: 0, ...stale };
 }
 
 /**
- * The last phase: records what the run brought, also when not everything came, and then prunes. Rejects with the failures
- * of single files, and with INTEGRITY if a file has not the sha256 of the lockfile.
+ * The last phase: records what the run fetched, even if not everything, and then prunes. Rejects with the failures of
+ * single files, and with INTEGRITY if a file does not have the sha256 in the lockfile.
  */
 export async function finishDownload(
   planned: DownloadPlan,
-  { fetchedBytes, failures }: RunResult,
+  { fetchedBytes, wireBytes, copiedBytes, failures }: RunResult,
   context: DownloadContext,
   advice: ScanAdvice,
 ): Promise<DownloadOutcome> {
@@ -39,18 +39,18 @@ export async function finishDownload(
   const { directory } = store;
   const { plan } = planned;
   const listing = planned.listing();
-  // Reads the records of the last run before `publish` replaces them.
+  // Read the records of the last run before `publish` replaces them.
   const stale = failures.length > 0 ? {} : await findPrunable(listing, context);
   await publish(store, { revision, selected }, listing, failures);
-  await advice.tell(run.emit, run.environment.clock);
+  await advice.tell();
   const first = failures[0];
   if (first !== undefined) throw someFailed(first, failures.length, fetchedBytes > 0);
   if (request.lock !== undefined) requireLockedHashes(request.lock, records.manifest(revision.id), selected);
-  if (stale.staleFiles !== undefined) await prune(directory, stale.staleFiles, run.emit, run.signal);
-  return { revision, directory, plan, fetchedBytes, ...stale };
+  if (stale.staleFiles !== undefined) await prune(directory, stale.staleFiles, run);
+  return { revision, directory, plan, fetchedBytes, wireBytes, copiedBytes, ...stale };
 }
 
-/** Records what a run has brought, also when not everything came. */
+/** Records what the run fetched, even if not everything. */
 export async function publish(
   store: Store,
   { revision, selected }: Pick<Resolution, 'revision' | 'selected'>,
@@ -87,7 +87,7 @@ async function findPrunable(
   if (listing.complete) {
     const { directory } = request;
     return {
-      staleFiles: await findStaleFiles(directory, resolution.revision, listing.files, run.signal),
+      staleFiles: await findStaleFiles(directory, resolution.revision, listing.files, run),
     };
   }
   const message = 'nothing is pruned: which files the revision has is not on record here';
@@ -95,7 +95,7 @@ async function findPrunable(
   return {};
 }
 
-/** A git blob id is a sha1: where the lockfile has a sha256 as well, the content must have that too. */
+/** A git blob id is a sha1: if the lockfile also has a sha256, the content must match that too. */
 function requireLockedHashes(
   lockfile: Lockfile,
   manifest: Manifest | undefined,

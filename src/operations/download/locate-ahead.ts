@@ -3,41 +3,41 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Selection } from '../../plan/select-files.ts';
 import type { Location } from '../../source/location.ts';
-import type { Source } from '../../source/source.ts';
+import { can, type Source, type SourceAbilities } from '../../source/source.ts';
 import type { RunContext } from '../../system/run-context.ts';
 
-/** More files than this are not asked for before it is known that they are there. */
+/** At most this many files are located before the listing confirms that they exist. */
 const MAX_AHEAD = 4;
 
 /**
- * Asks where files are while the source still lists them, if their names are known: one wait less before their bytes
- * flow. A failure means nothing here: the transfer asks again.
+ * Locates files while the source still lists them, if their names are known: one wait less before their bytes arrive.
+ * A failure has no effect: the transfer asks again.
  */
-export class LocateAhead implements Pick<Source, 'locate'> {
+export class LocateAhead implements Pick<Source, 'locate' | 'reconstruct'> {
+  readonly reconstruct?: SourceAbilities['reconstruct'];
   readonly #source: Source;
   readonly #aside: Source;
-  readonly #emit: Emit;
-  /** What happened meanwhile, to be told when an answer is used. */
+  readonly #run: RunContext;
+  /** Events of these requests, emitted when an answer is used. */
   readonly #held: TransferEvent[] = [];
-  readonly #signal: AbortSignal;
   readonly #asked = new Map<string, Promise<Location | undefined>>();
 
-  /** `openAside` opens the same source once more, with another ear for its events. */
+  /** `openAside` opens the same source a second time, with a separate sink for its events. */
   constructor(
     source: Source,
     { openAside, run }: { readonly openAside: (emit: Emit) => Source; readonly run: RunContext },
   ) {
     this.#source = source;
+    if (can(source, 'reconstruct')) this.reconstruct = (...asked) => source.reconstruct(...asked);
     this.#aside = openAside((event) => this.#held.push(event));
-    this.#emit = run.emit;
-    this.#signal = run.signal;
+    this.#run = run;
   }
 
   /** Sizes may be unknown. */
   expect(revision: Revision, files: readonly Pick<RemoteFile, 'path' | 'size'>[]): void {
     for (const { path, size } of files.slice(0, MAX_AHEAD)) {
       const file: RemoteFile = { path, size, digest: undefined };
-      const location = this.#aside.locate(revision, file, this.#signal).catch(() => undefined);
+      const location = this.#aside.locate(revision, file, this.#run.signal).catch(() => undefined);
       this.#asked.set(key(revision, path), location);
     }
   }
@@ -51,11 +51,11 @@ export class LocateAhead implements Pick<Source, 'locate'> {
     const asked = range === undefined ? this.#take(revision, file.path) : undefined;
     const location = await asked;
     signal.throwIfAborted();
-    if (location !== undefined) for (const event of this.#held.splice(0)) this.#emit(event);
+    if (location !== undefined) for (const event of this.#held.splice(0)) this.#run.emit(event);
     return location ?? (await this.#source.locate(revision, file, signal, range));
   }
 
-  /** Each answer serves once: a second question means that the first address was refused. */
+  /** Each answer serves once: a second request means that the first address was refused. */
   #take(revision: Revision, path: string): Promise<Location | undefined> | undefined {
     const asked = this.#asked.get(key(revision, path));
     this.#asked.delete(key(revision, path));
@@ -63,10 +63,10 @@ export class LocateAhead implements Pick<Source, 'locate'> {
   }
 }
 
-/** A name that means one file: with an extension, and no pattern. */
+/** A name that refers to one file: with an extension, and without wildcards. */
 const FILE_NAME = /^[\w-][\w.-]*(\/[\w-][\w.-]*)*\.\w+$/;
 
-/** The files that a selection names, if the revision has them. Their sizes are not known. */
+/** The files that a selection names, assuming that the revision has them. Their sizes are unknown. */
 export function namedFiles({ names = [], path }: Selection): Pick<RemoteFile, 'path' | 'size'>[] {
   const paths = path === undefined ? names : [...names, path.path];
   return paths.filter((name) => FILE_NAME.test(name)).map((name) => ({ path: name, size: Number.NaN }));

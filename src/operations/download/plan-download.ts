@@ -1,13 +1,17 @@
+import { totalLength } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
-import type { Plan } from '../../model/plan.ts';
+import { bytesFrom, copiedFrom, type Plan } from '../../model/plan.ts';
 import { planSentence } from '../../model/plan-sentence.ts';
 import type { Listing, RemoteFile } from '../../model/remote-file.ts';
-import { isSameRepo } from '../../model/repo.ts';
+import { isSameRepo, type Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
+import { can } from '../../source/source.ts';
 import { findLocalCopies } from '../../store/local-copies.ts';
+import type { Survey } from '../../store/store.ts';
 import type { DownloadContext } from './download-context.ts';
-import { openUnlessComplete } from './open-unless-complete.ts';
+import { findUpdates, type UpdateContext } from './plan-updates.ts';
 import { missingOffline, notAvailableOffline } from './resolve-offline.ts';
+import { surveyStore } from './survey-store.ts';
 import { noteDuplicates } from './weights-notes.ts';
 
 /** What a download will do. */
@@ -15,59 +19,64 @@ export interface DownloadPlan {
   readonly plan: Plan;
   /** The files of the revision. */
   readonly listing: () => Listing;
-  /** False for a dry run, and if everything is here and recorded. */
+  /** False for a dry run, and if everything is already here and recorded. */
   readonly mustExecute: boolean;
   /**
-   * Call it before a file is fetched whose local copy cannot be used: then a lockfile must be compared with the listing of
-   * the source. Rejects if it does not hold, and in an offline run.
+   * Call it before a file is fetched because its local copy cannot be used: a lockfile must then be compared with the
+   * listing of the source. Rejects if they differ, and in an offline run.
    */
   readonly onCopyRefused: (file: RemoteFile) => Promise<void>;
 }
 
 /**
- * The first phase: compares the listing with what the store holds. Opens the store unless nothing has to be written. Throws
- * before anything is written if a lockfile does not hold, if files are missing offline, or if access is refused.
+ * The first phase: compares the listing with what the store holds. Opens the store unless nothing needs to be
+ * written. Throws before anything is written if a lockfile does not match, if files are missing offline, or if access
+ * is refused.
  */
 export async function planDownload(context: DownloadContext): Promise<DownloadPlan> {
   const { request, run, store, selected, resolution } = context;
   await store.refuseNames(selected, run.signal);
-  const { lock, offline, dryRun } = request;
-  const maySkip = lock !== undefined || offline;
-  const isComplete =
-    (maySkip && (await isSatisfied(context))) || (!dryRun && !(await openUnlessComplete(context)));
-  const planned = await comparePlan(context);
+  const { survey, isComplete } = await surveyStore(context, recordCheck(context));
+  const planned = await comparePlan(survey, context);
   const { plan } = planned;
-  if (dryRun && resolution.revision.gated) await requireAccess(plan, context);
+  if (request.dryRun && resolution.revision.gated) await requireAccess(plan, context);
   run.emit({ type: 'planned', plan, directory: store.directory });
   noteDuplicates(plan, run.emit);
-  return { ...planned, mustExecute: !isComplete && !dryRun };
+  return { ...planned, mustExecute: !isComplete && !request.dryRun };
 }
 
-/** Whether the records say that everything is here: then nothing is written, not even a directory lock. */
-async function isSatisfied(context: DownloadContext): Promise<boolean> {
-  const { request, run, store, records, selected } = context;
+/**
+ * For a run that may need no request, what tells whether the records have everything that it wants: then nothing is written,
+ * not even a directory lock. Undefined if they cannot have it.
+ */
+function recordCheck(context: DownloadContext): ((survey: Survey) => boolean) | undefined {
+  const { request, records, selected } = context;
   const { revision } = context.resolution;
-  if (request.forceDownload === true || request.prune === true) return false;
-  if (!records.isNamed(revision)) return false;
+  const { lock, offline, forceDownload = false, prune = false } = request;
+  if ((lock === undefined && !offline) || forceDownload || prune) return undefined;
+  if (!records.isNamed(revision)) return undefined;
   const manifest = records.manifest(revision.id);
-  if (manifest === undefined || !isSameRepo(manifest.repo, revision.repo)) return false;
+  if (manifest === undefined || !isSameRepo(manifest.repo, revision.repo)) return undefined;
   const recorded = new Map(manifest.files.map((file) => [file.path, file.sha256]));
-  const { holdings } = await store.survey(selected, run.signal);
-  const isWhole = selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');
   const paths = new Set(selected.map((file) => file.path));
-  const locked = (request.lock?.files ?? []).filter((file) => paths.has(file.path));
-  return isWhole && locked.every(({ path, sha256 }) => sha256 === undefined || recorded.get(path) === sha256);
+  const locked = (lock?.files ?? []).filter((file) => paths.has(file.path));
+  if (!locked.every(({ path, sha256 }) => sha256 === undefined || recorded.get(path) === sha256))
+    return undefined;
+  return ({ holdings }) =>
+    selected.every(({ path }) => recorded.has(path) && holdings.get(path)?.kind === 'whole');
 }
 
 /** Plans what is kept, what is copied from this machine, and what is fetched. */
-async function comparePlan(context: DownloadContext): Promise<Omit<DownloadPlan, 'mustExecute'>> {
-  const { request, run, store, resolution, selected } = context;
+async function comparePlan(
+  survey: Survey,
+  context: DownloadContext,
+): Promise<Omit<DownloadPlan, 'mustExecute'>> {
+  const { request, store, resolution, selected } = context;
   const { forceDownload = false, offline } = request;
-  const survey = await store.survey(selected, run.signal);
   const withoutCopies = makePlan(resolution.revision, selected, survey, { forceDownload });
-  const plan = await planCopies(withoutCopies, context);
+  const plan = await planUpdates(await planCopies(withoutCopies, context), context);
   if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, store.directory);
-  // Before anything is copied: a lockfile may turn out not to hold.
+  // Before anything is copied: the lockfile may not match.
   let listing = await resolution.listing(plan);
   let relisted: Promise<Listing> | undefined;
   const onCopyRefused = async ({ path }: RemoteFile) => {
@@ -86,7 +95,7 @@ interface CopyContext extends Pick<DownloadContext, 'run'> {
   >;
 }
 
-/** Plans copies of files that are on this machine. Emits a note, except for a dry run. */
+/** Plans copies of local files. Emits a note, except for a dry run. */
 export async function planCopies(plan: Plan, { request, run }: CopyContext): Promise<Plan> {
   const { reuse, directory, repo, forceDownload, ignoreSpace, dryRun } = request;
   if (reuse === undefined || forceDownload === true) return plan;
@@ -108,17 +117,77 @@ export async function planCopies(plan: Plan, { request, run }: CopyContext): Pro
   return copying;
 }
 
+/** An update that saves less than this, in bytes and as a part of the file, is not worth its requests and its reading. */
+const MIN_SAVED_BYTES = 8_000_000;
+const MIN_SAVED_PART = 0.1;
+
+/** Plans which parts of files are copied from other versions of them on this machine. Writes nothing for a dry run. */
+async function planUpdates(plan: Plan, { request, run, source, resolution }: DownloadContext): Promise<Plan> {
+  const { reuse, directory, repo, forceDownload, offline, dryRun } = request;
+  const { protocol } = request.transfer;
+  if (protocol === 'http' || offline || forceDownload === true || !can(source, 'reconstruct')) return plan;
+  const missing = plan.files.filter(
+    (planned) => bytesFrom(planned, 'remote') > 0 && copiedFrom(planned) === undefined,
+  );
+  const files = missing.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+  const { revision } = resolution;
+  const listed = new Map<string, Promise<ReadonlyMap<string, RemoteFile>>>();
+  const context: UpdateContext = {
+    roots: {
+      directory,
+      repo,
+      named: reuse?.named ?? [],
+      siblings: reuse?.siblings ?? false,
+      hubCache: reuse?.hubCache,
+    },
+    terms: async (file, signal) => {
+      const { terms } = await source.reconstruct(revision, file, { start: 0, end: file.size }, signal);
+      return terms;
+    },
+    hashAt: async (commit, path, signal) => {
+      const known = listed.get(commit) ?? listAt(source, { ...revision, id: commit }, signal);
+      listed.set(commit, known);
+      return (await known).get(path)?.pointer?.xetHash;
+    },
+    mayWrite: !dryRun,
+  };
+  const found = await findUpdates(files, context, run.signal);
+  for (const file of files) {
+    const saved = totalLength(found.get(file.path) ?? []);
+    const isWorth = saved >= MIN_SAVED_BYTES && saved >= file.size * MIN_SAVED_PART;
+    if (protocol === 'auto' && !isWorth) found.delete(file.path);
+  }
+  if (found.size === 0) return plan;
+  const updating = withLocalCopies(plan, found);
+  const message = `another version is on this machine: ${planSentence(updating)}`;
+  if (!dryRun) run.emit({ type: 'note', message });
+  return updating;
+}
+
+async function listAt(
+  source: DownloadContext['source'],
+  revision: Revision,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, RemoteFile>> {
+  const files = new Map<string, RemoteFile>();
+  for await (const file of source.list(revision, signal)) files.set(file.path, file);
+  return files;
+}
+
 /** The listing of a gated repository is public: only the request for a file shows whether this user has access. */
 async function requireAccess(plan: Plan, { source, run }: DownloadContext): Promise<void> {
   const missing = plan.files.find(({ action }) => action === 'transfer');
   if (missing === undefined) return;
   await source.locate(plan.revision, missing.file, run.signal).catch((error: unknown) => {
-    // Other failures may have passed by the time of the download.
+    // Other failures may be over by the time of the download.
     if (run.signal.aborted || (error instanceof FetchError && error.code === 'ACCESS')) throw error;
   });
 }
 
-/** Warns of what the transfer replaces and cannot verify. Throws DISK if the files do not fit, unless `ignoreSpace` is set. */
+/**
+ * Warns about files that are replaced or cannot be verified. Throws DISK if the files do not fit, unless
+ * `ignoreSpace` is set.
+ */
 export function checkPlan(plan: Plan, { request, run }: CopyContext): void {
   const replaced = plan.files.filter((planned) => planned.replaces).map((planned) => planned.file.path);
   if (replaced.length > 0) {

@@ -1,15 +1,15 @@
 import { HashPool } from '../../hash/hash-pool.ts';
-import type { Emit } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { openDirectoryRecords } from '../../store/open-store.ts';
 import { localPath } from '../../store/paths/safe-path.ts';
 import type { ManifestEntry } from '../../store/records/manifest.ts';
 import { regularFile } from '../../system/disk/regular-file.ts';
+import type { RunContext } from '../../system/run-context.ts';
 
-/** What is left behind in a directory. */
+/** Files of an older revision that are still in a directory. */
 export interface StaleFiles {
-  /** Ours, and still as they came: may be deleted. */
+  /** Downloaded by us and unchanged: may be deleted. */
   readonly prunable: readonly ManifestEntry[];
   /** Downloaded by us and edited since: kept. */
   readonly edited: readonly ManifestEntry[];
@@ -20,7 +20,7 @@ export async function findStaleFiles(
   directory: string,
   revision: Revision,
   listing: readonly RemoteFile[],
-  signal: AbortSignal,
+  { signal }: RunContext,
 ): Promise<StaleFiles> {
   const prunable: ManifestEntry[] = [];
   const edited: ManifestEntry[] = [];
@@ -39,8 +39,7 @@ export async function findStaleFiles(
 export async function prune(
   directory: string,
   { prunable, edited }: StaleFiles,
-  emit: Emit,
-  signal: AbortSignal,
+  { emit, signal }: RunContext,
 ): Promise<void> {
   const records = openDirectoryRecords(directory);
   for (const { path } of prunable) {

@@ -16,15 +16,15 @@ import {
 
 interface LockfileResolverOptions {
   readonly selection: FileSelection;
-  /** What is recorded here of that revision. */
+  /** The local records of that revision. */
   readonly recorded: Listing;
   /** Whether all files of the revision must be known, even if nothing is fetched. */
   readonly mustList: boolean;
 }
 
 /**
- * `--frozen`: the lockfile names the revision and its files. The source is asked only when something must be fetched, and
- * then it must list what the lockfile names. INTEGRITY for every difference.
+ * `--frozen`: the lockfile determines the revision and its files. The source is asked only if something must be
+ * fetched; then it must list what the lockfile names. Every difference is INTEGRITY.
  */
 export class LockfileResolver implements Resolver {
   readonly #lockfile: Lockfile;
@@ -82,7 +82,7 @@ export class LockfileResolver implements Resolver {
 
 function lockedFile(entry: LockfileEntry): RemoteFile {
   const file = listedFile(entry);
-  // Where the content is named by its git blob, a sha1, the lockfile may know more.
+  // The lockfile may also have a sha256 of content that is identified by its git blob, a sha1.
   const { sha256 } = entry;
   return file.digest?.algorithm === 'sha256' || sha256 === undefined ? file : { ...file, sha256 };
 }
@@ -105,7 +105,7 @@ function assertNoDrift(lockfile: Lockfile, differences: readonly string[]): void
 export function lockfileMismatch(lockfile: Lockfile, what: string): FetchError {
   const about = `${repoPath(lockfile.repo)}, ${lockfile.revision} at ${shortId(lockfile.commit)}`;
   return new FetchError('INTEGRITY', `the lock of ${about} does not hold: ${what}`, {
-    hint: 'If the change is meant, write the lock anew: the same command without --frozen, or `fetch lock`.',
+    hint: 'If the change is intended, write a new lockfile: the same command without --frozen, or `fetch lock`.',
   });
 }
 

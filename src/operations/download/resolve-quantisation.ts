@@ -1,7 +1,7 @@
 import { FetchError } from '../../model/error.ts';
 import { draftsNamed, findQuantisation } from '../../model/find-quantisation.ts';
 import { lastLabel } from '../../model/gguf-name.ts';
-import { nearest } from '../../model/nearest.ts';
+import { suggestion } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type Revision, repoPath } from '../../model/repo.ts';
 import { DEFAULT_SOURCE, sourceKind } from '../../source/naming.ts';
@@ -16,8 +16,8 @@ export interface PickedRevision {
 type List = (revision: Revision) => Promise<readonly RemoteFile[]>;
 
 /**
- * Branches and tags come first. A name behind a colon that is neither is looked up among the GGUF files of `main`. The
- * error for a name that is nowhere names the nearest branches, tags and quantisations.
+ * Resolves branches and tags first. A name after a colon that is neither is looked up among the GGUF files of `main`.
+ * The error for an unknown name suggests the nearest branches, tags and quantisations.
  */
 export async function pickRevision(
   name: RevisionName,
@@ -31,9 +31,9 @@ export async function pickRevision(
   } catch (error) {
     const missing = error instanceof FetchError && error.code === 'NOT_FOUND';
     if (!missing) throw error;
-    // A tag of a registry names its quantisation itself: no other revision has it.
+    // A tag of a registry determines its quantisation: no other revision has it.
     if (sourceKind(repo.source) !== DEFAULT_SOURCE) throw error;
-    // Skip two requests for a name that cannot be a quantisation.
+    // Save two requests for a name that cannot be a quantisation.
     if (!mayBeQuantisation && lastLabel(revision) === undefined) throw error;
     const main = await source.resolve(repo, 'main', signal).catch(() => undefined);
     signal.throwIfAborted();
@@ -41,7 +41,7 @@ export async function pickRevision(
     const files = await list(main);
     const { matches, sets } = findQuantisation(files, revision);
     if (!mayBeQuantisation) throw matches.length > 0 ? isQuantisation(name, error) : error;
-    // The selection of files refuses an ambiguous name: it can list the candidates.
+    // An ambiguous name is refused later, when the files are selected: there the candidates can be listed.
     if (matches.length > 0 || draftsNamed(files, revision).length > 0)
       return { revision: main, quantisation: revision };
     // A repository without such files has no quantisations to suggest.
@@ -68,14 +68,13 @@ async function notFound(
   const refs = can(source, 'branches') ? await source.branches(repo, signal).catch(() => []) : [];
   signal.throwIfAborted();
   const names = [...refs.map((ref) => ref.name), ...labels];
-  const close = nearest(revision, names, 6);
   return new FetchError('NOT_FOUND', `${repoPath(repo)} has no branch, tag or quantisation "${revision}"`, {
     cause,
-    hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${(close.length > 0 ? close : names.slice(0, 6)).join(', ')}.`,
+    hint: suggestion(revision, names, 6),
   });
 }
 
-/** Whether a name stands for GGUF files of a listing. */
+/** Whether a name matches GGUF files of a listing. */
 export function hasQuantisation(files: readonly RemoteFile[], name: string): boolean {
   return findQuantisation(files, name).matches.length > 0;
 }

@@ -42,8 +42,8 @@ export class SourceResolver implements Resolver {
   }
 
   /**
-   * A better hint for names of files that do not exist: `fetch REPO BRANCH` and `fetch REPO REPO` are what other tools
-   * take. Lists the branches only then. Returns other errors unchanged.
+   * A better hint for names of files that do not exist: other tools take `REPO BRANCH` and `REPO REPO`. Lists the
+   * branches only in that case. Returns other errors unchanged.
    */
   async #explainNames(thrown: unknown, repo: RepoRef, { source, run }: ResolveContext): Promise<unknown> {
     const { revision, selection } = this.#request;
@@ -65,7 +65,7 @@ export class SourceResolver implements Resolver {
   }
 }
 
-/** Throws NOT_FOUND for files that the source lists but cannot deliver. */
+/** Throws NOT_FOUND for files that the source lists but cannot provide. */
 export function refuseUnfit(repo: RepoRef, selected: readonly RemoteFile[]): void {
   const unfit = selected.filter((file) => file.unfit !== undefined);
   const [first] = unfit;

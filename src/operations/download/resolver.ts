@@ -9,9 +9,9 @@ import type { RunContext } from '../../system/run-context.ts';
 /** Which files of a revision are selected. */
 export interface FileSelection {
   readonly selection: Selection;
-  /** A GGUF quantisation of the revision: only its files, and those that hold no weights. */
+  /** A GGUF quantisation of the revision: only its files, and those without weights. */
   readonly quantisation?: string | undefined;
-  /** Which of several copies of the same weights; all of them if left out. */
+  /** Which of several copies of the same weights; all if left out. */
   readonly weights?: WeightsPolicy;
 }
 
@@ -20,9 +20,9 @@ export interface RevisionName {
   readonly repo: RepoRef;
   /** Branch, tag, `refs/pr/N`, or commit. */
   readonly revision: string;
-  /** The revision was written behind a colon, so it may be a GGUF quantisation of `main`. */
+  /** The revision was written after a colon, so it may be a GGUF quantisation of `main`. */
   readonly mayBeQuantisation?: boolean;
-  /** Written behind a revision: `REPO@REV:Q4_K_M`. */
+  /** Written after a revision: `REPO@REV:Q4_K_M`. */
   readonly quantisation?: string | undefined;
 }
 
@@ -44,14 +44,14 @@ export interface ResolveContext {
 }
 
 /**
- * Pins a revision and selects its files: by asking the source, from a lockfile, or offline from what is recorded here.
- * Emits `resolved`. Rejects with NOT_FOUND, ACCESS, NETWORK, or INTEGRITY for a lockfile that does not hold.
+ * Pins a revision and selects its files: by asking the source, from a lockfile, or offline from local records. Emits
+ * `resolved`. Rejects with NOT_FOUND, ACCESS, NETWORK, or INTEGRITY for a lockfile that does not match.
  */
 export interface Resolver {
   resolve(context: ResolveContext): Promise<Resolution>;
 }
 
-/** Throws NOT_FOUND, naming them, for names and patterns that match no file. */
+/** Throws NOT_FOUND, naming the names and patterns that match no file. */
 export function selectFromListing(
   files: readonly RemoteFile[],
   { selection, quantisation, weights = 'all' }: FileSelection,

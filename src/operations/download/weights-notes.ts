@@ -5,9 +5,9 @@ import { copiedFrom, type Plan } from '../../model/plan.ts';
 import { weightFormat } from '../../model/weight-format.ts';
 import { pickles, savedBySafetensors } from '../../plan/weights-policy.ts';
 import { can, type ScanFinding, type Source } from '../../source/source.ts';
-import type { Clock } from '../../system/clock.ts';
+import type { RunContext } from '../../system/run-context.ts';
 
-/** Notes about files that have to be joined, and about weights that come in several formats. */
+/** Notes about files that must be joined, and about weights in several formats. */
 export function noteDuplicates(plan: Plan, emit: Emit): void {
   if (plan.totals.fetchBytes === 0) return;
   const files = plan.files.map(({ file }) => file);
@@ -30,7 +30,7 @@ export function noteDuplicates(plan: Plan, emit: Emit): void {
   emit({ type: 'note', message });
 }
 
-/** The end of a run waits that long for the findings of the scanners, in milliseconds. */
+/** How long the end of a run waits for the findings of the scanners, in milliseconds. */
 const SCAN_GRACE_MS = 300;
 
 /**
@@ -41,13 +41,15 @@ export class ScanAdvice implements Disposable {
   readonly #ended = new AbortController();
   readonly #risky: ReadonlySet<string>;
   readonly #findings: Promise<readonly ScanFinding[] | undefined>;
+  readonly #run: RunContext;
 
-  constructor(plan: Plan, source: Source, signal: AbortSignal) {
+  constructor(plan: Plan, source: Source, run: RunContext) {
+    this.#run = run;
     const fetched = plan.files
       .filter((planned) => planned.action === 'transfer' && copiedFrom(planned) === undefined)
       .map(({ file }) => file);
     this.#risky = new Set(pickles(fetched).map(({ path }) => path));
-    const ended = AbortSignal.any([signal, this.#ended.signal]);
+    const ended = AbortSignal.any([run.signal, this.#ended.signal]);
     this.#findings =
       this.#risky.size === 0 || !can(source, 'scan')
         ? Promise.resolve(undefined)
@@ -55,8 +57,11 @@ export class ScanAdvice implements Disposable {
   }
 
   /** Reports the findings received so far. */
-  async tell(emit: Emit, clock: Clock): Promise<void> {
-    const late = new Promise<undefined>((resolve) => clock.after(SCAN_GRACE_MS, () => resolve(undefined)));
+  async tell(): Promise<void> {
+    const { emit, environment } = this.#run;
+    const late = new Promise<undefined>((resolve) => {
+      environment.clock.after(SCAN_GRACE_MS, () => resolve(undefined));
+    });
     const findings = (await Promise.race([this.#findings, late])) ?? [];
     for (const { path, level } of findings) {
       if (this.#risky.has(path))

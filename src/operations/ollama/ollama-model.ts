@@ -11,7 +11,7 @@ import type { RunContext } from '../../system/run-context.ts';
 import { refuseUnfit } from '../download/resolve-source.ts';
 import type { OllamaTarget } from './ollama-target.ts';
 
-/** A model as Ollama's store holds it: the bytes of its manifest, and the blobs that it names. */
+/** A model in Ollama's store: the bytes of its manifest, and the blobs that it names. */
 export interface OllamaModel {
   readonly revision: Revision;
   readonly manifest: Uint8Array;
@@ -41,7 +41,10 @@ export async function fetchModel(
   return { revision, manifest: bytes, blobs: onceEach(blobs) };
 }
 
-/** The model that the store has; undefined if it has none of that name. Throws INTEGRITY for a manifest that cannot be read. */
+/**
+ * The model in the store; undefined if there is none of that name. Throws INTEGRITY for a manifest that cannot be
+ * parsed.
+ */
 export function installedModel(
   models: string,
   { repo, name }: OllamaTarget,
@@ -52,7 +55,7 @@ export function installedModel(
   const manifest = installed.manifest();
   if (manifest === undefined) return undefined;
   const damaged = (cause?: unknown) =>
-    new FetchError('INTEGRITY', `${installed.manifestPath} is damaged: it is no manifest of a model`, {
+    new FetchError('INTEGRITY', `${installed.manifestPath} is damaged: it is not a manifest of a model`, {
       cause,
       hint: `Fetch it again: fetch ${repoPath(repo)}:${name.tag} --ollama.`,
     });

@@ -5,26 +5,26 @@ import { HUB_HOSTS } from '../../source/hub/web-address.ts';
 import { DEFAULT_TAG, parseOllamaName, placeOf } from '../../source/registry/name.ts';
 import type { OllamaName } from '../../store/ollama-name.ts';
 
-/** A model for Ollama: how its store names it, and where it comes from. */
+/** A model for Ollama: its name in the store, and its source. */
 export interface OllamaTarget {
   readonly name: OllamaName;
-  /** The repository as a registry has it. */
+  /** The repository in a registry. */
   readonly repo: RepoRef;
-  /** The repository of the Hub that has the weights; undefined if a registry has all. */
+  /** The repository of the Hub with the weights; undefined if a registry has everything. */
   readonly hub: RepoRef | undefined;
 }
 
-/** Host that Ollama's names of models of the Hub begin with. */
+/** The host in Ollama's names for models of the Hub. */
 const HUB_NAME = 'hf.co';
 
 /**
- * What a target means to Ollama: a tag of a registry, or a GGUF quantisation of a repository of the Hub. `endpoint` is
- * the hub in use. Throws USAGE for everything that Ollama cannot have.
+ * What a target means to Ollama: a tag of a registry, or a GGUF quantisation of a repository of the Hub. `endpoint`
+ * is the hub in use. Throws USAGE for a target that Ollama cannot have.
  */
 export function ollamaTarget(target: Target, endpoint: string): OllamaTarget {
   const { repo, path } = target;
   if (path !== undefined)
-    throw refused(`a part of ${repoPath(repo)} is no model`, 'Name the whole model, without a file.');
+    throw refused(`a part of ${repoPath(repo)} is not a model`, 'Name the whole model, without a file.');
   if (repo.source === 'ollama') return ofRegistry(repo, target.revision ?? DEFAULT_TAG, endpoint);
   if (repo.source !== undefined && repo.source !== 'hub')
     throw refused(`${repoPath(repo)} is a model of another registry`, ADVICE);
@@ -32,7 +32,10 @@ export function ollamaTarget(target: Target, endpoint: string): OllamaTarget {
   return ofHub(repo, hubTag(target), endpoint);
 }
 
-/** A model as `ollama run` takes it: `mixtral:8x7b`, `hf.co/OWNER/NAME:Q4_K_M`; with or without `ollama://`. Throws USAGE. */
+/**
+ * Parses a model name as `ollama run` takes it: `mixtral:8x7b`, `hf.co/OWNER/NAME:Q4_K_M`; with or without
+ * `ollama://`. Throws USAGE.
+ */
 export function parseStoredName(text: string, endpoint: string): OllamaTarget {
   const name = text.trim().replace(/^ollama:\/\//i, '');
   const { repo, reference } = parseOllamaName(name);
@@ -40,7 +43,7 @@ export function parseStoredName(text: string, endpoint: string): OllamaTarget {
 }
 
 function ofRegistry(repo: RepoRef, tag: string, endpoint: string): OllamaTarget {
-  if (tag.includes(':')) throw refused('a digest is no name of a model', 'Name a tag.');
+  if (tag.includes(':')) throw refused('a digest cannot be the name of a model', 'Name a tag.');
   const { host, repository } = placeOf(repo);
   const [namespace = '', model = ''] = repository.split('/');
   if (HUB_HOSTS.has(host)) return ofHub({ type: 'model', id: repository }, tag, endpoint);
@@ -57,7 +60,7 @@ function ofHub(hub: RepoRef, tag: string, endpoint: string): OllamaTarget {
   return { name: { host: HUB_NAME, namespace, model, tag }, repo, hub };
 }
 
-/** The Hub makes manifests of its main branch only. */
+/** The Hub makes manifests only for its main branch. */
 function hubTag({ repo, revision, revisionOrigin, quantisation }: Target): string {
   if (revisionOrigin === 'colon' && revision !== undefined && revision !== 'main') return revision;
   if (revision === undefined || revision === 'main') return quantisation ?? DEFAULT_TAG;

@@ -8,25 +8,26 @@ import { openHttp, openHubModels, openSource } from '../../source/open-source.ts
 import type { Source } from '../../source/source.ts';
 import { type OllamaModelStore, openOllamaStore } from '../../store/ollama-models.ts';
 import { shortName } from '../../store/ollama-name.ts';
+import type { Survey } from '../../store/store.ts';
 import { Flush } from '../../system/disk/flush.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import type { DownloadOptions, DownloadOutcome } from '../download/download-options.ts';
-import { executePlan, type TransferSettings, WorkerThreads } from '../download/execute-plan.ts';
+import { executePlan, WorkerThreads } from '../download/execute-plan.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
-import { openUnlessComplete } from '../download/open-unless-complete.ts';
 import { checkPlan, planCopies } from '../download/plan-download.ts';
 import { missingOffline, notAvailableOffline } from '../download/resolve-offline.ts';
-import { transferSettings } from '../options.ts';
+import { surveyStore } from '../download/survey-store.ts';
+import { type RunSettings, runSettings } from '../options.ts';
 import { targetOf } from '../target.ts';
 import { fetchModel, installedModel, type OllamaModel } from './ollama-model.ts';
 import { type OllamaTarget, ollamaTarget } from './ollama-target.ts';
 
-/** What to put into a store of Ollama. */
+/** A model to install in a store of Ollama. */
 export interface PullRequest
-  extends TransferSettings,
-    Pick<DownloadOptions, 'forceDownload' | 'ignoreSpace' | 'reuse'> {
+  extends RunSettings,
+    Pick<DownloadOptions, 'forceDownload' | 'ignoreSpace' | 'onStatus' | 'reuse'> {
   readonly target: OllamaTarget;
-  /** Where local copies may be of. */
+  /** The repository whose local copies may be used. */
   readonly repo: RepoRef;
   /** Absolute path of the store. Need not exist. */
   readonly directory: string;
@@ -34,7 +35,7 @@ export interface PullRequest
   readonly dryRun: boolean;
 }
 
-/** What a run works with. */
+/** Everything that one run works with. */
 interface Pull {
   readonly request: PullRequest;
   readonly run: RunContext;
@@ -44,10 +45,13 @@ interface Pull {
   readonly selected: readonly RemoteFile[];
 }
 
-/** Ollama may remove blobs at any time: they are fetched again so often. */
+/** Ollama may remove blobs at any time. They are fetched again at most this often. */
 const MAX_ROUNDS = 3;
 
-/** What `ollama` makes no sense with: a model of Ollama is whole, and its store has no records of one directory. */
+/**
+ * Options that make no sense with `ollama`: a model of Ollama is always whole, and its store has no records of a
+ * directory.
+ */
 const NOT_WITH_OLLAMA = [
   'files',
   'include',
@@ -59,16 +63,16 @@ const NOT_WITH_OLLAMA = [
   'replaceRepo',
 ] as const;
 
-/** Throws USAGE for options that do not go together. */
+/** Throws USAGE for options that exclude each other. */
 export function parsePullRequest(options: DownloadOptions, dryRun: boolean): PullRequest {
-  const settings = transferSettings(options);
+  const settings = runSettings(options);
   const hint = 'See docs/library.md.';
   for (const name of NOT_WITH_OLLAMA) {
     const value = options[name];
     if (value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0))
       throw usage(`ollama and ${name} do not go together.`, hint);
   }
-  const { directory, forceDownload, ignoreSpace, reuse } = options;
+  const { directory, forceDownload, ignoreSpace, onStatus, reuse } = options;
   if (directory === undefined) throw usage('ollama needs the directory of the store.', hint);
   const target = ollamaTarget(targetOf(options, settings.endpoint), settings.endpoint);
   return {
@@ -79,16 +83,32 @@ export function parsePullRequest(options: DownloadOptions, dryRun: boolean): Pul
     reuse: reuse && { ...reuse, siblings: false },
     forceDownload,
     ignoreSpace,
+    onStatus,
     dryRun,
   };
 }
 
 /**
- * One run from a name to a model that `ollama run` finds: pins the tag, plans, transfers the blobs that are missing, and
- * writes the manifest. Rejects with a FetchError or with the signal's reason; what was fetched is continued by the
- * next run.
+ * One run from a name to a model that `ollama run` finds: pins the tag, plans, transfers the missing blobs, and
+ * writes the manifest. Rejects with a FetchError or with the signal's reason; the next run continues what was
+ * fetched.
  */
 export async function pullForOllama(request: PullRequest, run: RunContext): Promise<DownloadOutcome> {
+  return await withModelsHint(() => pullModel(request, run));
+}
+
+/** What hints say of --local-dir, is said of OLLAMA_MODELS here: the two do not go together. */
+export async function withModelsHint<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof FetchError) || thrown.code !== 'DISK') throw thrown;
+    const hint = thrown.hint?.replaceAll('--local-dir', 'OLLAMA_MODELS');
+    throw new FetchError('DISK', thrown.message, { cause: thrown, hint });
+  }
+}
+
+async function pullModel(request: PullRequest, run: RunContext): Promise<DownloadOutcome> {
   using http = openHttp(request, run);
   const { target, directory, offline } = request;
   const countsAsDownload = !request.dryRun;
@@ -101,7 +121,7 @@ export async function pullForOllama(request: PullRequest, run: RunContext): Prom
   return { ollamaName: shortName(target.name), revision, directory, ...result };
 }
 
-/** The store in this directory, for a run that brings this model. */
+/** The store in this directory, for a run that installs this model. */
 export function openModelStore(
   models: string,
   name: OllamaTarget['name'],
@@ -113,7 +133,7 @@ export function openModelStore(
   return openOllamaStore({ models, name, revision, manifest, platform, lock, flush: new Flush(note), note });
 }
 
-/** The source of a target of Ollama. */
+/** The source of a target for Ollama. */
 export function openOllamaSource(
   { repo, hub }: OllamaTarget,
   context: Parameters<typeof openSource>[1],
@@ -124,10 +144,10 @@ export function openOllamaSource(
 async function pull(context: Pull): Promise<Pick<DownloadOutcome, 'plan' | 'fetchedBytes'>> {
   const { request, run, store } = context;
   const { dryRun, directory } = request;
-  const isDone = dryRun || (await isComplete(context)) || !(await openUnlessComplete(context));
-  const plan = await planPull(context);
+  const { survey, isComplete } = await surveyStore(context, recordCheck(context));
+  const plan = await planPull(survey, context);
   run.emit({ type: 'planned', plan, directory });
-  if (isDone) {
+  if (isComplete || dryRun) {
     if (!dryRun && !store.hasManifest) throw notWritable(directory);
     return { plan, fetchedBytes: 0 };
   }
@@ -135,9 +155,10 @@ async function pull(context: Pull): Promise<Pick<DownloadOutcome, 'plan' | 'fetc
   return { plan, fetchedBytes: await bring(plan, context) };
 }
 
-/** Transfers what the plan says, and what Ollama has removed meanwhile. Returns the bytes that came. */
+/** Transfers what the plan says, and again what Ollama has removed meanwhile. Returns the number of fetched bytes. */
 async function bring(plan: Plan, { request, run, source, store, revision, selected }: Pull): Promise<number> {
-  await using workers = new WorkerThreads(request, run);
+  const { transfer, onStatus } = request;
+  await using workers = new WorkerThreads(transfer, run);
   const onCopyRefused = async ({ path }: RemoteFile) => {
     if (request.offline) throw notAvailableOffline(`${store.directory} lacks ${path}`);
   };
@@ -145,8 +166,8 @@ async function bring(plan: Plan, { request, run, source, store, revision, select
   let bytes = 0;
   let next = plan;
   for (let round = 1; ; round += 1) {
-    const context = { workers, source, store, run, onCopyRefused };
-    const { fetchedBytes, failures } = await executePlan(next, request, context);
+    const context = { run, source, store, workers, onStatus, onCopyRefused };
+    const { fetchedBytes, failures } = await executePlan(next, transfer, context);
     bytes += fetchedBytes;
     const [first] = failures;
     if (first !== undefined) {
@@ -162,16 +183,14 @@ async function bring(plan: Plan, { request, run, source, store, revision, select
   return bytes;
 }
 
-/** Whether our records say that all is there: then nothing is written, not even a lock. */
-async function isComplete({ request, run, store, selected }: Pull): Promise<boolean> {
-  if (request.forceDownload === true || !store.hasManifest) return false;
-  const { holdings } = await store.survey(selected, run.signal);
-  return selected.every(({ path }) => holdings.get(path)?.kind === 'whole');
+/** Whether our records say that every blob is here; undefined if they cannot tell. */
+function recordCheck({ request, store, selected }: Pull): ((survey: Survey) => boolean) | undefined {
+  if (request.forceDownload === true || !store.hasManifest) return undefined;
+  return ({ holdings }) => selected.every(({ path }) => holdings.get(path)?.kind === 'whole');
 }
 
-async function planPull({ request, run, store, revision, selected }: Pull): Promise<Plan> {
+async function planPull(survey: Survey, { request, run, revision, selected }: Pull): Promise<Plan> {
   const { forceDownload = false, offline, directory } = request;
-  const survey = await store.survey(selected, run.signal);
   const plan = await planCopies(makePlan(revision, selected, survey, { forceDownload }), { request, run });
   if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, directory);
   return plan;

@@ -6,14 +6,19 @@ import { openHttp } from '../../source/open-source.ts';
 import { blobPath, installedIn } from '../../store/ollama-models.ts';
 import { shortName } from '../../store/ollama-name.ts';
 import type { RunContext } from '../../system/run-context.ts';
-import type { TransferSettings } from '../download/execute-plan.ts';
 import { someFailed } from '../download/finish-download.ts';
-import { type HubOptions, hubAccess } from '../options.ts';
+import {
+  type HubOptions,
+  hubAccess,
+  type RunSettings,
+  runSettings,
+  type TransferOptions,
+} from '../options.ts';
 import { compareFiles, type VerifyProgress } from '../verify/compare-directory.ts';
 import { fetchAgain } from '../verify/fetch-again.ts';
 import { installedModel, type OllamaModel } from './ollama-model.ts';
 import { type OllamaTarget, parseStoredName } from './ollama-target.ts';
-import { openModelStore, openOllamaSource } from './pull.ts';
+import { openModelStore, openOllamaSource, withModelsHint } from './pull.ts';
 
 /** A model in a store of Ollama. */
 interface StoredModel {
@@ -25,15 +30,15 @@ interface StoredModel {
 interface VerifyOllamaOptions extends HubOptions {
   /** Absolute path of the store. */
   readonly models: string;
-  /** As `ollama run` takes it. */
+  /** Model name as `ollama run` takes it. */
   readonly ollama: string;
   readonly quick?: boolean | undefined;
   readonly watch?: Partial<VerifyProgress> | undefined;
 }
 
 /**
- * Compares the blobs of a model with the digests that its manifest in the store names. No network. NOT_FOUND if the store
- * has no such model, INTEGRITY if its manifest is damaged.
+ * Compares the blobs of a model with the digests in its manifest in the store. Uses no network. Rejects with
+ * NOT_FOUND if the store has no such model, INTEGRITY if its manifest is damaged.
  */
 export async function verifyOllama(options: VerifyOllamaOptions, run: RunContext): Promise<CheckReport> {
   const { models, quick = false, watch } = options;
@@ -56,11 +61,20 @@ export async function verifyOllama(options: VerifyOllamaOptions, run: RunContext
   };
 }
 
-/** Fetches the missing and the changed blobs of a model again, by their digests. Returns the bytes that came. */
+/** Fetches the missing and changed blobs of a model again, by their digests. Returns the number of fetched bytes. */
 export async function repairOllama(
   stored: StoredModel,
   findings: readonly Finding[],
-  settings: TransferSettings,
+  options: TransferOptions,
+  run: RunContext,
+): Promise<number> {
+  return await withModelsHint(() => repairModel(stored, findings, runSettings(options), run));
+}
+
+async function repairModel(
+  stored: StoredModel,
+  findings: readonly Finding[],
+  settings: RunSettings,
   run: RunContext,
 ): Promise<number> {
   const { models: directory, target } = stored;
@@ -72,7 +86,7 @@ export async function repairOllama(
   const source = openOllamaSource(target, { access: settings, run, http, countsAsDownload: true });
   await using store = openModelStore(directory, target.name, model, run);
   const damaged = { revision, selected, changed: new Set<string>() };
-  const { fetchedBytes, failures } = await fetchAgain(damaged, settings, { run, source, store });
+  const { fetchedBytes, failures } = await fetchAgain(damaged, settings.transfer, { run, source, store });
   const [first] = failures;
   if (first !== undefined)
     throw goneFromRegistry(someFailed(first, failures.length, fetchedBytes > 0), target);

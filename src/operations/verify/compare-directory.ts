@@ -11,11 +11,11 @@ import type { HashRecords } from '../../store/records/hash-records.ts';
 import { stampedFile } from '../../store/records/stamp.ts';
 import type { RunContext } from '../../system/run-context.ts';
 
-/** A file as it should be. */
+/** A file with its expected size and digest. */
 export interface ExpectedFile {
   readonly path: string;
   readonly size: number;
-  /** Undefined where only the size is known. */
+  /** Undefined if only the size is known. */
   readonly digest: Digest | undefined;
 }
 
@@ -79,7 +79,7 @@ export async function findExtra(
 
 /** Called with the progress of a check. Sizes are bytes. */
 export interface VerifyProgress {
-  /** Before the first file: how many files will be checked, and how many bytes read. */
+  /** Before the first file: how many files will be checked, and how many bytes will be read. */
   planned(files: number, bytes: number): void;
   /** Bytes read since the last call. */
   read(bytes: number): void;

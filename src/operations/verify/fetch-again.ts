@@ -3,22 +3,18 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan } from '../../plan/make-plan.ts';
 import type { RunResult } from '../../transfer/transfer-context.ts';
-import {
-  type ExecuteContext,
-  executePlan,
-  type TransferSettings,
-  WorkerThreads,
-} from '../download/execute-plan.ts';
+import type { TransferSettings } from '../../transfer/transfer-settings.ts';
+import { type ExecuteContext, executePlan, WorkerThreads } from '../download/execute-plan.ts';
 
 /** Files that were found missing or wrong. */
 export interface DamagedFiles {
   readonly revision: Revision;
   readonly selected: readonly RemoteFile[];
-  /** Paths under which other contents stand, which are replaced. */
+  /** Paths at which other content exists, which is replaced. */
   readonly changed: ReadonlySet<string>;
 }
 
-/** Opens the store and fetches these files. Bytes of parts are kept; what stands in their place is not believed. */
+/** Opens the store and fetches these files. Bytes in parts are kept; existing files are not trusted. */
 export async function fetchAgain(
   { revision, selected, changed }: DamagedFiles,
   settings: TransferSettings,

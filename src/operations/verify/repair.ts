@@ -5,19 +5,19 @@ import { openHttp, openSource } from '../../source/open-source.ts';
 import { openDirectoryRecords, openStore } from '../../store/open-store.ts';
 import { listedFile } from '../../store/records/lockfile.ts';
 import type { RunContext } from '../../system/run-context.ts';
-import type { TransferSettings } from '../download/execute-plan.ts';
 import { publish, someFailed } from '../download/finish-download.ts';
+import { runSettings, type TransferOptions } from '../options.ts';
 import { fetchAgain } from './fetch-again.ts';
 import { requireManifest } from './verify.ts';
 
 /**
- * Fetches the missing and the changed files of a directory again, from the commit that its manifest names.
- * Nothing is listed or resolved, nothing else is touched, extra files stay. Returns the bytes that came.
+ * Fetches the missing and changed files of a directory again, from the commit in its manifest. Lists and resolves
+ * nothing, touches nothing else, and leaves extra files. Returns the number of fetched bytes.
  */
 export async function repair(
   directory: string,
   findings: readonly Finding[],
-  settings: TransferSettings,
+  options: TransferOptions,
   run: RunContext,
 ): Promise<number> {
   const manifest = requireManifest(directory);
@@ -28,12 +28,12 @@ export async function repair(
   );
   const selected = manifest.files.map(listedFile).filter((file) => wrong.has(file.path));
   if (selected.length === 0) return 0;
+  const settings = runSettings(options);
   using http = openHttp(settings, run);
   const source = openSource(repo, { access: settings, run, http, countsAsDownload: true });
-  const note = (message: string) => run.emit({ type: 'note', message });
-  await using store = await openStore({ directory, endpoint, repo }, run.environment, revision, note);
+  await using store = openStore({ directory, endpoint, repo }, revision, run);
   const changed = new Set(selected.map(({ path }) => path).filter((path) => wrong.get(path) === 'changed'));
-  const { fetchedBytes, failures } = await fetchAgain({ revision, selected, changed }, settings, {
+  const { fetchedBytes, failures } = await fetchAgain({ revision, selected, changed }, settings.transfer, {
     run,
     source,
     store,
@@ -48,6 +48,6 @@ function goneUpstream(error: FetchError, commit: string): FetchError {
   if (error.code !== 'NOT_FOUND') return error;
   return new FetchError('INTEGRITY', `${error.message}; the manifest names commit ${commit}`, {
     cause: error,
-    hint: 'That revision is gone upstream. Fetch the branch anew.',
+    hint: 'That revision is gone upstream. Download the branch again.',
   });
 }

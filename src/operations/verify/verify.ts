@@ -18,7 +18,10 @@ import { compareFiles, type ExpectedFile, findExtra, type VerifyProgress } from 
 export interface VerifyOptions extends Partial<TargetOptions>, HubOptions, RunOptions {
   /** Absolute, or relative to the working directory. */
   readonly directory: string;
-  /** A model in the store of Ollama that `directory` is the root of, as `ollama run` takes it: instead of a manifest. Not with `repo` (USAGE). */
+  /**
+   * A model name as `ollama run` takes it: checks that model in the Ollama store whose root is `directory`, instead
+   * of a manifest. Excludes `repo` (USAGE).
+   */
   readonly ollama?: string | undefined;
   /** Read only files that were not hashed before or have changed since, by size, times and inode. */
   readonly quick?: boolean | undefined;
@@ -27,11 +30,11 @@ export interface VerifyOptions extends Partial<TargetOptions>, HubOptions, RunOp
 }
 
 /**
- * Compares a directory with its own manifest, without the network; with `repo`, with what the hub lists for a revision of
- * it, for directories that git or `hf` made. A difference is a finding of the report and no error.
+ * Compares a directory with its own manifest, without the network; with `repo`, with the hub's listing of a revision,
+ * for directories that git or `hf` made. A difference is a finding in the report, not an error.
  *
- * Rejects with a FetchError: NOT_FOUND if there is no manifest, INTEGRITY if it is damaged, DISK, ABORTED; with `repo`
- * also USAGE, ACCESS and NETWORK. Changes and prints nothing.
+ * Rejects with a FetchError: NOT_FOUND if there is no manifest, INTEGRITY if it is damaged, DISK, ABORTED; with
+ * `repo` also USAGE, ACCESS and NETWORK. Changes and prints nothing.
  */
 export async function verify(options: VerifyOptions): Promise<CheckReport> {
   const { quick = false } = options;
@@ -53,7 +56,7 @@ export async function verify(options: VerifyOptions): Promise<CheckReport> {
   });
 }
 
-/** What a directory should hold. */
+/** The expected content of a directory. */
 interface Expectation {
   readonly expected: readonly ExpectedFile[];
   readonly about: Pick<CheckReport, 'endpoint' | 'repo' | 'revision' | 'commit'>;
@@ -67,7 +70,7 @@ function expectManifest(directory: string): Expectation {
   return { expected, about: { endpoint, repo, revision, commit } };
 }
 
-/** For a directory that git or `hf` made: what the source lists. */
+/** For a directory that git or `hf` made: the listing of the source. */
 async function expectListing(
   directory: string,
   options: HubOptions & TargetOptions,

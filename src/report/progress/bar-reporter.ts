@@ -16,7 +16,7 @@ export interface BarReporterOptions extends ReporterContext {
 }
 
 const FRAME_MS = 100;
-// The given clock drives the drawing. The library's own timer is set to fire almost never.
+// The given clock drives the drawing. The library's own timer is set so slow that it practically never fires.
 const SLEEPER_FRAMES_PER_SECOND = 1 / 2_000_000;
 const SGR: Record<Tone, readonly [on: string, off: string]> = {
   plain: ['', ''],
@@ -26,11 +26,11 @@ const SGR: Record<Tone, readonly [on: string, off: string]> = {
 };
 
 /**
- * For a person at a terminal: one row per file that moves, a total below, notices above. `close` takes the
- * rows away and gives the cursor back; the command line then prints the summary in their place.
+ * For a person at a terminal: one row per active file, a total below, notices above. `close` removes the rows and
+ * shows the cursor again; then the command line prints the summary in their place.
  */
 export async function createBarReporter(options: BarReporterOptions): Promise<Reporter> {
-  // Loaded here, so that a run without bars, or `--help`, does not pay for it.
+  // Loaded on demand: runs without bars and `--help` do not need it.
   const { default: library } = await import('cli-progress');
   return new BarReporter(options, (settings) => new library.MultiBar(settings));
 }
@@ -47,9 +47,9 @@ class BarReporter implements Reporter {
   #multi: MultiBar;
   #slots: SingleBar[] = [];
   readonly #stopTicking: () => void;
-  /** Output of the library during one frame, written at once so that no half frame is visible. */
+  /** Output of the library during one frame, written at once so that no incomplete frame is visible. */
   #frame = '';
-  /** The rows as they stand on the screen, without colour. */
+  /** The rows on the screen, without colours. */
   #shown: readonly string[] = [];
   #shownColumns = 0;
   #pending: string[] = [];
@@ -70,9 +70,9 @@ class BarReporter implements Reporter {
       fps: SLEEPER_FRAMES_PER_SECOND,
       hideCursor: true,
       clearOnComplete: true,
-      // Rows never reach the edge. Switching wrapping off would leave a terminal without it after a kill -9.
+      // Rows never reach the edge. If wrapping were switched off, a kill -9 would leave the terminal without it.
       linewrap: true,
-      // Notices move the rows; the library would take them for unchanged.
+      // Notices move the rows, but the library would consider them unchanged.
       forceRedraw: true,
     };
     this.#createMulti = () => createMulti(settings);
@@ -154,7 +154,7 @@ class BarReporter implements Reporter {
       this.#sayPlainly();
       return;
     }
-    // A terminal that cannot keep up gets fewer frames, not a growing queue of old ones.
+    // A slow terminal gets fewer frames, not a growing queue of old ones.
     if (this.#output.writableNeedDrain === true) return;
     const rows = this.#rows();
     const texts = rows.map(rowText);
@@ -180,7 +180,7 @@ class BarReporter implements Reporter {
 
   #render(rows: readonly BarRow[]): void {
     if (this.#pending.length > 0) {
-      // Cleared first: a notice may be longer than one row, and must not end in the rest of an old bar.
+      // Clear first: a notice may be longer than one row, and the rest of an old bar must not remain behind it.
       this.#multi.log(`\x1b[J${this.#pending.join('')}`);
       this.#pending = [];
     }
@@ -194,7 +194,7 @@ class BarReporter implements Reporter {
       slot.update(row.done, { row });
     });
     this.#multi.update();
-    // Should a caller die without close(), the sleeping timer must not keep the process alive for weeks.
+    // If the caller ends without close(), the sleeping timer must not keep the process alive for weeks.
     (this.#multi as { timer?: { unref?(): void } | null }).timer?.unref?.();
     this.#shownColumns = this.#columns();
   }
@@ -206,8 +206,8 @@ class BarReporter implements Reporter {
   }
 
   /**
-   * A terminal that became narrower has broken the rows into several lines, and the library does not know:
-   * goes up to where they begin now, clears, and comes back to where the library believes to be.
+   * A terminal that was made narrower wraps each row into several lines, and the library does not know it: moves up
+   * to where they begin now, clears, and returns to where the library expects the cursor.
    */
   #repairAfterResize(): boolean {
     const columns = this.#columns();
@@ -227,8 +227,8 @@ class BarReporter implements Reporter {
   }
 
   /**
-   * The stream that the library sees. Its width is without limit, because the library cuts by characters and
-   * would cut colour codes in two; our rows fit by themselves.
+   * The stream that the library sees. Its width is unlimited, because the library counts characters and would cut
+   * colour codes in two; the rows are already cut to fit.
    */
   #frameStream(): NodeJS.WritableStream {
     const stream = {

@@ -14,7 +14,7 @@ import type { FileProgress, Tally } from './tally.ts';
 import type { Throughput } from './throughput.ts';
 import { timeLeftOf } from './time-left.ts';
 
-/** One line of the display: how full its bar is, and its text for a share of 0 to 1. Never wider than asked. */
+/** One line of the display: its share from 0 to 1, and its text for a given width. Never wider than that. */
 export interface BarRow {
   readonly done: number;
   readonly total: number;
@@ -30,7 +30,7 @@ export interface ViewSize {
 export interface BarViewOptions {
   readonly tally: Tally;
   readonly throughput: Throughput;
-  /** Repository to show until the hub has answered. */
+  /** The repository to show until the hub has answered. */
   readonly subject: string;
   readonly colour: boolean;
 }
@@ -45,16 +45,16 @@ const BIG_FILE_BYTES = 32_000_000;
 const TINY_FILE_BYTES = 1460;
 const TINY_SETTLED_MS = 3000;
 const NAME_COLUMNS_MOST = 64;
-/** Room for the longest form, `99.9 kB/99.9 GB`, so that the column does not jump. */
+/** Width of the longest form, `99.9 kB/99.9 GB`, so that the column does not jump. */
 const FIGURE_COLUMNS = 15;
 /**
- * Widths from which rows have figures, and bars. Both leave 34 columns to the name, so that
- * `model-00002-of-00003.safetensors` is never cut down to what all its sisters have in common.
+ * Minimum widths for figures, and for bars. Both leave 34 columns to the name, so that the distinguishing part of
+ * `model-00002-of-00003.safetensors` stays visible.
  */
 const FIGURES_FROM = 57;
 const BARS_FROM = 74;
 
-/** Decides what the display shows: tally and time in, rows out. Knows nothing of terminals. */
+/** Decides what the display shows: tally and time in, rows out. Does not know about terminals. */
 export class BarView {
   readonly #options: BarViewOptions;
   #seenSince = new Map<FileProgress, number>();
@@ -69,7 +69,7 @@ export class BarView {
     const rows: BarRow[] = [];
     const settled = this.#settledFiles(now);
     const room = Math.max(0, Math.min(MAX_FILE_ROWS, size.rows - ROWS_LEFT_ALONE));
-    // A row "1 more" takes as much room as the file.
+    // The row "1 more" would take as much room as the file.
     const shown = settled.length <= room ? settled.length : Math.max(0, room - 1);
     for (const file of settled.slice(0, shown)) rows.push(this.#fileRow(file, size.columns));
     const more = settled.length - shown;
@@ -78,7 +78,7 @@ export class BarView {
     return rows;
   }
 
-  /** Active files that are worth a row, the oldest first, so that rows keep their places. */
+  /** Active files that get a row, the oldest first, so that rows keep their places. */
   #settledFiles(now: number): FileProgress[] {
     const seenBefore = this.#seenSince;
     this.#seenSince = new Map();
@@ -110,7 +110,7 @@ export class BarView {
     const barColumns = barColumnsFor(columns);
     const gap = gapFor(columns);
     const figures = verifying ? 'verifying' : formatBytesOf(file.done, file.size);
-    // On a narrow screen figures are shown only if they say more than the percentage.
+    // On a narrow screen, show figures only if they say more than the percentage.
     const wide = barColumns > 0;
     const figureColumns = columns >= FIGURES_FROM ? FIGURE_COLUMNS : verifying ? figures.length : 0;
     const before = (wide ? barColumns + gap.length : 0) + percent.length + gap.length;
@@ -174,7 +174,7 @@ interface Field {
   readonly text: string;
 }
 
-/** As many fields as fit, the important ones first, in their own order. */
+/** As many fields as fit: the important ones are chosen first, and all keep their order. */
 function fitFields(fields: readonly Field[], columns: number, gap: string): string {
   const kept = new Set<Field>();
   let used = -gap.length;

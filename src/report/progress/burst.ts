@@ -1,6 +1,6 @@
 /**
- * Lets the first few of many equal messages through and counts the rest: when a hub goes away, sixty
- * connections report it within one second, and one line with a count is easier to read than sixty.
+ * Lets the first few of many equal messages through and counts the rest: when a hub fails, sixty connections report
+ * it within one second, and one line with a count is easier to read.
  */
 export class Burst {
   readonly #limit: number;
@@ -14,7 +14,7 @@ export class Burst {
     this.#windowMs = windowMs;
   }
 
-  /** Whether this message may be shown. The others are counted until `drain`. */
+  /** Whether this message may be shown. Others are counted until `drain`. */
   admit(now: number): boolean {
     if (now >= this.#endsAt && this.#held === 0) {
       this.#endsAt = now + this.#windowMs;

@@ -20,7 +20,7 @@ export interface CheckReporter {
 }
 
 export interface CheckReporterOptions extends ReporterContext {
-  /** `bar` draws one line again and again, `line` prints one every few seconds. */
+  /** `bar` redraws one line, `line` prints one every few seconds. */
   readonly kind: 'bar' | 'line' | 'none';
 }
 

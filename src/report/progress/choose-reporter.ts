@@ -20,7 +20,7 @@ export interface ReporterCircumstances {
 
 /**
  * Which reporters a run gets. Control codes need a terminal that understands them and a user who did not set
- * `NO_COLOR`; even `--progress bar` does not overrule that. `CI` only changes what `auto` means.
+ * `NO_COLOR`; even `--progress bar` does not override that. `CI` only changes the meaning of `auto`.
  */
 export function chooseReporters(facts: ReporterCircumstances): readonly ReporterKind[] {
   const onStandardError = facts.quiet ? [] : [chooseProgress(facts)];

@@ -7,17 +7,20 @@ import type { Reporter } from './reporter.ts';
 import { Tally } from './tally.ts';
 import { Throughput } from './throughput.ts';
 
-/** Raised only when a field changes its meaning or goes away; new fields may come at any time. */
+/** Incremented only when a field changes its meaning or is removed; new fields may be added at any time. */
 export const JSON_VERSION = 1;
 
 export interface DoneFacts {
   readonly path: string;
-  /** Of the model in Ollama's store. */
+  /** Name of the model in Ollama's store. */
   readonly name?: string;
   readonly commit: string;
   readonly files: number;
   readonly bytes: number;
   readonly fetchedBytes: number;
+  /** What the network carried, and what was copied from this machine. */
+  readonly wireBytes?: number | undefined;
+  readonly copiedBytes?: number | undefined;
   readonly elapsedMs: number;
 }
 
@@ -50,7 +53,7 @@ export function createJsonReporter(context: ReporterContext): Reporter {
   const reporter = new JsonReporter(context);
   return {
     emit: (event) => reporter.emit(event),
-    // The display that a question must not meet is on stderr.
+    // The display that a question would disturb is on stderr.
     pause: () => () => {},
     close: () => reporter.close(),
   };
@@ -73,7 +76,7 @@ class JsonReporter {
 
   emit(event: TransferEvent): void {
     if (this.#closed) return;
-    // Read before the event is applied: a file that is finished already is not printed a second time.
+    // Read before the event is applied: a finished file is not printed twice.
     const known = event.type === 'file-finished' && this.#tally.file(event.path)?.state === 'finished';
     this.#tally.apply(event);
     switch (event.type) {
@@ -114,6 +117,7 @@ class JsonReporter {
       files: totalFiles,
       bytes: totalBytes,
       held: heldBytes + (totals.reuseBytes ?? 0),
+      ...(totals.reuseBytes === undefined ? {} : { wire: totals.fetchBytes, copied: totals.reuseBytes }),
     });
     for (const { action, file } of files)
       if (action === 'keep') this.#printFile(file.path, file.size, 'kept');
@@ -139,7 +143,7 @@ class JsonReporter {
 
 /** The last line of a run that succeeded. */
 export function doneLine(facts: DoneFacts): string {
-  const { path, name, commit, files, bytes, fetchedBytes, elapsedMs } = facts;
+  const { path, name, commit, files, bytes, fetchedBytes, wireBytes, copiedBytes = 0, elapsedMs } = facts;
   return jsonLine('done', {
     path,
     ...(name === undefined ? {} : { name }),
@@ -147,6 +151,9 @@ export function doneLine(facts: DoneFacts): string {
     files,
     bytes,
     fetched: fetchedBytes,
+    ...(wireBytes === undefined || (wireBytes === fetchedBytes && copiedBytes === 0)
+      ? {}
+      : { wire: wireBytes, copied: copiedBytes }),
     seconds: toSeconds(elapsedMs),
   });
 }
@@ -165,11 +172,11 @@ function jsonLine(event: string, fields: object): string {
   return `${safeJson({ event, v: JSON_VERSION, ...fields })}\n`;
 }
 
-// JSON itself only escapes what lies below the blank. The rest of what can disturb a terminal, or a reader
-// that splits at Unicode line ends, is written as \uXXXX too: the same name, in other letters.
+// JSON.stringify escapes only what lies below the blank. Other characters that can disturb a terminal, or a reader
+// that splits at Unicode line ends, are written as \uXXXX too: the value stays the same.
 const UNSAFE_IN_JSON = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** JSON on which no control or direction character can ride into a terminal; it parses to the same value. */
+/** JSON without control or direction characters, which could affect a terminal; it parses to the same value. */
 export function safeJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, undefined, indent).replace(
     UNSAFE_IN_JSON,

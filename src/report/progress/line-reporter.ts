@@ -18,7 +18,7 @@ import { timeLeftOf } from './time-left.ts';
 
 export interface LineReporterOptions extends ReporterContext {
   readonly verbose: boolean;
-  /** Between two lines of progress. */
+  /** Milliseconds between two lines of progress. */
   readonly intervalMs?: number;
 }
 
@@ -37,12 +37,12 @@ const FIRST_LINE_MS = 1000;
 const TICK_MS = 500;
 /** A file of this size gets a line when it is done; smaller ones only show in the count of files. */
 const BIG_FILE_BYTES = 100_000_000;
-/** With no more files than this, every file gets a line. */
+/** With at most this many files, every file gets a line. */
 const MIN_FILES = 12;
 
 /**
- * For logs and CI: plain lines without control codes. Their number is bounded by the elapsed time, not by the number of
- * files, events or failures.
+ * For logs and CI: plain lines without control codes. Their number is bounded by the elapsed time, not by the number
+ * of files, events or failures.
  */
 export function createLineReporter(options: LineReporterOptions): Reporter {
   const reporter = new LineReporter(options);
@@ -107,7 +107,7 @@ class LineReporter {
     }
   }
 
-  /** No line of progress comes between a question and its answer. */
+  /** No progress line may come between a question and its answer. */
   pause(): () => void {
     this.#paused = true;
     return () => {
@@ -125,7 +125,7 @@ class LineReporter {
   #tick(): void {
     const now = this.#time.now();
     for (const notice of this.#notices.due(now)) this.#print(notice.text);
-    // Files over the limit of lines are in the count of files; they get no line later.
+    // Files beyond the limit of lines are counted; they get no line later.
     this.#finished.drain(now);
     if (this.#paused || this.#nextLineAt === undefined || now < this.#nextLineAt) return;
     if (this.#tally.remainingBytes + this.#tally.activeFiles > 0) this.#printProgress(now);
@@ -133,7 +133,7 @@ class LineReporter {
 
   #printProgress(now: number): void {
     const line = progressLine(this.#tally, this.#throughput, now);
-    // An unchanged line, as in a long stall, is not repeated.
+    // Do not repeat an unchanged line, for example during a long stall.
     if (line !== this.#lastLine) this.#print(line);
     this.#lastLine = line;
     this.#nextLineAt = now + nextInterval(now - this.#startedAt, this.#intervalMs);

@@ -28,7 +28,7 @@ export function createNotesReporter(options: NotesReporterOptions): Reporter {
       const notice = notices.of(event, time.now());
       if (notice !== undefined) print(notice.text);
     },
-    // Whole lines may stand between a question and its answer.
+    // Whole lines may appear between a question and its answer.
     pause: () => () => {},
     close() {
       if (closed) return;

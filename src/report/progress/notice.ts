@@ -22,8 +22,8 @@ export function retrySentence(event: Extract<TransferEvent, { type: 'retrying' }
 }
 
 /**
- * Picks the events that deserve a line of their own and words them: retries, failures, notes and, with
- * verbose, traces. Bursts are collapsed, so that time bounds the number of lines.
+ * Selects the events that get a line of their own and words them: retries, failures, notes and, with verbose, traces.
+ * Bursts are collapsed, so that the elapsed time bounds the number of lines.
  */
 export class Notices {
   readonly #verbose: boolean;

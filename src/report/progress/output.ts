@@ -1,6 +1,6 @@
 /**
- * Where a reporter writes: `process.stderr` and `process.stdout` fit as they are, and so does an object
- * in a test. Only the bar reporter looks at the terminal's size.
+ * Where a reporter writes: `process.stderr`, `process.stdout`, or an object in a test. Only the bar reporter reads
+ * the size of the terminal.
  */
 export interface Output {
   write(text: string): unknown;

@@ -15,7 +15,7 @@ export interface FileProgress {
 interface FileRecord {
   readonly path: string;
   size: number;
-  /** As counted from the events: may pass `size` for a moment, when two connections brought the same bytes. */
+  /** Counted from the events: may exceed `size` for a moment, when two connections receive the same bytes. */
   counted: number;
   done: number;
   state: FileState;
@@ -23,32 +23,32 @@ interface FileRecord {
 }
 
 /**
- * The fold of a run's events into totals. Every output reads its numbers here, so text and JSON cannot
- * disagree. A `bytes` event costs one lookup and a few additions, for it comes thousands of times a second.
+ * Sums the events of a run. Every output reads its numbers here, so text and JSON cannot disagree. A `bytes` event
+ * costs one lookup and a few additions, because thousands arrive per second.
  */
 export class Tally {
-  /** Bytes of all planned files, and how many of them are on disk and believed to be right. */
+  /** Bytes of all planned files, and how many of them are on disk and expected to be right. */
   totalBytes = 0;
   doneBytes = 0;
   /** Bytes that were on disk before the run. */
   heldBytes = 0;
-  /** Bytes that came over the network in this run, those that were lost again included. */
+  /** Bytes that were fetched over the network in this run, including those that were lost again. */
   fetchedBytes = 0;
   totalFiles = 0;
   finishedFiles = 0;
-  /** Finished files by how they came to be right. */
+  /** Finished files by how they were completed. */
   readonly outcomes: Record<FileOutcome, number> = { transferred: 0, kept: 0, repaired: 0 };
   failedFiles = 0;
   retries = 0;
-  /** Files that the listing has named so far. */
+  /** Files that the listing has returned so far. */
   listedFiles = 0;
   revision: Revision | undefined;
   plan: Plan | undefined;
   readonly #files = new Map<string, FileRecord>();
-  /** In the order in which they began: a set keeps it, and lines on a screen then keep their places. */
+  /** In the order in which they started, so that lines on a screen keep their places. */
   readonly #active = new Set<FileRecord>();
 
-  /** Files that are moving or being verified, the oldest first. */
+  /** Files in transfer or verification, the oldest first. */
   get active(): Iterable<FileProgress> {
     return this.#active;
   }
@@ -138,7 +138,7 @@ export class Tally {
     }
   }
 
-  /** Files without a plan are counted too, so that an early event is not lost. */
+  /** Files without a plan are counted too, so that no early event is lost. */
   #record(path: string): FileRecord {
     let record = this.#files.get(path);
     if (record === undefined) {
@@ -168,7 +168,7 @@ export class Tally {
     this.outcomes[how] += 1;
   }
 
-  /** The one place where a file changes its state, so that no counter can miss it. */
+  /** The only place where a file changes its state, so that no counter can miss it. */
   #enter(record: FileRecord, state: FileState): void {
     if (record.state === 'finished') this.finishedFiles -= 1;
     if (record.state === 'failed') this.failedFiles -= 1;
@@ -182,7 +182,7 @@ export class Tally {
   }
 }
 
-/** Bytes of a planned file that count as here: all of a kept or checked one, the held ranges of a part. */
+/** Bytes of a planned file that count as on disk: all of a kept or checked file, the held ranges of a part. */
 export function heldOf(planned: PlannedFile): number {
   return planned.action === 'transfer' ? bytesFrom(planned, 'held') : planned.file.size;
 }

@@ -1,18 +1,18 @@
 const BUCKET_MS = 250;
 
 /**
- * How fast bytes arrive: a sliding window, cut into buckets, so that recording costs the same whatever the
- * number of events, and a connection that stalls shows as a rate that falls to zero within the window.
- * Bytes that were held before are not recorded: they would look like speed.
+ * Measures how fast bytes arrive: a sliding window, divided into buckets, so that the cost does not depend on the
+ * number of events, and the rate falls to zero within the window when a connection stalls. Bytes that were held
+ * before are not recorded: they would look like speed.
  */
 export class Throughput {
   readonly #buckets: Float64Array;
-  /** Number of the bucket that was written last, counted from time zero. */
+  /** Number of the newest bucket, counted from time zero. */
   #newest = 0;
   #startedAt: number | undefined;
 
   constructor(windowMs = 5000) {
-    // One more than the window has: the oldest is always partly outside and counts by the part inside.
+    // One more than the window needs: the oldest one is partly outside and counts in proportion.
     this.#buckets = new Float64Array(Math.max(1, Math.round(windowMs / BUCKET_MS)) + 1);
   }
 
@@ -42,7 +42,7 @@ export class Throughput {
       bytes += age === count - 1 ? held * Math.max(0, 1 - intoNewest / BUCKET_MS) : held;
     }
     const windowMs = (count - 1) * BUCKET_MS;
-    // Shortly after the start, the rate would divide by almost zero.
+    // Shortly after the start the divisor would be almost zero.
     const elapsedMs = Math.min(windowMs, Math.max(BUCKET_MS, now - this.#startedAt));
     return (bytes * 1000) / elapsedMs;
   }
@@ -62,7 +62,7 @@ export class Throughput {
 
   #advance(now: number): void {
     const bucket = Math.floor(now / BUCKET_MS);
-    // A clock that steps back writes into the newest bucket, rather than into the future of the ring.
+    // If the clock goes back, write into the newest bucket, not into the future of the ring.
     if (bucket <= this.#newest) return;
     const count = this.#buckets.length;
     if (bucket - this.#newest >= count) this.#buckets.fill(0);

@@ -7,8 +7,8 @@ const SMALL_MEAN_BYTES = 1_000_000;
 const MIN_FILES = 20;
 
 /**
- * Milliseconds to the end. By bytes; but where many small files are left, the files that were finished so far tell more
- * than their bytes, and the shorter of the two counts. Undefined when nothing arrives.
+ * Estimated milliseconds to the end, by bytes. If many small files are left, the rate of finished files is a better
+ * measure, and the shorter estimate counts. Undefined while nothing arrives.
  */
 export function timeLeftOf(tally: Tally, throughput: Throughput, now: number): number | undefined {
   const byBytes = throughput.timeLeft(tally.remainingBytes, now);

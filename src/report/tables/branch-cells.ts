@@ -1,7 +1,7 @@
 import type { BranchRow, Fact, FactName, Origin } from '../../model/branch-facts.ts';
 import { formatBytes, groupDigits, printable } from '../../model/format.ts';
 
-/** Marks behind values that come from no file of the branch. */
+/** Marks after values that come from no file of the branch. */
 const MARKS: Partial<Record<Origin, string>> = { card: '*', name: '?', computed: '~' };
 export const MARK_LEGEND: readonly (readonly [mark: string, meaning: string])[] = [
   ['*', 'from the card, not from a file of the branch'],
@@ -9,7 +9,7 @@ export const MARK_LEGEND: readonly (readonly [mark: string, meaning: string])[] 
   ['~', 'computed'],
 ];
 
-/** A cell of a table: what it says, and the mark of a weak origin. */
+/** A cell of a table: its text, and the mark of a weak origin. */
 export interface Cell {
   readonly text: string;
   readonly mark: string;
@@ -17,7 +17,7 @@ export interface Cell {
 
 export const EMPTY: Cell = { text: '', mark: '' };
 
-/** A fact of a row as a cell; empty where it is not known. */
+/** A fact of a row as a cell; empty if unknown. */
 export function factCell(row: BranchRow, name: FactName): Cell {
   const shown = name === 'parameters' && row.facts.parameterLabel !== undefined ? 'parameterLabel' : name;
   const fact = row.facts[shown] as Fact<unknown> | undefined;
@@ -25,7 +25,7 @@ export function factCell(row: BranchRow, name: FactName): Cell {
   return { text: valueText(name, fact.value), mark: MARKS[fact.origin] ?? '' };
 }
 
-/** Bits of a row: all widths where they are mixed, the real mean for GGUF. */
+/** Bits of a row: all widths if they are mixed, the real mean for GGUF. */
 export function bitsCell(row: BranchRow): Cell {
   if (row.facts.mixedBits !== undefined) return factCell(row, 'mixedBits');
   if (row.facts.method?.value === 'gguf' && row.facts.bitsPerWeight !== undefined)
@@ -33,7 +33,7 @@ export function bitsCell(row: BranchRow): Cell {
   return factCell(row, row.facts.bits === undefined ? 'bitsPerWeight' : 'bits');
 }
 
-/** A value in the words of people; names come from servers and are made harmless. */
+/** A value as text for people. Names come from servers and are made printable. */
 export function valueText(name: FactName, value: unknown): string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (Array.isArray(value)) {
@@ -78,14 +78,14 @@ export function formatParameters(count: number): string {
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${unit}`;
 }
 
-/** Whether the row is a manifest of a registry. */
+/** Whether the row is of a registry: a manifest, or a tag whose manifest cannot be used. */
 export function isOfRegistry({ commit }: BranchRow): boolean {
-  return commit.startsWith('sha256:');
+  return commit === '' || commit.startsWith('sha256:');
 }
 
 /** `gptq-4bit-32g-actorder_True`; `v1.0 (tag)`; `main:Q4_K_M`, or `Q4_K_M` alone where all rows are of one branch. */
 export function rowName(row: BranchRow, oneRevision: boolean): string {
-  // In a registry there is nothing but tags.
+  // A registry has only tags.
   const isMarked = row.kind === 'tag' && !isOfRegistry(row);
   const revision = printable(row.revision) + (isMarked ? ' (tag)' : '');
   if (row.variant === undefined) return revision;

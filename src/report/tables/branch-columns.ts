@@ -6,21 +6,21 @@ import { bitsCell, type Cell, EMPTY, factCell, isOfRegistry, rowName } from './b
 /** A column of the table of branches. The array below is in the order of display. */
 export interface Column {
   readonly head: string;
-  /** The smaller, the longer it stays when the terminal gets narrow. */
+  /** Columns with a larger rank are dropped first when the terminal is narrow. */
   readonly rank: number;
   readonly align: 'left' | 'right';
   readonly cell: (row: BranchRow) => Cell;
-  /** Leave it out where all rows say the same: the line above the table says it once. */
+  /** Leave the column out if all rows have the same value: the line above the table shows it once. */
   readonly onlyIfDifferent?: boolean;
-  /** May be cut at its end, to no less than this. */
+  /** May be cut at its end, but not below this width. */
   readonly leastWidth?: number;
-  /** What the card's table calls it; undefined for those that it does not have. */
+  /** Its title in the card's table; undefined if the card does not have it. */
   readonly title: string;
 }
 
 const fact = (name: FactName) => (row: BranchRow) => factCell(row, name);
 
-/** The columns that the rows have something to say in. */
+/** The columns for which the rows have values. */
 export function columnsFor(rows: readonly BranchRow[]): Column[] {
   if (rows.length > 0 && rows.every(isOfRegistry)) return tagColumns(rows);
   const oneRevision = new Set(rows.map((row) => row.revision)).size === 1;
@@ -119,7 +119,7 @@ function tagColumns(rows: readonly BranchRow[]): Column[] {
   return columns.filter((column) => rows.some((row) => column.cell(row).text !== ''));
 }
 
-/** As registries show it: 12 digits. */
+/** As registries show a digest: 12 digits. */
 function digestCell({ commit }: BranchRow): Cell {
   return { text: shortId(commit).replace('sha256:', ''), mark: '' };
 }
@@ -128,7 +128,7 @@ function sameCell({ sameAs = [] }: BranchRow): Cell {
   return { text: sameAs.map(printable).join(', '), mark: '' };
 }
 
-/** Files in several parts: how many. */
+/** The number of parts, for files in several parts. */
 function partsCell({ variant, files, formats, otherCopies: other }: BranchRow): Cell {
   const counted = formats.find(({ format }) => other === undefined || format === other.format);
   const parts =
@@ -138,7 +138,7 @@ function partsCell({ variant, files, formats, otherCopies: other }: BranchRow): 
   return parts > 1 ? { text: String(parts), mark: '' } : EMPTY;
 }
 
-/** Named only where the same weights come more than once. */
+/** Formats, only if the same weights come in more than one. */
 function formatsCell({ variant, formats }: BranchRow): Cell {
   if (variant !== undefined || formats.length < 2) return EMPTY;
   return { text: formats.map(({ format }) => format).join('+'), mark: '' };

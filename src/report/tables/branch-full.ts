@@ -7,12 +7,12 @@ import {
   printable,
   truncateMiddle,
 } from '../../model/format.ts';
-import { repoPath } from '../../model/repo.ts';
+import { type RepoRef, repoPath } from '../../model/repo.ts';
 import { rowName, valueText } from './branch-cells.ts';
 import { type BranchTableOptions, conflictText, isOneRevision } from './branch-table.ts';
 import { wrap } from './text-table.ts';
 
-/** Every fact by the words that people use for it, in the order in which they are shown. */
+/** Every fact with its label, in the order of display. */
 const LABELS: readonly (readonly [FactName, string])[] = [
   ['method', 'method'],
   ['quantisation', 'quantisation'],
@@ -49,7 +49,7 @@ const LABELS: readonly (readonly [FactName, string])[] = [
   ['baseModel', 'base model'],
   ['adapterRank', 'adapter rank'],
 ];
-/** Texts of a tag of a registry, each in a block of its own. */
+/** Texts of a registry's tag, each in a block of its own. */
 const BLOCKS = [
   ['template', 'template'],
   ['system', 'system'],
@@ -57,16 +57,16 @@ const BLOCKS = [
   ['messages', 'messages'],
   ['licenseText', 'licence'],
 ] as const;
-/** Of one block: enough for any template, and for the beginning of a licence. */
+/** Maximum of lines per block: enough for any template, and for the start of a licence. */
 const MAX_LINES = 300;
 const LABEL_COLUMNS = 17;
 const MAX_LISTED_FILES = 100;
 
-/** `fetch branches REPO --revision REV`: everything that is known of one revision, each with its origin. */
+/** `fetch branches REPO --revision REV`: everything known about one revision, each fact with its origin. */
 export function renderBranchInFull(table: BranchTable, options: BranchTableOptions = {}): string {
   const { rows, repo } = table;
   const alone = isOneRevision(rows) && rows.length > 1;
-  const blocks = rows.map((row) => block(row, repoPath(repo), alone, options));
+  const blocks = rows.map((row) => block(row, repo, alone, options));
   const [first] = rows;
   const template = first?.facts.chatTemplate;
   return [
@@ -84,9 +84,11 @@ export function renderBranchInFull(table: BranchTable, options: BranchTableOptio
     .replace(/\n+$/, '\n');
 }
 
-function block(row: BranchRow, repo: string, alone: boolean, { columns }: BranchTableOptions): string {
+function block(row: BranchRow, repo: RepoRef, alone: boolean, { columns }: BranchTableOptions): string {
+  // The Hub lists the files of a tree, a registry those of a manifest.
+  const listing = repo.source === undefined || repo.source === 'hub' ? 'tree' : 'manifest';
   const lines = [
-    `${printable(repo)}, ${alone ? `${printable(row.revision)}:` : ''}${rowName(row, alone)}`,
+    `${printable(repoPath(repo))}, ${alone ? `${printable(row.revision)}:` : ''}${rowName(row, alone)}`,
     line(
       'commit',
       `${printable(row.commit)}${row.date === undefined ? '' : `, ${row.date.slice(0, 10)}`}`,
@@ -97,7 +99,7 @@ function block(row: BranchRow, repo: string, alone: boolean, { columns }: Branch
       `${formatBytes(row.bytes)} (${groupDigits(row.bytes)} bytes), ${formatCount(row.files.length, 'file')}`,
       columns,
     ),
-    line('weights', `${formatBytes(row.weightBytes)} (tree)`, columns),
+    line('weights', `${formatBytes(row.weightBytes)} (${listing})`, columns),
     ...(row.formats.length > 1
       ? [
           line(

@@ -1,11 +1,12 @@
 import type { BranchRow, BranchTable, Fit, RankedRow } from '../../model/branch-facts.ts';
+import { repoRecord } from '../../model/repo.ts';
 import { safeJson } from '../progress/json-reporter.ts';
 import { digestJson } from './digest-json.ts';
 
 /**
  * `fetch branches --json`: one document. Sizes are bytes.
  *
- * `v` (1), `repo` (`type`, `id`), `notes` (texts), `rows`; in each row
+ * `v` (1), `repo` (`type`, `id`, and `source` where it is not the Hub), `notes` (texts), `rows`; in each row
  * `kind` (`branch`, `tag`, `revision`), `revision`, `commit`, `date` (ISO or null),
  * `sameAs` (other tags of the same manifest in a registry, where there are any), `variant` (the quantisation that `REPO@REVISION:VARIANT` names, or null for the whole branch),
  * `bytes` (all files of the download), `weightBytes`, `files` (`path`, `size`, and `sha256` or `gitSha1`, as the hub has it), `formats` (`format`, `files`, `bytes`),
@@ -17,8 +18,7 @@ import { digestJson } from './digest-json.ts';
  */
 export function renderBranchJson(table: BranchTable, ranked?: readonly RankedRow[]): string {
   const rows = ranked?.map(({ row, fit }) => rowJson(row, fit)) ?? table.rows.map((row) => rowJson(row));
-  const { type, source, id } = table.repo;
-  const repo = { type, ...(source === undefined ? {} : { source }), id };
+  const repo = repoRecord(table.repo);
   return `${safeJson({ v: 1, repo, rows, notes: table.notes }, 2)}\n`;
 }
 

@@ -6,17 +6,17 @@ import { type Column, columnsFor } from './branch-columns.ts';
 import { layOut, type TextColumn, wrap } from './text-table.ts';
 
 export interface BranchTableOptions {
-  /** Width of the terminal; undefined where the text goes to a file: then everything is shown. */
+  /** Width of the terminal; undefined if the output is a file: then everything is shown. */
   readonly columns?: number | undefined;
   /** Whether escape codes for colours may be used. */
   readonly colour?: boolean;
 }
 
-/** Remarks under the table; the rest is only counted. */
+/** Maximum of remarks below the table; the others are only counted. */
 const MAX_REMARKS = 12;
 const PROSE_COLUMNS = 100;
 
-/** `fetch branches REPO`: one row per branch or quantisation, doubtful facts below. */
+/** `fetch branches REPO`: one row per branch or quantisation, with doubtful facts below. */
 export function renderBranchTable(table: BranchTable, options: BranchTableOptions = {}): string {
   const { rows } = table;
   const columns = columnsFor(rows);
@@ -45,7 +45,7 @@ export function isOneRevision(rows: readonly BranchRow[]): boolean {
   );
 }
 
-/** A column whose values all come from one weak place is marked once, at its head. */
+/** If all values of a column come from the same weak origin, only its head is marked. */
 function textColumn({ head, rank, align, cell, leastWidth }: Column, rows: readonly BranchRow[]): TextColumn {
   const cells: Cell[] = rows.map(cell);
   const marks = new Set(cells.filter(({ text }) => text !== '').map(({ mark }) => mark));
@@ -62,7 +62,7 @@ function textColumn({ head, rank, align, cell, leastWidth }: Column, rows: reado
 
 const COMMON: readonly FactName[] = ['method', 'architecture', 'parameters', 'context'];
 
-/** The repository, how many rows, and what they have in common. */
+/** The repository, the number of rows, and what they have in common. */
 export function titleOf({ repo, rows }: BranchTable): string {
   const variants = rows.every((row) => row.variant !== undefined) && rows.length > 0;
   const count = variants ? formatCount(rows.length, 'quantisation') : revisionCount(rows);
@@ -112,7 +112,7 @@ function remarksOf(rows: readonly BranchRow[]): string[] {
   });
 }
 
-/** The same weights in several formats: what each of them takes. */
+/** The same weights in several formats: the size of each. */
 function formatNotes(rows: readonly BranchRow[]): string[] {
   return rows
     .filter(({ variant, formats }) => variant === undefined && formats.length > 1)
@@ -122,7 +122,7 @@ function formatNotes(rows: readonly BranchRow[]): string[] {
     });
 }
 
-/** Copies of the same weights in one format: what one of them takes. */
+/** Copies of the same weights in one format: the size of one copy. */
 function copyNotes(rows: readonly BranchRow[]): string[] {
   return rows.flatMap((row) => {
     const { otherCopies: other, weightBytes } = row;
@@ -132,7 +132,7 @@ function copyNotes(rows: readonly BranchRow[]): string[] {
   });
 }
 
-/** A quantisation comes with the encoder for pictures, so its size counts each time. */
+/** Each quantisation includes the image encoder, so its size counts each time. */
 function projectorNotes(rows: readonly BranchRow[]): string[] {
   const variants = rows.filter(({ variant }) => variant !== undefined);
   const oneRevision = isOneRevision(rows);
@@ -160,7 +160,10 @@ const FIELD_NAMES: Partial<Record<FactName, string>> = {
   damp: 'damp',
 };
 
-/** `act order: yes (quantize_config.json), not no (name)`. A rule of ours supplements the card, it does not contradict it. */
+/**
+ * `act order: yes (quantize_config.json), not no (name)`. Built-in knowledge supplements the card; it does not
+ * contradict it.
+ */
 export function conflictText({ field, believed, other }: Conflict): string {
   const said = `${FIELD_NAMES[field] ?? field}: ${valueText(field, believed.value)} (${believed.origin})`;
   const differs = valueText(field, other.value);
@@ -175,7 +178,7 @@ export function conflictText({ field, believed, other }: Conflict): string {
   return `${said}, although the ${other.origin} says ${differs}`;
 }
 
-/** What the marks mean that can be seen. */
+/** The meaning of the marks that are visible. */
 function legend(shown: readonly TextColumn[], headLine: string): string[] {
   const heads = new Set(headLine.split(/ {2,}/));
   const texts = shown

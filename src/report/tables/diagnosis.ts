@@ -6,13 +6,13 @@ import { wrap } from './text-table.ts';
 const STATE_WIDTH = 7;
 const GAP = 2;
 const TEXT_COLUMN: number = STATE_WIDTH + NAME_COLUMNS + 2 * GAP;
-/** A column of text that is narrower than this is not read well: the text goes below the name then. */
+/** If the column of text would be narrower than this, the text goes below the name. */
 const MIN_TEXT_WIDTH = 32;
 const NARROW_INDENT = 2;
 
 /**
- * A line for a check, further ones for its details, and one for what to do about it; all of them folded at
- * `columns`, if there is such a limit.
+ * One line per check, further lines for its details, and one for what to do about it. All are folded at `columns`, if
+ * given.
  */
 export function renderCheck(
   { name, state, message, hint, details = [] }: Check,

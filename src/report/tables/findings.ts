@@ -1,10 +1,10 @@
 import { formatBytes, formatCount, formatDuration, groupDigits, printable } from '../../model/format.ts';
-import { repoPath } from '../../model/repo.ts';
+import { repoPath, repoRecord } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
 import type { CheckReport, Finding } from '../../model/verify-report.ts';
 import { safeJson } from '../progress/json-reporter.ts';
 
-/** One line for each difference: what, the path, and what about it. */
+/** One line per difference: its kind, the path, and details. */
 export function renderFindings(findings: readonly Finding[]): string {
   return findings.map((finding) => `${finding.kind.padEnd(7)}  ${describe(finding)}\n`).join('');
 }
@@ -42,7 +42,7 @@ export function checkSentence(facts: CheckReport, elapsedMs: number): string {
 /**
  * `verify --json`: one document.
  *
- * `v` (1), `directory`, `endpoint`, `repo` (`type`, `id`), `revision`, `commit`, `quick`, `ok` (no difference; with
+ * `v` (1), `directory`, `endpoint`, `repo` (`type`, `id`; `source` unless it is the Hub), `revision`, `commit`, `quick`, `ok` (no difference; with
  * `--allow-extra`, none but extra files), `files` and `bytes`
  * (of what should be there), `missing` and `extra` (each `path`, `size`), `changed` (each `path`, `why`, `expected` and
  * `found` with `size` and, where the content was read, `sha256` or `gitSha1`), `fetched` (bytes, with `--repair` only).
@@ -77,7 +77,7 @@ export function renderCheckJson(
     v: 1,
     directory,
     endpoint,
-    repo: { type: repo.type, id: repo.id },
+    repo: repoRecord(repo),
     revision,
     commit,
     quick,

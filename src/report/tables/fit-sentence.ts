@@ -10,7 +10,7 @@ export function fitSentence({ row, fit }: RankedRow): string {
   return `${printable(name)}: ${[sum, ...fitReasons(fit)].join('; ')}`;
 }
 
-/** Why a row has its rank, and what vLLM would need. */
+/** The reasons for a row's rank, and what vLLM would need. */
 export function fitReasons({ reasons, kvCacheVllm }: Fit): string[] {
   if (kvCacheVllm === undefined) return [...reasons];
   return [...reasons, `vLLM keeps a cache of ${formatBytes(kvCacheVllm)}`];

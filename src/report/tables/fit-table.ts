@@ -6,7 +6,7 @@ import { fitReasons } from './fit-sentence.ts';
 import { layOut, type TextColumn, wrap } from './text-table.ts';
 
 const PROSE_COLUMNS = 100;
-/** With less than this beside the name, the sum goes into one column. */
+/** If less than this is left beside the name, the sum is shown in one column. */
 const SUM_COLUMNS = 48;
 const PERPLEXITY =
   'Ranked by the perplexity (ppl) that a type added to Llama 3 8B in the measurements of llama.cpp; types that were not measured by their bits per weight.';
@@ -88,7 +88,7 @@ function sumColumns(ranked: readonly RankedRow[], room: number): TextColumn[] {
   ];
 }
 
-/** Green is what fits, faint what does not: the column says it in words as well. */
+/** Green if it fits, faint if not: a column says it in words as well. */
 function paint(line: string, fits: boolean | undefined, { colour }: BranchTableOptions): string {
   if (colour !== true || fits === undefined) return line;
   return fits ? line.replace(/yes$/, '\x1b[32myes\x1b[39m') : `\x1b[2m${line}\x1b[22m`;

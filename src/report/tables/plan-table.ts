@@ -1,13 +1,14 @@
 import { formatBytes, printable, truncateMiddle } from '../../model/format.ts';
 import { copiedFrom, type Plan, type PlannedFile } from '../../model/plan.ts';
 import { planSentence, revisionSentence } from '../../model/plan-sentence.ts';
+import { repoRecord } from '../../model/repo.ts';
 import { safeJson } from '../progress/json-reporter.ts';
 import { heldOf } from '../progress/tally.ts';
 import { digestJson } from './digest-json.ts';
 
 export interface PlanTableOptions {
   readonly directory: string;
-  /** Width of the terminal; undefined where the text goes to a file, and then names are never shortened. */
+  /** Width of the terminal; undefined if the output is a file: then names are never shortened. */
   readonly columns?: number | undefined;
 }
 
@@ -15,7 +16,7 @@ const HEAD = { action: 'ACTION', size: 'SIZE', held: 'HERE', path: 'FILE' };
 /** Names are not cut below this width; the row may then be too wide. */
 const MIN_NAME_COLUMNS = 16;
 
-/** `--dry-run`: every file with its size, what of it is here and what will be done, then the totals. */
+/** `--dry-run`: every file with its size, its held bytes and the action, then the totals. */
 export function renderPlanTable(plan: Plan, options: PlanTableOptions): string {
   const rows = [HEAD, ...plan.files.map(planRow)];
   const actionWidth = widest(rows.map((row) => row.action));
@@ -84,7 +85,7 @@ function spaceSentence(plan: Plan): string {
 /**
  * `--dry-run --json`: the same facts as one JSON document.
  *
- * `v` (1), `repo` (`type`, `id`), `revision`, `commit`, `directory`;
+ * `v` (1), `repo` (`type`, `id`, and `source` where it is not the Hub), `revision`, `commit`, `directory`;
  * `files`: for each `path`, `size`, `sha256` (of small files in git `gitSha1`, the id of the blob), `held` (bytes here), `action` (`keep`, `check`, `transfer`), `replaces` (true
  * when a file of another content stands there now), `reuse` (path of the file that will be copied instead, if there is one);
  * `totals`: `files`, `bytes`, `held`, `fetch` and, if files are copied, `reuse` (bytes), `keepFiles`, `checkFiles`, `fetchFiles`;
@@ -96,7 +97,7 @@ export function renderPlanJson(plan: Plan, directory: string, prunable?: readonl
   const { totals } = plan;
   const document = {
     v: 1,
-    repo: { type: repo.type, id: repo.id },
+    repo: repoRecord(repo),
     revision: name,
     commit,
     directory,
@@ -109,7 +110,9 @@ export function renderPlanJson(plan: Plan, directory: string, prunable?: readonl
       keepFiles: totals.keepFiles,
       checkFiles: totals.checkFiles,
       fetchFiles: totals.fetchFiles,
-      ...(totals.reuseBytes === undefined ? {} : { reuse: totals.reuseBytes }),
+      ...(totals.reuseBytes === undefined
+        ? {}
+        : { reuse: totals.reuseBytes, wire: totals.fetchBytes, copied: totals.reuseBytes }),
     },
     space: { needed: plan.spaceNeeded, free: plan.spaceFree ?? null },
     ...(prunable === undefined ? {} : { prune: prunable.map(({ path, size }) => ({ path, size })) }),

@@ -12,8 +12,8 @@ const GAP = 2;
 const MIN_NAME_COLUMNS = 12;
 
 /**
- * Lines of a table that is no wider than `columns`: the least important columns go first, then texts that may be cut
- * are, and last the first column loses its middle. Without a width nothing goes.
+ * Lines of a table at most `columns` wide: first the least important columns are dropped, then texts that may be cut
+ * are shortened, and last the middle of the first column. Without a width everything is shown.
  */
 export function layOut(table: readonly TextColumn[], columns: number | undefined): string[] {
   let kept = [...table];

@@ -50,7 +50,7 @@ export function hubError(subject: RequestSubject, response: ErrorResponse, nowMs
   if (status === 403 && said.startsWith('Access to this resource is disabled')) {
     return new FetchError('ACCESS', `${name} is disabled: the hub does not serve it any more`, {
       ...options,
-      hint: `See ${pageUrl(subject.endpoint, subject.repo)} for the reason, or look for a copy by somebody else.`,
+      hint: `See ${pageUrl(subject.endpoint, subject.repo)} for the reason, or look for a copy by another owner.`,
     });
   }
   if (status === 403) {

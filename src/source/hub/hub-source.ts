@@ -3,10 +3,10 @@ import { RateLimitGate } from '../../http/rate-limit-gate.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord, type JsonRecord } from '../../model/json.ts';
-import { nearest } from '../../model/nearest.ts';
+import { suggestion } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
-import type { HttpLocation } from '../location.ts';
+import type { HttpLocation, XetLocation } from '../location.ts';
 import type { ScanFinding, SourceWith } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
@@ -15,6 +15,7 @@ import { toRemoteFile } from './listing.ts';
 import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
 import { RangeReader } from './read-range.ts';
 import { lacksListing, siblingEntries } from './siblings.ts';
+import { ContentStoreClient } from './xet/content-store-client.ts';
 
 /** Far more than the 100,000 files that the Hub advises at most. */
 const MAX_FILES = 2_000_000;
@@ -34,18 +35,21 @@ interface HubTraits {
   readonly branches: true;
   readonly scan: true;
   readonly read: true;
+  readonly reconstruct: true;
 }
 
 /** The Hugging Face Hub, and mirrors that speak its protocol. */
 export class HubSource implements SourceWith<HubTraits> {
   readonly kind = 'hub';
-  readonly traits: HubTraits = { branches: true, scan: true, read: true };
+  readonly traits: HubTraits = { branches: true, scan: true, read: true, reconstruct: true };
   readonly #hub: HubConnection;
   readonly #traits = unknownTraits();
   readonly #reader: RangeReader;
+  readonly #contentStore: ContentStoreClient;
 
   constructor(hub: HubConnection) {
     this.#hub = hub;
+    this.#contentStore = new ContentStoreClient(hub);
     this.#reader = new RangeReader(hub, this.#traits);
   }
 
@@ -149,6 +153,16 @@ export class HubSource implements SourceWith<HubTraits> {
     return locateFile(this.#hub, { ...this.#request(revision, file), range }, this.#traits, signal);
   }
 
+  reconstruct(
+    revision: Revision,
+    file: RemoteFile,
+    range: ByteRange,
+    signal: AbortSignal,
+  ): Promise<XetLocation> {
+    const subject = this.#subject(file.path, revision.repo, revision.name);
+    return this.#contentStore.reconstruct(revision, file, range, subject, signal);
+  }
+
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
     const url = refsUrl(this.#hub.endpoint, repo);
     const { json } = await getJson(
@@ -203,13 +217,11 @@ export class HubSource implements SourceWith<HubTraits> {
     const refs = await this.branches(repo, signal).catch(() => []);
     signal.throwIfAborted();
     const names = refs.map((ref) => ref.name);
-    const close = nearest(revision, names, 5);
-    const shown = close.length > 0 ? close : names.slice(0, 5);
-    if (shown.length === 0) return thrown;
+    if (names.length === 0) return thrown;
     return new FetchError('NOT_FOUND', `${repoPath(repo)} has no branch, tag or commit "${revision}"`, {
       cause: thrown,
       status: thrown.status,
-      hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${shown.join(', ')}.`,
+      hint: suggestion(revision, names, 5),
     });
   }
 
@@ -224,9 +236,13 @@ export class HubSource implements SourceWith<HubTraits> {
 }
 
 function noCommit({ repo, id }: Revision): FetchError {
-  return new FetchError('NOT_FOUND', `"${id}" is no commit of ${repoPath(repo)}: the Hub has 40 hex digits`, {
-    hint: 'Check the lockfile or manifest that names it, and write it anew.',
-  });
+  return new FetchError(
+    'NOT_FOUND',
+    `"${id}" is not a commit of ${repoPath(repo)}: the Hub has 40 hex digits`,
+    {
+      hint: 'Check the lockfile or manifest that names it, and write it anew.',
+    },
+  );
 }
 
 function endless({ id }: RepoRef, why: string): FetchError {
@@ -255,7 +271,10 @@ function* namedRefs(kind: NamedRef['kind'], list: unknown): Generator<NamedRef> 
   }
 }
 
-/** The files that `securityRepoStatus` of a revision warns of; undefined if the Hub does not say or has not finished. */
+/**
+ * The files that `securityRepoStatus` of a revision warns about; undefined if the Hub gives no result or has not
+ * finished.
+ */
 function scanFindings(info: JsonRecord): readonly ScanFinding[] | undefined {
   const status = info['securityRepoStatus'];
   if (!isRecord(status)) return undefined;

@@ -7,7 +7,7 @@ import type { Pointer, RemoteFile } from '../../model/remote-file.ts';
  * for a malformed entry.
  */
 export function toRemoteFile(entry: unknown): RemoteFile | undefined {
-  if (entry === null || typeof entry !== 'object') throw malformedResponse('an entry that is no object');
+  if (entry === null || typeof entry !== 'object') throw malformedResponse('an entry that is not an object');
   const { type, path, size, oid, lfs, xetHash } = entry as Record<string, unknown>;
   if (type !== 'file') return undefined;
   if (typeof path !== 'string' || path === '') throw malformedResponse('a file without a path');

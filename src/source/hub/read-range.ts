@@ -13,9 +13,9 @@ import { errorOf, type HubConnection } from './hub-api.ts';
 import { type EndpointTraits, type FileRequest, locateFile } from './locate.ts';
 
 const HINT = 'A cache or a proxy on the way may be broken: try again later, or over another network.';
-/** Reading into memory is for headers and small files, not for weights. */
+/** Reads into memory are for headers and small files, not for weights. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
-/** The most locations that are kept, for further reads of the same file. */
+/** Maximum of locations that are kept for further reads of the same file. */
 const MAX_LOCATIONS = 256;
 /** A location that expires within this time, in milliseconds, is not used again. */
 const EXPIRY_MARGIN_MS = 5000;

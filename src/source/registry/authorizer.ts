@@ -8,48 +8,56 @@ import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Credential } from '../source.ts';
-import { type Challenge, parseChallenge } from './challenge.ts';
-import type { RegistryLogin } from './login.ts';
+import { accessError, type RegistryLogin } from './login.ts';
 
 const MAX_TOKEN_BYTES = 64 * 1024;
 
+/** Characters of the header that are read. */
+const MAX_CHALLENGE = 8192;
+
+/** A `Bearer` or `Basic` challenge of `WWW-Authenticate` (RFC 9110 11.6.1). */
+interface Challenge {
+  readonly scheme: 'bearer' | 'basic';
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
 interface AuthorizerOptions {
-  /** Of the registry: the only one that gets what the authorizer makes. */
+  /** Origin of the registry: the only one that receives the values made here. */
   readonly origin: string;
-  /** What a token is asked for where the challenge does not say: `repository:library/x:pull`. */
-  readonly scope: string;
+  /** `library/mixtral`: a token is for it alone, unless the challenge says otherwise. */
+  readonly repository: string;
   readonly login: RegistryLogin | undefined;
-  /** Sent before any challenge. */
+  /** Sent before the first challenge. */
   readonly token?: Credential | undefined;
   readonly http: HttpClient;
   readonly clock: Clock;
 }
 
 /**
- * Answers the challenges of one registry for one repository: anonymously, or with a login. The password goes to the
- * token service that a challenge names, or for Basic to the registry; over plain http on loopback only.
+ * Answers the challenges of one registry for one repository, anonymously or with a login. The password goes to the
+ * token service that a challenge names, or with Basic to the registry; over plain http only on loopback.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
   #value: string | undefined;
-  #pending: Promise<string> | undefined;
+  #pending: Promise<string | undefined> | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
     this.#value = options.token && `Bearer ${options.token.value}`;
   }
 
-  /** The value of Authorization for a request to the registry; undefined before the first challenge. */
+  /** Value of the Authorization header for requests to the registry; undefined before the first challenge. */
   get value(): string | undefined {
     return this.#value;
   }
 
   /**
-   * After a 401: makes a new value. False if there is no challenge that can be answered, or if nothing new would be
-   * sent. `refused` is the value that was sent. Throws ACCESS or NETWORK.
+   * Makes a new value after a 401. False if no challenge is supported, or if the value would be the same. `refused`
+   * is the value that was sent. Throws ACCESS or NETWORK.
    */
   async answer(response: HttpResponse, refused: string | undefined, signal: AbortSignal): Promise<boolean> {
-    // Another request has renewed it meanwhile.
+    // A concurrent request has renewed it already.
     if (this.#value !== refused) return true;
     const challenge = parseChallenge(response.headers['www-authenticate']);
     if (challenge === undefined) return false;
@@ -62,22 +70,24 @@ export class Authorizer {
     }
     const value = await this.#pending;
     signal.throwIfAborted();
+    if (value === undefined || value === refused) return false;
     this.#value = value;
-    return value !== refused && value !== '';
+    return true;
   }
 
-  async #valueFor(challenge: Challenge, signal: AbortSignal): Promise<string> {
+  /** Undefined for Basic without a login. */
+  async #valueFor(challenge: Challenge, signal: AbortSignal): Promise<string | undefined> {
     const { origin, login } = this.#options;
     if (challenge.scheme === 'bearer') return `Bearer ${await this.#token(challenge, signal)}`;
-    return login === undefined ? '' : this.#basic(login, new URL(origin));
+    return login && this.#basic(login, new URL(origin));
   }
 
-  /** The value of Basic for a host that the password may go to. */
+  /** The value for Basic, if the password may be sent to this host. */
   #basic(login: RegistryLogin, to: URL): string {
     const registry = new URL(this.#options.origin);
     const isHere = isLoopback(registry) && isLoopback(to);
-    // A challenge that came over an open line may be of somebody else, and name any token service. One of another machine
-    // has no business with the ports of this one.
+    // A challenge over plain http may be forged and name any token service. And another machine must not make us
+    // connect to ports of this one.
     for (const url of [registry, to]) {
       if (url.protocol === 'https:' || isHere || (url === registry && isLoopback(url))) continue;
       throw new FetchError(
@@ -92,7 +102,7 @@ export class Authorizer {
   }
 
   async #token({ parameters }: Challenge, signal: AbortSignal): Promise<string> {
-    const { login, scope, http, origin } = this.#options;
+    const { login, repository, http, origin } = this.#options;
     const realm = parameters.get('realm') ?? '';
     const url = URL.canParse(realm) ? new URL(realm) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol)) {
@@ -108,7 +118,8 @@ export class Authorizer {
     url.password = '';
     const service = parameters.get('service');
     if (service !== undefined) url.searchParams.set('service', service);
-    for (const one of (parameters.get('scope') ?? scope).split(' ')) {
+    const scope = parameters.get('scope') ?? `repository:${repository}:pull`;
+    for (const one of scope.split(' ')) {
       if (one !== '') url.searchParams.append('scope', one);
     }
     const credential = login && { origin: url.origin, value: this.#basic(login, url) };
@@ -125,7 +136,7 @@ export class Authorizer {
   }
 
   #refused({ url, status, headers }: HttpResponse): FetchError {
-    const { login, clock, origin } = this.#options;
+    const { login, clock, origin, repository } = this.#options;
     const { host } = new URL(origin);
     if (status >= 500 || status === 429 || status === 408) {
       return new FetchError('NETWORK', `${redactUrl(url)} answered ${status} to the request for a token`, {
@@ -136,13 +147,11 @@ export class Authorizer {
       });
     }
     const who = login === undefined ? 'without a login' : `for the login from ${login.origin}`;
-    return new FetchError('ACCESS', `${url.host} gives no token for ${host} ${who} (${status})`, {
+    return accessError(
+      `${url.host} gives no token for ${repository} at ${host} ${who} (${status})`,
+      login?.origin,
       status,
-      hint:
-        login === undefined
-          ? 'The model does not exist, or it is private: then say --token USER:PASSWORD, or log in with docker login.'
-          : 'Check the user and the password, and that this user may pull the model.',
-    });
+    );
   }
 }
 
@@ -159,4 +168,24 @@ function tokenIn(text: string, { url }: HttpResponse): string {
     retryable: true,
     hint: 'A proxy or a login page may stand between here and the token service: try another network.',
   });
+}
+
+/** The first challenge that can be answered, Bearer before Basic; undefined if there is none. */
+export function parseChallenge(header: string | string[] | undefined): Challenge | undefined {
+  const text = [header ?? []].flat().join(', ').slice(0, MAX_CHALLENGE);
+  const found: Challenge[] = [];
+  // A scheme is followed by a parameter or nothing; a parameter by "=".
+  const starts = [...text.matchAll(/(?:^|,)\s*(bearer|basic)(?=\s|,|$)/gi)];
+  for (const [index, start] of starts.entries()) {
+    const from = start.index + start[0].length;
+    const parameters = new Map<string, string>();
+    for (const [, name, quoted, plain] of text
+      .slice(from, starts[index + 1]?.index)
+      .matchAll(/([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g)) {
+      const key = name!.toLowerCase();
+      if (!parameters.has(key)) parameters.set(key, quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '');
+    }
+    found.push({ scheme: start[1]!.toLowerCase() as Challenge['scheme'], parameters });
+  }
+  return found.find(({ scheme }) => scheme === 'bearer') ?? found[0];
 }

@@ -12,7 +12,7 @@ import type { Clock } from '../../system/clock.ts';
 import type { RetryContext } from '../../system/retry.ts';
 import type { Credential } from '../source.ts';
 import { Authorizer } from './authorizer.ts';
-import type { RegistryLogin } from './login.ts';
+import { loginFor, type RegistryLogin } from './login.ts';
 import {
   ACCEPT_MANIFEST,
   LayerCounter,
@@ -24,7 +24,7 @@ import { placeOf, type RegistryPlace } from './name.ts';
 import { type RegistrySubject, registryError } from './registry-error.ts';
 
 const MAX_ERROR_BYTES = 16 * 1024;
-/** Challenges that one request answers. */
+/** Maximum of challenges answered per request. */
 const MAX_ANSWERS = 3;
 
 /** What requests to registries need. */
@@ -37,7 +37,7 @@ export interface RegistryNetwork {
   readonly retryContext: (what: string, signal: AbortSignal) => RetryContext;
 }
 
-/** One request to a registry: its address and what it is about. */
+/** A request to a registry: its address and its subject. */
 interface RegistryRequest {
   readonly address: string;
   readonly subject: RegistrySubject;
@@ -46,10 +46,12 @@ interface RegistryRequest {
   readonly follows?: (response: HttpResponse, next: string) => boolean;
 }
 
-/** Requests to one repository of one registry. One attempt each; challenges are answered on the way. */
+/** Requests to one repository of a registry. One attempt each; challenges are answered in between. */
 export class RegistryConnection {
   readonly place: RegistryPlace;
   readonly network: RegistryNetwork;
+  /** The last blob that was located came from the registry itself: the next one need not be sent to be located. */
+  servesBlobs = false;
   readonly #repo: RepoRef;
   readonly #login: RegistryLogin | undefined;
   readonly #authorizer: Authorizer;
@@ -60,12 +62,11 @@ export class RegistryConnection {
     this.place = placeOf(repo);
     const { origin, host, repository } = this.place;
     const { http, clock, logins, token } = network;
-    this.#login = logins.find((one) => one.host === undefined) ?? logins.find((one) => one.host === host);
-    const scope = `repository:${repository}:pull`;
-    this.#authorizer = new Authorizer({ origin, scope, login: this.#login, token, http, clock });
+    this.#login = loginFor(logins, host);
+    this.#authorizer = new Authorizer({ origin, repository, login: this.#login, token, http, clock });
   }
 
-  /** Of a manifest, a blob, or the list of tags. */
+  /** The address of a manifest, a blob, or the list of tags. */
   address(kind: 'manifests' | 'blobs' | 'tags', reference: string): string {
     return `${this.place.origin}/v2/${this.place.repository}/${kind}/${reference}`;
   }
@@ -78,7 +79,7 @@ export class RegistryConnection {
   readonly authorize: Authorize = ({ origin }) =>
     origin === this.place.origin ? this.#authorizer.value : undefined;
 
-  /** Sends a request and follows its redirects. The answer may be a refusal: see `refusalOf`. */
+  /** Sends a request and follows its redirects. The response may be a refusal: see `refusalOf`. */
   async send(
     request: RegistryRequest & { readonly follows?: never },
     signal: AbortSignal,
@@ -95,10 +96,10 @@ export class RegistryConnection {
     });
   }
 
-  /** A challenge of the registry itself is answered; those of other origins are refusals. */
+  /** Answers challenges of the registry itself; those of other origins count as refusals. */
   async #hop(hop: HopRequest): Promise<HttpResponse> {
     let request = hop;
-    // More than once: other requests may have used up a new token.
+    // More than once, because a concurrent request may have invalidated a new token.
     for (let answers = 0; ; answers += 1) {
       const response = await this.network.http.get(request);
       const isChallenge = response.status === 401 && hop.url.origin === this.place.origin;
@@ -114,7 +115,7 @@ export class RegistryConnection {
     }
   }
 
-  /** The error that a refusal means. */
+  /** The error for a refusal. */
   async refusalOf(
     response: HttpResponse,
     subject: RegistrySubject,
@@ -125,7 +126,7 @@ export class RegistryConnection {
     return registryError(subject, { status, headers, body }, this.network.clock.now());
   }
 
-  /** A registry may repeat what it was sent. */
+  /** A registry may repeat the secrets that it was sent. */
   #withoutSecrets(text: string): string {
     const token = this.#authorizer.value?.replace(/^\w+ /, '');
     return [this.#login?.password, token].reduce<string>(
@@ -135,8 +136,8 @@ export class RegistryConnection {
   }
 
   /**
-   * The manifest of a tag or digest, checked against the digest that was asked for and the one that the registry names.
-   * One that does not match or cannot be read is asked for once more: it may have been damaged on the way.
+   * The manifest of a tag or digest, checked against the requested digest and the one that the registry states. If it
+   * does not match or cannot be parsed it is requested once more: it may have been damaged on the way.
    */
   async manifest(reference: string, signal: AbortSignal): Promise<ReceivedManifest> {
     try {

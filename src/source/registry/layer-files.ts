@@ -4,7 +4,7 @@ import type { Descriptor, ImageManifest, ReceivedManifest } from './manifest.ts'
 
 const OLLAMA = 'application/vnd.ollama.image.';
 
-/** Names on disk of the kinds of layers that have none of their own. */
+/** File names for layers that have no name of their own, by media type. */
 const BY_MEDIA_TYPE: Readonly<Record<string, string>> = {
   [`${OLLAMA}model`]: 'model.gguf',
   [`${OLLAMA}projector`]: 'projector.gguf',
@@ -16,7 +16,7 @@ const BY_MEDIA_TYPE: Readonly<Record<string, string>> = {
   [`${OLLAMA}params`]: 'params.json',
   [`${OLLAMA}messages`]: 'messages.json',
   [`${OLLAMA}license`]: 'license',
-  // Docker Model Runner, before it named its files.
+  // Written by Docker Model Runner before it named its files.
   'application/vnd.docker.ai.gguf.v3': 'model.gguf',
   'application/vnd.docker.ai.gguf.v3.lora': 'adapter.gguf',
   'application/vnd.docker.ai.safetensors': 'model.safetensors',
@@ -26,7 +26,7 @@ const BY_MEDIA_TYPE: Readonly<Record<string, string>> = {
   'application/vnd.docker.ai.chat.template.jinja': 'chat_template.jinja',
 };
 
-/** Layers of Ollama that hold weights. */
+/** Ollama's layers that hold weights. */
 const WEIGHTS: ReadonlySet<string> = new Set([`${OLLAMA}model`, `${OLLAMA}tensor`]);
 
 const TENSORS: ReadonlySet<string> = new Set([`${OLLAMA}tensor`, `${OLLAMA}json`]);
@@ -42,24 +42,27 @@ export interface RegistryFile extends RemoteFile {
 }
 
 /**
- * The files of a manifest: every layer in its order, then the config and the manifest. No name is checked here: they
- * come from the registry. Throws DISK if two different layers bear one name.
+ * The files of a manifest: every layer in its order, then the config and the manifest. Names come from the registry
+ * and are not checked here. Throws DISK if two different layers have the same name.
  */
 export function filesOf({ bytes, digest, manifest }: ReceivedManifest<ImageManifest>): RegistryFile[] {
-  const taken = new Map<string, string>();
+  const taken = new Set<string>();
   const files: RegistryFile[] = [];
   const add = (path: string, layer: Descriptor, more: Pick<RemoteFile, 'unfit'> = {}): void => {
-    taken.set(key(path), layer.digest);
+    taken.add(key(path));
     files.push({ path, size: layer.size, digest: sha256(layer.digest), layer, ...more });
   };
   const { layers, config } = manifest;
   const ownNames = layers.map(ownName);
+  const published = new Map<string, string>();
   for (const [index, layer] of layers.entries()) {
     const path = ownNames[index];
     if (path === undefined) continue;
-    const held = taken.get(key(path));
+    // Names that differ in case only are refused where the disk does not tell them apart, by the store.
+    const held = published.get(path);
     if (held !== undefined && held !== layer.digest) throw nameTwice(path);
     if (held === undefined) add(path, layer, archiveNote(layer));
+    published.set(path, layer.digest);
   }
   for (const [index, layer] of layers.entries()) {
     if (ownNames[index] !== undefined) continue;
@@ -72,12 +75,12 @@ export function filesOf({ bytes, digest, manifest }: ReceivedManifest<ImageManif
   return inOrder(files, layers);
 }
 
-/** Whether an Ollama manifest has weights: one that runs in a cloud only has none. */
+/** Whether an Ollama manifest has weights: that of a cloud model has none. */
 export function hasWeights({ layers }: ImageManifest): boolean {
   return layers.some(({ mediaType }) => WEIGHTS.has(mediaType) || !mediaType.startsWith(OLLAMA));
 }
 
-/** How messages name a layer. */
+/** The name of a layer in messages. */
 export function layerName(path: string, hex: string): string {
   return `${path} (sha256:${hex.slice(0, 12)})`;
 }
@@ -92,7 +95,10 @@ function archiveNote(layer: Descriptor): Pick<RemoteFile, 'unfit'> {
   return isArchive(layer) ? { unfit: 'it is an archive, and fetch unpacks none' } : {};
 }
 
-/** A tar, compressed or not. What oras gives the type of a tar without having packed it is a plain file. */
+/**
+ * A tar archive, compressed or not. oras also uses the type of a tar for plain files: only `unpack` marks a directory
+ * that it packed.
+ */
 function isArchive({ mediaType, title, unpack }: Descriptor): boolean {
   if (unpack === true) return true;
   const type = mediaType.split(';', 1)[0]!.trim().toLowerCase();
@@ -101,7 +107,7 @@ function isArchive({ mediaType, title, unpack }: Descriptor): boolean {
 }
 
 /** `license`, `license-2`; `projector.gguf`, `projector-2.gguf`. */
-function freeName(usual: string, taken: ReadonlyMap<string, string>): string {
+function freeName(usual: string, taken: ReadonlySet<string>): string {
   const dot = usual.lastIndexOf('.');
   const [stem, extension] = dot <= 0 ? [usual, ''] : [usual.slice(0, dot), usual.slice(dot)];
   let path = usual;
@@ -109,12 +115,12 @@ function freeName(usual: string, taken: ReadonlyMap<string, string>): string {
   return path;
 }
 
-/** A layer may bear the name that the config or the manifest would have: it keeps it. */
-function blobName(usual: string, taken: ReadonlyMap<string, string>): string {
+/** If a layer already has the usual name of the config or the manifest, the layer keeps it. */
+function blobName(usual: string, taken: ReadonlySet<string>): string {
   return taken.has(key(usual)) ? freeName(usual.replace('.json', '-blob.json'), taken) : usual;
 }
 
-/** Not every file system tells names apart that differ in case only. */
+/** Some file systems ignore case in names. */
 function key(path: string): string {
   return path.toLowerCase();
 }

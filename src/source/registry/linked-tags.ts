@@ -3,7 +3,7 @@ import { isTag } from './name.ts';
 
 const MAX_TAGS = 100_000;
 
-/** The tags that a page links to, each once. */
+/** The tags that a page links to, without duplicates. */
 export function linkedTags(html: string, address: string, repository: string): string[] {
   const { origin } = new URL(address);
   const prefix = `/${repository}:`.toLowerCase();
@@ -18,7 +18,7 @@ export function linkedTags(html: string, address: string, repository: string): s
       if (isTag(tag)) tags.add(tag);
     },
   };
-  // The bundle leaves the decoder of entities out (scripts/bundle.js): no character of a tag needs one.
+  // The bundle omits the decoder of entities (scripts/bundle.js): tags contain no entities.
   new Parser(handler, { decodeEntities: false }).end(html);
   return [...tags];
 }

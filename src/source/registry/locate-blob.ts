@@ -9,15 +9,17 @@ import type { RegistryConnection } from './connection.ts';
 import { layerName } from './layer-files.ts';
 import { layerMissing } from './registry-error.ts';
 
-/** One byte of the storage says the size of the blob. */
+/** A request for one byte: its Content-Range has the size of the blob. */
 const FIRST_BYTE = { range: 'bytes=0-0' };
+/** How servers refuse a Range. */
+const WITHOUT_RANGES: ReadonlySet<number> = new Set([400, 416, 501]);
 /** What the manifest says of a blob. */
 type BlobFile = RemoteFile & { readonly digest: NonNullable<RemoteFile['digest']> };
 
 /**
  * Where the bytes of a blob are: the storage that the registry redirects to, or the registry itself. With `mustCheck`
- * the size there is compared with that of the manifest. Throws NOT_FOUND for a missing blob, INTEGRITY for one of
- * another size.
+ * the size there is compared with that of the manifest. Throws NOT_FOUND for a missing blob, INTEGRITY for a wrong
+ * size.
  */
 export async function locateBlob(
   connection: RegistryConnection,
@@ -28,12 +30,17 @@ export async function locateBlob(
   const layer = layerName(file.path, file.digest.hex);
   const subject = connection.subject(file.path, { layer });
   const address = connection.address('blobs', `sha256:${file.digest.hex}`);
-  const found = await connection.send(
-    // The first redirect that does not lead to another such question names the location. A GET, because HEAD may be
-    // answered without the redirect; bare, because a Range would bind the address of a hub on the way to that range.
-    { address, subject, follows: (_, next) => isQuestion(next) },
-    signal,
-  );
+  // The first redirect that does not lead to another such question names the location. A GET, because HEAD may be
+  // answered without the redirect.
+  const ask = (headers: Readonly<Record<string, string>>) =>
+    connection.send({ address, subject, headers, follows: (_, next) => isQuestion(next) }, signal);
+  let found = connection.servesBlobs ? await ask(FIRST_BYTE) : undefined;
+  // Bare, because a Range would bind the address of a hub on the way to that range.
+  if (found === undefined || found.kind === 'redirect' || WITHOUT_RANGES.has(found.response.status)) {
+    if (found?.kind === 'answer') discard(found.response);
+    found = await ask({});
+  }
+  connection.servesBlobs = found.kind === 'answer' && found.response.status < 300;
   if (found.kind === 'redirect') {
     if (mustCheck) await checkStorage(connection, file, found.address, signal);
     return location(connection, found.address);
@@ -45,13 +52,13 @@ export async function locateBlob(
   return location(connection, found.address);
 }
 
-/** Another name of a registry, as `hf.co` has one, or a hub that knows where its files are. */
+/** Another name of the registry, such as `hf.co`, or a hub that knows the location. */
 function isQuestion(next: string): boolean {
   const { pathname } = new URL(next);
   return pathname.startsWith('/v2/') || pathname.includes('/resolve/');
 }
 
-/** A refusal may be of this request alone, so only a definite answer counts. */
+/** A refusal may concern this request only, so only a definite answer counts. */
 async function checkStorage(
   connection: RegistryConnection,
   file: BlobFile,
@@ -81,7 +88,7 @@ function checkSize(response: HttpResponse, file: RemoteFile, layer: string): voi
   );
 }
 
-/** The size of the whole blob, if the answer says it. */
+/** The size of the whole blob, if the response contains it. */
 function totalOf({ status, headers }: HttpResponse): number | undefined {
   if (status === 206) return parseContentRange(headers['content-range'])?.total;
   const length = headers['content-length'];

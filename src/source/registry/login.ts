@@ -3,17 +3,20 @@ import { isRecord } from '../../model/json.ts';
 
 /** A user and password for a registry. */
 export interface RegistryLogin {
-  /** Host and port that it is for; undefined for any registry that is asked. */
+  /** Host and port of its registry; undefined for any registry. */
   readonly host: string | undefined;
-  /** Name at the registry. */
+  /** User name at the registry. */
   readonly user: string;
-  /** Secret: in no message, log or file. */
+  /** Secret: keep it out of messages, logs and files. */
   readonly password: string;
-  /** Option or file that it came from, for messages. */
+  /** Option or file that contains it, for messages. */
   readonly origin: string;
 }
 
-/** `USER:PASSWORD`, split at the first colon. Throws USAGE for a text without one: a token of the Hub goes to no registry. */
+/**
+ * Parses `USER:PASSWORD`, split at the first colon. Throws USAGE for a text without a colon: tokens of the Hub are
+ * never sent to a registry.
+ */
 export function parseLogin(text: string, origin: string): RegistryLogin {
   const colon = text.indexOf(':');
   if (colon > 0 && colon < text.length - 1)
@@ -23,21 +26,37 @@ export function parseLogin(text: string, origin: string): RegistryLogin {
   });
 }
 
+/** The login for a registry: one that is for any, else the one of its host. */
+export function loginFor(logins: readonly RegistryLogin[], host: string): RegistryLogin | undefined {
+  return logins.find((one) => one.host === undefined) ?? logins.find((one) => one.host === host);
+}
+
+/** A refusal (401, 403, …). `login` is where the login came from that was refused; undefined if there is none. */
+export function accessError(message: string, login: string | undefined, status: number): FetchError {
+  return new FetchError('ACCESS', message, {
+    status,
+    hint:
+      login === undefined
+        ? 'The model does not exist, or it is private: then say --token USER:PASSWORD, or log in with docker login (fetch runs no credential helper).'
+        : 'Check the user and the password, and that this user may pull the model.',
+  });
+}
+
 /** Names that Docker's configuration uses for Docker Hub. */
 const DOCKER_HUB: ReadonlySet<string> = new Set(['index.docker.io', 'docker.io', 'registry-1.docker.io']);
 
 /**
- * The logins of Docker's `config.json`, from its `auths`; helpers are not run. A file that cannot be read has none.
+ * The logins in the `auths` of Docker's `config.json`; credential helpers are not run. An unreadable file has none.
  * `origin` is its path.
  */
 export function dockerLogins(text: string | undefined, origin: string): RegistryLogin[] {
   const auths = parsed(text);
   return Object.entries(auths).flatMap(([address, entry]) => {
     if (!isRecord(entry)) return [];
-    const host = address
-      .replace(/^https?:\/\//i, '')
-      .split('/', 1)[0]!
-      .toLowerCase();
+    const written = address.replace(/^https?:\/\//i, '').split('/', 1)[0]!;
+    if (!URL.canParse(`https://${written}`)) return [];
+    // In lower case, and without the port that is usual.
+    const { host } = new URL(`https://${written}`);
     const { auth, username, password } = entry;
     const both =
       typeof auth === 'string' && auth !== '' ? decoded(auth) : `${username ?? ''}:${password ?? ''}`;

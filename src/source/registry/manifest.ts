@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { FetchError } from '../../model/error.ts';
 import { isRecord, type JsonRecord } from '../../model/json.ts';
 
-/** No honest manifest is larger: one of 800 tensors has some 200 kB. */
+/** Larger than any real manifest: one with 800 tensors has some 200 kB. */
 export const MAX_MANIFEST_BYTES: number = 32 * 1024 * 1024;
 const MAX_LAYERS = 20_000;
-/** Manifests that an index may have. */
+/** Maximum of manifests in an index. */
 const MAX_MANIFESTS = 20_000;
 
 export const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
@@ -13,29 +13,29 @@ const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
 const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 
-/** The value of Accept for a manifest of any form. */
+/** Value of the Accept header for every kind of manifest. */
 export const ACCEPT_MANIFEST: string = [DOCKER_MANIFEST, OCI_MANIFEST, OCI_INDEX, DOCKER_LIST].join(', ');
 
-/** What a manifest says of one blob, or an index of one manifest. */
+/** The entry for a blob in a manifest, or for a manifest in an index. */
 export interface Descriptor {
   readonly mediaType: string;
-  /** `sha256:` and 64 hex digits in lower case. */
+  /** `sha256:` and 64 lower-case hex digits. */
   readonly digest: string;
   /** Bytes. */
   readonly size: number;
-  /** Of tensors and JSON files of Ollama's safetensors builds. */
+  /** The name of a tensor or JSON file in Ollama's safetensors builds. */
   readonly name?: string;
-  /** `org.cncf.model.filepath`: the path that the publisher wants for the file. */
+  /** `org.cncf.model.filepath`: the path that the publisher chose for the file. */
   readonly filepath?: string;
   /** `org.opencontainers.image.title`: the same, as oras writes it. */
   readonly title?: string;
-  /** `io.deis.oras.content.unpack` is `true`: oras has packed a directory. */
+  /** `io.deis.oras.content.unpack` is `true`: the layer is a directory that oras packed. */
   readonly unpack?: boolean;
-  /** `OS/ARCHITECTURE`, in an index. */
+  /** `OS/ARCHITECTURE`, only in an index. */
   readonly platform?: string;
 }
 
-/** A manifest of one model: the Docker form 2 and the OCI form are alike. */
+/** The manifest of one model. Docker's schema 2 and the OCI format are alike. */
 export interface ImageManifest {
   readonly kind: 'image';
   readonly mediaType: string;
@@ -53,7 +53,7 @@ export interface IndexManifest {
 
 export type Manifest = ImageManifest | IndexManifest;
 
-/** A manifest and the bytes that it came as: its digest is of these, so they are kept as they are. */
+/** A manifest and its original bytes: the digest is computed over these, so they are kept unchanged. */
 export interface ReceivedManifest<M extends Manifest = Manifest> {
   readonly bytes: Uint8Array;
   /** `sha256:` and 64 hex digits. */
@@ -61,14 +61,14 @@ export interface ReceivedManifest<M extends Manifest = Manifest> {
   readonly manifest: M;
 }
 
-/** The digest of some bytes as registries write it. */
+/** The digest of bytes in the notation of registries. */
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
 /**
- * Counts the descriptors of a manifest while it arrives, so that one with too many is refused before it is read whole.
- * In JSON these bytes are a string of their own: inside of a longer one the quotes would be escaped.
+ * Counts the descriptors of a manifest while it arrives, so that one with too many is refused before it is complete.
+ * The searched bytes can only be a key or a string of their own: inside a longer string JSON escapes the quotes.
  */
 export class LayerCounter {
   readonly #where: string;
@@ -79,19 +79,19 @@ export class LayerCounter {
     this.#where = where;
   }
 
-  /** Throws NETWORK when there are more than a manifest may have. */
+  /** Throws NETWORK if there are more than a manifest may have. */
   add(chunk: Uint8Array): void {
     const key = '"digest"';
     const text =
       this.#tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
     for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + key.length)) this.#count += 1;
     this.#tail = text.slice(Math.max(0, text.length - key.length + 1));
-    // The config has a digest as well.
+    // One more, because the config has a digest too.
     if (this.#count > MAX_LAYERS + 1) throw tooMany(this.#where);
   }
 }
 
-/** Reads a manifest. `where` is its name for messages. Throws NETWORK for anything that is not one. */
+/** Parses a manifest. `where` names it in messages. Throws NETWORK for anything else. */
 export function parseManifest(
   bytes: Uint8Array,
   contentType: string | undefined,
@@ -113,7 +113,8 @@ function toManifest(json: JsonRecord, contentType: string | undefined, where: st
     throw malformed(where, `its schemaVersion is ${version ?? 'missing'}, not 2`);
   }
   const { config, layers, manifests } = json;
-  // A document that is both would mean different things to different clients (OCI image spec, CVE-2021-41190).
+  // A document that is both an image manifest and an index means different things to different clients (OCI image
+  // spec, CVE-2021-41190).
   if (manifests !== undefined && layers !== undefined)
     throw malformed(where, 'it has both layers and manifests');
   const said = text(json['mediaType']) ?? contentType?.split(';', 1)[0]?.trim();
@@ -124,7 +125,7 @@ function toManifest(json: JsonRecord, contentType: string | undefined, where: st
   )
     throw malformed(where, 'its mediaType contradicts its content');
   if (isIndex) {
-    if (!Array.isArray(manifests)) throw malformed(where, 'its manifests are no list');
+    if (!Array.isArray(manifests)) throw malformed(where, 'its manifests are not a list');
     if (manifests.length > MAX_MANIFESTS) throw tooMany(where);
     const read = manifests.map((one: unknown, index) => toDescriptor(one, `manifest ${index + 1}`, where));
     return { kind: 'index', mediaType: said ?? OCI_INDEX, manifests: read };
@@ -144,7 +145,7 @@ function toManifest(json: JsonRecord, contentType: string | undefined, where: st
 }
 
 function toDescriptor(value: unknown, what: string, where: string): Descriptor {
-  if (!isRecord(value)) throw malformed(where, `${what} is no JSON object`);
+  if (!isRecord(value)) throw malformed(where, `${what} is not a JSON object`);
   const { mediaType, digest, size, annotations, platform } = value;
   if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
     throw malformed(where, `${what} has no sha256 digest`);
@@ -162,7 +163,7 @@ function toDescriptor(value: unknown, what: string, where: string): Descriptor {
   return { mediaType: text(mediaType) ?? '', digest, size, ...present };
 }
 
-/** An empty text is none. */
+/** An empty text counts as absent. */
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
@@ -173,7 +174,7 @@ function isOneOf(said: string | undefined, ...types: readonly string[]): boolean
 
 function tooMany(where: string): FetchError {
   return new FetchError('NETWORK', `the manifest of ${where} has more than ${MAX_LAYERS} layers`, {
-    hint: 'No honest manifest has, so nothing of it was kept. Check the name of the model.',
+    hint: 'A valid manifest has fewer, so it was discarded. Check the name of the model.',
   });
 }
 

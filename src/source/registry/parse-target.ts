@@ -9,13 +9,13 @@ import {
   requireReference,
 } from './name.ts';
 
-/** Pages of Ollama's site that are no models. */
+/** Pages of Ollama's site that are not models. */
 const PAGES: ReadonlySet<string> = new Set(
   'api blog cloud connectors docs download library models pricing search settings signin signup'.split(' '),
 );
 
 /**
- * `ollama://[HOST/][NAMESPACE/]NAME[:TAG]`, and addresses of ollama.com and registry.ollama.ai with or without
+ * Parses `ollama://[HOST/][NAMESPACE/]NAME[:TAG]`, and addresses of ollama.com and registry.ollama.ai with or without
  * `https://`; undefined for any other form. Throws USAGE.
  */
 export function parseOllamaTarget(text: string, options: TargetOptions): Target | undefined {
@@ -25,7 +25,7 @@ export function parseOllamaTarget(text: string, options: TargetOptions): Target 
   return name && toTarget('ollama', name, options);
 }
 
-/** `oci://HOST/REPOSITORY[:TAG|@sha256:HEX]`; undefined for any other form. Throws USAGE. */
+/** Parses `oci://HOST/REPOSITORY[:TAG|@sha256:HEX]`; undefined for any other form. Throws USAGE. */
 export function parseOciTarget(text: string, options: TargetOptions): Target | undefined {
   const behind = afterScheme(text.trim(), 'oci');
   return behind === undefined ? undefined : toTarget('oci', parseOciName(behind), options);
@@ -36,14 +36,14 @@ function afterScheme(text: string, scheme: string): string | undefined {
   return text.slice(0, prefix.length).toLowerCase() === prefix ? text.slice(prefix.length) : undefined;
 }
 
-/** An address as a browser shows it or as people write it down; undefined if it is on another host. */
+/** Parses an address as a browser shows it or as people write it; undefined if it is on another host. */
 function ollamaAddress(text: string): RegistryName | undefined {
   const match = /^(https?:\/\/)?((?:www\.)?ollama\.com|registry\.ollama\.ai)(?:\/(.*))?$/is.exec(text);
   if (match === null) return undefined;
   const [, scheme = '', host = '', written = ''] = match;
   const isSite = host.toLowerCase() !== OLLAMA_HOST;
   const path = decoded(written.replace(/[?#].*$/s, ''));
-  // Ends of pages of a model: its tags, or one of the blobs of a tag.
+  // Removes the end of the pages below a model: its tags, or one of the blobs of a tag.
   const parts = path
     .replace(/\/+$/, '')
     .split('/')
@@ -84,7 +84,7 @@ function toTarget(kind: RegistryKind, { repo, reference }: RegistryName, options
       { hint: 'Keep one of the two.' },
     );
   }
-  // Never `colon`: a tag of a registry is no quantisation of another revision.
+  // Never `colon`: the tag is not a quantisation of another revision.
   if (revision !== undefined) return { repo, revision, revisionOrigin: 'option', path: undefined };
   const revisionOrigin = reference === undefined ? 'default' : 'address';
   return { repo, revision: reference, revisionOrigin, path: undefined };

@@ -2,26 +2,27 @@ import { BLOCKING, type ErrorResponse, isPage, mayPass } from '../../http/refusa
 import { serverDelay } from '../../http/retry-after.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
+import { accessError } from './login.ts';
 
-/** What a request to a registry was about. */
+/** The subject of a request to a registry, for the text of its error. */
 export interface RegistrySubject {
   /** In a few words, for lines about retries. */
   readonly what: string;
-  /** The repository as it can be typed: `ollama://mixtral`. */
+  /** The repository as a user would type it: `ollama://mixtral`. */
   readonly name: string;
   /** Host of the registry. */
   readonly host: string;
   /** A tag or a digest. */
   readonly reference?: string | undefined;
-  /** The layer, where the request is about one. */
+  /** The layer, if the request is about one. */
   readonly layer?: string | undefined;
-  /** Where the login came from, if there is one. */
+  /** Origin of the login; undefined if there is none. */
   readonly login: string | undefined;
 }
 
 const MISSING = /\b(?:MANIFEST_UNKNOWN|NAME_UNKNOWN|BLOB_UNKNOWN|NAME_INVALID|TAG_INVALID)\b/;
 
-/** The error for a refusal of the registry itself. */
+/** The error for a refusal by the registry itself. */
 export function registryError(
   subject: RegistrySubject,
   { status, headers, body }: ErrorResponse,
@@ -38,13 +39,7 @@ export function registryError(
   }
   if (status === 401 || status === 403) {
     const who = login === undefined ? '' : ` for the login from ${login}`;
-    return new FetchError('ACCESS', `${host} refuses ${name}${who} (${status})${words}`, {
-      status,
-      hint:
-        login === undefined
-          ? 'It does not exist, or it is private: then say --token USER:PASSWORD, or log in with docker login.'
-          : 'Check the user and the password, and that this user may pull the model.',
-    });
+    return accessError(`${host} refuses ${name}${who} (${status})${words}`, login, status);
   }
   const isBadTag = status === 400 && reference !== undefined;
   if (status === 404 || status === 410 || MISSING.test(body) || isBadTag) {
@@ -55,7 +50,10 @@ export function registryError(
         : ` with ${reference.includes(':') ? 'the digest' : 'the tag'} ${reference}`;
     return new FetchError('NOT_FOUND', `${host} has no ${name}${what}${isBadTag ? words : ''}`, {
       status,
-      hint: `See its tags with \`fetch branches ${name}\`.`,
+      hint:
+        reference === undefined
+          ? 'Check the name. A model that is private may need a login: --token USER:PASSWORD.'
+          : `See its tags with \`fetch branches ${name}\`.`,
     });
   }
   if (status === 412) {
@@ -86,7 +84,7 @@ export function layerMissing({ host, layer = '', name }: RegistrySubject, status
   );
 }
 
-/** Codes and messages of the protocol's errors, or a short text. */
+/** Codes and messages of the protocol's error document, or a short text. */
 function saidBy(body: string): string {
   try {
     const json: unknown = JSON.parse(body);

@@ -3,7 +3,7 @@ import { formatRange, rangeAnswer } from '../../http/range.ts';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
-import { nearest } from '../../model/nearest.ts';
+import { suggestion } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../../model/repo.ts';
 import { shortId } from '../../model/revision-id.ts';
@@ -13,51 +13,48 @@ import type { SourceWith } from '../source.ts';
 import { RegistryConnection, type RegistryNetwork } from './connection.ts';
 import { filesOf, hasWeights, layerName, type RegistryFile } from './layer-files.ts';
 import { locateBlob } from './locate-blob.ts';
-import type { Descriptor, ImageManifest, IndexManifest, ReceivedManifest } from './manifest.ts';
-import { type RegistryKind, requireReference } from './name.ts';
+import type { Descriptor, ImageManifest, ReceivedManifest } from './manifest.ts';
+import { OLLAMA_HOST, type RegistryKind, requireReference } from './name.ts';
 import { listTags } from './tags.ts';
 
-/** Statuses of registries that know manifests by their tags only. */
+/** Statuses of registries that serve manifests by tag only. */
 const SERVES_NO_DIGESTS: ReadonlySet<number> = new Set([405, 501]);
-/** Tags that are read for a table. */
-const MAX_TAGS = 1000;
-/** Reading into memory is for headers and small files, not for weights. */
+/** Reads into memory are for headers and small files, not for weights. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
-/** Manifests that are kept, in bytes. */
+/** Maximum of manifest bytes that are kept in memory. */
 const MAX_KEPT_BYTES = 128 * 1024 * 1024;
-/** An index may name another one. */
+/** An index may refer to another index, at most this many levels deep. */
 const MAX_INDEXES = 3;
-/** Tags that are looked at at the same time. */
-const TAGS_AT_ONCE = 8;
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 interface RegistryTraits {
   readonly branches: true;
   readonly scan: false;
   readonly read: true;
+  readonly reconstruct: false;
 }
 
-/** A revision: what was asked for, and the manifest of the model that it leads to. */
+/** A revision: the requested reference, and the manifest that it leads to. */
 interface Pinned {
-  /** Every manifest on the way, the index first, by digest. */
+  /** Every manifest on the way, by digest; the index first. */
   readonly documents: ReadonlyMap<string, Uint8Array>;
-  readonly image: ReceivedManifest<ImageManifest>;
-  readonly files: readonly RegistryFile[];
+  /** Of the model, or an index that does not say which of several models is meant. */
+  readonly end: ReceivedManifest;
 }
 
 /**
- * Ollama's registry, or any that speaks the OCI distribution protocol. A revision is a tag or a digest; its id is the
- * digest of the manifest that was asked for. Its files are the layers, the config, and the manifest itself.
+ * Ollama's registry, or any that implements the OCI distribution protocol. A revision is a tag or a digest; its id is
+ * the digest of the requested manifest. Its files are the layers, the config, and the manifest itself.
  */
 export class RegistrySource implements SourceWith<RegistryTraits> {
   readonly kind: RegistryKind;
-  readonly traits: RegistryTraits = { branches: true, scan: false, read: true };
+  readonly traits: RegistryTraits = { branches: true, scan: false, read: true, reconstruct: false };
   readonly #network: RegistryNetwork;
   readonly #connections = new Map<string, RegistryConnection>();
   /** By repository and digest. */
   readonly #pinned = new Map<string, Pinned>();
   #keptBytes = 0;
-  /** Blobs whose size at the storage was compared. */
+  /** Blobs whose size was compared at the storage. */
   readonly #checked = new Set<string>();
 
   constructor(kind: RegistryKind, network: RegistryNetwork) {
@@ -78,8 +75,11 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
   async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
     signal.throwIfAborted();
     const pinned = await this.#pinnedOf(revision, signal);
-    if (!hasWeights(pinned.image.manifest)) await this.#refuseWithoutWeights(revision, pinned, signal);
-    for (const { layer: _, ...file } of pinned.files) yield file;
+    const image = imageOf(pinned.end, this.#nameOf(revision.repo));
+    const files = filesOf(image);
+    if (!hasWeights(image.manifest))
+      await this.#refuseWithoutWeights(revision, image.manifest, files, signal);
+    for (const { layer: _, ...file } of files) yield file;
   }
 
   async locate(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<Location> {
@@ -95,26 +95,10 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     return found;
   }
 
-  /** Every tag with its digest. One request for each tag. */
+  /** The list of tags does not say what they point to. */
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {
-    const connection = this.#connect(repo);
-    const tags = await listTags(connection, this.kind, signal);
-    const ids = new Map<string, string>();
-    const waiting = tags.slice(0, MAX_TAGS);
-    const work = async (): Promise<void> => {
-      for (let tag = waiting.shift(); tag !== undefined; tag = waiting.shift()) {
-        const id = await this.#pin(repo, tag, signal, 'any').catch((thrown: unknown) => {
-          // It was removed meanwhile.
-          if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND') throw thrown;
-        });
-        if (id !== undefined) ids.set(tag, id);
-      }
-    };
-    await Promise.all(Array.from({ length: TAGS_AT_ONCE }, work));
-    return tags.flatMap((name) => {
-      const id = ids.get(name);
-      return id === undefined ? [] : [{ kind: 'tag', name, id } as const];
-    });
+    const tags = await listTags(this.#connect(repo), this.kind, signal);
+    return tags.map((name) => ({ kind: 'tag', name, id: undefined }));
   }
 
   async read(
@@ -146,18 +130,15 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     return connection;
   }
 
-  /**
-   * Fetches what a tag or digest names, and keeps it. Returns the digest of what was asked for. An index of several
-   * models is USAGE, or with `any` not followed.
-   */
-  async #pin(
-    repo: RepoRef,
-    reference: string,
-    signal: AbortSignal,
-    what: 'model' | 'any' = 'model',
-  ): Promise<string> {
+  /** As it can be typed. */
+  #nameOf(repo: RepoRef): string {
+    return this.#connect(repo).subject('').name;
+  }
+
+  /** Fetches what a tag or digest names, and keeps it. Returns the digest of what was asked for. */
+  async #pin(repo: RepoRef, reference: string, signal: AbortSignal): Promise<string> {
     const connection = this.#connect(repo);
-    const { name } = connection.subject('');
+    const name = this.#nameOf(repo);
     const documents = new Map<string, Uint8Array>();
     let asked: string | undefined;
     for (let wanted = reference; ; ) {
@@ -168,27 +149,27 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
       const { manifest, digest, bytes } = received;
       asked ??= digest;
       documents.set(digest, bytes);
-      if (manifest.kind === 'image') {
-        const image = { bytes, digest, manifest };
-        this.#keep(repo, asked, { documents, image, files: filesOf(image) });
+      const [next, ...others] = manifest.kind === 'index' ? manifest.manifests : [];
+      if (next === undefined || others.length > 0) {
+        this.#keep(repo, asked, { documents, end: received });
         return asked;
       }
-      if (what === 'any' && manifest.manifests.length > 1) return asked;
       if (documents.size > MAX_INDEXES) throw indexInCircles(name);
-      wanted = onlyManifest(manifest, name);
+      wanted = next.digest;
     }
   }
 
   #keep(repo: RepoRef, id: string, pinned: Pinned): void {
-    this.#keptBytes += pinned.image.bytes.length;
+    const size = [...pinned.documents.values()].reduce((sum, { length }) => sum + length, 0);
+    this.#keptBytes += size;
     if (this.#keptBytes > MAX_KEPT_BYTES) {
       this.#pinned.clear();
-      this.#keptBytes = pinned.image.bytes.length;
+      this.#keptBytes = size;
     }
     this.#pinned.set(`${repo.id}\n${id}`, pinned);
   }
 
-  /** By its digest; where the registry serves none by digest, by its tag if that has not moved. */
+  /** Fetches by digest. If the registry serves none by digest, by tag, as long as the tag has not moved. */
   async #pinnedOf({ repo, id, name }: Revision, signal: AbortSignal): Promise<Pinned> {
     const kept = () => this.#pinned.get(`${repo.id}\n${id}`);
     const known = kept();
@@ -207,7 +188,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     return pinned;
   }
 
-  /** The bytes of a manifest of the revision, if the digest is that of one. */
+  /** The bytes of a manifest of the revision; undefined if the digest belongs to none. */
   async #document(revision: Revision, hex: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const digest = `sha256:${hex}`;
     const known = this.#pinned.get(`${revision.repo.id}\n${revision.id}`);
@@ -218,22 +199,23 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
   }
 
   #noFile(revision: Revision, path: string): FetchError {
-    const { name } = this.#connect(revision.repo).subject('');
+    const name = this.#nameOf(revision.repo);
     return new FetchError('NOT_FOUND', `${name} has no file ${JSON.stringify(path)} in this revision`, {
       hint: `See its files with \`fetch ${name}:${revision.name} --dry-run\`.`,
     });
   }
 
-  /** What runs in a cloud has a config and nothing else that could be fetched. */
+  /** A cloud model has a config and nothing else that could be fetched. */
   async #refuseWithoutWeights(
     revision: Revision,
-    { image, files }: Pinned,
+    { config, layers }: ImageManifest,
+    files: readonly RegistryFile[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { name } = this.#connect(revision.repo).subject('');
-    const config = files.find(({ layer }) => layer === image.manifest.config);
-    const where = config === undefined ? undefined : await this.#cloudOf(revision, config, signal);
-    if (where === undefined && image.manifest.layers.length > 0) return;
+    const name = this.#nameOf(revision.repo);
+    const file = files.find(({ layer }) => layer === config);
+    const where = file === undefined ? undefined : await this.#cloudOf(revision, file, signal);
+    if (where === undefined && layers.length > 0) return;
     const what = `${name}:${revision.name} has no weights to download`;
     const why = where === undefined ? '' : `: it runs only in a cloud, at ${where}`;
     throw new FetchError('NOT_FOUND', `${what}${why}`, {
@@ -241,7 +223,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     });
   }
 
-  /** The host that runs the model, if its config names one. */
+  /** The host that runs the model, if the config names one. */
   async #cloudOf(revision: Revision, config: RegistryFile, signal: AbortSignal): Promise<string | undefined> {
     if (config.size > MAX_CONFIG_BYTES) return undefined;
     const bytes = await this.read(revision, config, { start: 0, end: config.size }, signal);
@@ -256,7 +238,7 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
     }
   }
 
-  /** A tag that is not there is often misspelt: names those that are nearest. */
+  /** A missing tag is often a misspelt one: suggests the nearest names. */
   async #withNearest(
     thrown: unknown,
     repo: RepoRef,
@@ -265,17 +247,35 @@ export class RegistrySource implements SourceWith<RegistryTraits> {
   ): Promise<unknown> {
     if (!(thrown instanceof FetchError) || thrown.code !== 'NOT_FOUND' || reference.includes(':'))
       return thrown;
-    const tags = await listTags(this.#connect(repo), this.kind, signal).catch(() => []);
-    signal.throwIfAborted();
+    const connection = this.#connect(repo);
+    let tags: readonly string[] = [];
+    try {
+      tags = await listTags(connection, this.kind, signal, 'once');
+    } catch (failure) {
+      signal.throwIfAborted();
+      // Registries that are like Ollama's need not have a page of every model.
+      const isListed = this.kind === 'oci' || connection.place.host === OLLAMA_HOST;
+      const isMissing = failure instanceof FetchError && failure.code === 'NOT_FOUND';
+      if (isListed && isMissing) return noModel(connection, thrown);
+    }
     if (tags.length === 0) return thrown;
-    const close = nearest(reference, tags, 6);
-    const shown = close.length > 0 ? close : tags.slice(0, 6);
     return new FetchError('NOT_FOUND', thrown.message, {
       cause: thrown,
       status: thrown.status,
-      hint: `${close.length > 0 ? 'Nearest' : 'There are'}: ${shown.join(', ')}. ${thrown.hint ?? ''}`.trim(),
+      hint: `${suggestion(reference, tags, 6)} ${thrown.hint ?? ''}`.trim(),
     });
   }
+}
+
+/** Neither the tag is there nor a list of tags. */
+function noModel(connection: RegistryConnection, cause: FetchError): FetchError {
+  const { name, host } = connection.subject('');
+  const place = host === OLLAMA_HOST ? 'https://ollama.com/search' : 'the catalogue of the registry';
+  return new FetchError('NOT_FOUND', `${host} has no ${name}`, {
+    cause,
+    status: cause.status,
+    hint: `Check the name, for example in ${place}. A model that is private may need a login: --token USER:PASSWORD.`,
+  });
 }
 
 /** The tag is another manifest by now, and the registry has no other name for the old one. */
@@ -287,14 +287,15 @@ function movedOn(cause: FetchError, name: string, now: string): FetchError {
   });
 }
 
-/** The manifest that an index is for, if that is clear. */
-function onlyManifest({ manifests }: IndexManifest, name: string): string {
-  const [first, ...others] = manifests;
+/** Of a model. Throws USAGE for an index that does not say which of several models is meant. */
+function imageOf({ manifest, ...received }: ReceivedManifest, name: string): ReceivedManifest<ImageManifest> {
+  if (manifest.kind === 'image') return { ...received, manifest };
+  const { manifests } = manifest;
+  const [first] = manifests;
   if (first === undefined)
     throw new FetchError('NOT_FOUND', `${name} is an index without manifests`, {
       hint: `See its tags with \`fetch branches ${name}\`.`,
     });
-  if (others.length === 0) return first.digest;
   const shown = manifests.slice(0, 50).map(named).join(', ');
   const more = manifests.length > 50 ? `, and ${manifests.length - 50} more` : '';
   throw new FetchError('USAGE', `${name} is an index of ${manifests.length} manifests: ${shown}${more}.`, {

@@ -3,38 +3,49 @@ import { nextPage } from '../../http/next-page.ts';
 import { redactUrl } from '../../http/url.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
-import { retrying } from '../../system/retry.ts';
+import { type RetryContext, retrying } from '../../system/retry.ts';
 import type { RegistryConnection } from './connection.ts';
 import { isTag, OLLAMA_HOST, type RegistryKind } from './name.ts';
 
-/** Ollama's site, which has a page of every model that its registry serves. */
+/** Ollama's site, with a page for every model of its registry. */
 const OLLAMA_SITE = 'https://ollama.com';
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 const MAX_TAGS = 100_000;
-const MAX_PAGES = 10_000;
+/** Pages have a hundred tags or more. */
+const MAX_PAGES = 1000;
 
 /**
  * The tags of a repository, in the order of the registry: from the protocol's own list, or from the page of the model
- * where an Ollama registry has no list. Throws NOT_FOUND, ACCESS or NETWORK.
+ * where an Ollama registry has no list. With `once` nothing is tried again. Throws NOT_FOUND, ACCESS or NETWORK.
  */
 export async function listTags(
   connection: RegistryConnection,
   kind: RegistryKind,
   signal: AbortSignal,
+  tries?: 'once',
 ): Promise<readonly string[]> {
+  const { retryContext } = connection.network;
+  const retry = (what: string): RetryContext => {
+    const context = retryContext(what, signal);
+    const { quotaWindowMs: _, ...policy } = context.policy;
+    return tries === 'once' ? { ...context, policy: { ...policy, tries: 1 } } : context;
+  };
   const isOllamas = connection.place.host === OLLAMA_HOST;
-  if (isOllamas) return await tagsOfPage(connection, OLLAMA_SITE, signal);
+  if (isOllamas) return await tagsOfPage(connection, OLLAMA_SITE, retry);
   try {
-    return await tagsOfList(connection, signal);
+    return await tagsOfList(connection, retry);
   } catch (thrown) {
-    // A registry without the list says so in one way or another.
+    // Registries without the list report that in different ways.
     const hasNone = thrown instanceof FetchError && thrown.status !== undefined && thrown.status < 500;
     if (kind === 'oci' || !hasNone) throw thrown;
-    return await tagsOfPage(connection, connection.place.origin, signal);
+    return await tagsOfPage(connection, connection.place.origin, retry);
   }
 }
 
-async function tagsOfList(connection: RegistryConnection, signal: AbortSignal): Promise<string[]> {
+/** Settings of the retry loop, for a request that is called so. */
+type Retry = (what: string) => RetryContext;
+
+async function tagsOfList(connection: RegistryConnection, retry: Retry): Promise<string[]> {
   const { origin } = connection.place;
   const tags = new Set<string>();
   let next: URL | undefined = new URL(`${connection.address('tags', 'list')}?n=1000`);
@@ -43,17 +54,16 @@ async function tagsOfList(connection: RegistryConnection, signal: AbortSignal): 
     const current: URL = next;
     const subject = connection.subject('the list of tags');
     const known = tags.size;
-    next = await retrying(
-      async () => {
-        const { response } = await connection.send({ address: current.href, subject }, signal);
-        if (response.status !== 200) throw await connection.refusalOf(response, subject, signal);
-        for (const tag of tagsIn(await readText(response, MAX_PAGE_BYTES, signal), redactUrl(current)))
-          tags.add(tag);
-        const link = [response.headers['link'] ?? []].flat().join(', ');
-        return nextPage(link === '' ? undefined : link, current, origin);
-      },
-      connection.network.retryContext(subject.what, signal),
-    );
+    const context = retry(subject.what);
+    const { signal } = context;
+    next = await retrying(async () => {
+      const { response } = await connection.send({ address: current.href, subject }, signal);
+      if (response.status !== 200) throw await connection.refusalOf(response, subject, signal);
+      for (const tag of tagsIn(await readText(response, MAX_PAGE_BYTES, signal), redactUrl(current)))
+        tags.add(tag);
+      const link = [response.headers['link'] ?? []].flat().join(', ');
+      return nextPage(link === '' ? undefined : link, current, origin);
+    }, context);
     if (next !== undefined && tags.size === known && page > 0) throw endless(connection);
   }
   return [...tags];
@@ -77,27 +87,23 @@ function tagsIn(text: string, where: string): string[] {
 }
 
 /** `/library/mixtral/tags` has a link to every tag of the model; other links on it lead to other things. */
-async function tagsOfPage(
-  connection: RegistryConnection,
-  site: string,
-  signal: AbortSignal,
-): Promise<string[]> {
+async function tagsOfPage(connection: RegistryConnection, site: string, retry: Retry): Promise<string[]> {
   const address = `${site}/${connection.place.repository}/tags`;
   const subject = connection.subject('the page of the model');
-  const html = await retrying(
-    async () => {
-      const { response } = await connection.send(
-        { address, subject, headers: { accept: 'text/html' } },
-        signal,
-      );
-      if (response.status !== 200) throw await connection.refusalOf(response, subject, signal);
-      return await readText(response, MAX_PAGE_BYTES, signal);
-    },
-    connection.network.retryContext(subject.what, signal),
-  ).catch((thrown: unknown) => {
+  const context = retry(subject.what);
+  const { signal } = context;
+  const html = await retrying(async () => {
+    const { response } = await connection.send(
+      { address, subject, headers: { accept: 'text/html' } },
+      signal,
+    );
+    if (response.status !== 200) throw await connection.refusalOf(response, subject, signal);
+    return await readText(response, MAX_PAGE_BYTES, signal);
+  }, context).catch((thrown: unknown) => {
+    signal.throwIfAborted();
     throw thrown instanceof FetchError ? unread(thrown, address, subject.name) : thrown;
   });
-  // Few runs need the parser.
+  // Loaded on demand: few runs need the parser.
   const { linkedTags } = await import('./linked-tags.ts');
   const tags = linkedTags(html, address, connection.place.repository);
   if (tags.length > 0) return tags;
@@ -112,12 +118,12 @@ function unread(cause: FetchError, address: string, name: string): FetchError {
   return new FetchError(code, `the tags of ${name} cannot be read from ${address}: ${message}`, {
     cause,
     status,
-    hint: `The registry has no list of tags. Name one if you know it: fetch ${name}:TAG, for example ${name}:latest.`,
+    hint: `${status === 404 ? 'Check the name. ' : ''}The registry has no list of tags: name one if you know it, fetch ${name}:TAG, for example ${name}:latest.`,
   });
 }
 
 function endless({ place }: RegistryConnection): FetchError {
   return new FetchError('NETWORK', `${place.host} lists the tags of ${place.repository} without an end`, {
-    hint: 'No honest registry does. Name the tag that you want.',
+    hint: 'The registry does not work properly. Name the tag that you want.',
   });
 }

@@ -11,15 +11,18 @@ const TYPES: Readonly<Record<string, RepoType>> = { models: 'model', datasets: '
 /** Files that operating systems create by themselves. */
 const IGNORED = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
 
+/** The repositories that have a directory in a cache, sorted by the name of it. */
+export function reposIn(cache: string): RepoRef[] {
+  return onDiskSync(cache, () => reposOf(names(cache)));
+}
+
 /** Every repository in a cache, sorted by name. Read-only. */
 export function scanCache(cache: string): CachedRepo[] {
   return onDiskSync(cache, () => {
     // After `hf cache rm`, our parts of the repository still take space.
     const begun = names(join(cache, ...STATE_DIRECTORY.split('/')));
-    const found = [...new Set([...names(cache), ...begun])].toSorted().flatMap((name) => {
-      const repo = repoOf(name);
-      return repo === undefined ? [] : [scanRepo(new CachePaths(cache, repo), repo)];
-    });
+    const repos = reposOf([...new Set([...names(cache), ...begun])].toSorted());
+    const found = repos.map((repo) => scanRepo(new CachePaths(cache, repo), repo));
     return found.filter(({ revisions, partBytes, danglingRefs }) => {
       return revisions.length > 0 || partBytes > 0 || danglingRefs.length > 0;
     });
@@ -39,6 +42,10 @@ export function scanRepo(paths: CachePaths, repo: RepoRef): CachedRepo {
     partBytes: names(paths.parts).reduce((sum, name) => sum + allocated(join(paths.parts, name)), 0),
     danglingRefs: [...refs].filter(([, commit]) => !known.has(commit)).map(([name]) => name),
   };
+}
+
+function reposOf(directories: readonly string[]): RepoRef[] {
+  return directories.flatMap((name) => repoOf(name) ?? []);
 }
 
 /** Parses `models--owner--name`; undefined for any other name. */

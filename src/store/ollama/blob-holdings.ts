@@ -6,19 +6,19 @@ import type { HashRecords } from '../records/hash-records.ts';
 import { stampedFile } from '../records/stamp.ts';
 import { blobName, type OllamaPaths } from './ollama-paths.ts';
 
-/** Where a blob of the right size stands. */
+/** A blob of the right size. */
 interface Found {
   /** Absolute. */
   readonly path: string;
   readonly stamp: string;
 }
 
-/** The sha256 that names the blob of a file; undefined if the file has none. */
+/** The sha256 in the blob's name; undefined if the file has none. */
 export function blobHex({ digest }: RemoteFile): string | undefined {
   return digest?.algorithm === 'sha256' ? digest.hex : undefined;
 }
 
-/** Among the waiting blobs, which are ours, then among those of Ollama. `another` if the name is taken by another size. */
+/** Looks among our waiting blobs, then among Ollama's. `another` if the name is taken by a file of another size. */
 export function findBlob(paths: OllamaPaths, hex: string, size: number): Found | 'another' | undefined {
   let isTaken = false;
   for (const path of [paths.waitingBlob(hex), paths.blob(hex)]) {
@@ -30,13 +30,13 @@ export function findBlob(paths: OllamaPaths, hex: string, size: number): Found |
 }
 
 /**
- * What a store of Ollama holds of the blobs of a model. Ollama takes a blob by its name; this reads it once, and after
- * that believes its own record for as long as nothing has touched the file. Read-only.
+ * Which blobs of a model the store holds. Ollama trusts the name of a blob; this hashes it once, and then trusts our
+ * own record as long as the file has not changed. Read-only.
  */
 export class BlobHoldings {
-  /** The hashes of blobs that were recognised as right, by their hex. */
+  /** Hashes of the blobs that are recognised as right, by their hex digits. */
   readonly recognised: Map<string, ContentDigests> = new Map();
-  /** Stamps of the blobs that must be read, as they are before that, by their hex. */
+  /** Stamps of the blobs that must be hashed, taken before they are read, by their hex digits. */
   readonly candidates: Map<string, string> = new Map();
   readonly #paths: OllamaPaths;
   readonly #parts: PartsDirectory;

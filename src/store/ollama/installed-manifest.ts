@@ -3,10 +3,12 @@ import { FetchError } from '../../model/error.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
 import type { OllamaPaths } from './ollama-paths.ts';
 
-/** No manifest of a registry is larger. */
+/** Registries accept no larger manifest. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** The bytes of the manifest of a model in the store; undefined if it is not there. Throws INTEGRITY for one that is too large. */
+/**
+ * The bytes of a model's manifest in the store; undefined if it is not there. Throws INTEGRITY if it is too large.
+ */
 export function readInstalled({ manifest }: Pick<OllamaPaths, 'manifest'>): Buffer | undefined {
   let descriptor: number;
   try {
@@ -21,7 +23,7 @@ export function readInstalled({ manifest }: Pick<OllamaPaths, 'manifest'>): Buff
     const found = fstatSync(descriptor);
     if (!found.isFile()) return undefined;
     if (found.size > MAX_BYTES) {
-      throw new FetchError('INTEGRITY', `${manifest} is no manifest: it has ${found.size} bytes`, {
+      throw new FetchError('INTEGRITY', `${manifest} is not a manifest: it has ${found.size} bytes`, {
         hint: 'Remove it, and fetch the model again with --ollama.',
       });
     }

@@ -3,13 +3,13 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { nameParts, type OllamaName } from '../ollama-name.ts';
 
-/** Of finished blobs: Ollama opens them by this name alone. */
+/** Directory of finished blobs: Ollama opens them by this name alone. */
 export const BLOBS = 'blobs';
 export const MANIFESTS = 'manifests';
-/** Our own state. Ollama looks at `blobs` and `manifests` only. */
+/** Directory of our own state. Ollama reads only `blobs` and `manifests`. */
 const STATE = '.fetch';
 
-/** Name of a blob below the store, with `/`. */
+/** Path of a blob relative to the store, with `/`. */
 export function blobName(hex: string): string {
   return `${BLOBS}/sha256-${hex}`;
 }
@@ -18,9 +18,9 @@ export function blobName(hex: string): string {
 export class OllamaPaths {
   /** Absolute path of the store. */
   readonly models: string;
-  /** Path of the manifest below the store, with `/`. */
+  /** Path of the manifest relative to the store, with `/`. */
   readonly manifestName: string;
-  /** Identifies the model among our own files. */
+  /** Identifies the model in our own state. */
   readonly id: string;
 
   constructor(models: string, name: OllamaName) {
@@ -46,7 +46,7 @@ export class OllamaPaths {
     return join(this.models, STATE);
   }
 
-  /** Of this model. */
+  /** Our own state of this model. */
   get own(): string {
     return join(this.state, this.id);
   }
@@ -59,7 +59,7 @@ export class OllamaPaths {
     return join(this.own, 'parts');
   }
 
-  /** Verified blobs that wait for the others of the model. */
+  /** Verified blobs that wait for the other blobs of the model. */
   get waiting(): string {
     return join(this.own, 'blobs');
   }
@@ -68,7 +68,7 @@ export class OllamaPaths {
     return join(this.waiting, `sha256-${hex}`);
   }
 
-  /** Every directory that this run writes to, below the store, with `/` and the outer ones first. */
+  /** Every directory that this run writes to, relative to the store, with `/`, outer ones first. */
   get directories(): readonly string[] {
     const own = `${STATE}/${this.id}`;
     const parts = this.manifestName.split('/');
@@ -77,7 +77,7 @@ export class OllamaPaths {
   }
 }
 
-/** Ollama compares names without case: a model that is there already keeps its spelling. */
+/** Ollama ignores case in names: an installed model keeps its spelling. */
 function writtenParts(models: string, parts: readonly string[]): string[] {
   const written: string[] = [];
   for (const part of parts) {

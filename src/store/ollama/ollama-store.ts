@@ -6,6 +6,7 @@ import { FetchError } from '../../model/error.ts';
 import type { Holding } from '../../model/plan.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
+import { despiteOthers, isMissing } from '../../system/disk/collision.ts';
 import { CreatedDirectories } from '../../system/disk/created-directories.ts';
 import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
 import { Flush } from '../../system/disk/flush.ts';
@@ -35,26 +36,24 @@ export interface OllamaStoreOptions {
   readonly models: string;
   readonly name: OllamaName;
   readonly revision: Revision;
-  /** The manifest of the model, as the registry sent it. It is no file of the run: the store writes it last. */
+  /** The manifest of the model, as the registry sent it. It is not one of the files: the store writes it last. */
   readonly manifest: Uint8Array;
   readonly platform: 'posix' | 'win32';
   readonly lock: ProcessContext;
-  /** How content and names are made durable; as the system does it unless told otherwise. */
+  /** Makes content and names durable; the system's calls if left out. */
   readonly flush?: Flush;
-  /** Told what people should know: a wait for another run. */
+  /** Called with a message for the user, such as a wait for another run. */
   readonly note?: ((message: string) => void) | undefined;
 }
 
-/** As Ollama makes them; the umask takes away more. */
+/** As Ollama creates them, minus the umask. */
 const DIRECTORY_MODE = 0o755;
 const FILE_MODE = 0o644;
-/** Attempts, because another run, or Ollama, may remove its empty directories while this run needs them. */
-const TRIES = 5;
 
 /**
- * The store of Ollama: blobs named by their sha256, and a manifest for each model. A file of the run is a blob. Verified
- * blobs wait beside Ollama's until all of the model are there, because Ollama removes what no manifest names whenever
- * it starts. `publish` moves them and writes the manifest.
+ * The store of Ollama: blobs named by their sha256, and one manifest per model. Each file of the run is a blob.
+ * Verified blobs wait in a directory of our own until all blobs of the model are there, because Ollama removes blobs
+ * without a manifest whenever it starts. `publish` moves them and writes the manifest.
  */
 export class OllamaStore implements Store {
   readonly directory: string;
@@ -65,9 +64,9 @@ export class OllamaStore implements Store {
   readonly #records: HashRecords;
   readonly #flush: Flush;
   readonly #made = new CreatedDirectories();
-  /** The hashes of blobs that are right, by their hex. */
+  /** Hashes of verified blobs, by their hex digits. */
   readonly #known = new Map<string, ContentDigests>();
-  /** Stamps that blobs had before they were read, by their hex. */
+  /** Stamps of candidate blobs before they were read, by their hex digits. */
   #candidates: ReadonlyMap<string, string> = new Map();
   #signal: AbortSignal | undefined;
   #lock: DirectoryLock | undefined;
@@ -91,7 +90,8 @@ export class OllamaStore implements Store {
         hint: 'Nothing was written. Leave --ollama out to put the files into a directory.',
       });
     }
-    // No name of a layer becomes a path here. What a directory refuses is refused all the same: it is an attack.
+    // Names of layers do not become paths here. A name that a model directory would refuse is refused all the same:
+    // it is an attack.
     const paths = files.map(({ path }) => path);
     this.#refuse(checkNames(paths, 'posix', { caseInsensitive: false }));
     const unnamed = files.filter((file) => blobHex(file) === undefined);
@@ -107,7 +107,7 @@ export class OllamaStore implements Store {
   #refuseConflicts(): void {
     const { directories, manifestName, blobs, models } = this.#paths;
     this.#refuse(findPathConflicts(models, [manifestName], directories));
-    // A blob gets its name by a rename, which does not go from one file system to another.
+    // A blob gets its name by a rename, which does not work across file systems.
     const isApart = deviceOf(blobs) !== deviceOf(this.#paths.own);
     this.#refuse(isApart ? [{ path: 'blobs', reason: 'it is on another file system than .fetch' }] : []);
   }
@@ -120,16 +120,13 @@ export class OllamaStore implements Store {
     this.#signal = signal;
     const { note, lock } = this.#options;
     const { own, blobs, models } = this.#paths;
-    for (let attempt = 1; this.#lock === undefined; attempt += 1) {
+    const options = { elsewhere: 'OLLAMA_MODELS', signal, note } as const;
+    const take = async () => {
       await onDisk(models, () => this.#made.make(own, DIRECTORY_MODE));
-      try {
-        const options = { elsewhere: 'OLLAMA_MODELS', signal, note } as const;
-        this.#lock = await DirectoryLock.take(this.#paths.lock, lock, options);
-      } catch (error) {
-        const isGone = lstatSync(own, { throwIfNoEntry: false }) === undefined;
-        if (!isGone || attempt >= TRIES) throw error;
-      }
-    }
+      return await DirectoryLock.take(this.#paths.lock, lock, options);
+    };
+    // Another run may remove its empty directories while this one needs them.
+    this.#lock = await despiteOthers(take, () => lstatSync(own, { throwIfNoEntry: false }) === undefined);
     await onDisk(models, async () => {
       for (const directory of [this.#paths.parts, this.#paths.waiting])
         await ensureDirectory(directory, DIRECTORY_MODE);
@@ -149,7 +146,7 @@ export class OllamaStore implements Store {
     return { holdings, freeBytes: await freeBytes(this.directory).catch(() => undefined) };
   }
 
-  /** Whether the manifest of the model is there already, byte for byte. */
+  /** Whether the store has this manifest already, byte for byte. */
   get hasManifest(): boolean {
     return readInstalled(this.#paths)?.equals(this.#options.manifest) === true;
   }
@@ -190,7 +187,7 @@ export class OllamaStore implements Store {
     const hex = this.#hexOf(file);
     const before = this.#candidates.get(hex);
     const stamp = stampedFile(this.candidatePath(file))?.stamp;
-    // What was touched since the survey must not be vouched for.
+    // If the file has changed since the survey, do not record the hash.
     this.#know(hex, digests, stamp === before ? stamp : undefined);
   }
 
@@ -199,7 +196,7 @@ export class OllamaStore implements Store {
     for (const [hex, { path }] of blobs) {
       if (!this.#known.has(hex)) throw new FetchError('BUG', `nothing is known of ${path}`);
     }
-    // Blobs that no manifest names would be Ollama's to remove.
+    // Leave the blobs in the waiting directory: Ollama would remove blobs without a manifest.
     if (!complete) return this.#records.save();
     await onDisk(this.directory, async () => {
       this.#refuseConflicts();
@@ -210,7 +207,7 @@ export class OllamaStore implements Store {
       if (!this.hasManifest) await this.#writeManifest();
       await this.#records.tidy(this.#flush);
       await this.#parts.removeOld(files, listing.files);
-      // Of a tag that has moved meanwhile.
+      // Waiting blobs of an older manifest, from a tag that has moved.
       for (const name of readdirSync(this.#paths.waiting))
         await removeIfThere(join(this.#paths.waiting, name));
     });
@@ -220,7 +217,7 @@ export class OllamaStore implements Store {
     this.#records.save();
     if (this.#lock === undefined) return;
     const { waiting, parts, own } = this.#paths;
-    // Each only if it is empty. While the lock is held: the next run needs them at once.
+    // Each only if it is empty, and while the lock is held: another run would need them at once.
     for (const directory of [waiting, parts]) await rmdir(directory).catch(() => {});
     await this.#lock[Symbol.asyncDispose]();
     this.#lock = undefined;
@@ -241,9 +238,9 @@ export class OllamaStore implements Store {
   async #writeManifest(): Promise<void> {
     const { manifest, own } = this.#paths;
     const temporary = join(own, 'manifest.new');
-    for (let attempt = 1; ; attempt += 1) {
+    const write = async () => {
+      await removeIfThere(temporary);
       try {
-        await removeIfThere(temporary);
         const file = await open(temporary, 'wx', FILE_MODE);
         try {
           await file.writeFile(this.#options.manifest);
@@ -253,18 +250,17 @@ export class OllamaStore implements Store {
         }
         await ensureDirectory(dirname(manifest), DIRECTORY_MODE);
         await this.#place.move(temporary, manifest);
-        break;
       } catch (error) {
         await removeIfThere(temporary).catch(() => {});
-        // Ollama removes directories of manifests that are empty.
-        const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
-        if (!isGone || attempt >= TRIES) throw error;
+        throw error;
       }
-    }
+    };
+    // Ollama removes directories of manifests that are empty.
+    await despiteOthers(write, isMissing);
     await this.#place.makeDurable(this.#flush);
   }
 
-  /** `stamp` is what the blob bears now that it was hashed, if it is the same file. */
+  /** `stamp`: the stamp of the blob after it was hashed, if it is still the same file. */
   #know(hex: string, digests: ContentDigests, stamp: string | undefined): void {
     this.#known.set(hex, digests);
     if (stamp !== undefined) this.#records.add(blobName(hex), stamp, digests);
@@ -290,7 +286,7 @@ function deviceOf(path: string): number {
   return statSync(existingAncestor(path)).dev;
 }
 
-/** Takes away what Ollama gives to nobody: write access of groups and others. Whether there was any. */
+/** Removes write access of group and others, which Ollama does not grant either. Returns whether there was any. */
 async function limitMode(path: string): Promise<boolean> {
   const mode = lstatSync(path).mode & 0o777;
   if ((mode & ~FILE_MODE) === 0) return false;
@@ -298,7 +294,7 @@ async function limitMode(path: string): Promise<boolean> {
   return true;
 }
 
-/** The stamp of a file that was renamed, or whose mode was changed: undefined unless all but its ctime is as before. */
+/** The stamp after a rename or a change of mode; undefined unless everything but the ctime is as before. */
 function stampAfter(path: string, before: string | undefined): string | undefined {
   const now = stampedFile(path)?.stamp;
   if (before === undefined || now === undefined) return undefined;

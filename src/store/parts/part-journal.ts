@@ -68,7 +68,7 @@ export class PartJournal {
     const descriptor = openSync(path, flags, 0o666);
     try {
       if (!fstatSync(descriptor).isFile())
-        throw new FetchError('DISK', `${path} is no file`, {
+        throw new FetchError('DISK', `${path} is not a regular file`, {
           hint: 'It belongs to fetch. Remove it and run the same command again.',
         });
       if (continued === undefined) ftruncateSync(descriptor, 0);
@@ -161,6 +161,17 @@ export class PartJournal {
     this.#epoch += 1;
     this.#fresh = new IntervalSet();
     this.#marked.fill(0);
+    writeFully(this.#descriptor, this.#marked, this.#offset);
+  }
+
+  /** Clears the marks of all blocks that have bytes in one of the ranges. */
+  forget(ranges: readonly ByteRange[]): void {
+    this.#epoch += 1;
+    for (const { start, end } of ranges) {
+      const [first, last] = [Math.floor(start / BLOCK_BYTES), Math.ceil(end / BLOCK_BYTES)];
+      this.#fresh.remove({ start: first, end: last });
+      this.#marked.fill(0, first, last);
+    }
     writeFully(this.#descriptor, this.#marked, this.#offset);
   }
 

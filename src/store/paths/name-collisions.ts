@@ -1,6 +1,6 @@
 export interface NameProblem {
   readonly path: string;
-  /** Why it cannot be written, as the end of a sentence: "it is absolute". */
+  /** Why the name cannot be written, as the end of a sentence: "it is absolute". */
   readonly reason: string;
 }
 
@@ -8,11 +8,11 @@ export interface NameProblem {
 export type FoldName = (segment: string) => string;
 
 /** A node of the tree: its first spelling, and the first path that contains it. */
-interface Place {
+interface PathNode {
   readonly spelling: string;
   readonly path: string;
   /** Its entries; undefined for a file. */
-  readonly inside: Map<string, Place> | undefined;
+  readonly inside: Map<string, PathNode> | undefined;
 }
 
 /**
@@ -24,7 +24,7 @@ export function findCollisions(
   paths: readonly string[],
   fold: FoldName = (segment) => segment,
 ): NameProblem[] {
-  const root = new Map<string, Place>();
+  const root = new Map<string, PathNode>();
   return paths.flatMap((path) => {
     const reason = enter(path, root, fold);
     return reason === undefined ? [] : [{ path, reason }];
@@ -32,11 +32,11 @@ export function findCollisions(
 }
 
 /** Enters a path component by component; returns the reason at the first conflict. */
-function enter(path: string, root: Map<string, Place>, fold: FoldName): string | undefined {
+function enter(path: string, root: Map<string, PathNode>, fold: FoldName): string | undefined {
   const segments = path.split('/');
   let directory = root;
   for (const [index, spelling] of segments.entries()) {
-    const inside = index === segments.length - 1 ? undefined : new Map<string, Place>();
+    const inside = index === segments.length - 1 ? undefined : new Map<string, PathNode>();
     const key = fold(spelling);
     const taken = directory.get(key);
     if (taken === undefined) {

@@ -56,7 +56,7 @@ function fileProblem(root: string, relative: string): string | undefined {
   if (found === undefined || found.isFile() || found.isSymbolicLink()) return undefined;
   return found.isDirectory()
     ? 'a directory stands where this file must go'
-    : 'something that is no file stands there';
+    : 'something other than a file stands there';
 }
 
 function look(path: string): Stats | undefined {

@@ -3,7 +3,7 @@ import { type Digest, digestOfOid } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
 import { isRecord } from '../../model/json.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { RepoRef } from '../../model/repo.ts';
+import { type RepoRef, repoRecord } from '../../model/repo.ts';
 import { isRevisionId } from '../../model/revision-id.ts';
 import { diskError } from '../../system/disk/disk-error.ts';
 
@@ -38,8 +38,14 @@ export interface Lockfile {
 }
 
 /** The lockfile entry of a listed file that has a digest. */
-export function lockfileEntry({ path, size }: RemoteFile, { algorithm, hex }: Digest): LockfileEntry {
-  return { path, size, ...(algorithm === 'sha256' ? { sha256: hex } : {}), oid: hex };
+export function lockfileEntry(file: RemoteFile, { algorithm, hex }: Digest): LockfileEntry {
+  const { path, size } = file;
+  return { path, size, ...(algorithm === 'sha256' ? { sha256: hex } : {}), oid: hex, ...xetOf(file) };
+}
+
+/** The hash of the file in Xet storage, where the source names it. */
+export function xetOf({ pointer }: RemoteFile): Pick<LockfileEntry, 'xet'> {
+  return pointer?.xetHash === undefined ? {} : { xet: pointer.xetHash };
 }
 
 /** The file of an entry, as a listing has it. */
@@ -48,7 +54,7 @@ export function listedFile({ path, size, oid }: LockfileEntry): RemoteFile {
 }
 
 /**
- * The text of a lock file: for one repository exactly that format, for several `{"version":1,"repos":[…]}`, each in
+ * The text of a lockfile: for one repository exactly that format, for several `{"version":1,"repos":[…]}`, each in
  * that format, in the given order. Sorted by path, two spaces, a newline at the end: made for diffs.
  */
 export function lockText(locks: readonly Lockfile[]): string {
@@ -59,7 +65,6 @@ export function lockText(locks: readonly Lockfile[]): string {
 }
 
 function normalize({ version, endpoint, repo, revision, commit, files }: Lockfile): Lockfile {
-  const { type, source, id } = repo;
   const sorted = files
     .toSorted((left, right) => (left.path < right.path ? -1 : left.path > right.path ? 1 : 0))
     .map(({ path, size, sha256, oid, xet }) => ({
@@ -72,7 +77,7 @@ function normalize({ version, endpoint, repo, revision, commit, files }: Lockfil
   return {
     version,
     endpoint,
-    repo: { type, ...(source === undefined ? {} : { source }), id },
+    repo: repoRecord(repo),
     revision,
     commit,
     files: sorted,
@@ -86,14 +91,14 @@ export function readLocks(path: string): readonly Lockfile[] {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     const { message } = diskError(cause, path) as Error;
-    throw new FetchError('NOT_FOUND', `the lock file cannot be read: ${message}`, {
+    throw new FetchError('NOT_FOUND', `the lockfile cannot be read: ${message}`, {
       cause,
       hint: 'Make one with `fetch lock REPO… --lock FILE`, or with --lock FILE beside a download.',
     });
   }
   const locks = parseLocks(text);
   if (locks !== undefined) return locks;
-  throw new FetchError('INTEGRITY', `${path} is not a lock file that this version of fetch understands`, {
+  throw new FetchError('INTEGRITY', `${path} is not a lockfile that this version of fetch understands`, {
     hint: 'Name a file that `fetch lock` or `--lock` has written, or move this one away and write it anew.',
   });
 }

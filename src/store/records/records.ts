@@ -3,7 +3,7 @@ import type { RepoRef, Revision } from '../../model/repo.ts';
 import type { ContentIndex } from '../content-index.ts';
 import type { Manifest, ManifestEntry } from './manifest.ts';
 
-/** Whose files a directory holds. */
+/** Which repository's files a directory holds. */
 export interface DirectoryOwner {
   readonly endpoint: string;
   readonly repo: RepoRef;
@@ -15,11 +15,11 @@ export interface DirectoryOwner {
 }
 
 /**
- * Records the owner of a directory until a manifest does. Disposing removes the mark if the manifest has replaced it, or if
- * no file came.
+ * Records the owner of a directory until a manifest does. Disposing removes the mark if the manifest has replaced it,
+ * or if no file arrived.
  */
 export interface OwnerMark extends AsyncDisposable {
-  /** Call it when a file came: disposing then leaves the mark unless a manifest has replaced it. */
+  /** Call it when a file has arrived: disposing then keeps the mark unless a manifest has replaced it. */
   keep(): void;
 }
 
@@ -37,25 +37,25 @@ export type RecordedRevision =
   | {
       readonly revision: Revision;
       readonly listing: Listing;
-      /** The name means a quantisation of this revision. */
+      /** The name refers to a quantisation of this revision. */
       readonly isQuantisation: boolean;
     }
   | { readonly missing: string };
 
-/** What a store has on record. Needs neither the directory lock nor the network. */
+/** The records of a store. Reading them needs neither the directory lock nor the network. */
 export interface Records {
   /** The manifest of a revision; undefined if there is none. */
   manifest(commit: string): Manifest | undefined;
   /** The recorded files of a revision; empty and incomplete if there are none. */
   listing(commit: string): Listing;
-  /** The contents that are here, by digest. Throws DISK for a repository that the cache cannot hold. */
+  /** The contents that are on disk, by digest. Throws DISK for a repository that the cache cannot hold. */
   contents(): ContentIndex;
-  /** Whether other programs find the revision under the name that was asked for. */
+  /** Whether other programs find the revision under the requested name. */
   isNamed(revision: Revision): boolean;
-  /** The revision that a name means. */
+  /** The revision that a name refers to. */
   find(query: RecordQuery): RecordedRevision;
   /** The owner of the directory; undefined if there is none, and in a cache, which holds many repositories. */
   owner(): DirectoryOwner | undefined;
-  /** Marks the directory before the first file comes. */
+  /** Marks the directory before the first file arrives. */
   claim(revision: Revision, endpoint: string): Promise<OwnerMark>;
 }

@@ -2,10 +2,8 @@ import { lstatSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FetchError } from '../../model/error.ts';
+import { despiteOthers, isMissing } from './collision.ts';
 import { diskError } from './disk-error.ts';
-
-/** Attempts: another run may remove its empty directories while we create ours. */
-const TRIES = 5;
 
 /**
  * Creates a directory and its parents level by level. Returns the topmost that it created. Node's own `recursive` loops
@@ -13,20 +11,21 @@ const TRIES = 5;
  */
 export async function ensureDirectory(path: string, mode?: number): Promise<string | undefined> {
   let topmost: string | undefined;
-  for (let attempt = 1; ; attempt += 1) {
+  const make = async () => {
     const missing: string[] = [];
     for (let directory = path; !(await isDirectory(directory)); directory = dirname(directory))
       missing.push(directory);
-    try {
-      for (const directory of missing.toReversed()) {
-        if (await makeOne(directory, mode)) topmost ??= directory;
-      }
-      return topmost;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      if (attempt >= TRIES) throw impossible(path, error);
+    for (const directory of missing.toReversed()) {
+      if (await makeOne(directory, mode)) topmost ??= directory;
     }
+  };
+  try {
+    // Another run may remove its empty directories while we create ours.
+    await despiteOthers(make, isMissing);
+  } catch (error) {
+    throw isMissing(error) ? impossible(path, error) : error;
   }
+  return topmost;
 }
 
 /** False if another run created it first. */

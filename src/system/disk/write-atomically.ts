@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { despiteOthers } from './collision.ts';
 import { Flush } from './flush.ts';
 import { removeIfThere } from './remove-if-there.ts';
-
-/** Attempts: two runs that do not see each other's lock may collide here. */
-const TRIES = 5;
 
 export interface AtomicWrite {
   /** The temporary file, on the same file system. */
@@ -16,20 +14,22 @@ export interface AtomicWrite {
 /** Writes a small file so that readers see the old content or the new, also after a power cut. */
 export async function writeAtomically(
   path: string,
-  content: string,
+  content: string | Uint8Array,
   { temporary = `${path}.new`, flush = new Flush() }: AtomicWrite = {},
 ): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await tryToWrite(path, content, temporary, flush);
-      return;
-    } catch (error) {
-      if (attempt >= TRIES || !isMeeting(error, temporary)) throw error;
-    }
-  }
+  // Two runs that do not see each other's lock may collide here.
+  await despiteOthers(
+    () => tryToWrite(path, content, temporary, flush),
+    (error) => isMeeting(error, temporary),
+  );
 }
 
-async function tryToWrite(path: string, content: string, temporary: string, flush: Flush): Promise<void> {
+async function tryToWrite(
+  path: string,
+  content: string | Uint8Array,
+  temporary: string,
+  flush: Flush,
+): Promise<void> {
   // Removes what a killed run left, or a link.
   await removeIfThere(temporary);
   try {

@@ -4,65 +4,65 @@ import { STARVED_RATE } from './fall-watch.ts';
 import { type Progress, RateMeasurement, type Rates } from './rate-measurement.ts';
 import type { Traffic } from './schedule.ts';
 
-/** Connections to begin with: enough for most links, few enough to be polite. */
+/** Connections to start with: enough for most links, few enough to be polite. */
 const START = 16;
-/** Where the hub answers within `NEAR_MS`, the first measurement comes so soon that fewer lose no time, and cost less. */
+/** If the Hub answers within `NEAR_MS`, start with fewer: the first measurement comes soon enough to lose no time. */
 const NEAR_START = 8;
 const NEAR_MS = 25;
 /**
- * When so many of them have a first byte, and that took longer than a measurement, more are used unmeasured. The last
- * of many may be late by chance.
+ * When this fraction of them has a first byte, and that took longer than a measurement, more are opened unmeasured.
+ * Not all of them: the last of many may be late by chance.
  */
 const START_PART = 0.75;
 const SECOND_START_FACTOR = 1.5;
-/** If the most is hardly above the start, it is the number to begin with: the step would be too small to be measured. */
+/** If the maximum is hardly above the start, start with the maximum: the step would be too small to measure. */
 const HARDLY_MORE = 1.2;
-/** Fewer connections can be better only if the machine is the bottleneck: from this rate, in bytes per millisecond. */
+/** Fewer connections are tried from this rate on, in bytes per millisecond: the machine may be the bottleneck. */
 const FULL_MACHINE_RATE = 200_000;
-/** From this rate, in all and of each connection, fewer are tried before more: the machine is nearly full. */
+/** From this total rate, and this rate per connection, fewer are tried before more: the machine is nearly full. */
 const FULL_AT_ONCE_RATE = 350_000;
 const FULL_AT_ONCE_EACH = 60_000;
-/** Fewer than this are not tried for the sake of speed. */
+/** Numbers below this are not tried for speed alone. */
 const MIN_CONNECTIONS = 4;
-/** How long a number of connections is measured, if the result is clear, in milliseconds. */
+/** How long a number of connections is measured if the result is clear, in milliseconds. */
 const QUICK_MS = 75;
-/** And if it is not. */
+/** How long it is measured otherwise. */
 const LONG_MS = 500;
-/** A change by this factor, up or down, is not noise. */
+/** A change by this factor, up or down, is more than noise. */
 const CLEAR = 1.4;
-/** More connections that bring this part of what they would if each kept its rate need no other proof. */
+/** More connections that bring this fraction of a proportional gain need no longer measurement. */
 const LINEAR = 0.8;
-/** By which factor the number grows, and how it goes on where that brought in proportion. */
+/** By which factor the number grows at first, and after a proportional gain. */
 const GROWTH = 2;
 const LINEAR_GROWTH = 3;
-/** Shorter times tell nothing of what came: it is reported from time to time. */
+/** Received bytes are reported in batches: a plain rate over less than this time is meaningless. */
 const PLAIN_MS = 200;
-/** More connections are worth having if what they could bring rises by this factor. */
+/** More connections are kept if the potential rate rises by this factor. */
 const WORTHWHILE = 1.1;
-/** New connections to a far server become faster for a while: if the rate still rises by this factor, it is measured on. */
+/** New connections to a distant server speed up for a while: measure on while the rate rises by this factor. */
 const RISING = 1.1;
 const MAX_RISING_MS = 4000;
-/** On a full machine, fewer are kept unless the rate falls below this factor: each connection costs work at both ends. */
+/** On a full machine fewer are kept unless the rate falls below this factor: each connection costs work. */
 const WORTHWHILE_FEWER = 0.98;
-/** The least time to wait for the first bytes of new connections, and how many times a known wait. */
+/** The minimum wait for the first bytes of new connections, and its multiple of the measured wait. */
 const SETTLE_MS = 1000;
 const SETTLE_WAITS = 2;
-/** How long a number that proved best is kept before others are tried; doubles while it proves best again. */
+/** How long a number that proved best is kept before others are tried; doubles each time it proves best again. */
 const HOLD_MS = 2000;
 const MAX_HOLD_MS = 32_000;
 /** Milliseconds without growth after a refusal; doubles with each. */
 const TROUBLE_HOLD_MS = 10_000;
 /** Milliseconds before a refused number is tried again. */
 const REFUSED_MS = 60_000;
-/** How long it is remembered what a number brought. */
+/** How long the rate of a number is remembered. */
 const KNOWN_MS = 60_000;
-/** Troubles within this time are one. */
+/** Troubles within this time count as one. */
 const SAME_TROUBLE_MS = 1000;
-/** What more connections bring, as a part of what fewer did, when they are too many. */
+/** Ratio of the new rate to the old one below which there are too many connections. */
 const COLLAPSED_GAIN = 0.25;
 const COLLAPSED_MS = 1500;
 
-/** What is known of the link before anything came. */
+/** What is known about the link before anything was received. */
 export interface LinkHints {
   /** Bytes per millisecond that the user allows; undefined for no limit. */
   readonly allowed?: number | undefined;
@@ -72,33 +72,33 @@ export interface LinkHints {
 
 type Phase = 'settling' | 'measuring' | 'holding';
 
-/** A number of connections, and what it brought. */
+/** A number of connections, and the rates measured with it. */
 interface Tried {
   readonly limit: number;
-  /** Connections that had brought something by then. */
+  /** Connections that had received something by then. */
   readonly established: number;
   rates?: Rates | undefined;
-  /** Goes on while new connections wait for their first bytes. */
+  /** Continues while new connections wait for their first bytes. */
   readonly measurement?: RateMeasurement | undefined;
 }
 
 type Judged = Tried & { readonly rates: Rates };
 
-/** The limit has changed, or something was found out about it. */
+/** The limit has changed, or a fact about it is new. */
 export interface ConcurrencyChange {
   readonly from: number;
   readonly to: number;
   readonly drop: Drop;
-  /** The first time in this run that fewer connections proved to bring more: the number that did not. */
+  /** The number of connections that fewer proved to outperform; set the first time in a run. */
   readonly insteadOf: number | undefined;
 }
 
 /**
- * How many connections large files get: more while more of them bring more, fewer when they do not or
- * when the server complains. No fixed number is right: a fast link wants few, one that is capped per
- * connection wants many; and a server may starve all when they are too many (`Collapses`). What is learned
- * holds for the run, whose large files come from one host as a rule. A pure state machine: times are
- * arguments, in milliseconds.
+ * How many connections large files get: more while more of them increase throughput, fewer when they do not or when
+ * the server complains. No fixed number is right: a fast link needs few, one that is capped per connection needs
+ * many, and a server may starve all of them when they are too many (`Collapses`). What is learned holds for the whole
+ * run, because its large files usually come from one host. A pure state machine: times are arguments, in
+ * milliseconds.
  */
 export class AdaptiveConcurrency {
   readonly #most: number;
@@ -107,23 +107,23 @@ export class AdaptiveConcurrency {
   #phase: Phase = 'settling';
   /** When the limit changed, or, while holding, when it may change again. */
   #changedAt: number;
-  /** Of the current limit. */
+  /** Measures the current limit. */
   #measurement: RateMeasurement | undefined;
-  /** All bytes, when it looked last. */
+  /** Total bytes at the last observation. */
   #seen = 0;
-  /** The number before the change that is tried. */
+  /** The number before the change that is being tried. */
   #before: Tried | undefined;
-  /** Fewer were tried first, because of the rate: more are still to be tried if that was wrong. */
+  /** Fewer were tried first, because the machine looked full: if that proves wrong, more are tried next. */
   #downFirst = false;
-  /** What numbers brought lately. */
+  /** Recently measured rates. */
   #known: { readonly limit: number; readonly rate: number; readonly at: number }[] = [];
   #established = 0;
-  /** The first number, which has not been judged yet. */
+  /** The first number has not been judged yet. */
   #starting: boolean;
   #holdMs = HOLD_MS;
   #troubleHoldMs = TROUBLE_HOLD_MS;
   #troubledAt = Number.NEGATIVE_INFINITY;
-  /** The smallest number that was refused lately. */
+  /** The smallest number that was refused recently. */
   #refused: { readonly limit: number; readonly at: number } | undefined;
   #breaks: number[] = [];
   readonly #collapses: Collapses;
@@ -140,12 +140,12 @@ export class AdaptiveConcurrency {
     this.#changedAt = now;
   }
 
-  /** Connections that large files may have now. */
+  /** How many connections large files may have now. */
   get limit(): number {
     return this.#limit;
   }
 
-  /** Learns from the state of the run, also when nothing comes. `bytes` is all that came so far. */
+  /** Learns from the state of the run; called also while nothing arrives. `bytes` is the total so far. */
   observe(now: number, bytes: number, traffic: Traffic): ConcurrencyChange | undefined {
     const from = this.#limit;
     const { active, delivering, delivery, established } = traffic;
@@ -169,7 +169,7 @@ export class AdaptiveConcurrency {
     return { from, to: this.#limit, drop, insteadOf };
   }
 
-  /** The number before the change that is tried, if connections did not starve each other then. */
+  /** The number before the change that is being tried, if its connections did not starve. */
   get #good(): number | undefined {
     if (this.#before?.rates === undefined) return undefined;
     const { limit, rates } = this.#before;
@@ -195,11 +195,11 @@ export class AdaptiveConcurrency {
   }
 
   /**
-   * The server says that it is too much: fewer connections at once, and no growth for a while. `active` are
-   * at work on large files.
+   * The server is overloaded: reduce the connections at once and do not grow for a while. `active` of them work on
+   * large files.
    */
   refused(now: number, active: number): void {
-    // One event meets many connections: it counts once, and those that are too many are known to be.
+    // One event hits many connections: count it once. Connections above the limit are known to be too many.
     if (now - this.#troubledAt < SAME_TROUBLE_MS || active > this.#limit) return;
     this.#troubledAt = now;
     this.#starting = false;
@@ -212,7 +212,7 @@ export class AdaptiveConcurrency {
     this.#troubleHoldMs = Math.min(this.#troubleHoldMs * 2, REFUSED_MS);
   }
 
-  /** A connection broke. One in many is nothing; many at once mean that they are too many. */
+  /** A connection broke. One among many is chance; several at once mean that they are too many. */
   broke(now: number, active: number): void {
     this.#breaks = this.#breaks.filter((at) => now - at < SAME_TROUBLE_MS);
     this.#breaks.push(now);
@@ -221,7 +221,7 @@ export class AdaptiveConcurrency {
     this.refused(now, active);
   }
 
-  /** Half of the new connections have brought something; those that are too many have ended what they were at. */
+  /** Half of the new connections have received something, and those above the limit have ended their segments. */
   #settled(now: number, { active, delivering, established, waitMs }: Traffic): boolean {
     const before = this.#before?.limit ?? 0;
     if (before > this.#limit && active > this.#limit) return false;
@@ -230,11 +230,11 @@ export class AdaptiveConcurrency {
     if (before > this.#limit) return delivering >= this.#limit;
     const half = (before + this.#limit) / 2;
     if (this.#before!.established < half) return established >= half;
-    // Of connections that were there before, nobody tells when they are back.
+    // Connections that existed before do not report when they deliver again: wait instead.
     return active >= this.#limit && now - this.#changedAt >= Math.max(QUICK_MS, SETTLE_WAITS * waitMs);
   }
 
-  /** As long as none of the new connections brings anything, the others are measured. */
+  /** While no new connection delivers, continue to measure the others. */
   #measureOn(progress: Progress, { established }: Traffic): void {
     const before = this.#before;
     if (before?.measurement === undefined || before.established > before.limit) return;
@@ -250,7 +250,7 @@ export class AdaptiveConcurrency {
     this.#phase = 'measuring';
     if (!this.#starting) return;
     this.#starting = false;
-    // While more connections wait for their first bytes, these are measured anyhow.
+    // While more connections wait for their first bytes, the current ones can be measured anyway.
     const longWait = now - this.#changedAt > QUICK_MS;
     if (this.#isNear || established < START_PART * this.#limit || !longWait) return;
     const more = Math.floor(this.#limit * SECOND_START_FACTOR);
@@ -261,10 +261,10 @@ export class AdaptiveConcurrency {
     const { now } = progress;
     const before = this.#before;
     const each = rates.potential / this.#limit;
-    // Where every connection starves, whether fewer do better comes first.
+    // If every connection starves, first find out whether fewer do better.
     if (this.#good === undefined && each < STARVED_RATE && !this.#collapses.judged) return;
     if (before?.rates === undefined) {
-      // What fewer brought was too short to be measured.
+      // The rate of the smaller number was measured too briefly.
       this.#before = undefined;
       const full = rates.potential >= FULL_AT_ONCE_RATE && each >= FULL_AT_ONCE_EACH;
       this.#downFirst = full && this.#tryFewer(now, rates);
@@ -281,13 +281,13 @@ export class AdaptiveConcurrency {
     else this.#judgeFewer(now, gain, judged, rates);
   }
 
-  /** By which factor it is better than it was; undefined if that is not known yet. */
+  /** Ratio of the new rate to the old one; undefined if it is not known yet. */
   #gain({ limit, rates: before }: Judged, rates: Rates, { requestMs }: Traffic): number | undefined {
     const potential = rates.potential / before.potential;
     // Each connection keeps its rate: the link has room.
     if (limit < this.#limit && potential >= (LINEAR * this.#limit) / limit) return potential;
-    // Where requests are short, what comes tells as soon as each connection has made one: waits that grow
-    // with the number of connections show in it.
+    // With short requests the plain rate is meaningful after one request per connection. It shows waits that grow
+    // with the number of connections.
     if (requestMs > LONG_MS) return potential;
     if (rates.elapsedMs < Math.max(requestMs, PLAIN_MS)) return undefined;
     return Math.min(potential, rates.plain / before.plain);
@@ -300,9 +300,9 @@ export class AdaptiveConcurrency {
       this.#growOrRest(now, rates, linear ? LINEAR_GROWTH : GROWTH);
       return;
     }
-    // New connections to a far server become faster for a while.
+    // New connections to a distant server speed up for a while.
     if (rates.growth >= RISING && rates.elapsedMs < MAX_RISING_MS) return;
-    // A fall this deep is a collapse if it lasts longer than the wait for first bytes.
+    // A fall this deep is a collapse if it outlasts the wait for first bytes.
     if (gain <= COLLAPSED_GAIN && rates.elapsedMs < COLLAPSED_MS) return;
     if (gain <= COLLAPSED_GAIN) {
       this.#found = this.#collapses.tooMany(now, before.limit, this.#limit);
@@ -333,7 +333,7 @@ export class AdaptiveConcurrency {
     return true;
   }
 
-  /** It was seen a short while ago that fewer bring less: so many, or others of which each brought no more. */
+  /** A recent measurement shows that fewer bring less: at least this many, or others with no more per connection. */
   #knownToBringLess(now: number, wanted: number, potential: number): boolean {
     this.#known = this.#known.filter(({ at }) => now - at < KNOWN_MS);
     const less = potential * WORTHWHILE_FEWER;
@@ -347,7 +347,7 @@ export class AdaptiveConcurrency {
     if (!this.#tryMore(now, this.#limit * factor, rates)) this.#rest(now);
   }
 
-  /** `rates` of the current number as far as they are known: it is measured on until the new connections deliver. */
+  /** `rates` of the current number, if known: it is measured further until the new connections deliver. */
   #tryMore(now: number, wanted: number, rates: Rates | undefined): boolean {
     const more = Math.min(
       this.#most,
@@ -361,7 +361,7 @@ export class AdaptiveConcurrency {
     return true;
   }
 
-  /** Half the way to a number that was refused. */
+  /** Halfway to a number that was refused. */
   #belowRefused(now: number): number {
     if (this.#refused === undefined || now - this.#refused.at >= REFUSED_MS) {
       this.#refused = undefined;

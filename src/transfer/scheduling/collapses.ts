@@ -1,45 +1,45 @@
 import { Descent, type Drop } from './descent.ts';
 import { type Fall, FallWatch, type Look } from './fall-watch.ts';
 
-/** Milliseconds that the number is kept after a collapse; doubles with each. */
+/** Milliseconds for which the number is kept after a collapse; doubles with each. */
 const HOLD_MS = 15_000;
 const MAX_HOLD_MS = 600_000;
-/** A number that collapsed is not tried again for this many times as long. */
+/** A number that collapsed is avoided for this many times as long. */
 const AVOIDED_FACTOR = 8;
-/** After a false alarm, before more are tried. */
+/** Milliseconds after a false alarm before more are tried. */
 const AFTER_ALARM_MS = 4000;
-/** Two silences within this time that fewer connections ended are not chance. */
+/** Two silences within this time, both ended by fewer connections, are not chance. */
 const SILENCES_MS = 60_000;
 
-/** What is to be done about a collapse now. */
+/** What to do about a collapse now. */
 export interface CollapseStep {
   readonly limit: number;
   readonly drop: Drop;
-  /** The number stays until then; undefined while others are tried. */
+  /** The limit is kept until then; undefined while others are tried. */
   readonly holdUntil: number | undefined;
-  /** Set the first time in this run that fewer connections proved to bring more: the number that did not. */
+  /** The number of connections that fewer proved to outperform; set the first time in a run. */
   readonly insteadOf: number | undefined;
 }
 
 /** Detects when too many connections starve each other, and finds a better number. Pure. */
 export class Collapses {
   readonly #falls: FallWatch;
-  /** Descending from a number of connections; `said` is the message for people. */
+  /** The search below `from` connections; `said` is the number that messages name. */
   #descent: { readonly steps: Descent; readonly from: number; readonly said: number } | undefined;
-  /** The smallest number that collapsed lately. */
+  /** The smallest number that collapsed recently. */
   #avoided: { readonly limit: number; readonly until: number } | undefined;
   #holdMs = HOLD_MS;
   #silentAt = Number.NEGATIVE_INFINITY;
   #proved = false;
-  /** The number before the last step up is believed to do better than `from`. */
+  /** The number before the last step up is expected to do better than `from`. */
   #believed: { readonly good: number; readonly from: number } | undefined;
 
-  /** `allowed`: bytes per millisecond that the user allows; undefined for all there are. */
+  /** `allowed`: bytes per millisecond that the user allows; undefined for no limit. */
   constructor(allowed: number | undefined) {
     this.#falls = new FallWatch(allowed);
   }
 
-  /** A lower number is being looked for. */
+  /** A lower number is being searched for. */
   get busy(): boolean {
     return this.#descent !== undefined;
   }
@@ -49,7 +49,7 @@ export class Collapses {
     return this.#falls.judged;
   }
 
-  /** `good`: the number before the one that is just tried, if that is larger. */
+  /** `good`: the number before the one that is being tried, if that is larger. */
   observe(look: Look, good: number | undefined): CollapseStep | undefined {
     const { now, bytes, limit, active, delivering } = look;
     const fall = this.#falls.observe(look);
@@ -65,7 +65,7 @@ export class Collapses {
         const holdUntil = this.#avoid(now, verdict.collapsed);
         return { limit: verdict.limit, drop: 'excess', holdUntil, insteadOf: this.#proof(said) };
       }
-      // What came before a silence comes again.
+      // After a silence the earlier rate returns by itself.
       if (!verdict.resumed) this.#falls.falseAlarm(now);
       return { limit: from, drop: 'none', holdUntil: now + AFTER_ALARM_MS, insteadOf: undefined };
     }
@@ -78,13 +78,13 @@ export class Collapses {
     return this.#descend(now, fall, limit, believed?.from ?? limit);
   }
 
-  /** `tried` connections collapsed, and `good` did well before. */
+  /** `tried` connections collapsed; `good` did well before. */
   tooMany(now: number, good: number, tried: number): CollapseStep {
     this.#believed = { good, from: tried };
     return { limit: good, drop: 'excess', holdUntil: this.#avoid(now, tried), insteadOf: undefined };
   }
 
-  /** Until when the number stays as it is. `bad` is the smallest that is known to collapse. */
+  /** Until when the limit is kept. `bad` is the smallest number that is known to collapse. */
   #avoid(now: number, bad: number): number {
     this.#avoided = { limit: bad, until: now + AVOIDED_FACTOR * this.#holdMs };
     const holdUntil = now + this.#holdMs;
@@ -92,14 +92,14 @@ export class Collapses {
     return holdUntil;
   }
 
-  /** Said once. */
+  /** Reported once per run. */
   #proof(from: number): number | undefined {
     const insteadOf = this.#proved ? undefined : from;
     this.#proved = true;
     return insteadOf;
   }
 
-  /** The most that may be tried: half the way to a number that collapsed. */
+  /** The most that may be tried: halfway to a number that collapsed. */
   highest(now: number, limit: number): number {
     if (this.#avoided === undefined || now >= this.#avoided.until) return Number.POSITIVE_INFINITY;
     return Math.floor((limit + this.#avoided.limit) / 2);

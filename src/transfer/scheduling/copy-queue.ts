@@ -4,12 +4,12 @@ import type { FileLocation } from '../../source/location.ts';
 import type { Segment } from './segment.ts';
 import { SegmentQueue } from './segment-queue.ts';
 
-/** A piece that comes from another file on this machine. It is never cut: the file system may clone a whole file. */
+/** A piece that is copied from another local file. It is never split: the file system may clone a whole file. */
 export interface CopySegment extends Segment {
   readonly location: FileLocation;
 }
 
-/** Pieces that are copied from this machine, first in, first out. No connection works on them, and they have no rate. */
+/** Pieces to copy from local files, first in, first out. They use no connection and have no rate. */
 export class CopyQueue {
   readonly #waiting = new SegmentQueue<CopySegment>();
   readonly #active = new Set<CopySegment>();
@@ -24,7 +24,7 @@ export class CopyQueue {
     return this.#waiting.length === 0 && this.#active.size === 0;
   }
 
-  /** Queues those of the pieces that come from local files. */
+  /** Queues the pieces that come from local files. */
   add(file: number, pieces: readonly Piece[]): void {
     for (const { start, end, from } of piecesFrom({ pieces }, 'file')) {
       const location: FileLocation = { kind: 'file', path: from.path, offset: from.offset - start };
@@ -38,13 +38,13 @@ export class CopyQueue {
     return segment;
   }
 
-  /** The copying of a segment has ended. The rest of it returns to the head of the queue. */
+  /** Work on the segment has ended. The rest of it returns to the head of the queue. */
   release(segment: Segment): void {
     const copy = segment as CopySegment;
     if (this.#active.delete(copy) && copy.position < copy.end) this.#waiting.giveBack({ ...copy });
   }
 
-  /** Takes a file off. Returns its segments under way, which count as released, and the ranges that are not copied. */
+  /** Removes a file. Returns its active segments, which count as released, and the ranges that were not copied. */
   drop(file: number): { readonly stopped: readonly Segment[]; readonly left: readonly ByteRange[] } {
     const stopped = [...this.#active].filter((segment) => segment.file === file);
     for (const segment of stopped) this.#active.delete(segment);

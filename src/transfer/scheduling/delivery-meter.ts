@@ -1,13 +1,13 @@
 import type { TrackedSegment } from './segment.ts';
 
-/** Bytes that were written are reported with a delay, in milliseconds: silence up to this is none. */
+/** Writes are reported with a delay, in milliseconds: gaps up to this length are not silence. */
 const REPORT_MS = 100;
 
-/** What connections brought while they delivered: their waits for first bytes do not count. */
+/** What connections received while they delivered: waits for first bytes are excluded. */
 export interface Delivery {
-  /** Bytes after the first that were reported of each request. */
+  /** Bytes of each request after its first report. */
   readonly bytes: number;
-  /** Milliseconds in which they came, summed over connections. */
+  /** Milliseconds in which they arrived, summed over connections. */
   readonly ms: number;
 }
 
@@ -15,7 +15,7 @@ export interface Delivery {
 export class DeliveryMeter {
   readonly #delivering = new Set<TrackedSegment>();
   #bytes = 0;
-  /** Of requests that have ended. */
+  /** Milliseconds of requests that have ended. */
   #ms = 0;
 
   firstByte(work: TrackedSegment, now: number): void {
@@ -27,14 +27,14 @@ export class DeliveryMeter {
     this.#bytes += bytes;
   }
 
-  /** The request has ended, in whatever way. */
+  /** The request has ended, successfully or not. */
   ended(work: TrackedSegment): void {
     if (!this.#delivering.delete(work)) return;
     this.#ms += work.lastByteAt - work.deliversSince!;
     work.deliversSince = undefined;
   }
 
-  /** All so far. */
+  /** Everything so far. */
   total(now: number): Delivery {
     let ms = this.#ms;
     for (const { lastByteAt, deliversSince } of this.#delivering)

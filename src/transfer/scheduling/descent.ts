@@ -1,12 +1,12 @@
 import type { Fall } from './fall-watch.ts';
 
-/** Fewer are tried only if this many do not help. */
+/** From this number the search goes directly to 1. */
 const FEW = 4;
-/** Throughput must rise by this factor for fewer connections to be the cure. */
+/** Throughput must rise by this factor to prove that fewer connections help. */
 const CURED = 1.5;
 /** A rise by this factor needs no longer measurement. */
 const CLEARLY_CURED = 4;
-/** Part of the expected rate at which the search stops. */
+/** Fraction of the expected rate at which the search stops. */
 const ENOUGH = 0.25;
 /** Connections at this rate, in bytes per millisecond, do not starve each other. */
 const HEALTHY_RATE = 400;
@@ -14,29 +14,29 @@ const QUICK_MS = 300;
 const STEP_MS = 1000;
 /** Milliseconds to wait for the first bytes of new connections. */
 const SETTLE_MS = 1500;
-/** Who waits for a silent server is not disturbed more often. */
+/** While a server is silent, its waiting connections are disturbed at most this often. */
 const SILENCE_MS = 10_000;
 
 /** Connections to close now: none, those above the limit, or all, to be reopened. */
 export type Drop = 'none' | 'excess' | 'all';
 
-/** What a step down comes to. */
+/** The outcome of an observation. */
 export type Verdict =
   | { readonly kind: 'wait' }
-  /** On with fewer. `all` connections are made anew, or only those go that are too many. */
+  /** Continue with fewer connections. */
   | { readonly kind: 'fewer'; readonly limit: number; readonly drop: Drop }
-  /** This number brings more; `collapsed` is the smallest number that did not. */
+  /** This number does better; `collapsed` is the smallest number that did not. */
   | { readonly kind: 'cured'; readonly limit: number; readonly collapsed: number }
-  /** It is not the number of connections. `resumed`: all is as it was before. */
+  /** The number of connections is not the cause. `resumed`: the earlier rate is back. */
   | { readonly kind: 'false alarm'; readonly resumed: boolean };
 
 /**
- * The way down after a fall: half as many, down to 4, then 1, until they bring more than all did before. A
- * server that starves every connection above some number looks, one step at a time, like a link on which
- * more connections bring more: so the way goes on to its end as long as each connection starves.
+ * The search after a fall: half as many connections, down to 4, then 1, until they bring more than all did before. A
+ * server that starves every connection above some number looks, one step at a time, like a link on which more
+ * connections bring more: so the search continues to its end as long as each connection starves.
  *
- * When nothing comes at all, the number is hardly to blame, and requests that wait may still be answered: then
- * half of them are kept. That does little harm where the link is only away for a while.
+ * If nothing arrives at all, the number is probably not the cause, and waiting requests may still be answered: half
+ * of them are kept. That does little harm if the link is only down for a while.
  */
 export class Descent {
   readonly #fall: Fall;
@@ -47,7 +47,7 @@ export class Descent {
   #changedAt: number;
   #window: { readonly at: number; readonly bytes: number } | undefined;
 
-  /** `silentBefore`: the same silence ended not long ago when there were fewer. */
+  /** `silentBefore`: fewer connections ended a recent silence of the same kind. */
   constructor(fall: Fall, from: number, now: number, silentBefore: boolean) {
     this.#fall = fall;
     this.#from = from;
@@ -57,12 +57,15 @@ export class Descent {
     this.#changedAt = now;
   }
 
-  /** The number to go to at once, and what becomes of the connections. */
+  /** The limit to apply at once, and which connections to close. */
   get first(): { readonly limit: number; readonly drop: Drop } {
     return { limit: this.#limit, drop: this.#drop(this.#fall.rate / this.#from) };
   }
 
-  /** `active` and `delivering` connections are at work on large files; `expected` would be as it was. */
+  /**
+   * `active` connections work on large files and `delivering` of them receive bytes; `expected` is the rate before
+   * the fall.
+   */
   observe(now: number, bytes: number, active: number, delivering: number, expected: number): Verdict {
     if (this.#window === undefined) {
       const settled = active <= this.#limit && delivering >= this.#limit;
@@ -92,7 +95,7 @@ export class Descent {
     return { kind: 'fewer', limit: this.#limit, drop: this.#drop(rate / this.#limit) };
   }
 
-  /** Bytes come again: by chance, unless the same has happened before. */
+  /** Bytes arrive again: by chance, unless the same happened before. */
   #afterSilence(): Verdict {
     if (!this.#silentBefore) return { kind: 'false alarm', resumed: true };
     return { kind: 'cured', limit: this.#limit, collapsed: this.#lowestAbove(this.#limit) };

@@ -1,17 +1,18 @@
-import type { FetchError } from '../../model/error.ts';
+import { FetchError } from '../../model/error.ts';
+import type { Clock } from '../../system/clock.ts';
 
-/** What a connection needs at most: its socket and one that is just closing, a part, its journal, and the hash that reads it. */
+/** Maximum per connection: its socket, one that is just closing, a part, its journal, and the hash that reads it. */
 const PER_CONNECTION = 5;
-/** And a file that waits for its hash and its name: part, journal, hash. */
+/** Per file that waits for verification: part, journal, hash. */
 const PER_WAITING_FILE = 3;
-/** For threads that have not started, folders, records, look-ups, and the hub. */
+/** For threads that have not started, directories, records, look-ups, and the Hub. */
 const RESERVED = 40;
-/** More files are not left waiting for their hash. */
+/** At most this many files wait for their hash. */
 const MAX_WAITING = 72;
 
 export interface DescriptorPlan {
   readonly connections: number;
-  /** Files that may wait for their hash and their name. */
+  /** How many files may wait for verification before connections pause: each holds descriptors. */
   readonly waitingFiles: number;
 }
 
@@ -25,16 +26,37 @@ export function fitDescriptors(free: number | undefined, connections: number): D
   return { connections: granted, waitingFiles: Math.min(MAX_WAITING, Math.max(1, left)) };
 }
 
-/** Whether this process, or the system, had no descriptor left: that may be otherwise soon. */
+/** Whether this process or the system had no free descriptor: that may soon change. */
 export function isDescriptorShortage({ cause }: FetchError): boolean {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   return code === 'EMFILE' || code === 'ENFILE';
 }
 
-/** Pause before new work after a shortage: other connections release descriptors soon. */
-const SHORTAGE_MS = 100;
-/** Consecutive shortages while no other connection works. */
-const MAX_ALONE = 20;
+/** Milliseconds before new work after a shortage: other connections release descriptors soon. */
+export const SHORTAGE_MS = 100;
+/** Consecutive shortages with nothing that worked in between. */
+export const MAX_SHORTAGES = 20;
+
+/** Milliseconds that the hash of a file waits for a descriptor: others release theirs when they end a segment. */
+const MAX_SHORTAGE_MS = 300_000;
+
+/** Repeats an action that finds no free descriptor until one is there, for at most `MAX_SHORTAGE_MS`. */
+export async function whenDescriptorsAreFree<Result>(
+  action: () => Promise<Result>,
+  clock: Pick<Clock, 'monotonic' | 'sleep'>,
+  signal: AbortSignal,
+): Promise<Result> {
+  const end = clock.monotonic() + MAX_SHORTAGE_MS;
+  for (;;) {
+    try {
+      return await action();
+    } catch (error) {
+      const passes = error instanceof FetchError && isDescriptorShortage(error) && clock.monotonic() < end;
+      if (!passes) throw error;
+      await clock.sleep(SHORTAGE_MS, signal);
+    }
+  }
+}
 
 /** Limits the connections at work when descriptors run out, until the rest can work. */
 export class DescriptorGuard {
@@ -69,6 +91,6 @@ export class DescriptorGuard {
     this.#allowed = Math.max(1, Math.min(this.#allowed, Math.floor(this.#working / 2)));
     if (this.#working > 1) return true;
     this.#alone += 1;
-    return this.#alone < MAX_ALONE;
+    return this.#alone < MAX_SHORTAGES;
   }
 }

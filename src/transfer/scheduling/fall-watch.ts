@@ -1,12 +1,12 @@
 /** Throughput is summed over slots of this length, in milliseconds. */
 const SLOT_MS = 500;
-/** Periods per judgement: longer than the wait for a first byte, or waves would look like falls. */
+/** Slots per judgement: longer than the wait for a first byte, or its waves would look like falls. */
 const WINDOW_SLOTS = 4;
-/** So far back throughput is remembered. */
+/** How far back throughput is remembered, in milliseconds. */
 const MEMORY_MS = 60_000;
-/** Throughput has fallen if it is less than the best by this factor. */
+/** Throughput has fallen if the best of late was this many times as much. */
 const FALL = 4;
-/** Fewer bytes per millisecond and connection than this, from the start, make us wonder whether fewer do better. */
+/** If every connection has less than this many bytes per millisecond from the start, fewer may do better. */
 export const STARVED_RATE = 100;
 /** Milliseconds without any byte that count as silence. */
 const SILENT_MS = 5000;
@@ -18,23 +18,23 @@ const READY_MS = 3000;
 const QUIET_MS = 30_000;
 const MAX_QUIET_MS = 600_000;
 
-/** How throughput is not as it should be. Rates are bytes per millisecond. */
+/** A throughput that is too low. Rates are bytes per millisecond. */
 export interface Fall {
   /**
-   * `fell`: it was four times as much lately. `starved`: it never was more than a trickle. `silent`: nothing
-   * comes any more.
+   * `fell`: it was four times as much recently. `starved`: it never was more than a trickle. `silent`: nothing
+   * arrives any more.
    */
   readonly kind: 'fell' | 'starved' | 'silent';
   readonly rate: number;
-  /** What the best of the last minute promises for this number of connections; 0 if nothing is known. */
+  /** The best rate of the last minute, scaled to this number of connections; 0 if unknown. */
   readonly expected: number;
 }
 
 export interface Look {
   readonly now: number;
-  /** All that came so far. */
+  /** Total bytes so far. */
   readonly bytes: number;
-  /** Connections that large files may have, have, and that have brought something. */
+  /** Connections for large files: how many are allowed, at work, and have received something. */
   readonly limit: number;
   readonly active: number;
   readonly delivering: number;
@@ -47,12 +47,12 @@ interface Slot {
 }
 
 /**
- * Notices when the connections at work bring much less than they did. Only looks while about as many are at
- * work as may be: the end of a run, a full queue of files to verify, or a wait for the hub are no falls. Under
- * `--limit-rate`, only less than a quarter of that rate is a fall. Pure: times are arguments.
+ * Detects when the connections at work bring much less than they did. Observes only while about as many are at work
+ * as allowed: the end of a run, a full verification queue, or a wait for the Hub are not falls. Under `--limit-rate`,
+ * only less than a quarter of that rate is a fall. Pure: times are arguments.
  */
 export class FallWatch {
-  /** Bytes per millisecond that the user allows; undefined for all there are. */
+  /** Bytes per millisecond that the user allows; undefined for no limit. */
   readonly #allowed: number | undefined;
   #limit = 0;
   #since = 0;
@@ -75,7 +75,7 @@ export class FallWatch {
     return this.#judged;
   }
 
-  /** `well`: a whole window was looked at, and it is as it should be. */
+  /** `well`: a whole window was observed, and its rate is as expected. */
   observe(look: Look): Fall | 'well' | undefined {
     const { now, bytes, limit, active } = look;
     const halted = now - this.#seenAt > HALTED_MS;
@@ -92,7 +92,7 @@ export class FallWatch {
     return undefined;
   }
 
-  /** A better number was found: the trickle that remains with it is no new alarm. */
+  /** A better number was found: a low rate with it is not a new alarm. */
   cured(): void {
     this.#judged = true;
   }
@@ -137,7 +137,7 @@ export class FallWatch {
     const bytes = this.#slots.reduce((sum, slot) => sum + slot.bytes, 0);
     const over = bytes / this.#slots.reduce((sum, slot) => sum + slot.ms, 0);
     const last = this.#slots.at(-1)!;
-    // Half of a window may be from before the fall: what counts is how it ends.
+    // Half of a window may be from before the fall: its end decides.
     const rate = Math.min(over, last.bytes / last.ms);
     const active = Math.min(...this.#slots.map((slot) => slot.active));
     const expected = this.expected(now, active);
@@ -151,7 +151,7 @@ export class FallWatch {
     if (alarming && over < expected / FALL && last.bytes / last.ms < expected / FALL)
       return { kind: 'fell', rate, expected };
     if (alarming && first && over / active < STARVED_RATE) return { kind: 'starved', rate, expected };
-    // The rate falls within this window: it decides nothing, and is nothing to compare with.
+    // The rate falls within this window: it is neither a verdict nor a reference.
     if (alarming && last.bytes / last.ms < over / FALL) return undefined;
     this.#judged = true;
     this.#best.push({ at: now, rate: over, active });

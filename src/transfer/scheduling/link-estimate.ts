@@ -1,63 +1,63 @@
 const MIB = 1024 * 1024;
 
 /**
- * A request should bring so many times what could have come while its first byte was awaited: then the waits
- * take a quarter of a connection's time at the most.
+ * A request should bring this many times what would have arrived during the wait for its first byte: then a
+ * connection waits at most a quarter of its time.
  */
 const WAITS = 3;
-/** A wait below this counts as this, in milliseconds: each request costs work at both ends. */
+/** Shorter waits count as this, in milliseconds: each request costs work at both ends. */
 const MIN_WAIT_MS = 60;
-/** Bytes. Requests for less would dominate. */
+/** Bytes. With smaller requests, their cost would dominate. */
 const MIN_BYTES = 4 * MIB;
 /** Bytes. A longer request gains nothing and loses more when it breaks. */
 const MAX_BYTES = 64 * MIB;
 
-/** While nothing is measured: storage lets one wait for so many times as long as the hub, and brings 28 MiB/s. */
+/** Guesses until something is measured: storage takes this many times as long as the Hub, and delivers 28 MiB/s. */
 const HUB_WAITS = 3;
 const GUESSED_HUB_WAIT_MS = 40;
 const MAX_GUESSED_WAIT_MS = 350;
 const GUESSED_RATE = 29_360;
 const MIN_GUESSED_BYTES = 8 * MIB;
-/** Requests that begin together are of these sizes, the first the smallest: they are to end one after the other. */
+/** Requests that start together differ in size, the first the smallest, so that they end one after another. */
 const FIRST_SIZE = 0.6;
 const LAST_SIZE = 1;
 
-/** Later, sizes differ by so much in turn, lest all connections wait for their first bytes at the same time. */
+/** Later sizes vary by this fraction, so that connections do not all wait for first bytes at the same time. */
 const SPREAD = 0.25;
-/** Multiples of it, less their whole parts, are spread evenly. */
+/** The fractional parts of its multiples are evenly distributed. */
 const GOLDEN_RATIO = 0.618;
 
-/** Weight of a new measurement of the wait, and of the rate, which is measured far more often. */
+/** Weight of a new measurement: of the wait, and of the rate, which is measured far more often. */
 const WAIT_WEIGHT = 0.2;
 const RATE_WEIGHT = 0.05;
 
-/** Decides how long requests are, from what they cost and bring. */
+/** Decides the length of requests from what they cost and bring. */
 export interface SegmentSizing {
   /** From a request to its first byte, in milliseconds; 0 until measured. */
   readonly waitMs: number;
   /** Bytes per millisecond of one connection; 0 until measured. */
   readonly rate: number;
-  /** Bytes of the next request of one of so many connections, while `left` bytes wait. */
+  /** Bytes of the next request, with this many connections at work and `left` bytes waiting. */
   segmentBytes(left: number, connections: number): number;
-  /** A request was sent, of the size that was asked for before. */
+  /** A request of the size that was last returned was sent. */
   taken(): void;
   /** A request got its first byte. `fresh`: its connection was new. */
   firstByte(waitMs: number, fresh: boolean): void;
-  /** A connection brings so many bytes per millisecond. */
+  /** A connection receives this many bytes per millisecond. */
   measured(rate: number): void;
 }
 
-/** What requests for parts of large files cost and bring, as measured in this run. Times are milliseconds. */
+/** Measured cost and yield of requests for parts of large files. Times are milliseconds. */
 export class LinkEstimate implements SegmentSizing {
   readonly #guessedWaitMs: number;
-  /** On connections that have served before, and on new ones. */
+  /** Wait on connections that have served before, and on new ones. */
   #warmMs: number | undefined;
   #freshMs: number | undefined;
   /** Bytes per millisecond of one connection. */
   #rate: number | undefined;
   #taken = 0;
 
-  /** `hubWaitMs`: how long the hub took for an answer. */
+  /** `hubWaitMs`: how long the Hub took for an answer. */
   constructor(hubWaitMs: number = GUESSED_HUB_WAIT_MS) {
     this.#guessedWaitMs = Math.min(MAX_GUESSED_WAIT_MS, HUB_WAITS * hubWaitMs);
   }
@@ -83,7 +83,7 @@ export class LinkEstimate implements SegmentSizing {
     this.#rate = smoothed(this.#rate, rate, RATE_WEIGHT);
   }
 
-  /** Less than the wait asks for near the end, so that all connections stay busy until then; half of it at the least. */
+  /** Near the end requests are shorter, but at least half the usual length, so that all connections stay busy. */
   segmentBytes(left: number, connections: number): number {
     const wanted = this.#rate === undefined ? this.#guessed(connections) : this.#wanted(this.#rate);
     return Math.max(MIN_BYTES, wanted / 2, Math.min(wanted, left / (2 * connections)));

@@ -1,24 +1,24 @@
 import type { Delivery } from './delivery-meter.ts';
 
-/** How often the rate is noted, in milliseconds. */
+/** How often a sample is taken, in milliseconds. */
 const MARK_MS = 50;
 
-/** What had come at some moment. */
+/** Totals at one moment. */
 export interface Progress {
   readonly now: number;
-  /** Everything. */
+  /** All bytes. */
   readonly bytes: number;
   /** What connections for large files delivered, without their waits. */
   readonly delivery: Delivery;
 }
 
-/** Bytes per millisecond over a stretch of time. */
+/** Rates of an interval, in bytes per millisecond. */
 export interface Rates {
-  /** What so many connections would bring together if none of them waited. */
+  /** What all connections would bring together if none of them waited. */
   readonly potential: number;
-  /** What came. */
+  /** What arrived. */
   readonly plain: number;
-  /** The second half of the time brought more than the first by this factor. */
+  /** Ratio of the second half of the interval to the first. */
   readonly growth: number;
   readonly elapsedMs: number;
 }
@@ -35,7 +35,7 @@ export class RateMeasurement {
     if (progress.now - this.#marks.at(-1)!.now >= MARK_MS) this.#marks.push(progress);
   }
 
-  /** The rates of so many connections until now, over the last `lastMs` at the most. */
+  /** The rates of this many connections until now, over the last `lastMs` at most. */
   rates(now: Progress, connections: number, lastMs: number = Number.POSITIVE_INFINITY): Rates {
     const first = this.#marks.find((mark) => now.now - mark.now <= lastMs) ?? this.#marks.at(-1)!;
     const elapsedMs = now.now - first.now;
@@ -51,7 +51,7 @@ export class RateMeasurement {
   }
 }
 
-/** Requests that are over with their first report tell nothing of their delivery: then what came counts. */
+/** Requests that end with their first report show no delivery rate: use the plain rate. */
 function potential(from: Progress, to: Progress, connections: number): number {
   const ms = to.delivery.ms - from.delivery.ms;
   const bytes = to.delivery.bytes - from.delivery.bytes;

@@ -16,53 +16,53 @@ import { StallClock } from './stall-clock.ts';
 
 const MIB = 1024 * 1024;
 
-/** Files up to this size wait in a line of their own, so that their round trips overlap with large ranges. */
+/** Files up to this size have a queue of their own, so that their round trips overlap with large ranges. */
 const SMALL_FILE_BYTES = 8 * MIB;
-/** What will be there so soon is not worth stealing, however near the server is. */
+/** Segments that end within this time are not worth stealing from, however near the server is. */
 const SOON_MS = 1000;
-/** A segment that has just started has no estimate. */
+/** A segment younger than this has no estimate. */
 const YOUNG_MS = 1500;
 const RATE_WINDOW_MS = 200;
-/** A segment that ends sooner is measured if it took as long as this. */
+/** A segment that ends sooner is measured if it took at least this long. */
 const MIN_RATE_WINDOW_MS = 20;
-/** Work that the active connections finish within this time is not worth a new connection, which starts slowly. */
+/** Work that active connections finish within this time is not worth a new connection, which starts slowly. */
 const WARM_MS = 500;
 
-/** What a connection gets: a segment to work on, and the segment it was cut off from, if any. */
+/** Work for a connection: a segment, and the segment it was cut from, if any. */
 export interface Assignment {
   readonly segment: Segment;
   readonly stolenFrom: Segment | undefined;
 }
 
-/** Bytes that are missing of a file. */
+/** A missing range of a file. */
 export interface MissingRange extends ByteRange {
-  /** False if they must come in one request; true if left out. */
+  /** False if it must come in one request; true if left out. */
   readonly splittable?: boolean;
 }
 
 export interface Traffic {
   /** Connections at work on large files. */
   readonly active: number;
-  /** Those of them whose first bytes have come. */
+  /** Those of them that have received their first bytes. */
   readonly delivering: number;
-  /** The most of them that have ever brought something. */
+  /** The most of them that have ever received something. */
   readonly established: number;
   readonly delivery: Delivery;
-  /** From a request to its first byte, and to its last, as measured; 0 until then. Milliseconds. */
+  /** Measured milliseconds from a request to its first byte, and to its last; 0 until measured. */
   readonly waitMs: number;
   readonly requestMs: number;
 }
 
 export interface ScheduleOptions {
   readonly connections: number;
-  /** How long requests are: as the link is measured, if left out. */
+  /** Decides how long requests are; measured on the link if left out. */
   readonly sizing?: SegmentSizing;
 }
 
 /**
- * Which bytes to fetch next: one queue of ranges over all files, the largest file first, small files in
- * between; and, when the queue is empty, the tail of the segment that would take longest. A pure state
- * machine: times are arguments, in milliseconds of one monotonic clock.
+ * Which bytes to fetch next: one queue of ranges over all files, largest file first, small files in between. When the
+ * queue is empty, the tail of the segment with the largest time left. A pure state machine: times are arguments, in
+ * milliseconds of one monotonic clock.
  */
 export class Schedule {
   readonly #options: ScheduleOptions;
@@ -73,11 +73,11 @@ export class Schedule {
   readonly #link: SegmentSizing;
   readonly #delivery = new DeliveryMeter();
   #smallActive = 0;
-  /** Maximum of connections that worked on large files at once: that many are warm. */
+  /** Maximum of connections that worked on large files at once: this many are warm. */
   #warm = 0;
-  /** Connections for large files that have brought something. */
+  /** Connections for large files that have received something. */
   #established = 0;
-  /** Fastest segment lately, in bytes per millisecond: what a thief may hope for. */
+  /** Rate of the fastest recent segment, in bytes per millisecond: what a stealing connection can expect. */
   #bestRate = 0;
 
   constructor(options: ScheduleOptions) {
@@ -85,14 +85,14 @@ export class Schedule {
     this.#link = options.sizing ?? new LinkEstimate();
   }
 
-  /** Nothing is waiting and nothing is under way. */
+  /** Nothing is waiting and nothing is active. */
   get empty(): boolean {
     return this.#large.length === 0 && this.#small.length === 0 && this.#active.size === 0;
   }
 
   /**
-   * Queues what is missing of a file: it is cut when a connection takes a part. Call it for files in descending order of
-   * size, if there is a choice.
+   * Queues what is missing of a file; it is cut when a connection takes a part. Call it in descending order of size
+   * where possible.
    */
   add(file: number, fileBytes: number, missing: readonly MissingRange[]): void {
     const small = fileBytes <= SMALL_FILE_BYTES;
@@ -105,7 +105,7 @@ export class Schedule {
     }
   }
 
-  /** What every connection is at, for people who wonder why nothing moves. Rates are bytes per second. */
+  /** What every connection is doing, for the status dump. Rates are bytes per second. */
   describe(monotonic: number): readonly ConnectionState[] {
     const now = this.#timeAt(monotonic);
     return [...this.#active].map((work) => ({
@@ -122,7 +122,7 @@ export class Schedule {
     return this.#active.size - this.#smallActive;
   }
 
-  /** What the connections for large files do and have brought, for those who decide on their number. */
+  /** What the connections for large files do and have received: the input of the adaptive concurrency. */
   traffic(monotonic: number): Traffic {
     const now = this.#timeAt(monotonic);
     let delivering = 0;
@@ -145,17 +145,17 @@ export class Schedule {
     };
   }
 
-  /** Segments of large files beyond the limit, slowest first: their connections are to stop. */
+  /** Segments of large files beyond the limit, slowest first: their connections must stop. */
   beyond(count: number, monotonic: number): Segment[] {
     const now = this.#timeAt(monotonic);
-    // What comes as one whole answer would have to come again from its start.
+    // A whole-file response would have to restart from its first byte.
     const large = [...this.#active].filter((work) => !work.small && !work.whole);
     large.sort((left, right) => currentRate(left, now) - currentRate(right, now));
     return large.slice(0, Math.max(0, large.length - count));
   }
 
   /**
-   * The next segment for an idle connection; undefined if there is nothing to do for it now. At most `largeLimit`
+   * The next segment for an idle connection; undefined if there is nothing to do now. At most `largeLimit`
    * connections work on large files at the same time.
    */
   take(monotonic: number, largeLimit: number = Number.POSITIVE_INFINITY): Assignment | undefined {
@@ -171,7 +171,7 @@ export class Schedule {
     return allowed ? this.#steal(now) : undefined;
   }
 
-  /** The small files whose turn comes next, at most `count` of them. */
+  /** The small files that come next, at most `count`. */
   *nextSmall(count: number): Generator<number> {
     for (let index = 0; index < count; index += 1) {
       const work = this.#small.at(index);
@@ -180,7 +180,7 @@ export class Schedule {
     }
   }
 
-  /** Tells that a connection wrote bytes of its segment. */
+  /** A connection wrote bytes of its segment. */
   progress(segment: Segment, bytes: number, monotonic: number): void {
     const work = segment as TrackedSegment;
     const now = this.#timeAt(monotonic);
@@ -226,7 +226,7 @@ export class Schedule {
     (work.small ? this.#small : this.#large).giveBack(rest);
   }
 
-  /** A connection asks for its segment, again or for the first time: the server may honour ranges now. */
+  /** A connection is about to request its segment, for the first time or again: the server may honour ranges now. */
   ask(segment: Segment, monotonic: number): void {
     const work = segment as TrackedSegment;
     work.whole = false;
@@ -238,8 +238,8 @@ export class Schedule {
   }
 
   /**
-   * The server sends the whole file to this connection: the segment becomes `[start, end)` and everything else of
-   * that file is taken off. Returns the segments of other connections that are to stop.
+   * The server sends the whole file to this connection: its segment becomes `[start, end)` and everything else of
+   * that file is removed. Returns the segments of other connections, which must stop.
    */
   takeWholeFile(segment: Segment, range: ByteRange): Segment[] {
     const work = segment as TrackedSegment;
@@ -252,7 +252,7 @@ export class Schedule {
     return others;
   }
 
-  /** Takes a file off. Returns its segments under way, which count as released. */
+  /** Removes a file. Returns its active segments, which count as released. */
   drop(file: number): Segment[] {
     this.#large.remove(file);
     this.#small.remove(file);
@@ -270,12 +270,12 @@ export class Schedule {
   }
 
   #next(largeAllowed: boolean, largeLimit: number): TrackedSegment | undefined {
-    // While large ranges are waiting, a quarter of the connections at most is spent on round trips for small files.
+    // While large ranges wait, at most a quarter of the connections is spent on round trips for small files.
     const share = Math.max(1, Math.floor(this.#options.connections / 4));
     const largeWaits = largeAllowed && this.#large.length > 0;
     if (this.#small.length > 0 && (!largeWaits || this.#smallActive < share)) return this.#small.take();
     if (!largeWaits) return undefined;
-    // Of a server that ignores ranges, a part costs as much as all.
+    // If the server ignores ranges, a part costs as much as the whole.
     const next = this.#large.at(0);
     if (next?.whole === true || next?.splittable === false) return this.#large.take();
     const bytes = this.#segmentBytes(largeLimit);
@@ -283,7 +283,7 @@ export class Schedule {
     return this.#large.takePart(bytes, ({ file, position }, end) => trackSegment(file, position, end, false));
   }
 
-  /** Bytes that the next connection for a large file takes, if there are so many. */
+  /** Bytes that the next connection for a large file takes, if that many wait. */
   #segmentBytes(largeLimit: number): number {
     const connections = Math.min(this.#options.connections, largeLimit);
     return this.#link.segmentBytes(this.#large.bytes, connections);
@@ -299,7 +299,7 @@ export class Schedule {
     this.#warm = Math.max(this.#warm, this.largeConnections);
   }
 
-  /** Near the end, a segment that would outlast all that waits is cut before that is begun. */
+  /** Near the end, a segment that would outlast everything that waits is split before new work starts. */
   #relieve(now: number, largeLimit: number): Assignment | undefined {
     if (this.#large.length === 0) return undefined;
     if (this.#large.bytes > this.#segmentBytes(largeLimit) * this.largeConnections) return undefined;
@@ -307,26 +307,29 @@ export class Schedule {
     return waitMs === undefined ? undefined : this.#steal(now, waitMs + 2 * this.#soonMs, true);
   }
 
-  /** What will be there within this time is not worth a request of its own. */
+  /** What arrives within this time is not worth a request of its own. */
   get #soonMs(): number {
     return Math.max(SOON_MS, 2 * this.#link.waitMs);
   }
 
-  /** Whether a connection would need a new connection for what the others will soon have taken. */
+  /** Whether this would need a new connection although the active ones will soon have taken everything. */
   #soonTaken(now: number): boolean {
     if (this.largeConnections < this.#warm || this.#large.length === 0) return false;
     const waitMs = this.#waitMs(now);
     return waitMs !== undefined && waitMs < Math.max(WARM_MS, this.#link.waitMs);
   }
 
-  /** How long the connections at work need for all that waits; undefined if they bring nothing. */
+  /** How long the active connections need for everything that waits; undefined if they receive nothing. */
   #waitMs(now: number): number | undefined {
     let rate = 0;
     for (const work of this.#active) rate += currentRate(work, now);
     return rate > 0 ? this.#large.bytes / rate : undefined;
   }
 
-  /** From the segment that takes longest, if longer than that. With `sure`, only if that was measured. */
+  /**
+   * Takes the tail of the segment with the largest time left, if more than `least`. With `sure`, only if that was
+   * measured.
+   */
   #steal(now: number, least = this.#soonMs, sure = false): Assignment | undefined {
     const young = Math.max(YOUNG_MS, 2 * this.#link.waitMs);
     let victim: TrackedSegment | undefined;
@@ -347,7 +350,7 @@ export class Schedule {
     tail.splittable = victim.splittable;
     // Double the stall limit at each takeover: a slow first byte must not cause endless re-requests.
     if (isStalled(victim, now)) tail.stallLimitMs = 2 * victim.stallLimitMs;
-    // Tries are counted for the place. To take it over is none: it would use up what others may still need.
+    // Attempts are counted per position. A takeover is not one: it would use up the attempts of the others.
     if (cut === victim.position) tail.tried = victim.tried ?? 0;
     victim.end = cut;
     this.#start(tail, now);

@@ -1,5 +1,5 @@
 const MIB = 1024 * 1024;
-/** What a cut would leave goes along if it is less than this part of what is taken. */
+/** The remainder of a cut is taken along if it is less than this fraction of what was requested. */
 const WORTH_LEAVING = 0.25;
 
 interface QueuedSegment {
@@ -15,7 +15,7 @@ export class SegmentQueue<S extends QueuedSegment> {
   readonly #returned: S[] = [];
   #bytes = 0;
 
-  /** Sum of all that waits. */
+  /** Bytes of all waiting segments. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -24,7 +24,7 @@ export class SegmentQueue<S extends QueuedSegment> {
     return this.#waiting.length - this.#head + this.#returned.length;
   }
 
-  /** What will be taken after `index` others; undefined if there is none. */
+  /** The segment that is taken after `index` others; undefined if there is none. */
   at(index: number): S | undefined {
     const returned = this.#returned.length;
     if (index < returned) return this.#returned[returned - 1 - index];
@@ -48,8 +48,8 @@ export class SegmentQueue<S extends QueuedSegment> {
   }
 
   /**
-   * Takes about so many bytes from the front of what is next, up to a block of the journal. `cut` makes the part
-   * that is taken.
+   * Takes about this many bytes from the front of the next segment, rounded up to a mebibyte: a multiple of the
+   * journal's blocks. `cut` makes the part that is taken.
    */
   takePart(bytes: number, cut: (next: S, end: number) => S): S | undefined {
     const next = this.at(0);
@@ -75,7 +75,7 @@ export class SegmentQueue<S extends QueuedSegment> {
     return work;
   }
 
-  /** Takes a file off, and returns its segments. */
+  /** Removes a file's segments and returns them. */
   remove(file: number): S[] {
     const all = [...this.#waiting.slice(this.#head), ...this.#returned];
     this.#waiting = this.#waiting.slice(this.#head).filter((work) => work.file !== file);

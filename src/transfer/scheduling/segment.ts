@@ -1,45 +1,47 @@
-/** Silent for this long, a segment is believed to be lost and may be taken whole. */
+/** A segment that is silent for this long counts as stalled and may be taken over whole. */
 const LOST_MS = 5000;
 /** A segment without a byte for this long has no known rate. */
 const SILENT_MS = 1000;
 
 /**
- * A stretch of one file that one connection works on. The connection moves `position`; the schedule may lower `end`
- * while the connection is at work. `file` is the caller's number for the file.
+ * A range of one file that one connection works on. The connection moves `position`; the schedule may lower `end`
+ * meanwhile. `file` is the caller's number for the file.
  */
 export interface Segment {
   readonly file: number;
   position: number;
   end: number;
-  /** Tries in a row that brought nothing from `position` on, by whichever connection. */
+  /** Consecutive attempts without progress at `position`, by any connection. */
   tried?: number;
+  /** How often in a row its addresses were refused and asked for anew. */
+  renewals?: number;
   /** Between two tries: its silence is our own. */
   waiting?: boolean;
 }
 
-/** What is known of it besides. */
+/** A segment with its statistics. */
 export interface TrackedSegment extends Segment {
-  /** Bytes when it was taken. */
+  /** Bytes when it was assigned. */
   readonly size: number;
   readonly small: boolean;
-  /** A server that ignores ranges sends it all in one: nothing can be taken from it. */
+  /** The server ignores ranges and sends all of it in one response: it cannot be split. */
   whole: boolean;
   startedAt: number;
   lastByteAt: number;
-  /** When the request under way was sent. */
+  /** When the active request was sent. */
   askedAt: number;
   /** Bytes per millisecond, smoothed; 0 until measured. */
   rate: number;
   /** Start of the current measurement; undefined before the first byte, because its wait is not part of the rate. */
   windowStart: number | undefined;
   windowBytes: number;
-  /** Taken by a connection that had to be opened, and without a byte so far. */
+  /** Assigned to a new connection, and no byte has arrived yet. */
   fresh: boolean;
-  /** Since when bytes come to this request; undefined before its first byte. */
+  /** When the active request got its first byte; undefined before. */
   deliversSince: number | undefined;
-  /** Silence after which the segment counts as lost. */
+  /** Silence after which the segment counts as stalled. */
   stallLimitMs: number;
-  /** Whether connections may share it. One that is not splittable is only taken over as a whole. */
+  /** Whether connections may share it. An unsplittable segment is only taken over as a whole. */
   splittable: boolean;
 }
 
@@ -81,7 +83,7 @@ export function currentRate(work: TrackedSegment, now: number): number {
   return silent > SILENT_MS ? (work.rate * SILENT_MS) / silent : work.rate;
 }
 
-/** Milliseconds until a segment is done, as it looks; 0 for one that has hardly begun. */
+/** Estimated milliseconds until the segment is done; 0 if it has only just started. */
 export function timeLeft(work: TrackedSegment, now: number): number {
   if (isStalled(work, now)) return Number.POSITIVE_INFINITY;
   const rate = currentRate(work, now);

@@ -2,34 +2,34 @@ import { currentRate, isStalled, type TrackedSegment } from './segment.ts';
 
 const MIB = 1024 * 1024;
 
-/** Less than this is not worth a request of its own, unless its connection would take `WORTH_MS` for it. */
+/** Less than this is not worth a request of its own, unless its connection would need `WORTH_MS` for it. */
 const MIN_STEAL_BYTES = MIB;
 const WORTH_MS = 2000;
-/** What a request of a thief is believed to cost before its first byte, at the least. */
+/** Minimum estimate of a new request's wait for its first byte. */
 const BEGIN_MS = 100;
-/** A connection that could keep no more than this is better off with other work. */
+/** A connection that would keep less than this should take other work. */
 const MIN_KEPT_BYTES = MIB / 16;
 
-/** What a thief may hope for: bytes per millisecond, and milliseconds to its first byte. */
+/** What the stealing connection can expect: bytes per millisecond, and milliseconds to its first byte. */
 export interface Prospect {
   readonly bestRate: number;
   readonly waitMs: number;
 }
 
-/** Where to cut a segment, so that both parts end at about the same time; undefined if it is not worth it. */
+/** Where to cut a segment so that both parts end at about the same time; undefined if it is not worth it. */
 export function splitPoint(
   victim: TrackedSegment,
   { bestRate, waitMs }: Prospect,
   now: number,
 ): number | undefined {
   const { position, end } = victim;
-  // A segment that seems lost keeps nothing.
+  // A stalled segment keeps nothing.
   if (isStalled(victim, now)) return position;
   if (!victim.splittable) return undefined;
   const remaining = end - position;
   const rate = currentRate(victim, now);
   const hoped = Math.max(rate, bestRate);
-  // Without a byte there is no estimate: split in halves. A connection that will retry keeps the first half.
+  // Without a byte there is no estimate: split in half. A connection that will retry keeps the first half.
   const kept =
     rate === 0 || victim.waiting === true
       ? remaining / 2
@@ -38,7 +38,7 @@ export function splitPoint(
   if (taken < MIN_STEAL_BYTES && (rate === 0 || taken / rate < WORTH_MS)) return undefined;
   if (kept < MIN_KEPT_BYTES) return victim.waiting === true ? undefined : position;
   const cut = Math.ceil(position + kept);
-  // On a border of the journal's blocks, if that makes no difference.
+  // Align to a mebibyte, a multiple of the journal's blocks, if that makes little difference.
   const aligned = Math.round(cut / MIB) * MIB;
   const near = Math.abs(aligned - cut) <= kept / 4;
   return near && aligned > position && aligned < end ? aligned : cut;

@@ -6,30 +6,30 @@ import { UnsupportedResponse } from './socket/socket-exchange.ts';
 import type { SocketTransport } from './socket/socket-transport.ts';
 import type { HttpJob, RangeObserver, Transport } from './transport.ts';
 
-/** While the first answer of an odd host is on its way, the others wait for it so long at the most. */
-const PATIENCE_MS = 1000;
+/** How long other requests to an unusual host wait for its first response, at most. */
+const MAX_WAIT_MS = 1000;
 
 export interface AdaptiveTransportOptions {
-  /** Nobody waits for the first answer of an odd host, for tests and measurements. */
+  /** Do not wait for the first response of an unusual host; for tests and measurements. */
   readonly trustAll: boolean;
   readonly clock: Clock;
   readonly trace: (message: string) => void;
 }
 
 /**
- * Lets the strict transport serve every host until the first answer that surprises it. What it cannot take is asked
- * for again by the transport that copes with everything. An odd host may send a whole file for a range, and that is
- * for one connection: there, the first answer comes alone.
+ * Lets the strict transport (`raw`) serve every host until the first response that it does not support. That range,
+ * and the host from then on, is left to the tolerant one (`core`). An unusual host may send a whole file for a range,
+ * which only one connection should receive: the first request to it goes out alone.
  */
 export class AdaptiveTransport implements Transport<HttpLocation> {
   readonly #core: NodeHttpTransport;
   readonly #raw: SocketTransport;
   readonly #options: AdaptiveTransportOptions;
-  /** Hosts that are left to the core transport. */
+  /** Hosts that are left to `core`. */
   readonly #odd = new Set<string>();
-  /** Those of them whose first answer to it has come. */
+  /** Those of them whose first response has arrived. */
   readonly #answered = new Set<string>();
-  /** Those whose first answer is on its way, and what settles when it is there. */
+  /** Those whose first request is active, each with a promise that settles when its response is there. */
   readonly #awaited = new Map<string, Promise<void>>();
 
   constructor(core: NodeHttpTransport, raw: SocketTransport, options: AdaptiveTransportOptions) {
@@ -40,7 +40,7 @@ export class AdaptiveTransport implements Transport<HttpLocation> {
 
   async bring(job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     const { origin } = new URL(job.location.url);
-    // Other addresses are for hosts that have refused the usual ranges.
+    // Other kinds of ranges are for hosts that have refused the usual ones.
     if (job.location.ranges !== 'any') return await this.#core.bring(job, observer, signal);
     if (!this.#odd.has(origin)) {
       try {
@@ -61,16 +61,16 @@ export class AdaptiveTransport implements Transport<HttpLocation> {
     return await this.#core.bring(job, observer, signal);
   }
 
-  /** They share what is known of addresses, and idle connections of the core transport close by themselves. */
+  /** Both share what is known about addresses, and idle connections of `core` close by themselves. */
   elsewhere(): void {
     this.#raw.elsewhere();
   }
 
-  /** The first request to an odd host by the core transport: the others wait until it is known what comes. */
+  /** The first request to an unusual host by `core`: the others wait until its response is known. */
   async #askFirst(origin: string, job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     let answered = () => {};
     const answer = new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.after(PATIENCE_MS, resolve);
+      const cancel = this.#options.clock.after(MAX_WAIT_MS, resolve);
       answered = () => {
         cancel();
         resolve();

@@ -5,14 +5,15 @@ import { cloneInto, openToRead, writeAllAt } from '../../system/disk/copy-conten
 import { diskError } from '../../system/disk/disk-error.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
 
-/** Bytes per read. Each copy under way has one such buffer. */
+/** Bytes per read. Each active copy has one such buffer. */
 const BLOCK_BYTES = 256 * 1024;
 
 type FileJob = RangeJob<FileLocation>;
 
 /**
- * Copies ranges of a local file. A whole file is cloned where the file system can (a reflink): that takes no room and no
- * time. Rejects with NOT_FOUND if the local file cannot be read or is too short, with DISK if the part cannot be written.
+ * Copies ranges of a local file. A whole file is cloned where the file system supports it (a reflink): that takes no
+ * space and no time. Rejects with NOT_FOUND if the local file cannot be read or is too short, with DISK if the part
+ * cannot be written.
  */
 export class FileTransport implements Transport<FileLocation> {
   async bring(job: FileJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
@@ -40,7 +41,7 @@ async function openSource(job: FileJob): Promise<FileHandle> {
   throw unreadable(job, 'it is not a file');
 }
 
-/** Whether the file system made the part a clone of the local file. Only if all of that file is wanted. */
+/** Whether the file system made the part a clone of the local file. Tried only if the whole file is requested. */
 async function isClonedFrom(source: FileHandle, job: FileJob): Promise<boolean> {
   const { window, location, fileSize, partPath } = job;
   const isWhole = window.position === 0 && window.end === fileSize && location.offset === 0;
@@ -49,7 +50,7 @@ async function isClonedFrom(source: FileHandle, job: FileJob): Promise<boolean> 
   const part = await open(partPath, 'r+');
   try {
     if ((await part.stat()).size === fileSize) return true;
-    // The local file has just changed: nothing of the part is right.
+    // The local file has just changed: discard the clone.
     await part.truncate(0);
     return false;
   } finally {
@@ -77,7 +78,7 @@ async function copy(
     await writeAllAt(descriptor, buffer.subarray(0, bytesRead), start).catch((error) => {
       throw diskError(error, path);
     });
-    // The window may have shrunk while the write was under way: what lies behind its end is not reported.
+    // The end may have been lowered during the write: do not report what lies behind it.
     const end = Math.min(start + bytesRead, window.end);
     if (end <= start) return;
     window.position = end;

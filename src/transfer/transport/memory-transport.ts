@@ -4,10 +4,13 @@ import { diskError } from '../../system/disk/disk-error.ts';
 import { writeFully } from '../../system/disk/write-fully.ts';
 import type { RangeJob, RangeObserver, Transport } from './transport.ts';
 
-/** Bytes per write: a window that shrinks meanwhile is seen in between. */
+/** Bytes per write: between two, a lowered end of the window is seen. */
 const BLOCK_BYTES = 1024 * 1024;
 
-/** Writes bytes that the source has already. Rejects with NOT_FOUND if they are too few, with DISK if they cannot be written. */
+/**
+ * Writes bytes that the source already holds. Rejects with NOT_FOUND if they are too few, with DISK if they cannot be
+ * written.
+ */
 export class MemoryTransport implements Transport<MemoryLocation> {
   async bring(job: RangeJob<MemoryLocation>, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     const { window, location, descriptor, path } = job;

@@ -15,7 +15,7 @@ import { askedRange, type HttpJob, type RangeObserver, type Transport } from './
 
 const HINT_CACHE = 'A cache on the way may be broken: try again later, or over another network or endpoint.';
 
-/** The transport that copes with everything that speaks HTTP: node:http(s), one buffer of the parser at a time. */
+/** The transport that handles everything that HTTP allows: node:http(s), one buffer of the parser at a time. */
 export class NodeHttpTransport implements Transport<HttpLocation> {
   readonly #http: HttpClient;
   readonly #clock: Clock;
@@ -27,7 +27,7 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     this.#limiter = limiter;
   }
 
-  /** `onHead` is called when it is known what the answer brings. */
+  /** `onHead` is called when it is known which bytes the response brings. */
   async bring(
     job: HttpJob,
     observer: RangeObserver,
@@ -35,16 +35,16 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     onHead: () => void = () => {},
   ): Promise<void> {
     signal.throwIfAborted();
-    // No header can ask for no bytes: such a request would be answered with the whole file.
+    // A Range header cannot request zero bytes: the server would send the whole file.
     if (job.window.position >= job.window.end) return;
-    const allowance = new RateReservation(this.#limiter, job.window.end - job.window.position);
+    const reservation = new RateReservation(this.#limiter, job.window.end - job.window.position);
     try {
-      const delay = allowance.begin();
+      const delay = reservation.begin();
       if (delay > 0) await this.#clock.sleep(delay, signal);
       if (job.window.position < job.window.end)
-        await this.#exchange(job, observer, signal, onHead, allowance);
+        await this.#exchange(job, observer, signal, onHead, reservation);
     } finally {
-      allowance.end();
+      reservation.end();
     }
   }
 
@@ -57,7 +57,7 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     observer: RangeObserver,
     signal: AbortSignal,
     onHead: () => void,
-    allowance: RateReservation,
+    reservation: RateReservation,
   ): Promise<void> {
     const asked = askedRange(job);
     const { response, address } = await this.#request(job.location, asked, signal);
@@ -68,13 +68,13 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     const whole = from.start === 0 && from.end === job.fileSize;
     if (status === 200 && whole) {
       await observer.wholeFile();
-      allowance.expect(job.fileSize);
+      reservation.expect(job.fileSize);
     }
     // Call it only now: connections that wait for this answer must not ask for ranges that are on their way.
     onHead();
     try {
       await receive(response, job, from, observer, signal, (stream, bytes) => {
-        const delay = allowance.received(bytes);
+        const delay = reservation.received(bytes);
         if (delay === 0) return;
         response.quietFor(delay);
         stream.pause();
@@ -88,8 +88,8 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
   }
 
   /**
-   * One request, with redirects. A redirect that answers a Range may be bound to it, so the same address is asked once
-   * more without one, and the target of that redirect serves all ranges.
+   * One request, with redirects. A redirect that answers a Range request may be bound to that range, so the same
+   * address is requested once more without one: the target of that redirect serves all ranges.
    */
   async #request(
     location: HttpLocation,
@@ -117,7 +117,7 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
   }
 }
 
-/** Which bytes of the file an answer brings. Only what was asked for will do, or the whole file. */
+/** Which bytes of the file a response brings: exactly the requested range, or the whole file. */
 function extentOf(response: HttpResponse, job: HttpJob, asked: ByteRange): ByteRange {
   const { status, headers, url } = response;
   const answer = rangeAnswer(status, headers, asked, job.fileSize);
@@ -139,7 +139,9 @@ function extentOf(response: HttpResponse, job: HttpJob, asked: ByteRange): ByteR
   );
 }
 
-/** An answer with the whole file instead of a range. Its length, where it means something, must be right. */
+/**
+ * Checks a response with the whole file instead of a range: its Content-Length, where it is meaningful, must match.
+ */
 function checkWhole(response: HttpResponse, job: HttpJob): ByteRange {
   const plain = (response.headers['content-encoding'] ?? 'identity') === 'identity';
   const length = response.headers['content-length'];
@@ -157,14 +159,14 @@ function checkWhole(response: HttpResponse, job: HttpJob): ByteRange {
   return { start: 0, end: job.fileSize };
 }
 
-/** Writes what the window wants of the body, in order, each chunk before the next is read. */
+/** Writes the part of the body that the window needs, in order, each chunk before the next is read. */
 async function receive(
   response: HttpResponse,
   job: HttpJob,
   extent: ByteRange,
   observer: RangeObserver,
   signal: AbortSignal,
-  /** Told of every chunk; keeps the stream quiet until the next bytes are paid for. */
+  /** Called with every chunk; pauses the stream until the rate limit allows the next bytes. */
   throttle: (stream: NodeJS.ReadableStream, bytes: number) => void,
 ): Promise<void> {
   const { window, descriptor } = job;
@@ -191,7 +193,7 @@ async function receive(
     };
     stream.on('data', (chunk: Buffer) => {
       if (settled) {
-        // More than was announced: such a connection is of no further use.
+        // The server sends more than it announced: do not reuse the connection.
         response.body.destroy();
         return;
       }
@@ -204,7 +206,7 @@ async function receive(
       }
       throttle(stream, chunk.length);
       if (window.position < Math.min(window.end, extent.end)) return;
-      // Filled. If nothing more is to come, the connection ends its answer by itself and can be used again.
+      // Filled. If nothing more is to come, the response ends by itself and the connection can be reused.
       if (offset < extent.end) response.body.destroy();
       stream.resume();
       settle();
@@ -222,11 +224,11 @@ async function receive(
     stream.on('end', () => broken(early()));
     response.body.on('error', broken);
     response.body.on('close', () => {
-      // An end that was proper has been seen before this, unless the decoder is still busy with the rest.
+      // A proper end was handled before this, unless the decoder is still busy with the rest.
       if (stream !== response.body && response.body.complete) return;
       broken(early());
     });
-    // It may have failed while nobody listened: then nothing more would ever be heard of it.
+    // The body may have failed before the listeners were added: no event would follow.
     if (response.body.destroyed) broken(early());
     else stream.resume();
   });

@@ -1,19 +1,19 @@
 import type { Clock } from '../../system/clock.ts';
 
-/** Bytes that may be taken at once after a pause, as time at the full rate. */
+/** Burst after a pause, in milliseconds at the full rate. */
 const BURST_MS = 50;
-/** What one connection reads at once, as time at the full rate: much more would make the rate jump. */
+/** One read of a connection, in milliseconds at the full rate: larger reads would make the rate jump. */
 const STEP_MS = 50;
 const MAX_STEP_BYTES = 64 * 1024;
 const MIN_STEP_BYTES = 2 * 1024;
 
 /**
- * A token bucket over all connections of a worker. A reader that takes more than available leaves a debt and is
- * told how long to wait until it is paid; those who come later wait longer. So everybody is served in turn,
- * and the sum is exact.
+ * A token bucket over all connections of a worker. A reader that takes more than is available leaves a debt and is
+ * told how long to wait until it is paid; later readers wait longer. So all are served in turn, and the total is
+ * exact.
  */
 export class RateLimiter {
-  /** Bytes that a connection should read at once, at the most. */
+  /** Maximum of bytes that a connection should read at once. */
   readonly stepBytes: number;
   readonly #clock: Clock;
   readonly #bytesPerMs: number;
@@ -28,7 +28,7 @@ export class RateLimiter {
     this.stepBytes = Math.min(MAX_STEP_BYTES, Math.max(MIN_STEP_BYTES, step));
   }
 
-  /** Takes bytes; returns the milliseconds after which they may come, 0 for now. */
+  /** Takes bytes; returns the milliseconds to wait before they may be read, 0 for none. */
   take(bytes: number): number {
     const now = this.#clock.monotonic();
     const most = BURST_MS * this.#bytesPerMs;
@@ -43,10 +43,10 @@ export class RateLimiter {
   }
 }
 
-/** The share of one answer in the limit: its bytes are paid for before they are read. */
+/** Tokens of one response: its bytes are reserved before they are read. */
 export class RateReservation {
   readonly #limiter: RateLimiter | undefined;
-  /** Bytes that are still to come. */
+  /** Bytes still expected. */
   #left: number;
   #paid = 0;
 
@@ -56,7 +56,7 @@ export class RateReservation {
     this.#left = bytes;
   }
 
-  /** Before the request: how long to wait with it, in milliseconds. */
+  /** Before the request: how long to delay it, in milliseconds. */
   begin(): number {
     return this.#pay();
   }
@@ -73,7 +73,7 @@ export class RateReservation {
     return this.#pay();
   }
 
-  /** No more will be read. */
+  /** Nothing more will be read. */
   end(): void {
     this.#limiter?.giveBack(this.#paid);
     this.#paid = 0;

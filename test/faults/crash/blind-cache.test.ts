@@ -76,7 +76,7 @@ async function bothBlind(revisions: readonly [string, string]): Promise<readonly
   const watching = setInterval(() => wrong.push(...wrongBlobs()), 50);
   try {
     await first.until('some is there', () => unlocked > 0 && hub.log.bytesSent('cdn') > MIB);
-    // Whoever writes into the part of the other would now write what is wrong.
+    // A write into the part of the other run would now be wrong.
     hub.faults.add({ on: 'cdn', times: 3, effect: { kind: 'shifted-bytes', shift: 4096 } });
     const before = unlocked;
     const second = start(revisions[1]);

@@ -93,7 +93,7 @@ test.skipIf(process.platform === 'win32')('a limit on the size of files', async 
   await expectWhole(workspace.path('big-file'));
 });
 
-test('a file where a folder must be, and a link in the way', async () => {
+test('a file where a directory must be, and a link in the way', async () => {
   const directory = workspace.path('big-file');
   mkdirSync(directory);
   writeFileSync(join(directory, '.cache'), 'mine');

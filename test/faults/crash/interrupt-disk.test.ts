@@ -16,7 +16,7 @@ interface Entry {
 
 let workspace: Workspace;
 beforeEach(async () => {
-  // Nobody is asked: everything is on record.
+  // No request: everything is on record.
   workspace = await Workspace.open({ endpoint: 'http://127.0.0.1:9' });
 });
 afterEach(() => workspace[Symbol.asyncDispose]());

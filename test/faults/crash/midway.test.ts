@@ -72,9 +72,9 @@ describe('permissions that are taken away in the middle', () => {
 
   test.each([
     ['the directory', ''],
-    ['the folder of the file', 'sub'],
-    ['the folder of the parts', '.cache/fetch/parts'],
-    ['the folder of the records', '.cache/fetch'],
+    ['the directory of the file', 'sub'],
+    ['the directory of the parts', '.cache/fetch/parts'],
+    ['the directory of the records', '.cache/fetch'],
   ])('of %s', async (_what, name) => {
     if (name !== '') mkdirSync(join(directory, 'sub'), { recursive: true });
     handOver(workspace.root);
@@ -88,7 +88,7 @@ describe('permissions that are taken away in the middle', () => {
     await expectRecovery(SIZE - 4 * MIB, unprivileged);
   });
 
-  test('of an old file that is to be replaced: it is replaced, as a folder decides on its names', async () => {
+  test('of an old file that is to be replaced: it is replaced, as a directory decides on its names', async () => {
     mkdirSync(join(directory, 'sub'), { recursive: true });
     writeFileSync(join(directory, 'sub/model.bin'), 'old');
     handOver(workspace.root);

@@ -105,7 +105,7 @@ describe.skipIf(!canMount)('a disk that cannot be written', () => {
   });
 });
 
-describe('a place where no folder can be made', () => {
+describe('a place where no directory can be made', () => {
   test.skipIf(process.platform !== 'linux').each([
     ['--local-dir', '/proc/x'],
     ['--local-dir', '/proc/x/y/z'],

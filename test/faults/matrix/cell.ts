@@ -29,8 +29,8 @@ export type Expectation =
   /** The fault cannot meet this kind of request, for this reason. */
   | { readonly kind: 'does not apply'; readonly why: string };
 
-/** Patience of the run: waits are short so that the whole matrix is. */
-export interface Patience {
+/** Retries and stall limit of the run: waits are short, so that the whole matrix is. */
+export interface Limits {
   readonly tries: number;
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
@@ -60,7 +60,7 @@ export interface Row {
   readonly gated?: boolean;
   /** What the message of a run that fails has to say. */
   readonly says?: RegExp;
-  readonly patience?: Partial<Patience>;
+  readonly limits?: Partial<Limits>;
   /** In front of the hub stands TLS, and the bytes come over TLS or not. */
   readonly secure?: boolean;
   /** The clock of the machine jumps by so many milliseconds when the request comes. */
@@ -69,7 +69,7 @@ export interface Row {
   readonly endpoint?: string;
 }
 
-export const PATIENCE: Patience = { tries: 4, baseDelayMs: 20, maxDelayMs: 100, stallTimeoutMs: 1000 };
+export const LIMITS: Limits = { tries: 4, baseDelayMs: 20, maxDelayMs: 100, stallTimeoutMs: 1000 };
 
 export function same(extra: number, seconds = 10): Expectation {
   return { kind: 'same bytes', exit: 0, extra, seconds };

@@ -47,7 +47,7 @@ function commandOf(
 ): [string, string[], object] {
   const common = { PATH: process.env['PATH'], HOME: home, HF_ENDPOINT: endpoint, NO_PROXY: '127.0.0.1' };
   if (client === 'fetch') {
-    // The patience of hf: ten seconds without a byte.
+    // The stall limit of hf: ten seconds without a byte.
     const words = [ID, '--local-dir', directory, '--stall-timeout', '10', '--quiet'];
     return [process.execPath, [PROGRAM, ...words], common];
   }

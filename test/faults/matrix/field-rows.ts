@@ -16,7 +16,7 @@ function atCdn(expectation: Expectation): Row['cells'] {
 /** Hubs, mirrors and gateways as people have measured them (hub-field-facts.md, field.md). */
 const SERVERS = rows(
   'servers as measured in the field',
-  row('an address is good for any range and anybody', 'always', NOTHING, all(same(14)), {
+  row('an address is good for any range and any client', 'always', NOTHING, all(same(14)), {
     hub: { bindRanges: false, bindAddresses: false },
     quick: ['refs', 'range'],
   }),

@@ -38,7 +38,7 @@ const CONNECTIONS = rows(
     all(NEVER),
   ),
   row('the server is gone for 300 ms', 1, { kind: 'vanish', ms: 300 }, all(same(24)), {
-    patience: { tries: 8, baseDelayMs: 60, maxDelayMs: 300 },
+    limits: { tries: 8, baseDelayMs: 60, maxDelayMs: 300 },
   }),
   row(
     'the name of the host is not known',
@@ -85,7 +85,7 @@ const CONNECTIONS = rows(
     'always',
     { kind: 'stall', at: 'before-head' },
     all(NEVER, NEVER_RANGE),
-    { patience: { tries: 2 } },
+    { limits: { tries: 2 } },
   ),
   row(
     'a slow drip',
@@ -122,7 +122,7 @@ const CONNECTIONS = rows(
   row('no more than three connections are let in', 1, { kind: 'delay', ms: 0 }, all(same(60)), {
     hub: { connectionLimit: 3 },
     quick: ['refs', 'range'],
-    patience: { tries: 8, baseDelayMs: 500, maxDelayMs: 600 },
+    limits: { tries: 8, baseDelayMs: 500, maxDelayMs: 600 },
   }),
   row('an interim answer first', 'always', { kind: 'interim' }, all(same(14))),
   row('no HTTP at all, twice', 2, { kind: 'raw', text: 'SSH-2.0-none\r\n' }, all(TWICE)),
@@ -285,7 +285,7 @@ const ANSWERS = rows(
     [{ kind: 'ignore-range' }, { kind: 'gzip' }],
     bytes(same(14), same(14)),
     // Packing takes a busy machine longer than a second, and that is no silence.
-    { patience: { stallTimeoutMs: 5000 } },
+    { limits: { stallTimeoutMs: 5000 } },
   ),
   row('a wrong ETag', 'always', { kind: 'etag', value: `"${'ab'.repeat(32)}"` }, all(same(14)), {
     quick: ['locate', 'small', 'range'],

@@ -16,7 +16,7 @@ import type { LogEntry } from '../../support/hub/log.ts';
 import { knownName } from '../../support/known-names.ts';
 import { Workspace } from '../../support/run-program.ts';
 import { serve, type TestServer } from '../../support/server.ts';
-import { type Column, PATIENCE, type Patience, type Row } from './cell.ts';
+import { type Column, LIMITS, type Limits, type Row } from './cell.ts';
 import { faultsOf, ID, pageSize, repository } from './repository.ts';
 
 const TOKEN = 'hf_matrix';
@@ -122,14 +122,15 @@ async function tlsFront(origin: string, options: Certificate['options']): Promis
 
 interface Library {
   readonly download: typeof import('../../../src/index.ts').download;
+  readonly listBranches: typeof import('../../../src/index.ts').listBranches;
   readonly environment: Environment;
 }
 
 /** The library compiled, because its threads run compiled only, in the world of this process. */
 export async function loadLibrary(): Promise<Library> {
   const module = new URL('index.js', compiled()).href;
-  const { download } = (await import(module)) as typeof import('../../../src/index.ts');
-  return { download, environment: createEnvironment() };
+  const { download, listBranches } = (await import(module)) as typeof import('../../../src/index.ts');
+  return { download, listBranches, environment: createEnvironment() };
 }
 
 /** What is asked for: a revision that is not there where the branches are at stake. */
@@ -137,12 +138,12 @@ export function revisionOf(column: Column): string {
   return column === 'refs' ? 'no-such-branch' : 'main';
 }
 
-/** Runs one cell; `patienceMs` ends a run that does not end by itself, with exit 130. */
+/** Runs one cell; `timeoutMs` ends a run that does not end by itself, with exit 130. */
 export async function runCell(
   row: Row,
   column: Column,
   library: Library,
-  stallLimitMs: number,
+  timeoutMs: number,
 ): Promise<CellResult> {
   await using cell = await startCell(row, column);
   await using workspace = await Workspace.open({ endpoint: cell.endpoint });
@@ -152,7 +153,7 @@ export async function runCell(
   const began = performance.now();
   const { exit, message } =
     cell.environment === undefined
-      ? await inProcess(row, column, library, cell, directory, stallLimitMs)
+      ? await inProcess(row, column, library, cell, directory, timeoutMs)
       : await asProgram(row, column, workspace, cell.environment, directory);
   const seconds = (performance.now() - began) / 1000;
   const found = await compareWithTruth(directory, truth);
@@ -179,7 +180,7 @@ function leaksOf({ hubs: [own, ...others] }: CellHub): LogEntry[] {
 }
 
 /** A failed look-up answers for all connections for a fifth of a second: who asks again sooner has not asked. */
-const PATIENCE_FOR: Partial<Record<Column, Partial<Patience>>> = {
+const LIMITS_FOR: Partial<Record<Column, Partial<Limits>>> = {
   locate: { baseDelayMs: 420, maxDelayMs: 420 },
 };
 
@@ -191,9 +192,9 @@ async function inProcess(
   { download, environment }: Library,
   cell: CellHub,
   directory: string,
-  stallLimitMs: number,
+  timeoutMs: number,
 ): Promise<Ending> {
-  const { stallTimeoutMs, ...retry } = { ...PATIENCE, ...PATIENCE_FOR[column], ...row.patience };
+  const { stallTimeoutMs, ...retry } = { ...LIMITS, ...LIMITS_FOR[column], ...row.limits };
   const { clock } = environment;
   const jumped = () => {
     const { clockJumpMs = 0 } = row;
@@ -212,7 +213,7 @@ async function inProcess(
   };
   const world = { ...environment, clock: jumping, processors: 1 };
   try {
-    await download({ ...request, environment: world, signal: AbortSignal.timeout(stallLimitMs) });
+    await download({ ...request, environment: world, signal: AbortSignal.timeout(timeoutMs) });
     return { exit: 0, message: '' };
   } catch (error) {
     const { code, message, hint } = error as { code: ErrorCode; message: string; hint?: string };
@@ -228,7 +229,7 @@ async function asProgram(
   environment: Readonly<Record<string, string>>,
   directory: string,
 ): Promise<Ending> {
-  const { tries, stallTimeoutMs } = { ...PATIENCE, ...row.patience };
+  const { tries, stallTimeoutMs } = { ...LIMITS, ...row.limits };
   const words = [ID, '--revision', revisionOf(column), '--local-dir', directory, '--retries', `${tries}`];
   const run = await workspace.run(
     [...words, '--stall-timeout', `${stallTimeoutMs / 1000}`, '--connections', '4'],

@@ -43,7 +43,7 @@ export interface Kill {
 export interface Case {
   readonly seed: number;
   readonly faults: readonly Fault[];
-  /** One run each; then come runs that nobody ends. */
+  /** One run each; then runs without a kill. */
   readonly kills: readonly Kill[];
   /** A run that does not see the lock of the first, at the same time. */
   readonly blindSecond: boolean;

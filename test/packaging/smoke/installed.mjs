@@ -1,5 +1,5 @@
 /**
- * Installs for everybody (`npm install -g`) as a stranger does: a clone that nothing was installed in, and the address of a
+ * Installs globally (`npm install -g`) as a stranger does: a clone that nothing was installed in, and the address of a
  * git repository. Tries the commands, upgrades, and uninstalls. The clone has what the working tree has.
  * Plain Node, no dependencies; skipped, with the reason, where npm does not get its packages.
  *
@@ -35,8 +35,8 @@ const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'fetch-installed-')));
 try {
   const clone = makeClone(join(scratch, 'clone'));
   installs(`git+${pathToFileURL(clone)}`, scratch, (installed) => {
-    // Deleting the folder that npm had cloned into must take nothing away.
-    assert.ok(!lstatSync(installed).isSymbolicLink(), 'it is a folder, and not a link to a clone of npm');
+    // Deleting the directory that npm had cloned into must take nothing away.
+    assert.ok(!lstatSync(installed).isSymbolicLink(), 'it is a directory, and not a link to a clone of npm');
     const packages = existsSync(join(installed, 'node_modules'))
       ? readdirSync(join(installed, 'node_modules'))
       : [];
@@ -45,7 +45,7 @@ try {
     assert.ok(!packages.includes('typescript'), 'the tools of the build are not installed');
   });
   installs('.', clone, (installed) => assert.equal(realpathSync(installed), clone));
-  console.log('installed: a git address and a clone, for everybody: commands, upgrade, removal');
+  console.log('installed: a git address and a clone, globally: commands, upgrade, removal');
 } catch (error) {
   if (!(error instanceof Skipped)) throw error;
   console.log(`installed: skipped, npm gets no packages here: ${error.message}`);
@@ -54,17 +54,17 @@ try {
 }
 
 /** A repository with one commit: all files that git knows here or would add, as they are now. */
-function makeClone(folder) {
-  mkdirSync(folder);
+function makeClone(directory) {
+  mkdirSync(directory);
   const listed = git(root, 'ls-files', '-z', '--cached', '--others', '--exclude-standard');
   for (const path of listed.split('\0').filter((one) => one !== '' && existsSync(join(root, one)))) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    cpSync(join(root, path), join(folder, path), { verbatimSymlinks: true });
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    cpSync(join(root, path), join(directory, path), { verbatimSymlinks: true });
   }
-  git(folder, 'init', '--quiet', '--initial-branch=main');
-  git(folder, 'add', '--all');
-  git(folder, '-c', 'user.name=test', '-c', 'user.email=test@localhost', 'commit', '--quiet', '-m', 'all');
-  return folder;
+  git(directory, 'init', '--quiet', '--initial-branch=main');
+  git(directory, 'add', '--all');
+  git(directory, '-c', 'user.name=test', '-c', 'user.email=test@localhost', 'commit', '--quiet', '-m', 'all');
+  return directory;
 }
 
 /** Twice, since the second time it is an upgrade, and removes it. */

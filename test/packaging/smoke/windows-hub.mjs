@@ -23,7 +23,7 @@ export async function startWindowsHub(root) {
             'console.txt',
             'CON',
             'aux.txt',
-            'folder/nul.json',
+            'directory/nul.json',
             'dot.',
             'q?.txt',
             'a:b',

@@ -154,7 +154,7 @@ describe('what cannot be read is named in its row', () => {
       main: 'no weights',
       'broken-json': 'config.json: broken JSON',
       'html-json': 'config.json: broken JSON',
-      'array-json': 'config.json: JSON that is no object',
+      'array-json': 'config.json: JSON that is not an object',
       'deep-json': 'config.json: broken JSON',
       'huge-numbers': expect.stringMatching(/no sensible value of num_hidden_layers/) as string,
       'wrong-types': expect.stringMatching(/no sensible value of num_hidden_layers/) as string,

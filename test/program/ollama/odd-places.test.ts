@@ -113,8 +113,13 @@ test('the umask of the user holds', async () => {
 test.skipIf(!canMount)('a full disk is 8, and what came is continued where there is room', async () => {
   const disk = smallDisk(2 * 1024);
   const models = join(disk, 'models');
-  expect(await pull(models)).toMatchObject({ exit: 8, stdout: '' });
-  expect(await pull(models, '--ignore-space')).toMatchObject({ exit: 8, stdout: '' });
+  for (const words of [[], ['--ignore-space']]) {
+    const full = await pull(models, ...words);
+    expect(full).toMatchObject({ exit: 8, stdout: '' });
+    // Together with --ollama it would be a usage error.
+    expect(full.stderr).not.toContain('--local-dir');
+    expect(full.stderr).toMatch(/OLLAMA_MODELS/);
+  }
   expect(filesIn(models).filter((path) => !path.startsWith('.fetch/'))).toEqual([]);
 });
 

@@ -92,7 +92,7 @@ describe('a tag', () => {
 });
 
 describe('blobs that are there', () => {
-  test('and right are read and kept, whoever brought them', async () => {
+  test('and right are read and kept, whichever program wrote them', async () => {
     mkdirSync(join(store(), 'blobs'), { recursive: true });
     const digest = weightsOf(big);
     writeFileSync(blobPath(digest), await blobOf(big, digest));

@@ -135,6 +135,7 @@ describe('the tags of mixtral', () => {
     expect(stdout).toContain('{"stop":["[INST]","[/INST]"]}');
     expect(stdout).toContain('licence (license)\n  Apache License');
     expect(stdout).toMatch(/^architecture +llama \(config blob\)$/m);
+    expect(stdout).toMatch(/^weights .* \(manifest\)$/m);
     expect(stdout).toMatch(/^parameters +141B \(config blob\)$/m);
     const byOption = await workspace.run(['branches', name(), '--revision', '8x22b']);
     expect(byOption.stdout).toBe(stdout);
@@ -160,6 +161,58 @@ describe('the tags of mixtral', () => {
     expect(failed.stderr).toContain(`/library/mixtral/tags`);
     expect(failed.stderr).toContain(`fetch ${name()}:TAG`);
   });
+});
+
+test('a tag whose manifest cannot be used is a row that says why, and one that is gone is none', async () => {
+  const tiny = await ollamaModel(generated('good', 3000));
+  const models = { bad: tiny, good: tiny, gone: tiny, same: tiny };
+  await using oci = await Registry.start({ like: 'oci', models: { 'ai/odd': models } });
+  oci.fault({
+    on: 'manifest',
+    url: '/bad',
+    effect: { kind: 'status', status: 200, body: '{"schemaVersion":1}' },
+  });
+  oci.fault({ on: 'manifest', url: '/gone', effect: { kind: 'status', status: 404 } });
+  const { stdout, exit } = await workspace.run([
+    'branches',
+    `oci://${oci.host}/ai/odd`,
+    '--json',
+    '--sort',
+    'name',
+  ]);
+  expect(exit).toBe(0);
+  const { rows } = JSON.parse(stdout) as { rows: JsonRow[] };
+  expect(rows).toMatchObject([
+    { revision: 'bad', commit: '', problems: [expect.stringContaining('schemaVersion is 1')] },
+    { revision: 'good', commit: tiny.digest, sameAs: ['same'], problems: [] },
+    { revision: 'same', commit: tiny.digest, sameAs: ['good'] },
+  ]);
+  const table = await workspace.run(['branches', `oci://${oci.host}/ai/odd`]);
+  expect(table.stdout).toMatch(/^TAG +DIGEST/m);
+  expect(table.stdout).toMatch(/^bad: .*schemaVersion is 1/m);
+});
+
+test('of a thousand tags 200 are looked at, and the others are counted', async () => {
+  const tiny = await ollamaModel(generated('one of many', 300));
+  const tags = Array.from({ length: 1200 }, (_, index) => [`v${1000 + index}`, tiny] as const);
+  await using oci = await Registry.start({ like: 'oci', models: { 'ai/all': Object.fromEntries(tags) } });
+  const { stdout } = await workspace.run(['branches', `oci://${oci.host}/ai/all`, '--json']);
+  const { rows, notes } = JSON.parse(stdout) as { rows: JsonRow[]; notes: string[] };
+  expect(rows).toHaveLength(200);
+  expect(notes[0]).toBe('1000 more tags are not shown');
+  expect(oci.count('manifest')).toBe(200);
+});
+
+test('Ctrl-C while the page of the model is awaited is not a page that cannot be read', async () => {
+  registry.fault({ on: 'page', effect: { kind: 'stall' } });
+  const asked = registry.count('page');
+  const program = workspace.start(['branches', name()]);
+  await program.until('the page is asked for', () => registry.count('page') > asked);
+  program.kill('SIGINT');
+  const { exit, stderr } = await program.ended;
+  registry.faults.clear();
+  expect(exit).toBe(130);
+  expect(stderr).not.toContain('cannot be read');
 });
 
 test('an OCI registry: tags of several pages, configs of others, an index and a cloud say what they are', async () => {

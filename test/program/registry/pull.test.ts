@@ -88,6 +88,11 @@ test('--json names source, digest and files', async () => {
     revision: '7b',
     commit: small.digest,
   });
+  const repo = { type: 'model', source: 'ollama', id: `${registry.host}/${NAME}` };
+  const plan = await workspace.run([name(':7b'), '--dry-run', '--json']);
+  expect(JSON.parse(plan.stdout).repo).toEqual(repo);
+  const check = await workspace.run(['verify', 'mixtral_7b', '--json']);
+  expect(JSON.parse(check.stdout).repo).toEqual(repo);
   expect(lines.at(-1)).toMatchObject({ event: 'done', commit: small.digest, files: 6 });
 });
 
@@ -221,4 +226,20 @@ test('a missing tag names the nearest, a missing model where to look', async () 
   expect(tag.exit).toBe(4);
   expect(tag.stderr).toContain('Nearest: 7b');
   expect((await workspace.run([`ollama://${registry.host}/library/nothing`])).exit).toBe(4);
+  await using oci = await Registry.start({ like: 'oci', models: { 'models/x': { latest } } });
+  const nothing = `oci://${oci.host}/models/nothing`;
+  for (const words of [[nothing], ['branches', nothing]]) {
+    const model = await workspace.run(words);
+    expect(model.exit).toBe(4);
+    expect(model.stderr).toContain(`${oci.host} has no ${nothing}\n`);
+    // It would end the same.
+    expect(model.stderr).not.toContain('fetch branches');
+  }
+});
+
+test('the hint of a missing tag is worth one request, not all the retries', async () => {
+  registry.fault({ on: 'page', effect: { kind: 'status', status: 503 } });
+  const tag = await workspace.run([name(':7c')]);
+  expect(tag.exit).toBe(4);
+  expect(registry.count('page')).toBe(1);
 });

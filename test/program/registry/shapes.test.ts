@@ -45,6 +45,26 @@ test('a safetensors build of Ollama: hundreds of tensors under their own names, 
   });
 });
 
+test('a registry that serves blobs itself sends few of them to say where they are', async () => {
+  const size = 700_001;
+  const layers = Array.from({ length: 60 }, (_, index) => ({
+    type: 'tensor',
+    name: `model.layers.${index}.weight`,
+    content: generated(`direct ${index}`, size),
+  }));
+  await using registry = await Registry.start({
+    like: 'oci',
+    redirects: false,
+    models: { 'library/direct': { latest: await pushed({ layers, config: {} }) } },
+  });
+  await using workspace = await Workspace.open();
+  const run = await workspace.run([`oci://${registry.host}/library/direct`, '--quiet', '--connections', '2']);
+  expect(run.exit).toBe(0);
+  const asked = registry.log.filter(({ kind }) => kind === 'blob').map(({ range }) => range);
+  expect(asked.filter((range) => range === undefined).length).toBeLessThan(20);
+  expect(asked.filter((range) => range === 'bytes=0-0').length).toBeGreaterThan(40);
+});
+
 test('a registry under another name, as hf.co is: its redirects are followed, and each blob is located once', async () => {
   const model: PushedModel = await ollamaModel(generated('renamed', 2_000_003), {
     layers: [{ type: 'params', content: bytes('{}') }],

@@ -129,7 +129,7 @@ export class EngineRun {
       if (result !== undefined && !right && !failed.has(path))
         amiss.push(`${path} is neither right nor failed`);
       if (result !== undefined && right && !finished.has(path))
-        amiss.push(`${path} is right and nobody says so`);
+        amiss.push(`${path} is right and was not reported`);
       return amiss;
     });
   }

@@ -12,7 +12,7 @@ export interface HostTraits {
    * file is sent; `unsaid`: ranges are answered without a Content-Range.
    */
   readonly ranges: 'any' | 'exact' | 'none' | 'unsaid';
-  /** Nobody listens there. */
+  /** No server listens there. */
   readonly dead: boolean;
 }
 

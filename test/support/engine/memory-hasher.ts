@@ -5,7 +5,7 @@ import { Content } from './content.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 import { contentAt } from './memory-store.ts';
 
-/** To read what a follower was told of takes at most so long. */
+/** Maximum time to read what an incremental hash was told about. */
 const READ_MS = 40;
 
 /**

@@ -257,7 +257,7 @@ export class MemoryTransport implements Transport {
 }
 
 function unreached(url: string): FetchError {
-  return new FetchError('NETWORK', `nobody listens at ${new URL(url).host}`, {
+  return new FetchError('NETWORK', `no server listens at ${new URL(url).host}`, {
     retryable: true,
     unreached: true,
   });

@@ -1,6 +1,8 @@
 import { FetchError } from '../../../src/model/error.ts';
 import type { TransferEvent } from '../../../src/model/event.ts';
 import type { RemoteFile } from '../../../src/model/remote-file.ts';
+import { createEnvironment } from '../../../src/operations/create-environment.ts';
+import { runSettings } from '../../../src/operations/options.ts';
 import { type LocalRange, makePlan, withLocalCopies } from '../../../src/plan/make-plan.ts';
 import type { Random } from '../../../src/system/clock.ts';
 import type { RetryPolicy } from '../../../src/system/retry.ts';
@@ -27,6 +29,9 @@ const MAX_RUN_MS = 2 * HOUR_MS;
 const ABORT_MS = 100;
 
 /** As the program's own, in less virtual time. */
+const SETTINGS = runSettings({}).transfer;
+const ENVIRONMENT = createEnvironment();
+
 export const RETRY: RetryPolicy = {
   tries: 4,
   unreachedTries: 3,
@@ -119,13 +124,9 @@ export class World {
       store,
       hasher,
       transport,
-      connections,
-      largeConnections,
-      waitingFiles: 64,
-      bytesPerSecond: undefined,
-      retry: { ...RETRY, ...retry },
-      clock,
-      random: this.#random,
+      settings: { ...SETTINGS, connections, retry: { ...RETRY, ...retry } },
+      limits: { connections, largeConnections, waitingFiles: 64 },
+      environment: { ...ENVIRONMENT, clock, random: this.#random },
       emit: (event) => events.push(event),
       signal: stop.signal,
       onCopyRefused: this.#options.onCopyRefused,

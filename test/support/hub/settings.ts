@@ -21,7 +21,7 @@ export interface HubSettings {
   signedUrlSeconds: number;
   /** An address from a resolve that carried `Range` is good for exactly that range (field facts 1.1). */
   bindRanges: boolean;
-  /** A signed address is good for the network address that resolved it only; nobody knows whether the Hub does it. */
+  /** A signed address is good for the network address that resolved it only; whether the Hub does this is unknown. */
   bindAddresses: boolean;
   /** Files that its scanners warn of, said when it is asked with `securityStatus`; undefined: it says nothing. */
   scanFindings: readonly { readonly path: string; readonly level: string }[] | undefined;

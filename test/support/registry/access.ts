@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export interface AccessOptions {
   readonly challenge: 'bearer' | 'basic';
-  /** Who may pull; everybody who has a token if left out. */
+  /** Who may pull; every user with a token if left out. */
   readonly user?: string;
   readonly password?: string;
   /** Requests that a token is good for; no limit if left out. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { serveHttp, type TestServer } from '../server.ts';
+import { serveHttp, type TestServer, type TlsPair } from '../server.ts';
 import { Access, type AccessOptions } from './access.ts';
 import { type AskedKind, Faults, type RegistryFault } from './faults.ts';
 import type { PushedModel } from './model.ts';
@@ -17,6 +17,10 @@ export interface RegistryOptions {
   readonly access?: AccessOptions;
   /** Seconds until an address of the storage expires; 1200 if left out. */
   readonly addressSeconds?: number;
+  /** Registry and storage speak TLS. */
+  readonly tls?: TlsPair;
+  /** The storage speaks plain http all the same. */
+  readonly storageIsOpen?: boolean;
   /** Tags on each page of the list. */
   readonly tagsPerPage?: number;
 }
@@ -55,12 +59,16 @@ export class Registry implements AsyncDisposable {
     const registry = new Registry(options);
     registry.#storage = await Storage.start({
       seconds: options.addressSeconds ?? 1200,
+      tls: options.storageIsOpen === true ? undefined : options.tls,
       blob: (digest) => registry.#blob(digest),
       rateOf: (response) => registry.faults.rates.get(response),
       answer: (request, response, kind, work) =>
         registry.#answer(request, response, { kind, host: 'storage' }, work),
     });
-    registry.#server = await serveHttp((request, response) => registry.#route(request, response));
+    registry.#server = await serveHttp(
+      (request, response) => registry.#route(request, response),
+      options.tls,
+    );
     registry.#access = new Access(options.access, registry.#server.origin);
     return registry;
   }
@@ -68,6 +76,11 @@ export class Registry implements AsyncDisposable {
   /** `127.0.0.1:PORT`. */
   get host(): string {
     return new URL(this.#server.origin).host;
+  }
+
+  /** With the scheme. */
+  get origin(): string {
+    return this.#server.origin;
   }
 
   get storageHost(): string {
@@ -104,7 +117,7 @@ export class Registry implements AsyncDisposable {
     this.#models.get(name)?.delete(tag);
   }
 
-  /** A blob that a manifest names and nobody has. */
+  /** A blob that a manifest names and the registry lacks. */
   removeBlob(digest: string): void {
     this.#removed.add(digest);
   }

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Content } from '../hub/content/content.ts';
-import { serveHttp, type TestServer } from '../server.ts';
+import { serveHttp, type TestServer, type TlsPair } from '../server.ts';
 import type { AskedKind } from './faults.ts';
 
 /** Bytes per write: what a killed client has not read yet counts as sent. */
@@ -11,6 +11,8 @@ const WRITE_BYTES = 128 * 1024;
 interface StorageOptions {
   /** Until an address expires. */
   readonly seconds: number;
+  /** Speaks TLS. */
+  readonly tls?: TlsPair | undefined;
   readonly blob: (digest: string) => Content | undefined;
   /** Bytes per second of an answer; undefined for no limit. */
   readonly rateOf: (response: ServerResponse) => number | undefined;
@@ -36,7 +38,7 @@ export class Storage implements AsyncDisposable {
     const storage = new Storage(options);
     storage.#server = await serveHttp((request, response) => {
       void options.answer(request, response, 'storage', () => storage.#signed(request, response));
-    });
+    }, options.tls);
     return storage;
   }
 

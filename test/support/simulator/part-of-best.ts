@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 /** Connections, and MiB of each request. */
 type Setting = readonly [connections: number, mebibytes: number];
 
-/** What somebody might choose who knows the link. */
+/** What a user who knows the link might choose. */
 const SETTINGS: readonly Setting[] = [
   [8, 32],
   [16, 16],

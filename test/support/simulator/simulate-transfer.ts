@@ -12,7 +12,7 @@ const REPORT_BYTES = 2 * MIB;
 const OBSERVE_MS = 25;
 const LOOK_MS = 250;
 /** How long the others waited for the first answer of a host in version 0.1.0. */
-const PATIENCE_MS = 1000;
+const MAX_HOLD_MS = 1000;
 /** Bytes per millisecond of one hash thread. */
 const HASH_RATE = 1_500_000;
 /** No simulated run takes so long. */
@@ -123,7 +123,7 @@ class TransferSimulation {
       const { segment, stolenFrom } = assignment;
       if (stolenFrom !== undefined && stolenFrom.position >= stolenFrom.end) this.#stop(stolenFrom);
       schedule.ask(segment, this.#now);
-      const held = firstAnswerAlone ? Math.min(PATIENCE_MS, link.waits.fresh) : 0;
+      const held = firstAnswerAlone ? Math.min(MAX_HOLD_MS, link.waits.fresh) : 0;
       const connection = this.#network.take();
       const firstByteAt = connection.ask(Math.max(this.#now, held), this.#jobs.length);
       this.#jobs.push({

@@ -162,7 +162,7 @@ describe('quality', () => {
     expect(order(rows.toReversed())).toEqual(labels);
   });
 
-  test('types that nobody measured stand by their bits', () => {
+  test('types without a measurement rank by their bits', () => {
     expect(
       order([quantised('Q6_K', 6e9, 6.57), quantised('Q6_K_P', 7e9, 7), quantised('Q8_0', 8e9, 8.5)]),
     ).toEqual(['Q8_0', 'Q6_K_P', 'Q6_K']);

@@ -34,7 +34,7 @@ function safetensors(tensors: Tensors): Buffer {
   return Buffer.concat([length, json]);
 }
 
-/** The row of a branch of such files: objects are JSON, numbers sizes of files that nobody reads. */
+/** The row of a branch of such files: objects are JSON, numbers sizes of files that are not read. */
 async function describeFiles(
   contents: Record<string, Json | string | number | Buffer>,
   wishes: { whole?: boolean; repoName?: string } = {},
@@ -46,7 +46,7 @@ async function describeFiles(
       ? content
       : Buffer.from(typeof content === 'string' ? content : JSON.stringify(content));
     texts.set(path, bytes);
-    // Weights stand behind their header; nobody reads them.
+    // Weights follow their header; they are not read.
     return { path, size: Buffer.isBuffer(content) ? 1e12 : bytes.length, digest: undefined };
   });
   const [row] = await describeBranch({
@@ -408,7 +408,7 @@ describe('parameters of packed tensors', () => {
       undefined,
     ],
     [
-      'a quantiser that nobody knows',
+      'an unknown quantiser',
       { quantization_config: { quant_method: 'tomorrow' } },
       { [`${UP}.packed`]: ['U8', [100, 100]] },
       undefined,

@@ -16,14 +16,14 @@ import { serve, serveHttp, serveTcp } from '../../support/server.ts';
 
 const STALL_MS = 150;
 /** For what has to succeed, or to end by something else, on a machine that is busy. */
-const PATIENT_MS = 60_000;
+const LONG_LIMIT_MS = 60_000;
 const clients: HttpClient[] = [];
 const { signal } = new AbortController();
 
 function client(options: Partial<HttpClientOptions> = {}): HttpClient {
   const made = new HttpClient({
     userAgent: 'test/1',
-    stallTimeoutMs: PATIENT_MS,
+    stallTimeoutMs: LONG_LIMIT_MS,
     clock: systemClock,
     ...options,
   });
@@ -295,7 +295,7 @@ describe('an abort', () => {
     const reason = new Error('stop');
     const work = text(client(), server.origin, controller.signal);
     setTimeout(() => controller.abort(reason), 50);
-    // Nobody else would end it within the time of a test.
+    // Nothing else would end it within the time of a test.
     await expect(work).rejects.toBe(reason);
     await sleep(5);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
@@ -318,7 +318,7 @@ describe('an abort', () => {
 });
 
 describe('failures of the connection', () => {
-  test('nobody listens', async () => {
+  test('no server listens', async () => {
     const server = await serveTcp(() => {});
     await server[Symbol.asyncDispose]();
     expect(await failureOf(text(client(), `${server.origin}/a?Signature=secret`))).toMatchObject({
@@ -372,7 +372,7 @@ describe('failures of the connection', () => {
     });
   });
 
-  test('a certificate that nobody vouches for', async () => {
+  test('a certificate of an unknown authority', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'fetch-tls-'));
     const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
     try {

@@ -182,7 +182,7 @@ describe('an address that failed', () => {
     const first = dial();
     await clock.advance(100);
     expect(first.end).toBe(V4);
-    // Nobody knew of it before the look-up: now it counts.
+    // It was unknown before the look-up: now it counts.
     dialer.failed('cdn.example', V4);
     expect(dialer.favours('cdn.example', V4)).toBe(false);
     expect(dialer.favours('cdn.example', V4B)).toBe(true);
@@ -225,7 +225,7 @@ describe('an address that failed', () => {
 describe('real connections', () => {
   const here = ['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 }));
 
-  test('leave an address where nobody listens', async () => {
+  test('leave an address where no server listens', async () => {
     await using server = await serveHttp((_, response) => response.end('hello'));
     const dialer = new Dialer({ clock: systemClock, lookup: async () => here });
     for (const _ of [1, 2]) {
@@ -253,7 +253,7 @@ describe('real connections', () => {
   );
 });
 
-/** Listens everywhere, and takes nobody in for a while. */
+/** Listens everywhere, and accepts no connection for a while. */
 const SLOW_SERVER = `
   const { parentPort } = require('node:worker_threads');
   const server = require('node:net').createServer((socket) => socket.on('error', () => {}));

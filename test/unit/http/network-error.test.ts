@@ -81,7 +81,7 @@ test.each([
   ['EHOSTUNREACH', true],
   ['ECONNRESET', false],
   ['ETIMEDOUT', false],
-])('%s: nobody was reached is %s, until the host has answered', (code, unreached) => {
+])('%s: unreached is %s, until the host has answered', (code, unreached) => {
   const way = { phase: 'tcp', proxy: undefined } as const;
   expect(networkError(failed(code), URL_WITH_SECRET, false, way).unreached).toBe(unreached);
   expect(networkError(failed(code), URL_WITH_SECRET, false, { ...way, answered: true }).unreached).toBe(

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { HostPolicy } from '../../../src/http/host-policy.ts';
 import type { NetworkSettings } from '../../../src/http/network-settings.ts';
-import { proxyCredentials, proxyFor } from '../../../src/http/proxy.ts';
+import { forwarding, proxyCredentials, proxyFor } from '../../../src/http/proxy.ts';
 import { readNetwork } from '../../../src/operations/network-settings.ts';
 
 const network = (changes: Partial<NetworkSettings>): NetworkSettings => ({
@@ -76,7 +76,7 @@ test.each([
   [{ http_proxy: 'http://p:1', ALL_PROXY: 'socks5h://p:2' }, 'http://hub.example/', 'http://p:1'],
   [{ all_proxy: 'socks5://p:2', NO_PROXY: 'hub.example' }, 'https://hub.example/', undefined],
   [{ all_proxy: 'socks4://p:2', no_proxy: '*' }, 'http://hub.example/', undefined],
-])('SOCKS that is not used is in nobody’s way: %j, %s', (variables, url, expected) => {
+])('SOCKS that is not used does no harm: %j, %s', (variables, url, expected) => {
   expect(through(variables, url)).toBe(expected);
 });
 
@@ -127,3 +127,15 @@ test.each(['http://', 'http://user:pass@', 'http://ho st:1', 'http://host:port']
     expect(() => read({ HTTPS_PROXY: address })).toThrow('HTTPS_PROXY is not the address of a proxy.');
   },
 );
+
+test('only a proxy that forwards is told the whole address and its credentials', () => {
+  const proxy = { url: 'http://me:p%40ss@proxy:3128', origin: 'HTTP_PROXY' };
+  expect(forwarding(new URL('http://host:8080/a?b'), proxy)).toEqual({
+    prefix: 'http://host:8080',
+    headers: { 'Proxy-Authorization': `Basic ${Buffer.from('me:p@ss').toString('base64')}` },
+  });
+  const unnamed = { url: 'http://proxy:3128', origin: 'HTTP_PROXY' };
+  expect(forwarding(new URL('http://host/'), unnamed)).toEqual({ prefix: 'http://host', headers: {} });
+  expect(forwarding(new URL('https://host/'), proxy)).toEqual({ prefix: '', headers: {} });
+  expect(forwarding(new URL('http://host/'), undefined)).toEqual({ prefix: '', headers: {} });
+});

@@ -32,7 +32,7 @@ describe('the gate', () => {
     ['a refusal with seconds', 429, { 'retry-after': '30' }, 30_000],
     ['a refusal with a bucket', 429, { ratelimit: '"api";r=0;t=30' }, 31_000],
     ['a refusal with a date', 429, { 'retry-after': 'Thu, 01 Jan 2026 00:00:30 GMT' }, 30_000],
-  ])('closes for everybody after %s', async (_, status, headers, wait) => {
+  ])('closes for all connections after %s', async (_, status, headers, wait) => {
     const { clock, gate, pass, passed, holds } = setUp();
     gate.observe('api', status, headers);
     const all = [pass('one'), pass('two')];
@@ -88,7 +88,7 @@ describe('the gate', () => {
   });
 });
 
-test('a server that serves on and always says "nothing left" holds nobody for ever', async () => {
+test('a server that serves on and always says "nothing left" does not hold requests for ever', async () => {
   const { clock, gate, pass, passed, holds } = setUp();
   const exhausted = { ratelimit: '"api";r=0;t=600' };
   for (let request = 0; request < 50; request += 1) {

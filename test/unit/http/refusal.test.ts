@@ -65,7 +65,7 @@ describe('the words of a refusal', () => {
       refusal: 'signature',
       retryable: true,
       message: 'cdn.example answered 403 for model.bin: SignatureError: invalid key pair id',
-      hint: expect.stringContaining('Only the hub can mend that'),
+      hint: expect.stringContaining('Only its operator can mend that'),
     });
   });
 });

@@ -176,7 +176,7 @@ describe('what comes along', () => {
   });
 
   test.each([
-    ['another folder', ['a/A-Q4_K_M.gguf', 'b/mmproj-B-F16.gguf'], 'a/A-Q4_K_M.gguf', undefined],
+    ['another directory', ['a/A-Q4_K_M.gguf', 'b/mmproj-B-F16.gguf'], 'a/A-Q4_K_M.gguf', undefined],
     ['the root', ['a/A-Q4_K_M.gguf', 'mmproj-F16.gguf'], 'a/A-Q4_K_M.gguf', 'mmproj-F16.gguf'],
     [
       'the deepest',

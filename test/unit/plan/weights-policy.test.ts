@@ -99,7 +99,7 @@ test('auto takes the format whose weights the table counts', async () => {
         whole: false,
       });
       const taken = applyWeights([first, second], 'auto');
-      // TensorFlow alone is nobody's preference: auto then takes it with the other.
+      // TensorFlow is in no list of preferences: auto then takes it with the other.
       if (taken.length === 1) expect(taken[0]?.size, `${first.path} ${second.path}`).toBe(row?.weightBytes);
     }
   }

@@ -7,7 +7,7 @@ const REVISION = {
   commit: '0123456789abcdef0123456789abcdef01234567',
   refs: ['main', 'gptq-8bit-32g-actorder_True'],
   unfinished: false,
-  path: '/home/somebody/.cache/huggingface/hub/models--TheBloke--Mistral-7B-Instruct-v0.1-GPTQ/snapshots/0123456789abcdef0123456789abcdef01234567',
+  path: '/home/user/.cache/huggingface/hub/models--TheBloke--Mistral-7B-Instruct-v0.1-GPTQ/snapshots/0123456789abcdef0123456789abcdef01234567',
   files: [1, 2, 3],
   bytes: 4_160_000_000,
   broken: [],
@@ -15,7 +15,7 @@ const REVISION = {
 const ROWS: readonly CacheRow[] = [
   {
     repo: { type: 'model', id: 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ' },
-    path: '/home/somebody/.cache/huggingface/hub/models--TheBloke--Mistral-7B-Instruct-v0.1-GPTQ',
+    path: '/home/user/.cache/huggingface/hub/models--TheBloke--Mistral-7B-Instruct-v0.1-GPTQ',
     bytes: 4_160_000_000,
     partBytes: 12,
     revisions: [REVISION],

@@ -15,7 +15,6 @@ function open(asked: RepoRef, offline = false): Source {
     endpoint: 'http://127.0.0.1:9',
     token: undefined,
     retry: DEFAULT_RETRY_POLICY,
-    stallTimeoutMs: 1000,
     hubTimeoutMs: 1000,
     offline,
     network: undefined,
@@ -31,7 +30,10 @@ describe('openSource', () => {
     ['one of the Hub', { ...repo, source: 'hub' }],
   ])('%s opens the Hub', (_, asked) => {
     const source = open(asked);
-    expect(source).toMatchObject({ kind: 'hub', traits: { branches: true, scan: true, read: true } });
+    expect(source).toMatchObject({
+      kind: 'hub',
+      traits: { branches: true, scan: true, read: true, reconstruct: true },
+    });
   });
 
   test.each(['nowhere', 'constructor', '__proto__', ''])(

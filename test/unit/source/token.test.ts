@@ -40,7 +40,7 @@ describe('the token', () => {
     expect(find({ environment }, { [path]: 'hf_file' })).toEqual({ value: 'hf_file', origin: path });
   });
 
-  test('is not taken from where nobody named it, if that is not wanted', () => {
+  test('is not taken from implicit places if that is switched off', () => {
     const environment = { HF_TOKEN: 'hf_new', HF_HUB_DISABLE_IMPLICIT_TOKEN: 'Yes' };
     expect(find({ environment }, FILES)).toBeUndefined();
     expect(find({ environment, flag: 'hf_flag' })?.value).toBe('hf_flag');

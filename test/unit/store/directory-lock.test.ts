@@ -66,7 +66,7 @@ function contextOf(pid: number, host = 'here', startedAt = `start ${pid}`): Proc
   return { owner: { pid, host, startedAt }, processStart, clock, random: Math.random };
 }
 
-/** A lock file as somebody left it. */
+/** A lock file left by another process. */
 function leave(content: string | object, ageMs = 0): void {
   writeFileSync(path, typeof content === 'string' ? content : `${JSON.stringify(content)}\n`);
   age(ageMs);
@@ -108,7 +108,7 @@ describe('a free lock', () => {
     expect(clock.timers.size).toBe(0);
   });
 
-  test('cannot be taken where there is no folder', async () => {
+  test('cannot be taken where there is no directory', async () => {
     const error = await failureOf(DirectoryLock.take(join(dirname(path), 'none', 'lock'), contextOf(1)));
     expect(error.code).toBe('DISK');
   });
@@ -188,7 +188,7 @@ describe('who is here', () => {
   ])(
     'a process of %s with our name for the host is not dead because we do not see it',
     async (_, machine) => {
-      // Not a disk of this machine alone, as far as anybody can tell.
+      // The disk may be shared with other machines.
       const other = { pid: 7, host: 'here', machine, startedAt: 'start 7' };
       leave(other, 5_000);
       const error = await failureOf(DirectoryLock.take(path, own)).catch(() => undefined);
@@ -316,7 +316,7 @@ describe('a lock without an owner', () => {
     expect(readFileSync(target, 'utf8')).toBe('mine');
   });
 
-  test('that is a folder or a link to nothing holds', async () => {
+  test('that is a directory or a link to nothing holds', async () => {
     mkdirSync(path);
     expect(await failureOf(DirectoryLock.take(path, contextOf(1)))).toMatchObject({ code: 'LOCKED' });
     path = join(temporaryDirectory(), 'lock');
@@ -409,7 +409,7 @@ describe('of twenty that come at once', () => {
     }
   });
 
-  test('one gets it after somebody died while taking over', async () => {
+  test('one gets it after another was killed while taking over', async () => {
     for (let round = 0; round < 10; round += 1) {
       const dead = contextOf(3).owner;
       leave(dead);

@@ -58,13 +58,13 @@ function content(models: string): Record<string, string> {
 }
 
 const FINISHED = {
-  blobs: 'folder',
+  blobs: 'directory',
   [blob(weights)]: sha256(weights),
   [blob(template)]: sha256(template),
-  manifests: 'folder',
-  'manifests/registry.ollama.ai': 'folder',
-  'manifests/registry.ollama.ai/library': 'folder',
-  'manifests/registry.ollama.ai/library/mixtral': 'folder',
+  manifests: 'directory',
+  'manifests/registry.ollama.ai': 'directory',
+  'manifests/registry.ollama.ai/library': 'directory',
+  'manifests/registry.ollama.ai/library/mixtral': 'directory',
   [MANIFEST_PATH]: sha256(MANIFEST),
 };
 

@@ -9,7 +9,7 @@ import {
   retrying,
 } from '../../../src/system/retry.ts';
 import { randomNumbers } from '../../support/hub/faults/script.ts';
-import { ImpatientClock, ManualClock } from '../../support/manual-clock.ts';
+import { InstantClock, ManualClock } from '../../support/manual-clock.ts';
 
 const POLICY: RetryPolicy = { tries: 4, baseDelayMs: 100, maxDelayMs: 1000, maxServerDelayMs: 60_000 };
 
@@ -42,7 +42,7 @@ describe('the policy', () => {
     expect(nextDelay(POLICY, 1, new FetchError('ACCESS', 'no'), () => 0)).toBeUndefined();
   });
 
-  test('tries less often as long as nobody was reached, unless somebody named a number', () => {
+  test('tries less often as long as no server was reached, unless a number is given', () => {
     const unreached = new FetchError('NETWORK', 'no such name', { retryable: true, unreached: true });
     const policy = { ...POLICY, tries: 8, unreachedTries: 3 };
     expect(nextDelay(policy, 2, unreached, () => 0)).toBeDefined();
@@ -82,7 +82,7 @@ describe('the policy', () => {
 function context(overrides: Partial<RetryContext> = {}): RetryContext {
   return {
     policy: POLICY,
-    clock: new ImpatientClock(),
+    clock: new InstantClock(),
     random: randomNumbers(1),
     signal: new AbortController().signal,
     onRetry: () => {},
@@ -93,7 +93,7 @@ function context(overrides: Partial<RetryContext> = {}): RetryContext {
 describe('the loop', () => {
   test('returns what an attempt returns, and tells of every further one', async () => {
     const told: [string, number, number][] = [];
-    const clock = new ImpatientClock();
+    const clock = new InstantClock();
     let runs = 0;
     const result = await retrying(
       async () => {
@@ -218,7 +218,7 @@ describe('the loop', () => {
           let runs = 0;
           let inARow = 0;
           let most = 0;
-          const clock = new ImpatientClock();
+          const clock = new InstantClock();
           const outcome = await retrying(
             async (attempt) => {
               const step = script[runs];
@@ -245,7 +245,7 @@ describe('a server that limits requests without saying for how long', () => {
     new FetchError('NETWORK', 'too many requests', { retryable: true, status: 429, retryAfterMs });
 
   async function waitsOf(policy: RetryPolicy, error: FetchError): Promise<readonly number[]> {
-    const clock = new ImpatientClock();
+    const clock = new InstantClock();
     const waits: number[] = [];
     const { signal } = new AbortController();
     const onRetry = (_error: FetchError, _attempt: number, delayMs: number) => waits.push(delayMs);

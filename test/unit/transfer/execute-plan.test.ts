@@ -4,12 +4,15 @@ import { describe, expect, test } from 'vitest';
 import { FetchError } from '../../../src/model/error.ts';
 import type { TransferEvent } from '../../../src/model/event.ts';
 import type { RemoteFile } from '../../../src/model/remote-file.ts';
+import { createEnvironment } from '../../../src/operations/create-environment.ts';
+import { runSettings } from '../../../src/operations/options.ts';
 import { makePlan } from '../../../src/plan/make-plan.ts';
 import type { Source } from '../../../src/source/source.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { type Clock, systemClock } from '../../../src/system/clock.ts';
 import { runPlan } from '../../../src/transfer/execute-plan.ts';
 import type { RunResult } from '../../../src/transfer/transfer-context.ts';
+import type { TransferSettings } from '../../../src/transfer/transfer-settings.ts';
 import type { RangeJob, RangeObserver, Transport } from '../../../src/transfer/transport/transport.ts';
 import { compiled } from '../../support/compiled.ts';
 import { directoryStore } from '../../support/directory-store.ts';
@@ -43,6 +46,13 @@ const source = {
   }),
 } as unknown as Source;
 
+const ENVIRONMENT = createEnvironment();
+
+function settings(tries: number): TransferSettings {
+  const retry = { tries, baseDelayMs: 1, maxDelayMs: 1, maxServerDelayMs: 1 };
+  return { ...runSettings({}).transfer, retry };
+}
+
 interface Outcome {
   readonly result: RunResult | undefined;
   readonly failure: unknown;
@@ -65,13 +75,9 @@ async function run(
       store,
       hasher,
       transport,
-      connections,
-      largeConnections: connections,
-      waitingFiles: 64,
-      bytesPerSecond: undefined,
-      retry: { tries: 3, baseDelayMs: 1, maxDelayMs: 1, maxServerDelayMs: 1 },
-      clock,
-      random: Math.random,
+      settings: settings(3),
+      limits: { connections, largeConnections: connections, waitingFiles: 64 },
+      environment: { ...ENVIRONMENT, clock },
       emit: (event) => events.push(event),
       signal,
     });
@@ -207,7 +213,7 @@ test('a file that the hub and a lock name differently never gets its name, and i
   expect(events.filter(({ type }) => type === 'bytes')).toHaveLength(1);
 });
 
-test('files that nobody works on end the run with their names, not with a wait without end', async () => {
+test('files that nothing works on end the run with their names, not with a wait without end', async () => {
   const content = bytes(1000);
   const files = [gitFile('a.txt', content), gitFile('b.txt', content)];
   await using store = directoryStore({ directory: temporaryDirectory() });
@@ -225,13 +231,9 @@ test('files that nobody works on end the run with their names, not with a wait w
     store: broken,
     hasher,
     transport: honest(new Map()),
-    connections: 2,
-    largeConnections: 2,
-    waitingFiles: 64,
-    bytesPerSecond: undefined,
-    retry: { tries: 1, baseDelayMs: 1, maxDelayMs: 1, maxServerDelayMs: 1 },
-    clock: systemClock,
-    random: Math.random,
+    settings: settings(1),
+    limits: { connections: 2, largeConnections: 2, waitingFiles: 64 },
+    environment: ENVIRONMENT,
     emit: () => {},
     signal: never,
   }).catch((error) => error);

@@ -13,7 +13,7 @@ const HEAD_BYTES = 200;
 export async function refuseOtherFile(path: string): Promise<void> {
   const head = await onDisk(path, () => readHead(path));
   if (head === undefined || head.includes(`"what": "${RECORDING}"`)) return;
-  throw new FetchError('USAGE', `${path} is there already, and is no recording of fetch doctor.`, {
+  throw new FetchError('USAGE', `${path} already exists and is not a recording of fetch doctor.`, {
     hint: 'Nothing was written. Name another file with --record.',
   });
 }

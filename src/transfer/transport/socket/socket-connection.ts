@@ -3,23 +3,23 @@ import type { Connector } from '../../../http/connector.ts';
 import type { Phase } from '../../../http/network-error.ts';
 
 /**
- * All connections of a thread read into one buffer: what was read is written to disk before the next read
- * anywhere in the thread, and a buffer that stays in the processor's cache is a fast one.
+ * All connections of a thread read into one buffer: its bytes are written to disk before the thread reads again, and
+ * a buffer that stays in the processor's cache is fast.
  */
 let shared: Buffer | undefined;
 
 /** Callbacks of a connection. */
 export interface SocketListener {
-  /** The bytes are only there during the call. */
+  /** The bytes are only valid during the call. */
   data(chunk: Buffer): void;
-  /** The connection has ended, for this reason if there was one. Told once. */
+  /** The connection has ended, with the error if there was one. Called once. */
   closed(error: Error | undefined): void;
 }
 
 export interface SocketConnectionOptions {
-  /** The most that is read at once. */
+  /** Maximum of bytes per read. */
   readonly readBytes: number;
-  /** Told of every phase on the way to a connection. */
+  /** Called with every phase of connecting. */
   readonly onPhase: (phase: Phase) => void;
 }
 
@@ -33,16 +33,16 @@ export class SocketConnection {
   #error: Error | undefined;
   #closed = false;
   readonly #onPhase: (phase: Phase) => void;
-  /** Of the host; undefined until it is connected, and where a proxy connects. */
+  /** Address of the host; undefined until connected, and behind a proxy. */
   address: string | undefined;
-  /** Requests that were answered on it so far. */
+  /** Requests answered on it so far. */
   served = 0;
 
   private constructor(onPhase: (phase: Phase) => void) {
     this.#onPhase = onPhase;
   }
 
-  /** Begins to connect; certificates are checked as usual. */
+  /** Starts to connect; certificates are checked as usual. */
   static open(
     url: URL,
     connector: Connector,
@@ -72,12 +72,12 @@ export class SocketConnection {
     socket.on('error', (error) => {
       this.#error ??= error;
     });
-    // The server has ended its side: close ours.
+    // The server has closed its side: close ours.
     socket.on('end', () => socket.destroy());
     socket.on('close', () => this.#ended(this.#error));
-    // Only what a tunnel of a proxy brings comes this way.
+    // `onread` does not apply to a proxy tunnel: its bytes arrive as events.
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    // It was given up in the moment in which it connected.
+    // It was aborted at the moment it connected.
     if (this.#connecting.signal.aborted) socket.destroy();
     else if (this.#request !== undefined) this.#send(socket, this.#request);
     this.#request = undefined;
@@ -111,7 +111,7 @@ export class SocketConnection {
     this.#socket.write(request, 'latin1');
   }
 
-  /** Idle: unexpected data closes it, and it does not keep the process alive. */
+  /** Idle: unexpected data closes the connection, and it does not keep the process alive. */
   release(): void {
     this.#listener = undefined;
     this.served += 1;

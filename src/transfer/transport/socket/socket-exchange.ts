@@ -11,9 +11,9 @@ import { keepsAlive, rangeProblem } from './response-head.ts';
 import type { SocketListener } from './socket-connection.ts';
 import type { WriteCoalescer, WriteTarget } from './write-coalescer.ts';
 
-/** Thrown for an answer that only the other transport can take. Nothing of it was written. */
+/** Thrown for a response that only the other transport can handle. Nothing of it was written. */
 export class UnsupportedResponse extends Error {
-  /** Whether the host should be left to the other transport from now on. */
+  /** Whether the host is left to the other transport from now on. */
   readonly lasting: boolean;
 
   constructor(why: string, options: { readonly lasting: boolean }) {
@@ -33,12 +33,12 @@ export interface SocketExchangeEnd {
 
 export interface SocketExchangeContext {
   readonly clock: Clock;
-  readonly joiner: WriteCoalescer;
+  readonly coalescer: WriteCoalescer;
   readonly url: URL;
   readonly proxy: ProxyAddress | undefined;
 }
 
-/** One request and its answer on a connection. */
+/** One request and its response on a connection. */
 export class SocketExchange implements SocketListener, WriteTarget {
   readonly #job: HttpJob;
   readonly #observer: RangeObserver;
@@ -46,18 +46,18 @@ export class SocketExchange implements SocketListener, WriteTarget {
   readonly #url: URL;
   readonly #proxy: ProxyAddress | undefined;
   readonly #end: SocketExchangeEnd;
-  readonly #joiner: WriteCoalescer;
+  readonly #coalescer: WriteCoalescer;
   readonly #parser = new ResponseHeadParser();
   readonly #asked: { readonly start: number; readonly end: number };
   #head: ResponseHead | undefined;
-  /** A refusal whose words are still to come, and how many bytes of them. */
+  /** An error response whose body is still arriving, and how many bytes of it to read. */
   #refusal: { readonly head: ResponseHead; readonly bytes: number; text: Buffer } | undefined;
-  /** Offset in the file of the next byte of the body that is to come. */
+  /** Offset in the file of the next byte of the body. */
   #offset: number;
-  /** And of the next that is to be written. */
+  /** Offset of the next byte to write. */
   #written: number;
   #over = false;
-  /** The answer is of no use, and no byte of it is on its way any more. */
+  /** The response cannot be used, and all of its bytes have been received. */
   #spent = false;
   /** No byte of a response was received. */
   silent = true;
@@ -65,7 +65,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   constructor(
     job: HttpJob,
     observer: RangeObserver,
-    { clock, joiner, url, proxy }: SocketExchangeContext,
+    { clock, coalescer, url, proxy }: SocketExchangeContext,
     end: SocketExchangeEnd,
   ) {
     this.#job = job;
@@ -74,7 +74,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
     this.#url = url;
     this.#proxy = proxy;
     this.#end = end;
-    this.#joiner = joiner;
+    this.#coalescer = coalescer;
     this.#asked = askedRange(job);
     this.#offset = job.window.position;
     this.#written = job.window.position;
@@ -99,7 +99,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   }
 
   closed(error: Error | undefined): void {
-    if (!this.#over) this.#joiner.flush(this);
+    if (!this.#over) this.#coalescer.flush(this);
     if (this.#over) return;
     if (this.#refusal !== undefined) {
       this.#fail(this.#refused());
@@ -120,7 +120,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
     this.#spent = isWhole(head, chunk.length - bodyStart) && keepsAlive(head);
     if (status === 407 && this.#proxy !== undefined) throw proxyRefusal(this.#url, status, this.#proxy);
     if (status >= 400) {
-      // A body in chunks is left to the other transport: what it says decides what to do next.
+      // Leave a chunked body to the other transport: its text decides what to do next.
       if (head.headers.has('transfer-encoding'))
         throw new UnsupportedResponse('a refusal in chunks', { lasting: false });
       const length = Number(head.headers.get('content-length') ?? REFUSAL_BYTES);
@@ -129,7 +129,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
     }
     if (status >= 300) throw new UnsupportedResponse('a redirect', { lasting: false });
     const { start, end } = this.#asked;
-    // Some servers send a range with 200: what it says of its bytes decides.
+    // Some servers send a range with status 200: Content-Range decides.
     const isRange = status === 206 || (status === 200 && head.headers.has('content-range'));
     const problem = isRange ? rangeProblem(head, start, end, this.#job.fileSize) : `status ${status}`;
     if (problem !== undefined) throw new UnsupportedResponse(problem, { lasting: true });
@@ -138,7 +138,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
     return chunk.subarray(bodyStart);
   }
 
-  /** Throws when all that is wanted of the words is there. */
+  /** Throws when enough of the body has been received. */
   #readRefusal(bytes: Buffer): void {
     const refusal = this.#refusal!;
     refusal.text = Buffer.concat([refusal.text, bytes.subarray(0, refusal.bytes - refusal.text.length)]);
@@ -159,11 +159,11 @@ export class SocketExchange implements SocketListener, WriteTarget {
     const wanted = Math.max(0, to - this.#offset);
     this.#offset += body.length;
     const whole = this.#offset >= Math.min(window.end, this.#asked.end);
-    if (wanted > 0) this.#joiner.add(this, body.subarray(0, wanted));
-    if (whole) this.#joiner.flush(this);
+    if (wanted > 0) this.#coalescer.add(this, body.subarray(0, wanted));
+    if (whole) this.#coalescer.flush(this);
     if (this.#over || !whole) return;
     this.#over = true;
-    // Exactly the body, no more and no less, leaves a connection that can be used again.
+    // The connection is reusable only after exactly the body, no more and no less.
     this.#end.done(this.#offset === this.#asked.end && keepsAlive(this.#head!));
   }
 
@@ -171,7 +171,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
     if (this.#over) return;
     const { window, descriptor, path } = this.#job;
     const start = this.#written;
-    // The end may have come nearer since they were taken.
+    // The end may have been lowered since they were received.
     const to = Math.min(start + bytes.length, window.end);
     this.#written += bytes.length;
     if (to <= start) return;
@@ -195,7 +195,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   }
 }
 
-/** Whether this many bytes are the whole body. Only for responses with one. */
+/** Whether this many bytes are the whole body. Only for responses that have one. */
 function isWhole({ status, headers }: ResponseHead, bodyBytes: number): boolean {
   if (status < 300 || status === 304 || headers.has('transfer-encoding')) return false;
   return headers.get('content-length') === String(bodyBytes);

@@ -1,18 +1,18 @@
-/** Bytes per write. */
+/** Maximum of bytes per write. */
 const JOINED_BYTES = 512 * 1024;
-/** Pieces of this size are written as they are: without TLS, a read brings up to a mebibyte. */
+/** Chunks of at least this size are written as they are: without TLS, a read brings up to a mebibyte. */
 const LARGE_BYTES = 64 * 1024;
 
-/** Where pieces belong, one after the other. */
+/** Where consecutive chunks are written. */
 export interface WriteTarget {
-  /** Writes what has been joined. The bytes are only there during the call. Never throws. */
+  /** Writes the joined bytes. They are only valid during the call. Never throws. */
   put(bytes: Buffer): void;
 }
 
 /**
- * Joins pieces that follow one another into one write. TLS hands over 16 KiB at a time, and a call to the
- * system for each costs more than to copy them. One joiner serves all connections of a thread, which take
- * turns of many targets: the rest of one is written when another starts, or after all have had a turn.
+ * Joins consecutive chunks into one write. TLS delivers 16 KiB at a time, and a system call for each costs more than
+ * copying them. One coalescer serves all connections of a thread: the rest of one target is written when another one
+ * starts, or at the end of this turn of the event loop.
  */
 export class WriteCoalescer {
   #buffer: Buffer | undefined;
@@ -36,7 +36,7 @@ export class WriteCoalescer {
     });
   }
 
-  /** Writes what this owner has left, now. */
+  /** Writes what is left of this owner now. */
   flush(owner: WriteTarget): void {
     if (this.#owner === owner) this.#put();
   }

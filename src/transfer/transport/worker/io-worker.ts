@@ -2,15 +2,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ContactedHost } from '../../../http/host-policy.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { createTransport } from '../create-transport.ts';
-import type { TransportCommand, TransportReply, TransportSettings } from './transport-messages.ts';
+import type { TransportCommand, TransportReply, TransportSetup } from './transport-messages.ts';
 import { TransportServer } from './transport-server.ts';
 
-// The thread in which all sockets for file bytes and all writes of them live.
+// The thread in which all sockets for file bytes and all writes of file bytes live.
 const reply = (message: TransportReply) => parentPort?.postMessage(message);
 const trace = (message: string) => reply({ kind: 'trace', message });
 const onContact = (contact: ContactedHost) => reply({ kind: 'contact', contact });
 const server = new TransportServer(
-  createTransport(workerData as TransportSettings, systemClock, trace, onContact),
+  createTransport(workerData as TransportSetup, systemClock, trace, onContact),
   reply,
 );
 parentPort?.on('message', (command: TransportCommand) => server.handle(command));

@@ -1,32 +1,24 @@
 import type { ContactedHost } from '../../../http/host-policy.ts';
-import type { NetworkSettings } from '../../../http/network-settings.ts';
 import type { ByteRange } from '../../../model/byte-range.ts';
 import type { ErrorCode, FetchErrorOptions, RefusalKind } from '../../../model/error.ts';
 import { FetchError } from '../../../model/error.ts';
-import type { RangeJob } from '../transport.ts';
+import type { TransferSettings } from '../../transfer-settings.ts';
+import type { ArrivedChunk, RangeJob } from '../transport.ts';
 
-/** Which transport carries bytes: `auto` lets the strict one serve hosts that have answered cleanly. */
-export type TransportChoice = 'auto' | 'core' | 'raw';
-
-/** Settings of an I/O worker. */
-export interface TransportSettings {
+/** What an I/O worker is started with. */
+export interface TransportSetup {
+  readonly settings: TransferSettings;
   readonly userAgent: string;
-  readonly stallTimeoutMs: number;
-  readonly choice: TransportChoice;
-  /** Bytes per second over all connections of the worker; undefined for no limit. */
-  readonly bytesPerSecond: number | undefined;
-  /** Proxies, authorities, allowed hosts; undefined for the plain way. */
-  readonly network?: NetworkSettings | undefined;
 }
 
-/** To an I/O thread. `id` names a job. Descriptors are valid in every thread of the process. */
+/** Messages to an I/O thread. `id` names a job. Descriptors are valid in every thread of the process. */
 export type TransportCommand =
   | ({
       readonly op: 'bring';
       readonly id: number;
       readonly range: ByteRange;
     } & Omit<RangeJob, 'window'>)
-  /** The window ends earlier now. */
+  /** The window now ends earlier. */
   | { readonly op: 'narrow'; readonly id: number; readonly end: number }
   /** The reply to `whole`: the current window. */
   | { readonly op: 'widen'; readonly id: number; readonly range: ByteRange }
@@ -34,7 +26,7 @@ export type TransportCommand =
   /** New connections go to other addresses of their hosts. */
   | { readonly op: 'elsewhere' };
 
-/** From an I/O thread. */
+/** Messages from an I/O thread. */
 export type TransportReply =
   | { readonly kind: 'wrote'; readonly id: number; readonly written: Written }
   | { readonly kind: 'whole'; readonly id: number }
@@ -46,13 +38,15 @@ export type TransportReply =
   /** A host is contacted for the first time by this thread. */
   | { readonly kind: 'contact'; readonly contact: ContactedHost };
 
-/** Bytes of the file, and how many of the network were spent on them. */
+/** A written range, and the bytes of network traffic it cost. */
 export interface Written {
   readonly range: ByteRange;
   readonly wireBytes: number;
+  /** Chunks of a Xet file that were written with them. */
+  readonly chunks?: readonly ArrivedChunk[];
 }
 
-/** An error as it crosses threads: classes do not. */
+/** An error in a form that can cross threads: class instances cannot. */
 export interface PlainError {
   readonly code: ErrorCode;
   readonly message: string;

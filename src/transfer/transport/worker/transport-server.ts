@@ -1,16 +1,21 @@
 import type { ByteRange } from '../../../model/byte-range.ts';
 import { toFetchError } from '../../../model/error.ts';
-import type { RangeObserver, RangeWindow, Transport } from '../transport.ts';
+import type { ArrivedChunk, RangeObserver, RangeWindow, Transport } from '../transport.ts';
 import type { TransportCommand, TransportReply, Written } from './transport-messages.ts';
 import { toPlainError } from './transport-messages.ts';
 
-/** The first write of a job is reported at once, because it ends a wait; others in batches: after this many bytes or milliseconds. */
+/**
+ * The first write of a job is reported at once, because it ends a wait; later ones in batches of this many bytes or
+ * milliseconds.
+ */
 const REPORT_BYTES = 2 * 1024 * 1024;
 const REPORT_MS = 40;
+/** Of chunks: a kill loses what was not reported, and they come slower. */
+const REPORT_CHUNK_BYTES = 512 * 1024;
 
 type BringCommand = Extract<TransportCommand, { op: 'bring' }>;
 
-/** Carries out the commands of an I/O thread with the transports that live in it. */
+/** Executes the commands of an I/O thread with the transports that live in it. */
 export class TransportServer {
   readonly #transport: Transport;
   readonly #reply: (reply: TransportReply) => void;
@@ -52,7 +57,7 @@ export class TransportServer {
       end = job.isDone
         ? { kind: 'done', id, last: job.takeUnreported() }
         : { kind: 'failed', id, error: toPlainError(toFetchError(error)) };
-      // What a refusal means depends on what had come from the same place before it.
+      // Report first: what a refusal means depends on the bytes that came from the same location before it.
       this.#report();
     }
     this.#jobs.delete(id);
@@ -67,7 +72,7 @@ export class TransportServer {
   }
 }
 
-/** A window on its way, and what has been written of it since the last report. */
+/** One active window, and what was written of it since the last report. */
 class Job implements RangeObserver {
   readonly window: RangeWindow;
   readonly #id: number;
@@ -75,6 +80,7 @@ class Job implements RangeObserver {
   readonly #controller = new AbortController();
   #unreported: { start: number; end: number; wireBytes: number } | undefined;
   #hasReported = false;
+  #chunks: ArrivedChunk[] = [];
   #onWidened: () => void = () => {};
   #isDone = false;
 
@@ -96,7 +102,7 @@ class Job implements RangeObserver {
   narrow(end: number): void {
     this.window.end = Math.min(this.window.end, end);
     if (this.window.position < this.window.end) return;
-    // Only its next byte would end the request, and that may be long in coming.
+    // Abort now: the request would only end with its next byte, and that may take long.
     this.#isDone = true;
     this.#controller.abort(new Error('nothing more is wanted'));
   }
@@ -120,9 +126,14 @@ class Job implements RangeObserver {
       this.report();
       this.#unreported = { start, end, wireBytes };
     }
-    // What fills the window is told with its end.
+    // A write that fills the window is reported with the end of the job.
     const isFirst = !this.#hasReported && this.window.position < this.window.end;
-    if (isFirst || this.#unreported.end - this.#unreported.start >= REPORT_BYTES) this.report();
+    const most = this.#chunks.length > 0 ? REPORT_CHUNK_BYTES : REPORT_BYTES;
+    if (isFirst || this.#unreported.end - this.#unreported.start >= most) this.report();
+  }
+
+  chunk(chunk: ArrivedChunk): void {
+    this.#chunks.push(chunk);
   }
 
   report(): void {
@@ -137,10 +148,13 @@ class Job implements RangeObserver {
     if (unreported === undefined) return undefined;
     this.#unreported = undefined;
     const { start, end, wireBytes } = unreported;
-    return { range: { start, end }, wireBytes };
+    if (this.#chunks.length === 0) return { range: { start, end }, wireBytes };
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    return { range: { start, end }, wireBytes, chunks };
   }
 
-  /** Only the main thread knows what else is missing of the file. */
+  /** Only the main thread knows what else is missing from the file. */
   async wholeFile(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#onWidened = resolve;

@@ -7,10 +7,10 @@ import {
   fromPlainError,
   type TransportCommand,
   type TransportReply,
-  type TransportSettings,
+  type TransportSetup,
 } from './transport-messages.ts';
 
-/** A thread that is busy for more than this share of its time cannot carry more. */
+/** A thread that is busy for more than this fraction of its time is full. */
 const FULL = 0.9;
 const LOOK_MS = 300;
 
@@ -29,8 +29,8 @@ interface IoWorker {
   jobs: number;
 }
 
-export interface WorkerTransportOptions extends TransportSettings {
-  /** Threads that this machine has room for; a second one starts only when TLS fills the first. */
+export interface WorkerTransportOptions extends TransportSetup {
+  /** Maximum of threads. A second one starts only when TLS fills the first. */
   readonly maxThreads: number;
   readonly trace: (message: string) => void;
   /** Called with each host that a thread contacts; once for each thread. */
@@ -38,8 +38,8 @@ export interface WorkerTransportOptions extends TransportSettings {
 }
 
 /**
- * The transport as the main thread sees it: sockets and writes live in worker threads, and only what was
- * written comes back, a message every few megabytes.
+ * The transport as the main thread sees it. Sockets and writes live in worker threads; only reports of written ranges
+ * come back, in batches.
  */
 export class WorkerTransport implements Transport, AsyncDisposable {
   readonly #options: WorkerTransportOptions;
@@ -77,7 +77,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
         job,
         observer,
         resolve: () => settle(resolve),
-        // Only when the thread has let go of the file may the caller hear of the end.
+        // The caller may close the file only after the thread has released it.
         reject: (error) => settle(() => reject(signal.aborted ? signal.reason : error)),
       });
       this.#byWindow.set(window, id);
@@ -99,7 +99,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     for (const thread of this.#threads) this.#send(thread, { op: 'elsewhere' });
   }
 
-  /** Starts the first thread, so that it is ready when the first range is. */
+  /** Starts the first thread, so that it is ready for the first range. */
   warmUp(): void {
     if (this.#threads.length === 0) this.#start();
   }
@@ -116,7 +116,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     return this.#threads.reduce((least, thread) => (thread.jobs < least.jobs ? thread : least), first);
   }
 
-  /** Encryption is what fills a thread: without it, the disk or the network is full before. */
+  /** Only encryption fills a thread: without it, the disk or the network is full first. */
   #full({ worker }: IoWorker): boolean {
     const now = performance.now();
     if (now - this.#looked < LOOK_MS) return false;
@@ -129,15 +129,14 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   }
 
   #start(): IoWorker {
-    // All that is left is settings: one that is added later crosses to the thread too.
-    const { maxThreads: _maxThreads, trace: _trace, onContact: _onContact, ...settings } = this.#options;
-    const workerData: TransportSettings = settings;
+    const { settings, userAgent } = this.#options;
+    const workerData: TransportSetup = { settings, userAgent };
     // Compiled code sits beside this file under the same name.
     const worker = new Worker(new URL('./io-worker.js', import.meta.url), {
       workerData,
-      // Options of the main program, such as --input-type, are not meant for the thread.
+      // Options of the main program, such as --input-type, do not apply to the thread.
       execArgv: [],
-      // It makes hardly any garbage, and is not to keep room for it.
+      // The thread makes little garbage: do not reserve memory for it.
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
     const thread: IoWorker = { worker, jobs: 0 };
@@ -175,13 +174,13 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     }
   }
 
-  /** Hands on what happens on the way, until the observer throws. */
+  /** Forwards an event to the observer, until the observer throws. */
   #tell(pending: Pending, reply: Extract<TransportReply, { kind: 'wrote' | 'whole' | 'moved' }>): void {
     const { job, observer, thread } = pending;
     const { id } = reply;
     if (pending.failure !== undefined) return;
     const failed = (error: unknown) => {
-      // The job fails with it, as soon as the thread has let go of the file.
+      // The job fails with this error as soon as the thread has released the file.
       pending.failure ??= error;
       this.#send(thread, { op: 'abort', id });
     };
@@ -191,8 +190,9 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     };
     try {
       if (reply.kind === 'wrote') {
-        const { range, wireBytes } = reply.written;
+        const { range, wireBytes, chunks = [] } = reply.written;
         job.window.position = range.end;
+        for (const chunk of chunks) observer.chunk?.(chunk);
         observer.wrote(range, wireBytes);
       } else if (reply.kind === 'moved') {
         observer.movedTo(reply.url);

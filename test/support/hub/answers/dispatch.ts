@@ -36,7 +36,7 @@ const OF_REVISIONS: Partial<Record<RequestKind, (asked: AskedAt) => Reply | Prom
   raw: rawReply,
 };
 
-/** Contents are guarded more than descriptions: a gated repository lists its files to everybody (protocol 1.2). */
+/** Contents are guarded more than descriptions: a gated repository lists its files to all (protocol 1.2). */
 const CONTENTS: readonly RequestKind[] = ['resolve', 'resolve-cache', 'raw', 'xet-read-token'];
 
 export async function hubReply(request: Request, catalog: Catalog): Promise<Reply> {
@@ -63,7 +63,7 @@ export async function hubReply(request: Request, catalog: Catalog): Promise<Repl
 
   const commit = repository.findCommit(route.kind === 'info' ? 'main' : route.revision);
   if (commit === undefined) return revisionMissing(voice, route.revision);
-  // A commit of the cache path has to be one: nobody but the hub makes such paths.
+  // A commit of the cache path must be one: only the hub makes such paths.
   if (route.kind === 'resolve-cache' && commit.id !== route.revision) return entryMissing(voice, commit);
   const answer = OF_REVISIONS[route.kind];
   return answer === undefined ? noSuchPage() : answer({ ...request, route, repository, commit });

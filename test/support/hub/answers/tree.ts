@@ -9,7 +9,7 @@ import { badRequest, entryMissing } from './hub-error.ts';
 const USUAL_EXPANDED = 50;
 const MAX_EXPANDED = 100;
 
-/** `GET /api/TYPEs/REPO/tree/REVISION[/FOLDER]` (protocol 1.3). */
+/** `GET /api/TYPEs/REPO/tree/REVISION[/DIRECTORY]` (protocol 1.3). */
 export async function treeReply(asked: AskedAt): Promise<Reply> {
   const { commit, route, settings } = asked;
   const directory = route.path.replace(/\/+$/, '');

@@ -7,7 +7,7 @@ export interface Content {
   readonly size: number;
   /** Contents with the same key are the same bytes; cheap, so that a commit id never waits for a hash. */
   readonly key: string;
-  /** Said to be its hash, without a proof: for contents that are far too large to hash and that nobody downloads whole. */
+  /** Said to be its hash, without a proof: for contents that are far too large to hash and are never downloaded whole. */
   readonly claimedSha256?: string;
   read(start: number, end: number): Iterable<Buffer> | AsyncIterable<Buffer>;
 }
@@ -30,7 +30,7 @@ export function generated(seed: string, size: number): Content {
   return { size, key: `generated:${seed}:${size}`, read: (start, end) => readTile(seed, start, end) };
 }
 
-/** The same content with a hash that is made up, so that nobody has to read it to list it. */
+/** The same content with a hash that is made up, so that it can be listed without being read. */
 export function unread(content: Content): Content {
   return { ...content, claimedSha256: createHash('sha256').update(`claimed ${content.key}`).digest('hex') };
 }

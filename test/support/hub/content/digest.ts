@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Content } from './content.ts';
 
-/** Hashes of big contents cost seconds: each is computed once per process, when somebody asks. */
+/** Hashes of big contents cost seconds: each is computed once per process, on demand. */
 const known = new Map<string, Promise<string>>();
 
 export function sha256(content: Content): Promise<string> {

@@ -31,7 +31,7 @@ export interface RecordedExchange {
 export async function readRecording(path: string): Promise<Recording> {
   const recording = JSON.parse(await readFile(path, 'utf8')) as Recording & { v: unknown; what: unknown };
   if (recording.v !== 1 || recording.what !== 'a recording of fetch doctor') {
-    throw new Error(`${path} is no recording of fetch doctor --record, version 1`);
+    throw new Error(`${path} is not a recording of fetch doctor --record, version 1`);
   }
   return recording;
 }

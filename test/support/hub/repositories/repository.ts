@@ -66,7 +66,7 @@ export class Repository {
     return this.#point(`refs/heads/${name}`, files);
   }
 
-  /** As if somebody had pushed a change of one file. */
+  /** As if a change of one file had been pushed. */
   changeFile(branch: string, path: string, change: (file: HubFile) => HubFile): Commit {
     const files = [...this.commitOf(branch).files.values()];
     if (!files.some((file) => file.path === path)) throw new Error(`${this.id}@${branch} has no ${path}`);

@@ -7,7 +7,7 @@ import { header, type Reply, withHeaders, withoutHeaders } from './reply.ts';
 const LARGEST = 16 << 20;
 
 /**
- * The gzip trap (protocol 2.8): whole text and JSON answers are packed for whoever accepts it, and lose their
+ * The gzip trap (protocol 2.8): whole text and JSON answers are compressed for clients that accept it, and lose their
  * length and the strength of their etag. Ranges never are.
  */
 export async function encoded(reply: Reply, request: IncomingMessage): Promise<Reply> {

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { createProgram } from '../../../../src/cli/options/program.ts';
+import { EXIT_CODES, SIGTERM_EXIT } from '../../../../src/cli/process/exit-codes.ts';
+import { DEFAULTS } from '../../../../src/operations/options.ts';
 import { commandLines, whyRefused } from '../../../support/command-lines.ts';
 
 /** Every command, with what its `--help` prints where the terminal has 80 columns or is none. */
@@ -40,6 +42,17 @@ describe.each(commands)('%s --help', (_name, command, help) => {
     const words = path(command).split(' ').slice(1);
     for (const line of lines) expect(line.words.slice(0, words.length)).toEqual(words);
   });
+});
+
+test('numbers in the help are those of the program', () => {
+  const [, , help] = commands[0]!;
+  const stated = (option: string) =>
+    Number(new RegExp(`--${option} <[^(]*\\(default:\\s+(\\d+)\\)`).exec(help)?.[1]);
+  expect(stated('connections')).toBe(DEFAULTS.connections);
+  expect(stated('retries')).toBe(DEFAULTS.retry.tries);
+  expect(stated('stall-timeout') * 1000).toBe(DEFAULTS.stallTimeoutMs);
+  const codes = /Exit codes: (.*?)\.\n/s.exec(help)?.[1]?.match(/\d+/g)?.map(Number);
+  expect(codes).toEqual([0, ...Object.values(EXIT_CODES), SIGTERM_EXIT]);
 });
 
 test('groups come in the order of the work: what, where, how', () => {

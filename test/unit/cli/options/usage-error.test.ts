@@ -10,6 +10,7 @@ async function refused(line: string): Promise<{ message: string; hint: string }>
     branches: nothing,
     cache: nothing,
     lock: nothing,
+    serve: nothing,
     completion: nothing,
   };
   const program = createProgram(

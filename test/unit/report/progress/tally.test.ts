@@ -63,7 +63,7 @@ describe('tally', () => {
     expect(fold(PLAN, started).doneBytes).toBe(400);
   });
 
-  test('counts a file once, whoever says again that it is finished', () => {
+  test('counts a file once, even if it is reported finished again', () => {
     const kept: TransferEvent = { type: 'file-finished', path: 'kept', size: 100, how: 'kept' };
     const tally = fold(PLAN, kept, kept);
     expect([tally.finishedFiles, tally.outcomes.kept]).toEqual([1, 1]);
@@ -134,7 +134,7 @@ describe('tally', () => {
   });
 
   test('a million bytes events over 10,000 files cost well under two microseconds each', () => {
-    const files = Array.from({ length: 10_000 }, (_, i) => planned(`folder/file-${i}.bin`, 1e9));
+    const files = Array.from({ length: 10_000 }, (_, i) => planned(`directory/file-${i}.bin`, 1e9));
     const tally = fold({ type: 'planned', directory: '/d', plan: planOf(files) });
     const events = files.map(({ file }): TransferEvent => ({ type: 'bytes', path: file.path, count: 1 }));
     const before = cpuMs();

@@ -26,7 +26,7 @@ test('many small files are reckoned by files, large ones by bytes', () => {
   expect(after(3000, 5_000_000)).toBeCloseTo(2_900_000, -4);
 });
 
-test('nothing arrives: nobody knows', () => {
+test('nothing arrives: unknown', () => {
   const tally = new Tally();
   tally.apply({ type: 'planned', plan: planOf([planned('a', 10)]), directory: '/d' });
   expect(timeLeftOf(tally, new Throughput(), 1000)).toBeUndefined();

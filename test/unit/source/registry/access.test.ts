@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../../../src/http/client.ts';
-import { Authorizer } from '../../../../src/source/registry/authorizer.ts';
-import { parseChallenge } from '../../../../src/source/registry/challenge.ts';
+import { Authorizer, parseChallenge } from '../../../../src/source/registry/authorizer.ts';
 import { linkedTags } from '../../../../src/source/registry/linked-tags.ts';
 import { dockerLogins, parseLogin } from '../../../../src/source/registry/login.ts';
 import { systemClock } from '../../../../src/system/clock.ts';
@@ -50,7 +49,8 @@ describe('a login', () => {
     const auths = {
       'https://index.docker.io/v1/': { auth },
       'registry.example:5000': { username: 'you', password: 'word' },
-      'https://Other.example': { auth },
+      'https://Other.example:443/v2/': { auth },
+      'no host': { auth },
       'helper.example': {},
       'empty.example': { auth: '' },
       'odd.example': 'text',
@@ -72,11 +72,11 @@ describe('a password', () => {
   const http = {
     get: async (request: HttpRequest) => {
       requests.push(request);
-      throw new Error('nobody is to be asked');
+      throw new Error('no request is expected');
     },
   } as unknown as HttpClient;
   const answer = (origin: string, challenge: string) =>
-    new Authorizer({ origin, scope: 'repository:x:pull', login: LOGIN, http, clock: systemClock }).answer(
+    new Authorizer({ origin, repository: 'x', login: LOGIN, http, clock: systemClock }).answer(
       { headers: { 'www-authenticate': challenge } } as unknown as HttpResponse,
       undefined,
       signal,
@@ -90,7 +90,7 @@ describe('a password', () => {
       'https://registry.example',
       'Bearer realm="http://127.0.0.1:99/t"',
     ],
-    // Whoever is on the way could have written that challenge.
+    // Anyone on the way could have written that challenge.
     [
       'a token service that plain http names',
       'http://10.0.0.1:5000',

@@ -173,6 +173,11 @@ describe('files of a manifest', () => {
     expect(twice).toThrow(expect.objectContaining({ code: 'DISK' }));
   });
 
+  test('names that differ in case only are two files: the disk decides whether it can have both', () => {
+    const layers = [layer('x/y', titled('README.md')), layer('x/y', titled('readme.md'))];
+    expect(names(layers).slice(0, 2)).toEqual(['README.md', 'readme.md']);
+  });
+
   test('what is of no known kind is named by its digest', () => {
     const strange = layer('application/octet-stream');
     expect(names([strange])[0]).toBe(`layer-${strange.digest.slice(7, 19)}`);

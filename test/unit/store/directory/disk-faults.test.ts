@@ -44,11 +44,11 @@ function fill(root: string): void {
   try {
     writeFileSync(join(root, 'filler'), rest);
   } catch {
-    // That was the aim.
+    // That was the purpose.
   }
 }
 
-describe('a file in place of a folder', () => {
+describe('a file in place of a directory', () => {
   test.each(['', '.cache', '.cache/fetch', '.cache/fetch/parts'])('%j is named on opening', async (name) => {
     const directory = join(temporaryDirectory(), 'target');
     const path = join(directory, name);
@@ -81,7 +81,7 @@ describe('a file in place of a folder', () => {
     expect(holdings.get(file.path)).toEqual({ kind: 'part', part: [{ start: 0, end: content.length }] });
   });
 
-  test('a folder in place of the file as well', async () => {
+  test('a directory in place of the file as well', async () => {
     const directory = temporaryDirectory();
     await using store = directoryStore({ directory });
     await store.open();
@@ -90,7 +90,7 @@ describe('a file in place of a folder', () => {
   });
 });
 
-test('a state folder that vanishes is named', async () => {
+test('a state directory that vanishes is named', async () => {
   const directory = temporaryDirectory();
   await using store = directoryStore({ directory });
   await store.open();
@@ -155,7 +155,7 @@ describe.skipIf(!canMount)('a full disk', () => {
     expect(freeBytes).toBe(MIB);
   });
 
-  test('is named on opening, and nobody waits for the lock afterwards', async () => {
+  test('is named on opening, and the lock is free afterwards', async () => {
     const disk = smallDisk(256);
     mkdirSync(join(disk, '.cache/fetch/parts'), { recursive: true });
     writeFileSync(join(disk, '.cache/fetch/.gitignore'), '*\n');

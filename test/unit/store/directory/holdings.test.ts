@@ -217,13 +217,16 @@ describe('the record of huggingface_hub', () => {
     ['\n', 0],
     ['\n', 3600],
     ['\r\n', 1],
-  ])('(line ends %j, %i s younger) is the word of somebody else: the file is read', async (end, younger) => {
-    place(model);
-    hubRecord(model, model.digest!.hex, now() + younger, end);
-    expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
-    hubRecord(model, '0'.repeat(64), now() + younger, end);
-    expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
-  });
+  ])(
+    '(line ends %j, %i s younger) is a record of another program: the file is read',
+    async (end, younger) => {
+      place(model);
+      hubRecord(model, model.digest!.hex, now() + younger, end);
+      expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
+      hubRecord(model, '0'.repeat(64), now() + younger, end);
+      expect(await holding(model)).toEqual({ kind: 'candidate', part: [] });
+    },
+  );
 
   test('of a small file says nothing about its sha256', async () => {
     place(config);
@@ -281,7 +284,7 @@ describe('what stands in place of a file', () => {
     expect(await holding(model)).toEqual({ kind: 'nothing' });
   });
 
-  test('a folder, and a file on the way, count as nothing', async () => {
+  test('a directory, and a file on the way, count as nothing', async () => {
     mkdirSync(pathOf(model), { recursive: true });
     expect(await holding(model)).toEqual({ kind: 'nothing' });
     rmSync(join(directory, 'sub'), { recursive: true });
@@ -364,7 +367,7 @@ describe('a part', () => {
     expect(readFileSync(pathOf(file)).equals(large)).toBe(true);
   });
 
-  test("a folder in its place is in nobody's way", async () => {
+  test('a directory in its place does no harm', async () => {
     const path = await part();
     unlinkSync(path);
     mkdirSync(path);

@@ -167,7 +167,7 @@ describe('the manifest', () => {
     expect(names()).toEqual(['a', 'b']);
   });
 
-  test('of whoever knows what does not fail a run', async () => {
+  test('of unknown origin does not fail a run', async () => {
     await run({ listing: [lfs('a', one)] });
     const foreign = ['../outside', 'x\0y', 'a/b', 'loop', 'n'.repeat(300)];
     symlinkSync('loop', join(directory, 'loop'));
@@ -198,7 +198,7 @@ describe('the manifest', () => {
 });
 
 describe('the records for huggingface_hub', () => {
-  test('are three lines that it believes, and the marks of its folder', async () => {
+  test('are three lines that it believes, and the marks of its directory', async () => {
     await run({ listing: [git('sub/config.json', one), lfs('model.bin', two), plain('plain', one)] });
     const hub = join(directory, '.cache/huggingface');
     const text = readFileSync(join(hub, 'download/sub/config.json.metadata'), 'utf8');
@@ -308,12 +308,12 @@ describe('old parts', () => {
     const keep = parts();
     expect(keep).toHaveLength(2);
     await interrupted(done, lfsFile('old.bin', large), { ...wanted, size: large.length + 1 });
-    mkdirSync(join(directory, '.cache/fetch/parts/folder'));
+    mkdirSync(join(directory, '.cache/fetch/parts/directory'));
     writeFileSync(join(directory, '.cache/fetch/parts/rubbish'), '');
     const listing = [[wanted, large] as const, [done, large] as const, lfs('old.bin', one)];
     await run({ listing, only: ['done.bin', 'old.bin'] });
-    expect(parts().sort()).toEqual([...keep, 'folder'].sort());
+    expect(parts().sort()).toEqual([...keep, 'directory'].sort());
     expect(await run({ listing })).toEqual(['wanted.bin']);
-    expect(parts()).toEqual(['folder']);
+    expect(parts()).toEqual(['directory']);
   });
 });

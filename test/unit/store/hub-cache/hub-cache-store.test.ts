@@ -135,7 +135,7 @@ describe('names and links', () => {
   );
 
   test.each(['blobs', 'snapshots', 'refs', `snapshots/${COMMIT_A}`, `snapshots/${COMMIT_A}/sub`, 'trees'])(
-    'a link in place of the folder %s is refused',
+    'a link in place of the directory %s is refused',
     async (root) => {
       const [cache, outside] = [temporaryDirectory(), temporaryDirectory()];
       const path = join(cache, DIRECTORY, root);
@@ -200,7 +200,7 @@ describe('names and links', () => {
 });
 
 describe('what is believed', () => {
-  test('a blob under its own name in the snapshot, as long as nobody touched it', async () => {
+  test('a blob under its own name in the snapshot, as long as it is unchanged', async () => {
     const cache = temporaryDirectory();
     await filled(cache);
     await using store = await opened({ directory: cache });

@@ -209,7 +209,7 @@ describe('the marks', () => {
   });
 });
 
-describe('what is no file', () => {
+describe('what is not a regular file', () => {
   test('a link is not followed', () => {
     const target = `${path}-target`;
     record([whole]);
@@ -225,7 +225,7 @@ describe('what is no file', () => {
   test.skipIf(process.platform === 'win32')('a pipe does not hold us up', () => {
     execFileSync('mkfifo', [path]);
     expect(PartJournal.peek(path, identity, SIZE, BOOT)).toEqual([]);
-    expect(() => PartJournal.open(path, identity, SIZE, BOOT)).toThrow('is no file');
+    expect(() => PartJournal.open(path, identity, SIZE, BOOT)).toThrow('is not a regular file');
   });
 });
 

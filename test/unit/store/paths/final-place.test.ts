@@ -35,9 +35,9 @@ import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 const content = bytes(1000);
 
-describe('a folder that a link takes the place of during the run', () => {
-  test.each(['ssh/authorized_keys', 'a/b/c/deep', 'a/b/new/folder'])(
-    'keeps %s inside, whichever folder it is',
+describe('a directory that a link takes the place of during the run', () => {
+  test.each(['ssh/authorized_keys', 'a/b/c/deep', 'a/b/new/directory'])(
+    'keeps %s inside, whichever directory it is',
     async (path) => {
       const parts = path.split('/').slice(0, -1);
       for (let depth = 1; depth <= parts.length; depth += 1) {
@@ -96,7 +96,7 @@ describe('a folder that a link takes the place of during the run', () => {
     expect(readFileSync(join(real, 'sub/one')).equals(content)).toBe(true);
   });
 
-  test('folders are made as deep as they are needed', async () => {
+  test('directories are made as deep as they are needed', async () => {
     const root = temporaryDirectory();
     writeFileSync(join(root, 'from'), 'x');
     const place = new FinalPlace(root);
@@ -130,7 +130,7 @@ describe('what is written down at the end was looked at once more', () => {
     ['removed', (directory) => unlinkSync(join(directory, 'one'))],
     ['cut short', (directory) => truncateSync(join(directory, 'one'), 5)],
     [
-      'a folder by now',
+      'a directory by now',
       (directory) => {
         unlinkSync(join(directory, 'one'));
         mkdirSync(join(directory, 'one'));
@@ -143,14 +143,14 @@ describe('what is written down at the end was looked at once more', () => {
         linkSync(join(directory, 'sub/two'), join(directory, 'one'));
       },
     ],
-    ['without its folder', (directory) => rmSync(join(directory, 'sub'), { recursive: true })],
+    ['without its directory', (directory) => rmSync(join(directory, 'sub'), { recursive: true })],
   ])('a file that is %s is an error, and no manifest speaks of it', async (_, spoil) => {
     const { directory, code } = await publishAfter(spoil);
     expect(code).toBe('DISK');
     expect(existsSync(join(directory, '.cache/fetch/manifest.json'))).toBe(false);
   });
 
-  test('files of one content that somebody has linked to each other are right', async () => {
+  test('files of one content that are hard links to each other are right', async () => {
     const directory = temporaryDirectory();
     await using store = directoryStore({ directory });
     await store.open();

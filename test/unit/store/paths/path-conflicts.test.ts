@@ -70,7 +70,7 @@ describe('in the way', () => {
     expect(await refusal('sub/deep/x')).toContain('a file stands where a directory must be');
   });
 
-  test('is a folder where a file must be', async () => {
+  test('is a directory where a file must be', async () => {
     mkdirSync(join(directory, 'x'));
     expect(await refusal('x')).toContain('a directory stands where this file must go');
   });

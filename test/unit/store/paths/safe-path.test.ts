@@ -36,7 +36,7 @@ describe('refused everywhere', () => {
     ['C:\\x', 'backslash'],
     ['C:/x', 'drive'],
     ['D:rel', 'drive'],
-    ['folder/c:x', 'drive'],
+    ['directory/c:x', 'drive'],
     ['c:', 'drive'],
     ['a\0b', 'control'],
     ['a\nb', 'control'],
@@ -114,7 +114,7 @@ describe('refused on Windows only', () => {
     ['CONOUT$.x', 'device'],
     ['name.', 'dot or space'],
     ['name ', 'dot or space'],
-    ['folder./x', 'dot or space'],
+    ['directory./x', 'dot or space'],
     ['ab:c', '":"'],
     ['a<b', '"<"'],
     ['a>b', '">"'],
@@ -131,11 +131,11 @@ describe('refused on Windows only', () => {
 describe('names beside each other', () => {
   test.each([
     ['the same twice', ['a', 'b', 'a'], ['a']],
-    ['file, then folder', ['a', 'a/b'], ['a/b']],
-    ['folder, then file', ['a/b/c', 'a/b'], ['a/b']],
+    ['file, then directory', ['a', 'a/b'], ['a/b']],
+    ['directory, then file', ['a/b/c', 'a/b'], ['a/b']],
     ['case', ['README.md', 'readme.md'], []],
     ['Unicode', ['é', 'e\u0301'], []],
-    ['shared folders', ['a/b', 'a/c', 'a/d/e'], []],
+    ['shared directories', ['a/b', 'a/c', 'a/d/e'], []],
     ['prefix of a name', ['a', 'ab/c', 'a-b'], []],
   ])('%s', (_, paths, expected) => {
     expect(refused(paths, 'posix')).toEqual(expected);
@@ -143,9 +143,9 @@ describe('names beside each other', () => {
 
   test.each([
     ['case', ['README.md', 'readme.md'], ['readme.md']],
-    ['in a folder', ['a/X', 'a/x'], ['a/x']],
-    ['folders', ['Data/a', 'data/b', 'Data/c'], ['data/b']],
-    ['file and folder', ['A', 'a/b'], ['a/b']],
+    ['in a directory', ['a/X', 'a/x'], ['a/x']],
+    ['directories', ['Data/a', 'data/b', 'Data/c'], ['data/b']],
+    ['file and directory', ['A', 'a/b'], ['a/b']],
     ['composed and not', ['é.txt', 'e\u0301.txt'], ['e\u0301.txt']],
     ['both', ['É', 'e\u0301'], ['e\u0301']],
     ['sharp s', ['straße', 'STRASSE'], ['STRASSE']],

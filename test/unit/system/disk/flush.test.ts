@@ -188,7 +188,7 @@ test.each(['EINVAL', 'EISDIR', 'EPERM', 'EACCES'])(
   },
 );
 
-test('few folders are flushed, however many files there are', async () => {
+test('few directories are flushed, however many files there are', async () => {
   const disk = new Disk();
   const directory = temporaryDirectory();
   await using store = directoryStore({ directory, flush: new Flush(() => {}, disk) });

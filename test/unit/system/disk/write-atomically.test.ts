@@ -21,7 +21,7 @@ test('two runs that are blind to each other both end well, and one of the two co
   expect(await readdir(place)).toEqual(['manifest.json']);
 });
 
-test('a folder that is not there is not waited for', async () => {
+test('a directory that is not there is not waited for', async () => {
   const path = join(await directory(), 'none', 'manifest.json');
   await expect(writeAtomically(path, 'x')).rejects.toMatchObject({ code: 'ENOENT' });
 });

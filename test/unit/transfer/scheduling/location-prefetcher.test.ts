@@ -24,7 +24,7 @@ describe('looking ahead', () => {
     expect(begun).toContain(0);
     expect(asked).toEqual([...new Set(asked)]);
     expect(asked).not.toContain(0);
-    // Each was asked for before its own turn came; nobody could foresee the first.
+    // Each was located before its turn came, except the first.
     const first = begun.find((file) => file !== 0);
     expect(asked).toEqual([1, 2, 3, 4].filter((file) => file !== first));
   });

@@ -466,7 +466,7 @@ describe('the estimate of a link', () => {
 describe('a range that is not splittable', () => {
   const options = { sizing: fixedSizing(4 * MIB, 4 * MIB), connections: 8 };
 
-  test('is one segment, joined to no neighbour and shared with nobody', () => {
+  test('is one segment, joined to no neighbour and never shared', () => {
     const schedule = new Schedule(options);
     schedule.add(0, 1024 * MIB, [
       { start: 0, end: 3 * MIB },

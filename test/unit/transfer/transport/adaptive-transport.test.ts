@@ -47,9 +47,10 @@ function setup(strict: () => Promise<void>, trustAll = false) {
   return { asked, heads, clock, bring };
 }
 
-const odd = (lasting: boolean) => () => Promise.reject(new UnsupportedResponse('odd', { lasting }));
+const unsupported = (lasting: boolean) => () =>
+  Promise.reject(new UnsupportedResponse('unusual', { lasting }));
 
-describe('a host that nobody has asked yet', () => {
+describe('a host without an earlier request', () => {
   test('is asked by every connection at once, strictly', async () => {
     const { asked, bring } = setup(() => new Promise(() => {}));
     for (let index = 0; index < 16; index += 1) bring();
@@ -57,8 +58,8 @@ describe('a host that nobody has asked yet', () => {
     expect(asked).toEqual({ raw: 16, core: 0 });
   });
 
-  test('and turns out to be odd: one asks in the other way, and the others wait for what comes', async () => {
-    const { asked, heads, bring } = setup(odd(true));
+  test('and turns out to be unusual: one asks in the other way, and the others wait for what comes', async () => {
+    const { asked, heads, bring } = setup(unsupported(true));
     for (let index = 0; index < 16; index += 1) bring();
     await settled();
     expect(asked).toEqual({ raw: 16, core: 1 });
@@ -73,8 +74,8 @@ describe('a host that nobody has asked yet', () => {
     expect(asked.raw).toBe(17);
   });
 
-  test('and is odd and silent: nobody waits for long', async () => {
-    const { asked, clock, bring } = setup(odd(true));
+  test('and is unusual and silent: the others do not wait for long', async () => {
+    const { asked, clock, bring } = setup(unsupported(true));
     bring();
     bring();
     await settled();
@@ -85,8 +86,8 @@ describe('a host that nobody has asked yet', () => {
   });
 });
 
-test('one odd answer that says nothing of the host is asked for again, and the next strictly', async () => {
-  const { asked, bring } = setup(odd(false));
+test('one unsupported answer that says nothing of the host is requested again, and the next strictly', async () => {
+  const { asked, bring } = setup(unsupported(false));
   bring();
   await settled();
   expect(asked).toEqual({ raw: 1, core: 1 });

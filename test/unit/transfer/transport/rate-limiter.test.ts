@@ -23,16 +23,16 @@ async function run({ bytesPerSecond, connections, readBytes, latencyMs }: Traffi
   const controller = new AbortController();
   const connection = async (index: number, size: number) => {
     for (;;) {
-      const allowance = new RateReservation(limiter, size);
-      await clock.sleep(allowance.begin() + latencyMs, controller.signal);
+      const reservation = new RateReservation(limiter, size);
+      await clock.sleep(reservation.begin() + latencyMs, controller.signal);
       for (let left = size; left > 0; ) {
         const count = Math.min(left, readBytes ?? limiter.stepBytes);
         left -= count;
         bytes[index]! += count;
-        const delay = allowance.received(count);
+        const delay = reservation.received(count);
         if (left > 0) await clock.sleep(delay, controller.signal);
       }
-      allowance.end();
+      reservation.end();
       answers[index]! += 1;
     }
   };
@@ -94,10 +94,10 @@ describe('a limited rate', () => {
   });
 
   test('without a limiter never waits', () => {
-    const allowance = new RateReservation(undefined, 100);
-    expect(allowance.begin()).toBe(0);
-    expect(allowance.received(1_000_000)).toBe(0);
-    allowance.end();
+    const reservation = new RateReservation(undefined, 100);
+    expect(reservation.begin()).toBe(0);
+    expect(reservation.received(1_000_000)).toBe(0);
+    reservation.end();
   });
 
   test('gives back what never came', () => {

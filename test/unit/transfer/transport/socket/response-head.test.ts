@@ -88,12 +88,12 @@ describe('a head', () => {
     ['two ranges', 'HTTP/1.1 206 OK\r\nContent-Range: a\r\nContent-Range: b\r\n\r\n'],
     ['too many headers', `HTTP/1.1 206 OK\r\n${'A: b\r\n'.repeat(201)}\r\n`],
     ['more than 32 KiB', `HTTP/1.1 206 OK\r\nA: ${'b'.repeat(33_000)}\r\n\r\n`],
-  ])('with %s is odd', (_, text) => {
+  ])('with %s is unsupported', (_, text) => {
     expect(whole(text).end.kind).toBe('unsupported');
     expect(feed(cut(Buffer.from(text, 'latin1'), Array(40).fill(1000))).end.kind).toBe('unsupported');
   });
 
-  test('of something that is no HTTP is odd at its first byte', () => {
+  test('of something that is not HTTP is unsupported at its first byte', () => {
     expect(whole('SSH-2.0').end.kind).toBe('unsupported');
     expect(whole('\r\n').end.kind).toBe('unsupported');
     expect(whole('H').end.kind).toBe('more');

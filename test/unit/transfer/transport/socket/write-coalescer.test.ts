@@ -21,7 +21,7 @@ class Owner implements WriteTarget {
 
 const KIB = 1024;
 
-test('what every owner is given arrives in order and whole, whoever takes turns with it', async () => {
+test('what every owner is given arrives in order and whole, whichever owners take turns', async () => {
   const piece = fc.record({
     owner: fc.nat(2),
     length: fc.integer({ min: 1, max: 600 * KIB }),
@@ -29,14 +29,14 @@ test('what every owner is given arrives in order and whole, whoever takes turns 
   });
   await fc.assert(
     fc.asyncProperty(fc.array(piece, { maxLength: 12 }), async (pieces) => {
-      const joiner = new WriteCoalescer();
+      const coalescer = new WriteCoalescer();
       const owners = [new Owner(), new Owner(), new Owner()];
       const expected = owners.map(() => [] as Buffer[]);
       // Sockets read into one buffer again and again.
       const shared = Buffer.alloc(600 * KIB);
       for (const [index, { owner, length, rest }] of pieces.entries()) {
         shared.fill(index + 1);
-        joiner.add(owners[owner]!, shared.subarray(0, length));
+        coalescer.add(owners[owner]!, shared.subarray(0, length));
         expected[owner]!.push(Buffer.alloc(length, index + 1));
         if (rest) await turn();
       }
@@ -49,9 +49,9 @@ test('what every owner is given arrives in order and whole, whoever takes turns 
 });
 
 test('pieces of one turn are one write, which waits no longer than that', async () => {
-  const joiner = new WriteCoalescer();
+  const coalescer = new WriteCoalescer();
   const owner = new Owner();
-  for (let count = 0; count < 20; count += 1) joiner.add(owner, Buffer.alloc(16 * KIB, count));
+  for (let count = 0; count < 20; count += 1) coalescer.add(owner, Buffer.alloc(16 * KIB, count));
   expect(owner.puts).toHaveLength(0);
   await turn();
   expect(owner.puts.map((put) => put.length)).toEqual([320 * KIB]);
@@ -60,13 +60,13 @@ test('pieces of one turn are one write, which waits no longer than that', async 
 });
 
 test('only its owner has a piece written early', () => {
-  const joiner = new WriteCoalescer();
+  const coalescer = new WriteCoalescer();
   const [one, other] = [new Owner(), new Owner()];
-  joiner.add(one, Buffer.from('1'));
-  joiner.flush(other);
+  coalescer.add(one, Buffer.from('1'));
+  coalescer.flush(other);
   expect(one.puts).toHaveLength(0);
-  joiner.flush(one);
+  coalescer.flush(one);
   expect(one.all).toBe('31');
-  joiner.flush(one);
+  coalescer.flush(one);
   expect(one.puts).toHaveLength(1);
 });

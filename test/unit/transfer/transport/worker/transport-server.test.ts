@@ -39,9 +39,9 @@ async function ended(replies: readonly TransportReply[]): Promise<TransportReply
 
 test('a request that is narrowed to what has come already ends at once', async () => {
   const replies: TransportReply[] = [];
-  const desk = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
-  desk.handle(BRING);
-  desk.handle({ op: 'narrow', id: 1, end: 500 });
+  const server = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
+  server.handle(BRING);
+  server.handle({ op: 'narrow', id: 1, end: 500 });
   expect(await ended(replies)).toEqual({ kind: 'done', id: 1, last: undefined });
   expect(replies[0]).toEqual({
     kind: 'wrote',
@@ -52,25 +52,25 @@ test('a request that is narrowed to what has come already ends at once', async (
 
 test('the first write is reported at once, unless it fills the window', async () => {
   const replies: TransportReply[] = [];
-  const desk = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
-  desk.handle(BRING);
+  const server = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
+  server.handle(BRING);
   // Long before the next report is due: nothing is waited for here.
   expect(replies).toEqual([
     { kind: 'wrote', id: 1, written: { range: { start: 0, end: 600 }, wireBytes: 600 } },
   ]);
-  desk.handle({ op: 'abort', id: 1 });
+  server.handle({ op: 'abort', id: 1 });
   await ended(replies);
 });
 
 test('one that still lacks something goes on', async () => {
   const replies: TransportReply[] = [];
-  const desk = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
-  desk.handle(BRING);
-  desk.handle({ op: 'narrow', id: 1, end: 700 });
+  const server = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
+  server.handle(BRING);
+  server.handle({ op: 'narrow', id: 1, end: 700 });
   await expect.poll(() => replies.length).toBe(1);
   expect(replies).toEqual([
     { kind: 'wrote', id: 1, written: { range: { start: 0, end: 600 }, wireBytes: 600 } },
   ]);
-  desk.handle({ op: 'abort', id: 1 });
+  server.handle({ op: 'abort', id: 1 });
   expect(await ended(replies)).toMatchObject({ kind: 'failed' });
 });

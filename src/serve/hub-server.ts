@@ -1,0 +1,176 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { HeldRevision } from '../store/held-revision.ts';
+import { type Answer, jsonAnswer, NO_ENTRY, NO_REPO, NOTHING, noRevision, refusal } from './answer.ts';
+import type { Catalog } from './catalog.ts';
+import { infoDocument, pathEntries, refsDocument, treeEntries } from './documents.ts';
+import { fileAnswer, pointerAnswer } from './file-answer.ts';
+import { readPaths } from './read-paths.ts';
+import { parseRoute, type Route, splitRevision } from './route.ts';
+import { FileSender, openVerified } from './send-file.ts';
+import { treePage } from './tree-page.ts';
+import type { VerifiedFiles } from './verified-files.ts';
+
+/** A request that does not send its head within this time ends: slow heads must not take up connections. */
+const HEAD_TIMEOUT_MS = 10_000;
+/** Time for a whole request. Only paths-info has a body. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** A client that takes no byte for this time is gone. */
+const IDLE_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_MS = 15_000;
+const MAX_CONNECTIONS = 8192;
+
+export interface HubServerOptions {
+  readonly catalog: Catalog;
+  readonly files: VerifiedFiles;
+  /** Receives failures of single requests. */
+  readonly tell: (message: string) => void;
+}
+
+/** The HTTP server of a read-only hub, not yet listening: answers what clients of the Hub ask, and 404 for everything that is not here. */
+export function createHubServer({ catalog, files, tell }: HubServerOptions): Server {
+  const hub = new HubRequests(catalog, files);
+  const sender = new FileSender();
+  const limits = {
+    headersTimeout: HEAD_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: 1000,
+  };
+  const server = createServer(limits, async (request, response) => {
+    try {
+      await send(await hub.answer(request), request, response, sender);
+    } catch (error) {
+      // A client that goes away is no failure of ours.
+      if (!response.destroyed) tell(`a request failed: ${(error as Error).message}`);
+      response.destroy();
+    }
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.setTimeout(IDLE_TIMEOUT_MS);
+  return server;
+}
+
+async function send(
+  { status, headers, body }: Answer,
+  { method }: IncomingMessage,
+  response: ServerResponse,
+  sender: FileSender,
+): Promise<void> {
+  response.writeHead(status, headers);
+  if (body === undefined || Buffer.isBuffer(body)) {
+    response.end(method === 'HEAD' ? undefined : body);
+    return;
+  }
+  await using file = body.file;
+  if (method === 'HEAD') response.end();
+  else await sender.send(response, file, body.range);
+}
+
+/** What each request is answered with. */
+class HubRequests {
+  readonly #catalog: Catalog;
+  readonly #files: VerifiedFiles;
+
+  constructor(catalog: Catalog, files: VerifiedFiles) {
+    this.#catalog = catalog;
+    this.#files = files;
+  }
+
+  async answer(request: IncomingMessage): Promise<Answer> {
+    const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+    const route = parseRoute(path);
+    if (route === undefined) return NOTHING;
+    const allowed = route.kind === 'paths-info' ? ['POST'] : ['GET', 'HEAD'];
+    if (!allowed.includes(request.method ?? ''))
+      return refusal(405, 'This hub is read-only', { Allow: allowed.join(', ') });
+    const parameters = new URLSearchParams(query);
+    if (route.kind === 'refs') return this.#refs(route, parameters);
+    const found = this.#find(route);
+    if ('status' in found) return found;
+    const answer = await this.#about(route, found, parameters, request);
+    // Every answer about a revision names its commit, as on the Hub.
+    return { ...answer, headers: { ...answer.headers, 'X-Repo-Commit': found.revision.commit } };
+  }
+
+  #refs({ repo }: Route, parameters: URLSearchParams): Answer {
+    const refs = this.#catalog.refs(repo);
+    return refs === undefined
+      ? NO_REPO
+      : jsonAnswer(refsDocument(refs, parameters.get('include_prs') === '1'));
+  }
+
+  /** The revision that a request names, and the path behind it. */
+  #find({ kind, repo, rest }: Route): FoundPath | Answer {
+    const isKnown = (name: string) => this.#catalog.find(repo, name).kind === 'revision';
+    const named =
+      kind === 'info'
+        ? { revision: 'HEAD', path: '' }
+        : kind === 'revision' || kind === 'paths-info'
+          ? { revision: rest.join('/'), path: '' }
+          : splitRevision(rest, isKnown);
+    const found = this.#catalog.find(repo, named.revision);
+    if (found.kind === 'revision') return { revision: found.revision, path: named.path };
+    return found.kind === 'no-repo' ? NO_REPO : noRevision(named.revision);
+  }
+
+  async #about(
+    { kind }: Route,
+    { revision, path }: FoundPath,
+    parameters: URLSearchParams,
+    request: IncomingMessage,
+  ): Promise<Answer> {
+    if (kind === 'info' || kind === 'revision')
+      return jsonAnswer(infoDocument(revision, { blobs: isTrue(parameters.get('blobs')) }));
+    if (kind === 'tree') return treeAnswer(request, revision, path, parameters);
+    if (kind === 'paths-info') {
+      const paths = await readPaths(request);
+      return paths === undefined
+        ? refusal(400, 'The paths are missing')
+        : jsonAnswer(pathEntries(revision, paths));
+    }
+    const file = revision.files.get(path);
+    if (file === undefined) return NO_ENTRY;
+    const pointer = kind === 'raw' ? pointerAnswer(file) : undefined;
+    if (pointer !== undefined) return pointer;
+    const found = this.#files.find(revision, file);
+    const opened = found.kind === 'verified' ? await openVerified(found.held) : undefined;
+    if (opened === undefined) return NO_ENTRY;
+    const answer = fileAnswer(request, file, opened);
+    if (answer.body === undefined || Buffer.isBuffer(answer.body)) await opened[Symbol.asyncDispose]();
+    return answer;
+  }
+}
+
+interface FoundPath {
+  readonly revision: HeldRevision;
+  readonly path: string;
+}
+
+function treeAnswer(
+  request: IncomingMessage,
+  revision: HeldRevision,
+  directory: string,
+  parameters: URLSearchParams,
+): Answer {
+  const entries = treeEntries(revision, directory, isTrue(parameters.get('recursive')));
+  if (entries === undefined) return NO_ENTRY;
+  const page = treePage(entries, { limit: parameters.get('limit'), cursor: parameters.get('cursor') });
+  if (page.next === undefined) return jsonAnswer(page.entries);
+  const next = new URLSearchParams(parameters);
+  next.set('cursor', page.next);
+  const [path] = (request.url ?? '').split('?', 1);
+  return jsonAnswer(page.entries, { Link: `<${originOf(request)}${path}?${next}>; rel="next"` });
+}
+
+/** Python writes `True`, others `true` or `1`. */
+function isTrue(value: string | null): boolean {
+  return value !== null && ['true', '1'].includes(value.toLowerCase());
+}
+
+/** As the client named this server: a link must be absolute, and lead back by the same name. */
+function originOf({ headers, socket }: IncomingMessage): string {
+  const { host } = headers;
+  if (host !== undefined && /^[A-Za-z0-9._:[\]-]{1,255}$/.test(host)) return `http://${host}`;
+  const { localAddress = '127.0.0.1', localPort = 80 } = socket;
+  return `http://${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`;
+}

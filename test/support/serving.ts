@@ -1,0 +1,28 @@
+import type { RunningProgram, Workspace } from './run-program.ts';
+
+/** A `fetch serve` that listens on a free port of this machine. */
+export interface ServingProgram extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  readonly program: RunningProgram;
+}
+
+/** Starts it and waits for its address. Disposing ends it by SIGINT. */
+export async function startServing(
+  workspace: Workspace,
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServingProgram> {
+  const program = workspace.start(['serve', '--port', '0', ...words], { env });
+  await program.until('it listens', () => program.stdout.includes('\n'));
+  const [first = ''] = program.stdout.split('\n', 1);
+  const url = first.startsWith('{') ? String(JSON.parse(first).url) : first;
+  return {
+    url,
+    program,
+    [Symbol.asyncDispose]: async () => {
+      program.kill('SIGINT');
+      await program.ended;
+    },
+  };
+}
