@@ -62,6 +62,8 @@ export class StagedPart implements StagedFile {
   #checkpoint: Promise<void> | undefined;
   /** Set when a flush fails. The system reports a lost write only once, so nothing in the part can be trusted. */
   #lost: { readonly error: unknown } | undefined;
+  /** Set while the file has its final name and is not on record. */
+  #named: { readonly stamp: string | undefined } | undefined;
 
   constructor(paths: StagedPartPaths, identity: PartIdentity, context: StagedPartContext) {
     this.#paths = paths;
@@ -154,19 +156,26 @@ export class StagedPart implements StagedFile {
   }
 
   async commit(digests: ContentDigests): Promise<void> {
-    this.#mustBeOpen();
     const final = this.#paths.final(digests);
     await onDisk(final, async () => {
-      // The content must be durable before the name is.
-      await this.#makeDurable();
-      await this.#checkpoint;
-      if (this.#lost !== undefined) throw this.#lost.error;
-      const hashed = this.#mustBeWhatWasHashed();
-      this.#close();
-      await this.#context.place.move(this.#paths.part, final);
+      this.#named ??= { stamp: await this.#name(final) };
       if (this.#journal !== undefined) await removeIfThere(this.#paths.journal);
-      await this.#context.onCommit(digests, stampOfMoved(hashed, final));
+      await this.#context.onCommit(digests, this.#named.stamp);
+      this.#named = undefined;
     });
+  }
+
+  /** Returns the stamp of the file under its final name; undefined if it changed meanwhile. */
+  async #name(final: string): Promise<string | undefined> {
+    this.#mustBeOpen();
+    // The content must be durable before the name is.
+    await this.#makeDurable();
+    await this.#checkpoint;
+    if (this.#lost !== undefined) throw this.#lost.error;
+    const hashed = this.#mustBeWhatWasHashed();
+    this.#close();
+    await this.#context.place.move(this.#paths.part, final);
+    return stampOfMoved(hashed, final);
   }
 
   async discard(): Promise<void> {
