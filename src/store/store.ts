@@ -28,7 +28,10 @@ export interface StagedFile extends AsyncDisposable {
   wrote(range: ByteRange): number;
   /** Discards what was received: these ranges, or everything. */
   restart(ranges?: readonly ByteRange[]): void;
-  /** Makes the content durable and gives it its final name. Call it only after the digest matched. */
+  /**
+   * Makes the content durable and gives it its final name. Call it only after the digest matched. If no descriptor was free
+   * (EMFILE, ENFILE), it may be called again, and does what is left.
+   */
   commit(digests: ContentDigests): Promise<void>;
   /** Removes the part and its journal. */
   discard(): Promise<void>;

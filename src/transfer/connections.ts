@@ -122,7 +122,7 @@ export class Connections {
       const failure = toFetchError(error);
       const now = clock.monotonic();
       const others = this.#writtenBytes - before > own && canRequeue(failure, transfer, now - this.#wroteAt);
-      const short = isDescriptorShortage(failure) && this.#room.short(now);
+      const short = isDescriptorShortage(failure) && this.#room.short(now, !this.#run.background.idle);
       if (!stop.aborted && !others && !short) this.#files.failed(segment.file, failure);
     } finally {
       this.#room.leave();

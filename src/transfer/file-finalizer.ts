@@ -38,7 +38,7 @@ export class FileFinalizer {
       const check = () => hasher.check(store.candidatePath(file), file.size, { git }, signal);
       const digests = await whenDescriptorsAreFree(check, clock, signal);
       if (!contentMatches(digests, file)) return false;
-      await store.adopt(file, digests);
+      await whenDescriptorsAreFree(() => store.adopt(file, digests), clock, signal);
       return true;
     });
   }
@@ -69,7 +69,8 @@ export class FileFinalizer {
       if (digests !== undefined) {
         const { onChunks } = context;
         const runs = transfer.chunks.count === 0 ? undefined : transfer.chunks.runs(transfer.file.size);
-        await transfer.staged.commit(digests);
+        const commit = () => transfer.staged.commit(digests);
+        await whenDescriptorsAreFree(commit, clock, signal);
         if (runs !== undefined) await onChunks?.(transfer.file, runs);
         await transfer[Symbol.asyncDispose]();
         return 'finished';

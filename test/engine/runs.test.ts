@@ -139,6 +139,14 @@ describe('the disk', () => {
     expect(run.done, String(run)).toBe(true);
   });
 
+  test('that has none for the records of finished files is asked again, and names nothing twice', async () => {
+    const world = new World({ files: { a: MIB, b: 20 * MIB } });
+    world.disk.recordShortages = 30;
+    const run = await world.run();
+    expect(run.done, String(run)).toBe(true);
+    expect([...world.disk.records].sort()).toEqual(['a', 'b']);
+  });
+
   test('that never has one ends the run', async () => {
     const world = new World({ files: { a: MIB, b: MIB } });
     world.disk.shortages = 1000;

@@ -60,6 +60,8 @@ export class StagedPart implements StagedFile {
   #checkpoint: Promise<void> | undefined;
   /** Set when a flush fails. The system reports a lost write only once, so nothing in the part can be trusted. */
   #lost: { readonly error: unknown } | undefined;
+  /** Set while the file has its final name and is not on record. */
+  #named: { readonly stamp: string | undefined } | undefined;
 
   constructor(paths: StagedPartPaths, identity: PartIdentity, context: StagedPartContext) {
     this.#paths = paths;
@@ -156,17 +158,18 @@ export class StagedPart implements StagedFile {
   }
 
   async commit(digests: ContentDigests): Promise<void> {
-    this.#mustBeOpen();
     const final = this.#paths.final(digests);
     await onDisk(final, async () => {
-      const stamp = await this.#name(final);
+      this.#named ??= { stamp: await this.#name(final) };
       if (this.#journal !== undefined) await removeIfThere(this.#paths.journal);
-      await this.#context.onCommit(digests, stamp);
+      await this.#context.onCommit(digests, this.#named.stamp);
+      this.#named = undefined;
     });
   }
 
-  /** The content must be durable before the name is. */
+  /** Returns the stamp of the file under its final name; undefined if it changed meanwhile. */
   async #name(final: string): Promise<string | undefined> {
+    this.#mustBeOpen();
     const { place, namer, companion } = this.#context;
     const { descriptor } = this;
     const part = { part: this.#paths.part, final, size: this.#size, descriptor, companion: companion?.() };
@@ -176,6 +179,7 @@ export class StagedPart implements StagedFile {
         else this.#close();
       });
     }
+    // The content must be durable before the name is.
     await this.#makeDurable();
     await this.#checkpoint;
     if (this.#lost !== undefined) throw this.#lost.error;

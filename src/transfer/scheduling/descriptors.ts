@@ -37,7 +37,7 @@ export const SHORTAGE_MS = 100;
 /** Consecutive shortages with nothing that worked in between. */
 export const MAX_SHORTAGES = 20;
 
-/** Milliseconds that the hash of a file waits for a descriptor: others release theirs when they end a segment. */
+/** Milliseconds that the end of a file waits for a descriptor: others release theirs when they end a segment. */
 const MAX_SHORTAGE_MS = 300_000;
 
 /** Repeats an action that finds no free descriptor until one is there, for at most `MAX_SHORTAGE_MS`. */
@@ -85,11 +85,14 @@ export class DescriptorGuard {
     this.#alone = 0;
   }
 
-  /** A connection found no free descriptor. False if a single connection fails repeatedly, too. */
-  short(now: number): boolean {
+  /**
+   * A connection found no free descriptor. False if a single connection fails repeatedly, too, while no file is being
+   * verified: each of those releases its descriptors when it ends.
+   */
+  short(now: number, verifies = false): boolean {
     this.#closedUntil = now + SHORTAGE_MS;
     this.#allowed = Math.max(1, Math.min(this.#allowed, Math.floor(this.#working / 2)));
-    if (this.#working > 1) return true;
+    if (this.#working > 1 || verifies) return true;
     this.#alone += 1;
     return this.#alone < MAX_SHORTAGES;
   }

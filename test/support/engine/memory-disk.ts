@@ -41,6 +41,8 @@ export class MemoryDisk {
   readonly wrongNames: string[] = [];
   /** So many times no file can be opened. */
   shortages = 0;
+  /** So many times a file that has its final name cannot be put on record. */
+  recordShortages = 0;
   /** So many times a flush fails. */
   failedFlushes = 0;
   #descriptor = 100;
@@ -90,6 +92,7 @@ export class MemoryDisk {
       next.parts.set(path, { content: copy, journal: new IntervalSet(journal.ranges) });
     }
     next.shortages = this.shortages;
+    next.recordShortages = this.recordShortages;
     next.failedFlushes = this.failedFlushes;
     return next;
   }

@@ -52,8 +52,7 @@ export class MemoryStore implements Store {
     await this.#moment();
     if (this.#disk.shortages > 0) {
       this.#disk.shortages -= 1;
-      const cause = Object.assign(new Error('too many open files'), { code: 'EMFILE' });
-      throw new FetchError('DISK', `${path}: too many files are open`, { cause });
+      throw shortage(path);
     }
     return new MemoryStagedFile(path, size, this.#disk, () => this.#moment());
   }
@@ -76,6 +75,7 @@ class MemoryStagedFile implements StagedFile {
   readonly #disk: MemoryDisk;
   readonly #part: MemoryPart;
   readonly #moment: () => Promise<void>;
+  #isNamed = false;
 
   constructor(path: string, size: number, disk: MemoryDisk, moment: () => Promise<void>) {
     this.partPath = PART + path;
@@ -102,6 +102,16 @@ class MemoryStagedFile implements StagedFile {
   }
 
   async commit(): Promise<void> {
+    if (!this.#isNamed) await this.#name();
+    await this.#moment();
+    if (this.#disk.recordShortages > 0) {
+      this.#disk.recordShortages -= 1;
+      throw shortage(this.#path);
+    }
+    this.#disk.records.add(this.#path);
+  }
+
+  async #name(): Promise<void> {
     this.#mustBeOpen();
     await this.#moment();
     if (this.#disk.failedFlushes > 0) {
@@ -111,8 +121,7 @@ class MemoryStagedFile implements StagedFile {
     }
     this.#close();
     this.#disk.rename(this.#path);
-    await this.#moment();
-    this.#disk.records.add(this.#path);
+    this.#isNamed = true;
   }
 
   async discard(): Promise<void> {
@@ -147,4 +156,9 @@ export function contentAt(disk: MemoryDisk, path: string): MemoryPart['content']
     : disk.finals.get(path.slice(FINAL.length));
   if (content === undefined) throw new FetchError('DISK', `${path} is not there`);
   return content;
+}
+
+function shortage(path: string): FetchError {
+  const cause = Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+  return new FetchError('DISK', `${path}: too many files are open`, { cause });
 }
