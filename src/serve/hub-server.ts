@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { HeldRevision } from '../store/held-revision.ts';
+import type { Clock } from '../system/clock.ts';
 import { type Answer, jsonAnswer, NO_ENTRY, NO_REPO, NOTHING, noRevision, refusal } from './answer.ts';
 import type { Catalog } from './catalog.ts';
 import { infoDocument, pathEntries, refsDocument, treeEntries } from './documents.ts';
@@ -22,14 +23,15 @@ const MAX_CONNECTIONS = 8192;
 export interface HubServerOptions {
   readonly catalog: Catalog;
   readonly files: VerifiedFiles;
+  readonly clock: Clock;
   /** Receives failures of single requests. */
   readonly tell: (message: string) => void;
 }
 
 /** The HTTP server of a read-only hub, not yet listening: answers what clients of the Hub ask, and 404 for everything that is not here. */
-export function createHubServer({ catalog, files, tell }: HubServerOptions): Server {
+export function createHubServer({ catalog, files, clock, tell }: HubServerOptions): Server {
   const hub = new HubRequests(catalog, files);
-  const sender = new FileSender();
+  const sender = new FileSender(clock);
   const limits = {
     headersTimeout: HEAD_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
