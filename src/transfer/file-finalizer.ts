@@ -5,6 +5,7 @@ import { FetchError } from '../model/error.ts';
 import type { PlannedFile } from '../model/plan.ts';
 import type { FileTransfer } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
+import { whenDescriptorsAreFree } from './scheduling/descriptors.ts';
 
 /** Files that are hashed to their end, flushed and renamed at the same time. */
 const FINISHERS = 8;
@@ -30,11 +31,12 @@ export class FileFinalizer {
   /** Hashes an existing file. True if it is right; then it is on record. */
   check({ file }: PlannedFile): Promise<boolean> {
     return this.#checking(async () => {
-      const { signal, context } = this.#run;
+      const { signal, context, clock } = this.#run;
       signal.throwIfAborted();
       const { hasher, store } = context;
       const git = file.digest?.algorithm === 'git-sha1';
-      const digests = await hasher.check(store.candidatePath(file), file.size, { git }, signal);
+      const check = () => hasher.check(store.candidatePath(file), file.size, { git }, signal);
+      const digests = await whenDescriptorsAreFree(check, clock, signal);
       if (!contentMatches(digests, file)) return false;
       await store.adopt(file, digests);
       return true;
@@ -48,14 +50,15 @@ export class FileFinalizer {
    */
   finish(transfer: FileTransfer): Promise<'finished' | 'wrong copy' | readonly ByteRange[]> {
     return this.#finishing(async () => {
-      const { signal, context } = this.#run;
+      const { signal, context, clock } = this.#run;
       signal.throwIfAborted();
       const { emit } = context;
       const { path } = transfer.file;
       emit({ type: 'file-verifying', path });
-      const digests = await transfer.verify(() => {
+      const readsAgain = () =>
         emit({ type: 'note', message: `the hash of ${path} is wrong: reading it once more` });
-      }, signal);
+      const verify = () => transfer.verify(readsAgain, signal);
+      const digests = await whenDescriptorsAreFree(verify, clock, signal);
       const isRight = digests !== undefined && contentMatches(digests, transfer.file);
       if (!isRight && transfer.copiedBytes > 0) return 'wrong copy';
       if (digests !== undefined && !isRight) {

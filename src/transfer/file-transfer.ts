@@ -89,7 +89,6 @@ export class FileTransfer implements AsyncDisposable {
   returns = 0;
   /** Set when the file is finished or given up. */
   settled = false;
-  /** The local copy could not be used: everything that is missing comes from the source. */
   /** Why a way was given up, as far as the user is to know. */
   failure: FetchError | undefined;
   /** A copy on this machine could not be used: everything that is missing comes from the source. */
