@@ -177,7 +177,7 @@ describe('right bytes from', () => {
 
 describe('named by its cause:', () => {
   test.each([
-    ['wrong-key', 6, /invalid key pair id.*\n(.*\n)*.*Only the hub can mend that/],
+    ['wrong-key', 6, /invalid key pair id.*\n(.*\n)*.*Only its operator can mend that/],
     ['no-listing', 6, /it has no \/tree \(404\)/],
     ['block-page', 6, /a filter may block it/],
   ])('%s', async (mode, exit, text) => {
