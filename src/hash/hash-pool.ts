@@ -355,8 +355,9 @@ export class HashPool implements Hasher {
   }
 }
 
-function unreadable(path: string, { message }: ReadFailure): FetchError {
+function unreadable(path: string, { message, code }: ReadFailure): FetchError {
   return new FetchError('DISK', `${path} could not be read: ${message}`, {
+    cause: Object.assign(new Error(message), { code }),
     hint: 'Check who may read it. If it is an error of the disk, see what the system log says.',
   });
 }

@@ -57,6 +57,25 @@ export class IntervalSet {
     return first === undefined || first.start > 0 ? 0 : first.end;
   }
 
+  /** The end of the bytes from `position` on without a gap; `position` itself if that byte is not in the set. */
+  prefixFrom(position: number): number {
+    const range = this.#ranges[this.#firstEndingAtOrAfter(position + 1)];
+    return range === undefined || range.start > position ? position : range.end;
+  }
+
+  /** Takes bytes out, and returns how many of them were in the set. */
+  remove({ start, end }: ByteRange): number {
+    if (start >= end) return 0;
+    const before = this.#size;
+    const kept = this.#ranges.flatMap((range) => [
+      { start: range.start, end: Math.min(range.end, start) },
+      { start: Math.max(range.start, end), end: range.end },
+    ]);
+    this.clear();
+    for (const range of kept) this.add(range);
+    return before - this.#size;
+  }
+
   covers({ start, end }: ByteRange): boolean {
     const range = this.#ranges[this.#firstEndingAtOrAfter(end)];
     return start >= end || (range !== undefined && range.start <= start);

@@ -8,7 +8,7 @@ import type { RegistryLogin } from '../source/registry/login.ts';
 import type { Credential } from '../source/source.ts';
 import type { Environment } from '../system/environment.ts';
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '../system/retry.ts';
-import type { TransferSettings, TransportChoice } from '../transfer/transfer-settings.ts';
+import type { Protocol, TransferSettings, TransportChoice } from '../transfer/transfer-settings.ts';
 
 const SEE_DOCS = 'See docs/library.md.';
 
@@ -64,6 +64,11 @@ export interface TransferOptions extends HubOptions {
   readonly connections?: number | undefined;
   /** Bytes per second over all connections together; no limit if left out. */
   readonly bytesPerSecond?: number | undefined;
+  /**
+   * How files that the hub keeps in Xet come: as ranges over plain HTTP, or as chunks from the content store; `auto` if left
+   * out: HTTP, and chunks where they bring clearly fewer bytes, or where HTTP fails. With `xet` it is the other way round.
+   */
+  readonly protocol?: Protocol | undefined;
   /** For diagnosing a network; `auto` if left out. */
   readonly transport?: TransportChoice | undefined;
 }
@@ -95,7 +100,7 @@ function retryPolicy(retry: Partial<RetryPolicy> = {}): RetryPolicy {
 
 /** Fills in defaults. Throws USAGE for a value that makes no sense. */
 export function runSettings(options: TransferOptions): RunSettings {
-  const { connections = DEFAULTS.connections, transport = 'auto' } = options;
+  const { connections = DEFAULTS.connections, transport = 'auto', protocol = 'auto' } = options;
   if (!Number.isInteger(connections) || connections < 1 || connections > MAX_CONNECTIONS) {
     throw usage(`connections is a whole number from 1 to ${MAX_CONNECTIONS}, not ${connections}.`, SEE_DOCS);
   }
@@ -103,7 +108,8 @@ export function runSettings(options: TransferOptions): RunSettings {
   const access = hubAccess(options);
   const { retry, network } = access;
   const stallTimeoutMs = stallTimeout(options);
-  return { ...access, transfer: { connections, bytesPerSecond, stallTimeoutMs, retry, transport, network } };
+  const transfer = { connections, bytesPerSecond, stallTimeoutMs, retry, transport, protocol, network };
+  return { ...access, transfer };
 }
 
 function stallTimeout({ stallTimeoutMs }: HubOptions): number {

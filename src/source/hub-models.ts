@@ -19,6 +19,7 @@ interface HubModelsTraits {
   readonly branches: false;
   readonly scan: false;
   readonly read: true;
+  readonly reconstruct: false;
 }
 
 /** The Hub's listing of the repository. */
@@ -38,7 +39,7 @@ const MAIN = 'main';
  */
 export class HubModelsSource implements SourceWith<HubModelsTraits> {
   readonly kind = 'ollama';
-  readonly traits: HubModelsTraits = { branches: false, scan: false, read: true };
+  readonly traits: HubModelsTraits = { branches: false, scan: false, read: true, reconstruct: false };
   readonly #options: HubModelsOptions;
   #listing: Promise<HubListing> | undefined;
 

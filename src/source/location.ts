@@ -1,4 +1,5 @@
 import type { ByteRange, RangeSupport } from '../model/byte-range.ts';
+import type { XetTerm } from '../model/chunks.ts';
 import { FetchError } from '../model/error.ts';
 
 /** An address that serves bytes of a file. A signed URL is a secret like a token: never print or store it. */
@@ -32,8 +33,33 @@ export interface MemoryLocation {
   readonly bytes: Uint8Array;
 }
 
+/** Chunks of a xorb that one request brings. */
+export interface XorbFetch {
+  readonly xorb: string;
+  /** Number of the first chunk. */
+  readonly start: number;
+  /** The number behind the last. */
+  readonly end: number;
+  /** Where they are in the xorb. The address is signed for exactly this range. */
+  readonly bytes: ByteRange;
+  /** Absolute; path and query exactly as the server wrote them. A secret like a token. */
+  readonly url: string;
+}
+
+/** A range of a file as chunks in Xet's content store. */
+export interface XetLocation {
+  readonly kind: 'xet';
+  /** Of the file. */
+  readonly range: ByteRange;
+  /** Bytes of the first term before the range. */
+  readonly skip: number;
+  /** In the order of the file. Each is inside one of the fetches. */
+  readonly terms: readonly XetTerm[];
+  readonly fetches: readonly XorbFetch[];
+}
+
 /** Where the bytes of a file are. Plain data: it crosses threads. A new kind needs a transport in `createTransport`. */
-export type Location = HttpLocation | FileLocation | MemoryLocation;
+export type Location = HttpLocation | FileLocation | MemoryLocation | XetLocation;
 
 /** For callers that use HTTP themselves. Throws BUG for any other kind of location. */
 export function requireHttp(location: Location): HttpLocation {

@@ -116,7 +116,7 @@ function offlineSource(kind: SourceKind): Source {
   };
   return {
     kind,
-    traits: { branches: true, scan: false, read: true },
+    traits: { branches: true, scan: false, read: true, reconstruct: false },
     resolve: async () => refuse(),
     list: () => refuse(),
     locate: async () => refuse(),

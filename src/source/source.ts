@@ -1,7 +1,7 @@
 import type { ByteRange } from '../model/byte-range.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
-import type { Location } from './location.ts';
+import type { Location, XetLocation } from './location.ts';
 
 /** A warning of the source's own scanners about a file. */
 export interface ScanFinding {
@@ -29,6 +29,16 @@ export interface SourceAbilities {
    * of the file. Not compared with a digest.
    */
   read(revision: Revision, file: RemoteFile, range: ByteRange, signal: AbortSignal): Promise<Uint8Array>;
+  /**
+   * A range of a file with a Xet hash as chunks in the content store. Makes one attempt; addresses in the answer are
+   * valid now and may expire.
+   */
+  reconstruct(
+    revision: Revision,
+    file: RemoteFile,
+    range: ByteRange,
+    signal: AbortSignal,
+  ): Promise<XetLocation>;
 }
 
 /** Which abilities a source has. Check with `can` before use: a missing ability is not an error to catch. */

@@ -75,7 +75,7 @@ function cachedContents({ hubCache, repo }: LocalCopyRoots): ContentIndex | unde
 }
 
 /** Directories beside the target. */
-function neighbours({ directory }: LocalCopyRoots): string[] {
+export function neighbours({ directory }: LocalCopyRoots): string[] {
   const parent = dirname(directory);
   let names: string[];
   try {

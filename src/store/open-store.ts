@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { Flush } from '../system/disk/flush.ts';
 import type { RunContext } from '../system/run-context.ts';
@@ -5,11 +6,14 @@ import type { CentralCache } from './central-cache.ts';
 import { DirectoryRecords } from './directory/directory-records.ts';
 import { DirectoryRevisions } from './directory/directory-revisions.ts';
 import { DirectoryStore } from './directory/directory-store.ts';
+import { inside, STATE_DIRECTORY } from './directory/layout.ts';
 import type { HeldRevisions } from './held-revision.ts';
+import { CachePaths } from './hub-cache/cache-paths.ts';
 import { CacheRecords } from './hub-cache/cache-records.ts';
 import { CacheRevisions } from './hub-cache/cache-revisions.ts';
 import { HubCache } from './hub-cache/hub-cache.ts';
 import { HubCacheStore } from './hub-cache/hub-cache-store.ts';
+import { CHUNKS_DIRECTORY, ChunkRecords } from './records/chunk-records.ts';
 import type { Records } from './records/records.ts';
 import type { Store } from './store.ts';
 
@@ -59,6 +63,13 @@ export function openRecords({ directory, repo, cache }: StoreLocation): Records 
 /** The records of a model directory, which have more than those of a cache. Reads nothing yet. */
 export function openDirectoryRecords(directory: string): DirectoryRecords {
   return new DirectoryRecords(directory);
+}
+
+/** The chunks of files at a location, as far as they are on record. Reads nothing yet. */
+export function openChunkRecords({ directory, repo, cache }: StoreLocation): ChunkRecords {
+  return cache === undefined
+    ? new ChunkRecords(inside(directory, `${STATE_DIRECTORY}/${CHUNKS_DIRECTORY}`))
+    : new ChunkRecords(join(new CachePaths(directory, repo).state, CHUNKS_DIRECTORY));
 }
 
 /** The central cache at a path. Reads nothing yet. */

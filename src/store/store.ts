@@ -24,8 +24,8 @@ export interface StagedFile extends AsyncDisposable {
    * are complete. Returns 0 after the file is committed, discarded or disposed of.
    */
   wrote(range: ByteRange): number;
-  /** Discards everything that was received. */
-  restart(): void;
+  /** Discards what was received: these ranges, or everything. */
+  restart(ranges?: readonly ByteRange[]): void;
   /** Makes the content durable and gives it its final name. Call it only after the digest matched. */
   commit(digests: ContentDigests): Promise<void>;
   /** Removes the part and its journal. */

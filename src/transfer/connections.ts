@@ -35,9 +35,9 @@ export class Connections {
     this.#files = files;
     this.#steering = new Steering(run, (file) => files.get(file).host);
     this.#downloader = new SegmentDownloader(revision, run);
-    this.#prefetcher = new LocationPrefetcher(run.schedule, limits.connections, (file) =>
-      this.#downloader.locate(files.get(file)),
-    );
+    this.#prefetcher = new LocationPrefetcher(run.schedule, limits.connections, async (file) => {
+      if (files.get(file).way === 'http') await this.#downloader.locate(files.get(file));
+    });
     this.#room = new DescriptorGuard(limits.connections);
   }
 

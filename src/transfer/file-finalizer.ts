@@ -1,9 +1,11 @@
 import pLimit, { type LimitFunction } from 'p-limit';
+import { type ByteRange, totalLength } from '../model/byte-range.ts';
 import { contentMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import type { PlannedFile } from '../model/plan.ts';
 import type { FileTransfer } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
+import { whenDescriptorsAreFree } from './scheduling/descriptors.ts';
 
 /** Files that are hashed to their end, flushed and renamed at the same time. */
 const FINISHERS = 8;
@@ -29,11 +31,12 @@ export class FileFinalizer {
   /** Hashes an existing file. True if it is right; then it is on record. */
   check({ file }: PlannedFile): Promise<boolean> {
     return this.#checking(async () => {
-      const { signal, context } = this.#run;
+      const { signal, context, clock } = this.#run;
       signal.throwIfAborted();
       const { hasher, store } = context;
       const git = file.digest?.algorithm === 'git-sha1';
-      const digests = await hasher.check(store.candidatePath(file), file.size, { git }, signal);
+      const check = () => hasher.check(store.candidatePath(file), file.size, { git }, signal);
+      const digests = await whenDescriptorsAreFree(check, clock, signal);
       if (!contentMatches(digests, file)) return false;
       await store.adopt(file, digests);
       return true;
@@ -41,20 +44,21 @@ export class FileFinalizer {
   }
 
   /**
-   * Verifies a complete part and renames it into place. `repair`: the content is wrong and must be fetched again;
+   * Verifies a complete part and renames it into place. Ranges: the content is wrong and they must be fetched again;
    * after `MAX_REPAIRS` the part is discarded and it rejects with INTEGRITY. `wrong copy`: the local copy is not this
    * file's content, or not all of it.
    */
-  finish(transfer: FileTransfer): Promise<'finished' | 'repair' | 'wrong copy'> {
+  finish(transfer: FileTransfer): Promise<'finished' | 'wrong copy' | readonly ByteRange[]> {
     return this.#finishing(async () => {
-      const { signal, context } = this.#run;
+      const { signal, context, clock } = this.#run;
       signal.throwIfAborted();
       const { emit } = context;
-      const { path, size } = transfer.file;
+      const { path } = transfer.file;
       emit({ type: 'file-verifying', path });
-      const digests = await transfer.verify(() => {
+      const readsAgain = () =>
         emit({ type: 'note', message: `the hash of ${path} is wrong: reading it once more` });
-      }, signal);
+      const verify = () => transfer.verify(readsAgain, signal);
+      const digests = await whenDescriptorsAreFree(verify, clock, signal);
       const isRight = digests !== undefined && contentMatches(digests, transfer.file);
       if (!isRight && transfer.copiedBytes > 0) return 'wrong copy';
       if (digests !== undefined && !isRight) {
@@ -63,16 +67,23 @@ export class FileFinalizer {
         throw lockedOtherwise(path);
       }
       if (digests !== undefined) {
+        const { onChunks } = context;
+        const runs = transfer.chunks.count === 0 ? undefined : transfer.chunks.runs(transfer.file.size);
         await transfer.staged.commit(digests);
+        if (runs !== undefined) await onChunks?.(transfer.file, runs);
         await transfer[Symbol.asyncDispose]();
         return 'finished';
       }
       const error = corrupt(path);
-      if (!transfer.startRepair()) {
+      const { way } = transfer;
+      const wrong = await transfer.startRepair();
+      // If the store cannot bring it either, this is the error of the file.
+      if (way === 'http' && transfer.way !== way) transfer.failure = error;
+      if (wrong === undefined) {
         await transfer.staged.discard();
         throw error;
       }
-      emit({ type: 'bytes-lost', path, count: size });
+      emit({ type: 'bytes-lost', path, count: totalLength(wrong) });
       emit({
         type: 'retrying',
         what: path,
@@ -81,7 +92,7 @@ export class FileFinalizer {
         code: error.code,
         message: error.message,
       });
-      return 'repair';
+      return wrong;
     });
   }
 }

@@ -1,5 +1,5 @@
 import type { Hasher, IncrementalHash } from '../hash/hash-pool.ts';
-import type { ByteRange } from '../model/byte-range.ts';
+import { type ByteRange, totalLength } from '../model/byte-range.ts';
 import { type ContentDigests, digestMatches } from '../model/digest.ts';
 import { FetchError } from '../model/error.ts';
 import { IntervalSet } from '../model/interval-set.ts';
@@ -7,6 +7,7 @@ import { type PlannedFile, piecesFrom } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Location } from '../source/location.ts';
 import type { StagedFile } from '../store/store.ts';
+import { ChunkMap } from './chunk-map.ts';
 
 /** Bytes that the hash may lag behind the writes before it is advanced. */
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
@@ -48,7 +49,18 @@ export class CachedLocation {
   }
 }
 
-/** One file in transfer: its part on disk, the hash that follows the writes, and the location of its bytes. */
+/** How the bytes of a file come: in ranges over plain HTTP, or as chunks from Xet's content store. */
+export type Way = 'http' | 'xet';
+
+/** What a file in flight is made with. */
+export interface FileTransferParts {
+  readonly stage: (file: RemoteFile) => Promise<StagedFile>;
+  readonly hasher: Hasher;
+  /** How its bytes may come, the best way first. */
+  readonly ways: readonly [Way, ...Way[]];
+}
+
+/** What one file in flight needs: its part on disk, the hash that follows it, the location its bytes come from. */
 export class FileTransfer implements AsyncDisposable {
   readonly planned: PlannedFile;
   readonly #stage: (file: RemoteFile) => Promise<StagedFile>;
@@ -63,6 +75,11 @@ export class FileTransfer implements AsyncDisposable {
   #asking: Promise<CachedLocation> | undefined;
   #refusal: { readonly error: unknown; readonly until: number } | undefined;
   #repairs = 0;
+  /** How often only the doubtful part was fetched again. */
+  #partialRepairs = 0;
+  #ways: readonly [Way, ...Way[]];
+  /** What came as chunks in this run. */
+  readonly chunks: ChunkMap = new ChunkMap();
   #fetchedBytes = 0;
   #copiedBytes = 0;
   readonly #refusedAt = new Set<CachedLocation>();
@@ -72,13 +89,30 @@ export class FileTransfer implements AsyncDisposable {
   returns = 0;
   /** Set when the file is finished or given up. */
   settled = false;
-  /** The local copy could not be used: everything that is missing comes from the source. */
+  /** Why a way was given up, as far as the user is to know. */
+  failure: FetchError | undefined;
+  /** A copy on this machine could not be used: everything that is missing comes from the source. */
   copyRefused = false;
 
-  constructor(planned: PlannedFile, stage: (file: RemoteFile) => Promise<StagedFile>, hasher: Hasher) {
+  constructor(planned: PlannedFile, { stage, hasher, ways }: FileTransferParts) {
     this.planned = planned;
     this.#stage = stage;
     this.#hasher = hasher;
+    this.#ways = ways;
+  }
+
+  /** How its bytes come now. */
+  get way(): Way {
+    return this.#ways[0];
+  }
+
+  /** It cannot be had this way. False if there is no other; many connections may say so of the same way. */
+  giveUp(way: Way): boolean {
+    if (this.#ways[0] !== way) return true;
+    const [, next, ...others] = this.#ways;
+    if (next === undefined) return false;
+    this.#ways = [next, ...others];
+    return true;
   }
 
   /** Its ranges are refused: request the whole file in one stream. */
@@ -116,7 +150,7 @@ export class FileTransfer implements AsyncDisposable {
 
   /** How often the whole file was fetched again because its hash was wrong. */
   get repairs(): number {
-    return this.#repairs;
+    return this.#repairs + this.#partialRepairs;
   }
 
   /**
@@ -225,25 +259,66 @@ export class FileTransfer implements AsyncDisposable {
     if (this.#overwritten) hash.restart();
     this.#overwritten = false;
     const first = await hash.digests(signal);
-    if (digestMatches(first, this.file.digest)) return first;
-    if (this.isCopy) return undefined;
+    const { digest, pointer } = this.file;
+    const root = this.chunks.count === 0 ? undefined : await this.chunks.fileHash(this.file.size);
+    const isWrong = root !== undefined && root !== pointer?.xetHash;
+    // Without a digest, the root of the chunks decides.
+    if (digestMatches(first, digest) && (digest !== undefined || !isWrong)) return first;
+    // What arrived was wrong: to read it once more would tell the same.
+    if (this.isCopy || isWrong) return undefined;
     onSecondLook();
     hash.restart();
     const second = await hash.digests(signal);
     return digestMatches(second, this.file.digest) ? second : undefined;
   }
 
-  /** Forgets every byte of a wrong file, to fetch it again. False if that was done often enough. */
-  startRepair(): boolean {
-    // An empty file has nothing to fetch again.
-    if (this.#repairs >= MAX_REPAIRS || this.file.size === 0) return false;
+  /**
+   * Forgets the bytes of a wrong file that are to be fetched again, and returns where they are; undefined when that was
+   * done often enough. Of what came as chunks, xorbs whose root is their name stay.
+   */
+  async startRepair(): Promise<readonly ByteRange[] | undefined> {
+    const { size } = this.file;
+    const doubtful = await this.#doubtful();
+    if (doubtful !== undefined) {
+      // The store gets one more chance; what it then sends wrong comes over HTTP.
+      if (this.#partialRepairs > 0) this.giveUp('xet');
+      this.#partialRepairs += 1;
+      this.#lose(doubtful);
+      if (this.way !== 'xet') this.chunks.forget();
+      return doubtful;
+    }
+    // Of an empty file there is nothing to fetch again.
+    if (size === 0) return undefined;
+    if (this.#repairs >= MAX_REPAIRS) {
+      // Whatever this way brings is wrong. The other one gets one chance.
+      if (this.#repairs > MAX_REPAIRS || !this.giveUp(this.way)) return undefined;
+    }
     this.#repairs += 1;
     this.startOver();
-    return true;
+    return [{ start: 0, end: size }];
+  }
+
+  /** What of the file is not known to be right; undefined if that is nothing, or if nothing came as chunks. */
+  async #doubtful(): Promise<readonly ByteRange[] | undefined> {
+    if (this.chunks.count === 0) return undefined;
+    const verified = new IntervalSet(await this.chunks.verified());
+    const doubtful = verified.gaps(this.file.size);
+    return doubtful.length === 0 ? undefined : doubtful;
+  }
+
+  #lose(ranges: readonly ByteRange[]): void {
+    this.staged.restart(ranges);
+    this.chunks.forget(ranges);
+    this.#hash?.restart();
+    this.#hashedTo = 0;
+    this.#overwritten = false;
+    this.#cached = undefined;
+    this.#fetchedBytes = Math.max(0, this.#fetchedBytes - totalLength(ranges));
   }
 
   /** Forgets every byte. */
   startOver(): void {
+    this.chunks.forget();
     this.staged.restart();
     this.#hash?.restart();
     this.#hashedTo = 0;

@@ -3,7 +3,7 @@ import { FetchError, toFetchError } from '../model/error.ts';
 import type { FileOutcome } from '../model/event.ts';
 import { copiedFrom, type PlannedFile, piecesFrom } from '../model/plan.ts';
 import { FileFinalizer } from './file-finalizer.ts';
-import { FileTransfer } from './file-transfer.ts';
+import { FileTransfer, type Way } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
 import type { MissingRange } from './scheduling/schedule.ts';
 import type { Segment } from './scheduling/segment.ts';
@@ -80,7 +80,11 @@ export class FilesInTransfer implements AsyncDisposable {
   #transfer(planned: PlannedFile): void {
     const { store, hasher } = this.#run.context;
     const number = this.#files.length;
-    const transfer = new FileTransfer(planned, (wanted) => store.stage(wanted), hasher);
+    const transfer = new FileTransfer(planned, {
+      stage: (wanted) => store.stage(wanted),
+      hasher,
+      ways: this.#waysOf(planned),
+    });
     this.#files.push(transfer);
     this.#unsettled += 1;
     this.#run.copies.add(number, planned.pieces);
@@ -98,6 +102,18 @@ export class FilesInTransfer implements AsyncDisposable {
         if (transfer.complete) await this.#finish(number, transfer);
       }),
     );
+  }
+
+  /** Only what the hub keeps in Xet can come as chunks. */
+  #waysOf(planned: PlannedFile): readonly [Way, ...Way[]] {
+    const { source, settings } = this.#run.context;
+    const { protocol } = settings;
+    const { file } = planned;
+    if (protocol === 'http' || file.pointer?.xetHash === undefined) return ['http'];
+    if (source.reconstruct === undefined || file.size === 0) return ['http'];
+    // What an update lacks are chunks that the store has packed.
+    const isUpdate = copiedFrom(planned) !== undefined && piecesFrom(planned, 'remote').length > 0;
+    return protocol === 'xet' || isUpdate ? ['xet', 'http'] : ['http', 'xet'];
   }
 
   #fetch(number: number, ranges: readonly MissingRange[]): void {
@@ -181,9 +197,10 @@ export class FilesInTransfer implements AsyncDisposable {
         this.#settle();
         return;
       }
-      if (outcome === 'wrong copy') await this.#startWithoutCopy(number, transfer);
+      const isCopy = outcome === 'wrong copy';
+      if (isCopy) await this.#startWithoutCopy(number, transfer);
       transfer.settled = false;
-      this.#fetch(number, [{ start: 0, end: planned.file.size }]);
+      this.#fetch(number, isCopy ? [{ start: 0, end: planned.file.size }] : outcome);
     } catch (error) {
       transfer.settled = false;
       this.failed(number, error);

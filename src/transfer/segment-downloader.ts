@@ -3,34 +3,15 @@ import type { ByteRange } from '../model/byte-range.ts';
 import { type FetchError, toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
 import type { Location } from '../source/location.ts';
-import { type Attempt, endOfWait, retrying } from '../system/retry.ts';
-import type { CachedLocation, FileTransfer } from './file-transfer.ts';
+import { endOfWait, type RetryPolicy, retrying } from '../system/retry.ts';
+import { ChunkRequests } from './chunk-requests.ts';
+import type { CachedLocation, FileTransfer, Way } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
+import type { SegmentObserver, SegmentRequest } from './segment-request.ts';
 
 /** Statuses that refuse the URL rather than the file. */
 const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
-
-/** Told what happens to a segment while it is fetched. */
-export interface SegmentObserver {
-  /** A request for the segment is about to be sent. */
-  asked(): void;
-  /** `written` bytes of the segment are on disk, and `wireBytes` of the network were spent on them. */
-  wrote(written: number, wireBytes: number): void;
-  /** The server ignores ranges and sends the file from its first byte: the segment may be widened now. */
-  wholeFile(): void;
-  /** The server refused because it is busy, or the connection broke: fewer connections may do better. */
-  trouble(kind: 'refused' | 'broke'): void;
-}
-
-/** One request for the missing part of a segment. */
-interface SegmentRequest {
-  readonly segment: Segment;
-  readonly transfer: FileTransfer;
-  readonly observer: SegmentObserver;
-  readonly attempt: Attempt;
-  readonly signal: AbortSignal;
-}
 
 /**
  * Fetches segments: locates their bytes, requests them, and retries. The only place where requests for file bytes are
@@ -40,14 +21,57 @@ export class SegmentDownloader {
   readonly #revision: Revision;
   readonly #run: RunState;
   readonly #hosts = new HostRanges();
+  readonly #chunks: ChunkRequests;
+  readonly #toldWays = new Set<Way>();
 
   constructor(revision: Revision, run: RunState) {
     this.#revision = revision;
     this.#run = run;
+    this.#chunks = new ChunkRequests(revision, run);
   }
 
-  /** Fills the segment with as many requests as it takes. `signal` ends it at once. */
+  /**
+   * Fills the segment with as many requests as it takes. `signal` ends it at once. A file that one way cannot bring
+   * continues in the other, if there is one.
+   */
   async fetch(
+    segment: Segment,
+    transfer: FileTransfer,
+    observer: SegmentObserver,
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (segment.position < segment.end) {
+      const { way } = transfer;
+      try {
+        await this.#fetchBy(way, segment, transfer, observer, signal);
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const error = toFetchError(thrown);
+        const before = transfer.failure;
+        // HTTP is how every file can be had: its failure is the one that counts.
+        transfer.failure = way === 'http' ? error : (before ?? error);
+        const isOfWay = error.side === 'source' && (way === 'xet' || error.code === 'NETWORK');
+        if (!isOfWay || !transfer.giveUp(way)) throw isOfWay ? transfer.failure : error;
+        if (before === undefined) this.#tellWay(transfer, way, error);
+        segment.tried = 0;
+      }
+    }
+  }
+
+  /** Once for the run: the reasons of many files are the same. */
+  #tellWay({ file, way }: FileTransfer, before: Way, { message }: FetchError): void {
+    const { emit } = this.#run.context;
+    const going =
+      way === 'http' ? 'going on over plain HTTP' : "going on with chunks from Xet's content store";
+    const isFirst = !this.#toldWays.has(before);
+    this.#toldWays.add(before);
+    const more = isFirst ? '; what has come is kept' : '';
+    emit({ type: isFirst ? 'note' : 'trace', message: `${file.path}: ${message}: ${going}${more}` });
+  }
+
+  /** Ends early when the file is to be had in another way meanwhile. */
+  async #fetchBy(
+    way: Way,
     segment: Segment,
     transfer: FileTransfer,
     observer: SegmentObserver,
@@ -55,17 +79,19 @@ export class SegmentDownloader {
   ): Promise<void> {
     const { settings, environment, emit } = this.#run.context;
     const { clock, random } = environment;
-    const { retry } = settings;
+    // The source was reached, so an unreachable storage host is retried as often as other failures.
+    const policy = { ...settings.retry, unreachedTries: settings.retry.tries };
     const what = transfer.file.path;
     await retrying(
       async (attempt) => {
-        while (segment.position < segment.end) {
-          await this.#request({ segment, transfer, observer, attempt, signal });
+        while (segment.position < segment.end && transfer.way === way) {
+          const request = { segment, transfer, observer, attempt, signal };
+          if (way === 'xet') await this.#chunks.request(request);
+          else await this.#request(request);
         }
       },
       {
-        // The source was reached, so an unreachable storage host is retried as often as other failures.
-        policy: { ...retry, unreachedTries: retry.tries },
+        policy: way === 'xet' ? withoutLastWait(policy) : policy,
         clock,
         random,
         signal,
@@ -164,7 +190,12 @@ export class SegmentDownloader {
   }
 }
 
-/** Whether another address, or another kind of request, may help. It cannot if the host is only busy. */
+/** A store that limits requests without an end is left for HTTP instead. */
+function withoutLastWait({ quotaWindowMs: _, ...policy }: RetryPolicy): RetryPolicy {
+  return policy;
+}
+
+/** Whether another address, or another way to ask for it, may help: not where the host is only busy. */
 function isOfAddress({ status }: FetchError): boolean {
   return status !== undefined && REFUSALS.has(status);
 }

@@ -1,4 +1,5 @@
 import type { Hasher } from '../hash/hash-pool.ts';
+import type { ChunkRun } from '../model/chunks.ts';
 import type { FetchError } from '../model/error.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Source } from '../source/source.ts';
@@ -9,7 +10,7 @@ import type { Transport } from './transport/transport.ts';
 
 /** Everything that executing a plan depends on. */
 export interface TransferContext extends RunContext {
-  readonly source: Pick<Source, 'locate'>;
+  readonly source: Pick<Source, 'locate' | 'reconstruct'>;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;
@@ -21,6 +22,8 @@ export interface TransferContext extends RunContext {
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
   /** Called before a file is fetched because its local copy could not be used. A rejection ends the run. */
   readonly onCopyRefused?: ((file: RemoteFile) => Promise<void>) | undefined;
+  /** Called for each verified file that came as chunks, with all of them. */
+  readonly onChunks?: ((file: RemoteFile, runs: readonly ChunkRun[]) => Promise<void>) | undefined;
 }
 
 export interface FileFailure {

@@ -5,6 +5,12 @@ import { type DescriptorPlan, fitDescriptors } from './scheduling/descriptors.ts
 /** Which transport carries bytes. `auto`: the strict one (`raw`), and `core` for hosts whose responses it does not support. */
 export type TransportChoice = 'auto' | 'core' | 'raw';
 
+/**
+ * How files with a Xet hash come: as ranges over plain HTTP, or as chunks from the content store. `xet` continues over
+ * HTTP where the store fails, and `auto` the other way round; `http` never uses the store.
+ */
+export type Protocol = 'auto' | 'http' | 'xet';
+
 /** How bytes of files are transferred. Plain data: it is made once for a run and passed on whole, to the I/O threads too. */
 export interface TransferSettings {
   /** Upper bound of connections that carry file bytes. */
@@ -15,6 +21,7 @@ export interface TransferSettings {
   readonly stallTimeoutMs: number;
   readonly retry: RetryPolicy;
   readonly transport: TransportChoice;
+  readonly protocol: Protocol;
   /** Proxies, certificate authorities, allowed hosts; undefined for direct connections. */
   readonly network: NetworkSettings | undefined;
 }

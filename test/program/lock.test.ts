@@ -57,6 +57,7 @@ test('fetch lock asks for no byte of a file, and leaves out what only a download
         size: weights!.size,
         sha256: weights!.sha256,
         oid: weights!.sha256,
+        xet: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
     ],
   });

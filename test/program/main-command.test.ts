@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { MISTRAL_GPTQ, mistralGptq } from '../support/hub/fixtures/mistral-gptq.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
+import { type HubFile, xetHashOf } from '../support/hub/repositories/file.ts';
 import { Workspace } from '../support/run-program.ts';
 
 const BRANCH = 'gptq-8bit-32g-actorder_True';
@@ -41,17 +42,19 @@ test('the command at the top of the README leaves exactly the files of the branc
 
   const manifest = await readFile(`${directory}/.cache/fetch/manifest.json`, 'utf8');
   expect(manifest.endsWith('}\n')).toBe(true);
+  const commit = hub.repository(MISTRAL_GPTQ).commitOf(BRANCH);
   expect(JSON.parse(manifest)).toEqual({
     version: 1,
     endpoint: hub.origin,
     repo: { type: 'model', id: MISTRAL_GPTQ },
     revision: BRANCH,
-    commit: hub.repository(MISTRAL_GPTQ).commitOf(BRANCH).id,
+    commit: commit.id,
     files: truth.map(({ path, size, sha256, gitSha1, storage }) => ({
       path,
       size,
       sha256,
       oid: storage === 'git' ? gitSha1 : sha256,
+      ...(storage === 'xet' && { xet: xetHashOf(commit.files.get(path) as HubFile) }),
     })),
   });
 

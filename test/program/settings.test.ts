@@ -126,6 +126,7 @@ test('fetch config is a table, without anything secret', async () => {
     stallTimeout  30                         default
     hubTimeout    30                         default
     timeout       -                          default
+    protocol      auto                       default
     progress      auto                       default
     offline       true                       HF_HUB_OFFLINE
     onlyHosts     -                          default

@@ -26,6 +26,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   '@huggingface/hub': /^source\/hub\//,
   'cli-progress': /^report\/progress\/bar-reporter\.ts$/,
   commander: /^cli\//,
+  'gearhash-jit': /^hash\/chunker\.ts$/,
   htmlparser2: /^source\/registry\//,
   'node:process': /^cli\//,
   process: /^cli\//,

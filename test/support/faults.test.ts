@@ -302,6 +302,13 @@ describe('effects', () => {
     expect(of(lie, 'b')).toMatchObject({ size: 1, lfs: { oid: expect.stringMatching(/^deadbeef/) } });
   });
 
+  effectTest('rewrite', async () => {
+    const tree = `${hub.origin}/api/models/tests/big-file/tree/main`;
+    hub.faults.add({ on: 'tree', effect: { kind: 'rewrite', change: () => Buffer.from('[1]') } });
+    expect((await ask(tree)).text).toBe('[1]');
+    expect((await ask(tree)).text).not.toBe('[1]');
+  });
+
   test('every effect there is was tried', () => {
     expect([...tried].sort()).toEqual([...EFFECT_KINDS].sort());
   });

@@ -20,6 +20,7 @@ interface RegistryTraits {
   readonly branches: false;
   readonly scan: false;
   readonly read: true;
+  readonly reconstruct: false;
 }
 
 /**
@@ -28,7 +29,7 @@ interface RegistryTraits {
  */
 export class MemoryRegistry implements SourceWith<RegistryTraits>, AsyncDisposable {
   readonly kind = 'memory';
-  readonly traits: RegistryTraits = { branches: false, scan: false, read: true };
+  readonly traits: RegistryTraits = { branches: false, scan: false, read: true, reconstruct: false };
   readonly #content: RegistryContent;
   readonly #server: TestServer;
   readonly #blobs = new Map<string, Buffer>();

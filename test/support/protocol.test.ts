@@ -309,7 +309,7 @@ describe('access', () => {
       302,
       undefined,
     ],
-    ['read token', '/api/models/tests/revisions/xet-read-token/main', {}, 200, undefined],
+    ['read token, without a store', '/api/models/tests/revisions/xet-read-token/main', {}, 404, undefined],
     ['broken encoding', '/tests/revisions/resolve/main/%E0%A4', {}, 404, undefined],
   ];
   test.each(cases)('%s', async (_name, path, headers, status, code) => {

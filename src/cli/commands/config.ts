@@ -74,6 +74,7 @@ function settingRows({ settings, token }: Access): Row[] {
     inSeconds('stallTimeout', settings.stallTimeoutMs),
     inSeconds('hubTimeout', settings.hubTimeoutMs),
     inSeconds('timeout', settings.timeoutMs),
+    row('protocol', settings.protocol),
     row('progress', settings.progress),
     row('offline', settings.offline),
     row('onlyHosts', settings.onlyHosts),

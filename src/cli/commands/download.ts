@@ -199,9 +199,9 @@ function printDone(
     writeOut(`${path}\n`);
     return;
   }
-  const { fetchedBytes, revision, ollamaName } = outcome;
+  const { fetchedBytes, wireBytes, copiedBytes, revision, ollamaName } = outcome;
   const { files, bytes } = outcome.plan.totals;
-  const facts = { commit: revision.id, files, bytes, fetchedBytes, elapsedMs };
+  const facts = { commit: revision.id, files, bytes, fetchedBytes, wireBytes, copiedBytes, elapsedMs };
   writeOut(
     doneLine(
       ollamaName === undefined ? { ...facts, path } : { ...facts, path: outcome.directory, name: ollamaName },

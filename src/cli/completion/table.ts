@@ -1,7 +1,7 @@
 import type { Command, Option } from 'commander';
 import { SORT_ORDERS } from '../../branches/sort-rows.ts';
 import { WEIGHTS_POLICIES } from '../../plan/weights-policy.ts';
-import { PROGRESS, REPO_TYPES } from '../options/settings.ts';
+import { PROGRESS, PROTOCOLS, REPO_TYPES } from '../options/settings.ts';
 
 /** Possible values of an option or argument. `text`: any text, so nothing is offered. */
 export type Values =
@@ -85,6 +85,8 @@ function valuesOf(placeholder: string, choices: readonly string[] | undefined): 
       return { kind: 'words', words: PROGRESS };
     case 'policy':
       return { kind: 'words', words: WEIGHTS_POLICIES };
+    case 'way':
+      return { kind: 'words', words: PROTOCOLS };
     case 'order':
       return { kind: 'words', words: SORT_ORDERS };
     default:

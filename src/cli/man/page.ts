@@ -87,6 +87,7 @@ const ENVIRONMENT: readonly (readonly [names: readonly string[], meaning: string
   [['HF_HOME', 'XDG_CACHE_HOME'], 'where the token file and the central cache are, if nothing else says it'],
   [['HF_HUB_DISABLE_SYMLINKS'], '1, on, yes or true: files instead of links in the central cache'],
   [['OLLAMA_MODELS'], 'the store of Ollama, for --ollama; else .ollama/models in the home directory'],
+  [['HF_HUB_DISABLE_XET'], '1, on, yes or true: like --protocol http'],
   [['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'], '1, on, yes or true: like --offline'],
   [['HF_HUB_DOWNLOAD_TIMEOUT', 'HF_HUB_ETAG_TIMEOUT'], 'seconds of silence before a connection is given up'],
   [['HF_HUB_DISABLE_PROGRESS_BARS'], 'true: like --progress none'],

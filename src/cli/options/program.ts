@@ -133,6 +133,7 @@ function addDownload(command: Command, actions: Actions): void {
     .optionsGroup(GROUPS.how)
     .option('--dry-run', 'print what would be done and stop')
     .option('--force-download', 'download everything again, also what is already right')
+    .option('--protocol <way>', "http, xet (chunks from the hub's Xet storage) or auto (default: auto)")
     .option('--reuse <dir>', 'copy files of the same content from there; repeatable', collectDirectory)
     .option('--no-reuse', 'copy nothing from this machine, not even from beside the directory');
   addTransferOptions(command)

@@ -78,6 +78,7 @@ export function parseAccess(options: DownloadOptions, usesDirectory = false): Ac
     stallTimeoutMs: settings.stallTimeoutMs.value,
     hubTimeoutMs: settings.hubTimeoutMs.value,
     bytesPerSecond: settings.bytesPerSecond.value,
+    protocol: settings.protocol.value,
     transport: settings.transport.value,
     offline: settings.offline.value,
     network,

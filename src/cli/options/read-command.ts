@@ -121,9 +121,13 @@ export function settingLines({ settings, token, request, storeOrigin }: ParsedCo
 }
 
 /** Lines for settings that are rarely set. */
-function unusualLines({ offline, onlyHosts }: DownloadSettings, { network, shard }: ParsedRequest): string[] {
+function unusualLines(
+  { offline, onlyHosts, protocol }: DownloadSettings,
+  { network, shard }: ParsedRequest,
+): string[] {
   const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
   return [
+    ...(protocol.value === 'auto' ? [] : [`protocol ${protocol.value} (${protocol.origin})`]),
     ...(offline.value ? [`offline (${offline.origin})`] : []),
     ...(onlyHosts.value === undefined ? [] : [`only hosts ${onlyHosts.value} (${onlyHosts.origin})`]),
     ...proxies.map((proxy) => `proxy ${proxyName(proxy)} (${proxy.origin})`),

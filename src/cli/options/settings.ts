@@ -4,7 +4,7 @@ import { DEFAULTS, MAX_CONNECTIONS, readEndpoint } from '../../operations/option
 import { WEIGHTS_POLICIES, type WeightsPolicy } from '../../plan/weights-policy.ts';
 import type { ProgressChoice } from '../../report/progress/choose-reporter.ts';
 import { isTrue } from '../../system/hub-environment.ts';
-import type { TransportChoice } from '../../transfer/transfer-settings.ts';
+import type { Protocol, TransportChoice } from '../../transfer/transfer-settings.ts';
 import { count, oneOf, rate, SEE_HELP, seconds } from './parse-values.ts';
 import type { FileKey, SettingsLayer } from './settings-file.ts';
 
@@ -24,6 +24,7 @@ export interface DownloadOptions {
   readonly connections?: string;
   readonly maxWorkers?: string;
   readonly limitRate?: string;
+  readonly protocol?: string;
   readonly retries?: string;
   readonly stallTimeout?: string;
   readonly timeout?: string;
@@ -108,12 +109,15 @@ export interface DownloadSettings {
   /** Parent of the default directories: absolute, or relative to the working directory. */
   readonly directory: Setting<string>;
   readonly weights: WeightsPolicy;
+  /** How files that the hub keeps in Xet come. */
+  readonly protocol: Setting<Protocol>;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
 export const REPO_TYPES: readonly RepoType[] = ['model', 'dataset', 'space'];
 export const PROGRESS: readonly ProgressChoice[] = ['auto', 'bar', 'plain', 'none'];
+export const PROTOCOLS: readonly Protocol[] = ['auto', 'http', 'xet'];
 const TRANSPORTS: readonly TransportChoice[] = ['auto', 'core', 'raw'];
 
 /**
@@ -237,6 +241,11 @@ function runSettings(options: DownloadOptions, places: SettingPlaces) {
       undefined,
       rate,
     ),
+    protocol: read<Protocol>(
+      [flag('--protocol', options.protocol), noXet(places.variables)],
+      'auto',
+      (origin, text) => oneOf(origin, text, PROTOCOLS),
+    ),
     directory: read([places.file('directory')], '.', (_origin, text) => text),
   };
 }
@@ -251,6 +260,12 @@ function repoTypeOf({ repoType, type }: DownloadOptions): RepoType | undefined {
 /** In huggingface_hub, 0 means the default. */
 function timeoutVariable(found: Found | undefined): Found | undefined {
   return found === undefined || Number(found.text) === 0 ? undefined : found;
+}
+
+/** huggingface_hub's switch. */
+function noXet(variables: Variables): Found | undefined {
+  const origin = 'HF_HUB_DISABLE_XET';
+  return isTrue(variables[origin]) ? { text: 'http', origin } : undefined;
 }
 
 function noBars(variables: Variables): Found | undefined {

@@ -90,6 +90,10 @@ export interface DownloadOutcome {
   readonly plan: Plan;
   /** Bytes that were fetched over the network; 0 for a dry run. */
   readonly fetchedBytes: number;
+  /** Bytes that the network carried for them: fewer where they came packed, more where some came twice. */
+  readonly wireBytes?: number;
+  /** Bytes of files that were copied from this machine. */
+  readonly copiedBytes?: number;
   /** With `prune`: what was deleted, or would be. */
   readonly staleFiles?: StaleFiles;
   /** With `ollama`: the name of the model as `ollama run` takes it. */

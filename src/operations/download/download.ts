@@ -3,7 +3,7 @@ import type { Emit } from '../../model/event.ts';
 import type { Revision } from '../../model/repo.ts';
 import { shardOf } from '../../plan/shard.ts';
 import { openHttp, openSource } from '../../source/open-source.ts';
-import { openRecords, openStore } from '../../store/open-store.ts';
+import { openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
 import type { Records } from '../../store/records/records.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { parsePullRequest, pullForOllama } from '../ollama/pull.ts';
@@ -36,7 +36,7 @@ export async function download(options: DownloadOptions): Promise<DownloadOutcom
 }
 
 /** The result of `plan`. */
-export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
+export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes' | 'wireBytes' | 'copiedBytes'>;
 
 /**
  * What `download` would do with the same options, file by file: asks the hub and reads the directory, and changes
@@ -44,7 +44,12 @@ export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes'>;
  */
 export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
   return await withRunContext(options, async (run) => {
-    const { fetchedBytes: _none, ...outcome } = await start(options, true, run);
+    const {
+      fetchedBytes: _none,
+      wireBytes: _wire,
+      copiedBytes: _copied,
+      ...outcome
+    } = await start(options, true, run);
     return outcome;
   });
 }
@@ -94,6 +99,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   };
   const { onCopyRefused } = planned;
   const { transfer, onStatus } = request;
+  const chunks = openChunkRecords(request);
   const result = await executePlan(planned.plan, transfer, {
     run: { ...run, emit: marking },
     source: ahead,
@@ -102,6 +108,9 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     hubWaitMs,
     onStatus,
     onCopyRefused,
+    onChunks: async ({ pointer, size }, runs) => {
+      if (pointer?.xetHash !== undefined) await chunks.add({ xetHash: pointer.xetHash, size, runs });
+    },
   });
   return await finishDownload(planned, result, context, advice);
 }

@@ -9,7 +9,10 @@ import { WorkerTransport } from '../../transfer/transport/worker/worker-transpor
 
 /** What a plan is executed with. */
 export interface ExecuteContext
-  extends Pick<TransferContext, 'source' | 'store' | 'hubWaitMs' | 'onStatus' | 'onCopyRefused'> {
+  extends Pick<
+    TransferContext,
+    'source' | 'store' | 'hubWaitMs' | 'onStatus' | 'onCopyRefused' | 'onChunks'
+  > {
   readonly run: RunContext;
   readonly workers: WorkerThreads;
 }

@@ -3,7 +3,7 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Selection } from '../../plan/select-files.ts';
 import type { Location } from '../../source/location.ts';
-import type { Source } from '../../source/source.ts';
+import { can, type Source, type SourceAbilities } from '../../source/source.ts';
 import type { RunContext } from '../../system/run-context.ts';
 
 /** At most this many files are located before the listing confirms that they exist. */
@@ -13,7 +13,8 @@ const MAX_AHEAD = 4;
  * Locates files while the source still lists them, if their names are known: one wait less before their bytes arrive.
  * A failure has no effect: the transfer asks again.
  */
-export class LocateAhead implements Pick<Source, 'locate'> {
+export class LocateAhead implements Pick<Source, 'locate' | 'reconstruct'> {
+  readonly reconstruct?: SourceAbilities['reconstruct'];
   readonly #source: Source;
   readonly #aside: Source;
   readonly #run: RunContext;
@@ -27,6 +28,7 @@ export class LocateAhead implements Pick<Source, 'locate'> {
     { openAside, run }: { readonly openAside: (emit: Emit) => Source; readonly run: RunContext },
   ) {
     this.#source = source;
+    if (can(source, 'reconstruct')) this.reconstruct = (...asked) => source.reconstruct(...asked);
     this.#aside = openAside((event) => this.#held.push(event));
     this.#run = run;
   }

@@ -1,12 +1,15 @@
+import { totalLength } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
-import type { Plan } from '../../model/plan.ts';
+import { bytesFrom, copiedFrom, type Plan } from '../../model/plan.ts';
 import { planSentence } from '../../model/plan-sentence.ts';
 import type { Listing, RemoteFile } from '../../model/remote-file.ts';
-import { isSameRepo } from '../../model/repo.ts';
+import { isSameRepo, type Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
+import { can } from '../../source/source.ts';
 import { findLocalCopies } from '../../store/local-copies.ts';
 import type { Survey } from '../../store/store.ts';
 import type { DownloadContext } from './download-context.ts';
+import { findUpdates, type UpdateContext } from './plan-updates.ts';
 import { missingOffline, notAvailableOffline } from './resolve-offline.ts';
 import { surveyStore } from './survey-store.ts';
 import { noteDuplicates } from './weights-notes.ts';
@@ -71,7 +74,7 @@ async function comparePlan(
   const { request, store, resolution, selected } = context;
   const { forceDownload = false, offline } = request;
   const withoutCopies = makePlan(resolution.revision, selected, survey, { forceDownload });
-  const plan = await planCopies(withoutCopies, context);
+  const plan = await planUpdates(await planCopies(withoutCopies, context), context);
   if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, store.directory);
   // Before anything is copied: the lockfile may not match.
   let listing = await resolution.listing(plan);
@@ -112,6 +115,63 @@ export async function planCopies(plan: Plan, { request, run }: CopyContext): Pro
     run.emit({ type: 'note', message });
   }
   return copying;
+}
+
+/** An update that saves less than this, in bytes and as a part of the file, is not worth its requests and its reading. */
+const MIN_SAVED_BYTES = 8_000_000;
+const MIN_SAVED_PART = 0.1;
+
+/** Plans which parts of files are copied from other versions of them on this machine. Writes nothing for a dry run. */
+async function planUpdates(plan: Plan, { request, run, source, resolution }: DownloadContext): Promise<Plan> {
+  const { reuse, directory, repo, forceDownload, offline, dryRun } = request;
+  const { protocol } = request.transfer;
+  if (protocol === 'http' || offline || forceDownload === true || !can(source, 'reconstruct')) return plan;
+  const missing = plan.files.filter(
+    (planned) => bytesFrom(planned, 'remote') > 0 && copiedFrom(planned) === undefined,
+  );
+  const files = missing.filter(({ action }) => action === 'transfer').map(({ file }) => file);
+  const { revision } = resolution;
+  const listed = new Map<string, Promise<ReadonlyMap<string, RemoteFile>>>();
+  const context: UpdateContext = {
+    roots: {
+      directory,
+      repo,
+      named: reuse?.named ?? [],
+      siblings: reuse?.siblings ?? false,
+      hubCache: reuse?.hubCache,
+    },
+    terms: async (file, signal) => {
+      const { terms } = await source.reconstruct(revision, file, { start: 0, end: file.size }, signal);
+      return terms;
+    },
+    hashAt: async (commit, path, signal) => {
+      const known = listed.get(commit) ?? listAt(source, { ...revision, id: commit }, signal);
+      listed.set(commit, known);
+      return (await known).get(path)?.pointer?.xetHash;
+    },
+    mayWrite: !dryRun,
+  };
+  const found = await findUpdates(files, context, run.signal);
+  for (const file of files) {
+    const saved = totalLength(found.get(file.path) ?? []);
+    const isWorth = saved >= MIN_SAVED_BYTES && saved >= file.size * MIN_SAVED_PART;
+    if (protocol === 'auto' && !isWorth) found.delete(file.path);
+  }
+  if (found.size === 0) return plan;
+  const updating = withLocalCopies(plan, found);
+  const message = `another version is on this machine: ${planSentence(updating)}`;
+  if (!dryRun) run.emit({ type: 'note', message });
+  return updating;
+}
+
+async function listAt(
+  source: DownloadContext['source'],
+  revision: Revision,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, RemoteFile>> {
+  const files = new Map<string, RemoteFile>();
+  for await (const file of source.list(revision, signal)) files.set(file.path, file);
+  return files;
 }
 
 /** The listing of a gated repository is public: only the request for a file shows whether this user has access. */

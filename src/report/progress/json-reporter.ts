@@ -18,6 +18,9 @@ export interface DoneFacts {
   readonly files: number;
   readonly bytes: number;
   readonly fetchedBytes: number;
+  /** What the network carried, and what was copied from this machine. */
+  readonly wireBytes?: number | undefined;
+  readonly copiedBytes?: number | undefined;
   readonly elapsedMs: number;
 }
 
@@ -114,6 +117,7 @@ class JsonReporter {
       files: totalFiles,
       bytes: totalBytes,
       held: heldBytes + (totals.reuseBytes ?? 0),
+      ...(totals.reuseBytes === undefined ? {} : { wire: totals.fetchBytes, copied: totals.reuseBytes }),
     });
     for (const { action, file } of files)
       if (action === 'keep') this.#printFile(file.path, file.size, 'kept');
@@ -139,7 +143,7 @@ class JsonReporter {
 
 /** The last line of a run that succeeded. */
 export function doneLine(facts: DoneFacts): string {
-  const { path, name, commit, files, bytes, fetchedBytes, elapsedMs } = facts;
+  const { path, name, commit, files, bytes, fetchedBytes, wireBytes, copiedBytes = 0, elapsedMs } = facts;
   return jsonLine('done', {
     path,
     ...(name === undefined ? {} : { name }),
@@ -147,6 +151,9 @@ export function doneLine(facts: DoneFacts): string {
     files,
     bytes,
     fetched: fetchedBytes,
+    ...(wireBytes === undefined || (wireBytes === fetchedBytes && copiedBytes === 0)
+      ? {}
+      : { wire: wireBytes, copied: copiedBytes }),
     seconds: toSeconds(elapsedMs),
   });
 }

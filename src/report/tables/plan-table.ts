@@ -110,7 +110,9 @@ export function renderPlanJson(plan: Plan, directory: string, prunable?: readonl
       keepFiles: totals.keepFiles,
       checkFiles: totals.checkFiles,
       fetchFiles: totals.fetchFiles,
-      ...(totals.reuseBytes === undefined ? {} : { reuse: totals.reuseBytes }),
+      ...(totals.reuseBytes === undefined
+        ? {}
+        : { reuse: totals.reuseBytes, wire: totals.fetchBytes, copied: totals.reuseBytes }),
     },
     space: { needed: plan.spaceNeeded, free: plan.spaceFree ?? null },
     ...(prunable === undefined ? {} : { prune: prunable.map(({ path, size }) => ({ path, size })) }),

@@ -38,6 +38,11 @@ export function securityUrl(endpoint: string, repo: RepoRef, commit: string): UR
   return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/revision/${commit}?securityStatus=true`);
 }
 
+/** URL of a token for the content store of a revision's files. */
+export function xetTokenUrl(endpoint: string, repo: RepoRef, commit: string): URL {
+  return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/xet-read-token/${encodeURIComponent(commit)}`);
+}
+
 /** The page of a repository that people open in a browser. */
 export function pageUrl(endpoint: string, repo: RepoRef): string {
   return `${endpoint}/${repoPath(repo)}`;

@@ -92,7 +92,7 @@ export async function getJson(
 }
 
 /** One attempt, with redirects. Refusals become named errors. */
-async function getFromHub(
+export async function getFromHub(
   hub: HubConnection,
   subject: RequestSubject,
   start: URL,

@@ -6,7 +6,7 @@ import { isRecord, type JsonRecord } from '../../model/json.ts';
 import { suggestion } from '../../model/nearest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type NamedRef, type RepoRef, type Revision, repoPath } from '../../model/repo.ts';
-import type { HttpLocation } from '../location.ts';
+import type { HttpLocation, XetLocation } from '../location.ts';
 import type { ScanFinding, SourceWith } from '../source.ts';
 import { refsUrl, securityUrl } from './endpoints.ts';
 import { getJson, type HubConnection, hubFetch } from './hub-api.ts';
@@ -15,6 +15,7 @@ import { toRemoteFile } from './listing.ts';
 import { type FileRequest, locateFile, unknownTraits } from './locate.ts';
 import { RangeReader } from './read-range.ts';
 import { lacksListing, siblingEntries } from './siblings.ts';
+import { ContentStoreClient } from './xet/content-store-client.ts';
 
 /** Far more than the 100,000 files that the Hub advises at most. */
 const MAX_FILES = 2_000_000;
@@ -34,18 +35,21 @@ interface HubTraits {
   readonly branches: true;
   readonly scan: true;
   readonly read: true;
+  readonly reconstruct: true;
 }
 
 /** The Hugging Face Hub, and mirrors that speak its protocol. */
 export class HubSource implements SourceWith<HubTraits> {
   readonly kind = 'hub';
-  readonly traits: HubTraits = { branches: true, scan: true, read: true };
+  readonly traits: HubTraits = { branches: true, scan: true, read: true, reconstruct: true };
   readonly #hub: HubConnection;
   readonly #traits = unknownTraits();
   readonly #reader: RangeReader;
+  readonly #contentStore: ContentStoreClient;
 
   constructor(hub: HubConnection) {
     this.#hub = hub;
+    this.#contentStore = new ContentStoreClient(hub);
     this.#reader = new RangeReader(hub, this.#traits);
   }
 
@@ -147,6 +151,16 @@ export class HubSource implements SourceWith<HubTraits> {
     range?: ByteRange,
   ): Promise<HttpLocation> {
     return locateFile(this.#hub, { ...this.#request(revision, file), range }, this.#traits, signal);
+  }
+
+  reconstruct(
+    revision: Revision,
+    file: RemoteFile,
+    range: ByteRange,
+    signal: AbortSignal,
+  ): Promise<XetLocation> {
+    const subject = this.#subject(file.path, revision.repo, revision.name);
+    return this.#contentStore.reconstruct(revision, file, range, subject, signal);
   }
 
   async branches(repo: RepoRef, signal: AbortSignal): Promise<readonly NamedRef[]> {

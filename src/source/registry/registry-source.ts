@@ -31,6 +31,7 @@ interface RegistryTraits {
   readonly branches: true;
   readonly scan: false;
   readonly read: true;
+  readonly reconstruct: false;
 }
 
 /** A revision: the requested reference, and the manifest that it leads to. */
@@ -47,7 +48,7 @@ interface Pinned {
  */
 export class RegistrySource implements SourceWith<RegistryTraits> {
   readonly kind: RegistryKind;
-  readonly traits: RegistryTraits = { branches: true, scan: false, read: true };
+  readonly traits: RegistryTraits = { branches: true, scan: false, read: true, reconstruct: false };
   readonly #network: RegistryNetwork;
   readonly #connections = new Map<string, RegistryConnection>();
   /** By repository and digest. */

@@ -35,12 +35,15 @@ export function readHubMetadata(directory: string, path: string): HubMetadata | 
   return seconds !== '' && Number.isFinite(recordedMs) ? { commit, etag, recordedMs } : undefined;
 }
 
-/** Errors for a record whose name is impossible: too long, or in a repository with both `x` and `x.metadata/y`. */
-const DO_WITHOUT = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EPERM']);
+/**
+ * Errors for a record whose name is impossible, too long or in a repository with both `x` and `x.metadata/y`, and for one
+ * that finds no free descriptor.
+ */
+const DO_WITHOUT = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EPERM', 'EMFILE', 'ENFILE']);
 
 /**
  * Call it after the file has its final name: `hf` ignores a record that is older than the file. A record is optional: it is
- * left out if its name is impossible.
+ * left out if its name is impossible or descriptors are short.
  */
 export async function writeHubMetadata(
   directory: string,

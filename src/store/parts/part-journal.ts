@@ -164,6 +164,17 @@ export class PartJournal {
     writeFully(this.#descriptor, this.#marked, this.#offset);
   }
 
+  /** Clears the marks of all blocks that have bytes in one of the ranges. */
+  forget(ranges: readonly ByteRange[]): void {
+    this.#epoch += 1;
+    for (const { start, end } of ranges) {
+      const [first, last] = [Math.floor(start / BLOCK_BYTES), Math.ceil(end / BLOCK_BYTES)];
+      this.#fresh.remove({ start: first, end: last });
+      this.#marked.fill(0, first, last);
+    }
+    writeFully(this.#descriptor, this.#marked, this.#offset);
+  }
+
   close(): void {
     closeSync(this.#descriptor);
   }

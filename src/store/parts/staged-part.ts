@@ -142,10 +142,15 @@ export class StagedPart implements StagedFile {
     }
   }
 
-  restart(): void {
+  restart(ranges?: readonly ByteRange[]): void {
     this.#mustBeOpen();
-    this.received.clear();
-    onDiskSync(this.#paths.journal, () => this.#journal?.clear());
+    if (ranges === undefined) {
+      this.received.clear();
+      onDiskSync(this.#paths.journal, () => this.#journal?.clear());
+      return;
+    }
+    for (const range of ranges) this.received.remove(range);
+    onDiskSync(this.#paths.journal, () => this.#journal?.forget(ranges));
   }
 
   async commit(digests: ContentDigests): Promise<void> {

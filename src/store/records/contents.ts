@@ -4,6 +4,7 @@ import type { Revision } from '../../model/repo.ts';
 import { regularFile } from '../../system/disk/regular-file.ts';
 import { inSlices } from '../in-slices.ts';
 import { isLocalName, localPath } from '../paths/safe-path.ts';
+import { xetOf } from './lockfile.ts';
 import { type Manifest, type ManifestEntry, manifestEntry } from './manifest.ts';
 
 /** Manifest entries of verified files. `sha256Of` gives the hash of a path. Throws BUG if it is unknown. */
@@ -46,7 +47,15 @@ export async function currentEntries(
     const unchanged = file.digest === undefined ? sameCommit : file.digest.hex === entry.oid;
     return unchanged && sizeOf(directory, entry.path) === entry.size;
   };
-  await inSlices(earlier?.files ?? [], (slice) => retained.push(...slice.filter(isRetained)), signal);
+  // An older version of this program did not record it.
+  const withXet = (entry: ManifestEntry): ManifestEntry => ({
+    ...xetOf(upstream.get(entry.path)!),
+    ...entry,
+  });
+  const retain = (slice: readonly ManifestEntry[]): void => {
+    retained.push(...slice.filter(isRetained).map(withXet));
+  };
+  await inSlices(earlier?.files ?? [], retain, signal);
   return [...new Map([...retained, ...brought].map((entry) => [entry.path, entry])).values()];
 }
 

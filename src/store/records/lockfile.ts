@@ -38,8 +38,14 @@ export interface Lockfile {
 }
 
 /** The lockfile entry of a listed file that has a digest. */
-export function lockfileEntry({ path, size }: RemoteFile, { algorithm, hex }: Digest): LockfileEntry {
-  return { path, size, ...(algorithm === 'sha256' ? { sha256: hex } : {}), oid: hex };
+export function lockfileEntry(file: RemoteFile, { algorithm, hex }: Digest): LockfileEntry {
+  const { path, size } = file;
+  return { path, size, ...(algorithm === 'sha256' ? { sha256: hex } : {}), oid: hex, ...xetOf(file) };
+}
+
+/** The hash of the file in Xet storage, where the source names it. */
+export function xetOf({ pointer }: RemoteFile): Pick<LockfileEntry, 'xet'> {
+  return pointer?.xetHash === undefined ? {} : { xet: pointer.xetHash };
 }
 
 /** The file of an entry, as a listing has it. */

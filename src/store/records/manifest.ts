@@ -3,7 +3,7 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
-import { type Lockfile, type LockfileEntry, listedFile, lockText, parseLocks } from './lockfile.ts';
+import { type Lockfile, type LockfileEntry, listedFile, lockText, parseLocks, xetOf } from './lockfile.ts';
 
 /** A file that was hashed here. */
 export interface ManifestEntry extends LockfileEntry {
@@ -16,8 +16,9 @@ export interface Manifest extends Lockfile {
 }
 
 /** The entry of a file with this sha256. Where the source gives no digest, the sha256 is the oid. */
-export function manifestEntry({ path, size, digest }: RemoteFile, sha256: string): ManifestEntry {
-  return { path, size, sha256, oid: digest?.hex ?? sha256 };
+export function manifestEntry(file: RemoteFile, sha256: string): ManifestEntry {
+  const { path, size, digest } = file;
+  return { path, size, sha256, oid: digest?.hex ?? sha256, ...xetOf(file) };
 }
 
 /** The files of a manifest by their paths, with both hashes. */

@@ -14,7 +14,7 @@ export interface AtomicWrite {
 /** Writes a small file so that readers see the old content or the new, also after a power cut. */
 export async function writeAtomically(
   path: string,
-  content: string,
+  content: string | Uint8Array,
   { temporary = `${path}.new`, flush = new Flush() }: AtomicWrite = {},
 ): Promise<void> {
   // Two runs that do not see each other's lock may collide here.
@@ -24,7 +24,12 @@ export async function writeAtomically(
   );
 }
 
-async function tryToWrite(path: string, content: string, temporary: string, flush: Flush): Promise<void> {
+async function tryToWrite(
+  path: string,
+  content: string | Uint8Array,
+  temporary: string,
+  flush: Flush,
+): Promise<void> {
   // Removes what a killed run left, or a link.
   await removeIfThere(temporary);
   try {

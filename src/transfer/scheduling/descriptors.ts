@@ -1,4 +1,5 @@
-import type { FetchError } from '../../model/error.ts';
+import { FetchError } from '../../model/error.ts';
+import type { Clock } from '../../system/clock.ts';
 
 /** Maximum per connection: its socket, one that is just closing, a part, its journal, and the hash that reads it. */
 const PER_CONNECTION = 5;
@@ -35,6 +36,27 @@ export function isDescriptorShortage({ cause }: FetchError): boolean {
 export const SHORTAGE_MS = 100;
 /** Consecutive shortages with nothing that worked in between. */
 export const MAX_SHORTAGES = 20;
+
+/** Milliseconds that the hash of a file waits for a descriptor: others release theirs when they end a segment. */
+const MAX_SHORTAGE_MS = 300_000;
+
+/** Repeats an action that finds no free descriptor until one is there, for at most `MAX_SHORTAGE_MS`. */
+export async function whenDescriptorsAreFree<Result>(
+  action: () => Promise<Result>,
+  clock: Pick<Clock, 'monotonic' | 'sleep'>,
+  signal: AbortSignal,
+): Promise<Result> {
+  const end = clock.monotonic() + MAX_SHORTAGE_MS;
+  for (;;) {
+    try {
+      return await action();
+    } catch (error) {
+      const passes = error instanceof FetchError && isDescriptorShortage(error) && clock.monotonic() < end;
+      if (!passes) throw error;
+      await clock.sleep(SHORTAGE_MS, signal);
+    }
+  }
+}
 
 /** Limits the connections at work when descriptors run out, until the rest can work. */
 export class DescriptorGuard {

@@ -13,7 +13,9 @@ export interface Segment {
   end: number;
   /** Consecutive attempts without progress at `position`, by any connection. */
   tried?: number;
-  /** Waiting before a retry: its silence says nothing about the server. */
+  /** How often in a row its addresses were refused and asked for anew. */
+  renewals?: number;
+  /** Between two tries: its silence is our own. */
   waiting?: boolean;
 }
 

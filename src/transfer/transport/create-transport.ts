@@ -2,7 +2,6 @@ import { HttpClient } from '../../http/client.ts';
 import { Dialer } from '../../http/dialer.ts';
 import type { ContactedHost } from '../../http/host-policy.ts';
 import { redactUrl } from '../../http/url.ts';
-import type { HttpLocation } from '../../source/location.ts';
 import type { Clock } from '../../system/clock.ts';
 import { AdaptiveTransport } from './adaptive-transport.ts';
 import { FileTransport } from './file-transport.ts';
@@ -12,6 +11,7 @@ import { RateLimiter } from './rate-limiter.ts';
 import { SocketTransport } from './socket/socket-transport.ts';
 import type { Transport, Transports } from './transport.ts';
 import type { TransportSetup } from './worker/transport-messages.ts';
+import { XetTransport } from './xet/xet-transport.ts';
 
 /** The transports of one thread, one for each kind of location. `trace` receives a line for each request. */
 export function createTransport(
@@ -20,8 +20,10 @@ export function createTransport(
   trace: (message: string) => void,
   onContact: (contact: ContactedHost) => void = () => {},
 ): Transport {
+  const { http, xet } = createNetworkTransports(setup, clock, trace, onContact);
   const transports = {
-    http: createHttpTransport(setup, clock, trace, onContact),
+    http,
+    xet,
     file: new FileTransport(),
     memory: new MemoryTransport(),
   } satisfies Transports;
@@ -31,17 +33,17 @@ export function createTransport(
       const transport: Transport = transports[job.location.kind];
       return transport.bring(job, observer, signal);
     },
-    elsewhere: () => transports.http.elsewhere?.(),
+    // They share one dialer.
+    elsewhere: () => http.elsewhere?.(),
   };
 }
 
-function createHttpTransport(
-  setup: TransportSetup,
+function createNetworkTransports(
+  { userAgent, settings }: TransportSetup,
   clock: Clock,
   trace: (message: string) => void,
   onContact: (contact: ContactedHost) => void,
-): Transport<HttpLocation> {
-  const { userAgent, settings } = setup;
+): Pick<Transports, 'http' | 'xet'> {
   const { stallTimeoutMs, bytesPerSecond, network, transport: choice } = settings;
   const limiter = bytesPerSecond === undefined ? undefined : new RateLimiter(bytesPerSecond, clock);
   // Shared, so that both transports know the same about addresses.
@@ -59,7 +61,8 @@ function createHttpTransport(
     },
   });
   const core = new NodeHttpTransport(http, clock, limiter);
-  if (choice === 'core') return core;
+  const xet = new XetTransport(http, clock, limiter);
+  if (choice === 'core') return { http: core, xet };
   const raw = new SocketTransport({
     userAgent,
     stallTimeoutMs,
@@ -70,5 +73,5 @@ function createHttpTransport(
     onContact,
     dialer,
   });
-  return new AdaptiveTransport(core, raw, { trustAll: choice === 'raw', clock, trace });
+  return { http: new AdaptiveTransport(core, raw, { trustAll: choice === 'raw', clock, trace }), xet };
 }

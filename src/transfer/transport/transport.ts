@@ -27,6 +27,19 @@ export interface RangeJob<L extends Location = Location> {
 
 export type HttpJob = RangeJob<HttpLocation>;
 
+/** A chunk of a Xet file that was written at its place. It may reach beyond the window on both sides. */
+export interface ArrivedChunk {
+  /** Of its first byte in the file. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly length: number;
+  /** The xorb that it came from, and its number in it. */
+  readonly xorb: string;
+  readonly index: number;
+  /** Of the bytes that came: 32 bytes. */
+  readonly hash: Uint8Array;
+}
+
 export interface RangeObserver {
   /**
    * These bytes are written and cost `wireBytes` of network traffic: their number if left out, 0 for a local copy.
@@ -37,9 +50,9 @@ export interface RangeObserver {
    * written; the window may be widened until it returns.
    */
   wholeFile(): void | Promise<void>;
-  /**
-   * The bytes came from this address, after redirects: further ranges of the file can be requested there directly.
-   */
+  /** A chunk was written, or the part of it that is in the window. Called before `wrote` has all of it. */
+  chunk?(chunk: ArrivedChunk): void;
+  /** The bytes came from here, after redirects: further ranges of the file can go there directly. */
   movedTo(url: string): void;
 }
 

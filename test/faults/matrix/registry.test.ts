@@ -11,7 +11,10 @@ import { loadLibrary } from './run-cell.ts';
 
 /** The kinds of request that a pull consists of, in their order. */
 const COLUMNS = ['manifest', 'token', 'blob', 'storage'] as const;
+/** Those that a table of tags consists of beside them: the list of an OCI registry, and the page of Ollama's. */
+const LISTS = ['tags', 'page'] as const;
 type Column = (typeof COLUMNS)[number];
+type List = (typeof LISTS)[number];
 
 interface Row {
   readonly name: string;
@@ -19,15 +22,17 @@ interface Row {
   /** For ever if left out. */
   readonly times?: number;
   /** The exit code in each column; undefined where the fault cannot meet the request. */
-  readonly exits: Readonly<Record<Column, number | undefined>>;
+  readonly exits: Readonly<Record<Column | List, number | undefined>>;
 }
 
 const status = (code: number, body = ''): RegistryEffect => ({ kind: 'status', status: code, body });
-const each = (exit: number, but: Partial<Record<Column, number | undefined>> = {}): Row['exits'] => ({
+const each = (exit: number, but: Partial<Row['exits']> = {}): Row['exits'] => ({
   manifest: exit,
   token: exit,
   blob: exit,
   storage: exit,
+  tags: exit,
+  page: exit,
   ...but,
 });
 
@@ -71,7 +76,13 @@ const ROWS: readonly Row[] = [
     name: '403 of an expired address, twice',
     effect: status(403, '<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>'),
     times: 2,
-    exits: { manifest: undefined, token: undefined, blob: undefined, storage: 0 },
+    exits: each(0, {
+      manifest: undefined,
+      token: undefined,
+      blob: undefined,
+      tags: undefined,
+      page: undefined,
+    }),
   },
   {
     name: 'a page of a filter, for ever',
@@ -87,13 +98,19 @@ const ROWS: readonly Row[] = [
     name: 'one bit is another, once',
     effect: { kind: 'corrupt' },
     times: 1,
-    exits: each(0, { token: undefined, blob: undefined }),
+    exits: each(0, { token: undefined, blob: undefined, tags: undefined, page: undefined }),
   },
   // Of a manifest that is asked for by its tag nothing says what it should be: it is another one, or none.
   {
     name: 'one bit is another, for ever',
     effect: { kind: 'corrupt' },
-    exits: { manifest: undefined, token: undefined, blob: undefined, storage: 7 },
+    exits: each(7, {
+      manifest: undefined,
+      token: undefined,
+      blob: undefined,
+      tags: undefined,
+      page: undefined,
+    }),
   },
   {
     name: 'a redirect that leads nowhere, for ever',
@@ -197,5 +214,39 @@ describe('every fault at every kind of request of a registry', () => {
     expect(await pull(registry, directory, delayMs)).toMatchObject({ exit: 0 });
     expect(wrongFiles(directory)).toEqual([]);
     for (const [name] of files) expect(existsSync(`${directory}/${name}`)).toBe(true);
+  });
+});
+
+const listCells = ROWS.flatMap((row) =>
+  LISTS.flatMap((column) => {
+    const exit = row.exits[column];
+    return exit === undefined ? [] : [{ row, column, exit, name: row.name }];
+  }),
+);
+
+describe('every fault at every kind of list of tags', () => {
+  test.concurrent.each(listCells)('$name | $column', async ({ row, column, exit }) => {
+    const like = column === 'tags' ? 'oci' : 'ollama';
+    await using registry = await Registry.start({ like, models: { 'library/tiny': { a: model, b: model } } });
+    const look = async () => {
+      try {
+        const { rows } = await library.listBranches({
+          repo: `${like}://${registry.host}/library/tiny`,
+          retry: { tries: 4, baseDelayMs: 10, maxDelayMs: 10 },
+          stallTimeoutMs: 500,
+          environment: library.environment,
+        });
+        return { exit: 0, tags: rows.map(({ revision }) => revision) };
+      } catch (error) {
+        return { exit: EXIT_CODES[(error as { code: ErrorCode }).code] ?? 130, tags: [] };
+      }
+    };
+    const { effect, times } = row;
+    registry.fault({ on: column, effect, ...(times === undefined ? {} : { times }) });
+    const whole = { exit: 0, tags: ['a', 'b'] };
+    expect(await look()).toEqual(exit === 0 ? whole : { exit, tags: [] });
+    expect(registry.count(column)).toBeGreaterThan(0);
+    registry.faults.clear();
+    expect(await look()).toEqual(whole);
   });
 });

@@ -122,14 +122,15 @@ async function tlsFront(origin: string, options: Certificate['options']): Promis
 
 interface Library {
   readonly download: typeof import('../../../src/index.ts').download;
+  readonly listBranches: typeof import('../../../src/index.ts').listBranches;
   readonly environment: Environment;
 }
 
 /** The library compiled, because its threads run compiled only, in the world of this process. */
 export async function loadLibrary(): Promise<Library> {
   const module = new URL('index.js', compiled()).href;
-  const { download } = (await import(module)) as typeof import('../../../src/index.ts');
-  return { download, environment: createEnvironment() };
+  const { download, listBranches } = (await import(module)) as typeof import('../../../src/index.ts');
+  return { download, listBranches, environment: createEnvironment() };
 }
 
 /** What is asked for: a revision that is not there where the branches are at stake. */

@@ -12,7 +12,7 @@ const LOCATE_MS = 20;
 /** A hub that knows nothing but addresses: each location leads to the next of its hosts. */
 export class MemorySource implements Source {
   readonly kind = 'memory';
-  readonly traits = { branches: false, scan: false, read: false } as const;
+  readonly traits = { branches: false, scan: false, read: false, reconstruct: false } as const;
   /** Whether locations say when they end. */
   tellsExpiry = true;
   /** So many locations are refused (503). */

@@ -1,3 +1,4 @@
+import type { ByteRange } from '../../../src/model/byte-range.ts';
 import { FetchError } from '../../../src/model/error.ts';
 import { IntervalSet } from '../../../src/model/interval-set.ts';
 import type { Holding } from '../../../src/model/plan.ts';
@@ -94,10 +95,10 @@ class MemoryStagedFile implements StagedFile {
     return added;
   }
 
-  restart(): void {
+  restart(ranges?: readonly ByteRange[]): void {
     this.#mustBeOpen();
-    this.received.clear();
-    this.#part.journal.clear();
+    const all = ranges ?? [...this.received.ranges];
+    for (const range of all) for (const set of [this.received, this.#part.journal]) set.remove(range);
   }
 
   async commit(): Promise<void> {

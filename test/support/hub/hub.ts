@@ -3,11 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Credential, credentialOf, type Token, userId } from './access.ts';
 import { objectPath, Storage } from './answers/cdn.ts';
+import type { ContentStoreAccess } from './answers/context.ts';
 import { hubReply } from './answers/dispatch.ts';
 import { overQuota } from './answers/hub-error.ts';
 import { wholeContent } from './content/content.ts';
 import { type Fault, FaultScript } from './faults/script.ts';
-import { type LogEntry, RequestLog } from './log.ts';
+import { makeEntry, RequestLog, urlPath } from './log.ts';
 import { bucketOf, type Quotas, RateLimiter } from './rate-limit.ts';
 import { Catalog } from './repositories/catalog.ts';
 import type { HubFile } from './repositories/file.ts';
@@ -34,6 +35,8 @@ export interface HubOptions extends Partial<HubSettings> {
   readonly cdnAddresses?: readonly string[];
   /** Of the hub and of each address of the CDN: one connection more is closed as soon as it stands. */
   readonly connectionLimit?: number;
+  /** Holds the chunks of the files that have a real Xet hash. */
+  readonly contentStore?: ContentStoreAccess;
 }
 
 export interface Hub extends AsyncDisposable {
@@ -76,9 +79,10 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     about: { kind: RequestKind; path: string; credential: Credential },
   ): Promise<void> {
     const target = request.url ?? '/';
-    const entry = makeEntry(origin, request, about, performance.now() - started);
+    const { kind, path, credential } = about;
+    const startedAt = performance.now() - started;
+    const entry = makeEntry(request, { origin, kind, path, authorization: credential.state, startedAt });
     log.entries.push(entry);
-    const { kind, path } = about;
     const edge = origin === 'cdn' ? cdn.edge(request) : undefined;
     const vanish = (milliseconds: number): void =>
       origin === 'hub' ? hub.vanish(milliseconds) : cdn.vanish(request, milliseconds);
@@ -132,7 +136,8 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       const bucket = bucketOf(kind);
       const { refused, headers } = limiter.count(bucket);
       const asked = { route, target: target ?? '/', credential, settings, signedUrl };
-      const origins = { hubOrigin: hub.origin + settings.pathPrefix, cdnOrigin: cdn.origin };
+      const { contentStore } = options;
+      const origins = { hubOrigin: hub.origin + settings.pathPrefix, cdnOrigin: cdn.origin, contentStore };
       const plain = refused
         ? overQuota(limiter.quota(bucket))
         : await hubReply({ exchange, ...asked, ...origins }, catalog);
@@ -207,33 +212,4 @@ function isRedirect({ status }: Reply): boolean {
 /** The target without the prefix; undefined where it stands elsewhere. */
 function below(prefix: string, target: string): string | undefined {
   return target.startsWith(`${prefix}/`) ? target.slice(prefix.length) : undefined;
-}
-
-function urlPath(request: IncomingMessage): string {
-  return (request.url ?? '/').split('?')[0] ?? '/';
-}
-
-function makeEntry(
-  origin: Origin,
-  request: IncomingMessage,
-  { kind, path, credential }: { kind: RequestKind; path: string; credential: Credential },
-  startedAt: number,
-): LogEntry {
-  return {
-    origin,
-    kind,
-    method: request.method ?? 'GET',
-    url: urlPath(request),
-    path,
-    range: request.headers.range,
-    address: request.socket.localAddress,
-    authorization: credential.state,
-    acceptEncoding: request.headers['accept-encoding']?.toString(),
-    userAgent: request.headers['user-agent'],
-    startedAt,
-    status: 0,
-    bytesSent: 0,
-    tookMs: undefined,
-    faults: [],
-  };
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Origin, RequestKind } from './wire/exchange.ts';
 
 /** One request as the hub saw it. Never holds a token. */
@@ -26,6 +27,29 @@ export interface LogEntry {
   tookMs: number | undefined;
   /** Names of the fault effects that were applied. */
   readonly faults: string[];
+}
+
+export function urlPath(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?')[0] ?? '/';
+}
+
+export function makeEntry(
+  request: IncomingMessage,
+  about: Pick<LogEntry, 'origin' | 'kind' | 'path' | 'authorization' | 'startedAt'>,
+): LogEntry {
+  return {
+    ...about,
+    method: request.method ?? 'GET',
+    url: urlPath(request),
+    range: request.headers.range,
+    address: request.socket.localAddress,
+    acceptEncoding: request.headers['accept-encoding']?.toString(),
+    userAgent: request.headers['user-agent'],
+    status: 0,
+    bytesSent: 0,
+    tookMs: undefined,
+    faults: [],
+  };
 }
 
 export interface LogFilter {
@@ -62,7 +86,9 @@ export class RequestLog {
 
   /** Requests that carried a token to an origin that must never see one. */
   tokenLeaks(): LogEntry[] {
-    return this.entries.filter((entry) => entry.origin === 'cdn' && entry.authorization !== 'none');
+    return this.entries.filter(
+      (entry) => (entry.origin === 'cdn' || entry.origin === 'xorbs') && entry.authorization !== 'none',
+    );
   }
 
   clear(): void {

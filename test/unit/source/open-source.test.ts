@@ -30,7 +30,10 @@ describe('openSource', () => {
     ['one of the Hub', { ...repo, source: 'hub' }],
   ])('%s opens the Hub', (_, asked) => {
     const source = open(asked);
-    expect(source).toMatchObject({ kind: 'hub', traits: { branches: true, scan: true, read: true } });
+    expect(source).toMatchObject({
+      kind: 'hub',
+      traits: { branches: true, scan: true, read: true, reconstruct: true },
+    });
   });
 
   test.each(['nowhere', 'constructor', '__proto__', ''])(

@@ -1,6 +1,6 @@
 import type { ByteRange } from '../../../model/byte-range.ts';
 import { toFetchError } from '../../../model/error.ts';
-import type { RangeObserver, RangeWindow, Transport } from '../transport.ts';
+import type { ArrivedChunk, RangeObserver, RangeWindow, Transport } from '../transport.ts';
 import type { TransportCommand, TransportReply, Written } from './transport-messages.ts';
 import { toPlainError } from './transport-messages.ts';
 
@@ -10,6 +10,8 @@ import { toPlainError } from './transport-messages.ts';
  */
 const REPORT_BYTES = 2 * 1024 * 1024;
 const REPORT_MS = 40;
+/** Of chunks: a kill loses what was not reported, and they come slower. */
+const REPORT_CHUNK_BYTES = 512 * 1024;
 
 type BringCommand = Extract<TransportCommand, { op: 'bring' }>;
 
@@ -78,6 +80,7 @@ class Job implements RangeObserver {
   readonly #controller = new AbortController();
   #unreported: { start: number; end: number; wireBytes: number } | undefined;
   #hasReported = false;
+  #chunks: ArrivedChunk[] = [];
   #onWidened: () => void = () => {};
   #isDone = false;
 
@@ -125,7 +128,12 @@ class Job implements RangeObserver {
     }
     // A write that fills the window is reported with the end of the job.
     const isFirst = !this.#hasReported && this.window.position < this.window.end;
-    if (isFirst || this.#unreported.end - this.#unreported.start >= REPORT_BYTES) this.report();
+    const most = this.#chunks.length > 0 ? REPORT_CHUNK_BYTES : REPORT_BYTES;
+    if (isFirst || this.#unreported.end - this.#unreported.start >= most) this.report();
+  }
+
+  chunk(chunk: ArrivedChunk): void {
+    this.#chunks.push(chunk);
   }
 
   report(): void {
@@ -140,7 +148,10 @@ class Job implements RangeObserver {
     if (unreported === undefined) return undefined;
     this.#unreported = undefined;
     const { start, end, wireBytes } = unreported;
-    return { range: { start, end }, wireBytes };
+    if (this.#chunks.length === 0) return { range: { start, end }, wireBytes };
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    return { range: { start, end }, wireBytes, chunks };
   }
 
   /** Only the main thread knows what else is missing from the file. */

@@ -190,8 +190,9 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     };
     try {
       if (reply.kind === 'wrote') {
-        const { range, wireBytes } = reply.written;
+        const { range, wireBytes, chunks = [] } = reply.written;
         job.window.position = range.end;
+        for (const chunk of chunks) observer.chunk?.(chunk);
         observer.wrote(range, wireBytes);
       } else if (reply.kind === 'moved') {
         observer.movedTo(reply.url);

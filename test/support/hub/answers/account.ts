@@ -1,7 +1,7 @@
 import type { Credential } from '../access.ts';
 import { jsonReply, type Reply } from '../wire/reply.ts';
-import type { AskedAt } from './context.ts';
-import { notLoggedIn } from './hub-error.ts';
+import { type AskedAt, casUrl } from './context.ts';
+import { noSuchPage, notLoggedIn } from './hub-error.ts';
 
 /** `GET /api/whoami-v2` (protocol 1.6). */
 export function whoamiReply(credential: Credential): Reply {
@@ -26,15 +26,17 @@ export function whoamiReply(credential: Credential): Reply {
   });
 }
 
-/** `GET /api/TYPEs/REPO/xet-read-token/REVISION` (protocol 1.7). There is no CAS server behind it. */
-export function xetTokenReply({ cdnOrigin }: AskedAt): Reply {
-  const expires = Math.floor(Date.now() / 1000) + 900;
-  const accessToken = 'local-hub-read-token';
+/** `GET /api/TYPEs/REPO/xet-read-token/REVISION` (protocol 1.7). Without a content store there is no token. */
+export function xetTokenReply(asked: AskedAt): Reply {
+  const { contentStore, repository, commit } = asked;
+  if (contentStore === undefined) return noSuchPage();
+  const url = casUrl(asked);
+  const { accessToken, expires } = contentStore.readToken(repository.id, commit.id);
   return jsonReply(
     200,
-    { casUrl: `${cdnOrigin}/cas`, exp: expires, accessToken },
+    { casUrl: url, exp: expires, accessToken },
     {
-      'X-Xet-Cas-Url': `${cdnOrigin}/cas`,
+      'X-Xet-Cas-Url': url,
       'X-Xet-Access-Token': accessToken,
       'X-Xet-Token-Expiration': String(expires),
     },

@@ -1,5 +1,5 @@
-import { sha1Text, xetHash } from '../content/digest.ts';
-import type { HubFile } from '../repositories/file.ts';
+import { sha1Text } from '../content/digest.ts';
+import { type HubFile, xetHashOf } from '../repositories/file.ts';
 import type { Repository } from '../repositories/repository.ts';
 import type { HubSettings } from '../settings.ts';
 import type { Exchange } from '../wire/exchange.ts';
@@ -16,7 +16,7 @@ import { type Grant, Signer } from './signature.ts';
 
 /** Where the storage keeps a file. Says nothing about its sha256: the Hub's does not either. */
 export function objectPath(repository: Repository, file: HubFile): string {
-  const hash = xetHash(file.content);
+  const hash = xetHashOf(file);
   if (file.storage === 'xet') return `/xet-bridge-us/${repository.objectId}/${hash}`;
   return `/repos/${hash.slice(0, 2)}/${hash.slice(2, 4)}/${sha1Text(repository.id)}/${hash}`;
 }
@@ -56,7 +56,7 @@ export class Storage {
     if (file.huge === true && range === undefined && request.method === 'GET') return rangeRequiredReply();
     return contentReply(file.content, range, {
       'Content-Type': 'application/octet-stream',
-      ETag: `"${xetHash(file.content)}"`,
+      ETag: `"${xetHashOf(file)}"`,
       'Content-Disposition': dispositionIn(url),
       'X-Hf-Cdn-Pop': 'aws-us-east-1',
       ...(settings.cacheHeader ? { 'X-Cache': 'Hit from cloudfront' } : {}),

@@ -1,6 +1,6 @@
-import { gitSha1, pointerText, sha1Text, sha256, xetHash } from '../content/digest.ts';
+import { gitSha1, pointerText, sha1Text, sha256 } from '../content/digest.ts';
 import type { Commit } from '../repositories/commit.ts';
-import type { HubFile } from '../repositories/file.ts';
+import { type HubFile, xetHashOf } from '../repositories/file.ts';
 
 /** An entry of `/tree` and `/paths-info` (protocol 1.3). */
 export interface TreeEntry {
@@ -26,7 +26,7 @@ export async function fileEntry(file: HubFile): Promise<TreeEntry> {
     path,
     lfs: { oid: await sha256(content), size: content.size, pointerSize: pointer.length },
   };
-  return file.storage === 'xet' ? { ...entry, xetHash: xetHash(content) } : entry;
+  return file.storage === 'xet' ? { ...entry, xetHash: xetHashOf(file) } : entry;
 }
 
 export function directoryEntry(path: string, oid: string): TreeEntry {

@@ -1,9 +1,9 @@
 import { bytes } from '../content/content.ts';
-import { gitSha1, pointerText, sha256, xetHash } from '../content/digest.ts';
-import type { HubFile } from '../repositories/file.ts';
+import { gitSha1, pointerText, sha256 } from '../content/digest.ts';
+import { type HubFile, xetHashOf } from '../repositories/file.ts';
 import { contentReply } from '../wire/range.ts';
 import { bodyReply, emptyReply, type Reply, textReply, withHeaders } from '../wire/reply.ts';
-import { type AskedAt, apiPath, encodePath } from './context.ts';
+import { type AskedAt, apiPath, casUrl, encodePath } from './context.ts';
 import { pointerId } from './entry.ts';
 import { entryMissing } from './hub-error.ts';
 
@@ -53,8 +53,8 @@ function toCache(
 }
 
 function toStorage(asked: AskedAt, file: HubFile, etag: string, common: Record<string, string>): Reply {
-  const { commit, repository, route, hubOrigin, cdnOrigin, exchange } = asked;
-  const hash = xetHash(file.content);
+  const { commit, repository, route, hubOrigin, exchange } = asked;
+  const hash = xetHashOf(file);
   const headers: Record<string, string> = {
     ...common,
     'X-Linked-Size': String(file.content.size),
@@ -65,7 +65,7 @@ function toStorage(asked: AskedAt, file: HubFile, etag: string, common: Record<s
     headers['X-Xet-Hash'] = hash;
     headers['Link'] =
       `<${hubOrigin}/api/${apiPath(repository)}/xet-read-token/${commit.id}>; rel="xet-auth", ` +
-      `<${cdnOrigin}/cas/v1/reconstructions/${hash}>; rel="xet-reconstruction-info"`;
+      `<${casUrl(asked)}/v1/reconstructions/${hash}>; rel="xet-reconstruction-info"`;
     // Clients that speak Xet ask for its description instead of a redirect.
     if (exchange.request.headers.accept?.includes('application/vnd.xet-fileinfo+json')) {
       const type = { 'Content-Type': 'application/vnd.xet-fileinfo+json' };

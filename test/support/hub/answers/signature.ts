@@ -18,6 +18,15 @@ export interface Grant {
   readonly range: string | undefined;
 }
 
+/** An address of any kind: what is signed is its whole query, in the order in which it is written. */
+export interface AddressGrant {
+  readonly origin: string;
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly expires: number;
+  readonly range: string | undefined;
+}
+
 export interface Policy {
   readonly resource: string;
   readonly expires: number;
@@ -43,12 +52,18 @@ export class Signer {
 
   /** Path and query; the order of the query is a part of what is signed. */
   sign(grant: Grant, keyPair: string = KEY_PAIR): string {
-    const signed = query({
+    const { origin, path, expires, range } = grant;
+    const parameters = {
       'response-content-disposition': grant.disposition,
       xip: this.xip(grant.client),
       user_id: grant.user,
       'X-Xet-Cas-Uid': grant.user,
-    });
+    };
+    return this.signAddress({ origin, path, query: parameters, expires, range }, keyPair);
+  }
+
+  signAddress(grant: AddressGrant, keyPair: string = KEY_PAIR): string {
+    const signed = query(grant.query);
     const byteRange = grant.range === undefined ? {} : { ByteRange: { ExpectedHeader: grant.range } };
     const condition = { DateLessThan: { EpochTime: grant.expires }, ...byteRange };
     // CloudFront reads `?` as a wildcard unless it is quoted.

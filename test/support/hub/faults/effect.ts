@@ -55,7 +55,10 @@ export type Effect =
   | { readonly kind: 'truncate'; readonly at: number }
   | { readonly kind: 'stall'; readonly at: CutPoint }
   | { readonly kind: 'slow'; readonly bytesPerSecond: number }
-  | { readonly kind: 'flip'; readonly offset: number }
+  /** The byte at that offset of the content arrives with other bits: all inverted unless `mask` says which. */
+  | { readonly kind: 'flip'; readonly offset: number; readonly mask?: number }
+  /** Another body of the same or of another length, with a head that fits it. */
+  | { readonly kind: 'rewrite'; readonly change: (body: Buffer) => Buffer }
   | { readonly kind: 'ignore-range' }
   /** A part of the file under status 200, its head otherwise right: ModelScope (field facts 7). */
   | { readonly kind: 'part-as-200' }
@@ -128,7 +131,8 @@ const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
   truncate: (was, { at }) => ({ ...was, cut: { at, ending: 'finish' } }),
   stall: (was, { at }) => ({ ...was, cut: { at, ending: 'stall' } }),
   slow: (was, { bytesPerSecond }) => ({ ...was, bytesPerSecond }),
-  flip: (was, { offset }) => ({ ...was, flips: [...was.flips, offset] }),
+  flip: (was, { offset, mask = 0xff }) => ({ ...was, flips: [...was.flips, { offset, mask }] }),
+  rewrite: async (was, { change }) => ({ ...was, reply: await rewritten(was.reply, change) }),
   'ignore-range': (was) => ({
     ...was,
     reply: bodyReply(
@@ -225,6 +229,18 @@ function rangeOfLength(was: Transmission, length: number): Transmission {
   const { content, start, headers } = was.reply;
   const end = Math.max(Math.min(start + length, content.size), start + 1);
   return { ...was, reply: partReply(content, start, end, headers) };
+}
+
+async function rewritten(reply: Reply, change: (body: Buffer) => Buffer): Promise<Reply> {
+  const pieces: Buffer[] = [];
+  for await (const piece of reply.content.read(reply.start, reply.end)) pieces.push(piece);
+  const content = bytes(change(Buffer.concat(pieces)));
+  return {
+    ...withHeaders(reply, { 'Content-Length': String(content.size) }),
+    content,
+    start: 0,
+    end: content.size,
+  };
 }
 
 async function brokenJson(was: Transmission, shape: JsonShape): Promise<Transmission['reply']> {

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogEntry } from '../log.ts';
 import type { Reply } from './reply.ts';
 
-export type Origin = 'hub' | 'cdn';
+/** The last two are a content store's: of its API, and of the signed addresses of its xorbs. */
+export type Origin = 'hub' | 'cdn' | 'cas' | 'xorbs';
 
 /** What a request is for. Faults and the log speak in these words. */
 export type RequestKind =
@@ -17,6 +18,10 @@ export type RequestKind =
   | 'resolve-cache'
   | 'raw'
   | 'cdn'
+  | 'reconstruction'
+  | 'xorb'
+  | 'xet-upload'
+  | 'xet-telemetry'
   | 'unknown';
 
 /** One request on its way through the hub. */
@@ -50,8 +55,8 @@ export interface Transmission {
   /** The rate that the address of the server allows a stream at this moment, in bytes a second. */
   readonly allowance: () => number | undefined;
   readonly cut: { readonly at: CutPoint; readonly ending: Ending } | undefined;
-  /** Offsets in the content whose byte arrives with all bits inverted. */
-  readonly flips: readonly number[];
+  /** Bytes of the content that arrive changed: by exclusive or with `mask`. */
+  readonly flips: readonly { readonly offset: number; readonly mask: number }[];
   /** Whether the connection ends after the answer, and whether the head says so. */
   readonly closeAfter: 'announced' | 'silently' | undefined;
   /** Answers `102 Processing` first. */

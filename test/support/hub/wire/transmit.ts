@@ -75,12 +75,12 @@ function stepOf(bytesPerSecond: number): number {
   return Math.max(Math.ceil((bytesPerSecond * TICK_MS) / 1000), 1);
 }
 
-function flipped(piece: Buffer, offset: number, flips: readonly number[]): Buffer {
-  const inside = flips.filter((flip) => flip >= offset && flip < offset + piece.length);
+function flipped(piece: Buffer, offset: number, flips: Transmission['flips']): Buffer {
+  const inside = flips.filter((flip) => flip.offset >= offset && flip.offset < offset + piece.length);
   if (inside.length === 0) return piece;
   // Pieces are views of shared memory: never change them in place.
   const copy = Buffer.from(piece);
-  for (const flip of inside) copy[flip - offset] = (copy[flip - offset] ?? 0) ^ 0xff;
+  for (const flip of inside) copy[flip.offset - offset] = (copy[flip.offset - offset] ?? 0) ^ flip.mask;
   return copy;
 }
 

@@ -4,6 +4,7 @@ import {
   DescriptorGuard,
   fitDescriptors,
   isDescriptorShortage,
+  whenDescriptorsAreFree,
 } from '../../../../src/transfer/scheduling/descriptors.ts';
 
 test('connections and waiting files fit into what is free', () => {
@@ -23,6 +24,42 @@ test('a shortage is known by its cause, and other failures are none', () => {
   expect(['EMFILE', 'ENFILE', 'ENOSPC', 'EACCES'].map((code) => isDescriptorShortage(failure(code)))).toEqual(
     [true, true, false, false],
   );
+});
+
+describe('a hash that finds no descriptor', () => {
+  /** An action that fails so often, and what became of it, by a clock that only sleep moves. */
+  async function attempt(failures: number, code: string) {
+    let now = 0;
+    let tries = 0;
+    const clock = {
+      monotonic: () => now,
+      sleep: async (delayMs: number) => {
+        now += delayMs;
+      },
+    };
+    const action = async () => {
+      tries += 1;
+      if (tries > failures) return 'hashed';
+      throw new FetchError('DISK', 'x', { cause: Object.assign(new Error(code), { code }) });
+    };
+    const ended = await whenDescriptorsAreFree(action, clock, new AbortController().signal).catch(
+      ({ message }: Error) => message,
+    );
+    return { ended, tries, seconds: now / 1000 };
+  }
+
+  test('waits until others release theirs', async () => {
+    expect(await attempt(50, 'EMFILE')).toEqual({ ended: 'hashed', tries: 51, seconds: 5 });
+  });
+
+  test('gives up after five minutes, and at once where it is another error', async () => {
+    expect(await attempt(Number.POSITIVE_INFINITY, 'ENFILE')).toEqual({
+      ended: 'x',
+      tries: 3001,
+      seconds: 300,
+    });
+    expect(await attempt(1, 'EIO')).toEqual({ ended: 'x', tries: 1, seconds: 0 });
+  });
 });
 
 describe('connections', () => {

@@ -1,0 +1,20 @@
+/** Chunks of one xorb that follow each other in a file. Says nothing about the length of each: the store does not tell it. */
+export interface XetTerm {
+  /** Hash of the xorb, 64 hex digits in Xet's order. */
+  readonly xorb: string;
+  /** First chunk in the xorb. */
+  readonly start: number;
+  /** The chunk behind the last one. */
+  readonly end: number;
+  /** Bytes of all these chunks, unpacked. */
+  readonly length: number;
+}
+
+/** Chunks of one xorb that follow each other in a file, and how long each is. */
+export interface ChunkRun {
+  readonly xorb: string;
+  /** First chunk in the xorb. */
+  readonly first: number;
+  /** Bytes of each chunk, unpacked. */
+  readonly lengths: readonly number[];
+}

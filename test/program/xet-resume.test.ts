@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest';
+import { compareWithTruth } from '../support/hub/compare.ts';
+import { startHub } from '../support/hub/hub.ts';
+import { Workspace } from '../support/run-program.ts';
+import { ContentStore } from '../support/xet/content-store.ts';
+import { random } from '../support/xet/contents.ts';
+import { pack } from '../support/xet/pack.ts';
+
+const MIB = 1 << 20;
+const ID = 'tests/resume';
+const PATH = 'model.bin';
+const CONTENT = random(7, 48 * MIB);
+const KILLS = 3;
+const CONNECTIONS = 4;
+
+async function world(bytesPerSecond: number | undefined) {
+  const store = await ContentStore.start({ bytesPerSecond });
+  const file = await pack(store, CONTENT, { scheme: 'none' });
+  const hub = await startHub({
+    repositories: [{ id: ID, branches: { main: [file.file(PATH)] } }],
+    contentStore: store,
+  });
+  const workspace = await Workspace.open({ endpoint: hub.origin });
+  const words = [ID, '--local-dir', 'model', '--connections', String(CONNECTIONS)];
+  return {
+    store,
+    hub,
+    workspace,
+    words,
+    [Symbol.asyncDispose]: async () => {
+      await workspace[Symbol.asyncDispose]();
+      await hub[Symbol.asyncDispose]();
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test('a run that is killed goes on with the chunks that it has', async () => {
+  await using one = await world(4 * MIB);
+  const { store, hub, workspace, words } = one;
+  for (let kill = 1; kill <= KILLS; kill += 1) {
+    const running = workspace.start([...words, '--protocol', 'xet']);
+    const wanted = (kill * CONTENT.length) / (KILLS + 1);
+    await running.until('enough has come', () => store.log.bytesSent('xorbs') >= wanted);
+    running.kill('SIGKILL');
+    await running.ended;
+  }
+  store.settings.bytesPerSecond = undefined;
+  const run = await workspace.run([...words, '--protocol', 'xet']);
+  expect(run.exit, run.stderr).toBe(0);
+  expect(await compareWithTruth(workspace.path('model'), await hub.truth(ID))).toEqual([]);
+  const twice = store.log.bytesSent('xorbs') - CONTENT.length;
+  // What the server had sent and the program had not read is in sockets: it counts as well.
+  expect(twice).toBeLessThan((KILLS * CONNECTIONS + 2) * 2 * MIB);
+});
+
+test.each([
+  ['xet', 'http'],
+  ['http', 'xet'],
+])('what %s has fetched %s keeps', async (first, second) => {
+  await using one = await world(4 * MIB);
+  const { store, hub, workspace, words } = one;
+  const sent = () => store.log.bytesSent('xorbs') + hub.log.bytesSent('cdn');
+  const running = workspace.start([...words, '--limit-rate', '16M', '--protocol', first]);
+  await running.until('enough has come', () => sent() >= CONTENT.length / 2);
+  running.kill('SIGKILL');
+  await running.ended;
+  store.settings.bytesPerSecond = undefined;
+  const run = await workspace.run([...words, '--protocol', second]);
+  expect(run.exit, run.stderr).toBe(0);
+  expect(await compareWithTruth(workspace.path('model'), await hub.truth(ID))).toEqual([]);
+  expect(sent() - CONTENT.length).toBeLessThan((CONNECTIONS + 2) * 2 * MIB);
+});

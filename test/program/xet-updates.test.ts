@@ -1,0 +1,138 @@
+import { rmSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { compareWithTruth } from '../support/hub/compare.ts';
+import { startHub } from '../support/hub/hub.ts';
+import { jsonLines, Workspace } from '../support/run-program.ts';
+import { ContentStore } from '../support/xet/content-store.ts';
+import { versions } from '../support/xet/contents.ts';
+import { pack } from '../support/xet/pack.ts';
+
+const ID = 'tests/updates';
+const PATH = 'model.safetensors';
+const MIB = 1 << 20;
+
+/** A and B of 48 MiB: a longer header, and one tensor of twelve is another one. */
+const { a, b } = versions({ tensors: 12, tensorBytes: 4 * MIB, changed: 5 });
+
+interface World extends AsyncDisposable {
+  readonly store: ContentStore;
+  readonly workspace: Workspace;
+  readonly run: (words: readonly string[]) => Promise<Record<string, unknown>[]>;
+  readonly isRight: (branch: string, directory: string) => Promise<boolean>;
+}
+
+async function open(): Promise<World> {
+  const store = await ContentStore.start();
+  const [old, fresh] = [await pack(store, a, { scheme: 'none' }), await pack(store, b, { scheme: 'none' })];
+  const hub = await startHub({
+    repositories: [{ id: ID, branches: { main: [old.file(PATH)], next: [fresh.file(PATH)] } }],
+    contentStore: store,
+  });
+  const workspace = await Workspace.open({ endpoint: hub.origin });
+  return {
+    store,
+    workspace,
+    run: async (words) => {
+      const run = await workspace.run([ID, '--json', ...words]);
+      expect(run.exit, run.stderr).toBe(0);
+      return jsonLines(run.stdout) as Record<string, unknown>[];
+    },
+    isRight: async (branch, directory) => {
+      const differences = await compareWithTruth(workspace.path(directory), await hub.truth(ID, branch));
+      expect(differences).toEqual([]);
+      expect(store.leaks()).toEqual([]);
+      expect(hub.log.tokenLeaks()).toEqual([]);
+      return true;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await workspace[Symbol.asyncDispose]();
+      await hub[Symbol.asyncDispose]();
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const named = (events: Record<string, unknown>[], event: string) =>
+  events.find((one) => one['event'] === event) ?? {};
+
+describe('an update fetches what changed', () => {
+  test.each([
+    ['over plain HTTP', ['--protocol', 'http']],
+    ['as chunks', ['--protocol', 'xet']],
+  ])('in the same directory, after the old version came %s', async (_how, words) => {
+    await using world = await open();
+    await world.run(['--local-dir', 'model', ...words]);
+    const before = world.store.log.bytesSent('xorbs');
+    const events = await world.run(['--local-dir', 'model', '--revision', 'next']);
+    expect(await world.isRight('next', 'model')).toBe(true);
+    const wire = world.store.log.bytesSent('xorbs') - before;
+    expect(wire).toBeLessThan(0.15 * b.length);
+    expect(wire).toBeGreaterThan(0);
+    const planned = named(events, 'planned');
+    expect(Number(planned['copied'])).toBeGreaterThan(0.8 * b.length);
+    expect(Number(planned['wire']) + Number(planned['copied'])).toBe(b.length);
+    const done = named(events, 'done');
+    expect(Number(done['copied'])).toBe(Number(planned['copied']));
+    expect(Number(done['wire'])).toBeLessThan(0.15 * b.length);
+  });
+
+  test('from a directory beside it', async () => {
+    await using world = await open();
+    await world.run([]);
+    const events = await world.run(['--revision', 'next']);
+    expect(await world.isRight('next', 'updates_next')).toBe(true);
+    expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
+  });
+
+  test.each([
+    ['--protocol http', ['--protocol', 'http']],
+    ['--force-download', ['--force-download']],
+  ])('not with %s', async (_name, words) => {
+    await using world = await open();
+    await world.run(['--local-dir', 'model']);
+    const events = await world.run(['--local-dir', 'model', '--revision', 'next', ...words]);
+    expect(await world.isRight('next', 'model')).toBe(true);
+    expect(named(events, 'planned')['copied']).toBeUndefined();
+    expect(named(events, 'done')['copied']).toBeUndefined();
+  });
+
+  test('a dry run says so, and fetches no chunk', async () => {
+    await using world = await open();
+    await world.run(['--local-dir', 'model']);
+    const run = await world.workspace.run([
+      ID,
+      '--json',
+      '--local-dir',
+      'model',
+      '--revision',
+      'next',
+      '--dry-run',
+    ]);
+    const { totals } = JSON.parse(run.stdout) as { totals: Record<string, number> };
+    expect(totals['copied']).toBeGreaterThan(0.8 * b.length);
+    expect(world.store.log.count({ kind: 'xorb' })).toBe(0);
+  });
+
+  test('the record of the chunks serves when the store does not know the old version any more', async () => {
+    await using world = await open();
+    await world.run(['--local-dir', 'model', '--protocol', 'xet']);
+    const [first] = [...world.store.files.keys()];
+    world.store.files.delete(first!);
+    const events = await world.run(['--local-dir', 'model', '--revision', 'next']);
+    expect(await world.isRight('next', 'model')).toBe(true);
+    expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
+  });
+
+  test('an old version that was changed on the disk costs time only', async () => {
+    await using world = await open();
+    await world.run(['--local-dir', 'model', '--protocol', 'xet']);
+    const { readFileSync, writeFileSync } = await import('node:fs');
+    const path = world.workspace.path(`model/${PATH}`);
+    const content = readFileSync(path);
+    content[20 * MIB]! ^= 1;
+    writeFileSync(path, content);
+    await world.run(['--local-dir', 'model', '--revision', 'next']);
+    expect(await world.isRight('next', 'model')).toBe(true);
+    rmSync(path);
+  });
+});
