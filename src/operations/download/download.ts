@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Emit } from '../../model/event.ts';
 import type { Revision } from '../../model/repo.ts';
 import { shardOf } from '../../plan/shard.ts';
-import { openHttp, openSource } from '../../source/open-source.ts';
+import { openHttp, openPeer, openSource } from '../../source/open-source.ts';
 import { openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
 import type { Records } from '../../store/records/records.ts';
 import type { RunContext } from '../../system/run-context.ts';
@@ -36,7 +36,7 @@ export async function download(options: DownloadOptions): Promise<DownloadOutcom
 }
 
 /** The result of `plan`. */
-export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes' | 'wireBytes' | 'copiedBytes'>;
+export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes' | 'peerBytes' | 'wireBytes' | 'copiedBytes'>;
 
 /**
  * What `download` would do with the same options, file by file: asks the hub and reads the directory, and changes
@@ -46,6 +46,7 @@ export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
   return await withRunContext(options, async (run) => {
     const {
       fetchedBytes: _none,
+      peerBytes: _peers,
       wireBytes: _wire,
       copiedBytes: _copied,
       ...outcome
@@ -72,7 +73,8 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
   const onPinned = (pinned: Revision) => {
-    if (isFresh && source.kind === 'hub') ahead.expect(pinned, namedFiles(request.selection));
+    if (isFresh && source.kind === 'hub' && request.from.length === 0)
+      ahead.expect(pinned, namedFiles(request.selection));
   };
   const resolver = resolverOf(request, records, onPinned);
   const { clock } = run.environment;
@@ -103,6 +105,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const result = await executePlan(planned.plan, transfer, {
     run: { ...run, emit: marking },
     source: ahead,
+    peers: request.from.map((address) => openPeer(address, http)),
     store,
     workers,
     hubWaitMs,
