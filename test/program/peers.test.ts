@@ -241,6 +241,72 @@ describe('a peer that does harm gets its bytes replaced by the hub', () => {
   });
 });
 
+describe('offline, the peers say what a revision is', () => {
+  const fetchOffline = (workspace: Workspace, peers: readonly string[], words: readonly string[] = []) =>
+    workspace.run([ID, '--offline', '--json', ...peers.flatMap((peer) => ['--from', peer]), ...words]);
+
+  test('from the first that knows it, with the hub never asked', async () => {
+    await using hub = await startOrigin();
+    await using staged = await Workspace.open({ endpoint: hub.origin });
+    expect((await staged.run([ID, '-q'])).exit).toBe(0);
+    await using served = await startServing(staged, ['peers']);
+    await using gone = await startMirror();
+    await gone.close();
+    hub.log.clear();
+    await using workspace = await Workspace.open({ endpoint: hub.origin });
+    const run = await fetchOffline(workspace, [gone.origin, served.url]);
+    expect(run.exit, run.stderr).toBe(0);
+    const truth = await hub.truth(ID);
+    expect(await compareWithTruth(workspace.path('peers'), truth)).toEqual([]);
+    expect(run.stderr).toContain(`offline: commit, listing and hashes come from the peer ${served.url}`);
+    const size = truth.reduce((sum, file) => sum + file.size, 0);
+    expect(jsonLines(run.stdout).at(-1)).toMatchObject({ event: 'done', fetched: size, peers: size });
+    expect(hub.log.entries).toEqual([]);
+    // What is recorded here is enough when no peer answers.
+    served.program.kill('SIGINT');
+    await served.program.ended;
+    const again = await fetchOffline(workspace, [served.url]);
+    expect(again.exit, again.stderr).toBe(0);
+    expect(again.stderr).toContain('going by what is recorded here');
+    expect(hub.log.entries).toEqual([]);
+  });
+
+  test('what no peer has is not found, and peers that are gone are a failure of the network', async () => {
+    await using peer = await startMirror();
+    await using workspace = await Workspace.open();
+    const run = await fetchOffline(workspace, [peer.origin], ['--revision', 'no-such-branch']);
+    expect(run.exit).toBe(4);
+    await peer.close();
+    expect((await fetchOffline(workspace, [peer.origin])).exit).toBe(6);
+    expect(workspace.has('peers')).toBe(false);
+  });
+
+  test('a redirect of a peer to another host is not followed', async () => {
+    await using other = await startMirror();
+    await using peer = await startHub({
+      repositories: [REPOSITORY],
+      faults: [{ on: 'any', times: 'always', effect: { kind: 'redirect', location: other.origin } }],
+    });
+    await using workspace = await Workspace.open();
+    expect((await fetchOffline(workspace, [peer.origin])).exit).toBe(5);
+    expect(other.log.entries).toEqual([]);
+  });
+
+  test('a file that one peer sends wrong is taken from the other', async () => {
+    await using liar = await startMirror({
+      on: 'any',
+      path: 'other.bin',
+      times: 'always',
+      effect: { kind: 'flip', offset: 10 },
+    });
+    await using honest = await startMirror();
+    await using workspace = await Workspace.open();
+    const run = await fetchOffline(workspace, [liar.origin, honest.origin]);
+    expect(run.exit, run.stderr).toBe(0);
+    expect(await compareWithTruth(workspace.path('peers'), await honest.truth(ID))).toEqual([]);
+  });
+});
+
 describe('the command line', () => {
   test.each([
     [['--from', 'a:8090'], 'begins with https:// or http://'],

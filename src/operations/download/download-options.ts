@@ -1,4 +1,6 @@
 import { resolve } from 'node:path';
+import { isAllowed } from '../../http/host-policy.ts';
+import type { NetworkSettings } from '../../http/network-settings.ts';
 import { usage } from '../../model/error.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
@@ -90,6 +92,8 @@ export interface DownloadRequest extends RunSettings, RevisionRequest, OptionalS
   readonly directory: string;
   /** Addresses of peers, each once, without a slash at the end. */
   readonly from: readonly string[];
+  /** The peers say what the revision is, and nothing else is contacted: `offline` with `from`. Then `offline` is false. */
+  readonly onlyPeers: boolean;
   /** Decide everything, write nothing. */
   readonly dryRun: boolean;
 }
@@ -118,8 +122,11 @@ export interface DownloadOutcome {
 
 /** Throws USAGE for an invalid value. */
 export function parseRequest(options: DownloadOptions, dryRun: boolean): DownloadRequest {
-  const settings = runSettings(options);
-  const target = targetOf(options, settings.endpoint);
+  const given = runSettings(options);
+  const target = targetOf(options, given.endpoint);
+  const from = readPeers(options.from ?? [], target.repo);
+  const onlyPeers = given.offline && from.length > 0;
+  const settings = onlyPeers ? confined(given, from) : given;
   const { files = [], include = [], exclude = [], weights = 'all' } = options;
   return {
     ...options,
@@ -129,7 +136,8 @@ export function parseRequest(options: DownloadOptions, dryRun: boolean): Downloa
     selection: { names: files, path: target.path, include, exclude },
     weights,
     directory: resolve(options.directory ?? directoryName(target)),
-    from: readPeers(options.from ?? [], target.repo),
+    from,
+    onlyPeers,
     dryRun,
   };
 }
@@ -142,4 +150,17 @@ function readPeers(from: readonly string[], repo: RepoRef): readonly string[] {
     );
   }
   return [...new Set(from.map((text) => readPeer(text)))];
+}
+
+/** Settings with which no host but these peers can be contacted. */
+function confined(settings: RunSettings, peers: readonly string[]): RunSettings {
+  const direct = { httpsProxy: undefined, httpProxy: undefined, noProxy: '', certificates: [] };
+  const given: NetworkSettings = settings.network ?? { ...direct, onlyHosts: undefined };
+  const urls = peers.map((address) => new URL(address)).filter((url) => isAllowed(url, given.onlyHosts));
+  const network = { ...given, onlyHosts: urls.map(hostWithPort) };
+  return { ...settings, offline: false, network, transfer: { ...settings.transfer, network } };
+}
+
+function hostWithPort({ hostname, port, protocol }: URL): string {
+  return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
 }
