@@ -194,17 +194,27 @@ function printDone(
 ): void {
   const elapsedMs = reportTime.now() - startedAt;
   const path = resultPath(outcome, parsed);
-  if (!options.quiet) process.stderr.write(`fetch: ${successSummary(runFacts(tally, elapsedMs))}\n`);
+  const facts = { ...runFacts(tally, elapsedMs), peerBytes: outcome.peerBytes };
+  if (!options.quiet) process.stderr.write(`fetch: ${successSummary(facts)}\n`);
   if (!options.json) {
     writeOut(`${path}\n`);
     return;
   }
-  const { fetchedBytes, wireBytes, copiedBytes, revision, ollamaName } = outcome;
+  const { fetchedBytes, peerBytes, wireBytes, copiedBytes, revision, ollamaName } = outcome;
   const { files, bytes } = outcome.plan.totals;
-  const facts = { commit: revision.id, files, bytes, fetchedBytes, wireBytes, copiedBytes, elapsedMs };
+  const done = {
+    commit: revision.id,
+    files,
+    bytes,
+    fetchedBytes,
+    peerBytes,
+    wireBytes,
+    copiedBytes,
+    elapsedMs,
+  };
   writeOut(
     doneLine(
-      ollamaName === undefined ? { ...facts, path } : { ...facts, path: outcome.directory, name: ollamaName },
+      ollamaName === undefined ? { ...done, path } : { ...done, path: outcome.directory, name: ollamaName },
     ),
   );
 }
