@@ -12,6 +12,8 @@ import type { FileFailure } from './transfer-context.ts';
 
 /** Failures that concern one file; all others end the run. */
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
+/** Bytes of a part of a file that comes as chunks. The chunk at the edge of two parts comes twice: 64 kB on average. */
+const MIN_CHUNKED_BYTES = 16 * 1024 * 1024;
 /** Files that only lack their hash: at most this many are open at once. */
 const MAX_OPENING = 8;
 
@@ -130,7 +132,10 @@ export class FilesInTransfer implements AsyncDisposable {
   }
 
   #fetch(number: number, ranges: readonly MissingRange[]): void {
-    this.#run.schedule.add(number, this.get(number).file.size, ranges);
+    const { file, way } = this.get(number);
+    const parts =
+      way === 'xet' ? ranges.map((range) => ({ ...range, minPartBytes: MIN_CHUNKED_BYTES })) : ranges;
+    this.#run.schedule.add(number, file.size, parts);
     this.#run.wakeup.wake();
   }
 

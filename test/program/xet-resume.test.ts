@@ -54,6 +54,17 @@ test('a run that is killed goes on with the chunks that it has', async () => {
   expect(twice).toBeLessThan((KILLS * CONNECTIONS + 2) * 2 * MIB);
 });
 
+test('a file that comes as chunks comes once: the edges of its parts cost less than a hundredth', async () => {
+  await using one = await world(undefined);
+  const { store, hub, workspace, words } = one;
+  const run = await workspace.run([...words, '--protocol', 'xet']);
+  expect(run.exit, run.stderr).toBe(0);
+  expect(await compareWithTruth(workspace.path('model'), await hub.truth(ID))).toEqual([]);
+  const sent = store.log.bytesSent('xorbs');
+  expect(sent).toBeGreaterThan(CONTENT.length);
+  expect(sent).toBeLessThan(CONTENT.length * 1.01);
+});
+
 test.each([
   ['xet', 'http'],
   ['http', 'xet'],

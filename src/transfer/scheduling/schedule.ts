@@ -38,6 +38,8 @@ export interface Assignment {
 export interface MissingRange extends ByteRange {
   /** False if it must come in one request; true if left out. */
   readonly splittable?: boolean;
+  /** Bytes that a request for a part of it should have at least, where each edge of a part costs something; 0 if left out. */
+  readonly minPartBytes?: number;
 }
 
 export interface Traffic {
@@ -99,10 +101,11 @@ export class Schedule {
   add(file: number, fileBytes: number, missing: readonly MissingRange[]): void {
     const small = fileBytes <= SMALL_FILE_BYTES;
     const queue = small ? this.#small : this.#large;
-    for (const { start, end, splittable = true } of missing) {
+    for (const { start, end, splittable = true, minPartBytes = 0 } of missing) {
       if (start >= end) continue;
       const segment = trackSegment(file, start, end, small);
       segment.splittable = splittable;
+      segment.minPartBytes = minPartBytes;
       queue.append(segment);
     }
   }
@@ -229,6 +232,7 @@ export class Schedule {
     if (work.position >= work.end) return;
     const rest = trackSegment(work.file, work.position, work.end, work.small);
     rest.splittable = work.splittable;
+    rest.minPartBytes = work.minPartBytes;
     rest.whole = work.whole;
     (work.small ? this.#small : this.#large).giveBack(rest);
   }
@@ -285,9 +289,13 @@ export class Schedule {
     // If the server ignores ranges, a part costs as much as the whole.
     const next = this.#large.at(0);
     if (next?.whole === true || next?.splittable === false) return this.#large.take();
-    const bytes = this.#segmentBytes(largeLimit);
+    const bytes = Math.max(this.#segmentBytes(largeLimit), next?.minPartBytes ?? 0);
     this.#link.taken();
-    return this.#large.takePart(bytes, ({ file, position }, end) => trackSegment(file, position, end, false));
+    return this.#large.takePart(bytes, ({ file, position, minPartBytes }, end) => {
+      const part = trackSegment(file, position, end, false);
+      part.minPartBytes = minPartBytes;
+      return part;
+    });
   }
 
   /** Bytes that the next connection for a large file takes, if that many wait. */
@@ -356,6 +364,7 @@ export class Schedule {
     if (victim === undefined) return undefined;
     const tail = trackSegment(victim.file, cut, victim.end, victim.small);
     tail.splittable = victim.splittable;
+    tail.minPartBytes = victim.minPartBytes;
     // Double the stall limit at each takeover: a slow first byte must not cause endless re-requests.
     if (isStalled(victim, now)) tail.stallLimitMs = 2 * victim.stallLimitMs;
     // Attempts are counted per position. A takeover is not one: it would use up the attempts of the others.

@@ -43,6 +43,8 @@ export interface TrackedSegment extends Segment {
   stallLimitMs: number;
   /** Whether connections may share it. An unsplittable segment is only taken over as a whole. */
   splittable: boolean;
+  /** A part with fewer bytes is only cut off if its connection would need long for it. */
+  minPartBytes: number;
 }
 
 export interface ConnectionState extends Readonly<Segment> {
@@ -69,6 +71,7 @@ export function trackSegment(file: number, position: number, end: number, small:
     deliversSince: undefined,
     stallLimitMs: LOST_MS,
     splittable: true,
+    minPartBytes: 0,
   };
 }
 

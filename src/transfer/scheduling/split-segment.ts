@@ -35,7 +35,8 @@ export function splitPoint(
       ? remaining / 2
       : ((rate * hoped) / (rate + hoped)) * (Math.max(BEGIN_MS, waitMs) + remaining / hoped);
   const taken = remaining - kept;
-  if (taken < MIN_STEAL_BYTES && (rate === 0 || taken / rate < WORTH_MS)) return undefined;
+  const worthIt = Math.max(MIN_STEAL_BYTES, victim.minPartBytes);
+  if (taken < worthIt && (rate === 0 || taken / rate < WORTH_MS)) return undefined;
   if (kept < MIN_KEPT_BYTES) return victim.waiting === true ? undefined : position;
   const cut = Math.ceil(position + kept);
   // Align to a mebibyte, a multiple of the journal's blocks, if that makes little difference.

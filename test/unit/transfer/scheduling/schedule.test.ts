@@ -44,6 +44,40 @@ const file: fc.Arbitrary<SimulatedFile> = fc
       .map((held) => ({ size, missing: new IntervalSet(held).gaps(size) })),
   );
 
+describe('a range whose parts should be long', () => {
+  const missing = [{ start: 0, end: 64 * MIB, minPartBytes: 16 * MIB }];
+
+  test('is cut into parts of that length, where others are short', () => {
+    const schedule = new Schedule({ connections: 8, sizing: fixedSizing(2 * MIB) });
+    schedule.add(0, 64 * MIB, missing);
+    schedule.add(1, 64 * MIB, [{ start: 0, end: 64 * MIB }]);
+    const sizes = Array.from({ length: 6 }, () => {
+      const { position, end } = schedule.take(0)!.segment;
+      return end - position;
+    });
+    expect(sizes).toEqual([16, 16, 16, 16, 2, 2].map((mebibytes) => mebibytes * MIB));
+  });
+
+  test('gives a shorter part only to relieve a connection that would need long for it', () => {
+    const stolen = (bytesPerMs: number) => {
+      const schedule = new Schedule({ connections: 2, sizing: fixedSizing(64 * MIB, 64 * MIB) });
+      schedule.add(0, 64 * MIB, missing);
+      const { segment } = schedule.take(0)!;
+      schedule.ask(segment, 0);
+      for (let now = 100; now <= 4000; now += 100) {
+        const bytes = now === 100 ? 1 : bytesPerMs * 100;
+        segment.position += bytes;
+        schedule.progress(segment, bytes, now);
+      }
+      // So much is left that half of it is less than a part should have.
+      segment.position = segment.end - 20 * MIB;
+      return schedule.take(4000)?.stolenFrom !== undefined;
+    };
+    expect(stolen(100)).toBe(true);
+    expect(stolen(10_000)).toBe(false);
+  });
+});
+
 describe('whatever the links do', () => {
   test('every byte is fetched exactly once, never by two connections at a time, and it ends', () => {
     fc.assert(
@@ -402,14 +436,14 @@ test('what waits for its next try keeps its place, and gives away its second hal
 });
 
 test('where gaps are filled with zeros, all connections stay within reach of what is written', () => {
-  const schedule = new Schedule({ connections: 16, sizing: fixedSizing(64 * MIB) });
+  const schedule = new Schedule({ connections: 16, sizing: fixedSizing(64 * MIB, 64 * MIB) });
   schedule.add(0, 4096 * MIB, [{ start: 0, end: 4096 * MIB }]);
   expect(schedule.take(0)?.segment.end).toBe(64 * MIB);
   schedule.limitReach(256 * MIB);
   const ends = Array.from({ length: 15 }, () => schedule.take(0)?.segment.end ?? 0);
   expect(ends.at(-1)).toBe((64 + 15 * 16) * MIB);
   // With more connections than mebibytes, one each.
-  const many = new Schedule({ connections: 256, sizing: fixedSizing(64 * MIB) });
+  const many = new Schedule({ connections: 256, sizing: fixedSizing(64 * MIB, 64 * MIB) });
   many.limitReach(128 * MIB);
   many.add(0, 4096 * MIB, [{ start: 0, end: 4096 * MIB }]);
   expect(many.take(0)?.segment.end).toBe(MIB);
