@@ -101,6 +101,14 @@ describe('a reconstruction', () => {
     expect(parseReconstruction(json, { ...ASKED, plainHttp: true }).fetches).toHaveLength(3);
   });
 
+  test('whose range is listed twice names it once, but not with other bytes', () => {
+    const json = structuredClone(SECOND);
+    json.xorbs[ONE]!.push({ url: `${ADDRESS}2`, ranges: [structuredClone(json.xorbs[ONE]![0]!.ranges[1]!)] });
+    expect(parseReconstruction(json, ASKED)).toEqual(parseReconstruction(SECOND, ASKED));
+    json.xorbs[ONE]![1]!.ranges[0]!.bytes.end += 1;
+    expect(() => parseReconstruction(json, ASKED)).toThrow(MalformedReconstruction);
+  });
+
   test('with ranges of a xorb that overlap', () => {
     const json = structuredClone(SECOND);
     json.xorbs[ONE]![0]!.ranges[0]!.chunks.end = 5;

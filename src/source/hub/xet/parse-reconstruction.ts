@@ -46,7 +46,7 @@ export function parseReconstruction(json: unknown, asked: AskedReconstruction): 
     checkFetch(fetch, asked);
     byXorb.set(fetch.xorb, [...(byXorb.get(fetch.xorb) ?? []), fetch]);
   }
-  for (const fetches of byXorb.values()) sortDisjoint(fetches);
+  for (const [xorb, fetches] of byXorb) byXorb.set(xorb, sortDisjoint(fetches));
   const used = new Set<XorbFetch>();
   for (const term of terms) used.add(fetchOf(term, byXorb.get(term.xorb) ?? []));
   return { kind: 'xet', range, skip, terms, fetches: [...used] };
@@ -117,13 +117,22 @@ function checkFetch({ start, end, bytes, url }: XorbFetch, { plainHttp }: AskedR
     throw new MalformedReconstruction('an address over an open line');
 }
 
-/** Sorts the fetches of one xorb, and merges those that are listed twice. */
-function sortDisjoint(fetches: XorbFetch[]): void {
-  fetches.sort((left, right) => left.start - right.start);
-  for (let index = 1; index < fetches.length; index += 1) {
-    if (fetches[index]!.start < fetches[index - 1]!.end)
+/** Sorts the fetches of one xorb. Of one that is listed twice, under two addresses, the first stays. */
+function sortDisjoint(fetches: readonly XorbFetch[]): XorbFetch[] {
+  const sorted: XorbFetch[] = [];
+  for (const fetch of [...fetches].sort((left, right) => left.start - right.start)) {
+    const last = sorted.at(-1);
+    if (last !== undefined && isSameRange(last, fetch)) continue;
+    if (last !== undefined && fetch.start < last.end)
       throw new MalformedReconstruction('ranges of a xorb that overlap');
+    sorted.push(fetch);
   }
+  return sorted;
+}
+
+function isSameRange(left: XorbFetch, right: XorbFetch): boolean {
+  const sameChunks = left.start === right.start && left.end === right.end;
+  return sameChunks && left.bytes.start === right.bytes.start && left.bytes.end === right.bytes.end;
 }
 
 /** The one fetch that has all chunks of a term. The fetches are sorted and do not overlap. */
