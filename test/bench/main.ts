@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { holdMemory } from './first-touch.ts';
-import { describeMachine, describePlace, memoryPlace } from './machine.ts';
+import { commitOf, describeMachine, describePlace, memoryPlace } from './machine.ts';
 import { type BenchOptions, readOptions, USAGE } from './options.ts';
 import { type Build, makePeers } from './peers.ts';
 import { renderAll, type Setting } from './render.ts';
@@ -14,7 +14,7 @@ import { FAILED, runScene, type SceneResult } from './run.ts';
 import { buildScaled } from './scaled-build.ts';
 import { makeScenes, type Scene, type SceneFacts, withBaseline } from './scenes.ts';
 import { contentBytes, type RepositoryName, Serving } from './serving.ts';
-import { findTools, toolsDirectory } from './tools.ts';
+import { findTools, type Tools, toolsDirectory } from './tools.ts';
 
 // This file runs as build/bench/bench/main.js.
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -72,7 +72,7 @@ async function main(argv: readonly string[]): Promise<number> {
     await serving.start(memory, { nginx, openssl }, { ...options, repositories });
     const ours = builder(program, join(memory, 'scaled'));
     const before = baseline === undefined ? undefined : builder(baseline, join(memory, 'scaled-baseline'));
-    const machine = describeMachine(ROOT);
+    const machine = describeMachine(resolve(program, '../../..'));
     const date = new Date().toISOString().slice(0, 10);
     const bench = {
       ...{ peers: makePeers(tools, ours, before), tools, program, baseline, serving, say },
@@ -89,7 +89,7 @@ async function main(argv: readonly string[]): Promise<number> {
       ...machine,
       date,
       host: hostname(),
-      versions: tools.versions,
+      versions: versionsOf(tools, baseline),
       places: { memory: describePlace(memoryBase), disk: describePlace(resolve(options.disk)) },
       rounds: options.rounds,
       size: options.size,
@@ -97,21 +97,21 @@ async function main(argv: readonly string[]): Promise<number> {
       command: ['npm run bench', ...(argv.length === 0 ? [] : ['--', ...argv])].join(' '),
     };
     const results: SceneResult[] = [];
+    const ids = outline({ size: options.size, count: options.count }).scenes.map(({ id }) => id);
     for (const scene of scenes) {
       const start = performance.now();
       results.push(await runScene(bench, scene, options.rounds));
       say(`${scene.id}: done in ${Math.round((performance.now() - start) / 1000)} s`);
       // After each: half an hour of measuring must not be lost to its last minute.
-      if (options.results !== undefined) {
+      if (options.results !== undefined && options.add) {
+        await addToLatest(options.results, summarise(setting, results), ids);
+      } else if (options.results !== undefined) {
         await writeDay(options.results, !isWhole(options), summarise(setting, results));
       }
     }
     const summary = summarise(setting, results);
     process.stdout.write(renderAll(setting, results, summary.targets));
-    if (options.results !== undefined && options.add) {
-      const ids = outline({ size: options.size, count: options.count }).scenes.map(({ id }) => id);
-      await addToLatest(options.results, summary, ids);
-    } else if (options.results !== undefined && isWhole(options)) {
+    if (options.results !== undefined && isWhole(options)) {
       await writeLatest(options.results, summary);
     }
     const failed = results.some(({ missing }) =>
@@ -121,6 +121,12 @@ async function main(argv: readonly string[]): Promise<number> {
   } finally {
     await serving.stop();
   }
+}
+
+function versionsOf({ versions }: Tools, baseline: string | undefined): Readonly<Record<string, string>> {
+  return baseline === undefined
+    ? versions
+    : { ...versions, baseline: commitOf(resolve(baseline, '../../..')) };
 }
 
 /** Builds for scaled links when they are asked for. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { renderAll, type Setting } from './render.ts';
@@ -35,10 +36,10 @@ export async function addToLatest(
   summary: Summary,
   ids: readonly string[],
 ): Promise<void> {
-  const before = JSON.parse(await readFile(join(directory, 'latest.json'), 'utf8')) as Summary;
-  const scenes = addScenes(before.scenes, summary.scenes, ids);
-  const { command } = before.setting;
-  await writeLatest(directory, summarise({ ...summary.setting, command }, scenes));
+  const file = join(directory, 'latest.json');
+  const before = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as Summary) : undefined;
+  const scenes = addScenes(before?.scenes ?? [], summary.scenes, ids);
+  await writeLatest(directory, summarise({ ...summary.setting, command: 'npm run bench' }, scenes));
 }
 
 /** A scene that was measured again takes the place of the old one. */

@@ -205,7 +205,8 @@ async function check(bench: Bench, job: Job, peer: Peer, place: Place, bytes: bo
     if (bytes && source !== undefined) execFileSync('cmp', [source, output], { stdio: 'pipe' });
   }
   if (bytes && job.files.some(({ source }) => source === undefined)) {
-    const differences = await bench.serving.hub.call('compare', { id: job.repo, directory: place.target });
+    const directory = peer.output(job, place, '') ?? place.target;
+    const differences = await bench.serving.hub.call('compare', { id: job.repo, directory });
     if (differences !== '') throw new Error(`wrong: ${differences}`);
   }
 }
