@@ -127,7 +127,7 @@ export function makePeers(tools: Tools, program: Build, baseline: Build | undefi
     hf_xet: {
       name: 'hf_xet',
       verifies: 'size only',
-      missing: "the bench's hub has no Xet storage (no CAS): huggingface_hub runs without it, as hf",
+      missing: 'the hub of this bench has no content store: npm run bench:xet measures it',
       command: () => {
         throw new Error('hf_xet cannot run against this hub');
       },
