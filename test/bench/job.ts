@@ -19,6 +19,8 @@ export interface Job {
   readonly files: readonly JobFile[];
   /** Certificate to verify with; undefined over plain HTTP. */
   readonly ca: string | undefined;
+  /** All bytes and rates of the link are this part of the real ones; 1 for none. */
+  readonly scale: number;
   /** The link that counts the bytes; undefined where nginx does. */
   readonly link: string | undefined;
 }

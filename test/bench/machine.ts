@@ -58,7 +58,7 @@ function available(): number {
   }
 }
 
-function commitOf(root: string): string {
+export function commitOf(root: string): string {
   const git = (...argv: string[]): string =>
     execFileSync('git', argv, { cwd: root, encoding: 'utf8' }).trim();
   try {

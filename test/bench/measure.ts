@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { memoryBelow, processTree } from './process-tree.ts';
+import { mainThreadBelow, memoryBelow, processTree } from './process-tree.ts';
 
 export interface Command {
   readonly argv: readonly string[];
@@ -15,6 +15,8 @@ export interface Measured {
   readonly cpuMs: number;
   /** The greater of: the tree's memory at one moment, one process' own high-water mark. */
   readonly peakBytes: number;
+  /** CPU time of the main thread of the busiest process; what it did in the last `SAMPLE_MS` is missing. */
+  readonly mainMs: number;
   /** As a shell has it: 128 + n for signal n. */
   readonly exit: number;
   /** End of what it printed. */
@@ -58,9 +60,11 @@ export async function measure(
   );
   const pid = child.pid ?? 0;
   let peakBytes = 0;
+  let mainMs = 0;
   const sample = (): void => {
     const { together, highest } = memoryBelow(pid);
     peakBytes = Math.max(peakBytes, together, highest);
+    mainMs = Math.max(mainMs, mainThreadBelow(pid));
   };
   const timer = setInterval(sample, SAMPLE_MS);
   let printed = '';
@@ -81,6 +85,7 @@ export async function measure(
     wallMs: ((ended ?? Number.NaN) - (began ?? Number.NaN)) * 1000,
     cpuMs: (user + system) * 1000,
     peakBytes,
+    mainMs,
     exit: status ?? -1,
     output: readFileSync(log, 'utf8').slice(-600),
   };

@@ -21,20 +21,25 @@ export interface BenchOptions {
   readonly disk: string;
   /** Where results go; undefined for nowhere. */
   readonly results: string | undefined;
+  /** The scenes of this run go beside those that were measured before. */
+  readonly add: boolean;
 }
 
 export const USAGE = `npm run bench -- [options]
   --scenes a,b     only these (see --list)
-  --peers a,b      only these: curl, curl+openssl, aria2c, hf, hf_xet, hub.js, fetch
+  --peers a,b      only these: plain, curl, curl+openssl, aria2c, hf, hf_xet,
+                   hfdownloader, hub.js, fetch, baseline
   --rounds N       rounds that count, after one warm-up (default: 5)
   --size BYTES     of the big file (default: 1073741824)
   --count N        small files (default: 2000)
   --quick          --rounds 2 --size 67108864 --count 200, and no results are written
   --program FILE   the program that is measured (default: dist/cli/main.js)
-  --baseline FILE  an older build's dist/cli/main.js, measured beside it in the same rounds
+  --baseline FILE  an older build's dist/cli/main.js, measured beside it in the same rounds (baseline.sh builds one)
   --ballast BYTES  keep so much memory in use, for even rounds on virtual machines with much free memory
   --disk DIR       where the disk scenes write (default: the directory for temporary files)
-  --no-results     write nothing under test/bench/results (a part of scenes or peers never writes latest.*)
+  --no-results     write nothing under test/bench/results
+  --add            put the scenes of this run into results/latest.* beside those that are there; without it, a
+                   part of scenes or peers leaves latest.* alone
   --list           name the scenes and stop`;
 
 export function readOptions(
@@ -55,6 +60,7 @@ export function readOptions(
       baseline: { type: 'string' },
       disk: { type: 'string', default: defaults.disk },
       'no-results': { type: 'boolean', default: false },
+      add: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false, short: 'h' },
     },
@@ -73,6 +79,7 @@ export function readOptions(
     baseline: values.baseline,
     disk: values.disk,
     results: values['no-results'] || quick ? undefined : defaults.results,
+    add: values.add,
   };
 }
 

@@ -9,9 +9,11 @@ export type PeerName =
   | 'plain'
   | 'curl'
   | 'curl+openssl'
+  | 'openssl'
   | 'aria2c'
   | 'hf'
   | 'hf_xet'
+  | 'hfdownloader'
   | 'hub.js'
   | 'fetch'
   | 'baseline';
@@ -31,15 +33,16 @@ export interface Peer {
   /** Why it cannot run here; undefined if it can. */
   readonly missing: string | undefined;
   command(job: Job, place: Place, options: readonly string[]): Command;
+  /** Checks what was downloaded; undefined for who cannot. */
+  verify?(job: Job, place: Place): Command;
   /** Where a file ends up; undefined if it is thrown away. */
   output(job: Job, place: Place, path: string): string | undefined;
 }
 
-export function makePeers(
-  tools: Tools,
-  program: string,
-  baseline: string | undefined,
-): Record<PeerName, Peer> {
+/** A build of ours, by the scale of the link. */
+export type Build = (scale: number) => string;
+
+export function makePeers(tools: Tools, program: Build, baseline: Build | undefined): Record<PeerName, Peer> {
   const absent = (tool: string | undefined, name: string): string | undefined =>
     tool === undefined ? `${name} is not installed (test/bench/prepare.sh)` : undefined;
   const inTarget = (_job: Job, place: Place, path: string): string => join(place.target, path);
@@ -80,6 +83,20 @@ export function makePeers(
       }),
       output: inTarget,
     },
+    openssl: {
+      name: 'openssl',
+      verifies: 'only verifies',
+      missing: absent(tools.openssl, 'openssl'),
+      command: (job, place, options) => fetchCommand(program(job.scale), job, place, options),
+      verify: (job, place) => ({
+        argv: [
+          ...[tools.openssl!, 'dgst', '-sha256'],
+          ...job.files.map(({ path }) => join(place.target, path)),
+        ],
+        env: environment(job, place),
+      }),
+      output: inTarget,
+    },
     aria2c: {
       name: 'aria2c',
       verifies: 'afterwards',
@@ -110,11 +127,24 @@ export function makePeers(
     hf_xet: {
       name: 'hf_xet',
       verifies: 'size only',
-      missing: "the project's hub has no Xet storage (no CAS), which is where hf_xet takes bytes from",
+      missing: 'the hub of this bench has no content store: npm run bench:xet measures it',
       command: () => {
         throw new Error('hf_xet cannot run against this hub');
       },
       output: inTarget,
+    },
+    hfdownloader: {
+      name: 'hfdownloader',
+      verifies: 'afterwards',
+      missing: absent(tools.hfdownloader, 'hfdownloader'),
+      command: (job, place, options) => ({
+        argv: [
+          ...[tools.hfdownloader!, 'download', job.repo, '--endpoint', job.endpoint, '--quiet'],
+          ...['--output', place.target, ...options],
+        ],
+        env: environment(job, place),
+      }),
+      output: (job, place, path) => join(place.target, job.repo, path),
     },
     'hub.js': {
       name: 'hub.js',
@@ -131,14 +161,16 @@ export function makePeers(
       name: 'fetch',
       verifies: 'in flight',
       missing: undefined,
-      command: (job, place, options) => fetchCommand(program, job, place, options),
+      command: (job, place, options) => fetchCommand(program(job.scale), job, place, options),
+      verify: (job, place) => verifyCommand(program(job.scale), job, place),
       output: inTarget,
     },
     baseline: {
       name: 'baseline',
       verifies: 'in flight',
       missing: baseline === undefined ? 'no --baseline FILE was given' : undefined,
-      command: (job, place, options) => fetchCommand(baseline!, job, place, options),
+      command: (job, place, options) => fetchCommand(baseline!(job.scale), job, place, options),
+      verify: (job, place) => verifyCommand(baseline!(job.scale), job, place),
       output: inTarget,
     },
   };
@@ -154,6 +186,13 @@ function fetchCommand(program: string, job: Job, place: Place, options: readonly
       ...[process.execPath, program, job.repo, '--endpoint', job.endpoint],
       ...['--local-dir', place.target, '--quiet', ...options],
     ],
+    env: environment(job, place),
+  };
+}
+
+function verifyCommand(program: string, job: Job, place: Place): Command {
+  return {
+    argv: [process.execPath, program, 'verify', place.target, '--quiet'],
     env: environment(job, place),
   };
 }

@@ -25,6 +25,14 @@ export function memoryBelow(root: number): { together: number; highest: number }
   return { together, highest };
 }
 
+/** Milliseconds on a processor of the main thread of each process below the root; the busiest of them. */
+export function mainThreadBelow(root: number): number {
+  const times = processTree(root)
+    .slice(1)
+    .map((pid) => Number(read(`/proc/${pid}/task/${pid}/schedstat`).split(' ', 1)[0]) / 1e6);
+  return Math.max(0, ...times);
+}
+
 function kilobytes(status: string, field: string): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
 }

@@ -32,7 +32,7 @@ export function renderAll(
   const parts = [
     renderSetting(setting, scenes),
     ...(full ? [] : [caution]),
-    renderTargets(targets),
+    renderTargets(targets.filter(({ measured }) => full || !Number.isNaN(measured))),
     ...scenes.map(renderScene),
   ];
   return `${parts.join('\n\n')}\n`;
@@ -59,12 +59,13 @@ function renderSetting(setting: Setting, scenes: readonly SceneResult[]): string
 }
 
 export function renderTargets(targets: readonly Target[]): string {
-  const lines = targets.map(({ what, wanted, measured, unit, reached }) => {
+  const lines = targets.map(({ scene, what, wanted, measured, unit, reached }) => {
     const figure = Number.isNaN(measured) ? 'not measured' : `${short(measured)}${unit}`;
     const verdict = reached === undefined ? '-' : reached ? 'yes' : '**no**';
-    return `| ${what} | ${wanted} | ${figure} | ${verdict} |`;
+    return `| ${what} | ${wanted} | ${figure} | ${verdict} | ${scene} |`;
   });
-  return ['| target | wanted | measured | reached |', '|---|---|---|---|', ...lines].join('\n');
+  const head = ['| target | wanted | measured | reached | scene |', '|---|---|---|---|---|'];
+  return [...head, ...lines].join('\n');
 }
 
 export function renderScene(scene: SceneResult): string {
@@ -83,6 +84,7 @@ export function renderScene(scene: SceneResult): string {
   );
   return [
     `### ${scene.id}: ${scene.title}`,
+    `Commit ${scene.measured.commit}: \`npm run bench -- --scenes ${scene.id}\``,
     [...head, ...lines].join('\n'),
     ...(missing.length === 0 ? [] : [missing.join('\n')]),
   ].join('\n\n');

@@ -7,7 +7,7 @@ import { bytesOf, type Job } from './job.ts';
 import { type Command, type Measured, measure } from './measure.ts';
 import { environment, type Peer, type PeerName, type Place } from './peers.ts';
 import type { Entry, Scene } from './scenes.ts';
-import type { Serving } from './serving.ts';
+import type { Sent, Serving } from './serving.ts';
 import { schedule } from './statistics.ts';
 import type { Tools } from './tools.ts';
 
@@ -19,6 +19,12 @@ export interface Run {
   readonly wallMs: number;
   readonly cpuMs: number;
   readonly peakBytes: number;
+  /** CPU time of the main thread of the busiest process. */
+  readonly mainMs: number;
+  /** Accepted by the link; undefined where there is none. */
+  readonly connections?: number | undefined;
+  /** Bytes that the link had carried after each `HISTORY_MS`, where the scene asks for them. */
+  readonly history?: readonly number[];
   /** Of file content, as the last server on the way counts it; 0 where nothing is downloaded. */
   readonly sentBytes: number;
   readonly wantedBytes: number;
@@ -31,6 +37,10 @@ export interface SceneResult {
   readonly title: string;
   readonly place: 'memory' | 'disk';
   readonly reference: string;
+  /** Of the repository of its first entry. */
+  readonly files: number;
+  /** When, and the commit of this repository. */
+  readonly measured: { readonly date: string; readonly commit: string };
   /** Entry to who verifies the bytes. */
   readonly entries: Readonly<Record<string, { verifies: string; command: string }>>;
   /** Who could not run or failed, and why. */
@@ -51,6 +61,7 @@ export interface Bench {
   readonly memory: string;
   readonly disk: string;
   readonly scratch: string;
+  readonly measured: SceneResult['measured'];
   readonly say: (line: string) => void;
 }
 
@@ -66,7 +77,7 @@ export async function runScene(bench: Bench, scene: Scene, rounds: number): Prom
   const runs: Run[] = [];
   for (const { round, entries: turn } of schedule(present, rounds * scene.roundsFactor)) {
     for (const entry of turn) {
-      if (missing[entry.name] !== undefined) continue;
+      if (missing[entry.name] !== undefined || round > (entry.maxRounds ?? round)) continue;
       try {
         const { run, command } = await runOnce(bench, scene, entry, round);
         runs.push(run);
@@ -82,7 +93,8 @@ export async function runScene(bench: Bench, scene: Scene, rounds: number): Prom
     }
   }
   const { id, title, place, reference } = scene;
-  return { id, title, place, reference, entries, missing, runs };
+  const files = scene.entries[0]?.job?.files.length ?? 0;
+  return { id, title, place, reference, files, measured: bench.measured, entries, missing, runs };
 }
 
 function whyMissing(bench: Bench, entry: Entry): string | undefined {
@@ -111,17 +123,19 @@ async function runOnce(
     if (scene.place === 'disk') execFileSync('sync', ['-f', base]);
     const load = loadavg()[0]!;
     const command = commandOf(bench, entry, place);
-    const measured = await (entry.killedHalfway && job !== undefined
-      ? killedAndRepeated(bench, job, command, scratch)
-      : measure(command, scratch));
+    const measured = await carryOut(bench, entry, place, command);
     if (measured.exit !== 0) throw new Error(`exit ${measured.exit}: ${measured.output.trim()}`);
-    const { wallMs, cpuMs, peakBytes } = measured;
-    const sentBytes = job === undefined ? 0 : await bench.serving.sent(job);
+    const { wallMs, cpuMs, peakBytes, mainMs } = measured;
+    const sent: Sent = job === undefined ? { bytes: 0 } : await bench.serving.sent(job);
     if (job !== undefined && entry.peer !== 'node') {
       await check(bench, job, bench.peers[entry.peer], place, round === 1);
     }
     const wantedBytes = job === undefined ? 0 : bytesOf(job);
-    const run = { entry: entry.name, round, wallMs, cpuMs, peakBytes, sentBytes, wantedBytes, load };
+    const run: Run = {
+      ...{ entry: entry.name, round, wallMs, cpuMs, peakBytes, mainMs, wantedBytes, load },
+      ...{ sentBytes: sent.bytes, connections: sent.connections },
+      ...(job?.link === 'collapse' ? { history: sent.history } : {}),
+    };
     return { run, command: shown(command, bench, job, place) };
   } finally {
     await rm(base, { recursive: true, force: true });
@@ -130,8 +144,19 @@ async function runOnce(
   }
 }
 
+async function carryOut(bench: Bench, entry: Entry, place: Place, command: Command): Promise<Measured> {
+  const { job, task, peer, options } = entry;
+  if (job === undefined || peer === 'node' || task === 'download') return measure(command, place.scratch);
+  if (task === 'killed') return killedAndRepeated(bench, job, command, place.scratch);
+  const download = bench.peers[peer].command(job, place, options);
+  const downloaded = await measure(download, place.scratch);
+  return downloaded.exit === 0 ? measure(command, place.scratch) : downloaded;
+}
+
 function commandOf(bench: Bench, entry: Entry, place: Place): Command {
   if (entry.job !== undefined && entry.peer !== 'node') {
+    const verify = entry.task === 'verify' ? bench.peers[entry.peer].verify?.(entry.job, place) : undefined;
+    if (verify !== undefined) return verify;
     return bench.peers[entry.peer].command(entry.job, place, entry.options);
   }
   const programs: Record<string, readonly string[]> = {
@@ -163,6 +188,7 @@ async function killedAndRepeated(
     wallMs: first.wallMs + second.wallMs,
     cpuMs: first.cpuMs + second.cpuMs,
     peakBytes: Math.max(first.peakBytes, second.peakBytes),
+    mainMs: first.mainMs + second.mainMs,
   };
 }
 
@@ -179,7 +205,8 @@ async function check(bench: Bench, job: Job, peer: Peer, place: Place, bytes: bo
     if (bytes && source !== undefined) execFileSync('cmp', [source, output], { stdio: 'pipe' });
   }
   if (bytes && job.files.some(({ source }) => source === undefined)) {
-    const differences = await bench.serving.hub.call('compare', { id: job.repo, directory: place.target });
+    const directory = peer.output(job, place, '') ?? place.target;
+    const differences = await bench.serving.hub.call('compare', { id: job.repo, directory });
     if (differences !== '') throw new Error(`wrong: ${differences}`);
   }
 }

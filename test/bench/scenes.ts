@@ -1,6 +1,6 @@
 import type { Job } from './job.ts';
 import type { PeerName } from './peers.ts';
-import { type RepositoryName, type Route, SCALE, WAITS, type WaitingName } from './serving.ts';
+import { COLLAPSE, type RepositoryName, type Route, SCALE, WAITS, type WaitingName } from './serving.ts';
 
 /** Who does the work, and how. */
 export interface Entry {
@@ -9,8 +9,13 @@ export interface Entry {
   readonly options: readonly string[];
   /** What is downloaded; undefined for a program that only starts. */
   readonly job: Job | undefined;
-  /** Killed when half of the bytes have arrived, then run again; both count. */
-  readonly killedHalfway: boolean;
+  /**
+   * `killed`: when half of the bytes have arrived, then run again; both count. `verify`: the files are downloaded
+   * before the clock runs.
+   */
+  readonly task: 'download' | 'killed' | 'verify';
+  /** Counted rounds are no more than this, for those that take very long; undefined for all. */
+  readonly maxRounds?: number;
 }
 
 export interface Scene {
@@ -34,7 +39,9 @@ export interface SceneFacts {
 
 type JobMaker = (name: RepositoryName, route: Route) => Job;
 
-const ALL: readonly PeerName[] = ['curl', 'curl+openssl', 'aria2c', 'hf', 'hf_xet', 'hub.js', 'fetch'];
+const ALL: readonly PeerName[] = [
+  ...(['curl', 'curl+openssl', 'aria2c', 'hf', 'hf_xet', 'hfdownloader', 'hub.js', 'fetch'] as const),
+];
 
 /** Every scene of the bench in the order of the tables. */
 export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] {
@@ -55,8 +62,8 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
       'aria2c',
       [
         entry('aria2c', job('one', 'capped')),
+        entry('hfdownloader', job('one', 'capped')),
         entry('fetch', job('one', 'capped')),
-        entry('fetch', job('one', 'capped'), ['--connections', '32']),
       ],
       { leftOut: { curl: oneStream, 'curl+openssl': oneStream, hf: oneStream, 'hub.js': oneStream } },
     ),
@@ -80,6 +87,7 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
       entry('curl+openssl', job('quarter', 'far')),
       entry('aria2c', job('quarter', 'far')),
       entry('hf', job('quarter', 'far')),
+      entry('hfdownloader', job('quarter', 'far')),
       entry('hub.js', job('quarter', 'far')),
       entry('fetch', job('quarter', 'far')),
     ]),
@@ -89,7 +97,8 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
       'curl -Z --parallel-max 32',
       [
         named('curl -Z --parallel-max 32', entry('curl', job('small', 'far'))),
-        entry('hf', job('small', 'far')),
+        { ...entry('hf', job('small', 'far')), maxRounds: 2 },
+        { ...entry('hfdownloader', job('small', 'far')), maxRounds: 2 },
         entry('fetch', job('small', 'far')),
       ],
       {
@@ -101,6 +110,23 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
       },
     ),
     ...waitingScenes(quarter, job),
+    scene('late', 'a repository of one file of 1 MiB, every answer 200 ms late', 'curl', [
+      entry('curl', job('tiny', 'late')),
+      entry('hf', job('tiny', 'late')),
+      entry('fetch', job('tiny', 'late')),
+    ]),
+    scene(
+      'collapse',
+      `${quarter}, 3.75 MB/s per connection, more than ${COLLAPSE.above} at once get 8 kB/s each`,
+      '8 plain ranges',
+      [plain(COLLAPSE.above, job('quarter', 'collapse')), entry('fetch', job('quarter', 'collapse'))],
+      { leftOut: { 'aria2c -x16': 'starves: 16 connections get 8 kB/s each for ever' } },
+    ),
+    scene('two', `two files of ${half} at once over HTTP to memory`, 'curl -Z', [
+      named('curl -Z', entry('curl', job('two', 'http'))),
+      entry('curl+openssl', job('two', 'http')),
+      entry('fetch', job('two', 'http')),
+    ]),
     scene('four', `four files of ${half} at once over HTTP to memory`, 'curl -Z', [
       ...allPeers('four', 'http').map((one) => (one.peer === 'curl' ? named('curl -Z', one) : one)),
     ]),
@@ -110,7 +136,14 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
         entry('aria2c', job('half', 'steady'), ['--continue=true', '--auto-save-interval=1']),
         entry('hf', job('half', 'steady')),
         entry('fetch', job('half', 'steady')),
-      ].map((one) => ({ ...one, killedHalfway: true })),
+      ].map((one) => ({ ...one, task: 'killed' as const })),
+    ]),
+    scene('verify', `verify one file of ${amount(size * 2)}`, 'openssl dgst', [
+      { ...named('openssl dgst', entry('openssl', job('double', 'http'))), task: 'verify' },
+      { ...named('fetch verify', entry('fetch', job('double', 'http'))), task: 'verify' },
+    ]),
+    scene('verify-small', `verify ${count} files of 0.3-18 KB`, 'fetch verify', [
+      { ...named('fetch verify', entry('fetch', job('small', 'http'))), task: 'verify' },
     ]),
     scene('memory', 'memory of 16 connections, whatever the size', '1/4 over HTTP', [
       named('1/4 over HTTP', entry('fetch', job('quarter', 'http'), ['--connections', '16'])),
@@ -119,6 +152,16 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
       named('whole at 20 MB/s each', entry('fetch', job('one', 'capped'), ['--connections', '16'])),
       named(`${count} small files`, entry('fetch', job('small', 'http'), ['--connections', '16'])),
     ]),
+    scene(
+      'five',
+      `${((size / 2 ** 30) * 5).toPrecision(2)} GB over HTTPS to disk, 320 MB/s in all`,
+      'fetch --connections 16',
+      [
+        entry('fetch', job('five', 'tls 20'), ['--connections', '16']),
+        entry('fetch', job('five', 'tls 5'), ['--connections', '64']),
+      ],
+      { place: 'disk' },
+    ),
     scene(
       'startup',
       'start and end',
@@ -136,27 +179,46 @@ export function makeScenes({ size, count }: SceneFacts, job: JobMaker): Scene[] 
   ];
 }
 
-/** An eighth of the Hub: compare with others of the same scene only. */
+/** An eighth of the Hub, for builds whose constants are an eighth of the real ones: rates of the Hub are eight times as high. */
 function waitingScenes(quarter: string, job: JobMaker): Scene[] {
-  const range = String((32 << 20) / SCALE);
-  const plain = (connections: number, link: WaitingName): Entry => ({
-    ...named(`${connections} plain ranges`, entry('plain', job('quarter', link))),
-    options: [String(connections), range],
-  });
-  const about = (id: string, what: string, link: WaitingName): Scene =>
+  const about = (id: string, what: string, link: WaitingName, peers: readonly PeerName[] = []): Scene =>
     scene(id, `${quarter}, ${what}`, '32 plain ranges', [
-      plain(32, link),
-      plain(64, link),
+      plain(32, job('quarter', link)),
+      plain(64, job('quarter', link)),
+      ...peers.map((peer) => entry(peer, job('quarter', link))),
       entry('fetch', job('quarter', link)),
     ]);
+  // What only the rate of the whole link decides differs little from round to round.
+  const steady = (one: Scene): Scene => ({
+    ...one,
+    entries: one.entries.map((entry) => ({ ...entry, maxRounds: entry.peer === 'fetch' ? 5 : 2 })),
+  });
   const each = '3.7 MB/s per connection';
+  const oneStream = 'one connection: at 3.7 MB/s it is at least 8 times as slow';
   return [
     ...WAITS.map((wait) => about(`wait-${wait}`, `${each}, first byte after ${wait} ms`, `wait ${wait}`)),
-    about('field', `${each}, first byte after 650 ms, or 150 ms on a used connection`, 'field'),
+    {
+      ...about('field', `${each}, first byte after 650 ms, or 150 ms on a used connection`, 'field', [
+        'aria2c',
+        'hfdownloader',
+      ]),
+      leftOut: { 'curl, hf, hub.js': oneStream },
+    },
     ...WAITS.map((wait) =>
-      about(`gigabit-${wait}`, `${each}, 15.6 MB/s in all, first byte after ${wait} ms`, `gigabit ${wait}`),
+      steady(
+        about(`gigabit-${wait}`, `${each}, 15.6 MB/s in all, first byte after ${wait} ms`, `gigabit ${wait}`),
+      ),
     ),
   ];
+}
+
+/** So many connections take ranges of 32 MiB by scale; they check nothing. */
+function plain(connections: number, job: Job): Entry {
+  const range = String((32 << 20) / SCALE);
+  return {
+    ...named(`${connections} plain ranges`, entry('plain', job)),
+    options: [String(connections), range],
+  };
 }
 
 /** Every entry of `fetch` once more with the other build, if there is one. */
@@ -189,7 +251,7 @@ function scene(
 
 function entry(peer: PeerName, job: Job, options: readonly string[] = []): Entry {
   const shown = options.filter(() => peer === 'fetch');
-  return { name: [peer, ...shown].join(' '), peer, options, job, killedHalfway: false };
+  return { name: [peer, ...shown].join(' '), peer, options, job, task: 'download' };
 }
 
 function named(name: string, one: Entry): Entry {
@@ -199,7 +261,7 @@ function named(name: string, one: Entry): Entry {
 /** The name is the command line, the first word of it the program. */
 function start(peer: PeerName | 'node', name: string): Entry {
   const [, ...options] = name.split(' ');
-  return { name, peer, options, job: undefined, killedHalfway: false };
+  return { name, peer, options, job: undefined, task: 'download' };
 }
 
 function amount(bytes: number): string {

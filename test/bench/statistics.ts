@@ -45,3 +45,17 @@ export function schedule<T>(entries: readonly T[], rounds: number): { round: num
     entries: round % 2 === 0 ? [...entries] : [...entries].reverse(),
   }));
 }
+
+/**
+ * How long after its first byte a link began to carry at least `rate` (bytes per second) over a second; infinite
+ * if it never did. The history has the bytes that had passed after each `tickMs`.
+ */
+export function recoveredAfter(history: readonly number[], tickMs: number, rate: number): number {
+  const began = history.findIndex((bytes) => bytes > 0);
+  const ticks = Math.round(1000 / tickMs);
+  const wanted = (rate * ticks * tickMs) / 1000;
+  const at = history.findIndex(
+    (bytes, index) => index >= began && (history[index + ticks] ?? 0) - bytes >= wanted,
+  );
+  return began < 0 || at < 0 ? Number.POSITIVE_INFINITY : (at - began) * tickMs;
+}

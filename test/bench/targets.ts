@@ -1,8 +1,13 @@
 import type { SceneResult } from './run.ts';
-import { countedRuns, ratioBetween, rowsOf } from './summary.ts';
+import { COLLAPSE, LINKS, type LinkName } from './serving.ts';
+import { median, recoveredAfter } from './statistics.ts';
+import { countedRuns, type Row, ratioBetween, rowsOf } from './summary.ts';
+import { HISTORY_MS } from './throttle.ts';
 
 /** One line of what is to be reached. */
 export interface Target {
+  /** The scene that it is about; empty for all. `npm run bench -- --scenes ID` measures it. */
+  readonly scene: string;
   readonly what: string;
   /** The bound in words. */
   readonly wanted: string;
@@ -12,88 +17,193 @@ export interface Target {
   readonly reached: boolean | undefined;
 }
 
-const FETCH = 'fetch';
+/** What a target is computed from. */
+interface Measured {
+  readonly id: string;
+  readonly result: SceneResult | undefined;
+}
 
-/** The table of what the data plane is to reach, against what was measured. */
+const FETCH = 'fetch';
+/** An older build beside each entry of ours (`--baseline`). */
+const BASELINE = 'baseline: ';
+
+/** The table of what is to be reached, against what was measured. */
 export function checkTargets(scenes: readonly SceneResult[], hasShaInstructions: boolean): Target[] {
-  const of = (id: string): SceneResult | undefined => scenes.find((scene) => scene.id === id);
-  const faster = (id: string, peer: string, bound: number, what: string, ours = FETCH): Target =>
-    atLeast(what, bound, ratio(of(id), ours, peer));
+  const of = (id: string): Measured => ({ id, result: scenes.find((scene) => scene.id === id) });
   return [
-    faster('http', 'curl+openssl', 1.4, 'HTTP, verified, against curl + openssl'),
-    faster('http', 'curl', 0.9, 'HTTP, verified, against curl without verification'),
-    faster('https', 'curl+openssl', 1.3, 'HTTPS against curl + openssl'),
-    faster('https', 'aria2c', 1.5, 'HTTPS against aria2c with checksum'),
-    faster('http', 'hf', 1.5, 'HTTP against hf download'),
-    faster('https', 'hf', 1.5, 'HTTPS against hf download'),
-    faster('capped', 'aria2c', 1.2, '20 MB/s per connection, defaults, against aria2c -x16'),
-    faster(
-      'capped',
-      'aria2c',
-      1.5,
-      '20 MB/s per connection, 32 connections, against aria2c -x16',
-      'fetch --connections 32',
-    ),
-    atMost(
-      'one straggler among eight, time against the same without',
-      1.2,
-      1 / ratio(of('straggler'), 'fetch --connections 8', 'fetch --connections 8, no straggler'),
-      ' ×',
-    ),
-    faster('small', 'hf', 4, 'small files, 50 ms away, against hf download'),
-    faster('small', 'curl -Z --parallel-max 32', 0.9, 'small files, 50 ms away, against curl -Z'),
-    cpu(of('http'), 1.6, 'CPU seconds per GB, HTTP', hasShaInstructions),
-    cpu(of('https'), 2.2, 'CPU seconds per GB, HTTPS', hasShaInstructions),
-    atMost('peak memory, 16 connections, any size', 110, peak(of('memory')), ' MB'),
-    atMost('`--help` beyond `node -e 0`', 15, startup(of('startup')), ' ms'),
-    atMost('bytes sent twice, worst scene', 2, sentTwice(scenes), ' %'),
+    ...realLinks(of),
+    ...thisMachine(of, hasShaInstructions),
+    faster(of('small'), 'curl -Z --parallel-max 32', 1.4, 'small files, 50 ms away, against curl -Z'),
+    atMost('small', 'small files, CPU per file', 1.5, cpuPerFile(of('small')), ' ms'),
+    faster(of('small'), 'hf', 4, 'small files, 50 ms away, against hf download'),
+    atMost('five', '5 GB, HTTPS, 16 connections, peak memory', 85, memory(of('five'), '16'), ' MB'),
+    atMost('five', '5 GB, HTTPS, 64 connections, peak memory', 95, memory(of('five'), '64'), ' MB'),
+    atMost('five', 'main thread, CPU seconds per GB', 0.08, mainThread(of('five')), ' s'),
+    ...starts(of('startup')),
+    atMost('', 'bytes sent twice, worst scene', 1, sentTwice(scenes), ' %'),
+    ...scenes.flatMap(againstBefore),
   ];
 }
 
-function atLeast(what: string, bound: number, measured: number): Target {
+/** Links as people have them: a rate per connection, a wait before each answer. */
+function realLinks(of: (id: string) => Measured): Target[] {
+  const bounds: readonly (readonly [number, number, number])[] = [
+    [50, 1, 0.75],
+    [200, 1, 0.67],
+    [650, 0.95, 0.7],
+  ];
+  return [
+    ...bounds.flatMap(([wait, of32, of64]) => {
+      const scene = of(`wait-${wait}`);
+      const what = `first byte after ${wait} ms, against`;
+      return [
+        faster(scene, '32 plain ranges', of32, `${what} 32 plain ranges that check nothing`),
+        faster(scene, '64 plain ranges', of64, `${what} 64 plain ranges`),
+      ];
+    }),
+    atLeast('gigabit-650', '1 Gbit/s in all, 650 ms: of the link', 0.92, ofLink(of('gigabit-650')), ''),
+    atLeast('gigabit-200', '1 Gbit/s in all, 200 ms: of the link', 0.95, ofLink(of('gigabit-200')), ''),
+    faster(of('capped'), 'aria2c', 2, '20 MB/s per connection, against aria2c -x16 with checksum'),
+    atMost(
+      'straggler',
+      'one straggler among eight, time against the same without',
+      1.12,
+      1 / ratio(of('straggler'), 'fetch --connections 8', 'fetch --connections 8, no straggler'),
+      ' ×',
+    ),
+    atMost(
+      'collapse',
+      'a host that starves: half of its best rate after',
+      10,
+      recovered(of('collapse')),
+      ' s',
+    ),
+    atMost('late', 'small repository, every answer 200 ms late', 0.8, wall(of('late'), FETCH) / 1000, ' s'),
+  ];
+}
+
+/** No limit but the processors, which client and servers share. */
+function thisMachine(of: (id: string) => Measured, hasShaInstructions: boolean): Target[] {
+  return [
+    faster(of('http'), 'curl', 1, 'HTTP, verified, against curl without verification'),
+    faster(of('http'), 'curl+openssl', 1.4, 'HTTP against curl, then openssl'),
+    faster(of('http'), 'hf', 1.5, 'HTTP against hf download'),
+    cpu(of('http'), 1.6, 'CPU seconds per GB, HTTP', hasShaInstructions),
+    faster(of('https'), 'aria2c', 1.5, 'HTTPS against aria2c with checksum'),
+    faster(of('https'), 'hf', 1.5, 'HTTPS against hf download'),
+    atMost(
+      'https',
+      'HTTPS, CPU time against curl, then openssl',
+      1.12,
+      cpuRatio(of('https').result, FETCH, 'curl+openssl'),
+      ' ×',
+    ),
+    cpu(of('https'), 2.2, 'CPU seconds per GB, HTTPS', hasShaInstructions),
+  ];
+}
+
+function starts(startup: Measured): Target[] {
+  return ['fetch --help', 'fetch --version'].map((entry) => {
+    const times = wall(startup, entry) / wall(startup, 'node -e 0');
+    return atMost('startup', `\`${entry}\`, time against \`node -e 0\``, 1.15, times, ' ×');
+  });
+}
+
+/** With `--baseline`, of every entry of ours. */
+function againstBefore(scene: SceneResult): Target[] {
+  const ours = Object.keys(scene.entries).filter((entry) => `${BASELINE}${entry}` in scene.entries);
+  return ours.flatMap((entry) => {
+    const before = BASELINE + entry;
+    const what = `${scene.id}: ${entry}, against the baseline`;
+    const row = (name: string): Row | undefined => rowsOf(scene).find((one) => one.entry === name);
+    const peak = (row(entry)?.peakBytes ?? Number.NaN) / (row(before)?.peakBytes ?? Number.NaN);
+    const faster = { 'wait-50': 1.2, 'wait-200': 1.6, 'wait-650': 1.9 }[scene.id] ?? 0.97;
+    return [
+      atLeast(scene.id, `${what}: speed`, faster, ratioBetween(scene, entry, before)),
+      atMost(scene.id, `${what}: CPU time`, 1.03, cpuRatio(scene, entry, before), ' ×'),
+      atMost(scene.id, `${what}: peak memory`, 1.03, peak, ' ×'),
+    ];
+  });
+}
+
+function faster({ id, result }: Measured, peer: string, bound: number, what: string): Target {
+  return atLeast(id, what, bound, ratio({ id, result }, FETCH, peer));
+}
+
+function atLeast(scene: string, what: string, bound: number, measured: number, unit = ' ×'): Target {
   const reached = Number.isNaN(measured) ? undefined : measured >= bound;
-  return { what, wanted: `≥ ${bound} ×`, measured, unit: ' ×', reached };
+  return { scene, what, wanted: `≥ ${bound}${unit}`, measured, unit, reached };
 }
 
-function atMost(what: string, bound: number, measured: number, unit: string): Target {
+function atMost(scene: string, what: string, bound: number, measured: number, unit: string): Target {
   const reached = Number.isNaN(measured) ? undefined : measured <= bound;
-  return { what, wanted: `≤ ${bound}${unit}`, measured, unit, reached };
+  return { scene, what, wanted: `≤ ${bound}${unit}`, measured, unit, reached };
 }
 
-function ratio(scene: SceneResult | undefined, ours: string, theirs: string): number {
-  return scene === undefined ? Number.NaN : ratioBetween(scene, ours, theirs);
+function ratio({ result }: Measured, ours: string, theirs: string): number {
+  return result === undefined ? Number.NaN : ratioBetween(result, ours, theirs);
 }
 
-function cpu(
-  scene: SceneResult | undefined,
-  bound: number,
-  what: string,
-  hasShaInstructions: boolean,
-): Target {
-  const row = scene === undefined ? undefined : rowsOf(scene).find(({ entry }) => entry === FETCH);
-  const target = atMost(what, bound, row?.cpuSecondsPerGB ?? Number.NaN, ' s');
+/** CPU time of one entry by that of another, as the median over the rounds that both have. */
+function cpuRatio(scene: SceneResult | undefined, ours: string, theirs: string): number {
+  if (scene === undefined) return Number.NaN;
+  const other = new Map(countedRuns(scene, theirs).map((run) => [run.round, run.cpuMs]));
+  return median(
+    countedRuns(scene, ours).flatMap(({ round, cpuMs }) => {
+      const theirMs = other.get(round);
+      return theirMs === undefined ? [] : [cpuMs / theirMs];
+    }),
+  );
+}
+
+function rows({ result }: Measured): Row[] {
+  return result === undefined ? [] : rowsOf(result);
+}
+
+function wall(scene: Measured, entry: string): number {
+  return rows(scene).find((row) => row.entry === entry)?.wallMs.median ?? Number.NaN;
+}
+
+function cpu(scene: Measured, bound: number, what: string, hasShaInstructions: boolean): Target {
+  const row = rows(scene).find(({ entry }) => entry === FETCH);
+  const target = atMost(scene.id, what, bound, row?.cpuSecondsPerGB ?? Number.NaN, ' s');
   // The bound is for processors with SHA instructions only.
   return hasShaInstructions ? target : { ...target, reached: undefined };
 }
 
-function peak(scene: SceneResult | undefined): number {
-  const rows = scene === undefined ? [] : rowsOf(scene);
-  // A part of the scene says nothing about "any size".
-  const whole = rows.length > 0 && rows.length === Object.keys(scene!.entries).length;
-  return whole ? Math.max(...rows.map(({ peakBytes }) => peakBytes)) / 1e6 : Number.NaN;
+function cpuPerFile(scene: Measured): number {
+  const row = rows(scene).find(({ entry }) => entry === FETCH);
+  return (row?.cpuMs ?? Number.NaN) / (scene.result?.files ?? Number.NaN);
 }
 
-function startup(scene: SceneResult | undefined): number {
-  const rows = scene === undefined ? [] : rowsOf(scene);
-  const wall = (entry: string): number =>
-    rows.find((row) => row.entry === entry)?.wallMs.median ?? Number.NaN;
-  return wall('fetch --help') - wall('node -e 0');
+function memory(scene: Measured, connections: string): number {
+  const row = rows(scene).find(({ entry }) => entry === `fetch --connections ${connections}`);
+  return (row?.peakBytes ?? Number.NaN) / 1e6;
 }
 
-/** Of ours, over all scenes but the one that kills it on purpose. */
+function mainThread({ result }: Measured): number {
+  const runs = result === undefined ? [] : countedRuns(result, 'fetch --connections 64');
+  return median(runs.map(({ mainMs, wantedBytes }) => mainMs / 1000 / (wantedBytes / 1e9)));
+}
+
+/** What part of the rate of its link a scene used. */
+function ofLink(scene: Measured): number {
+  const { totalBytesPerSecond } = LINKS[scene.id.replace('-', ' ') as LinkName];
+  const bytes = scene.result?.runs[0]?.wantedBytes ?? Number.NaN;
+  return bytes / (wall(scene, FETCH) / 1000) / (totalBytesPerSecond ?? Number.NaN);
+}
+
+/** Seconds until half of what the connections bring that the host endures; infinite if never. */
+function recovered({ result }: Measured): number {
+  const runs = result === undefined ? [] : countedRuns(result, FETCH);
+  const wanted = (COLLAPSE.above * COLLAPSE.each) / 2;
+  return median(runs.map(({ history = [] }) => recoveredAfter(history, HISTORY_MS, wanted) / 1000));
+}
+
+/** Of ours, over all scenes but the one that kills it on purpose and those that send nothing. */
 function sentTwice(scenes: readonly SceneResult[]): number {
   const parts = scenes
-    .filter(({ id }) => id !== 'resume' && id !== 'startup')
+    .filter(({ id }) => id !== 'resume' && id !== 'startup' && !id.startsWith('verify'))
     .flatMap((scene) =>
       Object.keys(scene.entries)
         .filter((entry) => entry.startsWith(FETCH) || scene.id === 'memory')

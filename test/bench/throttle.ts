@@ -17,6 +17,9 @@ export interface Link {
   readonly windowBytes?: number;
 }
 
+/** Between two entries of the history of a link. */
+export const HISTORY_MS = 250;
+
 export interface Throttle {
   readonly port: number;
   /** Bytes handed to clients since the last reset, heads included. */

@@ -15,6 +15,11 @@ export interface XetEndpoint {
   readonly token?: { readonly accessToken: string; readonly expires: number };
 }
 
+export interface HfXetCommand {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
 export interface UploadedFile {
   readonly path: string;
   readonly xetHash: string;
@@ -65,13 +70,29 @@ export async function downloadFiles(
   await python(client, DOWNLOAD, { ...given(endpoint), files });
 }
 
+/** The same for callers that run it themselves. */
+export function downloadCommand(
+  client: HfXet,
+  endpoint: XetEndpoint,
+  files: readonly Pick<UploadedFile, 'path' | 'xetHash' | 'size'>[],
+): HfXetCommand {
+  return commandOf(client, DOWNLOAD, { ...given(endpoint), files });
+}
+
 function given({ url, token }: XetEndpoint): object {
   const words =
     token === undefined ? {} : { token: token.accessToken, token_expiry_unix_secs: token.expires };
   return { url, token: words };
 }
 
-async function python({ python: program, home }: HfXet, text: string, input: unknown): Promise<string> {
+async function python(client: HfXet, text: string, input: unknown): Promise<string> {
+  const { argv, env } = commandOf(client, text, input);
+  const [program = '', ...words] = argv;
+  const { stdout } = await run(program, words, { env, maxBuffer: 16 << 20 });
+  return stdout;
+}
+
+function commandOf({ python: program, home }: HfXet, text: string, input: unknown): HfXetCommand {
   const env = {
     PATH: process.env['PATH'] ?? '',
     HOME: home,
@@ -79,6 +100,5 @@ async function python({ python: program, home }: HfXet, text: string, input: unk
     NO_PROXY: '127.0.0.1',
     HF_XET_TELEMETRY_ENABLED: '0',
   };
-  const { stdout } = await run(program, ['-c', text, JSON.stringify(input)], { env, maxBuffer: 16 << 20 });
-  return stdout;
+  return { argv: [program, '-c', text, JSON.stringify(input)], env };
 }
