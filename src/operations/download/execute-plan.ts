@@ -68,6 +68,8 @@ function openTransport(settings: TransferSettings, { environment, emit }: RunCon
     userAgent,
     // Two workers cannot share one rate limit.
     maxWorkers: bytesPerSecond === undefined ? (workers.io ?? maxIoWorkers(processors)) : 1,
+    // The hash of the whole file, which has the other processor, waits for what they unpack.
+    maxChunkWorkers: bytesPerSecond === undefined ? Math.min(processors, workers.io ?? 2) : 1,
     startsAll: workers.io !== undefined,
     onContact: (contact) => emit({ type: 'contact', ...contact }),
     trace: (message) => emit({ type: 'trace', message }),

@@ -18,13 +18,13 @@ export function maxIoWorkers(processors: number): number {
  * uses two if nothing else is on its worker. New files go to the least loaded. Workers are numbered from 0.
  */
 export class WorkerAssignment {
-  readonly #max: number;
+  readonly max: number;
   /** Files with jobs under way, by name. */
   readonly #files = new Map<string, CarriedFile>();
   #count = 0;
 
   constructor(max: number) {
-    this.#max = max;
+    this.max = max;
   }
 
   /** Workers that were given out. */
@@ -75,7 +75,7 @@ export class WorkerAssignment {
   /** The least loaded of these workers, or else a new one; undefined if there can be none. */
   #withRoom(suits: (worker: number) => boolean): number | undefined {
     const found = this.#leastLoaded(suits);
-    if (found !== undefined || this.#count >= this.#max) return found;
+    if (found !== undefined || this.#count >= this.max) return found;
     this.#count += 1;
     return this.#count - 1;
   }

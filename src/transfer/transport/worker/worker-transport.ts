@@ -38,6 +38,8 @@ interface IoWorker {
 export interface WorkerTransportOptions extends TransportSetup {
   /** Workers that this machine has room for. Another one starts when those that run are full. */
   readonly maxWorkers: number;
+  /** The same where they unpack chunks; as `maxWorkers` if left out. */
+  readonly maxChunkWorkers?: number;
   /** Starts all of them as soon as there is something to do for them, full or not; false if left out. */
   readonly startsAll?: boolean;
   readonly trace: (message: string) => void;
@@ -60,7 +62,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
 
   constructor(options: WorkerTransportOptions) {
     this.#options = options;
-    this.#assignment = new WorkerAssignment(options.maxWorkers);
+    this.#assignment = new WorkerAssignment(Math.max(options.maxWorkers, options.maxChunkWorkers ?? 1));
   }
 
   bring(job: RangeJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
@@ -117,8 +119,13 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     await this.#end(new FetchError('ABORTED', 'the transport was closed'));
   }
 
-  #choose({ path }: RangeJob): IoWorker {
-    const isFull = (worker: number) => this.#options.startsAll === true || this.#isFull(worker);
+  #choose({ path, location }: RangeJob): IoWorker {
+    const { startsAll = false, maxWorkers } = this.#options;
+    const isFull = (worker: number) => {
+      // To unpack and hash chunks takes five times what it takes to receive them: that fills every worker.
+      if (startsAll || location.kind === 'xet') return true;
+      return maxWorkers > 1 && this.#isFull(worker);
+    };
     const number = this.#assignment.begin(path, isFull);
     return this.#workers[number] ?? this.#start();
   }
@@ -136,7 +143,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   }
 
   #start(): IoWorker {
-    const { settings, userAgent, maxWorkers } = this.#options;
+    const { settings, userAgent } = this.#options;
     const workerData: TransportSetup = { settings, userAgent };
     // Compiled code sits beside this file under the same name.
     const worker = new Worker(new URL('./io-worker.js', import.meta.url), {
@@ -159,7 +166,8 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'an I/O thread failed', { cause })));
     worker.on('exit', () => this.#fail(new FetchError('BUG', 'an I/O thread ended early')));
     this.#workers.push(started);
-    if (started.number > 0) this.#options.trace(`I/O worker ${started.number + 1} of ${maxWorkers} starts`);
+    if (started.number > 0)
+      this.#options.trace(`I/O worker ${started.number + 1} of ${this.#assignment.max} starts`);
     return started;
   }
 
