@@ -186,8 +186,19 @@ function fetchCommand(program: string, job: Job, place: Place, options: readonly
       ...[process.execPath, program, job.repo, '--endpoint', job.endpoint],
       ...['--local-dir', place.target, '--quiet', ...options],
     ],
-    env: environment(job, place),
+    env: { ...environment(job, place), ...forcedWorkers() },
   };
+}
+
+/** Numbers of workers that the caller forces, for machines with fewer processors than they need. */
+function forcedWorkers(): Record<string, string> {
+  const names = ['FETCH_HASH_WORKERS', 'FETCH_IO_WORKERS'];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 function verifyCommand(program: string, job: Job, place: Place): Command {

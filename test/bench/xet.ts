@@ -21,8 +21,9 @@ import type { XetCounts, XetFacts, XetMethods } from './xet-process.ts';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const KILLS = 10;
 /** Of each connection, where programs are killed: at full speed one would end before it is killed. */
-const KILLED_RATE = 10e6;
-const CLIENTS = ['fetch --protocol xet', 'hf_xet', 'hf download'] as const;
+const KILLED_RATE = 30e6;
+const KILLED = ['fetch --protocol xet', 'hf_xet'] as const;
+const CLIENTS = ['fetch --protocol xet', 'hf_xet', 'hf download', 'fetch --protocol http'] as const;
 
 type Client = (typeof CLIENTS)[number];
 
@@ -98,7 +99,7 @@ class XetBench {
   /** Killed after each eleventh of what a run without a kill brings, then run to its end. */
   async kills(): Promise<void> {
     const rows: string[][] = [];
-    for (const client of CLIENTS) {
+    for (const client of KILLED) {
       const undisturbed = await this.#fresh(client, 'bench/whole', KILLED_RATE);
       const place = this.#place();
       const asked = { repo: 'bench/whole', revision: 'main', target: place.target };
@@ -207,7 +208,7 @@ class XetBench {
     const env = { ...environment(undefined, { home }), HF_ENDPOINT: this.#facts.origin };
     const words = [repo, '--revision', revision, '--local-dir', target, '--quiet', ...options];
     if (client === 'hf download') return { argv: [hf, 'download', ...words], env };
-    const protocol = client === 'fetch' ? [] : ['--protocol', 'xet'];
+    const [, ...protocol] = client.split(' ');
     return { argv: [process.execPath, program, ...words, ...protocol], env };
   }
 
