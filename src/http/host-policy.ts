@@ -24,12 +24,17 @@ export class HostPolicy {
   /** Call it before every request. Throws ACCESS for a host that is not on the list. */
   admit(url: URL): void {
     const allowed = this.#network?.onlyHosts;
-    if (allowed !== undefined && !allowed.some((entry) => means(entry, url))) throw notAllowed(url, allowed);
+    if (allowed !== undefined && !isAllowed(url, allowed)) throw notAllowed(url, allowed);
     if (this.#contacted.has(url.origin)) return;
     this.#contacted.add(url.origin);
     const proxy = this.#network === undefined ? undefined : proxyFor(this.#network, url);
     this.#onContact?.({ host: url.host, proxy: proxy === undefined ? undefined : proxyName(proxy) });
   }
+}
+
+/** Whether a list of hosts has the host of a URL; undefined allows all. */
+export function isAllowed(url: URL, allowed: readonly string[] | undefined): boolean {
+  return allowed === undefined || allowed.some((entry) => means(entry, url));
 }
 
 /** `host`, `host:port`, or `*.host` (also `.host`) for all below it. */

@@ -146,12 +146,21 @@ function stallTimeout({ stallTimeoutMs }: HubOptions): number {
 
 /** An address of a hub, without a slash at the end. `origin` is the option or variable that has it. Throws USAGE. */
 export function readEndpoint(origin: string, written: string): string {
+  return readAddress(origin, written, 'https://HOST');
+}
+
+/** An address of a peer, without a slash at the end. Throws USAGE. */
+export function readPeer(written: string): string {
+  return readAddress('--from', written, 'http://HOST:8090');
+}
+
+function readAddress(origin: string, written: string, form: string): string {
   const text = written.trim();
-  if (!URL.canParse(text))
-    throw usage(`${origin}: "${text}" is not an address.`, 'Write it as https://HOST.');
+  const hint = `Write it as ${form}.`;
+  if (!URL.canParse(text)) throw usage(`${origin}: "${text}" is not an address.`, hint);
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw usage(`${origin}: an endpoint begins with https:// or http://.`, 'Write it as https://HOST.');
+    throw usage(`${origin}: an endpoint begins with https:// or http://.`, hint);
   }
   if (url.username !== '' || url.password !== '') {
     throw usage(

@@ -74,7 +74,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     const check = checkWith(hasher);
     const files = new VerifiedFiles(check, tell, ended.signal);
     const catalog = new Catalog(sources, run.environment.clock);
-    const server = createHubServer({ catalog, files, tell });
+    const server = createHubServer({ catalog, files, clock: run.environment.clock, tell });
     try {
       const url = await listen(server, host, port);
       // Too many open files, for example: the connections that are there go on.

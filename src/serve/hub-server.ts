@@ -1,12 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { HeldRevision } from '../store/held-revision.ts';
+import type { Clock } from '../system/clock.ts';
 import { type Answer, jsonAnswer, NO_ENTRY, NO_REPO, NOTHING, noRevision, refusal } from './answer.ts';
+import { ByteBudget } from './byte-budget.ts';
 import type { Catalog } from './catalog.ts';
 import { infoDocument, pathEntries, refsDocument, treeEntries } from './documents.ts';
 import { fileAnswer, pointerAnswer } from './file-answer.ts';
+import { OpenFiles } from './open-files.ts';
 import { readPaths } from './read-paths.ts';
 import { parseRoute, type Route, splitRevision } from './route.ts';
-import { FileSender, openVerified } from './send-file.ts';
+import { FileSender } from './send-file.ts';
 import { treePage } from './tree-page.ts';
 import type { VerifiedFiles } from './verified-files.ts';
 
@@ -18,18 +22,24 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_MS = 15_000;
 const MAX_CONNECTIONS = 8192;
+/** Requests of one connection that are not answered yet. Clients of the Hub send one at a time. */
+const MAX_PIPELINED = 4;
+/** Of requests that are not read to the end, and documents that clients have not taken yet. */
+const MAX_DOCUMENT_BYTES = 48 * 1024 * 1024;
 
 export interface HubServerOptions {
   readonly catalog: Catalog;
   readonly files: VerifiedFiles;
+  readonly clock: Clock;
   /** Receives failures of single requests. */
   readonly tell: (message: string) => void;
 }
 
 /** The HTTP server of a read-only hub, not yet listening: answers what clients of the Hub ask, and 404 for everything that is not here. */
-export function createHubServer({ catalog, files, tell }: HubServerOptions): Server {
-  const hub = new HubRequests(catalog, files);
-  const sender = new FileSender();
+export function createHubServer({ catalog, files, clock, tell }: HubServerOptions): Server {
+  const budget = new ByteBudget(MAX_DOCUMENT_BYTES);
+  const hub = new HubRequests(catalog, files, budget);
+  const answers = new Answers(new FileSender(clock), budget);
   const limits = {
     headersTimeout: HEAD_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -38,11 +48,13 @@ export function createHubServer({ catalog, files, tell }: HubServerOptions): Ser
   };
   const server = createServer(limits, async (request, response) => {
     try {
-      await send(await hub.answer(request), request, response, sender);
+      if (await answers.turn(request, response))
+        await answers.send(await hub.answer(request), request, response);
     } catch (error) {
       // A client that goes away is no failure of ours.
       if (!response.destroyed) tell(`a request failed: ${(error as Error).message}`);
-      response.destroy();
+      if (response.headersSent || response.destroyed) response.destroy();
+      else await answers.send(CANNOT_ANSWER, request, response);
     }
   });
   server.maxConnections = MAX_CONNECTIONS;
@@ -50,30 +62,83 @@ export function createHubServer({ catalog, files, tell }: HubServerOptions): Ser
   return server;
 }
 
-async function send(
-  { status, headers, body }: Answer,
-  { method }: IncomingMessage,
-  response: ServerResponse,
-  sender: FileSender,
-): Promise<void> {
-  response.writeHead(status, headers);
-  if (body === undefined || Buffer.isBuffer(body)) {
-    response.end(method === 'HEAD' ? undefined : body);
-    return;
+/** Too many files are open, or the disk fails: clients try again later. */
+const CANNOT_ANSWER = refusal(503, 'This hub cannot answer now', { 'Retry-After': 1 });
+
+/** Sends answers, within the limits of a connection and of the memory. */
+class Answers {
+  readonly #sender: FileSender;
+  readonly #budget: ByteBudget;
+  readonly #waiting = new WeakMap<Socket, Promise<void>[]>();
+
+  constructor(sender: FileSender, budget: ByteBudget) {
+    this.#sender = sender;
+    this.#budget = budget;
   }
-  await using file = body.file;
-  if (method === 'HEAD') response.end();
-  else await sender.send(response, file, body.range);
+
+  /**
+   * Waits until the requests before it on the same connection are answered: what waits costs nothing but itself. False if the
+   * connection is gone, or is ended because too many wait.
+   */
+  async turn({ socket }: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const waiting = this.#waiting.get(socket) ?? [];
+    this.#waiting.set(socket, waiting);
+    if (waiting.length >= MAX_PIPELINED) {
+      socket.destroy();
+      return false;
+    }
+    const before = waiting.at(-1);
+    const ended = endOf(socket, response).then(() => void waiting.shift());
+    waiting.push(ended);
+    await before;
+    return !socket.destroyed;
+  }
+
+  async send(
+    { status, headers, body }: Answer,
+    { method }: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    response.writeHead(status, headers);
+    if (body === undefined || Buffer.isBuffer(body)) {
+      const sent = method === 'HEAD' || body === undefined ? Buffer.alloc(0) : body;
+      response.once(
+        'close',
+        this.#budget.hold(sent.length, () => response.destroy()),
+      );
+      response.end(sent);
+      return;
+    }
+    await using file = body.file;
+    if (method === 'HEAD') response.end();
+    else await this.#sender.send(response, file, body.range);
+  }
+}
+
+/** Resolves when an answer has ended. One that waits for its turn does not hear that its connection ends. */
+function endOf(socket: Socket, response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const onEnd = () => {
+      socket.off('close', onEnd);
+      response.off('close', onEnd);
+      resolve();
+    };
+    socket.once('close', onEnd);
+    response.once('close', onEnd);
+  });
 }
 
 /** What each request is answered with. */
 class HubRequests {
   readonly #catalog: Catalog;
   readonly #files: VerifiedFiles;
+  readonly #budget: ByteBudget;
+  readonly #open = new OpenFiles();
 
-  constructor(catalog: Catalog, files: VerifiedFiles) {
+  constructor(catalog: Catalog, files: VerifiedFiles, budget: ByteBudget) {
     this.#catalog = catalog;
     this.#files = files;
+    this.#budget = budget;
   }
 
   async answer(request: IncomingMessage): Promise<Answer> {
@@ -123,7 +188,7 @@ class HubRequests {
       return jsonAnswer(infoDocument(revision, { blobs: isTrue(parameters.get('blobs')) }));
     if (kind === 'tree') return treeAnswer(request, revision, path, parameters);
     if (kind === 'paths-info') {
-      const paths = await readPaths(request);
+      const paths = await readPaths(request, this.#budget);
       return paths === undefined
         ? refusal(400, 'The paths are missing')
         : jsonAnswer(pathEntries(revision, paths));
@@ -133,7 +198,7 @@ class HubRequests {
     const pointer = kind === 'raw' ? pointerAnswer(file) : undefined;
     if (pointer !== undefined) return pointer;
     const found = this.#files.find(revision, file);
-    const opened = found.kind === 'verified' ? await openVerified(found.held) : undefined;
+    const opened = found.kind === 'verified' ? await this.#open.open(found.held) : undefined;
     if (opened === undefined) return NO_ENTRY;
     const answer = fileAnswer(request, file, opened);
     if (answer.body === undefined || Buffer.isBuffer(answer.body)) await opened[Symbol.asyncDispose]();

@@ -4,6 +4,8 @@ import { promisify } from 'node:util';
 import type { ByteRange } from '../model/byte-range.ts';
 import type { HeldFile } from '../store/held-revision.ts';
 import { stampOf } from '../store/records/stamp.ts';
+import type { Clock } from '../system/clock.ts';
+import { BlockPool } from './block-pool.ts';
 
 const openFile = promisify(open);
 const closeFile = promisify(close);
@@ -17,13 +19,20 @@ export interface OpenedFile extends AsyncDisposable {
   read(buffer: Buffer, offset: number, length: number): Promise<number>;
 }
 
-/** Opens a file. Undefined if it is not what was verified any more: the stamp is compared behind the open, so that no file can be put in its place. */
+/** What a name that leads to no file of ours answers to `open`; other failures are of this machine, and pass. */
+const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM', 'EISDIR', 'ENXIO', 'ENAMETOOLONG']);
+
+/**
+ * Opens a file. Undefined if it is not what was verified any more: the stamp is compared behind the open, so that no file can
+ * be put in its place. Rejects where the system cannot open it now: too many files are open, for example.
+ */
 export async function openVerified({ path, stamp }: HeldFile): Promise<OpenedFile | undefined> {
   let descriptor: number;
   try {
     descriptor = await openFile(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (GONE.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
   }
   const isUnchanged = async () => stampOf(await statFile(descriptor, { bigint: true })) === stamp;
   const file: OpenedFile = {
@@ -42,53 +51,53 @@ export async function openVerified({ path, stamp }: HeldFile): Promise<OpenedFil
   return undefined;
 }
 
-/** Large enough that the calls do not matter. */
-const LARGE_BYTES = 256 * 1024;
-const SMALL_BYTES = 16 * 1024;
-/** Two buffers for each answer. Above this number of answers the buffers are small: memory must not follow the number of clients. */
-const MAX_LARGE = 64;
+/** Bytes per millisecond. An answer that has sent less on average gets small blocks, one at a time: what a client does not take must not hold the memory of the others. */
+const MIN_RATE = 1000;
+/** In the first second nothing is known about the client. */
+const GRACE_MS = 1000;
 
 /** Sends ranges of files, with a bound on memory over all answers. */
 export class FileSender {
-  #large = 0;
+  readonly #clock: Clock;
+  readonly #blocks: BlockPool;
+
+  constructor(clock: Clock, blocks: BlockPool = new BlockPool()) {
+    this.#clock = clock;
+    this.#blocks = blocks;
+  }
 
   /**
-   * Sends a range as the body of an answer whose head is written. Reads the next bytes while the last ones are sent. Destroys
+   * Sends a range as the body of an answer whose head is written. Reads the next block while the last one is sent. Destroys
    * the connection if the file changes meanwhile: no byte of another content is ever sent. Resolves when the answer has ended,
    * also when the client went away.
    */
-  async send(response: ServerResponse, file: OpenedFile, range: ByteRange): Promise<void> {
-    const isLarge = this.#large < MAX_LARGE && range.end - range.start > SMALL_BYTES;
-    const size = Math.min(isLarge ? LARGE_BYTES : SMALL_BYTES, range.end - range.start);
-    if (isLarge) this.#large += 1;
-    try {
-      await sendIn([Buffer.allocUnsafe(size), Buffer.allocUnsafe(size)], response, file, range);
-    } finally {
-      if (isLarge) this.#large -= 1;
+  async send(response: ServerResponse, file: OpenedFile, { start, end }: ByteRange): Promise<void> {
+    const judgedFrom = this.#clock.monotonic() + GRACE_MS;
+    let sent: Promise<boolean> = Promise.resolve(true);
+    for (let offset = start; offset < end; ) {
+      const isSlow = offset - start < (this.#clock.monotonic() - judgedFrom) * MIN_RATE;
+      if (isSlow && !(await sent)) return;
+      const block = this.#blocks.take(isSlow ? 0 : end - offset);
+      const bytes = await readUnchanged(file, block.bytes, offset, end).catch((error: unknown) => {
+        block.release();
+        throw error;
+      });
+      if (bytes === 0 || !(await sent)) {
+        block.release();
+        if (bytes === 0) response.destroy();
+        return;
+      }
+      sent = write(response, block.bytes.subarray(0, bytes)).finally(block.release);
+      offset += bytes;
     }
+    if (await sent) response.end();
   }
 }
 
-async function sendIn(
-  buffers: readonly [Buffer, Buffer],
-  response: ServerResponse,
-  file: OpenedFile,
-  range: ByteRange,
-): Promise<void> {
-  let sent: Promise<boolean> = Promise.resolve(true);
-  for (let offset = range.start, turn: 0 | 1 = 0; offset < range.end; turn = turn === 0 ? 1 : 0) {
-    const buffer = buffers[turn];
-    const bytes = await file.read(buffer, offset, Math.min(buffer.length, range.end - offset));
-    if (bytes === 0 || !(await file.isUnchanged())) {
-      response.destroy();
-      return;
-    }
-    // The other buffer is free for the next read only when it is sent.
-    if (!(await sent)) return;
-    sent = write(response, buffer.subarray(0, bytes));
-    offset += bytes;
-  }
-  if (await sent) response.end();
+/** How many bytes were read; 0 if the file has changed. */
+async function readUnchanged(file: OpenedFile, buffer: Buffer, offset: number, end: number): Promise<number> {
+  const bytes = await file.read(buffer, offset, Math.min(buffer.length, end - offset));
+  return (await file.isUnchanged()) ? bytes : 0;
 }
 
 /** Resolves when the bytes are with the system: false if the connection is gone. */

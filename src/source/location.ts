@@ -15,6 +15,8 @@ export interface HttpLocation {
   readonly ranges: RangeSupport;
   /** With `exact`: the range that the address serves. */
   readonly range?: ByteRange;
+  /** Redirects to another origin are an error: the server is not trusted to name other hosts. */
+  readonly ownOriginOnly?: boolean;
 }
 
 /** A file on this machine with the same bytes. */

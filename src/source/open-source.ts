@@ -6,14 +6,17 @@ import { FetchError } from '../model/error.ts';
 import type { RepoRef } from '../model/repo.ts';
 import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
 import type { RunContext } from '../system/run-context.ts';
+import { resolveUrl } from './hub/endpoints.ts';
 import { HubSource } from './hub/hub-source.ts';
 import { HubModelsSource } from './hub-models.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
+import { createPeer } from './peer/peer.ts';
+import { PeerSource } from './peer/peer-source.ts';
 import type { RegistryNetwork } from './registry/connection.ts';
 import type { RegistryLogin } from './registry/login.ts';
 import type { RegistryKind } from './registry/name.ts';
 import { RegistrySource } from './registry/registry-source.ts';
-import type { Credential, Source } from './source.ts';
+import type { Credential, Peer, Source } from './source.ts';
 
 /** How to reach a source, and how often to retry. */
 export interface SourceAccess {
@@ -105,6 +108,22 @@ export function openHubModels(
     hub: openHub(context),
     repo: hub,
   });
+}
+
+/** Opens a peer at an address without a slash at the end. */
+export function openPeer(address: string, http: HttpClient): Peer {
+  return createPeer({ address, http, urlOf: resolveUrl });
+}
+
+/** Peers in the place of the Hub. The caller sees to it that no other host is contacted. */
+export function openPeerSource(addresses: readonly string[], { access, run, http }: SourceContext): Source {
+  // The next peer is asked soon instead.
+  const retry = { ...access.retry, tries: Math.min(2, access.retry.tries), unreachedTries: 1 };
+  const peers = addresses.map((endpoint) => ({
+    peer: openPeer(endpoint, http),
+    hub: openHub({ access: { ...access, endpoint, token: undefined, retry }, run, http }),
+  }));
+  return new PeerSource(peers, (message) => run.emit({ type: 'note', message }));
 }
 
 /** The source of an offline run: every request fails with an error that says so. */

@@ -1,7 +1,7 @@
 import type { ByteRange } from '../model/byte-range.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { NamedRef, RepoRef, Revision } from '../model/repo.ts';
-import type { Location, XetLocation } from './location.ts';
+import type { HttpLocation, Location, XetLocation } from './location.ts';
 
 /** A warning of the source's own scanners about a file. */
 export interface ScanFinding {
@@ -88,4 +88,20 @@ export function can<Ability extends keyof SourceAbilities>(
   ability: Ability,
 ): source is SourceThatCan<Ability> {
   return source.traits[ability];
+}
+
+/** What a peer answered about a file. */
+export type PeerAnswer = 'has it' | 'lacks it' | 'lacks the revision';
+
+/**
+ * A machine that may have files of a revision of the Hub: one that runs `fetch serve`, or any mirror that answers
+ * `/resolve/`. It gets no token, and nothing that it says or sends is believed: the hash in the listing decides.
+ */
+export interface Peer {
+  /** Its address as it was named, without a slash at the end. */
+  readonly address: string;
+  /** Where it would have the file. Makes no request. */
+  locate(revision: Revision, file: RemoteFile): HttpLocation;
+  /** Asks for the first byte of a file that has some, once. Rejects with a FetchError if the answer is of no use. */
+  ask(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<PeerAnswer>;
 }

@@ -36,7 +36,8 @@ export class Connections {
     this.#steering = new Steering(run, (file) => files.get(file).host);
     this.#downloader = new SegmentDownloader(revision, run);
     this.#prefetcher = new LocationPrefetcher(run.schedule, limits.connections, async (file) => {
-      if (files.get(file).way === 'http') await this.#downloader.locate(files.get(file));
+      if (files.get(file).way === 'http' && run.peers?.mayHave(file) !== true)
+        await this.#downloader.locate(files.get(file));
     });
     this.#room = new DescriptorGuard(limits.connections);
   }

@@ -20,11 +20,13 @@ export async function runPlan(plan: Plan, context: TransferContext): Promise<Run
     // Largest files first.
     const bySize = [...plan.files].sort((left, right) => right.file.size - left.file.size);
     for (const planned of bySize) files.add(planned);
+    files.askPeers(plan.revision);
     await Promise.all([connections.run(), copies.run()]);
   } finally {
+    run.peers?.end();
     await run.background.settled();
   }
   run.signal.throwIfAborted();
-  const { fetchedBytes, copiedBytes, failures } = files;
-  return { fetchedBytes, copiedBytes, wireBytes: connections.wireBytes, failures };
+  const { fetchedBytes, peerBytes, copiedBytes, failures } = files;
+  return { fetchedBytes, peerBytes, copiedBytes, wireBytes: connections.wireBytes, failures };
 }

@@ -69,6 +69,8 @@ export class FileFinalizer {
       if (digests !== undefined) {
         const { onChunks } = context;
         const runs = transfer.chunks.count === 0 ? undefined : transfer.chunks.runs(transfer.file.size);
+        const { culprit, peers } = transfer.shares;
+        this.#run.peers?.judge(peers, culprit, path);
         const commit = () => transfer.staged.commit(digests);
         await whenDescriptorsAreFree(commit, clock, signal);
         if (runs !== undefined) await onChunks?.(transfer.file, runs);
@@ -77,6 +79,7 @@ export class FileFinalizer {
       }
       const error = corrupt(path);
       const { way } = transfer;
+      this.#run.peers?.suspect(transfer.shares.peers);
       const wrong = await transfer.startRepair();
       // If the store cannot bring it either, this is the error of the file.
       if (way === 'http' && transfer.way !== way) transfer.failure = error;

@@ -8,6 +8,7 @@ import type { RemoteFile } from '../model/remote-file.ts';
 import type { Location } from '../source/location.ts';
 import type { StagedFile } from '../store/store.ts';
 import { ChunkMap } from './chunk-map.ts';
+import { PeerShares } from './peer-shares.ts';
 
 /** Bytes that the hash may lag behind the writes before it is advanced. */
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
@@ -77,9 +78,15 @@ export class FileTransfer implements AsyncDisposable {
   #repairs = 0;
   /** How often only the doubtful part was fetched again. */
   #partialRepairs = 0;
+  /** Those of them that were due to chunks. */
+  #chunkRepairs = 0;
   #ways: readonly [Way, ...Way[]];
   /** What came as chunks in this run. */
   readonly chunks: ChunkMap = new ChunkMap();
+  /** What came from peers in this run. */
+  readonly shares: PeerShares = new PeerShares();
+  /** Whether peers may be asked for it: not without a hash to check it by, and not after one of them may have lied. */
+  mayComeFromPeers: boolean;
   #fetchedBytes = 0;
   #copiedBytes = 0;
   readonly #refusedAt = new Set<CachedLocation>();
@@ -99,6 +106,8 @@ export class FileTransfer implements AsyncDisposable {
     this.#stage = stage;
     this.#hasher = hasher;
     this.#ways = ways;
+    const { digest, sha256 } = planned.file;
+    this.mayComeFromPeers = digest !== undefined || sha256 !== undefined;
   }
 
   /** How its bytes come now. */
@@ -274,14 +283,22 @@ export class FileTransfer implements AsyncDisposable {
 
   /**
    * Forgets the bytes of a wrong file that are to be fetched again, and returns where they are; undefined when that was
-   * done often enough. Of what came as chunks, xorbs whose root is their name stay.
+   * done often enough. What a peer sent is doubted first. Of what came as chunks, xorbs whose root is their name stay.
    */
   async startRepair(): Promise<readonly ByteRange[] | undefined> {
     const { size } = this.file;
+    const fromPeer = this.shares.examine();
+    this.mayComeFromPeers &&= fromPeer === undefined;
+    if (fromPeer !== undefined) {
+      this.#partialRepairs += 1;
+      this.#lose(fromPeer);
+      return fromPeer;
+    }
     const doubtful = await this.#doubtful();
     if (doubtful !== undefined) {
       // The store gets one more chance; what it then sends wrong comes over HTTP.
-      if (this.#partialRepairs > 0) this.giveUp('xet');
+      if (this.#chunkRepairs > 0) this.giveUp('xet');
+      this.#chunkRepairs += 1;
       this.#partialRepairs += 1;
       this.#lose(doubtful);
       if (this.way !== 'xet') this.chunks.forget();
@@ -319,6 +336,7 @@ export class FileTransfer implements AsyncDisposable {
   /** Forgets every byte. */
   startOver(): void {
     this.chunks.forget();
+    this.shares.clear();
     this.staged.restart();
     this.#hash?.restart();
     this.#hashedTo = 0;

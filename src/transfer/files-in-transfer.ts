@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { FetchError, toFetchError } from '../model/error.ts';
 import type { FileOutcome } from '../model/event.ts';
 import { copiedFrom, type PlannedFile, piecesFrom } from '../model/plan.ts';
+import type { Revision } from '../model/repo.ts';
 import { FileFinalizer } from './file-finalizer.ts';
 import { FileTransfer, type Way } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
@@ -48,8 +49,20 @@ export class FilesInTransfer implements AsyncDisposable {
     return this.#files.reduce((sum, { fetchedBytes }) => sum + fetchedBytes, 0);
   }
 
+  get peerBytes(): number {
+    return this.#files.reduce((sum, { shares }) => sum + shares.bytes, 0);
+  }
+
   get copiedBytes(): number {
     return this.#files.reduce((sum, { copiedBytes }) => sum + copiedBytes, 0);
+  }
+
+  /** Asks the peers for the first file of which something is missing. Call it when all files are added. */
+  askPeers(revision: Revision): void {
+    const number = this.#files.findIndex(
+      ({ planned, mayComeFromPeers }) => mayComeFromPeers && piecesFrom(planned, 'remote').length > 0,
+    );
+    if (number >= 0) this.#run.peers?.begin(revision, { number, file: this.get(number).file });
   }
 
   get(number: number): FileTransfer {

@@ -1,6 +1,7 @@
 import type { Clock } from '../system/clock.ts';
 import { Notifier } from '../system/notifier.ts';
 import { TaskGroup } from '../system/task-group.ts';
+import { Peers } from './peers.ts';
 import { CopyQueue } from './scheduling/copy-queue.ts';
 import { LinkEstimate } from './scheduling/link-estimate.ts';
 import { Schedule } from './scheduling/schedule.ts';
@@ -16,6 +17,8 @@ export class RunState {
   readonly clock: Clock;
   readonly schedule: Schedule;
   readonly copies: CopyQueue = new CopyQueue();
+  /** Undefined if there are none. */
+  readonly peers: Peers | undefined;
   /** Woken whenever waiting connections may have something to do. */
   readonly wakeup: Notifier;
   /** Aborts when the run ends: by its caller, or by a failure that concerns more than one file. */
@@ -31,6 +34,8 @@ export class RunState {
     this.clock = environment.clock;
     this.wakeup = new Notifier(this.clock);
     this.signal = AbortSignal.any([signal, this.#stop.signal]);
+    const { peers = [] } = context;
+    this.peers = peers.length === 0 ? undefined : new Peers(peers, { clock: this.clock, emit: context.emit });
     this.schedule = new Schedule({ ...limits, sizing: new LinkEstimate(hubWaitMs) });
     this.background = new TaskGroup(
       (error) => this.stop(error),

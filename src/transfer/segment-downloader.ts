@@ -6,6 +6,7 @@ import type { Location } from '../source/location.ts';
 import { endOfWait, type RetryPolicy, retrying } from '../system/retry.ts';
 import { ChunkRequests } from './chunk-requests.ts';
 import type { CachedLocation, FileTransfer, Way } from './file-transfer.ts';
+import { PeerRequests } from './peer-requests.ts';
 import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
 import type { SegmentObserver, SegmentRequest } from './segment-request.ts';
@@ -22,17 +23,19 @@ export class SegmentDownloader {
   readonly #run: RunState;
   readonly #hosts = new HostRanges();
   readonly #chunks: ChunkRequests;
+  readonly #peers: PeerRequests | undefined;
   readonly #toldWays = new Set<Way>();
 
   constructor(revision: Revision, run: RunState) {
     this.#revision = revision;
     this.#run = run;
     this.#chunks = new ChunkRequests(revision, run);
+    if (run.peers !== undefined) this.#peers = new PeerRequests(revision, run, run.peers);
   }
 
   /**
-   * Fills the segment with as many requests as it takes. `signal` ends it at once. A file that one way cannot bring
-   * continues in the other, if there is one.
+   * Fills the segment with as many requests as it takes: from peers, and what they lack from the source. `signal` ends it
+   * at once. A file that one way cannot bring continues in the other, if there is one.
    */
   async fetch(
     segment: Segment,
@@ -41,6 +44,7 @@ export class SegmentDownloader {
     signal: AbortSignal,
   ): Promise<void> {
     while (segment.position < segment.end) {
+      if ((await this.#peers?.request({ segment, transfer, observer, signal })) === true) continue;
       const { way } = transfer;
       try {
         await this.#fetchBy(way, segment, transfer, observer, signal);

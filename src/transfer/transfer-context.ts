@@ -2,7 +2,7 @@ import type { Hasher } from '../hash/hash-pool.ts';
 import type { ChunkRun } from '../model/chunks.ts';
 import type { FetchError } from '../model/error.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
-import type { Source } from '../source/source.ts';
+import type { Peer, Source } from '../source/source.ts';
 import type { Store } from '../store/store.ts';
 import type { RunContext } from '../system/run-context.ts';
 import type { TransferLimits, TransferSettings } from './transfer-settings.ts';
@@ -11,6 +11,8 @@ import type { Transport } from './transport/transport.ts';
 /** Everything that executing a plan depends on. */
 export interface TransferContext extends RunContext {
   readonly source: Pick<Source, 'locate' | 'reconstruct'>;
+  /** Machines that are asked for bytes before the source is; none if left out. */
+  readonly peers?: readonly Peer[] | undefined;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;
@@ -35,6 +37,8 @@ export interface FileFailure {
 export interface RunResult {
   /** Bytes of files that came from the source and stayed. */
   readonly fetchedBytes: number;
+  /** Those of them that peers sent. */
+  readonly peerBytes: number;
   /** Bytes of files that were copied from this machine and stayed. */
   readonly copiedBytes: number;
   /** Bytes that the network carried for files, including what was fetched twice. */

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +19,18 @@ export function findPython(): PythonEnvironment {
   return { missing };
 }
 
+/** The oldest huggingface_hub that is tried, beside the newest one; undefined where it could not be installed. */
+export function findOldPython(python: string): string | undefined {
+  const old = join(dirname(python), '../old/bin/python');
+  return existsSync(old) ? old : undefined;
+}
+
+/** Whether a module is installed there; it is not loaded. */
+export function hasModule(python: string, name: string): boolean {
+  const program = 'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)';
+  return spawnSync(python, ['-c', program, name]).status === 0;
+}
+
 export interface PythonRun {
   readonly python: string;
   readonly endpoint: string;
@@ -28,12 +40,14 @@ export interface PythonRun {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** Runs `hf` of the same environment; its output and what it complained of. */
+/** Runs `hf` of the same environment, or what it was called before; its output and what it complained of. */
 export async function runHf(
   setting: PythonRun,
   words: readonly string[],
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  return await run(join(dirname(setting.python), 'hf'), words, { env: environmentOf(setting) });
+  const names = ['hf', 'huggingface-cli'].map((name) => join(dirname(setting.python), name));
+  const program = names.find((path) => existsSync(path)) ?? names[0]!;
+  return await run(program, words, { env: environmentOf(setting) });
 }
 
 /** Runs a program with `arguments` as its JSON input in `sys.argv[1]`; its output is what it printed. */

@@ -30,7 +30,7 @@ const CASES: readonly (readonly [typed: readonly string[], offered: readonly str
     ['verify', '--qui'],
     ['--quick', '--quiet'],
   ],
-  [['--fro'], ['--frozen']],
+  [['--fro'], ['--from', '--frozen']],
   [['lock', '--fro'], []],
   [['doctor', '--js'], ['--json']],
   [['doctor', '--rec'], ['--record']],

@@ -37,7 +37,13 @@ const DEAF_THREADS = `
 import threads from 'node:worker_threads';
 import { syncBuiltinESMExports } from 'node:module';
 import { EventEmitter } from 'node:events';
-threads.Worker = class extends EventEmitter { postMessage() {} ref() {} unref() {} async terminate() {} };
+threads.Worker = class extends EventEmitter {
+  performance = { eventLoopUtilization: () => ({ utilization: 0 }) };
+  postMessage() {}
+  ref() {}
+  unref() {}
+  async terminate() {}
+};
 syncBuiltinESMExports();`;
 
 describe('the net', () => {

@@ -194,17 +194,27 @@ function printDone(
 ): void {
   const elapsedMs = reportTime.now() - startedAt;
   const path = resultPath(outcome, parsed);
-  if (!options.quiet) process.stderr.write(`fetch: ${successSummary(runFacts(tally, elapsedMs))}\n`);
+  const facts = { ...runFacts(tally, elapsedMs), peerBytes: outcome.peerBytes };
+  if (!options.quiet) process.stderr.write(`fetch: ${successSummary(facts)}\n`);
   if (!options.json) {
     writeOut(`${path}\n`);
     return;
   }
-  const { fetchedBytes, wireBytes, copiedBytes, revision, ollamaName } = outcome;
+  const { fetchedBytes, peerBytes, wireBytes, copiedBytes, revision, ollamaName } = outcome;
   const { files, bytes } = outcome.plan.totals;
-  const facts = { commit: revision.id, files, bytes, fetchedBytes, wireBytes, copiedBytes, elapsedMs };
+  const done = {
+    commit: revision.id,
+    files,
+    bytes,
+    fetchedBytes,
+    peerBytes,
+    wireBytes,
+    copiedBytes,
+    elapsedMs,
+  };
   writeOut(
     doneLine(
-      ollamaName === undefined ? { ...facts, path } : { ...facts, path: outcome.directory, name: ollamaName },
+      ollamaName === undefined ? { ...done, path } : { ...done, path: outcome.directory, name: ollamaName },
     ),
   );
 }
@@ -261,8 +271,9 @@ class StatusDump {
 // Collect before the heap has doubled: a long run allocates much and keeps little.
 setFlagsFromString('--heap-growing-percent=25');
 // A run ends after seconds. V8's compiler threads, by default, take a third of the processor time of two thousand small
-// files; with a larger budget less is compiled, and later. Far larger budgets slow the main thread.
-setFlagsFromString('--interrupt-budget=250000');
+// files; with a larger budget less is compiled, and later. Far larger budgets slow the main thread. Later versions of V8
+// (Node 22 and newer) have no such flag, and complain about it.
+if (process.versions.v8.startsWith('11.')) setFlagsFromString('--interrupt-budget=250000');
 
 /** Setting a flag costs more than the rest of an event, so it is not done for every file. */
 const FILES_BETWEEN = 64;

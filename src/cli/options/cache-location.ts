@@ -47,7 +47,8 @@ export function refuseWithRegistry({
   endpoint,
   cache,
   cacheDir,
-}: CacheOptions & { readonly endpoint?: string }): void {
+  from,
+}: CacheOptions & { readonly endpoint?: string; readonly from?: readonly string[] }): void {
   const refused = (option: string, hint: string) =>
     new FetchError('USAGE', `A model of a registry and ${option} do not go together.`, { hint });
   if (endpoint !== undefined)
@@ -55,6 +56,7 @@ export function refuseWithRegistry({
       '--endpoint',
       'The name of the model names its registry: ollama://HOST/NAMESPACE/NAME, oci://HOST/NAME.',
     );
+  if (from !== undefined) throw refused('--from', 'Machines that run `fetch serve` have models of the Hub.');
   if (cache === true || cacheDir !== undefined)
     throw refused(
       cacheDir === undefined ? '--cache' : '--cache-dir',

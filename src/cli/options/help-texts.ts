@@ -25,7 +25,7 @@ const EXAMPLES: Readonly<Record<string, readonly [string, string, string]>> = {
   ],
   download: [
     `download ${MODEL} --fits 8GB`,
-    'download openai-community/gpt2 --cache',
+    'download openai-community/gpt2 --from http://stage-1:8090',
     'download openai-community/gpt2 --lock models.lock --frozen',
   ],
   branches: [

@@ -24,6 +24,7 @@ export function refuseWithOllama(options: DownloadOptions, names: readonly strin
     ['--local-dir', options.localDir !== undefined, elsewhere],
     ['--cache', options.cache === true, elsewhere],
     ['--cache-dir', options.cacheDir !== undefined, elsewhere],
+    ['--from', options.from !== undefined, 'Machines that run `fetch serve` have no manifest for Ollama.'],
     ['--lock', options.lock !== undefined, 'A lockfile is for a directory: use --local-dir.'],
     ['--frozen', options.frozen === true, 'A lockfile is for a directory: use --local-dir.'],
     ['--prune', options.prune === true, 'Ollama removes what no model needs when it starts.'],

@@ -135,7 +135,8 @@ function addDownload(command: Command, actions: Actions): void {
     .option('--force-download', 'download everything again, also what is already right')
     .option('--protocol <way>', "http, xet (chunks from the hub's Xet storage) or auto (default: auto)")
     .option('--reuse <dir>', 'copy files of the same content from there; repeatable', collectDirectory)
-    .option('--no-reuse', 'copy nothing from this machine, not even from beside the directory');
+    .option('--no-reuse', 'copy nothing from this machine, not even from beside the directory')
+    .option('--from <url>', 'take bytes from machines that run fetch serve; repeatable', collectList);
   addTransferOptions(command)
     // Lines written for `huggingface-cli download` keep working.
     .addOption(new Option('--max-workers <n>').hideHelp())
@@ -311,4 +312,9 @@ function collectDirectory(value: string, before: readonly string[] | boolean | u
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];
+}
+
+/** Several values, also with commas in between. */
+function collectList(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), ...value.split(',')];
 }

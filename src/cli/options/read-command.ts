@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { proxyName } from '../../http/proxy.ts';
 import type { Target } from '../../model/target.ts';
 import type { DownloadOptions as LibraryOptions } from '../../operations/download/download-options.ts';
-import type { RunOptions } from '../../operations/options.ts';
+import { type RunOptions, readPeer } from '../../operations/options.ts';
 import { directoryName, type TargetOptions } from '../../operations/target.ts';
 import { DEFAULT_SOURCE, parseTarget, sourceKind } from '../../source/naming.ts';
 import type { Credential } from '../../source/source.ts';
@@ -69,6 +69,7 @@ export function parseCommand(
     cache: cache === undefined ? undefined : { links: linksAllowed(process.env) },
     weights: settings.weights,
     reuse: reusePlaces(options),
+    from: peersOf(options),
     forceDownload: options.forceDownload,
     ignoreSpace: options.ignoreSpace,
     replaceRepo: options.replaceRepo,
@@ -101,6 +102,11 @@ function reusePlaces({ reuse }: DownloadOptions): LibraryOptions['reuse'] {
   return { named, siblings: true, hubCache: cache && resolve(cache.path) };
 }
 
+/** Addresses of peers. Throws USAGE for what is none. */
+function peersOf({ from = [] }: DownloadOptions): readonly string[] {
+  return from.map((text) => readPeer(text));
+}
+
 /** Where each setting came from, for `--verbose`. The token's value is not among them. */
 export function settingLines({ settings, token, request, storeOrigin }: ParsedCommand): string[] {
   const { endpoint, connections, retries, stallTimeoutMs, timeoutMs, bytesPerSecond, transport } = settings;
@@ -123,7 +129,7 @@ export function settingLines({ settings, token, request, storeOrigin }: ParsedCo
 /** Lines for settings that are rarely set. */
 function unusualLines(
   { offline, onlyHosts, protocol }: DownloadSettings,
-  { network, shard }: ParsedRequest,
+  { network, shard, from = [] }: ParsedRequest,
 ): string[] {
   const proxies = [network?.httpsProxy, network?.httpProxy].filter((proxy) => proxy !== undefined);
   return [
@@ -134,6 +140,7 @@ function unusualLines(
     ...(network !== undefined && network.certificates.length > 0
       ? [`${network.certificates.length} further certificates of authorities`]
       : []),
+    ...from.map((address) => `peer ${address} (--from)`),
     ...(shard === undefined ? [] : [`shard ${shard.index} of ${shard.count}`]),
   ];
 }

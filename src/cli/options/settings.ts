@@ -38,6 +38,7 @@ export interface DownloadOptions {
   readonly weights?: string;
   /** Directories; false for `--no-reuse`, true when neither was given. */
   readonly reuse?: readonly string[] | boolean;
+  readonly from?: readonly string[];
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly progress?: string;

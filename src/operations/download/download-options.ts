@@ -1,13 +1,22 @@
 import { resolve } from 'node:path';
+import { isAllowed } from '../../http/host-policy.ts';
+import type { NetworkSettings } from '../../http/network-settings.ts';
+import { usage } from '../../model/error.ts';
 import type { Plan } from '../../model/plan.ts';
-import type { Revision } from '../../model/repo.ts';
+import type { RepoRef, Revision } from '../../model/repo.ts';
 import type { Shard } from '../../plan/shard.ts';
 import type { WeightsPolicy } from '../../plan/weights-policy.ts';
-import { endpointOf } from '../../source/naming.ts';
+import { DEFAULT_SOURCE, endpointOf, sourceKind } from '../../source/naming.ts';
 import type { LocalCopyRoots } from '../../store/local-copies.ts';
 import type { CacheChoice } from '../../store/open-store.ts';
 import type { Lockfile } from '../../store/records/lockfile.ts';
-import { type RunOptions, type RunSettings, runSettings, type TransferOptions } from '../options.ts';
+import {
+  type RunOptions,
+  type RunSettings,
+  readPeer,
+  runSettings,
+  type TransferOptions,
+} from '../options.ts';
 import { directoryName, revisionNameOf, type TargetOptions, targetOf } from '../target.ts';
 import type { StaleFiles } from './prune.ts';
 import type { RevisionRequest } from './resolver.ts';
@@ -35,6 +44,11 @@ export interface DownloadOptions extends TargetOptions, TransferOptions, RunOpti
   readonly ignoreSpace?: boolean | undefined;
   /** Where local copies of the same content may be: directories (`named`), those beside the target (`siblings`), the cache of `hf` (`hubCache`). A copy is hashed before it is used. Nothing is copied if left out. */
   readonly reuse?: Pick<LocalCopyRoots, 'named' | 'siblings' | 'hubCache'> | undefined;
+  /**
+   * Addresses of peers: machines that run `fetch serve`, or mirrors. Bytes that they have come from there, the rest from the
+   * hub, whose hashes decide. They get no token. With `offline` they also say what the revision is. For the Hub only (USAGE).
+   */
+  readonly from?: readonly string[] | undefined;
   /** Use exactly the commit and the files of this lockfile. INTEGRITY if the hub lists others. */
   readonly lock?: Lockfile | undefined;
   /** Then delete stale files: unedited files of an earlier run that the revision no longer has. */
@@ -76,6 +90,10 @@ type OptionalSettings = Pick<
 export interface DownloadRequest extends RunSettings, RevisionRequest, OptionalSettings {
   /** Absolute path of the target directory, or with `cache` that of the root of the cache. Need not exist. */
   readonly directory: string;
+  /** Addresses of peers, each once, without a slash at the end. */
+  readonly from: readonly string[];
+  /** The peers say what the revision is, and nothing else is contacted: `offline` with `from`. Then `offline` is false. */
+  readonly onlyPeers: boolean;
   /** Decide everything, write nothing. */
   readonly dryRun: boolean;
 }
@@ -92,6 +110,8 @@ export interface DownloadOutcome {
   readonly fetchedBytes: number;
   /** Bytes that the network carried for them: fewer where they came packed, more where some came twice. */
   readonly wireBytes?: number;
+  /** With `from`: bytes of `fetchedBytes` that peers sent. */
+  readonly peerBytes?: number;
   /** Bytes of files that were copied from this machine. */
   readonly copiedBytes?: number;
   /** With `prune`: what was deleted, or would be. */
@@ -102,8 +122,11 @@ export interface DownloadOutcome {
 
 /** Throws USAGE for an invalid value. */
 export function parseRequest(options: DownloadOptions, dryRun: boolean): DownloadRequest {
-  const settings = runSettings(options);
-  const target = targetOf(options, settings.endpoint);
+  const given = runSettings(options);
+  const target = targetOf(options, given.endpoint);
+  const from = readPeers(options.from ?? [], target.repo);
+  const onlyPeers = given.offline && from.length > 0;
+  const settings = onlyPeers ? confined(given, from) : given;
   const { files = [], include = [], exclude = [], weights = 'all' } = options;
   return {
     ...options,
@@ -113,6 +136,31 @@ export function parseRequest(options: DownloadOptions, dryRun: boolean): Downloa
     selection: { names: files, path: target.path, include, exclude },
     weights,
     directory: resolve(options.directory ?? directoryName(target)),
+    from,
+    onlyPeers,
     dryRun,
   };
+}
+
+function readPeers(from: readonly string[], repo: RepoRef): readonly string[] {
+  if (from.length > 0 && sourceKind(repo.source) !== DEFAULT_SOURCE) {
+    throw usage(
+      'A model of a registry and peers do not go together.',
+      'Peers serve what comes from the Hub. Leave --from (option `from`) out.',
+    );
+  }
+  return [...new Set(from.map((text) => readPeer(text)))];
+}
+
+/** Settings with which no host but these peers can be contacted. */
+function confined(settings: RunSettings, peers: readonly string[]): RunSettings {
+  const direct = { httpsProxy: undefined, httpProxy: undefined, noProxy: '', certificates: [] };
+  const given: NetworkSettings = settings.network ?? { ...direct, onlyHosts: undefined };
+  const urls = peers.map((address) => new URL(address)).filter((url) => isAllowed(url, given.onlyHosts));
+  const network = { ...given, onlyHosts: urls.map(hostWithPort) };
+  return { ...settings, offline: false, network, transfer: { ...settings.transfer, network } };
+}
+
+function hostWithPort({ hostname, port, protocol }: URL): string {
+  return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
 }

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import type { Emit } from '../../model/event.ts';
 import type { Revision } from '../../model/repo.ts';
 import { shardOf } from '../../plan/shard.ts';
-import { openHttp, openSource } from '../../source/open-source.ts';
+import { openHttp, openPeer, openPeerSource, openSource } from '../../source/open-source.ts';
+import type { Source } from '../../source/source.ts';
 import { openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
 import type { Records } from '../../store/records/records.ts';
 import type { RunContext } from '../../system/run-context.ts';
@@ -20,7 +21,7 @@ import { finishDownload, finishUnchanged } from './finish-download.ts';
 import { LocateAhead, namedFiles } from './locate-ahead.ts';
 import { checkPlan, planDownload } from './plan-download.ts';
 import { LockfileResolver } from './resolve-lockfile.ts';
-import { OfflineResolver } from './resolve-offline.ts';
+import { OfflineResolver, PeerResolver } from './resolve-offline.ts';
 import { SourceResolver } from './resolve-source.ts';
 import type { Resolver } from './resolver.ts';
 import { ScanAdvice } from './weights-notes.ts';
@@ -36,7 +37,7 @@ export async function download(options: DownloadOptions): Promise<DownloadOutcom
 }
 
 /** The result of `plan`. */
-export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes' | 'wireBytes' | 'copiedBytes'>;
+export type PlanOutcome = Omit<DownloadOutcome, 'fetchedBytes' | 'peerBytes' | 'wireBytes' | 'copiedBytes'>;
 
 /**
  * What `download` would do with the same options, file by file: asks the hub and reads the directory, and changes
@@ -46,6 +47,7 @@ export async function plan(options: DownloadOptions): Promise<PlanOutcome> {
   return await withRunContext(options, async (run) => {
     const {
       fetchedBytes: _none,
+      peerBytes: _peers,
       wireBytes: _wire,
       copiedBytes: _copied,
       ...outcome
@@ -64,15 +66,16 @@ async function start(options: DownloadOptions, dryRun: boolean, run: RunContext)
 async function runDownload(request: DownloadRequest, run: RunContext): Promise<DownloadOutcome> {
   using http = openHttp(request, run);
   const sourceContext = { access: request, run, http, countsAsDownload: !request.dryRun };
-  const source = openSource(request.repo, sourceContext);
-  const openAside = (emit: Emit) => openSource(request.repo, { ...sourceContext, run: { ...run, emit } });
-  const ahead = new LocateAhead(source, { openAside, run });
+  const open = (emit: Emit) => openDownloadSource(request, { ...sourceContext, run: { ...run, emit } });
+  const source = open(run.emit);
+  const ahead = new LocateAhead(source, { openAside: open, run });
   await using workers = new WorkerThreads(request.transfer, run);
   const isFresh = isFreshTarget(request);
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
   const onPinned = (pinned: Revision) => {
-    if (isFresh && source.kind === 'hub') ahead.expect(pinned, namedFiles(request.selection));
+    if (isFresh && source.kind === 'hub' && request.from.length === 0)
+      ahead.expect(pinned, namedFiles(request.selection));
   };
   const resolver = resolverOf(request, records, onPinned);
   const { clock } = run.environment;
@@ -103,6 +106,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const result = await executePlan(planned.plan, transfer, {
     run: { ...run, emit: marking },
     source: ahead,
+    peers: request.from.map((address) => openPeer(address, http)),
     store,
     workers,
     hubWaitMs,
@@ -115,6 +119,13 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   return await finishDownload(planned, result, context, advice);
 }
 
+function openDownloadSource(
+  { repo, from, onlyPeers }: DownloadRequest,
+  context: Parameters<typeof openSource>[1],
+): Source {
+  return onlyPeers ? openPeerSource(from, context) : openSource(repo, context);
+}
+
 /** Whether the target directory does not exist: then files will be fetched, if the source has the revision. */
 function isFreshTarget({ directory, dryRun, offline }: DownloadRequest): boolean {
   return !dryRun && !offline && !existsSync(directory);
@@ -125,10 +136,12 @@ function resolverOf(
   records: Records,
   onPinned: (revision: Revision) => void,
 ): Resolver {
-  const { lock, offline, prune: mustList = false } = request;
+  const { lock, offline, onlyPeers, prune: mustList = false } = request;
   if (lock !== undefined) {
     const recorded = records.listing(lock.commit);
     return new LockfileResolver(lock, { selection: request, recorded, mustList });
   }
-  return offline ? new OfflineResolver(records, request) : new SourceResolver(request, onPinned);
+  if (offline) return new OfflineResolver(records, request);
+  const resolver = new SourceResolver(request, onPinned);
+  return onlyPeers ? new PeerResolver(resolver, new OfflineResolver(records, request)) : resolver;
 }

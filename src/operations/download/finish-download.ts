@@ -30,7 +30,7 @@ export async function finishUnchanged(
  */
 export async function finishDownload(
   planned: DownloadPlan,
-  { fetchedBytes, wireBytes, copiedBytes, failures }: RunResult,
+  { fetchedBytes, peerBytes, wireBytes, copiedBytes, failures }: RunResult,
   context: DownloadContext,
   advice: ScanAdvice,
 ): Promise<DownloadOutcome> {
@@ -47,7 +47,8 @@ export async function finishDownload(
   if (first !== undefined) throw someFailed(first, failures.length, fetchedBytes > 0);
   if (request.lock !== undefined) requireLockedHashes(request.lock, records.manifest(revision.id), selected);
   if (stale.staleFiles !== undefined) await prune(directory, stale.staleFiles, run);
-  return { revision, directory, plan, fetchedBytes, wireBytes, copiedBytes, ...stale };
+  const peers = request.from.length === 0 ? {} : { peerBytes };
+  return { revision, directory, plan, fetchedBytes, ...peers, wireBytes, copiedBytes, ...stale };
 }
 
 /** Records what the run fetched, even if not everything. */

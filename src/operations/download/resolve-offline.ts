@@ -34,6 +34,30 @@ export class OfflineResolver implements Resolver {
   }
 }
 
+/** `--offline --from`: asks the peers, and looks at what is recorded here if none of them can tell. */
+export class PeerResolver implements Resolver {
+  readonly #peers: Resolver;
+  readonly #records: Resolver;
+
+  constructor(peers: Resolver, records: Resolver) {
+    this.#peers = peers;
+    this.#records = records;
+  }
+
+  async resolve(context: ResolveContext): Promise<Resolution> {
+    try {
+      return await this.#peers.resolve(context);
+    } catch (error) {
+      const { signal, emit } = context.run;
+      if (signal.aborted || !(error instanceof FetchError) || error.side !== 'source') throw error;
+      const recorded = await this.#records.resolve(context).catch(() => undefined);
+      if (recorded === undefined) throw error;
+      emit({ type: 'note', message: `${error.message}: going by what is recorded here` });
+      return recorded;
+    }
+  }
+}
+
 const MAX_SHOWN = 10;
 
 /** The error of an offline run that would have to fetch files. */

@@ -57,6 +57,7 @@ const NOT_WITH_OLLAMA = [
   'include',
   'exclude',
   'cache',
+  'from',
   'lock',
   'prune',
   'shard',

@@ -21,6 +21,8 @@ export interface DoneFacts {
   /** What the network carried, and what was copied from this machine. */
   readonly wireBytes?: number | undefined;
   readonly copiedBytes?: number | undefined;
+  /** With `--from`: what of the fetched bytes came from peers. */
+  readonly peerBytes?: number | undefined;
   readonly elapsedMs: number;
 }
 
@@ -44,7 +46,8 @@ const PROGRESS_MS = 1000;
  *   none while nothing changes
  * - `retry`: `what` (path, or what the hub was asked for), `attempt`, `delay`, `code`, `message`
  * - `failed`: `path`, `code`, `message`
- * - `done`: `path` (the directory or file), `commit`, `files`, `bytes`, `fetched` (bytes from the network), `seconds`
+ * - `done`: `path` (the directory or file), `commit`, `files`, `bytes`, `fetched` (bytes from the network), `peers` (those of
+ *   them that peers sent; with `--from` only), `seconds`
  * - `error`: `code`, `exit` (the exit code), `message`, `hint` (null when there is none)
  *
  * `done` or `error` is the last line; the command line writes it with `doneLine` or `errorLine`.
@@ -143,7 +146,8 @@ class JsonReporter {
 
 /** The last line of a run that succeeded. */
 export function doneLine(facts: DoneFacts): string {
-  const { path, name, commit, files, bytes, fetchedBytes, wireBytes, copiedBytes = 0, elapsedMs } = facts;
+  const { path, name, commit, files, bytes, elapsedMs } = facts;
+  const { fetchedBytes, wireBytes, copiedBytes = 0, peerBytes } = facts;
   return jsonLine('done', {
     path,
     ...(name === undefined ? {} : { name }),
@@ -151,6 +155,7 @@ export function doneLine(facts: DoneFacts): string {
     files,
     bytes,
     fetched: fetchedBytes,
+    ...(peerBytes === undefined ? {} : { peers: peerBytes }),
     ...(wireBytes === undefined || (wireBytes === fetchedBytes && copiedBytes === 0)
       ? {}
       : { wire: wireBytes, copied: copiedBytes }),

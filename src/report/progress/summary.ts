@@ -11,6 +11,8 @@ export interface RunFacts {
   /** Bytes on disk now, unfinished files included, files not yet checked excluded. */
   readonly doneBytes: number;
   readonly fetchedBytes: number;
+  /** Those of them that peers sent; undefined if no peer was named. */
+  readonly peerBytes?: number | undefined;
   readonly finishedFiles: number;
   readonly retries: number;
   readonly elapsedMs: number;
@@ -41,7 +43,9 @@ export function successSummary(facts: RunFacts): string {
   if (facts.fetchedBytes > 0) {
     const rate = formatRate((facts.fetchedBytes * 1000) / Math.max(1, facts.elapsedMs));
     const fetched = formatBytes(facts.fetchedBytes);
-    parts.push(`fetched ${fetched} in ${formatDuration(facts.elapsedMs)} (${rate})`);
+    const fromPeers =
+      facts.peerBytes === undefined ? '' : `, ${formatBytes(facts.peerBytes)} of it from peers`;
+    parts.push(`fetched ${fetched} in ${formatDuration(facts.elapsedMs)} (${rate})${fromPeers}`);
   } else parts.push('nothing to fetch');
   if (facts.keptFiles > 0 && facts.keptFiles < facts.files) {
     parts.push(

@@ -97,7 +97,8 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
     signal: AbortSignal,
   ): Promise<{ response: HttpResponse; address: string }> {
     const range = location.ranges === 'none' ? {} : { range: formatRange(asked) };
-    return await followRedirects(location.url, {
+    const { origin, host } = new URL(location.url);
+    const result = await followRedirects(location.url, {
       send: async (hop) => {
         const response = await this.#http.get({ ...hop, headers: { ...hop.headers, ...range } });
         if (location.ranges !== 'any' || !isRedirect(response)) return response;
@@ -105,8 +106,13 @@ export class NodeHttpTransport implements Transport<HttpLocation> {
         return await this.#http.get(hop);
       },
       authorize: authorizeOrigin(location.authorization),
+      follows: (_response, next) => location.ownOriginOnly !== true || new URL(next).origin === origin,
       retryable: true,
       signal,
+    });
+    if (result.kind === 'answer') return result;
+    throw new FetchError('NETWORK', `${host} redirects to another host, which is not followed`, {
+      hint: 'A peer has to send the bytes itself. To use a mirror with its redirects, name it with --endpoint.',
     });
   }
 

@@ -57,7 +57,9 @@ function pack() {
   const paths = report.files.map((file) => file.path);
   const strange = paths.filter(
     (path) =>
-      !/^(dist\/(.+\.(js|d\.ts)|LICENSES\.txt)|README\.md|LICENSE|fetch\.1|package\.json)$/.test(path),
+      !/^(dist\/(.+\.(js|d\.ts)|cli\/package\.json|LICENSES\.txt)|README\.md|LICENSE|fetch\.1|package\.json)$/.test(
+        path,
+      ),
   );
   assert.deepEqual(strange, [], 'only dist, fetch.1, README.md, LICENSE and package.json are packed');
   const tests = paths.filter((path) => /(^|\/)tests?\/|\.test\./.test(path));

@@ -1,0 +1,106 @@
+import { StallWatch } from '../http/stall-watch.ts';
+import { FetchError, toFetchError } from '../model/error.ts';
+import type { Revision } from '../model/repo.ts';
+import type { Peers } from './peers.ts';
+import type { RunState } from './run-state.ts';
+import type { SegmentRequest } from './segment-request.ts';
+
+/** A request to a peer without a byte for this time is given up: the source can be asked instead. In milliseconds. */
+const SILENT_MS = 1500;
+
+const SILENCE = new FetchError('NETWORK', 'the peer is silent', { hint: 'See that it is not overloaded.' });
+
+/** Asks peers for segments of files. A failure only means that the bytes come from elsewhere. */
+export class PeerRequests {
+  readonly #revision: Revision;
+  readonly #run: RunState;
+  readonly #peers: Peers;
+
+  constructor(revision: Revision, run: RunState, peers: Peers) {
+    this.#revision = revision;
+    this.#run = run;
+    this.#peers = peers;
+  }
+
+  /** Makes one request. False if no peer is to be asked for this file now. Throws only failures of this machine. */
+  async request(request: Omit<SegmentRequest, 'attempt'>): Promise<boolean> {
+    const { segment, transfer, signal } = request;
+    if (!transfer.mayComeFromPeers) return false;
+    const peer = await this.#peers.choose(segment.file, signal);
+    signal.throwIfAborted();
+    if (peer === undefined) return false;
+    const { table } = this.#peers;
+    table.began(peer);
+    try {
+      await this.#bring(peer, request);
+      table.brought(peer);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = toFetchError(thrown);
+      if (error.side !== 'source') throw error;
+      const asked = { number: segment.file, file: transfer.file };
+      if (thrown === SILENCE) this.#peers.silent(peer, asked);
+      else this.#peers.failed(peer, asked, error);
+    } finally {
+      table.ended(peer);
+    }
+    return true;
+  }
+
+  async #bring(
+    peer: number,
+    { segment, transfer, observer, signal }: Omit<SegmentRequest, 'attempt'>,
+  ): Promise<void> {
+    const { transport, emit } = this.#run.context;
+    const { address, locate } = this.#peers.list[peer]!;
+    const { file, staged } = transfer;
+    const silence = new AbortController();
+    const watch = this.#watch(() => silence.abort(SILENCE));
+    const job = {
+      location: locate(this.#revision, file),
+      path: file.path,
+      fileSize: file.size,
+      window: segment,
+      descriptor: staged.descriptor,
+      partPath: staged.partPath,
+    };
+    observer.asked();
+    try {
+      await transport.bring(
+        job,
+        {
+          wrote: (range, wireBytes = range.end - range.start) => {
+            watch?.touch();
+            segment.tried = 0;
+            const added = transfer.wrote(range);
+            transfer.shares.add(peer, range);
+            observer.wrote(range.end - range.start, wireBytes);
+            if (added > 0) emit({ type: 'bytes', path: file.path, count: added });
+          },
+          wholeFile: () => {
+            if (segment.position > 0 || segment.end < file.size) throw withoutRanges(address);
+          },
+          movedTo: () => {},
+        },
+        AbortSignal.any([signal, silence.signal]),
+      );
+    } catch (error) {
+      throw silence.signal.aborted && !signal.aborted ? silence.signal.reason : error;
+    } finally {
+      watch?.stop();
+    }
+  }
+
+  /** Under a rate limit, silence may be our own. */
+  #watch(onSilence: () => void): StallWatch | undefined {
+    const { bytesPerSecond, stallTimeoutMs } = this.#run.context.settings;
+    if (bytesPerSecond !== undefined) return undefined;
+    return new StallWatch(this.#run.clock, Math.min(SILENT_MS, stallTimeoutMs), onSilence);
+  }
+}
+
+function withoutRanges(address: string): FetchError {
+  return new FetchError('NETWORK', `${new URL(address).host} does not serve ranges`, {
+    hint: 'A peer is a machine that runs `fetch serve`, or a mirror that serves ranges.',
+  });
+}

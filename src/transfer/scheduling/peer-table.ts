@@ -1,0 +1,128 @@
+/** Failures in a row, without a request in between that brought its bytes, after which a peer is not used any more. */
+const MAX_FAILURES = 3;
+/** Rest of a peer that is busy and does not say for how long, in milliseconds. Doubles with every refusal in a row. */
+const REST_MS = 500;
+const MAX_REST_MS = 10_000;
+/** How often in a row a peer may be busy. */
+const MAX_BUSY = 6;
+
+interface PeerState {
+  /** `unknown`: it has not answered yet. `silent`: it has become silent. `suspected`: it may have sent wrong bytes. */
+  state: 'unknown' | 'ready' | 'silent' | 'suspected' | 'dropped';
+  /** Requests that are active. */
+  active: number;
+  failures: number;
+  busy: number;
+  restsUntil: number;
+  readonly lacks: Set<number>;
+}
+
+/**
+ * Which peer a request for bytes of a file goes to, and what became of it. Peers and files are numbers of the caller. A
+ * pure state machine: times are arguments, in milliseconds of one monotonic clock.
+ */
+export class PeerTable {
+  readonly #peers: readonly PeerState[];
+
+  constructor(count: number) {
+    this.#peers = Array.from({ length: count }, () => ({
+      state: 'unknown',
+      active: 0,
+      failures: 0,
+      busy: 0,
+      restsUntil: 0,
+      lacks: new Set<number>(),
+    }));
+  }
+
+  /** Whether the first answer of a peer is outstanding. */
+  get awaited(): boolean {
+    return this.#peers.some(({ state }) => state === 'unknown');
+  }
+
+  isDropped(peer: number): boolean {
+    return this.#at(peer).state === 'dropped';
+  }
+
+  /** The peer that the next request for this file goes to; undefined if no peer has it. */
+  choose(file: number, now: number): number | undefined {
+    let best: number | undefined;
+    for (const [number, peer] of this.#peers.entries()) {
+      if (peer.state !== 'ready' || peer.lacks.has(file) || now < peer.restsUntil) continue;
+      if (best === undefined || peer.active < this.#at(best).active) best = number;
+    }
+    return best;
+  }
+
+  /** It answered for the first time, or after it was silent. */
+  answered(peer: number): void {
+    const state = this.#at(peer);
+    if (state.state === 'unknown' || state.state === 'silent') state.state = 'ready';
+  }
+
+  /** Its requests get no more bytes: it gets nothing to do until it answers. */
+  silent(peer: number): 'known' | 'ask again' | 'too often' {
+    const state = this.#at(peer);
+    if (state.state !== 'ready') return 'known';
+    state.state = 'silent';
+    return this.failed(peer) ? 'ask again' : 'too often';
+  }
+
+  lacks(peer: number, file: number): void {
+    this.#at(peer).lacks.add(file);
+  }
+
+  began(peer: number): void {
+    this.#at(peer).active += 1;
+  }
+
+  ended(peer: number): void {
+    this.#at(peer).active -= 1;
+  }
+
+  /** It brought what was asked for. */
+  brought(peer: number): void {
+    const state = this.#at(peer);
+    state.failures = 0;
+    state.busy = 0;
+  }
+
+  /** It refused for being busy; `delayMs` is what it asked for. False if that was once too often. */
+  refused(peer: number, delayMs: number | undefined, now: number): boolean {
+    const state = this.#at(peer);
+    // Many requests of one moment are refused at once: they count once.
+    if (now < state.restsUntil) return true;
+    const rest = Math.min(MAX_REST_MS, delayMs ?? REST_MS * 2 ** state.busy);
+    state.busy += 1;
+    state.restsUntil = now + rest;
+    return state.busy < MAX_BUSY;
+  }
+
+  /** A request broke off. False if that was once too often. */
+  failed(peer: number): boolean {
+    const state = this.#at(peer);
+    state.failures += 1;
+    return state.failures < MAX_FAILURES;
+  }
+
+  /** Nothing more is asked of it. */
+  drop(peer: number): void {
+    this.#at(peer).state = 'dropped';
+  }
+
+  /** A file with bytes of it is wrong: it gets nothing to do until it is known who sent them. */
+  suspect(peer: number): void {
+    const state = this.#at(peer);
+    if (state.state === 'ready') state.state = 'suspected';
+  }
+
+  /** Its bytes were not the wrong ones. */
+  clear(peer: number): void {
+    const state = this.#at(peer);
+    if (state.state === 'suspected') state.state = 'ready';
+  }
+
+  #at(peer: number): PeerState {
+    return this.#peers[peer]!;
+  }
+}
