@@ -1,6 +1,5 @@
 import { FetchError, toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
-import { unlessAborted } from '../system/on-abort.ts';
 import type { RunState } from './run-state.ts';
 import type { SegmentRequest } from './segment-request.ts';
 
@@ -53,9 +52,8 @@ export class ChunkRequests {
     if (source.reconstruct === undefined) throw new FetchError('BUG', 'this source knows no chunks');
     observer.asked();
     const range = { start: segment.position, end: segment.end };
-    // It may have got a token for all: it must not end because one connection does.
-    const asked = source.reconstruct(this.#revision, file, range, this.#run.signal);
-    const location = await unlessAborted(asked, signal);
+    const location = await source.reconstruct(this.#revision, file, range, signal);
+    signal.throwIfAborted();
     const { descriptor, partPath } = transfer.staged;
     await transport.bring(
       { location, path: file.path, fileSize: file.size, window: segment, descriptor, partPath },

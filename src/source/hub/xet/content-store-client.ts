@@ -26,8 +26,8 @@ const HINT = 'Use --protocol http: the file comes without the content store.';
 export class ContentStoreClient {
   readonly #hub: HubConnection;
   readonly #tokens: XetTokenClient;
-  /** Stores, by address, that have version 1 only. */
-  readonly #first = new Set<string>();
+  /** Addresses of stores that turned out to have version 1 only. */
+  readonly #versionOneOnly = new Set<string>();
 
   constructor(hub: HubConnection) {
     this.#hub = hub;
@@ -59,7 +59,7 @@ export class ContentStoreClient {
     return read(text, file, { range, fileSize: file.size, version, plainHttp }, response);
   }
 
-  /** Version 2, and version 1 where that is not there. */
+  /** Asks for version 2, and for version 1 where that is not there. */
   async #ask(
     token: XetToken,
     hash: string,
@@ -67,18 +67,15 @@ export class ContentStoreClient {
     signal: AbortSignal,
   ): Promise<{ readonly response: HttpResponse; readonly version: 1 | 2 }> {
     const { casUrl } = token;
-    if (this.#first.has(casUrl))
-      return { response: await this.#send(token, `v1/reconstructions/${hash}`, range, signal), version: 1 };
-    const response = await this.#send(token, `v2/reconstructions/${hash}`, range, signal);
-    if (!NO_SUCH_VERSION.has(response.status)) return { response, version: 2 };
-    const first = await this.#send(token, `v1/reconstructions/${hash}`, range, signal);
-    if (first.status === 404 || first.status === 501) {
+    if (!this.#versionOneOnly.has(casUrl)) {
+      const response = await this.#send(token, `v2/reconstructions/${hash}`, range, signal);
+      if (!NO_SUCH_VERSION.has(response.status)) return { response, version: 2 };
       discard(response);
-      return { response: first, version: 1 };
     }
-    discard(response);
-    if (first.status < 300) this.#first.add(casUrl);
-    return { response: first, version: 1 };
+    const response = await this.#send(token, `v1/reconstructions/${hash}`, range, signal);
+    // A file that both versions do not know says nothing about the store.
+    if (response.status < 300) this.#versionOneOnly.add(casUrl);
+    return { response, version: 1 };
   }
 
   async #send(token: XetToken, path: string, range: ByteRange, signal: AbortSignal): Promise<HttpResponse> {
