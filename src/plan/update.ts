@@ -5,6 +5,14 @@ import type { LocalRange } from './make-plan.ts';
 
 /** Bytes. A shorter copy between two gaps is fetched with them: one request costs about as much as so many bytes. */
 const MIN_COPY_BYTES = 1_000_000;
+/** An update that saves less than this, in bytes and as a part of the file, is not worth its requests and its reading. */
+const MIN_SAVED_BYTES = 8_000_000;
+const MIN_SAVED_PART = 0.1;
+
+/** Whether an update of a file of `fileBytes` is made although it was not asked for. */
+export function isWorthUpdating(savedBytes: number, fileBytes: number): boolean {
+  return savedBytes >= MIN_SAVED_BYTES && savedBytes >= fileBytes * MIN_SAVED_PART;
+}
 
 /** An older or sibling version of a file on this machine, whose chunks are known. */
 export interface LocalVersion {

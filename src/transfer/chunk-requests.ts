@@ -1,13 +1,18 @@
+import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError, toFetchError } from '../model/error.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
-import { unlessAborted } from '../system/on-abort.ts';
+import type { XetLocation } from '../source/location.ts';
 import type { RunState } from './run-state.ts';
+import type { Segment } from './scheduling/segment.ts';
 import type { SegmentRequest } from './segment-request.ts';
 
 /** Attempts in a row without progress before a file is had in another way. A busy store gets as many as any server. */
 const MAX_TRIES = 3;
 /** How often a refused address leads to a new reconstruction of the same range at once. */
 const MAX_RENEWALS = 2;
+/** How often a segment asks for its chunks while its ends move. */
+const MAX_ASKED = 3;
 
 /** Asks for segments of files as chunks: a reconstruction of what is missing, then the chunks that it names. */
 export class ChunkRequests {
@@ -48,14 +53,12 @@ export class ChunkRequests {
     { segment, transfer, observer, signal }: SegmentRequest,
     progressed: () => void,
   ): Promise<void> {
-    const { source, transport, emit } = this.#run.context;
+    const { transport, emit } = this.#run.context;
     const { file } = transfer;
-    if (source.reconstruct === undefined) throw new FetchError('BUG', 'this source knows no chunks');
     observer.asked();
-    const range = { start: segment.position, end: segment.end };
-    // It may have got a token for all: it must not end because one connection does.
-    const asked = source.reconstruct(this.#revision, file, range, this.#run.signal);
-    const location = await unlessAborted(asked, signal);
+    const location = await this.#reconstruct(segment, file, signal);
+    // Its neighbours have taken all of it meanwhile.
+    if (segment.position >= segment.end) return;
     const { descriptor, partPath } = transfer.staged;
     await transport.bring(
       { location, path: file.path, fileSize: file.size, window: segment, descriptor, partPath },
@@ -73,6 +76,36 @@ export class ChunkRequests {
       signal,
     );
   }
+
+  /**
+   * Asks which chunks the segment needs, and moves its ends to theirs. A neighbour may have moved an end first: then the
+   * addresses are those of other chunks, and it asks once more.
+   */
+  async #reconstruct(segment: Segment, file: RemoteFile, signal: AbortSignal): Promise<XetLocation> {
+    const { source } = this.#run.context;
+    if (source.reconstruct === undefined) throw new FetchError('BUG', 'this source knows no chunks');
+    for (let asked = 1; ; asked += 1) {
+      const range = { start: segment.position, end: segment.end };
+      // Each end moves once, so the last answer is used as it is.
+      segment.asking = asked < MAX_ASKED;
+      try {
+        const location = await source.reconstruct(this.#revision, file, range, signal);
+        signal.throwIfAborted();
+        const isMoved = segment.position !== range.start || segment.end !== range.end;
+        if (isMoved && asked < MAX_ASKED) continue;
+        this.#run.schedule.align(segment, chunksOf(location));
+        return location;
+      } finally {
+        segment.asking = false;
+      }
+    }
+  }
+}
+
+/** Where the chunks of a location begin and end in the file. */
+function chunksOf({ range, skip, terms }: XetLocation): ByteRange {
+  const start = range.start - skip;
+  return { start, end: terms.reduce((end, { length }) => end + length, start) };
 }
 
 /** The same error, for the end of all attempts. */

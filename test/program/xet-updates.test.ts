@@ -17,7 +17,10 @@ const { a, b } = versions({ tensors: 12, tensorBytes: 4 * MIB, changed: 5 });
 interface World extends AsyncDisposable {
   readonly store: ContentStore;
   readonly workspace: Workspace;
-  readonly run: (words: readonly string[]) => Promise<Record<string, unknown>[]>;
+  readonly run: (
+    words: readonly string[],
+    env?: Readonly<Record<string, string>>,
+  ) => Promise<Record<string, unknown>[]>;
   readonly isRight: (branch: string, directory: string) => Promise<boolean>;
 }
 
@@ -32,8 +35,8 @@ async function open(): Promise<World> {
   return {
     store,
     workspace,
-    run: async (words) => {
-      const run = await workspace.run([ID, '--json', ...words]);
+    run: async (words, env = {}) => {
+      const run = await workspace.run([ID, '--json', ...words], { env });
       expect(run.exit, run.stderr).toBe(0);
       return jsonLines(run.stdout) as Record<string, unknown>[];
     },
@@ -119,6 +122,24 @@ describe('an update fetches what changed', () => {
     const [first] = [...world.store.files.keys()];
     world.store.files.delete(first!);
     const events = await world.run(['--local-dir', 'model', '--revision', 'next']);
+    expect(await world.isRight('next', 'model')).toBe(true);
+    expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
+  });
+
+  test('inside the central cache', async () => {
+    await using world = await open();
+    const cache = world.workspace.path('hub');
+    await world.run(['--cache-dir', cache]);
+    const inside = await world.run(['--cache-dir', cache, '--revision', 'next']);
+    expect(Number(named(inside, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
+  });
+
+  test('from the central cache into a directory', async () => {
+    await using world = await open();
+    const cache = world.workspace.path('hub');
+    await world.run(['--cache-dir', cache]);
+    const words = ['--local-dir', 'model', '--revision', 'next'];
+    const events = await world.run(words, { HF_HUB_CACHE: cache });
     expect(await world.isRight('next', 'model')).toBe(true);
     expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
   });

@@ -4,10 +4,13 @@ import type { Fault } from '../support/hub/faults/script.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { type Run, Workspace } from '../support/run-program.ts';
 import { ContentStore, type StoreSettings } from '../support/xet/content-store.ts';
+import { random } from '../support/xet/contents.ts';
 import { addFixture, FIXTURE_CONTENTS, type FixtureName } from '../support/xet/fixtures.ts';
 import { chunkLie, reconstructionLie } from '../support/xet/lies.ts';
+import { pack } from '../support/xet/pack.ts';
 
 const ID = 'tests/xet';
+const MIB = 1 << 20;
 const NAMES = Object.keys(FIXTURE_CONTENTS) as FixtureName[];
 
 interface Outcome {
@@ -53,6 +56,30 @@ describe('--protocol xet', () => {
     expect(hub.log.count({ origin: 'cdn' })).toBe(0);
     expect(store.log.where({ kind: 'xorb' }).every(({ status }) => status === 206)).toBe(true);
   });
+});
+
+test('a download of many segments asks for each chunk once', async () => {
+  await using store = await ContentStore.start({ latencyMs: 20 });
+  // Chunks of 128 KiB: at the edge of each segment of some MiB one of them would come twice.
+  const content = random(11, 96 * MIB);
+  const file = await pack(store, content, { scheme: 'none' });
+  await using hub = await startHub({
+    repositories: [{ id: ID, branches: { main: [file.file('model.bin')] } }],
+    contentStore: store,
+  });
+  await using workspace = await Workspace.open({ endpoint: hub.origin });
+  const run = await workspace.run([ID, '--protocol', 'xet']);
+  expect(run.exit, run.stderr).toBe(0);
+  expect(await compareWithTruth(workspace.path('xet'), await hub.truth(ID))).toEqual([]);
+  const ranges = store.log.where({ kind: 'xorb' }).map(({ range }) => range ?? '');
+  expect(ranges.length).toBeGreaterThan(4);
+  const asked = ranges.reduce((sum, range) => {
+    const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
+    return sum + Number(end) - Number(start) + 1;
+  }, 0);
+  const stored = [...store.xorbs.values()].reduce((sum, { data }) => sum + data.length, 0);
+  expect(asked).toBeGreaterThanOrEqual(stored);
+  expect(asked).toBeLessThan(1.01 * stored);
 });
 
 /** Bytes of bridges and of the hub itself that came for files. */

@@ -5,6 +5,7 @@ import { planSentence } from '../../model/plan-sentence.ts';
 import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import { isSameRepo, type Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
+import { isWorthUpdating } from '../../plan/update.ts';
 import { can } from '../../source/source.ts';
 import { findLocalCopies } from '../../store/local-copies.ts';
 import type { Survey } from '../../store/store.ts';
@@ -117,13 +118,9 @@ export async function planCopies(plan: Plan, { request, run }: CopyContext): Pro
   return copying;
 }
 
-/** An update that saves less than this, in bytes and as a part of the file, is not worth its requests and its reading. */
-const MIN_SAVED_BYTES = 8_000_000;
-const MIN_SAVED_PART = 0.1;
-
 /** Plans which parts of files are copied from other versions of them on this machine. Writes nothing for a dry run. */
 async function planUpdates(plan: Plan, { request, run, source, resolution }: DownloadContext): Promise<Plan> {
-  const { reuse, directory, repo, forceDownload, offline, dryRun } = request;
+  const { reuse, directory, repo, cache, forceDownload, offline, dryRun } = request;
   const { protocol } = request.transfer;
   if (protocol === 'http' || offline || forceDownload === true || !can(source, 'reconstruct')) return plan;
   const missing = plan.files.filter(
@@ -138,7 +135,8 @@ async function planUpdates(plan: Plan, { request, run, source, resolution }: Dow
       repo,
       named: reuse?.named ?? [],
       siblings: reuse?.siblings ?? false,
-      hubCache: reuse?.hubCache,
+      // A cache that is the target has older versions itself.
+      hubCache: cache === undefined ? reuse?.hubCache : directory,
     },
     terms: async (file, signal) => {
       const { terms } = await source.reconstruct(revision, file, { start: 0, end: file.size }, signal);
@@ -154,8 +152,7 @@ async function planUpdates(plan: Plan, { request, run, source, resolution }: Dow
   const found = await findUpdates(files, context, run.signal);
   for (const file of files) {
     const saved = totalLength(found.get(file.path) ?? []);
-    const isWorth = saved >= MIN_SAVED_BYTES && saved >= file.size * MIN_SAVED_PART;
-    if (protocol === 'auto' && !isWorth) found.delete(file.path);
+    if (protocol === 'auto' && !isWorthUpdating(saved, file.size)) found.delete(file.path);
   }
   if (found.size === 0) return plan;
   const updating = withLocalCopies(plan, found);

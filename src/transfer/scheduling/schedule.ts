@@ -1,4 +1,5 @@
 import type { ByteRange } from '../../model/byte-range.ts';
+import { alignSegment } from './align-segment.ts';
 import { type Delivery, DeliveryMeter } from './delivery-meter.ts';
 import { LinkEstimate, type SegmentSizing } from './link-estimate.ts';
 import {
@@ -246,6 +247,13 @@ export class Schedule {
     this.#delivery.ended(work);
     work.windowStart = undefined;
     work.windowBytes = 0;
+  }
+
+  /** The chunks that a segment needs go beyond it: takes them whole, where no other connection has requested them. */
+  align(segment: Segment, chunks: ByteRange): void {
+    const work = segment as TrackedSegment;
+    if (!this.#active.has(work)) return;
+    alignSegment(work, chunks, { active: this.#active, waiting: work.small ? this.#small : this.#large });
   }
 
   /**

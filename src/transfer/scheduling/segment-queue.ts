@@ -62,6 +62,19 @@ export class SegmentQueue<S extends QueuedSegment> {
     return part;
   }
 
+  /** The waiting segment of the file that begins at `position` begins at `start` instead. False if there is none. */
+  moveStart(file: number, position: number, start: number): boolean {
+    for (let index = 0; index < this.length; index += 1) {
+      const work = this.at(index)!;
+      if (work.file !== file || work.position !== position) continue;
+      if (work.end <= start) return false;
+      this.#bytes -= start - position;
+      work.position = start;
+      return true;
+    }
+    return false;
+  }
+
   #next(): S | undefined {
     const returned = this.#returned.pop();
     if (returned !== undefined) return returned;

@@ -15,6 +15,8 @@ export interface Segment {
   tried?: number;
   /** How often in a row its addresses were refused and asked for anew. */
   renewals?: number;
+  /** It has asked which chunks it needs, and nothing of it is requested yet: its ends can still move. */
+  asking?: boolean;
   /** Between two tries: its silence is our own. */
   waiting?: boolean;
 }

@@ -3,7 +3,13 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { ByteRange } from '../../../src/model/byte-range.ts';
 import type { ChunkRun, XetTerm } from '../../../src/model/chunks.ts';
 import type { LocalRange } from '../../../src/plan/make-plan.ts';
-import { gapsBetween, type LocalVersion, localRanges, runsOf } from '../../../src/plan/update.ts';
+import {
+  gapsBetween,
+  isWorthUpdating,
+  type LocalVersion,
+  localRanges,
+  runsOf,
+} from '../../../src/plan/update.ts';
 import { ContentStore } from '../../support/xet/content-store.ts';
 import { versions } from '../../support/xet/contents.ts';
 import { pack } from '../../support/xet/pack.ts';
@@ -213,4 +219,15 @@ describe('versions of a file of tensors', () => {
   test('the chunks of another file say nothing about this one', () => {
     expect(runsOf(stored.b.terms, stored.a.lengths)).toBeUndefined();
   });
+});
+
+test.each([
+  ['a tenth of 80 MB', 8 * MB, 80 * MB, true],
+  ['8 MB of a small file', 8 * MB, 10 * MB, true],
+  ['less than 8 MB, although it is nearly all', 8 * MB - 1, 8 * MB, false],
+  ['less than a tenth, although it is much', 999 * MB, 10_000 * MB, false],
+  ['a tenth of a large file', 1000 * MB, 10_000 * MB, true],
+  ['nothing', 0, 80 * MB, false],
+])('an update that saves %s', (_name, saved, size, isWorth) => {
+  expect(isWorthUpdating(saved, size)).toBe(isWorth);
 });

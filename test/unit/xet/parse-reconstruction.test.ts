@@ -101,11 +101,30 @@ describe('a reconstruction', () => {
     expect(parseReconstruction(json, { ...ASKED, plainHttp: true }).fetches).toHaveLength(3);
   });
 
-  test('whose range is listed twice names it once, but not with other bytes', () => {
+  test.each(FORMS)(
+    'of %s may list a range twice, each time with an address of its own',
+    (_name, json, asked) => {
+      const twice = structuredClone(json) as unknown as typeof SECOND & typeof FIRST;
+      const form: Record<string, object[]> = asked.version === 1 ? twice.fetch_info : twice.xorbs;
+      form[ONE]!.push(...form[ONE]!.map((entry) => ({ ...entry, url: `${ADDRESS}&again=1` })));
+      const { fetches } = parseReconstruction(twice, {
+        ...asked,
+        range: { start: 1_001_000, end: 1_210_000 },
+      });
+      expect(fetches.map(({ xorb, start, url }) => [xorb, start, url])).toEqual([
+        [ONE, 0, ADDRESS],
+        [TWO, 5, ADDRESS],
+        [ONE, 4, ADDRESS],
+      ]);
+    },
+  );
+
+  test('with the same chunks in other bytes', () => {
     const json = structuredClone(SECOND);
-    json.xorbs[ONE]!.push({ url: `${ADDRESS}2`, ranges: [structuredClone(json.xorbs[ONE]![0]!.ranges[1]!)] });
-    expect(parseReconstruction(json, ASKED)).toEqual(parseReconstruction(SECOND, ASKED));
-    json.xorbs[ONE]![1]!.ranges[0]!.bytes.end += 1;
+    json.xorbs[ONE]!.push({
+      url: ADDRESS,
+      ranges: [{ chunks: { start: 0, end: 2 }, bytes: { start: 0, end: 89_998 } }],
+    });
     expect(() => parseReconstruction(json, ASKED)).toThrow(MalformedReconstruction);
   });
 

@@ -26,8 +26,8 @@ const HINT = 'Use --protocol http: the file comes without the content store.';
 export class ContentStoreClient {
   readonly #hub: HubConnection;
   readonly #tokens: XetTokenClient;
-  /** Stores, by address, that have version 1 only. */
-  readonly #withoutVersion2 = new Set<string>();
+  /** Addresses of stores that turned out to have version 1 only. */
+  readonly #versionOneOnly = new Set<string>();
 
   constructor(hub: HubConnection) {
     this.#hub = hub;
@@ -59,7 +59,7 @@ export class ContentStoreClient {
     return read(text, file, { range, fileSize: file.size, version, plainHttp }, response);
   }
 
-  /** Version 2, and version 1 where that is not there. */
+  /** Asks for version 2, and for version 1 where that is not there. */
   async #ask(
     token: XetToken,
     hash: string,
@@ -67,14 +67,14 @@ export class ContentStoreClient {
     signal: AbortSignal,
   ): Promise<{ readonly response: HttpResponse; readonly version: 1 | 2 }> {
     const { casUrl } = token;
-    if (!this.#withoutVersion2.has(casUrl)) {
+    if (!this.#versionOneOnly.has(casUrl)) {
       const response = await this.#send(token, `v2/reconstructions/${hash}`, range, signal);
       if (!NO_SUCH_VERSION.has(response.status)) return { response, version: 2 };
       discard(response);
     }
     const response = await this.#send(token, `v1/reconstructions/${hash}`, range, signal);
-    // A file that no version knows says nothing about the versions.
-    if (response.status < 300) this.#withoutVersion2.add(casUrl);
+    // A file that both versions do not know says nothing about the store.
+    if (response.status < 300) this.#versionOneOnly.add(casUrl);
     return { response, version: 1 };
   }
 

@@ -46,9 +46,9 @@ export function parseReconstruction(json: unknown, asked: AskedReconstruction): 
     checkFetch(fetch, asked);
     byXorb.set(fetch.xorb, [...(byXorb.get(fetch.xorb) ?? []), fetch]);
   }
-  for (const [xorb, fetches] of byXorb) byXorb.set(xorb, sortDisjoint(fetches));
+  const disjoint = new Map([...byXorb].map(([xorb, fetches]) => [xorb, sortedDisjoint(fetches)]));
   const used = new Set<XorbFetch>();
-  for (const term of terms) used.add(fetchOf(term, byXorb.get(term.xorb) ?? []));
+  for (const term of terms) used.add(fetchOf(term, disjoint.get(term.xorb) ?? []));
   return { kind: 'xet', range, skip, terms, fetches: [...used] };
 }
 
@@ -117,22 +117,27 @@ function checkFetch({ start, end, bytes, url }: XorbFetch, { plainHttp }: AskedR
     throw new MalformedReconstruction('an address over an open line');
 }
 
-/** Sorts the fetches of one xorb. Of one that is listed twice, under two addresses, the first stays. */
-function sortDisjoint(fetches: readonly XorbFetch[]): XorbFetch[] {
-  const sorted: XorbFetch[] = [];
+/** The fetches of one xorb by their first chunk. One that is listed twice stays once; ranges that overlap are refused. */
+function sortedDisjoint(fetches: readonly XorbFetch[]): XorbFetch[] {
+  const disjoint: XorbFetch[] = [];
   for (const fetch of [...fetches].sort((left, right) => left.start - right.start)) {
-    const last = sorted.at(-1);
-    if (last !== undefined && isSameRange(last, fetch)) continue;
+    const last = disjoint.at(-1);
+    if (last !== undefined && isSameFetch(last, fetch)) continue;
     if (last !== undefined && fetch.start < last.end)
       throw new MalformedReconstruction('ranges of a xorb that overlap');
-    sorted.push(fetch);
+    disjoint.push(fetch);
   }
-  return sorted;
+  return disjoint;
 }
 
-function isSameRange(left: XorbFetch, right: XorbFetch): boolean {
-  const sameChunks = left.start === right.start && left.end === right.end;
-  return sameChunks && left.bytes.start === right.bytes.start && left.bytes.end === right.bytes.end;
+/** Of the same chunks in the same bytes. Each address is signed by itself, so they may differ. */
+function isSameFetch(left: XorbFetch, right: XorbFetch): boolean {
+  return (
+    left.start === right.start &&
+    left.end === right.end &&
+    left.bytes.start === right.bytes.start &&
+    left.bytes.end === right.bytes.end
+  );
 }
 
 /** The one fetch that has all chunks of a term. The fetches are sorted and do not overlap. */

@@ -3,6 +3,7 @@ import type { HttpResponse } from '../../../http/client.ts';
 import { FetchError } from '../../../model/error.ts';
 import { isRecord } from '../../../model/json.ts';
 import { type Revision, repoPath } from '../../../model/repo.ts';
+import { unlessAborted } from '../../../system/on-abort.ts';
 import { xetTokenUrl } from '../endpoints.ts';
 import { getFromHub, type HubConnection } from '../hub-api.ts';
 import type { RequestSubject } from '../hub-error.ts';
@@ -22,14 +23,21 @@ export interface XetToken {
   readonly renewAt: number;
 }
 
+/** One request for a token, and how many callers wait for it. */
+interface TokenRequest {
+  readonly token: Promise<XetToken>;
+  readonly abort: AbortController;
+  waiting: number;
+}
+
 /**
- * Gets tokens for the content store from the hub, one for each revision. Requests for one at the same time wait for the
- * same request. The hub's own token goes to the hub only.
+ * Gets tokens for the content store from the hub, one for each revision. Callers that need one at the same time share one
+ * request; it is aborted only when all of them are. The hub's own token goes to the hub only.
  */
 export class XetTokenClient {
   readonly #hub: HubConnection;
   readonly #tokens = new Map<string, XetToken>();
-  readonly #asking = new Map<string, Promise<XetToken>>();
+  readonly #asking = new Map<string, TokenRequest>();
 
   constructor(hub: HubConnection) {
     this.#hub = hub;
@@ -40,16 +48,33 @@ export class XetTokenClient {
     const key = `${repoPath(revision.repo)} ${revision.id}`;
     const known = this.#tokens.get(key);
     if (known !== undefined && this.#hub.clock.now() < known.renewAt) return known;
-    let asking = this.#asking.get(key);
-    if (asking === undefined) {
-      asking = this.#ask(revision, subject, signal).finally(() => this.#asking.delete(key));
-      this.#asking.set(key, asking);
-      asking.then(
-        (token) => this.#tokens.set(key, token),
-        () => {},
-      );
+    signal.throwIfAborted();
+    const asking = this.#asking.get(key) ?? this.#begin(key, revision, subject);
+    asking.waiting += 1;
+    try {
+      return await unlessAborted(asking.token, signal);
+    } finally {
+      asking.waiting -= 1;
+      if (asking.waiting === 0 && this.#asking.get(key) === asking) {
+        this.#asking.delete(key);
+        asking.abort.abort();
+      }
     }
-    return await asking;
+  }
+
+  #begin(key: string, revision: Revision, subject: RequestSubject): TokenRequest {
+    const abort = new AbortController();
+    const token = this.#ask(revision, subject, abort.signal);
+    const asking = { token, abort, waiting: 0 };
+    this.#asking.set(key, asking);
+    const settled = () => {
+      if (this.#asking.get(key) === asking) this.#asking.delete(key);
+    };
+    token.then((one) => {
+      this.#tokens.set(key, one);
+      settled();
+    }, settled);
+    return asking;
   }
 
   /** The store does not take this token any more. */
