@@ -144,6 +144,24 @@ describe('an update fetches what changed', () => {
     expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
   });
 
+  test('of a lockfile', async () => {
+    await using world = await open();
+    await world.run(['--local-dir', 'model']);
+    const locked = await world.workspace.run(['lock', `${ID}:next`, '-q']);
+    expect(locked.exit, locked.stderr).toBe(0);
+    const events = await world.run([
+      '--lock',
+      'models.lock',
+      '--frozen',
+      '--revision',
+      'next',
+      '--local-dir',
+      'model',
+    ]);
+    expect(await world.isRight('next', 'model')).toBe(true);
+    expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
+  });
+
   test('an old version that was changed on the disk costs time only', async () => {
     await using world = await open();
     await world.run(['--local-dir', 'model', '--protocol', 'xet']);

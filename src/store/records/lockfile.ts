@@ -49,8 +49,10 @@ export function xetOf({ pointer }: RemoteFile): Pick<LockfileEntry, 'xet'> {
 }
 
 /** The file of an entry, as a listing has it. */
-export function listedFile({ path, size, oid }: LockfileEntry): RemoteFile {
-  return { path, size, digest: digestOfOid(oid) };
+export function listedFile({ path, size, oid, xet }: LockfileEntry): RemoteFile {
+  // The hash of the pointer file itself is not recorded.
+  const pointer = xet === undefined ? undefined : { oid: '', xetHash: xet };
+  return { path, size, digest: digestOfOid(oid), ...(pointer === undefined ? {} : { pointer }) };
 }
 
 /**
