@@ -74,6 +74,7 @@ export class PeerRequests {
             segment.tried = 0;
             const added = transfer.wrote(range);
             transfer.shares.add(peer, range);
+            this.#peers.table.wrote(peer, range.end - range.start, this.#run.clock.monotonic());
             observer.wrote(range.end - range.start, wireBytes);
             if (added > 0) emit({ type: 'bytes', path: file.path, count: added });
           },
