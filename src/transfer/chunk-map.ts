@@ -24,10 +24,11 @@ export class ChunkMap {
   readonly #xorbs: string[] = [];
   readonly #numbers = new Map<string, number>();
   #count = 0;
-  #offsets = new Float64Array(FIRST_ROOM);
+  /** None before the first chunk: most files come without, and there may be thousands. */
+  #offsets = new Float64Array(0);
   /** Length, number of the xorb, number in the xorb. */
-  #fields = new Uint32Array(FIRST_ROOM * 3);
-  #hashes = new Uint8Array(FIRST_ROOM * HASH_BYTES);
+  #fields = new Uint32Array(0);
+  #hashes = new Uint8Array(0);
 
   /** Chunks that were added and not forgotten; one may count twice. */
   get count(): number {
@@ -144,7 +145,7 @@ export class ChunkMap {
   }
 
   #grow(): void {
-    const room = this.#offsets.length * 2;
+    const room = Math.max(FIRST_ROOM, this.#offsets.length * 2);
     const [offsets, fields, hashes] = [this.#offsets, this.#fields, this.#hashes];
     this.#offsets = new Float64Array(room);
     this.#fields = new Uint32Array(room * 3);
