@@ -33,6 +33,8 @@ export class PeerRequests {
     table.began(peer);
     try {
       await this.#bring(peer, request);
+      // A right answer may be short; one that is short each time would make any number of requests.
+      if (segment.position < segment.end) throw tooShort(this.#peers.list[peer]!.address);
       table.brought(peer);
     } catch (thrown) {
       signal.throwIfAborted();
@@ -74,6 +76,7 @@ export class PeerRequests {
             segment.tried = 0;
             const added = transfer.wrote(range);
             transfer.shares.add(peer, range);
+            this.#peers.table.wrote(peer, range.end - range.start, this.#run.clock.monotonic());
             observer.wrote(range.end - range.start, wireBytes);
             if (added > 0) emit({ type: 'bytes', path: file.path, count: added });
           },
@@ -97,6 +100,13 @@ export class PeerRequests {
     if (bytesPerSecond !== undefined) return undefined;
     return new StallWatch(this.#run.clock, Math.min(SILENT_MS, stallTimeoutMs), onSilence);
   }
+}
+
+function tooShort(address: string): FetchError {
+  return new FetchError('NETWORK', `${new URL(address).host} sends less than it is asked for`, {
+    retryable: true,
+    hint: 'See that nothing between here and the peer cuts its answers.',
+  });
 }
 
 function withoutRanges(address: string): FetchError {

@@ -5,6 +5,10 @@ const REST_MS = 500;
 const MAX_REST_MS = 10_000;
 /** How often in a row a peer may be busy. */
 const MAX_BUSY = 6;
+/** Bytes of a peer are counted for this time to know how fast its requests are, in milliseconds. */
+const WINDOW_MS = 250;
+/** A peer whose requests are this much slower than those of the fastest one gets no second request. */
+const SLOWER = 4;
 
 interface PeerState {
   /** `unknown`: it has not answered yet. `silent`: it has become silent. `suspected`: it may have sent wrong bytes. */
@@ -15,6 +19,11 @@ interface PeerState {
   busy: number;
   restsUntil: number;
   readonly lacks: Set<number>;
+  /** Bytes per millisecond of one request, smoothed; 0 until measured. */
+  pace: number;
+  /** Undefined before the first byte of its requests: that wait is not part of the pace. */
+  windowStart: number | undefined;
+  windowBytes: number;
 }
 
 /**
@@ -32,6 +41,9 @@ export class PeerTable {
       busy: 0,
       restsUntil: 0,
       lacks: new Set<number>(),
+      pace: 0,
+      windowStart: undefined,
+      windowBytes: 0,
     }));
   }
 
@@ -44,11 +56,19 @@ export class PeerTable {
     return this.#at(peer).state === 'dropped';
   }
 
-  /** The peer that the next request for this file goes to; undefined if no peer has it. */
+  /**
+   * The peer that the next request for this file goes to; undefined if no peer has it. The one with the fewest requests; one
+   * that is slow beside the others keeps a single request, by which it shows when it becomes faster.
+   */
   choose(file: number, now: number): number | undefined {
     let best: number | undefined;
+    let fastest = 0;
+    const isUsable = ({ state, lacks, restsUntil }: PeerState) =>
+      state === 'ready' && !lacks.has(file) && now >= restsUntil;
+    for (const peer of this.#peers) if (isUsable(peer)) fastest = Math.max(fastest, peer.pace);
     for (const [number, peer] of this.#peers.entries()) {
-      if (peer.state !== 'ready' || peer.lacks.has(file) || now < peer.restsUntil) continue;
+      if (!isUsable(peer)) continue;
+      if (peer.active > 0 && peer.pace > 0 && peer.pace * SLOWER < fastest) continue;
       if (best === undefined || peer.active < this.#at(best).active) best = number;
     }
     return best;
@@ -76,8 +96,27 @@ export class PeerTable {
     this.#at(peer).active += 1;
   }
 
+  /** Bytes of a request came. */
+  wrote(peer: number, bytes: number, now: number): void {
+    const state = this.#at(peer);
+    if (state.windowStart === undefined) {
+      state.windowStart = now;
+      state.windowBytes = 0;
+      return;
+    }
+    state.windowBytes += bytes;
+    const elapsed = now - state.windowStart;
+    if (elapsed < WINDOW_MS || state.active === 0) return;
+    const pace = state.windowBytes / elapsed / state.active;
+    state.pace = state.pace === 0 ? pace : (state.pace + pace) / 2;
+    state.windowStart = now;
+    state.windowBytes = 0;
+  }
+
   ended(peer: number): void {
-    this.#at(peer).active -= 1;
+    const state = this.#at(peer);
+    state.active -= 1;
+    if (state.active === 0) state.windowStart = undefined;
   }
 
   /** It brought what was asked for. */

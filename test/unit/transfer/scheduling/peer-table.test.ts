@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PeerTable } from '../../../../src/transfer/scheduling/peer-table.ts';
 
 function ready(count: number): PeerTable {
@@ -22,6 +22,62 @@ test('the peer with the fewest requests is chosen, and only those that have answ
   table.began(2);
   table.ended(1);
   expect(table.choose(0, 0)).toBe(1);
+});
+
+describe('a peer that is slow beside the others', () => {
+  /** Two peers with one request each: the first brings 1 MB/s, the second 20 MB/s. */
+  function measured(): PeerTable {
+    const table = ready(2);
+    table.began(0);
+    table.began(1);
+    for (let now = 0; now <= 1000; now += 100) {
+      table.wrote(0, 100_000, now);
+      table.wrote(1, 2_000_000, now);
+    }
+    return table;
+  }
+
+  test('gets no second request', () => {
+    const table = measured();
+    const chosen = Array.from({ length: 4 }, () => {
+      const peer = table.choose(0, 1000)!;
+      table.began(peer);
+      return peer;
+    });
+    expect(chosen).toEqual([1, 1, 1, 1]);
+  });
+
+  test('gets requests for files that only it has', () => {
+    const table = measured();
+    table.lacks(1, 7);
+    expect(table.choose(7, 1000)).toBe(0);
+  });
+
+  test('gets one again when it has none, and its share when it is as fast as the others', () => {
+    const table = measured();
+    table.ended(0);
+    expect(table.choose(0, 1000)).toBe(0);
+    table.began(0);
+    table.began(1);
+    // The wait between two requests is not part of its pace.
+    for (let now = 60_000; now <= 61_500; now += 100) table.wrote(0, 1_500_000, now);
+    expect(table.choose(0, 61_500)).toBe(0);
+  });
+
+  test('gets its share if its requests are only slower because it has more of them', () => {
+    const table = ready(2);
+    table.began(0);
+    for (let request = 0; request < 3; request += 1) table.began(1);
+    for (let now = 0; now <= 1000; now += 100) {
+      table.wrote(0, 600_000, now);
+      table.wrote(1, 900_000, now);
+    }
+    expect(table.choose(0, 1000)).toBe(0);
+    table.began(0);
+    table.began(0);
+    table.began(0);
+    expect(table.choose(0, 1000)).toBe(1);
+  });
 });
 
 test('a file that a peer lacks is asked of the others', () => {
