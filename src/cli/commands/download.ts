@@ -271,8 +271,8 @@ class StatusDump {
 // Collect before the heap has doubled: a long run allocates much and keeps little.
 setFlagsFromString('--heap-growing-percent=25');
 // A run ends after seconds. V8's compiler threads, by default, take a third of the processor time of two thousand small
-// files; with a larger budget less is compiled, and later. Far larger budgets slow the main thread. Later versions of V8
-// (Node 22 and newer) have no such flag, and complain about it.
+// files; with a larger budget less is compiled, and later. Far larger budgets slow the main thread. Other versions of V8
+// may not have the flag, and complain about it: Node 22 does.
 if (process.versions.v8.startsWith('11.')) setFlagsFromString('--interrupt-budget=250000');
 
 /** Setting a flag costs more than the rest of an event, so it is not done for every file. */
