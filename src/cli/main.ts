@@ -2,17 +2,18 @@
 import * as module from 'node:module';
 import { isatty } from 'node:tty';
 import { VERSION } from '../model/version.ts';
+import { readWords } from './options/command-line.ts';
 import { outputFailure, writeOut } from './process/standard-output.ts';
 
 /** Replaced by the bundler with what `fetch --help` prints at 80 columns; undefined in unbundled sources. */
 declare const MAIN_HELP: string | undefined;
 
 /** What needs neither the parser nor the rest of the program. A terminal has a width of its own for the help. */
-function textAtOnce(words: readonly string[]): string | undefined {
-  if (words.length !== 1) return undefined;
-  if (['--version', '-V', 'version'].includes(words[0]!)) return `${VERSION}\n`;
-  const asksHelp = ['--help', '-h', 'help'].includes(words[0]!);
-  return asksHelp && !isatty(1) && typeof MAIN_HELP === 'string' ? MAIN_HELP : undefined;
+function textAtOnce(argv: readonly string[]): string | undefined {
+  if (argv.length !== 1) return undefined;
+  const [word] = readWords(argv, []).words;
+  if (word === '--version' || word === '-V') return `${VERSION}\n`;
+  return word === '--help' && !isatty(1) && typeof MAIN_HELP === 'string' ? MAIN_HELP : undefined;
 }
 
 async function start(): Promise<void> {

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { FetchError } from '../model/error.ts';
 import { unlessAborted } from '../system/on-abort.ts';
 import type { ChunkedFile, ChunkReply, FileChunks } from './chunk-messages.ts';
+import { unreadable } from './hash-messages.ts';
 
 /**
  * Finds the chunks of a local file as the uploaders of Xet do today, in a thread of its own. `onRead` receives the bytes
@@ -21,7 +22,7 @@ export async function chunkFile(
     worker.on('message', (reply: ChunkReply) => {
       if (reply.kind === 'progress') onRead(reply.bytes);
       else if (reply.kind === 'chunks') resolve(reply.chunks);
-      else reject(unreadable(file.path, reply.message));
+      else reject(unreadable(file.path, reply));
     });
     worker.on('error', (cause) =>
       reject(new FetchError('BUG', 'a thread that finds chunks failed', { cause })),
@@ -33,10 +34,4 @@ export async function chunkFile(
   } finally {
     await worker.terminate();
   }
-}
-
-function unreadable(path: string, why: string): FetchError {
-  return new FetchError('DISK', `${path} could not be read: ${why}`, {
-    hint: 'Check who may read it. If it is an error of the disk, see what the system log says.',
-  });
 }

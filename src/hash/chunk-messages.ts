@@ -1,3 +1,5 @@
+import type { ReadFailure } from './hash-messages.ts';
+
 /** The chunks of a file, in order. */
 export interface FileChunks {
   /** Bytes of each chunk. */
@@ -10,7 +12,7 @@ export interface FileChunks {
 export type ChunkReply =
   | { readonly kind: 'progress'; readonly bytes: number }
   | { readonly kind: 'chunks'; readonly chunks: FileChunks }
-  | { readonly kind: 'failed'; readonly message: string };
+  | ({ readonly kind: 'failed' } & ReadFailure);
 
 /** What the thread is given. */
 export interface ChunkedFile {

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { MAX_CHUNK_BYTES } from '../model/chunks.ts';
 import type { ChunkedFile, FileChunks } from './chunk-messages.ts';
-import { Chunker, MAX_CHUNK_BYTES } from './chunker.ts';
+import { Chunker } from './chunker.ts';
 import { type HashedChunk, loadXetHashes } from './xet-hash.ts';
 
 /** Bytes of one read: large enough that the system reads ahead. */

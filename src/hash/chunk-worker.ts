@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ChunkedFile, ChunkReply } from './chunk-messages.ts';
 import { readChunks } from './chunk-session.ts';
+import { readFailure } from './hash-messages.ts';
 
 /** Bytes between two reports: a bar needs no more. */
 const STEP_BYTES = 32 * 1024 * 1024;
@@ -20,6 +21,5 @@ readChunks(workerData as ChunkedFile, onRead).then(
     reply({ kind: 'progress', bytes: unsaid });
     reply({ kind: 'chunks', chunks });
   },
-  (error: unknown) =>
-    reply({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
+  (error: unknown) => reply({ kind: 'failed', ...readFailure(error) }),
 );

@@ -1,8 +1,8 @@
 import { Hasher } from 'gearhash-jit';
+import { MAX_CHUNK_BYTES } from '../model/chunks.ts';
 
-/** Bytes, as the Xet protocol fixes them. */
+/** As the Xet protocol fixes it. */
 export const MIN_CHUNK_BYTES: number = 8 * 1024;
-export const MAX_CHUNK_BYTES: number = 128 * 1024;
 /** The hash looks back over so many bytes. */
 const WINDOW_BYTES = 64;
 /** The first bytes of a chunk are not hashed: nothing may end there, and the window fills up behind them. */

@@ -1,4 +1,5 @@
 import type { ContentDigests } from '../model/digest.ts';
+import { FetchError } from '../model/error.ts';
 
 /**
  * To a hash thread. `id` names a file: one that is hashed while it is written (`open` to `close`), or one that is read
@@ -30,6 +31,14 @@ export interface ReadFailure {
 export function readFailure(error: unknown): ReadFailure {
   if (!(error instanceof Error)) return { message: String(error) };
   return { message: error.message, code: (error as NodeJS.ErrnoException).code };
+}
+
+/** The error for a file that this run only reads. */
+export function unreadable(path: string, { message, code }: ReadFailure): FetchError {
+  return new FetchError('DISK', `${path} could not be read: ${message}`, {
+    cause: Object.assign(new Error(message), { code }),
+    hint: 'Check who may read it. If it is an error of the disk, see what the system log says.',
+  });
 }
 
 /** From a hash thread. `request`: that of a `finish`, or the `id` of a `read`. */

@@ -10,6 +10,7 @@ import {
   type HashReply,
   type ReadFailure,
   readFailure,
+  unreadable,
 } from './hash-messages.ts';
 import { HashSession } from './hash-session.ts';
 
@@ -359,13 +360,6 @@ export class HashPool implements Hasher {
     this.#pending.clear();
     this.#waiting.clear();
   }
-}
-
-function unreadable(path: string, { message, code }: ReadFailure): FetchError {
-  return new FetchError('DISK', `${path} could not be read: ${message}`, {
-    cause: Object.assign(new Error(message), { code }),
-    hint: 'Check who may read it. If it is an error of the disk, see what the system log says.',
-  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { ContentDigests } from '../model/digest.ts';
+import { lacksDescriptor } from '../system/descriptor-shortage.ts';
 import { ContentHash } from './content-hash.ts';
 
 /** Bytes per read: small enough to be in the processor's cache when they are hashed. */
@@ -66,8 +67,7 @@ export class HashSession {
       this.#descriptor ??= openSync(this.#path, 'r');
       return true;
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EMFILE' || code === 'ENFILE') return false;
+      if (lacksDescriptor(error)) return false;
       throw error;
     }
   }

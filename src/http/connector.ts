@@ -12,6 +12,7 @@ import { ResponseHeadParser } from './head-parser.ts';
 import { networkError, noProxyThere, type Phase, proxyRefusal } from './network-error.ts';
 import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
 import { proxyCredentials, proxyFor } from './proxy.ts';
+import { portOf } from './url.ts';
 
 export interface Connecting {
   /** Ends the attempt in any phase: closes its sockets and rejects with the signal's reason. */
@@ -88,7 +89,7 @@ export class Connector {
   ): Promise<Socket> {
     const secure = url.protocol === 'https:';
     const host = url.hostname.replace(/^\[|\]$/g, '');
-    const port = Number(url.port || (secure ? 443 : 80));
+    const port = Number(portOf(url));
     onPhase(phases.lookUp);
     const socket = await this.#dialer.dial(
       { host, port },

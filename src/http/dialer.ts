@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../system/clock.ts';
+import { lacksDescriptor } from '../system/descriptor-shortage.ts';
 import { onAbort, unlessAborted } from '../system/on-abort.ts';
 import { type Address, AddressBook, type Lookup } from './address-book.ts';
 
@@ -211,8 +212,8 @@ class Race {
 }
 
 /** Whether this process has no descriptor left: then the address is not to blame. */
-function isShortage({ code }: NodeJS.ErrnoException): boolean {
-  return code === 'EMFILE' || code === 'ENFILE' || code === 'EAGAIN';
+function isShortage(error: NodeJS.ErrnoException): boolean {
+  return lacksDescriptor(error) || error.code === 'EAGAIN';
 }
 
 /** The most useful of several errors: one from a server rather than one from a family that this machine lacks. */

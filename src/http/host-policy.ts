@@ -1,6 +1,7 @@
 import { FetchError } from '../model/error.ts';
 import type { NetworkSettings } from './network-settings.ts';
 import { plainHost, proxyFor, proxyName, splitPort } from './proxy.ts';
+import { portOf } from './url.ts';
 
 /** A host that was contacted, and the proxy on the way to it. */
 export interface ContactedHost {
@@ -41,7 +42,7 @@ export function isAllowed(url: URL, allowed: readonly string[] | undefined): boo
 function means(entry: string, url: URL): boolean {
   const { name, port } = splitPort(entry);
   const host = plainHost(url);
-  if (port !== undefined && port !== (url.port || (url.protocol === 'https:' ? '443' : '80'))) return false;
+  if (port !== undefined && port !== portOf(url)) return false;
   return /^\*?\./.test(name) ? host.endsWith(name.replace(/^\*/, '')) : host === name;
 }
 

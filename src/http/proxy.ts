@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { FetchError } from '../model/error.ts';
 import type { NetworkSettings, ProxyAddress } from './network-settings.ts';
+import { portOf } from './url.ts';
 
 interface Forwarding {
   readonly prefix: string;
@@ -58,7 +59,7 @@ export function proxyName(proxy: ProxyAddress): string {
  */
 function isExempt(noProxy: string, url: URL): boolean {
   const host = plainHost(url);
-  const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+  const port = portOf(url);
   return noProxy
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')

@@ -4,6 +4,11 @@ import { FetchError } from '../model/error.ts';
 export const HINT_REDIRECT =
   'The server, or a proxy or login page on the way, sends a malformed answer. Check the endpoint.';
 
+/** The port of an http or https URL, also where it is the usual one. */
+export function portOf({ port, protocol }: URL): string {
+  return port || (protocol === 'https:' ? '443' : '80');
+}
+
 /** A URL as it may be printed: no query (signatures), no fragment, no user and password. */
 export function redactUrl(url: string | URL): string {
   const parsed = typeof url === 'string' ? tryParse(url) : url;

@@ -60,6 +60,39 @@ export interface XetLocation {
   readonly fetches: readonly XorbFetch[];
 }
 
+/** Fetches by their xorb, those of each ascending by their first chunk. */
+export class XorbFetches {
+  readonly #lists = new Map<string, XorbFetch[]>();
+
+  constructor(fetches: Iterable<XorbFetch>) {
+    for (const fetch of fetches) {
+      const list = this.#lists.get(fetch.xorb);
+      if (list === undefined) this.#lists.set(fetch.xorb, [fetch]);
+      else list.push(fetch);
+    }
+    for (const list of this.#lists.values()) list.sort((left, right) => left.start - right.start);
+  }
+
+  /** The fetches of each xorb. */
+  get lists(): Iterable<readonly XorbFetch[]> {
+    return this.#lists.values();
+  }
+
+  /** The first fetch that has all chunks of a term, if no two of a xorb overlap; undefined if there is none. */
+  of({ xorb, start, end }: XetTerm): XorbFetch | undefined {
+    const fetches = this.#lists.get(xorb) ?? [];
+    let low = 0;
+    let high = fetches.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (fetches[middle]!.end <= start) low = middle + 1;
+      else high = middle;
+    }
+    const found = fetches[low];
+    return found !== undefined && found.start <= start && end <= found.end ? found : undefined;
+  }
+}
+
 /** Where the bytes of a file are. Plain data: it crosses threads. A new kind needs a transport in `createTransport`. */
 export type Location = HttpLocation | FileLocation | MemoryLocation | XetLocation;
 

@@ -2,15 +2,20 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { isSameRepo, type RepoRef } from '../model/repo.ts';
-import { inside, STATE_DIRECTORY } from './directory/layout.ts';
 import { CachePaths } from './hub-cache/cache-paths.ts';
+import { ifReadable } from './if-readable.ts';
 import { inSlices } from './in-slices.ts';
 import { type LocalCopyRoots, neighbours } from './local-copies.ts';
-import { openDirectoryRecords, openRecords } from './open-store.ts';
+import {
+  openChunkRecords,
+  openDirectoryChunkRecords,
+  openDirectoryRecords,
+  openRecords,
+} from './open-store.ts';
 import { isLocalName, localPath } from './paths/safe-path.ts';
-import { CHUNKS_DIRECTORY, ChunkRecords } from './records/chunk-records.ts';
+import type { ChunkRecords } from './records/chunk-records.ts';
 import type { HashRecords } from './records/hash-records.ts';
-import type { Manifest } from './records/manifest.ts';
+import type { Manifest, ManifestEntry } from './records/manifest.ts';
 import { stampedFile } from './records/stamp.ts';
 
 /** A file on this machine that is another version of one that is wanted. */
@@ -34,6 +39,13 @@ export interface OlderVersion {
 const MAX_VERSIONS = 3;
 /** Snapshots of a cache that are looked at, the newest first. */
 const MAX_SNAPSHOTS = 20;
+
+/** What the records of a directory say, read at the first look. */
+interface Known {
+  readonly manifest: Manifest | undefined;
+  readonly entries: ReadonlyMap<string, ManifestEntry>;
+  readonly hashes: HashRecords;
+}
 
 type Look = (file: RemoteFile) => OlderVersion | undefined;
 
@@ -75,16 +87,23 @@ function versionsOf(file: RemoteFile, places: readonly Look[]): OlderVersion[] {
   return [...versions.values()];
 }
 
+function knownOf(manifest: Manifest | undefined, hashes: HashRecords): Known {
+  return { manifest, entries: new Map(manifest?.files.map((entry) => [entry.path, entry])), hashes };
+}
+
 /** With `repo`, only if the directory holds that repository. */
 function lookInDirectory(directory: string, repo?: RepoRef): Look {
   const records = openDirectoryRecords(directory);
-  let known: { readonly manifest: Manifest | undefined; readonly hashes: HashRecords } | undefined;
-  const chunks = new ChunkRecords(inside(directory, `${STATE_DIRECTORY}/${CHUNKS_DIRECTORY}`));
+  let known: Known | undefined;
+  const chunks = openDirectoryChunkRecords(directory);
   return ({ path: name }) => {
-    known ??= { manifest: ifReadable(() => records.current()), hashes: records.hashes() };
-    const { manifest, hashes } = known;
+    known ??= knownOf(
+      ifReadable(() => records.current()),
+      records.hashes(),
+    );
+    const { manifest, entries, hashes } = known;
     if (manifest === undefined || (repo !== undefined && !isSameRepo(manifest.repo, repo))) return undefined;
-    const entry = manifest.files.find(({ path }) => path === name);
+    const entry = entries.get(name);
     if (entry === undefined || !isLocalName(name)) return undefined;
     const path = localPath(directory, name);
     const here = stampedFile(path);
@@ -98,8 +117,9 @@ function lookInDirectory(directory: string, repo?: RepoRef): Look {
 function looksInCache(cache: string, repo: RepoRef): Look[] {
   const paths = ifReadable(() => new CachePaths(cache, repo));
   if (paths === undefined) return [];
-  const records = openRecords({ directory: cache, repo, cache: { links: true } });
-  const chunks = new ChunkRecords(join(paths.state, CHUNKS_DIRECTORY));
+  const location = { directory: cache, repo, cache: { links: true } };
+  const records = openRecords(location);
+  const chunks = openChunkRecords(location);
   return newest(paths.snapshots).map((commit): Look => {
     let files: ReadonlyMap<string, RemoteFile> | undefined;
     return ({ path: name }) => {
@@ -124,14 +144,5 @@ function newest(snapshots: string): string[] {
       .map(({ name }) => name);
   } catch {
     return [];
-  }
-}
-
-/** Undefined if the user may not read it: what cannot be read must not fail the run. */
-function ifReadable<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch {
-    return undefined;
   }
 }

@@ -80,8 +80,13 @@ export function openDirectoryRecords(directory: string): DirectoryRecords {
 /** The chunks of files at a location, as far as they are on record. Reads nothing yet. */
 export function openChunkRecords({ directory, repo, cache }: StoreLocation): ChunkRecords {
   return cache === undefined
-    ? new ChunkRecords(inside(directory, `${STATE_DIRECTORY}/${CHUNKS_DIRECTORY}`))
+    ? openDirectoryChunkRecords(directory)
     : new ChunkRecords(join(new CachePaths(directory, repo).state, CHUNKS_DIRECTORY));
+}
+
+/** The same of a model directory. */
+export function openDirectoryChunkRecords(directory: string): ChunkRecords {
+  return new ChunkRecords(inside(directory, `${STATE_DIRECTORY}/${CHUNKS_DIRECTORY}`));
 }
 
 /** The central cache at a path. Reads nothing yet. */

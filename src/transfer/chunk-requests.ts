@@ -5,7 +5,7 @@ import type { Revision } from '../model/repo.ts';
 import type { XetLocation } from '../source/location.ts';
 import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
-import type { SegmentRequest } from './segment-request.ts';
+import { countWritten, type SegmentRequest } from './segment-request.ts';
 
 /** Attempts in a row without progress before a file is had in another way. A busy store gets as many as any server. */
 const MAX_TRIES = 3;
@@ -29,7 +29,6 @@ export class ChunkRequests {
     const { segment, attempt } = request;
     const progressed = () => {
       attempt.progressed();
-      segment.tried = 0;
       segment.renewals = 0;
     };
     try {
@@ -49,25 +48,19 @@ export class ChunkRequests {
     }
   }
 
-  async #bring(
-    { segment, transfer, observer, signal }: SegmentRequest,
-    progressed: () => void,
-  ): Promise<void> {
+  async #bring(request: SegmentRequest, progressed: () => void): Promise<void> {
+    const { segment, transfer, observer, signal } = request;
     const { transport, emit } = this.#run.context;
-    const { file } = transfer;
     observer.asked();
-    const location = await this.#reconstruct(segment, file, signal);
+    const location = await this.#reconstruct(segment, transfer.file, signal);
     // Its neighbours have taken all of it meanwhile.
     if (segment.position >= segment.end) return;
-    const { descriptor, partPath } = transfer.staged;
     await transport.bring(
-      { location, path: file.path, fileSize: file.size, window: segment, descriptor, partPath },
+      transfer.jobFor(location, segment),
       {
-        wrote: (written, wireBytes = written.end - written.start) => {
+        wrote: (range, wireBytes) => {
           progressed();
-          const added = transfer.wrote(written);
-          observer.wrote(written.end - written.start, wireBytes);
-          if (added > 0) emit({ type: 'bytes', path: file.path, count: added });
+          countWritten(request, range, wireBytes, emit);
         },
         chunk: (chunk) => transfer.chunks.add(chunk),
         wholeFile: () => {},

@@ -9,6 +9,7 @@ import type { Location } from '../source/location.ts';
 import type { StagedFile } from '../store/store.ts';
 import { ChunkMap } from './chunk-map.ts';
 import { PeerShares } from './peer-shares.ts';
+import type { RangeJob, RangeWindow } from './transport/transport.ts';
 
 /** Bytes that the hash may lag behind the writes before it is advanced. */
 const HASH_STEP_BYTES = 4 * 1024 * 1024;
@@ -200,6 +201,13 @@ export class FileTransfer implements AsyncDisposable {
     return this.#staged;
   }
 
+  /** What a transport is asked for: bytes of the window, from a location. */
+  jobFor<L extends Location>(location: L, window: RangeWindow): RangeJob<L> {
+    const { path, size: fileSize } = this.file;
+    const { descriptor, partPath } = this.staged;
+    return { location, path, fileSize, window, descriptor, partPath };
+  }
+
   get complete(): boolean {
     return this.#staged?.received.size === this.file.size;
   }
@@ -326,10 +334,7 @@ export class FileTransfer implements AsyncDisposable {
   #lose(ranges: readonly ByteRange[]): void {
     this.staged.restart(ranges);
     this.chunks.forget(ranges);
-    this.#hash?.restart();
-    this.#hashedTo = 0;
-    this.#overwritten = false;
-    this.#cached = undefined;
+    this.#beginAnew();
     this.#fetchedBytes = Math.max(0, this.#fetchedBytes - totalLength(ranges));
   }
 
@@ -338,12 +343,17 @@ export class FileTransfer implements AsyncDisposable {
     this.chunks.forget();
     this.shares.clear();
     this.staged.restart();
+    this.#beginAnew();
+    this.#fetchedBytes = 0;
+    this.#copiedBytes = 0;
+  }
+
+  /** Hashes from the first byte again, and asks anew where the bytes are. */
+  #beginAnew(): void {
     this.#hash?.restart();
     this.#hashedTo = 0;
     this.#overwritten = false;
     this.#cached = undefined;
-    this.#fetchedBytes = 0;
-    this.#copiedBytes = 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

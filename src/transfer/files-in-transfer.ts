@@ -12,7 +12,7 @@ import type { FileFailure } from './transfer-context.ts';
 
 /** Failures that concern one file; all others end the run. */
 const FILE_FAILURES = new Set(['INTEGRITY', 'NOT_FOUND']);
-/** Bytes of a part of a file that comes as chunks. The chunk at the edge of two parts comes twice: 64 kB on average. */
+/** Bytes of a part of a file that comes as chunks. A chunk at the edge of two parts that are under way comes twice. */
 const MIN_CHUNKED_BYTES = 16 * 1024 * 1024;
 /** Files that only lack their hash: at most this many are open at once. */
 const MAX_OPENING = 8;

@@ -63,10 +63,9 @@ export class LocalCopies {
 
   async #bring(segment: CopySegment, transfer: FileTransfer, stop: AbortSignal): Promise<void> {
     const { transport, emit } = this.#run.context;
-    const { path, size: fileSize } = transfer.file;
-    const { descriptor, partPath } = transfer.staged;
+    const { path } = transfer.file;
     await transport.bring(
-      { location: segment.location, path, fileSize, window: segment, descriptor, partPath },
+      transfer.jobFor(segment.location, segment),
       {
         wrote: (range) => {
           const count = transfer.wrote(range, 'file');

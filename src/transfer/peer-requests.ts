@@ -1,9 +1,10 @@
 import { StallWatch } from '../http/stall-watch.ts';
+import { rangeLength } from '../model/byte-range.ts';
 import { FetchError, toFetchError } from '../model/error.ts';
 import type { Revision } from '../model/repo.ts';
 import type { Peers } from './peers.ts';
 import type { RunState } from './run-state.ts';
-import type { SegmentRequest } from './segment-request.ts';
+import { countWritten, type SegmentRequest } from './segment-request.ts';
 
 /** A request to a peer without a byte for this time is given up: the source can be asked instead. In milliseconds. */
 const SILENT_MS = 1500;
@@ -49,36 +50,23 @@ export class PeerRequests {
     return true;
   }
 
-  async #bring(
-    peer: number,
-    { segment, transfer, observer, signal }: Omit<SegmentRequest, 'attempt'>,
-  ): Promise<void> {
+  async #bring(peer: number, request: Omit<SegmentRequest, 'attempt'>): Promise<void> {
+    const { segment, transfer, observer, signal } = request;
     const { transport, emit } = this.#run.context;
     const { address, locate } = this.#peers.list[peer]!;
-    const { file, staged } = transfer;
+    const { file, shares } = transfer;
     const silence = new AbortController();
     const watch = this.#watch(() => silence.abort(SILENCE));
-    const job = {
-      location: locate(this.#revision, file),
-      path: file.path,
-      fileSize: file.size,
-      window: segment,
-      descriptor: staged.descriptor,
-      partPath: staged.partPath,
-    };
     observer.asked();
     try {
       await transport.bring(
-        job,
+        transfer.jobFor(locate(this.#revision, file), segment),
         {
-          wrote: (range, wireBytes = range.end - range.start) => {
+          wrote: (range, wireBytes) => {
             watch?.touch();
-            segment.tried = 0;
-            const added = transfer.wrote(range);
-            transfer.shares.add(peer, range);
-            this.#peers.table.wrote(peer, range.end - range.start, this.#run.clock.monotonic());
-            observer.wrote(range.end - range.start, wireBytes);
-            if (added > 0) emit({ type: 'bytes', path: file.path, count: added });
+            shares.add(peer, range);
+            this.#peers.table.wrote(peer, rangeLength(range), this.#run.clock.monotonic());
+            countWritten(request, range, wireBytes, emit);
           },
           wholeFile: () => {
             if (segment.position > 0 || segment.end < file.size) throw withoutRanges(address);

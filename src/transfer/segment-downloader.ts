@@ -9,7 +9,7 @@ import type { CachedLocation, FileTransfer, Way } from './file-transfer.ts';
 import { PeerRequests } from './peer-requests.ts';
 import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
-import type { SegmentObserver, SegmentRequest } from './segment-request.ts';
+import { countWritten, type SegmentObserver, type SegmentRequest } from './segment-request.ts';
 
 /** Statuses that refuse the URL rather than the file. */
 const REFUSALS = new Set([206, 400, 401, 403, 404, 410, 416, 501]);
@@ -151,31 +151,27 @@ export class SegmentDownloader {
     return transfer.wholeOnly;
   }
 
-  async #request({ segment, transfer, observer, attempt, signal }: SegmentRequest): Promise<void> {
+  async #request(request: SegmentRequest): Promise<void> {
+    const { segment, transfer, observer, attempt, signal } = request;
     const { transport, emit } = this.#run.context;
     const cached = await this.locate(transfer);
     signal.throwIfAborted();
     const origin = cached.location.kind === 'http' ? new URL(cached.location.url).origin : undefined;
     const location = await this.#asAnswered(cached.location, transfer, segment);
     signal.throwIfAborted();
-    const { path, size: fileSize } = transfer.file;
-    const { descriptor, partPath } = transfer.staged;
     observer.asked();
     try {
       await transport.bring(
-        { location, path, fileSize, window: segment, descriptor, partPath },
+        transfer.jobFor(location, segment),
         {
-          wrote: (range, wireBytes = range.end - range.start) => {
+          wrote: (range, wireBytes) => {
             cached.worked = true;
             if (origin !== undefined && location.kind === 'http') {
               this.#hosts.worked(origin, location.ranges);
               if (location.ranges !== 'none') transfer.rangesServed();
             }
             attempt.progressed();
-            segment.tried = 0;
-            const added = transfer.wrote(range);
-            observer.wrote(range.end - range.start, wireBytes);
-            if (added > 0) emit({ type: 'bytes', path, count: added });
+            countWritten(request, range, wireBytes, emit);
           },
           wholeFile: () => observer.wholeFile(),
           movedTo: (url) => cached.moveTo(url),

@@ -1,3 +1,5 @@
+import { type ByteRange, rangeLength } from '../model/byte-range.ts';
+import type { Emit } from '../model/event.ts';
 import type { Attempt } from '../system/retry.ts';
 import type { FileTransfer } from './file-transfer.ts';
 import type { Segment } from './scheduling/segment.ts';
@@ -21,4 +23,18 @@ export interface SegmentRequest {
   readonly observer: SegmentObserver;
   readonly attempt: Attempt;
   readonly signal: AbortSignal;
+}
+
+/** Counts bytes of a segment that are on disk now, where `wireBytes` came over the network for them. */
+export function countWritten(
+  { segment, transfer, observer }: Pick<SegmentRequest, 'segment' | 'transfer' | 'observer'>,
+  range: ByteRange,
+  wireBytes: number | undefined,
+  emit: Emit,
+): void {
+  const length = rangeLength(range);
+  segment.tried = 0;
+  const added = transfer.wrote(range);
+  observer.wrote(length, wireBytes ?? length);
+  if (added > 0) emit({ type: 'bytes', path: transfer.file.path, count: added });
 }

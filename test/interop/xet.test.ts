@@ -7,7 +7,7 @@ import { compareWithTruth } from '../support/hub/compare.ts';
 import { startHub } from '../support/hub/hub.ts';
 import { xetFile } from '../support/hub/repositories/file.ts';
 import { Workspace } from '../support/run-program.ts';
-import { ContentStore, type StoreSettings } from '../support/xet/content-store.ts';
+import { ContentStore, STORE_FORMS, type StoreSettings } from '../support/xet/content-store.ts';
 import { bfloat16, float32, random, versions } from '../support/xet/contents.ts';
 import { addFixture, FIXTURE_CONTENTS, type FixtureName, officialFixtures } from '../support/xet/fixtures.ts';
 import { downloadFiles, uploadFiles } from '../support/xet/hf-xet.ts';
@@ -60,13 +60,7 @@ describe.skipIf(missing !== undefined)('hf-xet of Python', () => {
     expect(store.leaks()).toEqual([]);
   });
 
-  test.each<[string, Partial<StoreSettings>]>([
-    ['v2', {}],
-    ['v1, because v2 is not there', { versions: 'v1' }],
-    ['v1, because v2 is not implemented', { versions: 'v1', missingVersion: 501 }],
-    ['several ranges under one address', { rangesPerAddress: 500 }],
-    ['reconstructions that do not narrow', { narrows: false }],
-  ])('reads every fixture from our store: %s', async (_name, settings) => {
+  test.each(STORE_FORMS)('reads every fixture from our store: %s', async (_name, settings) => {
     await using store = await filled(settings);
     const { files } = officialFixtures();
     const wanted = NAMES.map((name) => ({ ...files[name], path: join(home, name) }));

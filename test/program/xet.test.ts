@@ -3,7 +3,7 @@ import { compareWithTruth } from '../support/hub/compare.ts';
 import type { Fault } from '../support/hub/faults/script.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { type Run, Workspace } from '../support/run-program.ts';
-import { ContentStore, type StoreSettings } from '../support/xet/content-store.ts';
+import { ContentStore, STORE_FORMS, type StoreSettings } from '../support/xet/content-store.ts';
 import { random } from '../support/xet/contents.ts';
 import { addFixture, FIXTURE_CONTENTS, type FixtureName } from '../support/xet/fixtures.ts';
 import { chunkLie, reconstructionLie } from '../support/xet/lies.ts';
@@ -45,13 +45,7 @@ async function survive({ settings, faults = [], words = [], names = NAMES }: Set
 }
 
 describe('--protocol xet', () => {
-  test.each<[string, Partial<StoreSettings>]>([
-    ['v2', {}],
-    ['v1, because v2 is not there', { versions: 'v1' }],
-    ['v1, because v2 is not implemented', { versions: 'v1', missingVersion: 501 }],
-    ['several ranges under one address', { rangesPerAddress: 500 }],
-    ['reconstructions that do not narrow', { narrows: false }],
-  ])('brings every fixture from the store: %s', async (_name, settings) => {
+  test.each(STORE_FORMS)('brings every fixture from the store: %s', async (_name, settings) => {
     const { hub, store } = await survive({ settings });
     expect(hub.log.count({ origin: 'cdn' })).toBe(0);
     expect(store.log.where({ kind: 'xorb' }).every(({ status }) => status === 206)).toBe(true);

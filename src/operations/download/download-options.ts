@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { isAllowed } from '../../http/host-policy.ts';
 import type { NetworkSettings } from '../../http/network-settings.ts';
+import { portOf } from '../../http/url.ts';
 import { usage } from '../../model/error.ts';
 import type { Plan } from '../../model/plan.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
@@ -161,6 +162,6 @@ function confined(settings: RunSettings, peers: readonly string[]): RunSettings 
   return { ...settings, offline: false, network, transfer: { ...settings.transfer, network } };
 }
 
-function hostWithPort({ hostname, port, protocol }: URL): string {
-  return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
+function hostWithPort(url: URL): string {
+  return `${url.hostname}:${portOf(url)}`;
 }

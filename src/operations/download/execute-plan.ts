@@ -63,13 +63,14 @@ export async function executePlan(
 function openTransport(settings: TransferSettings, { environment, emit }: RunContext): WorkerTransport {
   const { bytesPerSecond, workers } = settings;
   const { userAgent, processors } = environment;
+  // Two workers cannot share one rate limit.
+  const unlessLimited = (count: number) => (bytesPerSecond === undefined ? count : 1);
   return new WorkerTransport({
     settings,
     userAgent,
-    // Two workers cannot share one rate limit.
-    maxWorkers: bytesPerSecond === undefined ? (workers.io ?? maxIoWorkers(processors)) : 1,
+    maxWorkers: unlessLimited(workers.io ?? maxIoWorkers(processors)),
     // The hash of the whole file, which has the other processor, waits for what they unpack.
-    maxChunkWorkers: bytesPerSecond === undefined ? Math.min(processors, workers.io ?? 2) : 1,
+    maxChunkWorkers: unlessLimited(Math.min(processors, workers.io ?? 2)),
     startsAll: workers.io !== undefined,
     onContact: (contact) => emit({ type: 'contact', ...contact }),
     trace: (message) => emit({ type: 'trace', message }),

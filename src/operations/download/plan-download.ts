@@ -6,6 +6,7 @@ import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import { isSameRepo, type Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
 import { isWorthUpdating } from '../../plan/update.ts';
+import { collectListing } from '../../source/collect-listing.ts';
 import { can } from '../../source/source.ts';
 import { findLocalCopies } from '../../store/local-copies.ts';
 import type { Survey } from '../../store/store.ts';
@@ -161,14 +162,14 @@ async function planUpdates(plan: Plan, { request, run, source, resolution }: Dow
   return updating;
 }
 
+/** The files of another commit, by their paths. That it is listed is no news of the run. */
 async function listAt(
   source: DownloadContext['source'],
   revision: Revision,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, RemoteFile>> {
-  const files = new Map<string, RemoteFile>();
-  for await (const file of source.list(revision, signal)) files.set(file.path, file);
-  return files;
+  const files = await collectListing(source, revision, { emit: () => {}, signal });
+  return new Map(files.map((file) => [file.path, file]));
 }
 
 /** The listing of a gated repository is public: only the request for a file shows whether this user has access. */

@@ -31,6 +31,7 @@ export function createPeer({ address, http, urlOf }: PeerParts): Peer {
     locate,
     ask: async (revision, file, signal) => {
       const { url } = locate(revision, file);
+      // With a range, so that little comes. A redirect in the answer, which it would bind, is not followed.
       const request = { url: new URL(url), target: requestTarget(url), signal };
       const response = await http.get({ ...request, headers: { range: formatRange({ start: 0, end: 1 }) } });
       discard(response);

@@ -1,6 +1,7 @@
 import { type BigIntStats, fstatSync, lstatSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FetchError } from '../../model/error.ts';
+import { lacksDescriptor } from '../../system/descriptor-shortage.ts';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
 import type { FinalPlace } from '../paths/final-place.ts';
 import { findPathConflicts } from '../paths/path-conflicts.ts';
@@ -60,11 +61,8 @@ function stampOfMoved(hashed: BigIntStats, final: string): string | undefined {
   return same ? stampOf(named) : undefined;
 }
 
-/**
- * Errors for a companion whose name is impossible, too long or in a repository with both `x` and `x.metadata/y`, and for
- * one that finds no free descriptor.
- */
-const DO_WITHOUT = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EPERM', 'EMFILE', 'ENFILE']);
+/** Errors for a companion whose name is impossible: too long, or in a repository with both `x` and `x.metadata/y`. */
+const DO_WITHOUT = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EPERM']);
 
 /** Call it after the file has its final name. */
 export async function writeCompanion({ root, around, path, text }: Companion): Promise<void> {
@@ -72,7 +70,8 @@ export async function writeCompanion({ root, around, path, text }: Companion): P
   try {
     await replace(path, text);
   } catch (error) {
-    if (!DO_WITHOUT.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    const isImpossible = DO_WITHOUT.has((error as NodeJS.ErrnoException).code ?? '');
+    if (!isImpossible && !lacksDescriptor(error)) throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ChunkRun } from '../../model/chunks.ts';
+import { type ChunkRun, MAX_CHUNK_BYTES } from '../../model/chunks.ts';
 
 /** Which chunks a file consists of: written when it came as chunks, read when a newer version of it is fetched. */
 export interface ChunkRecord {
@@ -14,7 +14,6 @@ const MAGIC = 'fetch chunks 1\n';
 const HASH_BYTES = 32;
 const NUMBER_BYTES = 4;
 /** Of the Xet protocol. */
-const MAX_CHUNK_BYTES = 128 * 1024;
 const MAX_CHUNKS_IN_XORB = 65_536;
 
 /**

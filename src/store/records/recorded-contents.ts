@@ -1,6 +1,7 @@
 import { contentMatches } from '../../model/digest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { ContentIndex, LocalContent } from '../content-index.ts';
+import { ifReadable } from '../if-readable.ts';
 import { findParts, type UnfinishedContent } from '../parts/find-parts.ts';
 import { isLocalName, localPath } from '../paths/safe-path.ts';
 import type { HashRecords } from './hash-records.ts';
@@ -74,14 +75,5 @@ export class RecordedContents implements ContentIndex {
       enter(gitSha1, name);
     }
     return names;
-  }
-}
-
-/** Undefined if the user may not read it: a copy that cannot be read must not fail the run. */
-function ifReadable<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch {
-    return undefined;
   }
 }

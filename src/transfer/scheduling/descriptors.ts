@@ -1,5 +1,6 @@
 import { FetchError } from '../../model/error.ts';
 import type { Clock } from '../../system/clock.ts';
+import { lacksDescriptor } from '../../system/descriptor-shortage.ts';
 
 /** Maximum per connection: its socket, one that is just closing, a part, its journal, and the hash that reads it. */
 const PER_CONNECTION = 5;
@@ -28,8 +29,7 @@ export function fitDescriptors(free: number | undefined, connections: number): D
 
 /** Whether this process or the system had no free descriptor: that may soon change. */
 export function isDescriptorShortage({ cause }: FetchError): boolean {
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  return code === 'EMFILE' || code === 'ENFILE';
+  return lacksDescriptor(cause);
 }
 
 /** Milliseconds before new work after a shortage: other connections release descriptors soon. */

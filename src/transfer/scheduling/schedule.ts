@@ -6,6 +6,7 @@ import {
   type ConnectionState,
   currentRate,
   isStalled,
+  partOf,
   type Segment,
   type TrackedSegment,
   timeLeft,
@@ -231,9 +232,7 @@ export class Schedule {
     this.#delivery.ended(work);
     if (work.small) this.#smallActive -= 1;
     if (work.position >= work.end) return;
-    const rest = trackSegment(work.file, work.position, work.end, work.small);
-    rest.splittable = work.splittable;
-    rest.minPartBytes = work.minPartBytes;
+    const rest = partOf(work, work.position, work.end);
     rest.whole = work.whole;
     (work.small ? this.#small : this.#large).giveBack(rest);
   }
@@ -299,11 +298,7 @@ export class Schedule {
     if (next?.whole === true || next?.splittable === false) return this.#large.take();
     const bytes = Math.max(this.#segmentBytes(largeLimit), next?.minPartBytes ?? 0);
     this.#link.taken();
-    return this.#large.takePart(bytes, ({ file, position, minPartBytes }, end) => {
-      const part = trackSegment(file, position, end, false);
-      part.minPartBytes = minPartBytes;
-      return part;
-    });
+    return this.#large.takePart(bytes, (whole, end) => partOf(whole, whole.position, end));
   }
 
   /** Bytes that the next connection for a large file takes, if that many wait. */
@@ -370,9 +365,7 @@ export class Schedule {
       longest = left;
     }
     if (victim === undefined) return undefined;
-    const tail = trackSegment(victim.file, cut, victim.end, victim.small);
-    tail.splittable = victim.splittable;
-    tail.minPartBytes = victim.minPartBytes;
+    const tail = partOf(victim, cut, victim.end);
     // Double the stall limit at each takeover: a slow first byte must not cause endless re-requests.
     if (isStalled(victim, now)) tail.stallLimitMs = 2 * victim.stallLimitMs;
     // Attempts are counted per position. A takeover is not one: it would use up the attempts of the others.

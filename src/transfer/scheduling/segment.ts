@@ -77,6 +77,12 @@ export function trackSegment(file: number, position: number, end: number, small:
   };
 }
 
+/** Another segment of the same file and kind, with its own statistics. */
+export function partOf(whole: TrackedSegment, position: number, end: number): TrackedSegment {
+  const { file, small, splittable, minPartBytes } = whole;
+  return { ...trackSegment(file, position, end, small), splittable, minPartBytes };
+}
+
 export function isStalled(work: TrackedSegment, now: number): boolean {
   if (work.waiting === true) return false;
   return now - Math.max(work.lastByteAt, work.askedAt) >= work.stallLimitMs;

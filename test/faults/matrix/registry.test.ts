@@ -7,7 +7,7 @@ import type { RegistryEffect, RegistryFault } from '../../support/registry/fault
 import { blobOf, ollamaModel, type PushedModel } from '../../support/registry/model.ts';
 import { Registry } from '../../support/registry/registry.ts';
 import { Workspace } from '../../support/run-program.ts';
-import { loadLibrary } from './run-cell.ts';
+import { endingOf, loadLibrary } from './run-cell.ts';
 
 /** The kinds of request that a pull consists of, in their order. */
 const COLUMNS = ['manifest', 'token', 'blob', 'storage'] as const;
@@ -163,20 +163,16 @@ async function pull(
   directory: string,
   delayMs: number,
 ): Promise<{ exit: number; message: string }> {
-  try {
-    await library.download({
+  return await endingOf(
+    library.download({
       repo: `ollama://${registry.host}/library/tiny`,
       directory,
       connections: 4,
       retry: { tries: 4, baseDelayMs: delayMs, maxDelayMs: delayMs },
       stallTimeoutMs: 500,
       environment: { ...library.environment, processors: 1 },
-    });
-    return { exit: 0, message: '' };
-  } catch (error) {
-    const { code, message } = error as { code: ErrorCode; message: string };
-    return { exit: EXIT_CODES[code] ?? 130, message };
-  }
+    }),
+  );
 }
 
 /** Whatever stands under a final name is right. */

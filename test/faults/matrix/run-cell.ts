@@ -212,8 +212,13 @@ async function inProcess(
     stallTimeoutMs,
   };
   const world = { ...environment, clock: jumping, processors: 1 };
+  return await endingOf(download({ ...request, environment: world, signal: AbortSignal.timeout(timeoutMs) }));
+}
+
+/** How a run of the library ended, as the program would: its exit code, and with a failure what it says. */
+export async function endingOf(run: Promise<unknown>): Promise<{ exit: number; message: string }> {
   try {
-    await download({ ...request, environment: world, signal: AbortSignal.timeout(timeoutMs) });
+    await run;
     return { exit: 0, message: '' };
   } catch (error) {
     const { code, message, hint } = error as { code: ErrorCode; message: string; hint?: string };

@@ -1,7 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EXIT_CODES } from '../../../src/cli/process/exit-codes.ts';
-import type { ErrorCode } from '../../../src/model/error.ts';
 import type { Effect } from '../../support/hub/faults/effect.ts';
 import type { Fault } from '../../support/hub/faults/script.ts';
 import { type Hub, startHub } from '../../support/hub/hub.ts';
@@ -10,7 +8,7 @@ import { Workspace } from '../../support/run-program.ts';
 import { ContentStore, type StoreSettings } from '../../support/xet/content-store.ts';
 import { addFixture, FIXTURE_CONTENTS, officialFixtures } from '../../support/xet/fixtures.ts';
 import { CHUNK_LIES, chunkLie, RECONSTRUCTION_LIES, reconstructionLie } from '../../support/xet/lies.ts';
-import { loadLibrary } from './run-cell.ts';
+import { endingOf, loadLibrary } from './run-cell.ts';
 
 /** The kinds of request that a download from a content store consists of, in their order. */
 const COLUMNS = ['xet-read-token', 'reconstruction', 'xorb'] as const;
@@ -187,8 +185,8 @@ async function open(settings: Partial<StoreSettings> = {}): Promise<World> {
 }
 
 async function pull({ hub, directory }: World): Promise<{ exit: number; message: string }> {
-  try {
-    await library.download({
+  return await endingOf(
+    library.download({
       repo: 'o/n',
       endpoint: hub.endpoint,
       token: TOKEN,
@@ -198,12 +196,8 @@ async function pull({ hub, directory }: World): Promise<{ exit: number; message:
       retry: { tries: 4, baseDelayMs: 10, maxDelayMs: 10 },
       stallTimeoutMs: 500,
       environment: { ...library.environment, processors: 1 },
-    });
-    return { exit: 0, message: '' };
-  } catch (error) {
-    const { code, message } = error as { code: ErrorCode; message: string };
-    return { exit: EXIT_CODES[code] ?? 130, message };
-  }
+    }),
+  );
 }
 
 /** Whatever stands under the final name is right. */

@@ -33,6 +33,15 @@ export interface StoreSettings {
   bytesPerSecond: number | undefined;
 }
 
+/** The forms of answers that clients must read. */
+export const STORE_FORMS: readonly (readonly [name: string, settings: Partial<StoreSettings>])[] = [
+  ['v2', {}],
+  ['v1, because v2 is not there', { versions: 'v1' }],
+  ['v1, because v2 is not implemented', { versions: 'v1', missingVersion: 501 }],
+  ['several ranges under one address', { rangesPerAddress: 500 }],
+  ['reconstructions that do not narrow', { narrows: false }],
+];
+
 export const STORE_SETTINGS: Readonly<StoreSettings> = {
   tokenSeconds: 900,
   addressSeconds: 3600,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Chunker, MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from '../../../src/hash/chunker.ts';
+import { Chunker, MIN_CHUNK_BYTES } from '../../../src/hash/chunker.ts';
+import { MAX_CHUNK_BYTES } from '../../../src/model/chunks.ts';
 import { random } from '../../support/xet/contents.ts';
 import { FIXTURE_CONTENTS, type FixtureName, officialFixtures } from '../../support/xet/fixtures.ts';
 

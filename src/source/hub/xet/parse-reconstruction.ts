@@ -1,14 +1,18 @@
 import { type ByteRange, rangeLength } from '../../../model/byte-range.ts';
-import type { XetTerm } from '../../../model/chunks.ts';
+import {
+  CHUNK_HEADER_BYTES,
+  MAX_CHUNK_BYTES,
+  MAX_PACKED_CHUNK_BYTES,
+  type XetTerm,
+} from '../../../model/chunks.ts';
 import { isRecord } from '../../../model/json.ts';
-import type { XetLocation, XorbFetch } from '../../location.ts';
+import { type XetLocation, type XorbFetch, XorbFetches } from '../../location.ts';
 
 /** Limits of the format. */
 const MAX_XORB_CHUNKS = 8192;
-const MAX_CHUNK_BYTES = 128 * 1024;
 /** Header and packed bytes of one chunk. */
-const MAX_STORED_CHUNK_BYTES = 8 + 2 * MAX_CHUNK_BYTES;
-const MIN_STORED_CHUNK_BYTES = 9;
+const MAX_STORED_CHUNK_BYTES = CHUNK_HEADER_BYTES + MAX_PACKED_CHUNK_BYTES;
+const MIN_STORED_CHUNK_BYTES = CHUNK_HEADER_BYTES + 1;
 /** No honest file has so many terms for its size: chunks of less than 1 kB only stand at ends. */
 const BYTES_PER_TERM = 1024;
 const MIN_TERM_LIMIT = 1000;
@@ -39,16 +43,17 @@ export function parseReconstruction(json: unknown, asked: AskedReconstruction): 
   const terms = parseTerms(json['terms'], asked);
   checkSum(terms, skip, asked);
   const listed = asked.version === 2 ? secondForm(json['xorbs']) : firstForm(json['fetch_info']);
-  const byXorb = new Map<string, XorbFetch[]>();
   const wanted = new Set(terms.map(({ xorb }) => xorb));
+  const fetches: XorbFetch[] = [];
   for (const fetch of listed) {
     if (!wanted.has(fetch.xorb)) continue;
     checkFetch(fetch, asked);
-    byXorb.set(fetch.xorb, [...(byXorb.get(fetch.xorb) ?? []), fetch]);
+    fetches.push(fetch);
   }
-  const disjoint = new Map([...byXorb].map(([xorb, fetches]) => [xorb, sortedDisjoint(fetches)]));
+  const byXorb = new XorbFetches(fetches);
+  for (const list of byXorb.lists) refuseOverlap(list);
   const used = new Set<XorbFetch>();
-  for (const term of terms) used.add(fetchOf(term, disjoint.get(term.xorb) ?? []));
+  for (const term of terms) used.add(fetchOf(term, byXorb));
   return { kind: 'xet', range, skip, terms, fetches: [...used] };
 }
 
@@ -117,17 +122,13 @@ function checkFetch({ start, end, bytes, url }: XorbFetch, { plainHttp }: AskedR
     throw new MalformedReconstruction('an address over an open line');
 }
 
-/** The fetches of one xorb by their first chunk. One that is listed twice stays once; ranges that overlap are refused. */
-function sortedDisjoint(fetches: readonly XorbFetch[]): XorbFetch[] {
-  const disjoint: XorbFetch[] = [];
-  for (const fetch of [...fetches].sort((left, right) => left.start - right.start)) {
-    const last = disjoint.at(-1);
-    if (last !== undefined && isSameFetch(last, fetch)) continue;
-    if (last !== undefined && fetch.start < last.end)
+/** Of the fetches of one xorb, ascending. The same one may be listed twice. */
+function refuseOverlap(fetches: readonly XorbFetch[]): void {
+  for (const [index, fetch] of fetches.entries()) {
+    const before = fetches[index - 1];
+    if (before !== undefined && fetch.start < before.end && !isSameFetch(before, fetch))
       throw new MalformedReconstruction('ranges of a xorb that overlap');
-    disjoint.push(fetch);
   }
-  return disjoint;
 }
 
 /** Of the same chunks in the same bytes. Each address is signed by itself, so they may differ. */
@@ -140,19 +141,11 @@ function isSameFetch(left: XorbFetch, right: XorbFetch): boolean {
   );
 }
 
-/** The one fetch that has all chunks of a term. The fetches are sorted and do not overlap. */
-function fetchOf({ start, end, xorb }: XetTerm, fetches: readonly XorbFetch[]): XorbFetch {
-  let low = 0;
-  let high = fetches.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (fetches[middle]!.end <= start) low = middle + 1;
-    else high = middle;
-  }
-  const found = fetches[low];
-  if (found === undefined || found.start > start || found.end < end)
-    throw new MalformedReconstruction(`no address for chunks ${start}-${end} of xorb ${xorb.slice(0, 12)}`);
-  return found;
+function fetchOf(term: XetTerm, fetches: XorbFetches): XorbFetch {
+  const found = fetches.of(term);
+  if (found !== undefined) return found;
+  const { xorb, start, end } = term;
+  throw new MalformedReconstruction(`no address for chunks ${start}-${end} of xorb ${xorb.slice(0, 12)}`);
 }
 
 function chunkRange(value: unknown): { readonly start: number; readonly end: number } {

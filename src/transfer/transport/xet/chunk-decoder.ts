@@ -1,9 +1,6 @@
+import { CHUNK_HEADER_BYTES, MAX_CHUNK_BYTES, MAX_PACKED_CHUNK_BYTES } from '../../../model/chunks.ts';
 import { unpackLz4Frame } from './lz4-frame.ts';
 
-export const HEADER_BYTES = 8;
-/** No chunk is larger: the format fixes it. */
-export const MAX_CHUNK_BYTES: number = 128 * 1024;
-const MAX_PACKED_BYTES = 2 * MAX_CHUNK_BYTES;
 /** How the payload of a chunk is packed. */
 const PLAIN = 0;
 const LZ4 = 1;
@@ -25,7 +22,7 @@ interface ChunkHeader {
  */
 export class ChunkDecoder {
   /** The beginning of a chunk whose rest is still to come. */
-  readonly #partial: Buffer = Buffer.allocUnsafeSlow(HEADER_BYTES + MAX_PACKED_BYTES);
+  readonly #partial: Buffer = Buffer.allocUnsafeSlow(CHUNK_HEADER_BYTES + MAX_PACKED_CHUNK_BYTES);
   #filled = 0;
   readonly #unpacked: Buffer = Buffer.allocUnsafeSlow(MAX_CHUNK_BYTES);
   readonly #grouped: Buffer = Buffer.allocUnsafeSlow(MAX_CHUNK_BYTES);
@@ -47,11 +44,11 @@ export class ChunkDecoder {
       at = this.#complete(bytes, onChunk);
       if (this.#filled > 0) return;
     }
-    while (bytes.length - at >= HEADER_BYTES) {
+    while (bytes.length - at >= CHUNK_HEADER_BYTES) {
       const header = readHeader(bytes, at);
-      const end = at + HEADER_BYTES + header.packed;
+      const end = at + CHUNK_HEADER_BYTES + header.packed;
       if (end > bytes.length) break;
-      onChunk(this.#unpack(header, bytes.subarray(at + HEADER_BYTES, end)), end - at);
+      onChunk(this.#unpack(header, bytes.subarray(at + CHUNK_HEADER_BYTES, end)), end - at);
       at = end;
     }
     this.#filled = bytes.copy(this.#partial, 0, at);
@@ -67,12 +64,12 @@ export class ChunkDecoder {
       this.#filled += used;
       return this.#filled >= size;
     };
-    if (!fillTo(HEADER_BYTES)) return at;
+    if (!fillTo(CHUNK_HEADER_BYTES)) return at;
     const header = readHeader(partial, 0);
-    const size = HEADER_BYTES + header.packed;
+    const size = CHUNK_HEADER_BYTES + header.packed;
     if (!fillTo(size)) return at;
     this.#filled = 0;
-    onChunk(this.#unpack(header, partial.subarray(HEADER_BYTES, size)), size);
+    onChunk(this.#unpack(header, partial.subarray(CHUNK_HEADER_BYTES, size)), size);
     return at;
   }
 
@@ -97,7 +94,7 @@ function readHeader(bytes: Buffer, at: number): ChunkHeader {
   const length = bytes.readUIntLE(at + 5, 3);
   if (version !== 0) throw new MalformedChunk(`a chunk of version ${version}`);
   if (scheme > GROUPED_LZ4) throw new MalformedChunk(`a chunk of the unknown scheme ${scheme}`);
-  if (packed === 0 || packed > MAX_PACKED_BYTES)
+  if (packed === 0 || packed > MAX_PACKED_CHUNK_BYTES)
     throw new MalformedChunk(`a chunk of ${packed} packed bytes`);
   if (length === 0 || length > MAX_CHUNK_BYTES) throw new MalformedChunk(`a chunk of ${length} bytes`);
   return { scheme, packed, length };

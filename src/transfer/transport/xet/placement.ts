@@ -1,4 +1,4 @@
-import type { XetLocation, XorbFetch } from '../../../source/location.ts';
+import { type XetLocation, type XorbFetch, XorbFetches } from '../../../source/location.ts';
 import { MalformedChunk } from './chunk-decoder.ts';
 
 /** A run of chunks of one fetch that stands at one place of the file. */
@@ -57,12 +57,12 @@ export class Placement {
 /** The fetches of a location, in the order in which the file needs them first. */
 export function placements({ range, skip, terms, fetches }: XetLocation): Placement[] {
   const places = new Map<XorbFetch, Place[]>(fetches.map((fetch) => [fetch, []]));
-  const byXorb = new Map<string, XorbFetch[]>();
-  for (const fetch of fetches) byXorb.set(fetch.xorb, [...(byXorb.get(fetch.xorb) ?? []), fetch]);
+  const byXorb = new XorbFetches(fetches);
   const ordered = new Set<XorbFetch>();
   let at = range.start - skip;
-  for (const { xorb, start, end, length } of terms) {
-    const fetch = byXorb.get(xorb)?.find((one) => one.start <= start && end <= one.end);
+  for (const term of terms) {
+    const { start, end, length } = term;
+    const fetch = byXorb.of(term);
     if (fetch === undefined) throw new MalformedChunk(`no address for chunks ${start}-${end}`);
     ordered.add(fetch);
     places.get(fetch)!.push({ start, end, length, at, until: at + length });
