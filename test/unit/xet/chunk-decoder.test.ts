@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { loadChunkKernel } from '../../../src/hash/chunk-kernel.ts';
 import { loadXetHashes, xetHex } from '../../../src/hash/xet-hash.ts';
 import { ChunkDecoder, MalformedChunk } from '../../../src/transfer/transport/xet/chunk-decoder.ts';
 import { OFFICIAL, officialXorb } from './official.ts';
 
 const hashes = await loadXetHashes();
+const kernel = await loadChunkKernel();
 
 interface Decoded {
   readonly hash: string;
@@ -13,7 +15,7 @@ interface Decoded {
 
 /** Gives a decoder the bytes in pieces of these sizes, again and again. */
 function decode(bytes: Buffer, sizes: readonly number[] = [bytes.length]): Decoded[] {
-  const decoder = new ChunkDecoder();
+  const decoder = new ChunkDecoder(kernel);
   const chunks: Decoded[] = [];
   let stored = 0;
   for (let at = 0, turn = 0; at < bytes.length; turn += 1) {

@@ -1,3 +1,4 @@
+import { loadChunkKernel } from '../../../hash/chunk-kernel.ts';
 import { loadXetHashes } from '../../../hash/xet-hash.ts';
 import { decoded, readStart } from '../../../http/body.ts';
 import type { HttpClient, HttpResponse } from '../../../http/client.ts';
@@ -17,7 +18,7 @@ import { type Placement, placements } from './placement.ts';
 
 const HINT =
   'Run the same command again: what was fetched is kept. With --protocol http the file comes without the content store.';
-/** Idle decoders that are kept: each has half a megabyte. */
+/** Idle decoders that are kept: each has a quarter of a megabyte. */
 const MAX_IDLE_DECODERS = 16;
 
 /**
@@ -39,10 +40,10 @@ export class XetTransport implements Transport<XetLocation> {
 
   async bring(job: RangeJob<XetLocation>, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const hashes = await loadXetHashes();
+    const [hashes, kernel] = await Promise.all([loadXetHashes(), loadChunkKernel()]);
     signal.throwIfAborted();
     const writer = new ChunkWriter(job, observer, hashes);
-    const decoder = this.#decoders.pop() ?? new ChunkDecoder();
+    const decoder = this.#decoders.pop() ?? new ChunkDecoder(kernel);
     try {
       for (const placement of placements(job.location)) {
         if (writer.isDone) return;
