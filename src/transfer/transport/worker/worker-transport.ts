@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { ContactedHost } from '../../../http/host-policy.ts';
 import { FetchError } from '../../../model/error.ts';
 import type { RangeJob, RangeObserver, RangeWindow, Transport } from '../transport.ts';
+import { unpackChunks } from './packed-chunks.ts';
 import {
   fromPlainError,
   type TransportCommand,
@@ -232,9 +233,9 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     };
     try {
       if (reply.kind === 'wrote') {
-        const { range, wireBytes, chunks = [] } = reply.written;
+        const { range, wireBytes, chunks } = reply.written;
         job.window.position = range.end;
-        for (const chunk of chunks) observer.chunk?.(chunk);
+        if (chunks !== undefined) for (const chunk of unpackChunks(chunks)) observer.chunk?.(chunk);
         observer.wrote(range, wireBytes);
       } else if (reply.kind === 'moved') {
         observer.movedTo(reply.url);
