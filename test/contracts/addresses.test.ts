@@ -21,7 +21,7 @@ const CONTENT = Buffer.from(Array.from({ length: 50_000 }, (_, index) => (index 
 const HOST = 'cdn.example';
 const BAD = '127.0.0.1';
 const GOOD = '127.0.0.2';
-const STALL_MS = 400;
+const STALL_MS = 1500;
 const directory = mkdtempSync(join(tmpdir(), 'fetch-addresses-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 const certificates = makeCertificates(directory);
