@@ -30,12 +30,12 @@ let loading: Promise<XetHashes> | undefined;
 
 /** Loads BLAKE3, once for each thread: WebAssembly, so that it needs nothing that is compiled for one system. */
 export function loadXetHashes(): Promise<XetHashes> {
-  loading ??= load();
+  loading ??= loadChunkKernel().then(createXetHashes);
   return loading;
 }
 
-async function load(): Promise<XetHashes> {
-  const kernel = await loadChunkKernel();
+/** Without a kernel they are those of another implementation. */
+export async function createXetHashes(kernel: ChunkKernel | undefined): Promise<XetHashes> {
   const keyed = kernel === undefined ? await plainHashes() : hashesOf(kernel);
   const [chunk, node, file] = await Promise.all([CHUNK_KEY, NODE_KEY, FILE_KEY].map(keyed));
   const root = (chunks: readonly HashedChunk[]) => {

@@ -48,6 +48,13 @@ export interface XorbFetch {
   readonly url: string;
 }
 
+/** Chunks of a fetch that stand elsewhere in the part already, where the file repeats itself: they need no request. */
+export interface HeldFetch extends Pick<XorbFetch, 'xorb' | 'start'> {
+  /** Of each chunk, from the first on: its offset in the file, and its bytes. */
+  readonly offsets: readonly number[];
+  readonly lengths: readonly number[];
+}
+
 /** A range of a file as chunks in Xet's content store. */
 export interface XetLocation {
   readonly kind: 'xet';
@@ -58,6 +65,8 @@ export interface XetLocation {
   /** In the order of the file. Each is inside one of the fetches. */
   readonly terms: readonly XetTerm[];
   readonly fetches: readonly XorbFetch[];
+  /** None if left out. */
+  readonly held?: readonly HeldFetch[];
 }
 
 /** Fetches by their xorb, those of each ascending by their first chunk. */

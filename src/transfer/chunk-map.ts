@@ -2,6 +2,7 @@ import { type HashedChunk, loadXetHashes, type XetHashes } from '../hash/xet-has
 import type { ByteRange } from '../model/byte-range.ts';
 import type { ChunkRun } from '../model/chunks.ts';
 import { IntervalSet } from '../model/interval-set.ts';
+import type { HeldFetch, XorbFetch } from '../source/location.ts';
 import type { ArrivedChunk } from './transport/transport.ts';
 
 const HASH_BYTES = 32;
@@ -88,6 +89,38 @@ export class ChunkMap {
       at = entry.offset + entry.length;
     }
     return runs;
+  }
+
+  /** Those of the fetches whose chunks are all in the part, by what `received` says of it. */
+  held(fetches: readonly XorbFetch[], received: IntervalSet): readonly HeldFetch[] {
+    const wanted = new Map<number, XorbFetch[]>();
+    for (const fetch of fetches) {
+      const number = this.#numbers.get(fetch.xorb);
+      if (number === undefined) continue;
+      const others = wanted.get(number);
+      if (others === undefined) wanted.set(number, [fetch]);
+      else others.push(fetch);
+    }
+    if (wanted.size === 0) return [];
+    const found = new Map<XorbFetch, (number | undefined)[]>();
+    for (let number = 0; number < this.#count; number += 1) {
+      const index = this.#fields[number * 3 + 2]!;
+      const start = this.#offsets[number]!;
+      for (const fetch of wanted.get(this.#fields[number * 3 + 1]!) ?? []) {
+        if (index < fetch.start || index >= fetch.end) continue;
+        // A chunk at the edge of two segments is written by both.
+        if (!received.covers({ start, end: start + this.#fields[number * 3]! })) continue;
+        const numbers = found.get(fetch) ?? [];
+        numbers[index - fetch.start] = number;
+        found.set(fetch, numbers);
+      }
+    }
+    return [...found].flatMap(([{ xorb, start, end }, numbers]) => {
+      const all = numbers.filter((number) => number !== undefined);
+      if (all.length < end - start) return [];
+      const offsets = all.map((number) => this.#offsets[number]!);
+      return [{ xorb, start, offsets, lengths: all.map((number) => this.#fields[number * 3]!) }];
+    });
   }
 
   /** The parts of the file that come from xorbs whose name their chunks give: these bytes are as they were uploaded. */

@@ -52,9 +52,10 @@ export class ChunkRequests {
     const { segment, transfer, observer, signal } = request;
     const { transport, emit } = this.#run.context;
     observer.asked();
-    const location = await this.#reconstruct(segment, transfer.file, signal);
+    const found = await this.#reconstruct(segment, transfer.file, signal);
     // Its neighbours have taken all of it meanwhile.
     if (segment.position >= segment.end) return;
+    const location = { ...found, held: transfer.chunks.held(found.fetches, transfer.staged.received) };
     await transport.bring(
       transfer.jobFor(location, segment),
       {

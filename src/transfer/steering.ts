@@ -18,13 +18,14 @@ export class Steering {
   /** `hostOf` returns the host that serves a file's bytes; undefined while unknown. */
   constructor(run: RunState, hostOf: (file: number) => string | undefined) {
     const { limits, hubWaitMs } = run.context;
-    const { bytesPerSecond } = run.context.settings;
+    const { bytesPerSecond, protocol } = run.context.settings;
     this.#run = run;
     this.#hostOf = hostOf;
     const allowed = bytesPerSecond === undefined ? undefined : bytesPerSecond / 1000;
     this.#budget = new AdaptiveConcurrency(limits.largeConnections, run.clock.monotonic(), {
       allowed,
       hubWaitMs,
+      isChunked: protocol === 'xet',
     });
   }
 

@@ -99,6 +99,25 @@ test('a download of many segments asks for each chunk once', async () => {
   expect(asked).toBeLessThan(1.01 * stored);
 });
 
+test('what a file repeats comes once, also where its parts are far from each other', async () => {
+  await using store = await ContentStore.start();
+  const piece = random(12, 4 * MIB);
+  const content = Buffer.concat([piece, random(13, 40 * MIB), piece, random(14, 20 * MIB), piece]);
+  const file = await pack(store, content, { scheme: 'none' });
+  await using hub = await startHub({
+    repositories: [{ id: ID, branches: { main: [file.file('model.bin')] } }],
+    contentStore: store,
+  });
+  await using workspace = await Workspace.open({ endpoint: hub.origin });
+  // One part after the other.
+  const run = await workspace.run([ID, '--protocol', 'xet', '--connections', '1']);
+  expect(run.exit, run.stderr).toBe(0);
+  expect(await compareWithTruth(workspace.path('xet'), await hub.truth(ID))).toEqual([]);
+  const stored = [...store.xorbs.values()].reduce((sum, { data }) => sum + data.length, 0);
+  expect(stored).toBeLessThan(content.length - 6 * MIB);
+  expect(store.log.bytesSent('xorbs')).toBeLessThan(1.02 * stored);
+});
+
 /** Bytes of bridges and of the hub itself that came for files. */
 const overHttp = ({ hub }: Outcome) => hub.log.count({ origin: 'cdn' });
 

@@ -15,6 +15,8 @@ const NEAR_MS = 25;
  */
 const START_PART = 0.75;
 const SECOND_START_FACTOR = 1.5;
+/** Of chunks, which a new thread unpacks slowly: what waits in sockets is lost with a kill. */
+const CHUNKED_START = 4;
 /** If the maximum is hardly above the start, start with the maximum: the step would be too small to measure. */
 const HARDLY_MORE = 1.2;
 /** Fewer connections are tried from this rate on, in bytes per millisecond: the machine may be the bottleneck. */
@@ -68,10 +70,8 @@ export interface LinkHints {
   readonly allowed?: number | undefined;
   /** Milliseconds that the hub took for an answer; undefined if it was not asked. */
   readonly hubWaitMs?: number | undefined;
+  readonly isChunked?: boolean;
 }
-
-/** `isSaturated`: the machine has no time for what more connections would bring. */
-type Observed = Traffic & { readonly isSaturated?: boolean };
 
 type Phase = 'settling' | 'measuring' | 'holding';
 
@@ -134,11 +134,15 @@ export class AdaptiveConcurrency {
   /** The number that was just tried collapsed. */
   #found: CollapseStep | undefined;
 
-  constructor(most: number, now: number, { allowed, hubWaitMs = NEAR_MS }: LinkHints = {}) {
+  constructor(
+    most: number,
+    now: number,
+    { allowed, hubWaitMs = NEAR_MS, isChunked = false }: LinkHints = {},
+  ) {
     this.#most = most;
     this.#collapses = new Collapses(allowed);
     this.#isNear = hubWaitMs < NEAR_MS;
-    const start = this.#isNear ? NEAR_START : START;
+    const start = isChunked ? CHUNKED_START : this.#isNear ? NEAR_START : START;
     this.#limit = most <= start * HARDLY_MORE ? most : start;
     this.#starting = this.#limit < most;
     this.#changedAt = now;
@@ -150,7 +154,7 @@ export class AdaptiveConcurrency {
   }
 
   /** Learns from the state of the run; called also while nothing arrives. `bytes` is the total so far. */
-  observe(now: number, bytes: number, traffic: Observed): ConcurrencyChange | undefined {
+  observe(now: number, bytes: number, traffic: Traffic): ConcurrencyChange | undefined {
     const from = this.#limit;
     const { active, delivering, delivery, established, isSaturated = false } = traffic;
     this.#established = established;
@@ -354,12 +358,8 @@ export class AdaptiveConcurrency {
 
   /** `rates` of the current number, if known: it is measured further until the new connections deliver. */
   #tryMore(now: number, wanted: number, rates: Rates | undefined): boolean {
-    const more = Math.min(
-      this.#most,
-      wanted,
-      this.#belowRefused(now),
-      this.#collapses.highest(now, this.#limit),
-    );
+    const highest = this.#collapses.highest(now, this.#limit);
+    const more = Math.min(this.#most, wanted, this.#belowRefused(now), highest);
     if (more <= this.#limit || this.#isSaturated) return false;
     const measurement = this.#phase === 'measuring' ? this.#measurement : undefined;
     this.#try(now, more, { limit: this.#limit, established: this.#established, rates, measurement });

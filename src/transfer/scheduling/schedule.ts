@@ -55,6 +55,8 @@ export interface Traffic {
   /** Measured milliseconds from a request to its first byte, and to its last; 0 until measured. */
   readonly waitMs: number;
   readonly requestMs: number;
+  /** The machine has no time for what more connections would bring; false if left out. */
+  readonly isSaturated?: boolean;
 }
 
 export interface ScheduleOptions {

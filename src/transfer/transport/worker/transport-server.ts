@@ -11,8 +11,8 @@ import { toPlainError } from './transport-messages.ts';
  */
 const REPORT_BYTES = 2 * 1024 * 1024;
 const REPORT_MS = 40;
-/** Of chunks: a kill loses what was not reported, and they come slower. */
-const REPORT_CHUNK_BYTES = 512 * 1024;
+/** Of chunks, which come slower: a kill loses what was not reported. Half a block of the journal. */
+const REPORT_CHUNK_BYTES = 128 * 1024;
 
 type BringCommand = Extract<TransportCommand, { op: 'bring' }>;
 

@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs';
 import { loadChunkKernel } from '../../../hash/chunk-kernel.ts';
 import { loadXetHashes } from '../../../hash/xet-hash.ts';
 import { readPieces, readStart } from '../../../http/body.ts';
@@ -7,8 +8,9 @@ import { networkError } from '../../../http/network-error.ts';
 import { formatRange, parseContentRange } from '../../../http/range.ts';
 import { REFUSAL_BYTES, storageError } from '../../../http/refusal.ts';
 import { rangeLength } from '../../../model/byte-range.ts';
+import { MAX_CHUNK_BYTES } from '../../../model/chunks.ts';
 import { FetchError } from '../../../model/error.ts';
-import type { XetLocation, XorbFetch } from '../../../source/location.ts';
+import type { HeldFetch, XetLocation, XorbFetch } from '../../../source/location.ts';
 import type { Clock } from '../../../system/clock.ts';
 import { type RateLimiter, RateReservation } from '../rate-limiter.ts';
 import type { RangeJob, RangeObserver, Transport } from '../transport.ts';
@@ -49,7 +51,9 @@ export class XetTransport implements Transport<XetLocation> {
         if (writer.isDone) return;
         // Another connection has taken over what it is for.
         if (placement.firstByte >= job.window.end) continue;
-        await this.#fetch(placement, { job, writer, decoder }, signal);
+        const held = heldOf(job.location, placement.fetch);
+        if (held === undefined) await this.#fetch(placement, { job, writer, decoder }, signal);
+        else putHeld(held, placement, { job, writer }, signal);
       }
     } catch (error) {
       throw error instanceof MalformedChunk ? malformed(job, error) : error;
@@ -145,6 +149,28 @@ export class XetTransport implements Transport<XetLocation> {
     }
     if (left > 0) throw endedEarly(response, job.path);
     if (!decoder.atBoundary || index < end) throw new MalformedChunk('fewer chunks than were announced');
+  }
+}
+
+function heldOf({ held = [] }: XetLocation, { xorb, start, end }: XorbFetch): HeldFetch | undefined {
+  return held.find((one) => one.xorb === xorb && one.start === start && one.lengths.length === end - start);
+}
+
+/** Takes chunks from where else they stand in the file. They are hashed again: the disk may have changed them. */
+function putHeld(
+  { start, offsets, lengths }: HeldFetch,
+  placement: Placement,
+  { job, writer }: Omit<FetchWork, 'decoder'>,
+  signal: AbortSignal,
+): void {
+  const buffer = Buffer.allocUnsafe(MAX_CHUNK_BYTES);
+  for (const [number, length] of lengths.entries()) {
+    if (writer.isDone) return;
+    signal.throwIfAborted();
+    const chunk = buffer.subarray(0, length);
+    const read = readSync(job.descriptor, chunk, 0, length, offsets[number]!);
+    if (read < length) throw new MalformedChunk('a part that ends before its chunks');
+    writer.put(chunk, start + number, placement);
   }
 }
 

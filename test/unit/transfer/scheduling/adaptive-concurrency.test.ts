@@ -45,6 +45,11 @@ describe('the number of connections', () => {
     expect(limits.at(-1)).toBe(MAX);
   });
 
+  test('begins with fewer for chunks', () => {
+    expect(new AdaptiveConcurrency(64, 0, { isChunked: true }).limit).toBe(4);
+    expect(new AdaptiveConcurrency(3, 0, { isChunked: true }).limit).toBe(3);
+  });
+
   test('does not grow while the machine has no time for what comes', () => {
     const link = { rate: capped(1000, 100), latencyMs: 20 };
     const { limits } = runLink(link, { total: GIB / 16, most: MAX, isSaturated: (now) => now < 2000 });
