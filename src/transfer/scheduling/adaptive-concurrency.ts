@@ -14,7 +14,7 @@ const NEAR_MS = 25;
  * Not all of them: the last of many may be late by chance.
  */
 const START_PART = 0.75;
-const SECOND_START_FACTOR = 1.5;
+const SECOND_START_FACTOR = 3;
 /** If the maximum is hardly above the start, start with the maximum: the step would be too small to measure. */
 const HARDLY_MORE = 1.2;
 /** Fewer connections are tried from this rate on, in bytes per millisecond: the machine may be the bottleneck. */
@@ -269,7 +269,8 @@ export class AdaptiveConcurrency {
       const full = rates.potential >= FULL_AT_ONCE_RATE && each >= FULL_AT_ONCE_EACH;
       this.#downFirst = full && this.#tryFewer(now, rates);
       if (this.#downFirst || this.#tryMore(now, this.#limit * GROWTH, rates)) return;
-      if (!this.#tryFewer(now, rates)) this.#rest(now);
+      // More were started unmeasured: that the machine is full is not known yet.
+      if (before !== undefined || !this.#tryFewer(now, rates)) this.#rest(now);
       return;
     }
     const judged = { ...before, rates: before.rates };
