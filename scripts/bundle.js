@@ -63,17 +63,19 @@ const withoutEntities = {
   },
 };
 
-/**
- * One file of its own for all bundles: threads use it as well as the program, and few runs do. Of the package, which has
- * every hash that there is (230 kB), only BLAKE3.
- */
+/** Files of their own for all bundles: threads use them as well as the program, and few runs do. */
 const BLAKE3 = './blake3.js';
-const sharedBlake3 = {
-  name: 'shared-blake3',
+const CHUNK_KERNEL = './chunk-kernel.js';
+const shared = {
+  name: 'shared',
   setup(context) {
     context.onResolve({ filter: /^hash-wasm$/ }, () => ({ path: BLAKE3, external: true }));
+    context.onResolve({ filter: /\/chunk-kernel-code\.ts$/ }, ({ kind }) =>
+      kind === 'entry-point' ? undefined : { path: CHUNK_KERNEL, external: true },
+    );
   },
 };
+/** Of the package, which has every hash that there is (230 kB), only BLAKE3. */
 const blake3 = {
   contents: "import all from 'hash-wasm/dist/blake3.umd.min.js'; export const { createBLAKE3 } = all;",
   resolveDir: ROOT,
@@ -99,7 +101,7 @@ const common = {
   target: 'node20',
   external: EXTERNAL,
   define: { PACKAGE_VERSION: JSON.stringify(version) },
-  plugins: [builtins, prunedHub, withoutEntities, sharedBlake3],
+  plugins: [builtins, prunedHub, withoutEntities, shared],
   // The less there is to read, the sooner it runs. Names stay, for those who read stack traces: to keep them beside
   // shorter ones would take a call for each function at the start.
   minifySyntax: true,
@@ -124,6 +126,12 @@ async function mainHelp() {
 /** The fewer places to begin at, the fewer pieces there are to load: so each of these is bundled by itself. */
 const results = await Promise.all([
   build({ ...common, plugins: [], outdir: undefined, outfile: `dist/${BLAKE3}`, stdin: blake3 }),
+  build({
+    ...common,
+    outdir: undefined,
+    outfile: `dist/${CHUNK_KERNEL}`,
+    entryPoints: ['src/hash/chunk-kernel-code.ts'],
+  }),
   build({
     ...common,
     define: { ...common.define, MAIN_HELP: JSON.stringify(await mainHelp()) },

@@ -58,7 +58,7 @@ function parametersOf(
   const scales = packsThis && ending !== undefined ? sibling(ending) : undefined;
   if (scales !== undefined && groupSize !== undefined) return elementsOf(scales.shape) * groupSize;
   const isPacked = packsThis || /\.(qweight|weight_packed)$/.test(name);
-  const width = ELEMENT_BITS[dtype];
+  const width = ELEMENT_BITS.get(dtype);
   if (isPacked)
     return bits === undefined || width === undefined ? undefined : Math.round((elements * width) / bits);
   // Integers under a name that no known method uses: packed in an unknown way.

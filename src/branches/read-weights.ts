@@ -31,27 +31,31 @@ async function tensorsOf(file: RemoteFile, read: ReadFile): Promise<readonly Ten
   return typeof tensors === 'string' ? `${file.path}: a header with ${tensors}` : tensors;
 }
 
-const PLAIN_BITS: Readonly<Record<string, number>> = {
-  F64: 64,
-  F32: 32,
-  F16: 16,
-  BF16: 16,
-  F8_E4M3: 8,
-  F8_E5M2: 8,
-};
-const NAMES: Readonly<Record<string, string>> = {
-  F64: 'float64',
-  F32: 'float32',
-  F16: 'float16',
-  BF16: 'bfloat16',
-  F8_E4M3: 'float8_e4m3',
-  F8_E5M2: 'float8_e5m2',
-};
+const PLAIN_BITS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    F64: 64,
+    F32: 32,
+    F16: 16,
+    BF16: 16,
+    F8_E4M3: 8,
+    F8_E5M2: 8,
+  }),
+);
+const NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    F64: 'float64',
+    F32: 'float32',
+    F16: 'float16',
+    BF16: 'bfloat16',
+    F8_E4M3: 'float8_e4m3',
+    F8_E5M2: 'float8_e5m2',
+  }),
+);
 
 /** Bits and dtype of weights that are not quantised: those of the dtype with most bytes. */
 export function plainWeights(tensors: readonly Tensor[]): PlainFacts {
   const bytes = new Map<string, number>();
   for (const tensor of tensors) bytes.set(tensor.dtype, (bytes.get(tensor.dtype) ?? 0) + tensor.bytes);
   const [main] = Array.from(bytes).sort((left, right) => right[1] - left[1])[0] ?? [];
-  return main === undefined ? {} : { bits: PLAIN_BITS[main], dtype: NAMES[main] };
+  return main === undefined ? {} : { bits: PLAIN_BITS.get(main), dtype: NAMES.get(main) };
 }

@@ -5,25 +5,27 @@ import { parseRecord } from './json.ts';
 export const MAX_HEADER_BYTES = 25_000_000;
 const MAX_TENSORS = 1_000_000;
 /** Bits of one element. */
-export const ELEMENT_BITS: Readonly<Record<string, number>> = {
-  F64: 64,
-  I64: 64,
-  U64: 64,
-  F32: 32,
-  I32: 32,
-  U32: 32,
-  F16: 16,
-  BF16: 16,
-  I16: 16,
-  U16: 16,
-  I8: 8,
-  U8: 8,
-  BOOL: 8,
-  F8_E4M3: 8,
-  F8_E5M2: 8,
-  F8_E8M0: 8,
-  F4: 4,
-};
+export const ELEMENT_BITS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    F64: 64,
+    I64: 64,
+    U64: 64,
+    F32: 32,
+    I32: 32,
+    U32: 32,
+    F16: 16,
+    BF16: 16,
+    I16: 16,
+    U16: 16,
+    I8: 8,
+    U8: 8,
+    BOOL: 8,
+    F8_E4M3: 8,
+    F8_E5M2: 8,
+    F8_E8M0: 8,
+    F4: 4,
+  }),
+);
 
 export interface Tensor {
   readonly name: string;
@@ -65,7 +67,7 @@ function readTensor(name: string, entry: unknown): Tensor | undefined {
   if (typeof dtype !== 'string' || !isSizes(shape) || !isSizes(offsets)) return undefined;
   const [start, end] = offsets;
   if (offsets.length !== 2 || start! > end!) return undefined;
-  const width = ELEMENT_BITS[dtype];
+  const width = ELEMENT_BITS.get(dtype);
   const bits = shape.reduce((product, one) => product * one, width ?? 0);
   if (width !== undefined && Math.ceil(bits / 8) !== end! - start!) return undefined;
   return { name, dtype, shape, bytes: end! - start! };

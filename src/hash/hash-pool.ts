@@ -20,6 +20,10 @@ const INLINE_BYTES = 64 * 1024;
 const MAX_THREADS = 8;
 /** One thread for this many processors hashes files while they are written: the others receive and write. */
 const PROCESSORS_PER_FOLLOWER = 4;
+/** Bytes. A message costs about as much as hashing so small a file. */
+const SMALL_BYTES = 1024 * 1024;
+/** Small whole files that a thread has at once: it goes on with the next without waiting for the main thread. */
+const MAX_SMALL_READS = 8;
 /** Bytes. The next file that is being written gets a new thread if the others are this far behind. */
 const MAX_BEHIND_BYTES = 64 * 1024 * 1024;
 
@@ -59,8 +63,10 @@ interface HashThread {
   followed: number;
   /** Bytes of those files that are on disk and not hashed yet. */
   behind: number;
-  /** It reads a whole file; one at a time. */
-  reads: boolean;
+  /** Whole files that it was given to read: one large or some small ones. */
+  reads: number;
+  /** One of them is large. */
+  readsLarge: boolean;
   /** Digests that a caller waits for. */
   awaited: number;
 }
@@ -95,7 +101,7 @@ export interface HashPoolOptions {
 
 /**
  * The hash threads of a run. A file that is being written stays with one thread; the next one gets a new thread if
- * the others are behind. Complete files are read one per thread at a time. Each thread needs one buffer, whatever the
+ * the others are behind. Complete files are read one per thread at a time, small ones a few. Each thread needs one buffer, whatever the
  * size of the files. Small files are hashed in the calling thread.
  */
 export class HashPool implements Hasher {
@@ -258,10 +264,11 @@ export class HashPool implements Hasher {
         this.#waiting.delete(whole);
         continue;
       }
-      const thread = this.#forWholeFile();
+      const thread = this.#forWholeFile(file.size);
       if (thread === undefined) return;
       this.#waiting.delete(whole);
-      thread.reads = true;
+      thread.reads += 1;
+      thread.readsLarge = file.size > SMALL_BYTES;
       let left = file.size;
       const counted = (bytes: number) => {
         left -= bytes;
@@ -277,18 +284,22 @@ export class HashPool implements Hasher {
     }
   }
 
-  #forWholeFile(): HashThread | undefined {
-    const free = this.#threads.filter(({ reads }) => !reads);
+  #forWholeFile(size: number): HashThread | undefined {
+    const free = this.#threads.filter(({ reads }) => reads === 0);
     const idle = free.find(({ followed }) => followed === 0);
     if (idle !== undefined) return idle;
     if (this.#threads.length < this.#maxThreads) return this.#start();
-    return free.sort((left, right) => left.followed - right.followed)[0];
+    if (free.length > 0) return free.sort((left, right) => left.followed - right.followed)[0];
+    if (size > SMALL_BYTES) return undefined;
+    return this.#threads
+      .filter(({ reads, readsLarge }) => !readsLarge && reads < MAX_SMALL_READS)
+      .sort((left, right) => left.reads - right.reads)[0];
   }
 
   /** The thread for one more file that is being written. */
   #follower(): HashThread {
     const [first = this.#start(), ...others] = this.#threads;
-    const load = ({ behind, followed, reads }: HashThread) => behind + followed + Number(reads);
+    const load = ({ behind, followed, reads }: HashThread) => behind + followed + reads;
     const least = others.reduce((found, thread) => (load(thread) < load(found) ? thread : found), first);
     const isBusy = this.#startsAll ? least.followed > 0 : least.behind > MAX_BEHIND_BYTES;
     if (isBusy && this.#threads.length < this.#maxFollowers) return this.#start();
@@ -307,7 +318,7 @@ export class HashPool implements Hasher {
     worker.unref();
     worker.on('error', (cause) => this.#fail(new FetchError('BUG', 'a hash thread failed', { cause })));
     worker.on('exit', () => this.#fail(new FetchError('BUG', 'a hash thread ended early')));
-    const thread: HashThread = { worker, followed: 0, behind: 0, reads: false, awaited: 0 };
+    const thread: HashThread = { worker, followed: 0, behind: 0, reads: 0, readsLarge: false, awaited: 0 };
     worker.on('message', (reply: HashReply) => this.#receive(reply, thread));
     this.#threads.push(thread);
     return thread;
@@ -326,7 +337,7 @@ export class HashPool implements Hasher {
     const { thread } = pending;
     thread.awaited -= 1;
     if (thread.awaited === 0) thread.worker.unref();
-    if (pending.reads) thread.reads = false;
+    if (pending.reads) thread.reads -= 1;
     return pending;
   }
 

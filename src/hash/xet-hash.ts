@@ -1,3 +1,5 @@
+import { type ChunkKernel, loadChunkKernel } from './chunk-kernel.ts';
+
 /** Keys that tell the kinds of hashes apart, as the Xet protocol fixes them. */
 const CHUNK_KEY = '6697f5775b9550de3135cbaca597181c9de421109beb2b58b4d0b04b93adf229';
 const NODE_KEY = '017ec5c7a5472996fd946666b48a02e65ddd536f37c76dd2f86352e64a53713f';
@@ -26,18 +28,15 @@ export interface XetHashes {
 
 let loading: Promise<XetHashes> | undefined;
 
-/** Loads BLAKE3, once: WebAssembly, so that it needs nothing that is compiled for one system. */
+/** Loads BLAKE3, once for each thread: WebAssembly, so that it needs nothing that is compiled for one system. */
 export function loadXetHashes(): Promise<XetHashes> {
   loading ??= load();
   return loading;
 }
 
 async function load(): Promise<XetHashes> {
-  const { createBLAKE3 } = await import('hash-wasm');
-  const keyed = async (key: string) => {
-    const hasher = await createBLAKE3(HASH_BYTES * 8, Buffer.from(key, 'hex'));
-    return (bytes: Uint8Array | string) => hasher.init().update(bytes).digest('binary');
-  };
+  const kernel = await loadChunkKernel();
+  const keyed = kernel === undefined ? await plainHashes() : hashesOf(kernel);
   const [chunk, node, file] = await Promise.all([CHUNK_KEY, NODE_KEY, FILE_KEY].map(keyed));
   const root = (chunks: readonly HashedChunk[]) => {
     let level = chunks;
@@ -52,8 +51,26 @@ async function load(): Promise<XetHashes> {
   };
 }
 
+type KeyedHash = (bytes: Uint8Array) => Uint8Array;
+
+function hashesOf(kernel: ChunkKernel): (key: string) => Promise<KeyedHash> {
+  return async (key) => {
+    const bytesOfKey = Buffer.from(key, 'hex');
+    return (bytes) => kernel.hash(bytes, bytesOfKey);
+  };
+}
+
+/** Without vectors: a third of the speed. */
+async function plainHashes(): Promise<(key: string) => Promise<KeyedHash>> {
+  const { createBLAKE3 } = await import('hash-wasm');
+  return async (key) => {
+    const hasher = await createBLAKE3(HASH_BYTES * 8, Buffer.from(key, 'hex'));
+    return (bytes) => hasher.init().update(bytes).digest('binary');
+  };
+}
+
 /** One level of the tree: the nodes over these children. */
-function parents(children: readonly HashedChunk[], hash: (text: string) => Uint8Array): HashedChunk[] {
+function parents(children: readonly HashedChunk[], hash: KeyedHash): HashedChunk[] {
   const nodes: HashedChunk[] = [];
   for (let start = 0; start < children.length; ) {
     const end = groupEnd(children, start);
@@ -64,7 +81,7 @@ function parents(children: readonly HashedChunk[], hash: (text: string) => Uint8
       text += `${xetHex(child.hash)} : ${child.length}\n`;
       length += child.length;
     }
-    nodes.push({ hash: hash(text), length });
+    nodes.push({ hash: hash(Buffer.from(text)), length });
     start = end;
   }
   return nodes;

@@ -57,6 +57,48 @@ export async function readBody(
   return Buffer.concat(chunks);
 }
 
+/**
+ * Hands on each piece of a body as it arrives: without an iterator, which costs a promise for each. `take` may ask for time
+ * before the next one, or end the reading: that destroys the body. Resolves with whether the body came to its end.
+ */
+export function readPieces(
+  response: HttpResponse,
+  take: (piece: Buffer) => Promise<void> | 'enough' | undefined,
+): Promise<boolean> {
+  const stream = decoded(response);
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      stream.removeListener('data', onData);
+      response.body.destroy();
+    };
+    const fail = (error: unknown) => {
+      reject(error);
+      stop();
+    };
+    const onData = (piece: Buffer) => {
+      try {
+        const next = take(piece);
+        if (next === undefined) return;
+        if (next === 'enough') {
+          resolve(false);
+          stop();
+          return;
+        }
+        stream.pause();
+        next.then(() => stream.resume(), fail);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    stream.on('data', onData);
+    stream.on('error', reject);
+    stream.on('end', () => resolve(true));
+    stream.on('close', () => reject(new Error('the connection was closed')));
+    // The client pauses a body until it is read.
+    stream.resume();
+  });
+}
+
 /** The body without its content coding: some servers compress although the request accepts identity only. */
 export function decoded(response: HttpResponse): NodeJS.ReadableStream {
   const coding = String(response.headers['content-encoding'] ?? 'identity')

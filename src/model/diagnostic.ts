@@ -22,6 +22,7 @@ export const CHECK_NAMES = [
   'connections',
   'addresses',
   'content',
+  'chunks',
   'directory',
   'space',
   'lock',

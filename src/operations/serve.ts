@@ -7,6 +7,7 @@ import { FetchError } from '../model/error.ts';
 import { isSameRepo, type RepoRef, repoPath } from '../model/repo.ts';
 import { Catalog } from '../serve/catalog.ts';
 import { createHubServer } from '../serve/hub-server.ts';
+import { seldom } from '../serve/seldom.ts';
 import { type CheckFile, VerifiedFiles } from '../serve/verified-files.ts';
 import type { HeldRevision, HeldRevisions } from '../store/held-revision.ts';
 import { openCacheRevisions, openDirectoryRevisions } from '../store/open-store.ts';
@@ -78,7 +79,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     try {
       const url = await listen(server, host, port);
       // Too many open files, for example: the connections that are there go on.
-      server.on('error', (error) => tell(`a connection could not be accepted: ${error.message}`));
+      const tellFailure = seldom(tell, run.environment.clock);
+      server.on('error', (error) => tellFailure(`a connection could not be accepted: ${error.message}`));
       const held = catalog.all();
       options.onListening?.({ url, isPublic: !isLoopback(server), revisions: held.map(servedRevision) });
       tellNames(held, run);

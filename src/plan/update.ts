@@ -22,6 +22,15 @@ export interface LocalVersion {
   readonly runs: readonly ChunkRun[];
 }
 
+/** What other versions on this machine have of a file. */
+export interface Update {
+  /** Ascending, without overlap. */
+  readonly ranges: readonly LocalRange[];
+  /** All of the file. */
+  readonly terms: readonly XetTerm[];
+  readonly versions: readonly LocalVersion[];
+}
+
 interface LocalChunk {
   readonly path: string;
   readonly offset: number;
@@ -42,6 +51,32 @@ export function runsOf(terms: readonly XetTerm[], lengths: readonly number[]): C
     at += own.length;
   }
   return at === lengths.length ? runs : undefined;
+}
+
+/**
+ * All chunks of a file of `size` bytes, from those that came over the network and those of the versions that the rest was
+ * copied from. Undefined where the length of one is not known.
+ */
+export function completeRuns(
+  size: number,
+  arrived: readonly ChunkRun[],
+  update: Pick<Update, 'terms' | 'versions'> | undefined,
+): readonly ChunkRun[] | undefined {
+  if (sum(arrived.flatMap(({ lengths }) => lengths)) === size) return arrived;
+  if (update === undefined) return undefined;
+  const known = knownChunks([{ path: '', runs: arrived }, ...update.versions]);
+  const runs: ChunkRun[] = [];
+  for (const { xorb, start, end, length } of update.terms) {
+    const lengths: number[] = [];
+    for (let index = start; index < end; index += 1) {
+      const chunk = known.get(xorb)?.get(index);
+      if (chunk === undefined) return undefined;
+      lengths.push(chunk.length);
+    }
+    if (sum(lengths) !== length) return undefined;
+    runs.push({ xorb, first: start, lengths });
+  }
+  return runs;
 }
 
 /**

@@ -12,18 +12,17 @@ export function fileAnswer(
   file: OpenedFile,
 ): Answer {
   const etag = `"${digest?.hex ?? sha256 ?? ''}"`;
-  const headers = {
+  const about = {
     'Accept-Ranges': 'bytes',
-    'Content-Type': 'application/octet-stream',
     ETag: etag,
     'X-Linked-ETag': etag,
     'X-Linked-Size': size,
   };
-  if (namesEtag(request.headers['if-none-match'], etag, 'weak')) return { status: 304, headers };
+  if (namesEtag(request.headers['if-none-match'], etag, 'weak')) return { status: 304, headers: about };
   const asked = askedRange(request, etag, size);
   if (asked === 'unsatisfiable') {
     return refusal(416, 'The range begins behind the end', {
-      ...headers,
+      ...about,
       'Content-Range': `bytes */${size}`,
     });
   }
@@ -35,7 +34,12 @@ export function fileAnswer(
   const part = isSaid ? { 'Content-Range': `bytes ${said}/${size}` } : {};
   return {
     status: isWhole ? 200 : 206,
-    headers: { ...headers, ...part, 'Content-Length': range.end - range.start },
+    headers: {
+      ...about,
+      ...part,
+      'Content-Type': 'application/octet-stream',
+      'Content-Length': range.end - range.start,
+    },
     body: { file, range },
   };
 }

@@ -9,7 +9,8 @@ import { infoDocument, pathEntries, refsDocument, treeEntries } from './document
 import { fileAnswer, pointerAnswer } from './file-answer.ts';
 import { OpenFiles } from './open-files.ts';
 import { readPaths } from './read-paths.ts';
-import { parseRoute, type Route, splitRevision } from './route.ts';
+import { parseRoute, parseTarget, type Route, splitRevision } from './route.ts';
+import { seldom } from './seldom.ts';
 import { FileSender } from './send-file.ts';
 import { treePage } from './tree-page.ts';
 import type { VerifiedFiles } from './verified-files.ts';
@@ -40,6 +41,7 @@ export function createHubServer({ catalog, files, clock, tell }: HubServerOption
   const budget = new ByteBudget(MAX_DOCUMENT_BYTES);
   const hub = new HubRequests(catalog, files, budget);
   const answers = new Answers(new FileSender(clock), budget);
+  const tellFailure = seldom(tell, clock);
   const limits = {
     headersTimeout: HEAD_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -52,7 +54,7 @@ export function createHubServer({ catalog, files, clock, tell }: HubServerOption
         await answers.send(await hub.answer(request), request, response);
     } catch (error) {
       // A client that goes away is no failure of ours.
-      if (!response.destroyed) tell(`a request failed: ${(error as Error).message}`);
+      if (!response.destroyed) tellFailure(`a request failed: ${(error as Error).message}`);
       if (response.headersSent || response.destroyed) response.destroy();
       else await answers.send(CANNOT_ANSWER, request, response);
     }
@@ -62,7 +64,7 @@ export function createHubServer({ catalog, files, clock, tell }: HubServerOption
   return server;
 }
 
-/** Too many files are open, or the disk fails: clients try again later. */
+/** Too many files are open, or the disk fails: whether it is here is not known now, and clients try again later. */
 const CANNOT_ANSWER = refusal(503, 'This hub cannot answer now', { 'Retry-After': 1 });
 
 /** Sends answers, within the limits of a connection and of the memory. */
@@ -142,7 +144,7 @@ class HubRequests {
   }
 
   async answer(request: IncomingMessage): Promise<Answer> {
-    const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+    const { path, query } = parseTarget(request.url ?? '');
     const route = parseRoute(path);
     if (route === undefined) return NOTHING;
     const allowed = route.kind === 'paths-info' ? ['POST'] : ['GET', 'HEAD'];
@@ -223,7 +225,7 @@ function treeAnswer(
   if (page.next === undefined) return jsonAnswer(page.entries);
   const next = new URLSearchParams(parameters);
   next.set('cursor', page.next);
-  const [path] = (request.url ?? '').split('?', 1);
+  const { path } = parseTarget(request.url ?? '');
   return jsonAnswer(page.entries, { Link: `<${originOf(request)}${path}?${next}>; rel="next"` });
 }
 
@@ -233,8 +235,8 @@ function isTrue(value: string | null): boolean {
 }
 
 /** As the client named this server: a link must be absolute, and lead back by the same name. */
-function originOf({ headers, socket }: IncomingMessage): string {
-  const { host } = headers;
+function originOf({ headers, socket, url = '' }: IncomingMessage): string {
+  const host = parseTarget(url).authority ?? headers.host;
   if (host !== undefined && /^[A-Za-z0-9._:[\]-]{1,255}$/.test(host)) return `http://${host}`;
   const { localAddress = '127.0.0.1', localPort = 80 } = socket;
   return `http://${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`;

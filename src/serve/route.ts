@@ -7,11 +7,34 @@ export interface Route {
   readonly rest: readonly string[];
 }
 
-const TYPES: Readonly<Record<string, RepoType>> = { models: 'model', datasets: 'dataset', spaces: 'space' };
+/** A map, as an owner may be called `constructor`. */
+const TYPES = new Map<string, RepoType>([
+  ['models', 'model'],
+  ['datasets', 'dataset'],
+  ['spaces', 'space'],
+]);
 const API = new Set(['revision', 'tree', 'refs', 'paths-info']);
 const FILES = new Set(['resolve', 'raw']);
 /** Longer paths name nothing that a file system holds. */
 const MAX_LENGTH = 8192;
+
+/** What follows the method in the first line of a request, in its parts. */
+export interface Target {
+  /** Host and port, where the whole address is given. */
+  readonly authority: string | undefined;
+  /** As it was sent, still encoded. */
+  readonly path: string;
+  /** Without the question mark. */
+  readonly query: string;
+}
+
+/** Takes a request target apart: clients of a proxy send the whole address, which every server must accept (RFC 9112 3.2.2). */
+export function parseTarget(target: string): Target {
+  const [, authority, rest = ''] = /^(?:https?:\/\/([^/?]*))?(.*)$/is.exec(target) ?? [];
+  const mark = rest.indexOf('?');
+  const path = mark < 0 ? rest : rest.slice(0, mark);
+  return { authority, path, query: mark < 0 ? '' : rest.slice(mark + 1) };
+}
 
 /**
  * Reads the path of a URL. Undefined for anything that no hub has. Names are only looked up in listings, never used as
@@ -22,14 +45,14 @@ export function parseRoute(path: string): Route | undefined {
   const segments = path.slice(1).replace(/\/$/, '').split('/').map(decode);
   if (!segments.every(isSegment)) return undefined;
   if (segments[0] === 'api') return apiRoute(segments.slice(1));
-  const type = TYPES[segments[0]!];
+  const type = TYPES.get(segments[0]!);
   return type === undefined || type === 'model'
     ? fileRoute('model', segments)
     : fileRoute(type, segments.slice(1));
 }
 
 function apiRoute([types = '', ...segments]: readonly string[]): Route | undefined {
-  const type = TYPES[types];
+  const type = TYPES.get(types);
   if (type === undefined) return undefined;
   for (const length of [2, 1]) {
     const [id, kind, rest] = split(segments, length);

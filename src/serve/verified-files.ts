@@ -1,5 +1,6 @@
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { HeldFile, HeldRevision } from '../store/held-revision.ts';
+import { lacksDescriptor } from '../system/descriptor-shortage.ts';
 
 /** Hashes a file and compares it with every digest known for it. Rejects if it cannot be read. */
 export type CheckFile = (held: HeldFile, file: RemoteFile, signal: AbortSignal) => Promise<boolean>;
@@ -56,6 +57,11 @@ export class VerifiedFiles {
         this.#decide(key, held, await this.#check(held, file, this.#signal));
       } catch (error) {
         if (this.#signal.aborted) return;
+        if (lacksDescriptor(error)) {
+          // The next request has it hashed again.
+          this.#verdicts.delete(key);
+          return;
+        }
         this.#verdicts.set(key, 'wrong');
         this.#tell(`${held.path} cannot be read and is not served: ${(error as Error).message}`);
       }

@@ -74,20 +74,20 @@ export class ChunkMap {
     return at === size ? hashes.file(chunks) : undefined;
   }
 
-  /** Where all chunks of the file came from, in its order; undefined if not all of its `size` bytes came as chunks. */
-  runs(size: number): readonly ChunkRun[] | undefined {
+  /** Which chunks came, in the order of the file; undefined if two of them contradict each other. */
+  runs(): readonly ChunkRun[] | undefined {
     const runs: { readonly xorb: string; readonly first: number; readonly lengths: number[] }[] = [];
     let at = 0;
     for (const entry of this.#ordered()) {
-      if (entry === 'two forms' || entry.offset !== at) return undefined;
+      if (entry === 'two forms' || entry.offset < at) return undefined;
       const xorb = this.#xorbs[entry.xorb]!;
       const last = runs.at(-1);
       const continues = last?.xorb === xorb && last.first + last.lengths.length === entry.index;
-      if (continues) last.lengths.push(entry.length);
+      if (continues && entry.offset === at) last.lengths.push(entry.length);
       else runs.push({ xorb, first: entry.index, lengths: [entry.length] });
-      at += entry.length;
+      at = entry.offset + entry.length;
     }
-    return at === size ? runs : undefined;
+    return runs;
   }
 
   /** The parts of the file that come from xorbs whose name their chunks give: these bytes are as they were uploaded. */

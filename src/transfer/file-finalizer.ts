@@ -68,7 +68,7 @@ export class FileFinalizer {
       }
       if (digests !== undefined) {
         const { onChunks } = context;
-        const runs = transfer.chunks.count === 0 ? undefined : transfer.chunks.runs(transfer.file.size);
+        const runs = transfer.chunks.count === 0 ? undefined : transfer.chunks.runs();
         const { culprit, peers } = transfer.shares;
         this.#run.peers?.judge(peers, culprit, path);
         const commit = () => transfer.staged.commit(digests);

@@ -33,6 +33,11 @@ export class Steering {
     return this.#budget.limit;
   }
 
+  /** This machine has no time for what comes: more connections bring nothing sooner. */
+  get isSaturated(): boolean {
+    return this.#run.context.transport.isSaturated?.() ?? false;
+  }
+
   /** Observes at intervals, so that silence is noticed too. The returned function ends it. */
   start(): () => void {
     const look = () => {
@@ -57,7 +62,10 @@ export class Steering {
 
   #observe(now: number): void {
     this.#observedAt = now;
-    const change = this.#budget.observe(now, this.#bytes, this.#run.schedule.traffic(now));
+    const change = this.#budget.observe(now, this.#bytes, {
+      ...this.#run.schedule.traffic(now),
+      isSaturated: this.isSaturated,
+    });
     if (change === undefined) return;
     const { from, to, drop, insteadOf } = change;
     const { emit } = this.#run.context;

@@ -24,7 +24,7 @@ export interface TransferContext extends RunContext {
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;
   /** Called before a file is fetched because its local copy could not be used. A rejection ends the run. */
   readonly onCopyRefused?: ((file: RemoteFile) => Promise<void>) | undefined;
-  /** Called for each verified file that came as chunks, with all of them. */
+  /** Called for each verified file of which something came as chunks, with these, in the order of the file. */
   readonly onChunks?: ((file: RemoteFile, runs: readonly ChunkRun[]) => Promise<void>) | undefined;
 }
 

@@ -9,6 +9,9 @@ import { guarded, manyRevisions } from '../support/hub/fixtures/various.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { type Run, Workspace } from '../support/run-program.ts';
 import { startTinyproxy } from '../support/tinyproxy.ts';
+import { ContentStore } from '../support/xet/content-store.ts';
+import { random } from '../support/xet/contents.ts';
+import { pack } from '../support/xet/pack.ts';
 
 const TOKEN = 'hf_doctorsecret';
 const REPO = MISTRAL_GPTQ;
@@ -258,6 +261,38 @@ describe('the network', () => {
     expect(run.exit).toBe(exit);
     expect(parsed(run).ok).toBe(exit === 0);
     expect(parsed(run).checks.map((one) => one.name)).toEqual(CHECK_NAMES);
+  });
+
+  test.each<[string, readonly Fault[], readonly Fault[], string, number]>([
+    ['the same', [], [], 'ok', 0],
+    [
+      'the store is not there',
+      [fault('reconstruction', { kind: 'reset', at: 'before-head' })],
+      [],
+      'warning',
+      0,
+    ],
+    ['the xorbs are not there', [fault('xorb', { kind: 'status', status: 403 })], [], 'warning', 0],
+    ['other bytes', [fault('xorb', { kind: 'flip', offset: 1000 })], [], 'failed', 7],
+    ['no token', [], [fault('xet-read-token', { kind: 'status', status: 404 })], 'warning', 0],
+  ])('a file as chunks and over plain HTTP: %s', async (_what, atStore, atHub, state, exit) => {
+    await using store = await ContentStore.start();
+    const content = random(5, 300_000);
+    const packed = await pack(store, content, { scheme: 'none' });
+    store.faults.add(...atStore);
+    await using other = await startHub({
+      repositories: [{ id: 'o/n', branches: { main: [packed.file('model.bin')] } }],
+      contentStore: store,
+    });
+    other.faults.add(...atHub);
+    await using workspace = await Workspace.open({ endpoint: other.origin });
+    const run = await workspace.run(['doctor', 'o/n', '--json', '--quiet']);
+    expect(check(run, 'chunks')).toMatchObject({ state });
+    if (state === 'ok')
+      expect(check(run, 'chunks')?.message).toMatch(/model.bin: as chunks .*, the same bytes$/);
+    else expect(check(run, 'chunks')?.hint).toMatch(/plain HTTP/);
+    expect(run.exit).toBe(exit);
+    expect(store.leaks()).toEqual([]);
   });
 
   test.each([400, 416, 501])('ranges refused with %i: files come whole, as in a download', async (status) => {

@@ -4,7 +4,7 @@ import { compareWithTruth } from '../support/hub/compare.ts';
 import { startHub } from '../support/hub/hub.ts';
 import { jsonLines, Workspace } from '../support/run-program.ts';
 import { ContentStore } from '../support/xet/content-store.ts';
-import { versions } from '../support/xet/contents.ts';
+import { random, versions } from '../support/xet/contents.ts';
 import { pack } from '../support/xet/pack.ts';
 
 const ID = 'tests/updates';
@@ -13,6 +13,9 @@ const MIB = 1 << 20;
 
 /** A and B of 48 MiB: a longer header, and one tensor of twelve is another one. */
 const { a, b } = versions({ tensors: 12, tensorBytes: 4 * MIB, changed: 5 });
+/** B with another 4 MiB. */
+const c = Buffer.from(b);
+random(3, 4 * MIB).copy(c, 30 * MIB);
 
 interface World extends AsyncDisposable {
   readonly store: ContentStore;
@@ -26,9 +29,11 @@ interface World extends AsyncDisposable {
 
 async function open(): Promise<World> {
   const store = await ContentStore.start();
-  const [old, fresh] = [await pack(store, a, { scheme: 'none' }), await pack(store, b, { scheme: 'none' })];
+  const packed = [];
+  for (const content of [a, b, c]) packed.push((await pack(store, content, { scheme: 'none' })).file(PATH));
+  const [main, next, third] = packed.map((file) => [file]);
   const hub = await startHub({
-    repositories: [{ id: ID, branches: { main: [old.file(PATH)], next: [fresh.file(PATH)] } }],
+    repositories: [{ id: ID, branches: { main: main!, next: next!, third: third! } }],
     contentStore: store,
   });
   const workspace = await Workspace.open({ endpoint: hub.origin });
@@ -123,6 +128,22 @@ describe('an update fetches what changed', () => {
     world.store.files.delete(first!);
     const events = await world.run(['--local-dir', 'model', '--revision', 'next']);
     expect(await world.isRight('next', 'model')).toBe(true);
+    expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
+  });
+
+  test.each([
+    ['as chunks', ['--protocol', 'xet']],
+    ['over plain HTTP', ['--protocol', 'http']],
+  ])('what was an update has a record too, after the first version came %s', async (_how, words) => {
+    await using world = await open();
+    await world.run(['--local-dir', 'model', ...words]);
+    await world.run(['--local-dir', 'model', '--revision', 'next']);
+    // Only the record knows now which chunks are on the disk.
+    const [first, second] = [...world.store.files.keys()];
+    world.store.files.delete(first!);
+    world.store.files.delete(second!);
+    const events = await world.run(['--local-dir', 'model', '--revision', 'third']);
+    expect(await world.isRight('third', 'model')).toBe(true);
     expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
   });
 

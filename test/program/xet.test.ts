@@ -52,6 +52,29 @@ describe('--protocol xet', () => {
   });
 });
 
+test('--frozen from an empty directory: the lockfile decides, the bytes come as chunks', async () => {
+  await using store = await ContentStore.start();
+  const files = NAMES.map((name) => addFixture(store, name).file(`${name}.bin`));
+  await using hub = await startHub({
+    repositories: [{ id: ID, branches: { main: files } }],
+    contentStore: store,
+  });
+  await using workspace = await Workspace.open({ endpoint: hub.origin });
+  const locked = await workspace.run(['lock', ID, '-q']);
+  expect(locked.exit, locked.stderr).toBe(0);
+  const words = [ID, '--lock', 'models.lock', '--frozen', '--protocol', 'xet', '--local-dir', 'fresh'];
+  const run = await workspace.run(words);
+  expect(run.exit, run.stderr).toBe(0);
+  expect(await compareWithTruth(workspace.path('fresh'), await hub.truth(ID))).toEqual([]);
+  expect(hub.log.count({ origin: 'cdn' })).toBe(0);
+  expect(store.log.bytesSent('xorbs')).toBeGreaterThan(0);
+  // Chunks that are not those of the lockfile do not get its names.
+  store.faults.add({ on: 'xorb', times: 'always', effect: { kind: 'flip', offset: 5000, mask: 1 } });
+  hub.faults.add({ on: 'cdn', times: 'always', effect: { kind: 'flip', offset: 5000 } });
+  const wrong = await workspace.run([...words.slice(0, -1), 'other', '--no-reuse']);
+  expect(wrong.exit, wrong.stderr).toBe(7);
+});
+
 test('a download of many segments asks for each chunk once', async () => {
   await using store = await ContentStore.start({ latencyMs: 20 });
   // Chunks of 128 KiB: at the edge of each segment of some MiB one of them would come twice.

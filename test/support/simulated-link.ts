@@ -40,7 +40,15 @@ export function runLink(
     most,
     fixed,
     allowed,
-  }: { readonly total: number; readonly most: number; readonly fixed?: number; readonly allowed?: number },
+    isSaturated = () => false,
+  }: {
+    readonly total: number;
+    readonly most: number;
+    readonly fixed?: number;
+    readonly allowed?: number;
+    /** Whether the machine has no time for more at this millisecond. */
+    readonly isSaturated?: (now: number) => boolean;
+  },
 ): LinkRun {
   const { rate, latencyMs, noise = 0, refusesAbove, breaksEveryMs, random = Math.random } = link;
   const budget = new AdaptiveConcurrency(most, 0, { allowed });
@@ -97,6 +105,7 @@ export function runLink(
         established,
         delivery: { ...delivery },
         waitMs: latencyMs,
+        isSaturated: isSaturated(now),
         requestMs: each === 0 ? 0 : latencyMs + RANGE_BYTES / each,
       });
       if (change !== undefined) changes.push({ ...change, at: now });

@@ -12,6 +12,7 @@ import type { Source } from '../../source/source.ts';
 import { pickRevision } from '../download/resolve-quantisation.ts';
 import type { RevisionName } from '../download/resolver.ts';
 import type { CheckRunner, Finding } from './check-runner.ts';
+import { checkChunks } from './chunk-checks.ts';
 import { type RangeAnswer, readLocation } from './read-location.ts';
 import { checkBinding, checkResolve, type ResolveCheckContext } from './resolve-checks.ts';
 import {
@@ -53,7 +54,16 @@ export async function checkFiles(
   let revision: Revision | undefined;
   let files: readonly RemoteFile[] = [];
   const total = () => files.reduce((sum, file) => sum + file.size, 0);
-  const rest = ['location', 'resolve', 'binding', 'ranges', 'renewal', ...MEASURED, 'content'] as const;
+  const rest = [
+    'location',
+    'resolve',
+    'binding',
+    'ranges',
+    'renewal',
+    ...MEASURED,
+    'content',
+    'chunks',
+  ] as const;
   const listed = await runner.check('repository', async () => {
     const list = (pinned: Revision) => collectListing(source, pinned, { emit: () => {}, signal });
     const picked = await pickRevision(target, source, list, signal);
@@ -77,6 +87,7 @@ export async function checkFiles(
   }
   await checkLargest(runner, { source, revision, file: largest }, context);
   await checkContent(runner, revision, files, context);
+  await checkChunks(runner, revision, files, context);
   return total();
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Emit } from '../../model/event.ts';
 import type { Revision } from '../../model/repo.ts';
 import { shardOf } from '../../plan/shard.ts';
+import { completeRuns } from '../../plan/update.ts';
 import { openHttp, openPeer, openPeerSource, openSource } from '../../source/open-source.ts';
 import type { Source } from '../../source/source.ts';
 import { openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
@@ -112,8 +113,10 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     hubWaitMs,
     onStatus,
     onCopyRefused,
-    onChunks: async ({ pointer, size }, runs) => {
-      if (pointer?.xetHash !== undefined) await chunks.add({ xetHash: pointer.xetHash, size, runs });
+    onChunks: async ({ path, pointer, size }, arrived) => {
+      const runs = completeRuns(size, arrived, planned.updates.get(path));
+      if (pointer?.xetHash === undefined || runs === undefined) return;
+      await chunks.add({ xetHash: pointer.xetHash, size, runs });
     },
   });
   return await finishDownload(planned, result, context, advice);

@@ -5,7 +5,7 @@ import { planSentence } from '../../model/plan-sentence.ts';
 import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import { isSameRepo, type Revision } from '../../model/repo.ts';
 import { checkSpace, makePlan, withLocalCopies } from '../../plan/make-plan.ts';
-import { isWorthUpdating } from '../../plan/update.ts';
+import { isWorthUpdating, type Update } from '../../plan/update.ts';
 import { collectListing } from '../../source/collect-listing.ts';
 import { can } from '../../source/source.ts';
 import { findLocalCopies } from '../../store/local-copies.ts';
@@ -28,6 +28,8 @@ export interface DownloadPlan {
    * listing of the source. Rejects if they differ, and in an offline run.
    */
   readonly onCopyRefused: (file: RemoteFile) => Promise<void>;
+  /** By path, of the files that are copied in part from other versions of them. */
+  readonly updates: ReadonlyMap<string, Update>;
 }
 
 /**
@@ -76,7 +78,7 @@ async function comparePlan(
   const { request, store, resolution, selected } = context;
   const { forceDownload = false, offline } = request;
   const withoutCopies = makePlan(resolution.revision, selected, survey, { forceDownload });
-  const plan = await planUpdates(await planCopies(withoutCopies, context), context);
+  const { plan, updates } = await planUpdates(await planCopies(withoutCopies, context), context);
   if (offline && plan.totals.fetchFiles > 0) throw missingOffline(plan, store.directory);
   // Before anything is copied: the lockfile may not match.
   let listing = await resolution.listing(plan);
@@ -87,7 +89,7 @@ async function comparePlan(
     relisted ??= resolution.listing(withoutCopies);
     listing = await relisted;
   };
-  return { plan, listing: () => listing, onCopyRefused };
+  return { plan, listing: () => listing, onCopyRefused, updates };
 }
 
 interface CopyContext extends Pick<DownloadContext, 'run'> {
@@ -120,10 +122,14 @@ export async function planCopies(plan: Plan, { request, run }: CopyContext): Pro
 }
 
 /** Plans which parts of files are copied from other versions of them on this machine. Writes nothing for a dry run. */
-async function planUpdates(plan: Plan, { request, run, source, resolution }: DownloadContext): Promise<Plan> {
+async function planUpdates(
+  plan: Plan,
+  { request, run, source, resolution }: DownloadContext,
+): Promise<Pick<DownloadPlan, 'plan' | 'updates'>> {
   const { reuse, directory, repo, cache, forceDownload, offline, dryRun } = request;
   const { protocol } = request.transfer;
-  if (protocol === 'http' || offline || forceDownload === true || !can(source, 'reconstruct')) return plan;
+  const isWanted = protocol !== 'http' && !offline && forceDownload !== true;
+  if (!isWanted || !can(source, 'reconstruct')) return { plan, updates: new Map() };
   const missing = plan.files.filter(
     (planned) => bytesFrom(planned, 'remote') > 0 && copiedFrom(planned) === undefined,
   );
@@ -150,16 +156,16 @@ async function planUpdates(plan: Plan, { request, run, source, resolution }: Dow
     },
     mayWrite: !dryRun,
   };
-  const found = await findUpdates(files, context, run.signal);
+  const updates = await findUpdates(files, context, run.signal);
   for (const file of files) {
-    const saved = totalLength(found.get(file.path) ?? []);
-    if (protocol === 'auto' && !isWorthUpdating(saved, file.size)) found.delete(file.path);
+    const saved = totalLength(updates.get(file.path)?.ranges ?? []);
+    if (protocol === 'auto' && !isWorthUpdating(saved, file.size)) updates.delete(file.path);
   }
-  if (found.size === 0) return plan;
-  const updating = withLocalCopies(plan, found);
+  if (updates.size === 0) return { plan, updates };
+  const updating = withLocalCopies(plan, new Map([...updates].map(([path, { ranges }]) => [path, ranges])));
   const message = `another version is on this machine: ${planSentence(updating)}`;
   if (!dryRun) run.emit({ type: 'note', message });
-  return updating;
+  return { plan: updating, updates };
 }
 
 /** The files of another commit, by their paths. That it is listed is no news of the run. */

@@ -2,8 +2,7 @@ import { chunkFile } from '../../hash/chunk-file.ts';
 import type { ChunkRun, XetTerm } from '../../model/chunks.ts';
 import { FetchError } from '../../model/error.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
-import type { LocalRange } from '../../plan/make-plan.ts';
-import { type LocalVersion, localRanges, runsOf } from '../../plan/update.ts';
+import { type LocalVersion, localRanges, runsOf, type Update } from '../../plan/update.ts';
 import type { LocalCopyRoots } from '../../store/local-copies.ts';
 import { findOlderVersions, type OlderVersion } from '../../store/older-versions.ts';
 
@@ -28,26 +27,26 @@ export async function findUpdates(
   files: readonly RemoteFile[],
   context: UpdateContext,
   signal: AbortSignal,
-): Promise<Map<string, readonly LocalRange[]>> {
-  const updates = new Map<string, readonly LocalRange[]>();
+): Promise<Map<string, Update>> {
+  const updates = new Map<string, Update>();
   const wanted = files.filter(({ size, pointer }) => size > 0 && pointer?.xetHash !== undefined);
   if (wanted.length === 0) return updates;
   const found = await findOlderVersions(context.roots, wanted, signal);
   for (const file of wanted) {
     const older = found.get(file.path);
     if (older === undefined) continue;
-    const ranges = await unlessRefused(() => rangesOf(file, older, context, signal), signal);
-    if (ranges !== undefined && ranges.length > 0) updates.set(file.path, ranges);
+    const update = await unlessRefused(() => updateOf(file, older, context, signal), signal);
+    if (update !== undefined && update.ranges.length > 0) updates.set(file.path, update);
   }
   return updates;
 }
 
-async function rangesOf(
+async function updateOf(
   file: RemoteFile,
   older: readonly OlderVersion[],
   context: UpdateContext,
   signal: AbortSignal,
-): Promise<readonly LocalRange[]> {
+): Promise<Update> {
   const terms = await context.terms(file, signal);
   const xorbs = new Set(terms.map(({ xorb }) => xorb));
   const versions: LocalVersion[] = [];
@@ -55,7 +54,7 @@ async function rangesOf(
     const runs = await unlessRefused(() => chunksOf(version, file, xorbs, context, signal), signal);
     if (runs !== undefined) versions.push({ path: version.path, runs });
   }
-  return localRanges(terms, versions);
+  return { ranges: localRanges(terms, versions), terms, versions };
 }
 
 /** Undefined where the file shares nothing, or is not what the records say. */

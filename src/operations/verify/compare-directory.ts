@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import pLimit from 'p-limit';
 import { HashPool } from '../../hash/hash-pool.ts';
 import type { ContentDigests, Digest } from '../../model/digest.ts';
 import { digestMatches } from '../../model/digest.ts';
@@ -93,6 +94,9 @@ interface CompareOptions {
   readonly watch: Partial<VerifyProgress> | undefined;
 }
 
+/** Files given to the hash threads: enough to keep them busy, and few listeners on the signal. */
+const MAX_CHECKS = 64;
+
 /** Compares these files of a directory, whatever else it holds: hashes every one without a valid record in `records`. */
 export async function compareFiles(
   directory: string,
@@ -115,12 +119,13 @@ export async function compareFiles(
     const digests = await hasher.check(path, file.size, { git, onRead }, signal);
     report(file.path, compareDigest(file, digests));
   };
+  const limit = pLimit(MAX_CHECKS);
   const hashing: Promise<void>[] = [];
   const compareSlice = (files: readonly ExpectedFile[]): void => {
     for (const file of files) {
       const result = compareMetadata(directory, file, records);
       if (result === undefined) {
-        const task = hash(file);
+        const task = limit(hash, file);
         // All are awaited below; handles a rejection before that.
         task.catch(() => {});
         hashing.push(task);

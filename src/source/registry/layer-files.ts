@@ -5,26 +5,28 @@ import type { Descriptor, ImageManifest, ReceivedManifest } from './manifest.ts'
 const OLLAMA = 'application/vnd.ollama.image.';
 
 /** File names for layers that have no name of their own, by media type. */
-const BY_MEDIA_TYPE: Readonly<Record<string, string>> = {
-  [`${OLLAMA}model`]: 'model.gguf',
-  [`${OLLAMA}projector`]: 'projector.gguf',
-  [`${OLLAMA}adapter`]: 'adapter.gguf',
-  [`${OLLAMA}draft`]: 'draft.gguf',
-  [`${OLLAMA}template`]: 'template',
-  [`${OLLAMA}prompt`]: 'template',
-  [`${OLLAMA}system`]: 'system',
-  [`${OLLAMA}params`]: 'params.json',
-  [`${OLLAMA}messages`]: 'messages.json',
-  [`${OLLAMA}license`]: 'license',
-  // Written by Docker Model Runner before it named its files.
-  'application/vnd.docker.ai.gguf.v3': 'model.gguf',
-  'application/vnd.docker.ai.gguf.v3.lora': 'adapter.gguf',
-  'application/vnd.docker.ai.safetensors': 'model.safetensors',
-  'application/vnd.docker.ai.mmproj': 'projector.gguf',
-  'application/vnd.docker.ai.dduf': 'model.dduf',
-  'application/vnd.docker.ai.license': 'license',
-  'application/vnd.docker.ai.chat.template.jinja': 'chat_template.jinja',
-};
+const BY_MEDIA_TYPE: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    [`${OLLAMA}model`]: 'model.gguf',
+    [`${OLLAMA}projector`]: 'projector.gguf',
+    [`${OLLAMA}adapter`]: 'adapter.gguf',
+    [`${OLLAMA}draft`]: 'draft.gguf',
+    [`${OLLAMA}template`]: 'template',
+    [`${OLLAMA}prompt`]: 'template',
+    [`${OLLAMA}system`]: 'system',
+    [`${OLLAMA}params`]: 'params.json',
+    [`${OLLAMA}messages`]: 'messages.json',
+    [`${OLLAMA}license`]: 'license',
+    // Written by Docker Model Runner before it named its files.
+    'application/vnd.docker.ai.gguf.v3': 'model.gguf',
+    'application/vnd.docker.ai.gguf.v3.lora': 'adapter.gguf',
+    'application/vnd.docker.ai.safetensors': 'model.safetensors',
+    'application/vnd.docker.ai.mmproj': 'projector.gguf',
+    'application/vnd.docker.ai.dduf': 'model.dduf',
+    'application/vnd.docker.ai.license': 'license',
+    'application/vnd.docker.ai.chat.template.jinja': 'chat_template.jinja',
+  }),
+);
 
 /** Ollama's layers that hold weights. */
 const WEIGHTS: ReadonlySet<string> = new Set([`${OLLAMA}model`, `${OLLAMA}tensor`]);
@@ -66,7 +68,7 @@ export function filesOf({ bytes, digest, manifest }: ReceivedManifest<ImageManif
   }
   for (const [index, layer] of layers.entries()) {
     if (ownNames[index] !== undefined) continue;
-    const usual = BY_MEDIA_TYPE[layer.mediaType] ?? `layer-${layer.digest.slice(7, 19)}`;
+    const usual = BY_MEDIA_TYPE.get(layer.mediaType) ?? `layer-${layer.digest.slice(7, 19)}`;
     add(freeName(usual, taken), layer, archiveNote(layer));
   }
   add(blobName('config.json', taken), config);

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { digestOfOid } from '../../model/digest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 import type { ManifestEntry } from '../records/manifest.ts';
+import { readRecord } from '../records/read-record.ts';
 import { inside, LISTING_FILE } from './layout.ts';
 
 /** What the manifest does not hold: the whole listing of the revision, and stale files of older revisions. Internal format. */
@@ -17,8 +17,10 @@ export interface ListingRecord {
 
 /** Undefined if there is none that can be parsed. */
 export function readListingRecord(directory: string): ListingRecord | undefined {
+  const text = readRecord(inside(directory, LISTING_FILE));
+  if (text === undefined) return undefined;
   try {
-    const record = JSON.parse(readFileSync(inside(directory, LISTING_FILE), 'utf8')) as ListingRecord | null;
+    const record = JSON.parse(text) as ListingRecord | null;
     const usable = record?.version === 1 && Array.isArray(record.listing) && Array.isArray(record.left);
     return usable && record.listing.every(isEntry) && record.left.every(isLeft) ? record : undefined;
   } catch {

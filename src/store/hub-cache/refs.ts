@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Flush } from '../../system/disk/flush.ts';
 import { ensureDirectory } from '../../system/disk/make-directory.ts';
 import { removeEmptyDirectories } from '../../system/disk/remove-empty-directories.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
+import { readRecord } from '../records/read-record.ts';
 import type { CachePaths } from './cache-paths.ts';
 
 /**
@@ -32,12 +32,9 @@ export async function removeRef(paths: CachePaths, revision: string): Promise<vo
   await removeEmptyDirectories(dirname(path), paths.refs);
 }
 
+/** The commit of a ref; undefined if there is no such ref. */
 export function readRef(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
+  return readRecord(path);
 }
 
 /**

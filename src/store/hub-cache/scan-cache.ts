@@ -7,7 +7,11 @@ import { CachePaths, repoDirectoryName, STATE_DIRECTORY } from './cache-paths.ts
 import { readRef, UNFINISHED_REFS } from './refs.ts';
 import { snapshotEntry } from './snapshot-entry.ts';
 
-const TYPES: Readonly<Record<string, RepoType>> = { models: 'model', datasets: 'dataset', spaces: 'space' };
+const TYPES = new Map<string, RepoType>([
+  ['models', 'model'],
+  ['datasets', 'dataset'],
+  ['spaces', 'space'],
+]);
 /** Files that operating systems create by themselves. */
 const IGNORED = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
 
@@ -51,7 +55,7 @@ function reposOf(directories: readonly string[]): RepoRef[] {
 /** Parses `models--owner--name`; undefined for any other name. */
 function repoOf(directory: string): RepoRef | undefined {
   const [prefix = '', ...parts] = directory.split('--');
-  const type = TYPES[prefix];
+  const type = TYPES.get(prefix);
   if (type === undefined || parts.length === 0 || parts.includes('')) return undefined;
   const repo = { type, id: parts.join('/') };
   return repoDirectoryName(repo) === directory ? repo : undefined;

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { digestOfOid } from '../../model/digest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
+import { readRecord } from '../records/read-record.ts';
 
 /** A file of a commit, as huggingface_hub writes it. */
 interface TreeEntry {
@@ -36,8 +36,10 @@ function treeEntry({ size, digest, pointer }: RemoteFile): TreeEntry | undefined
 
 /** Reads a listing that huggingface_hub or fetch wrote; undefined if there is none of this format. */
 export function readTreeListing(path: string): readonly RemoteFile[] | undefined {
+  const text = readRecord(path);
+  if (text === undefined) return undefined;
   try {
-    const document = JSON.parse(readFileSync(path, 'utf8')) as {
+    const document = JSON.parse(text) as {
       format_version?: unknown;
       files?: Record<string, TreeEntry>;
     } | null;

@@ -18,6 +18,11 @@ const MAX_DEPTH = 200;
 /** Characters that HFS+ skips when it compares names: `.g\u200cit` opens `.git` there. */
 const IGNORABLE = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 
+/** A name as nearly all are: none of the rules for other systems than Windows can find anything in it. */
+const ORDINARY = /^[A-Za-z0-9_-][\w.-]{0,200}(?:\/[A-Za-z0-9_-][\w.-]{0,200})*$/;
+/** Characters; keeps the path and its depth within their limits. */
+const MAX_ORDINARY = 2 * MAX_DEPTH - 1;
+
 /**
  * Finds the names of a listing that cannot or must not be written, in the order of the listing, each once. Names come from
  * a server: every caller that writes one must check it here first. The rules that keep a name inside the directory, and out
@@ -60,6 +65,13 @@ function foldOf(folding: {
 
 /** The reason why a name, regardless of other names, cannot or must not be written; undefined if it can. */
 export function nameProblem(path: string, platform: NamePlatform): string | undefined {
+  const isOrdinary = path.length <= MAX_ORDINARY && ORDINARY.test(path);
+  const problem = isOrdinary ? undefined : carefulProblem(path);
+  if (problem !== undefined || platform !== 'win32') return problem;
+  return firstProblem(path.split('/'), windowsNameProblem);
+}
+
+function carefulProblem(path: string): string | undefined {
   if (path === '') return 'it is empty';
   if (/\p{Surrogate}/u.test(path)) return 'it is not valid Unicode';
   if (/\p{Cc}/u.test(path)) return 'it contains a control character';
@@ -70,8 +82,7 @@ export function nameProblem(path: string, platform: NamePlatform): string | unde
   if (segments.length > MAX_DEPTH) return `it is more than ${MAX_DEPTH} directories deep`;
   const problem = firstProblem(segments, segmentProblem);
   if (problem !== undefined) return problem;
-  if (isOwnRecord(segments)) return 'that place is for the records of downloaders';
-  return platform === 'win32' ? firstProblem(segments, windowsNameProblem) : undefined;
+  return isOwnRecord(segments) ? 'that place is for the records of downloaders' : undefined;
 }
 
 const HERE: NamePlatform = sep === '\\' ? 'win32' : 'posix';
@@ -136,5 +147,6 @@ function plainName(segment: string): string {
 
 /** Equal for names that a file system which ignores case, or normalises Unicode, cannot tell apart. */
 function foldName(name: string): string {
+  if (/^[ -~]*$/.test(name)) return name.toLowerCase();
   return name.replace(IGNORABLE, '').normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
 }

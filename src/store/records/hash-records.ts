@@ -1,8 +1,10 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContentDigests } from '../../model/digest.ts';
+import { unlessShort } from '../../system/descriptor-shortage.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
+import { readRecord, recordNames } from './read-record.ts';
 
 /** The hashes of a file, and its stamp when it was hashed. */
 interface HashRecord extends ContentDigests {
@@ -25,7 +27,7 @@ export class HashRecords {
   readonly #directory: string;
   readonly #file: string;
   #records: Map<string, HashRecord[]> | undefined;
-  readonly #unwritten: string[] = [];
+  readonly #unwritten: (readonly [path: string, record: HashRecord])[] = [];
   #lines = 0;
   /** The last line is incomplete: start the next append with a newline. */
   #torn = false;
@@ -51,15 +53,17 @@ export class HashRecords {
   /** Records the hashes of a file with this stamp: of a big file at once, of small files in batches. */
   add(path: string, stamp: string, { sha256, gitSha1 }: ContentDigests): void {
     const record = { stamp, sha256, gitSha1 };
-    enter(this.#all(), path, record);
-    this.#unwritten.push(line(path, record));
+    // Without a free descriptor, those of earlier runs are read later.
+    const records = unlessShort(() => this.#all());
+    if (records !== undefined) enter(records, path, record);
+    this.#unwritten.push([path, record]);
     if (sizeIn(stamp) >= BIG_BYTES || this.#unwritten.length >= MAX_UNWRITTEN) this.save();
   }
 
   /** Appends the pending records to the file. The directory must exist. */
   save(): void {
     if (this.#unwritten.length === 0) return;
-    const text = `${this.#torn ? '\n' : ''}${this.#unwritten.join('')}`;
+    const text = `${this.#torn ? '\n' : ''}${this.#unwritten.map(([path, record]) => line(path, record)).join('')}`;
     this.#lines += this.#unwritten.length;
     this.#unwritten.length = 0;
     this.#torn = false;
@@ -79,8 +83,8 @@ export class HashRecords {
   /** Rewrites the file without outdated records, if there are many. */
   async tidy(flush: Flush): Promise<void> {
     this.save();
-    const records = this.#all();
-    if (this.#lines - records.size < Math.max(MAX_STALE, records.size)) return;
+    const records = unlessShort(() => this.#all());
+    if (records === undefined || this.#lines - records.size < Math.max(MAX_STALE, records.size)) return;
     const text = [...records].map(([path, [latest]]) => line(path, latest!)).join('');
     await writeAtomically(this.#file, text, { flush });
     this.#lines = records.size;
@@ -88,21 +92,18 @@ export class HashRecords {
 
   #all(): Map<string, HashRecord[]> {
     if (this.#records === undefined) {
-      this.#records = new Map();
+      const records = new Map<string, HashRecord[]>();
       // Our own file comes last, because it is the most recent.
-      for (const file of [...others(this.#directory, this.#file), this.#file])
-        this.#read(file, this.#records);
+      for (const file of [...others(this.#directory, this.#file), this.#file]) this.#read(file, records);
+      for (const [path, record] of this.#unwritten) enter(records, path, record);
+      this.#records = records;
     }
     return this.#records;
   }
 
   #read(file: string, records: Map<string, HashRecord[]>): void {
-    let text: string;
-    try {
-      text = readFileSync(file, 'utf8');
-    } catch {
-      return;
-    }
+    const text = readRecord(file);
+    if (text === undefined) return;
     const lines = text.split('\n').filter((one) => one !== '');
     for (const one of lines) {
       const record = parse(one);
@@ -122,18 +123,10 @@ function enter(records: Map<string, HashRecord[]>, path: string, record: HashRec
 }
 
 function others(directory: string, own: string): string[] {
-  return namesIn(directory)
+  return recordNames(directory)
     .filter((name) => name.startsWith(NAME) && name.endsWith('.jsonl'))
     .map((name) => join(directory, name))
     .filter((path) => path !== own);
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }
 
 function line(path: string, { stamp, sha256, gitSha1 }: HashRecord): string {

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
 import type { Flush } from '../../system/disk/flush.ts';
 import { writeAtomically } from '../../system/disk/write-atomically.ts';
 import { type Lockfile, type LockfileEntry, listedFile, lockText, parseLocks, xetOf } from './lockfile.ts';
+import { readRecord } from './read-record.ts';
 
 /** A file that was hashed here. */
 export interface ManifestEntry extends LockfileEntry {
@@ -28,13 +28,8 @@ export function manifestFiles({ files }: Manifest): ReadonlyMap<string, RemoteFi
 
 /** The manifest at this path; undefined if there is none, or one that this version cannot read. */
 export function readManifest(path: string): Manifest | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-  const [manifest, ...others] = parseLocks(text) ?? [];
+  const text = readRecord(path);
+  const [manifest, ...others] = (text === undefined ? undefined : parseLocks(text)) ?? [];
   return manifest !== undefined && others.length === 0 && isManifest(manifest) ? manifest : undefined;
 }
 

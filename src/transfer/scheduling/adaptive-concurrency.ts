@@ -69,6 +69,9 @@ export interface LinkHints {
   readonly hubWaitMs?: number | undefined;
 }
 
+/** `isSaturated`: the machine has no time for what more connections would bring. */
+type Observed = Traffic & { readonly isSaturated?: boolean };
+
 type Phase = 'settling' | 'measuring' | 'holding';
 
 /** A number of connections, and the rates measured with it. */
@@ -116,6 +119,7 @@ export class AdaptiveConcurrency {
   #downFirst = false;
   readonly #known = new KnownRates();
   #established = 0;
+  #isSaturated = false;
   /** The first number has not been judged yet. */
   #starting: boolean;
   #holdMs = HOLD_MS;
@@ -144,10 +148,11 @@ export class AdaptiveConcurrency {
   }
 
   /** Learns from the state of the run; called also while nothing arrives. `bytes` is the total so far. */
-  observe(now: number, bytes: number, traffic: Traffic): ConcurrencyChange | undefined {
+  observe(now: number, bytes: number, traffic: Observed): ConcurrencyChange | undefined {
     const from = this.#limit;
-    const { active, delivering, delivery, established } = traffic;
+    const { active, delivering, delivery, established, isSaturated = false } = traffic;
     this.#established = established;
+    this.#isSaturated = isSaturated;
     const step = this.#collapses.observe({ now, bytes, limit: from, active, delivering }, this.#good);
     if (step !== undefined) {
       this.#limit = step.limit;
@@ -346,7 +351,7 @@ export class AdaptiveConcurrency {
       this.#belowRefused(now),
       this.#collapses.highest(now, this.#limit),
     );
-    if (more <= this.#limit) return false;
+    if (more <= this.#limit || this.#isSaturated) return false;
     const measurement = this.#phase === 'measuring' ? this.#measurement : undefined;
     this.#try(now, more, { limit: this.#limit, established: this.#established, rates, measurement });
     return true;

@@ -168,19 +168,26 @@ export class Schedule {
 
   /**
    * The next segment for an idle connection; undefined if there is nothing to do now. At most `largeLimit`
-   * connections work on large files at the same time.
+   * connections work on large files at the same time. With `isSaturated`, what other connections have requested stays
+   * with them: it would come no sooner.
    */
-  take(monotonic: number, largeLimit: number = Number.POSITIVE_INFINITY): Assignment | undefined {
+  take(
+    monotonic: number,
+    largeLimit: number = Number.POSITIVE_INFINITY,
+    isSaturated = false,
+  ): Assignment | undefined {
     const now = this.#timeAt(monotonic);
     const allowed = this.largeConnections < largeLimit;
-    const relief = allowed ? this.#relieve(now, largeLimit) : undefined;
+    const relief = allowed && !isSaturated ? this.#relieve(now, largeLimit) : undefined;
     if (relief !== undefined) return relief;
     const work = this.#next(allowed && !this.#soonTaken(now), largeLimit, now);
     if (work !== undefined) {
       this.#start(work, now);
       return { segment: work, stolenFrom: undefined };
     }
-    return allowed ? this.#steal(now) : undefined;
+    if (!allowed) return undefined;
+    // One that is silent is stolen from all the same.
+    return isSaturated ? this.#steal(now, Number.MAX_VALUE) : this.#steal(now);
   }
 
   /** The small files that come next, at most `count`. */

@@ -70,6 +70,8 @@ export interface Transport<L extends Location = Location> {
   bring(job: RangeJob<L>, observer: RangeObserver, signal: AbortSignal): Promise<void>;
   /** The end of an active window was lowered; for transports that cannot see it. */
   narrowed?(window: RangeWindow): void;
+  /** Its threads have no time left for more chunks: whatever came sooner would only wait for them. */
+  isSaturated?(): boolean;
   /** New connections go to other addresses of their hosts than those in use; idle ones are closed. */
   elsewhere?(): void;
 }

@@ -38,6 +38,8 @@ describe.skipIf(!canUnshare)('two containers that share a directory and the name
     hub.settings.bytesPerSecond = 2 << 20;
     const first = workspace.start([ID, '--quiet'], { command: container });
     await first.until('some is there', () => hub.log.bytesSent('cdn') > 1 << 20);
+    // It must not end before the others were answered.
+    hub.settings.bytesPerSecond = 64 << 10;
     for (const command of [container, [process.execPath, PROGRAM]]) {
       const run = await workspace.run([ID, '--quiet'], { command });
       expect(run).toMatchObject({ exit: 9, stdout: '' });

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
+import { inspect } from 'node:util';
 import { EXIT_CODES } from '../../../src/cli/process/exit-codes.ts';
 import type { ErrorCode } from '../../../src/model/error.ts';
 import { createEnvironment } from '../../../src/operations/create-environment.ts';
@@ -221,8 +222,14 @@ export async function endingOf(run: Promise<unknown>): Promise<{ exit: number; m
     await run;
     return { exit: 0, message: '' };
   } catch (error) {
-    const { code, message, hint } = error as { code: ErrorCode; message: string; hint?: string };
-    return { exit: EXIT_CODES[code] ?? 130, message: `${message}\n${hint ?? ''}` };
+    const { code, message, hint, cause } = error as {
+      code: ErrorCode;
+      message: string;
+      hint?: string;
+      cause?: unknown;
+    };
+    const why = code === 'BUG' ? `\n${inspect(cause)}` : '';
+    return { exit: EXIT_CODES[code] ?? 130, message: `${message}\n${hint ?? ''}${why}` };
   }
 }
 

@@ -45,6 +45,31 @@ const only = (column: Column, way: Way): Row['ways'] => ({
   [column]: way,
 });
 
+type TokenFields = Record<'accessToken' | 'casUrl' | 'exp', unknown>;
+type TokenLie = readonly [name: string, change: (token: TokenFields) => string, way: Way];
+
+/** Answers about the token that are not as they should be. */
+const TOKEN_LIES: readonly TokenLie[] = [
+  ['no JSON', () => '<html>', 'bridge'],
+  ['a list', () => '[]', 'bridge'],
+  ['no token in it', (token) => JSON.stringify({ ...token, accessToken: undefined }), 'bridge'],
+  ['a line break in it', (token) => JSON.stringify({ ...token, accessToken: 'a\r\nx: y' }), 'bridge'],
+  ['no store', (token) => JSON.stringify({ ...token, casUrl: undefined }), 'bridge'],
+  ['a store that is a file', (token) => JSON.stringify({ ...token, casUrl: 'file:///etc/passwd' }), 'bridge'],
+  [
+    'a store with a password',
+    (token) => JSON.stringify({ ...token, casUrl: 'http://a:b@127.0.0.1/' }),
+    'bridge',
+  ],
+  [
+    'a store where nothing listens',
+    (token) => JSON.stringify({ ...token, casUrl: 'http://127.0.0.1:1' }),
+    'bridge',
+  ],
+  ['that has ended, by our clock', (token) => JSON.stringify({ ...token, exp: 1 }), 'store'],
+  ['that ends at no time', (token) => JSON.stringify({ ...token, exp: 'soon' }), 'store'],
+];
+
 const ROWS: readonly Row[] = [
   {
     name: 'reset before the head, twice',
@@ -128,6 +153,47 @@ const ROWS: readonly Row[] = [
     effect: { kind: 'shifted-bytes', shift: 1 },
     ways: only('xorb', 'bridge'),
   },
+  { name: '400, for ever', effect: status(400), ways: each('bridge') },
+  { name: '408, twice', effect: status(408), times: 2, ways: each('store') },
+  // The store answers it for files that it does not know; taken for the end of the file, it cut files short (hub #4223).
+  { name: '416 inside of the file, for ever', effect: { kind: 'unsatisfiable' }, ways: each('bridge') },
+  { name: '501, for ever', effect: status(501), ways: each('bridge') },
+  { name: 'no HTTP at all, for ever', effect: { kind: 'raw', text: 'SSH-2.0-x\r\n' }, ways: each('bridge') },
+  { name: 'a connection that ends unannounced', effect: { kind: 'close-connection' }, ways: each('store') },
+  { name: '103 before each answer', effect: { kind: 'interim' }, ways: each('store') },
+  {
+    name: 'a part of a xorb under 200, as local_cas_server sends it for v1',
+    effect: { kind: 'part-as-200' },
+    ways: only('xorb', 'store'),
+  },
+  {
+    name: 'a range without Content-Range',
+    effect: { kind: 'headers', drop: ['Content-Range'] },
+    ways: only('xorb', 'store'),
+  },
+  {
+    name: 'several parts in one body, for ever',
+    effect: {
+      kind: 'headers',
+      set: { 'Content-Type': 'multipart/byteranges; boundary=x' },
+      drop: ['Content-Range'],
+    },
+    ways: only('xorb', 'bridge'),
+  },
+  {
+    name: 'more bytes than asked for, for ever',
+    effect: { kind: 'long-range', bytes: 100 },
+    ways: only('xorb', 'bridge'),
+  },
+  { name: 'a body without a length', effect: { kind: 'chunked' }, ways: each('store') },
+  { name: 'a compressed body', effect: { kind: 'gzip' }, ways: each('store') },
+  ...TOKEN_LIES.map(
+    ([lie, change, way]): Row => ({
+      name: `a token: ${lie}, for ever`,
+      effect: { kind: 'rewrite', change: (body) => Buffer.from(change(JSON.parse(String(body)))) },
+      ways: only('xet-read-token', way),
+    }),
+  ),
   ...CHUNK_LIES.flatMap((lie): Row[] => [
     { name: `a chunk: ${lie}, once`, effect: chunkLie(lie), times: 1, ways: only('xorb', 'bridge') },
     { name: `a chunk: ${lie}, for ever`, effect: chunkLie(lie), ways: only('xorb', 'bridge') },

@@ -90,7 +90,7 @@ async function updates(files: readonly RemoteFile[], setting: Setting = {}): Pro
     ...others,
   };
   const found = await findUpdates(files, context, signal ?? new AbortController().signal);
-  return found.get(NAME) ?? [];
+  return found.get(NAME)?.ranges ?? [];
 }
 
 /** A directory as fetch leaves it. */

@@ -4,6 +4,7 @@ import type { ByteRange } from '../../../src/model/byte-range.ts';
 import type { ChunkRun, XetTerm } from '../../../src/model/chunks.ts';
 import type { LocalRange } from '../../../src/plan/make-plan.ts';
 import {
+  completeRuns,
   gapsBetween,
   isWorthUpdating,
   type LocalVersion,
@@ -42,6 +43,28 @@ describe('the chunks of a file', () => {
     ['none', []],
   ])('are unknown where the lengths are of another content: %s', (_name, lengths) => {
     expect(runsOf([term('x', 4, 6, 30), term('y', 0, 1, 5)], lengths)).toBeUndefined();
+  });
+});
+
+describe('all chunks of a file that was updated', () => {
+  const terms = [term('x', 0, 3, 60), term('z', 5, 7, 9), term('x', 0, 1, 10)];
+  const old: LocalVersion = { path: '/old', runs: [run('x', 0, 10, 20, 30)] };
+
+  test('are those that came, where all of them did', () => {
+    const all = [run('x', 0, 10, 20, 30)];
+    expect(completeRuns(60, all, undefined)).toBe(all);
+    expect(completeRuns(60, [run('x', 0, 10, 20)], undefined)).toBeUndefined();
+  });
+
+  test('are those that came and those of the old version', () => {
+    const runs = [run('x', 0, 10, 20, 30), run('z', 5, 4, 5), run('x', 0, 10)];
+    expect(completeRuns(79, [run('z', 5, 4, 5)], { terms, versions: [old] })).toEqual(runs);
+  });
+
+  test('are unknown where a length is, or contradicts its term', () => {
+    expect(completeRuns(79, [run('z', 5, 4)], { terms, versions: [old] })).toBeUndefined();
+    expect(completeRuns(79, [run('z', 5, 4, 4)], { terms, versions: [old] })).toBeUndefined();
+    expect(completeRuns(79, [run('z', 5, 4, 5)], { terms, versions: [] })).toBeUndefined();
   });
 });
 

@@ -5,7 +5,7 @@ import { pathEntries, treeEntries } from '../../../src/serve/documents.ts';
 import { gitBlob } from '../../../src/serve/git-pointer.ts';
 import { parsePaths } from '../../../src/serve/read-paths.ts';
 import { namesEtag, parseRange } from '../../../src/serve/request-range.ts';
-import { parseRoute, splitRevision } from '../../../src/serve/route.ts';
+import { parseRoute, parseTarget, splitRevision } from '../../../src/serve/route.ts';
 import { treePage } from '../../../src/serve/tree-page.ts';
 import type { HeldRevision } from '../../../src/store/held-revision.ts';
 
@@ -64,6 +64,26 @@ describe('routes', () => {
     'http://host/a/b/resolve/main/x',
   ])('%j is nothing', (path) => {
     expect(parseRoute(path)).toBeUndefined();
+  });
+
+  test.each([
+    ['/a/b?c=d?e', undefined, '/a/b', 'c=d?e'],
+    ['http://host:1/a/b?c', 'host:1', '/a/b', 'c'],
+    ['HTTPS://host', 'host', '', ''],
+    ['http://host?c', 'host', '', 'c'],
+    ['ftp://host/a', undefined, 'ftp://host/a', ''],
+    ['', undefined, '', ''],
+  ])('the target %j', (target, authority, path, query) => {
+    expect(parseTarget(target)).toEqual({ authority, path, query });
+  });
+
+  test('owners and names that every object has are like others', () => {
+    expect(parseRoute('/constructor/toString/resolve/main/x')?.repo).toEqual({
+      type: 'model',
+      id: 'constructor/toString',
+    });
+    expect(parseRoute('/constructor/resolve/main/x')?.repo).toEqual({ type: 'model', id: 'constructor' });
+    expect(parseRoute('/api/constructor/a/b')).toBeUndefined();
   });
 
   test('no path leads upwards, whatever is asked', () => {

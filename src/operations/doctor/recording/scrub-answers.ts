@@ -41,12 +41,14 @@ const OTHER_NAMES = new Set(
     /\s+/,
   ),
 );
-const REQUEST_VALUES: Readonly<Record<string, RegExp>> = {
-  range: /^bytes=\d*-\d*$/,
-  accept: /^(?:\*\/\*|application\/json)$/,
-  'accept-encoding': /^identity$/,
-  'x-hf-download-counter': /^1$/,
-};
+const REQUEST_VALUES: ReadonlyMap<string, RegExp> = new Map(
+  Object.entries({
+    range: /^bytes=\d*-\d*$/,
+    accept: /^(?:\*\/\*|application\/json)$/,
+    'accept-encoding': /^identity$/,
+    'x-hf-download-counter': /^1$/,
+  }),
+);
 
 /** Scrubs requests and responses: only values known to be harmless stay. */
 export class AnswerScrubber {
@@ -69,7 +71,7 @@ export class AnswerScrubber {
   requestHeaders(headers: Readonly<Record<string, string>>): string[] {
     return Object.entries(headers).map(([name, value]) => {
       const lower = name.toLowerCase();
-      const told = REQUEST_VALUES[lower]?.test(value) === true ? value : shapeOf(value);
+      const told = REQUEST_VALUES.get(lower)?.test(value) === true ? value : shapeOf(value);
       return `${this.#headerName(lower)}: ${lower === 'authorization' ? '<token>' : told}`;
     });
   }

@@ -21,15 +21,17 @@ const HEX = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const PARAMETERS =
   /^(?:recursive|expand(?:\[\])?|limit|cursor|securityStatus|blobs|etag|download|user_id|xip|repo_id|X-Xet-(?:Cas-Uid|Session-Id|Signed-Range)|X-Amz-(?:Algorithm|Content-Sha256|Credential|Date|Expires|Security-Token|Signature|SignedHeaders)|response-content-(?:type|disposition)|Expires|Policy|Signature|Key-Pair-Id|Hash-Algorithm|response-cache-control|x-id|versionId)$/;
 /** Parameters whose values describe the request and not the user. */
-const PLAIN_VALUES: Readonly<Record<string, RegExp>> = {
-  recursive: /^(?:true|1)$/,
-  expand: /^(?:true|false|private|gated|downloads|likes|lastModified|sha|pipeline_tag|siblings)$/,
-  limit: /^\d{1,5}$/,
-  securityStatus: /^(?:true|1)$/,
-  blobs: /^(?:true|1)$/,
-  'X-Amz-Expires': /^\d{1,6}$/,
-  'Hash-Algorithm': /^SHA(?:1|256)$/,
-};
+const PLAIN_VALUES: ReadonlyMap<string, RegExp> = new Map(
+  Object.entries({
+    recursive: /^(?:true|1)$/,
+    expand: /^(?:true|false|private|gated|downloads|likes|lastModified|sha|pipeline_tag|siblings)$/,
+    limit: /^\d{1,5}$/,
+    securityStatus: /^(?:true|1)$/,
+    blobs: /^(?:true|1)$/,
+    'X-Amz-Expires': /^\d{1,6}$/,
+    'Hash-Algorithm': /^SHA(?:1|256)$/,
+  }),
+);
 
 /** Replaces names that identify a person. The same name always becomes the same placeholder. */
 export class NameScrubber {
@@ -107,7 +109,7 @@ export class NameScrubber {
         if (name === 'Expires' && /^\d{9,11}$/.test(value)) {
           return `Expires=in-${Math.max(0, Math.round(Number(value) - nowMs / 1000))}`;
         }
-        const isPlain = value === '' || PLAIN_VALUES[name]?.test(value) === true;
+        const isPlain = value === '' || PLAIN_VALUES.get(name)?.test(value) === true;
         return `${told}=${isPlain ? value : this.placeholder(told.replace(/[^A-Za-z]+/g, ''), value)}`;
       })
       .join('&');

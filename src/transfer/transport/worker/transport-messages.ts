@@ -3,7 +3,8 @@ import type { ByteRange } from '../../../model/byte-range.ts';
 import type { ErrorCode, FetchErrorOptions, RefusalKind } from '../../../model/error.ts';
 import { FetchError } from '../../../model/error.ts';
 import type { TransferSettings } from '../../transfer-settings.ts';
-import type { ArrivedChunk, RangeJob } from '../transport.ts';
+import type { RangeJob } from '../transport.ts';
+import type { PackedChunks } from './packed-chunks.ts';
 
 /** What an I/O worker is started with. */
 export interface TransportSetup {
@@ -43,7 +44,7 @@ export interface Written {
   readonly range: ByteRange;
   readonly wireBytes: number;
   /** Chunks of a Xet file that were written with them. */
-  readonly chunks?: readonly ArrivedChunk[];
+  readonly chunks?: PackedChunks;
 }
 
 /** An error in a form that can cross threads: class instances cannot. */

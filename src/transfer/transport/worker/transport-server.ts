@@ -1,6 +1,7 @@
 import type { ByteRange } from '../../../model/byte-range.ts';
 import { toFetchError } from '../../../model/error.ts';
 import type { ArrivedChunk, RangeObserver, RangeWindow, Transport } from '../transport.ts';
+import { packChunks } from './packed-chunks.ts';
 import type { TransportCommand, TransportReply, Written } from './transport-messages.ts';
 import { toPlainError } from './transport-messages.ts';
 
@@ -149,7 +150,7 @@ class Job implements RangeObserver {
     this.#unreported = undefined;
     const { start, end, wireBytes } = unreported;
     if (this.#chunks.length === 0) return { range: { start, end }, wireBytes };
-    const chunks = this.#chunks;
+    const chunks = packChunks(this.#chunks);
     this.#chunks = [];
     return { range: { start, end }, wireBytes, chunks };
   }

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { ContactedHost } from '../../../http/host-policy.ts';
 import { FetchError } from '../../../model/error.ts';
 import type { RangeJob, RangeObserver, RangeWindow, Transport } from '../transport.ts';
+import { unpackChunks } from './packed-chunks.ts';
 import {
   fromPlainError,
   type TransportCommand,
@@ -14,6 +15,10 @@ import { WorkerAssignment } from './worker-assignment.ts';
 /** A thread that is busy for more than this fraction of its time is full. */
 const FULL = 0.9;
 const LOOK_MS = 300;
+/** Threads that unpack chunks are looked at more often: a file may take less than a second. */
+const CHUNK_LOOK_MS = 100;
+/** After this time without a full thread there is time for more chunks: on a busy machine it comes and goes. */
+const SATURATED_MS = 1000;
 
 interface Pending {
   readonly thread: IoWorker;
@@ -33,6 +38,8 @@ interface IoWorker {
   lookedAt: number;
   use: EventLoopUtilization;
   isFull: boolean;
+  /** When it last was. */
+  fullAt: number;
 }
 
 export interface WorkerTransportOptions extends TransportSetup {
@@ -57,6 +64,8 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   readonly #assignment: WorkerAssignment;
   readonly #pending = new Map<number, Pending>();
   readonly #byWindow = new Map<RangeWindow, number>();
+  /** Jobs whose bytes come as chunks. */
+  #chunkJobs = 0;
   #nextId = 1;
   #broken: FetchError | undefined;
 
@@ -78,6 +87,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
         this.#pending.delete(id);
         this.#byWindow.delete(window);
         thread.jobs -= 1;
+        if (job.location.kind === 'xet') this.#chunkJobs -= 1;
         this.#assignment.end(job.path, thread.number);
         if (thread.jobs === 0) thread.worker.unref();
         outcome();
@@ -93,6 +103,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
       });
       this.#byWindow.set(window, id);
       thread.jobs += 1;
+      if (job.location.kind === 'xet') this.#chunkJobs += 1;
       thread.worker.ref();
       const range = { start: window.position, end: window.end };
       this.#send(thread, { op: 'bring', id, range, ...rest });
@@ -104,6 +115,13 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     const pending = id === undefined ? undefined : this.#pending.get(id);
     if (id === undefined || pending === undefined) return;
     this.#send(pending.thread, { op: 'narrow', id, end: window.end });
+  }
+
+  isSaturated(): boolean {
+    const isIdle = this.#chunkJobs === 0 || this.#workers.length < this.#assignment.max;
+    if (isIdle) return false;
+    const since = performance.now() - SATURATED_MS;
+    return this.#workers.every((one) => this.#isFull(one.number, CHUNK_LOOK_MS) || one.fullAt > since);
   }
 
   elsewhere(): void {
@@ -131,14 +149,15 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   }
 
   /** Nothing is known of the use of a worker before it has worked for a while. */
-  #isFull(number: number): boolean {
+  #isFull(number: number, lookMs = LOOK_MS): boolean {
     const one = this.#workers[number];
     const now = performance.now();
-    if (one === undefined || now - one.lookedAt < LOOK_MS) return one?.isFull ?? false;
+    if (one === undefined || now - one.lookedAt < lookMs) return one?.isFull ?? false;
     const used = one.worker.performance.eventLoopUtilization();
     one.isFull = one.worker.performance.eventLoopUtilization(used, one.use).utilization > FULL;
     one.use = used;
     one.lookedAt = now;
+    if (one.isFull) one.fullAt = now;
     return one.isFull;
   }
 
@@ -160,6 +179,7 @@ export class WorkerTransport implements Transport, AsyncDisposable {
       lookedAt: performance.now(),
       use: worker.performance.eventLoopUtilization(),
       isFull: false,
+      fullAt: Number.NEGATIVE_INFINITY,
     };
     worker.unref();
     worker.on('message', (reply: TransportReply) => this.#receive(reply));
@@ -213,9 +233,9 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     };
     try {
       if (reply.kind === 'wrote') {
-        const { range, wireBytes, chunks = [] } = reply.written;
+        const { range, wireBytes, chunks } = reply.written;
         job.window.position = range.end;
-        for (const chunk of chunks) observer.chunk?.(chunk);
+        if (chunks !== undefined) for (const chunk of unpackChunks(chunks)) observer.chunk?.(chunk);
         observer.wrote(range, wireBytes);
       } else if (reply.kind === 'moved') {
         observer.movedTo(reply.url);

@@ -1,9 +1,9 @@
+import type { ChunkKernel } from '../../../hash/chunk-kernel.ts';
 import { CHUNK_HEADER_BYTES, MAX_CHUNK_BYTES, MAX_PACKED_CHUNK_BYTES } from '../../../model/chunks.ts';
 import { unpackLz4Frame } from './lz4-frame.ts';
 
-/** How the payload of a chunk is packed. */
+/** How the payload of a chunk is packed: this way, or with LZ4 (1). */
 const PLAIN = 0;
-const LZ4 = 1;
 /** The bytes of numbers of four bytes are grouped by their place, then packed with LZ4. */
 const GROUPED_LZ4 = 2;
 
@@ -24,8 +24,12 @@ export class ChunkDecoder {
   /** The beginning of a chunk whose rest is still to come. */
   readonly #partial: Buffer = Buffer.allocUnsafeSlow(CHUNK_HEADER_BYTES + MAX_PACKED_CHUNK_BYTES);
   #filled = 0;
-  readonly #unpacked: Buffer = Buffer.allocUnsafeSlow(MAX_CHUNK_BYTES);
-  readonly #grouped: Buffer = Buffer.allocUnsafeSlow(MAX_CHUNK_BYTES);
+  readonly #unpack: Unpack;
+
+  /** Without a kernel it unpacks in JavaScript, which takes three times as long. */
+  constructor(kernel?: ChunkKernel) {
+    this.#unpack = kernel?.unpack ?? plainUnpack();
+  }
 
   /** Whether the bytes so far end with a whole chunk. */
   get atBoundary(): boolean {
@@ -48,7 +52,7 @@ export class ChunkDecoder {
       const header = readHeader(bytes, at);
       const end = at + CHUNK_HEADER_BYTES + header.packed;
       if (end > bytes.length) break;
-      onChunk(this.#unpack(header, bytes.subarray(at + CHUNK_HEADER_BYTES, end)), end - at);
+      onChunk(this.#chunk(header, bytes.subarray(at + CHUNK_HEADER_BYTES, end)), end - at);
       at = end;
     }
     this.#filled = bytes.copy(this.#partial, 0, at);
@@ -69,21 +73,33 @@ export class ChunkDecoder {
     const size = CHUNK_HEADER_BYTES + header.packed;
     if (!fillTo(size)) return at;
     this.#filled = 0;
-    onChunk(this.#unpack(header, partial.subarray(CHUNK_HEADER_BYTES, size)), size);
+    onChunk(this.#chunk(header, partial.subarray(CHUNK_HEADER_BYTES, size)), size);
     return at;
   }
 
-  #unpack({ scheme, length }: ChunkHeader, payload: Buffer): Buffer {
+  #chunk({ scheme, length }: ChunkHeader, payload: Buffer): Buffer {
     if (scheme === PLAIN) {
       if (payload.length !== length) throw new MalformedChunk('a plain chunk of another length');
       return payload;
     }
-    const unpacked = this.#unpacked.subarray(0, length);
-    const target = scheme === LZ4 ? unpacked : this.#grouped.subarray(0, length);
-    if (!unpackLz4Frame(payload, target)) throw new MalformedChunk('a chunk that cannot be unpacked');
-    if (scheme === GROUPED_LZ4) ungroup(target, unpacked);
-    return unpacked;
+    const chunk = this.#unpack(payload, length, scheme === GROUPED_LZ4);
+    if (chunk === undefined) throw new MalformedChunk('a chunk that cannot be unpacked');
+    return chunk;
   }
+}
+
+type Unpack = ChunkKernel['unpack'];
+
+function plainUnpack(): Unpack {
+  const unpacked = Buffer.allocUnsafeSlow(MAX_CHUNK_BYTES);
+  const groups = Buffer.allocUnsafeSlow(MAX_CHUNK_BYTES);
+  return (packed, length, isGrouped) => {
+    const chunk = unpacked.subarray(0, length);
+    const target = isGrouped ? groups.subarray(0, length) : chunk;
+    if (!unpackLz4Frame(packed, target)) return undefined;
+    if (isGrouped) ungroup(target, chunk);
+    return chunk;
+  };
 }
 
 /** Every number is judged before anything is kept for it. */

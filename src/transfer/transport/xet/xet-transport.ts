@@ -1,5 +1,6 @@
+import { loadChunkKernel } from '../../../hash/chunk-kernel.ts';
 import { loadXetHashes } from '../../../hash/xet-hash.ts';
-import { decoded, readStart } from '../../../http/body.ts';
+import { readPieces, readStart } from '../../../http/body.ts';
 import type { HttpClient, HttpResponse } from '../../../http/client.ts';
 import { followRedirects } from '../../../http/follow-redirects.ts';
 import { networkError } from '../../../http/network-error.ts';
@@ -17,7 +18,7 @@ import { type Placement, placements } from './placement.ts';
 
 const HINT =
   'Run the same command again: what was fetched is kept. With --protocol http the file comes without the content store.';
-/** Idle decoders that are kept: each has half a megabyte. */
+/** Idle decoders that are kept: each has a quarter of a megabyte. */
 const MAX_IDLE_DECODERS = 16;
 
 /**
@@ -39,10 +40,10 @@ export class XetTransport implements Transport<XetLocation> {
 
   async bring(job: RangeJob<XetLocation>, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const hashes = await loadXetHashes();
+    const [hashes, kernel] = await Promise.all([loadXetHashes(), loadChunkKernel()]);
     signal.throwIfAborted();
     const writer = new ChunkWriter(job, observer, hashes);
-    const decoder = this.#decoders.pop() ?? new ChunkDecoder();
+    const decoder = this.#decoders.pop() ?? new ChunkDecoder(kernel);
     try {
       for (const placement of placements(job.location)) {
         if (writer.isDone) return;
@@ -118,30 +119,29 @@ export class XetTransport implements Transport<XetLocation> {
     let index = start;
     let left = rangeLength(bytes);
     decoder.reset();
+    const put = (chunk: Buffer) => {
+      if (index >= end) throw new MalformedChunk('more chunks than were announced');
+      writer.put(chunk, index, placement);
+      index += 1;
+    };
     try {
-      for await (const piece of decoded(response) as AsyncIterable<Buffer>) {
+      const isAll = await readPieces(response, (piece) => {
         writer.received(piece.length);
         left -= piece.length;
         if (left < 0) throw new MalformedChunk('more bytes than were asked for');
-        decoder.push(piece, (chunk) => {
-          if (index >= end) throw new MalformedChunk('more chunks than were announced');
-          writer.put(chunk, index, placement);
-          index += 1;
-        });
+        decoder.push(piece, put);
         // Read to its end, a connection can be used again.
-        if (writer.isDone && left > 0) return;
+        if (writer.isDone && left > 0) return 'enough';
         const delay = allowance.received(piece.length);
-        if (delay === 0) continue;
+        if (delay === 0) return undefined;
         response.quietFor(delay);
-        await this.#clock.sleep(delay, signal);
-      }
+        return this.#clock.sleep(delay, signal);
+      });
+      if (!isAll) return;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof FetchError || error instanceof MalformedChunk) throw error;
       throw networkError(error as Error, response.url, false, response.way);
-    } finally {
-      // With all of it read, the connection can be used again.
-      if (left > 0) response.body.destroy();
     }
     if (left > 0) throw endedEarly(response, job.path);
     if (!decoder.atBoundary || index < end) throw new MalformedChunk('fewer chunks than were announced');

@@ -57,6 +57,21 @@ export function joined(parts: readonly Content[]): Content {
   };
 }
 
+/** The same bytes, beginning `by` bytes later and ending with those that were first. */
+export function rotated(content: Content, by: number): Content {
+  const { size, key } = content;
+  const shift = size === 0 ? 0 : by % size;
+  return {
+    size,
+    key: `rotated:${by}:${key}`,
+    async *read(start, end) {
+      const [from, to] = [start + shift, end + shift];
+      if (from < size) yield* content.read(from, Math.min(to, size));
+      if (to > size) yield* content.read(Math.max(from, size) - size, to - size);
+    },
+  };
+}
+
 export async function wholeContent(content: Content): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of content.read(0, content.size)) pieces.push(piece);

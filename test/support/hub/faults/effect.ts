@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { authFailedReply, expiredReply } from '../answers/cdn-error.ts';
-import { bytes, type Content, wholeContent } from '../content/content.ts';
+import { bytes, type Content, rotated, wholeContent } from '../content/content.ts';
 import { bucketOf } from '../rate-limit.ts';
 import type { CutPoint, Exchange, Transmission } from '../wire/exchange.ts';
 import { partReply } from '../wire/range.ts';
@@ -152,11 +152,10 @@ const EFFECTS: { readonly [K in Effect['kind']]: Change<K> } = {
     return { ...was, reply: withHeaders(was.reply, { 'Content-Range': lie }) };
   },
   // The head is right and the bytes come from elsewhere: only a hash can tell.
-  'shifted-bytes': (was, { shift }) => {
-    const { start, end, content } = was.reply;
-    const from = Math.max(Math.min(start + shift, content.size - (end - start)), 0);
-    return { ...was, reply: { ...was.reply, start: from, end: from + (end - start) } };
-  },
+  'shifted-bytes': (was, { shift }) => ({
+    ...was,
+    reply: { ...was.reply, content: rotated(was.reply.content, shift) },
+  }),
   'short-range': (was, effect) => rangeOfLength(was, effect.bytes),
   'long-range': (was, effect) => rangeOfLength(was, was.reply.end - was.reply.start + effect.bytes),
   chunked: (was) => ({ ...was, reply: withoutHeaders(was.reply, 'Content-Length') }),

@@ -16,19 +16,18 @@ export interface Route {
   readonly targetFor: (id: string) => string;
 }
 
-const API_KINDS: Readonly<Record<string, RequestKind>> = {
-  revision: 'revision',
-  tree: 'tree',
-  refs: 'refs',
-  'paths-info': 'paths-info',
-  'xet-read-token': 'xet-read-token',
-};
-const FILE_KINDS: Readonly<Record<string, RequestKind>> = { resolve: 'resolve', raw: 'raw' };
-const TYPES: Readonly<Record<string, RepositoryType>> = {
-  models: 'model',
-  datasets: 'dataset',
-  spaces: 'space',
-};
+type Verbs = ReadonlyMap<string, RequestKind>;
+
+// Maps, as an owner may be called `constructor`.
+const API_KINDS: Verbs = new Map(
+  (['revision', 'tree', 'refs', 'paths-info', 'xet-read-token'] as const).map((kind) => [kind, kind]),
+);
+const FILE_KINDS: Verbs = new Map((['resolve', 'raw'] as const).map((kind) => [kind, kind]));
+const TYPES = new Map<string, RepositoryType>([
+  ['models', 'model'],
+  ['datasets', 'dataset'],
+  ['spaces', 'space'],
+]);
 
 /** Undefined for a URL that means nothing here or cannot be decoded. */
 export function parseRoute(target: string, catalog: Catalog): Route | undefined {
@@ -41,7 +40,7 @@ export function parseRoute(target: string, catalog: Catalog): Route | undefined 
 
   const [first, second] = segments;
   if (first === 'api' && second === 'whoami-v2') return wholeHub('whoami', query, target);
-  if (first === 'api' && second === 'resolve-cache') return read(segments, raw, 2, {}, query, catalog);
+  if (first === 'api' && second === 'resolve-cache') return read(segments, raw, 2, new Map(), query, catalog);
   if (first === 'api') return read(segments, raw, 1, API_KINDS, query, catalog);
   return read(segments, raw, 0, FILE_KINDS, query, catalog);
 }
@@ -56,11 +55,11 @@ function read(
   segments: readonly string[],
   raw: readonly string[],
   at: number,
-  verbs: Readonly<Record<string, RequestKind>>,
+  verbs: Verbs,
   query: string,
   catalog: Catalog,
 ): Route | undefined {
-  const typed = TYPES[segments[at] ?? ''];
+  const typed = TYPES.get(segments[at] ?? '');
   // Only file URLs of models go without a type.
   if (typed === undefined && at > 0) return undefined;
   const type = typed ?? 'model';
@@ -72,7 +71,13 @@ function read(
   const after = from + length;
   const cached = at === 2;
   const verb = segments[after];
-  const kind = cached ? 'resolve-cache' : verb === undefined ? (at === 1 ? 'info' : undefined) : verbs[verb];
+  const kind = cached
+    ? 'resolve-cache'
+    : verb === undefined
+      ? at === 1
+        ? 'info'
+        : undefined
+      : verbs.get(verb);
   if (kind === undefined) return undefined;
   const { revision, rest } = splitRevision(segments.slice(cached ? after : after + 1));
   return {
@@ -87,15 +92,10 @@ function read(
 }
 
 /** One segment for the oldest repositories, else two. */
-function idLength(
-  segments: readonly string[],
-  verbs: Readonly<Record<string, RequestKind>>,
-  type: RepositoryType,
-  catalog: Catalog,
-): number {
+function idLength(segments: readonly string[], verbs: Verbs, type: RepositoryType, catalog: Catalog): number {
   const [first = '', second] = segments;
   if (second === undefined) return 1;
-  if (verbs[second] !== undefined) return 1;
+  if (verbs.has(second)) return 1;
   return catalog.find(type, `${first}/${second}`) === undefined && catalog.find(type, first) !== undefined
     ? 1
     : 2;

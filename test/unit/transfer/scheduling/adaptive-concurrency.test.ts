@@ -45,6 +45,13 @@ describe('the number of connections', () => {
     expect(limits.at(-1)).toBe(MAX);
   });
 
+  test('does not grow while the machine has no time for what comes', () => {
+    const link = { rate: capped(1000, 100), latencyMs: 20 };
+    const { limits } = runLink(link, { total: GIB / 16, most: MAX, isSaturated: (now) => now < 2000 });
+    expect(limits[1999]).toBe(limits[0]);
+    expect(limits.at(-1)).toBe(MAX);
+  });
+
   test('falls where fewer bring more', () => {
     const { limits } = runLink({ rate: loopback(1_000_000), latencyMs: 1 }, { total: 6 * GIB, most: MAX });
     expect(limits[5000]).toBeLessThanOrEqual(6);

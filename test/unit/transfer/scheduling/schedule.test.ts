@@ -271,7 +271,14 @@ test.each([
 });
 
 describe('a steal', () => {
-  const steal = (position: number, end: number, rate: number, best: number, now = 2000) => {
+  const steal = (
+    position: number,
+    end: number,
+    rate: number,
+    best: number,
+    now = 2000,
+    isSaturated = false,
+  ) => {
     const schedule = new Schedule({ sizing: fixedSizing(1024 * MIB, 1024 * MIB), connections: 3 });
     schedule.add(0, 1024 * MIB, [{ start: 0, end: 512 * MIB }]);
     schedule.add(1, 1024 * MIB, [{ start: 0, end }]);
@@ -285,7 +292,7 @@ describe('a steal', () => {
     fast.position = fast.end;
     schedule.release(fast);
     victim.position = position;
-    return { victim, assignment: schedule.take(now) };
+    return { victim, assignment: schedule.take(now, Number.POSITIVE_INFINITY, isSaturated) };
   };
 
   test('leaves each connection about as much time as the other', () => {
@@ -345,6 +352,12 @@ describe('a steal', () => {
     expect(assignment?.stolenFrom).toBe(taken ? segments[1] : undefined);
     // Not for ever: something else may be wrong than the machine.
     expect(schedule.take(9000)?.stolenFrom).toBeDefined();
+  });
+
+  test('brings nothing sooner where the machine has no time for what comes: only what is silent is stolen', () => {
+    expect(steal(5, 100 * MIB, 1000, 20_000, 2000, false).assignment).toBeDefined();
+    expect(steal(5, 100 * MIB, 1000, 20_000, 2000, true).assignment).toBeUndefined();
+    expect(steal(5, 100 * MIB, 0, 20_000, 6000, true).assignment).toBeDefined();
   });
 
   test('takes everything from a segment that has been silent for long', () => {
