@@ -1,6 +1,7 @@
 import { type CollapseStep, Collapses } from './collapses.ts';
 import type { Drop } from './descent.ts';
 import { STARVED_RATE } from './fall-watch.ts';
+import { KnownRates } from './known-rates.ts';
 import { type Progress, RateMeasurement, type Rates } from './rate-measurement.ts';
 import type { Traffic } from './schedule.ts';
 
@@ -14,7 +15,7 @@ const NEAR_MS = 25;
  * Not all of them: the last of many may be late by chance.
  */
 const START_PART = 0.75;
-const SECOND_START_FACTOR = 1.5;
+const SECOND_START_FACTOR = 3;
 /** Of chunks, which a new thread unpacks slowly: what waits in sockets is lost with a kill. */
 const CHUNKED_START = 4;
 /** If the maximum is hardly above the start, start with the maximum: the step would be too small to measure. */
@@ -56,8 +57,6 @@ const MAX_HOLD_MS = 32_000;
 const TROUBLE_HOLD_MS = 10_000;
 /** Milliseconds before a refused number is tried again. */
 const REFUSED_MS = 60_000;
-/** How long the rate of a number is remembered. */
-const KNOWN_MS = 60_000;
 /** Troubles within this time count as one. */
 const SAME_TROUBLE_MS = 1000;
 /** Ratio of the new rate to the old one below which there are too many connections. */
@@ -118,8 +117,7 @@ export class AdaptiveConcurrency {
   #before: Tried | undefined;
   /** Fewer were tried first, because the machine looked full: if that proves wrong, more are tried next. */
   #downFirst = false;
-  /** Recently measured rates. */
-  #known: { readonly limit: number; readonly rate: number; readonly at: number }[] = [];
+  readonly #known = new KnownRates();
   #established = 0;
   #isSaturated = false;
   /** The first number has not been judged yet. */
@@ -278,10 +276,12 @@ export class AdaptiveConcurrency {
       const full = rates.potential >= FULL_AT_ONCE_RATE && each >= FULL_AT_ONCE_EACH;
       this.#downFirst = full && this.#tryFewer(now, rates);
       if (this.#downFirst || this.#tryMore(now, this.#limit * GROWTH, rates)) return;
-      if (!this.#tryFewer(now, rates)) this.#rest(now);
+      // More were started unmeasured: that the machine is full is not known yet.
+      if (before !== undefined || !this.#tryFewer(now, rates)) this.#rest(now);
       return;
     }
     const judged = { ...before, rates: before.rates };
+    this.#known.remember(now, before.limit, before.rates.potential);
     const gain = this.#gain(judged, rates, traffic);
     if (gain === undefined) return;
     const clear = gain >= CLEAR || gain <= 1 / CLEAR;
@@ -337,19 +337,10 @@ export class AdaptiveConcurrency {
   #tryFewer(now: number, rates: Rates): boolean {
     const fewer = Math.max(MIN_CONNECTIONS, Math.floor(this.#limit / 2));
     if (fewer >= this.#limit || rates.potential < FULL_MACHINE_RATE) return false;
-    if (this.#knownToBringLess(now, fewer, rates.potential)) return false;
+    const least = { limit: this.#limit, rate: rates.potential * WORTHWHILE_FEWER };
+    if (this.#known.bringLess(now, fewer, least)) return false;
     this.#try(now, fewer, { limit: this.#limit, established: this.#established, rates });
     return true;
-  }
-
-  /** A recent measurement shows that fewer bring less: at least this many, or others with no more per connection. */
-  #knownToBringLess(now: number, wanted: number, potential: number): boolean {
-    this.#known = this.#known.filter(({ at }) => now - at < KNOWN_MS);
-    const less = potential * WORTHWHILE_FEWER;
-    const each = (potential / this.#limit) * WORTHWHILE;
-    return this.#known.some(
-      ({ limit, rate }) => limit < this.#limit && rate < less && (limit >= wanted || rate / limit < each),
-    );
   }
 
   #growOrRest(now: number, rates: Rates, factor = GROWTH): void {
@@ -377,8 +368,7 @@ export class AdaptiveConcurrency {
   }
 
   #try(now: number, limit: number, before: Tried): void {
-    if (before.rates !== undefined)
-      this.#known.push({ limit: before.limit, rate: before.rates.potential, at: now });
+    if (before.rates !== undefined) this.#known.remember(now, before.limit, before.rates.potential);
     this.#before = before;
     this.#limit = limit;
     this.#phase = 'settling';

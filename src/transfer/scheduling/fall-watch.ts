@@ -12,6 +12,9 @@ export const STARVED_RATE = 100;
 const SILENT_MS = 5000;
 /** After a gap of this length between two observations the process was suspended: the time between is ignored. */
 const HALTED_MS = 2000;
+/** When bytes return after so many milliseconds without any, their rate is measured anew, if that was not so lately. */
+const AWAY_MS = 2000;
+const RARELY_MS = 20_000;
 /** Milliseconds to wait for the first bytes of new connections. */
 const READY_MS = 3000;
 /** Milliseconds without an alarm after a false one; doubles with each. */
@@ -59,6 +62,7 @@ export class FallWatch {
   #seenAt = Number.NEGATIVE_INFINITY;
   #bytes = 0;
   #byteAt = 0;
+  #returnedAt = Number.NEGATIVE_INFINITY;
   #slot: { at: number; bytes: number; active: number } | undefined;
   #slots: Slot[] = [];
   #best: { readonly at: number; readonly rate: number; readonly active: number }[] = [];
@@ -78,7 +82,7 @@ export class FallWatch {
   /** `well`: a whole window was observed, and its rate is as expected. */
   observe(look: Look): Fall | 'well' | undefined {
     const { now, bytes, limit, active } = look;
-    const halted = now - this.#seenAt > HALTED_MS;
+    const halted = now - this.#seenAt > HALTED_MS || this.#returned(now, bytes);
     this.#seenAt = now;
     if (bytes > this.#bytes || halted || active < limit / 2) this.#byteAt = now;
     this.#bytes = bytes;
@@ -110,6 +114,14 @@ export class FallWatch {
   expected(now: number, active: number): number {
     this.#best = this.#best.filter(({ at }) => now - at < MEMORY_MS);
     return Math.max(0, ...this.#best.map((one) => one.rate * Math.min(1, active / one.active)));
+  }
+
+  /** The first bytes after a silence are the end of it, and no fall. */
+  #returned(now: number, bytes: number): boolean {
+    const returned = bytes > this.#bytes && now - this.#byteAt >= AWAY_MS;
+    if (!returned || now - this.#returnedAt < RARELY_MS) return false;
+    this.#returnedAt = now;
+    return true;
   }
 
   #restart(): void {

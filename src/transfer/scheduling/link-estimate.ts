@@ -1,3 +1,5 @@
+import { lastShare } from './last-requests.ts';
+
 const MIB = 1024 * 1024;
 
 /**
@@ -22,6 +24,11 @@ const MIN_GUESSED_BYTES = 8 * MIB;
 const FIRST_SIZE = 0.6;
 const LAST_SIZE = 1;
 
+/** A share of the last bytes comes in this many requests: rates vary, and what is not yet requested can be shared anew. */
+const SHARE_PARTS = 1.5;
+/** The shortest request near the end, as a fraction of the usual length. */
+const SHORTEST = 0.2;
+
 /** Later sizes vary by this fraction, so that connections do not all wait for first bytes at the same time. */
 const SPREAD = 0.25;
 /** The fractional parts of its multiples are evenly distributed. */
@@ -37,8 +44,11 @@ export interface SegmentSizing {
   readonly waitMs: number;
   /** Bytes per millisecond of one connection; 0 until measured. */
   readonly rate: number;
-  /** Bytes of the next request, with this many connections at work and `left` bytes waiting. */
-  segmentBytes(left: number, connections: number): number;
+  /**
+   * Bytes of the next request, with this many connections and `left` bytes waiting. `freeIn`: in how many milliseconds
+   * each of them can send a request; one can at once.
+   */
+  segmentBytes(left: number, connections: number, freeIn: () => readonly number[]): number;
   /** A request of the size that was last returned was sent. */
   taken(): void;
   /** A request got its first byte. `fresh`: its connection was new. */
@@ -83,10 +93,17 @@ export class LinkEstimate implements SegmentSizing {
     this.#rate = smoothed(this.#rate, rate, RATE_WEIGHT);
   }
 
-  /** Near the end requests are shorter, but at least half the usual length, so that all connections stay busy. */
-  segmentBytes(left: number, connections: number): number {
-    const wanted = this.#rate === undefined ? this.#guessed(connections) : this.#wanted(this.#rate);
-    return Math.max(MIN_BYTES, wanted / 2, Math.min(wanted, left / (2 * connections)));
+  /** Near the end requests are shorter, so that all connections stay busy and end at about the same time. */
+  segmentBytes(left: number, connections: number, freeIn: () => readonly number[]): number {
+    if (this.#rate === undefined) {
+      const guessed = this.#guessed(connections);
+      return Math.max(MIN_BYTES, guessed / 2, Math.min(guessed, left / (2 * connections)));
+    }
+    const wanted = this.#wanted(this.#rate);
+    // The share of the connection that asks first is the largest.
+    const equal = left / (SHARE_PARTS * connections);
+    const bytes = equal >= wanted ? wanted : lastShare(left, this.#rate, freeIn()) / SHARE_PARTS;
+    return Math.max(MIN_BYTES, SHORTEST * wanted, Math.min(wanted, bytes));
   }
 
   #guessed(connections: number): number {

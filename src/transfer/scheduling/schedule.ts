@@ -182,7 +182,7 @@ export class Schedule {
     const allowed = this.largeConnections < largeLimit;
     const relief = allowed && !isSaturated ? this.#relieve(now, largeLimit) : undefined;
     if (relief !== undefined) return relief;
-    const work = this.#next(allowed && !this.#soonTaken(now), largeLimit);
+    const work = this.#next(allowed && !this.#soonTaken(now), largeLimit, now);
     if (work !== undefined) {
       this.#start(work, now);
       return { segment: work, stolenFrom: undefined };
@@ -296,7 +296,7 @@ export class Schedule {
     return this.#time.at(monotonic, this.#active.size > 1);
   }
 
-  #next(largeAllowed: boolean, largeLimit: number): TrackedSegment | undefined {
+  #next(largeAllowed: boolean, largeLimit: number, now: number): TrackedSegment | undefined {
     // While large ranges wait, at most a quarter of the connections is spent on round trips for small files.
     const share = Math.max(1, Math.floor(this.#options.connections / 4));
     const largeWaits = largeAllowed && this.#large.length > 0;
@@ -305,16 +305,28 @@ export class Schedule {
     // If the server ignores ranges, a part costs as much as the whole.
     const next = this.#large.at(0);
     if (next?.whole === true || next?.splittable === false) return this.#large.take();
-    const bytes = Math.max(this.#segmentBytes(largeLimit), next?.minPartBytes ?? 0);
+    const bytes = Math.max(this.#segmentBytes(largeLimit, now), next?.minPartBytes ?? 0);
     this.#link.taken();
     return this.#large.takePart(bytes, (whole, end) => partOf(whole, whole.position, end));
   }
 
   /** Bytes that the next connection for a large file takes, if that many wait. */
-  #segmentBytes(largeLimit: number): number {
+  #segmentBytes(largeLimit: number, now: number): number {
     const connections = Math.min(this.#options.connections, largeLimit);
-    const wanted = this.#link.segmentBytes(this.#large.bytes, connections);
+    const freeIn = () => this.#freeIn(connections, now);
+    const wanted = this.#link.segmentBytes(this.#large.bytes, connections, freeIn);
     return Math.min(wanted, Math.max(MIB, this.#reachBytes / connections));
+  }
+
+  /** In how many milliseconds each connection has ended its segment, as far as that is known. */
+  #freeIn(connections: number, now: number): number[] {
+    const { rate, waitMs } = this.#link;
+    const busy = [...this.#active].filter(({ small }) => !small);
+    const times = busy.map((work) => {
+      const waits = work.windowStart === undefined ? Math.max(0, work.askedAt + waitMs - now) : 0;
+      return waits + (work.end - work.position) / (currentRate(work, now) || rate);
+    });
+    return [...times, ...Array<number>(Math.max(1, connections - times.length)).fill(0)];
   }
 
   #start(work: TrackedSegment, now: number): void {
@@ -330,7 +342,7 @@ export class Schedule {
   /** Near the end, a segment that would outlast everything that waits is split before new work starts. */
   #relieve(now: number, largeLimit: number): Assignment | undefined {
     if (this.#large.length === 0) return undefined;
-    if (this.#large.bytes > this.#segmentBytes(largeLimit) * this.largeConnections) return undefined;
+    if (this.#large.bytes > this.#segmentBytes(largeLimit, now) * this.largeConnections) return undefined;
     const waitMs = this.#waitMs(now);
     return waitMs === undefined ? undefined : this.#steal(now, waitMs + 2 * this.#soonMs, true);
   }

@@ -64,7 +64,7 @@ describe('a server that starves all when there are more than', () => {
   test('20: growing beyond it is taken back, and not tried again soon', () => {
     const link = { rate: starving(20, 10_000, 20), latencyMs: 50 };
     const run = runLink(link, { total: 30 * GIB, most: MAX });
-    expect(notes(run)).toEqual(['24 → 4']);
+    expect(notes(run)).toEqual(['32 → 4']);
     expect(rateOf(run, 10_000, run.endedAt - 1)).toBeGreaterThan(0.8 * 120_000);
     const tries = run.limits.filter((limit, index) => limit > 20 && !(run.limits[index - 1]! > 20)).length;
     expect(tries).toBeLessThan(6);

@@ -464,11 +464,13 @@ test('where gaps are filled with zeros, all connections stay within reach of wha
 
 describe('the estimate of a link', () => {
   const MUCH = 1024 * 1024 * MIB;
+  /** No connection has anything to do. */
+  const idle = () => [0];
   /** The middle of the sizes that it gives to so many requests. */
   const meanBytes = (link: LinkEstimate, count = 100): number => {
     let sum = 0;
     for (let taken = 0; taken < count; taken += 1) {
-      sum += link.segmentBytes(MUCH, 16);
+      sum += link.segmentBytes(MUCH, 16, idle);
       link.taken();
     }
     return sum / count;
@@ -501,26 +503,32 @@ describe('the estimate of a link', () => {
     const near = new LinkEstimate();
     near.firstByte(0, false);
     near.measured(1000);
-    expect(near.segmentBytes(MUCH, 16)).toBe(4 * MIB);
+    expect(near.segmentBytes(MUCH, 16, idle)).toBe(4 * MIB);
   });
 
   test('begins with a guess that follows from how long the hub took, the first requests the shortest', () => {
-    expect(new LinkEstimate(0).segmentBytes(MUCH, 16)).toBeCloseTo(0.6 * 8 * MIB);
+    expect(new LinkEstimate(0).segmentBytes(MUCH, 16, idle)).toBeCloseTo(0.6 * 8 * MIB);
     const far = new LinkEstimate(100);
-    const first = far.segmentBytes(MUCH, 16);
+    const first = far.segmentBytes(MUCH, 16, idle);
     for (let taken = 0; taken < 16; taken += 1) far.taken();
     expect(first).toBeGreaterThan(12 * MIB);
-    expect(far.segmentBytes(MUCH, 16)).toBeGreaterThan(1.5 * first);
+    expect(far.segmentBytes(MUCH, 16, idle)).toBeGreaterThan(1.5 * first);
     expect(meanBytes(new LinkEstimate(10_000))).toBeLessThanOrEqual(32 * MIB);
   });
 
-  test('gives less when less is left: half of what each connection would get, and of what it wants at the least', () => {
+  test('gives less when less is left: two thirds of what lets all connections end together', () => {
     const link = new LinkEstimate();
     link.firstByte(500, false);
     link.measured(40_000);
-    const wanted = link.segmentBytes(MUCH, 8);
-    expect(link.segmentBytes(640 * MIB, 8)).toBe(40 * MIB);
-    expect(link.segmentBytes(8 * MIB, 8)).toBe(wanted / 2);
+    const wanted = link.segmentBytes(MUCH, 4, idle);
+    const share = 30_000_000;
+    const allIdle = () => [0, 0, 0, 0];
+    expect(link.segmentBytes(4 * share, 4, allIdle)).toBeCloseTo(share / 1.5);
+    // Two others are busy for so long that they get nothing, and the third one gets half a second less.
+    const busy = () => [10_000, 0, 500, 20_000];
+    const left = 2 * share + 500 * 40_000;
+    expect(link.segmentBytes(left, 4, busy)).toBeCloseTo((share + 500 * 40_000) / 1.5);
+    expect(link.segmentBytes(MIB, 4, allIdle)).toBeCloseTo(wanted / 5);
   });
 });
 

@@ -1,0 +1,18 @@
+/**
+ * The share of the next connection in the last `left` bytes, if all connections are to end at the same time: `freeIn`
+ * says in how many milliseconds each of them can ask again, the next one at once. Every request waits equally long for
+ * its first byte and then brings `rate` bytes per millisecond, so the wait itself does not matter.
+ */
+export function lastShare(left: number, rate: number, freeIn: readonly number[]): number {
+  const order = [...freeIn].sort((first, second) => first - second);
+  let sum = 0;
+  for (const [index, free] of order.entries()) {
+    sum += free;
+    const count = index + 1;
+    // When so many connections have brought everything.
+    const end = (left / rate + sum) / count;
+    const next = order[count];
+    if (next === undefined || end <= next) return end * rate;
+  }
+  return left;
+}
