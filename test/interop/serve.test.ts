@@ -13,6 +13,7 @@ import { manyFiles, oddNames } from '../support/hub/fixtures/odd.ts';
 import { squad } from '../support/hub/fixtures/various.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { gitFile, lfsFile, xetFile } from '../support/hub/repositories/file.ts';
+import { installedTool } from '../support/installed-tool.ts';
 import { Workspace } from '../support/run-program.ts';
 import { type ServingProgram, startServing } from '../support/serving.ts';
 import { findOldPython, findPython, hasModule, runHf, runPython } from './python.ts';
@@ -227,13 +228,9 @@ describe('plain clients', () => {
   });
 
   test('aria2c takes ranges', async ({ skip }) => {
-    const has = await run('aria2c', ['--version']).then(
-      () => true,
-      () => false,
-    );
-    if (!has) skip('aria2c is not here');
+    const aria2c = installedTool('aria2c') ?? skip('aria2c is not installed: apt-get install aria2');
     const url = `${served.url}/${ID}/resolve/main/model.safetensors`;
-    await run('aria2c', ['-x', '8', '-s', '8', '-k', '1M', '--quiet', '-d', home, '-o', 'aria', url]);
+    await run(aria2c, ['-x', '8', '-s', '8', '-k', '1M', '--quiet', '-d', home, '-o', 'aria', url]);
     expect(await sha256(join(home, 'aria'))).toBe(await sha256(staged.path('model', 'model.safetensors')));
   });
 

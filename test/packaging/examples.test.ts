@@ -2,15 +2,18 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { MISTRAL_GPTQ, mistralGptq } from '../support/hub/fixtures/mistral-gptq.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { lint } from '../support/linter.ts';
 import { type Run, Workspace } from '../support/run-program.ts';
+import { startServing } from '../support/serving.ts';
 
 const directory = join(import.meta.dirname, '../../examples');
 const files = readdirSync(directory).filter((name) => name.endsWith('.yaml'));
+/** A path in an argument, alone or of an option. */
+const PATH = /^(?:--[\w-]+=)?(\/.+)/;
 const { version } = JSON.parse(readFileSync(join(directory, '../package.json'), 'utf8')) as {
   version: string;
 };
@@ -20,6 +23,7 @@ interface Container {
   readonly image: string;
   readonly command?: readonly string[];
   readonly args: readonly string[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
   readonly volumeMounts: readonly {
     readonly name: string;
@@ -44,12 +48,37 @@ interface Workload {
   readonly spec: {
     readonly completionMode?: string;
     readonly completions?: number;
-    readonly template: { readonly spec: PodSpec };
+    readonly template: {
+      readonly metadata?: { readonly labels: Readonly<Record<string, string>> };
+      readonly spec: PodSpec;
+    };
   };
 }
 
-function read(name: string): Workload {
-  return parse(readFileSync(join(directory, name), 'utf8')) as Workload;
+interface Service {
+  readonly kind: 'Service';
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly selector: Readonly<Record<string, string>>;
+    readonly ports: readonly { readonly port: number; readonly targetPort: string }[];
+  };
+}
+
+const isWorkload = (one: Workload | Service): one is Workload => one.kind !== 'Service';
+
+function documents(name: string): (Workload | Service)[] {
+  return parseAllDocuments(readFileSync(join(directory, name), 'utf8')).map(
+    (one) => one.toJS() as Workload | Service,
+  );
+}
+
+/** The workload of a file; of several, the one of a kind. */
+function read(name: string, kind?: string): Workload {
+  const found = documents(name)
+    .filter(isWorkload)
+    .find((one) => kind === undefined || one.kind === kind);
+  if (found === undefined) throw new Error(`${name} has no ${kind}`);
+  return found;
 }
 
 const containersOf = ({ spec: { template } }: Workload): Container[] => [
@@ -57,9 +86,11 @@ const containersOf = ({ spec: { template } }: Workload): Container[] => [
   ...template.spec.containers,
 ];
 
-/** The one that runs this program. */
+const runsProgram = ({ image }: Container): boolean => image.startsWith('hub-fetch:');
+
+/** The first one that runs this program. */
 function fetching(workload: Workload): Container {
-  const found = containersOf(workload).find(({ image }) => image.startsWith('hub-fetch:'));
+  const found = containersOf(workload).find(runsProgram);
   if (found === undefined) throw new Error('no container runs hub-fetch');
   return found;
 }
@@ -91,22 +122,28 @@ async function configMap(name: string, file: string): Promise<void> {
   symlinkSync(join('..data', file), workspace.path(name, file));
 }
 
-/** The built program with the arguments of a container; what is mounted there is below the workspace here. */
-function run({ args, env = [], volumeMounts }: Container, more: Record<string, string> = {}): Promise<Run> {
-  const placed = args.map((word) => {
-    const mount = volumeMounts.find(({ mountPath }) => word.includes(`=${mountPath}/`));
-    return mount === undefined ? word : word.replace('=/', `=${workspace.path()}/`);
+/** The arguments of a container; what is mounted there is below the workspace here. */
+function placed({ args, volumeMounts }: Container, place = workspace): string[] {
+  return args.map((word) => {
+    const mount = volumeMounts.find(({ mountPath }) => word.match(PATH)?.[1]?.startsWith(`${mountPath}/`));
+    return mount === undefined ? word : word.replace('/', `${place.path()}/`);
   });
+}
+
+/** The built program with the arguments of a container. */
+function run(container: Container, more: Record<string, string> = {}): Promise<Run> {
+  const { env = [] } = container;
   const own = env.flatMap(({ name, value }) =>
     value === undefined || name === 'HOME' ? [] : [[name, value] as const],
   );
-  return workspace.run(placed, { env: { ...Object.fromEntries(own), ...more } });
+  return workspace.run(placed(container), { env: { ...Object.fromEntries(own), ...more } });
 }
 
 describe.each(files)('%s', (name) => {
-  test('is one document without a doubtful line', (context) => {
-    const documents = parseAllDocuments(readFileSync(join(directory, name), 'utf8'));
-    expect(documents.flatMap((one) => ('errors' in one ? [...one.errors, ...one.warnings] : []))).toEqual([]);
+  test('has no doubtful line', (context) => {
+    const parsed = parseAllDocuments(readFileSync(join(directory, name), 'utf8'));
+    expect(parsed.length).toBeGreaterThan(0);
+    expect(parsed.flatMap((one) => ('errors' in one ? [...one.errors, ...one.warnings] : []))).toEqual([]);
     const rules =
       '{extends: default, rules: {line-length: {max: 120}, document-start: disable, braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}}}';
     const said = lint('yamllint', ['--strict', '-d', rules, join(directory, name)]);
@@ -114,23 +151,27 @@ describe.each(files)('%s', (name) => {
     expect(said).toBe('');
   });
 
-  test('mounts what there is, gives paths that are mounted, and does not say latest', () => {
-    const workload = read(name);
-    const volumes = workload.spec.template.spec.volumes.map((volume) => volume.name);
-    for (const { image, volumeMounts, args } of containersOf(workload)) {
-      expect(image).toMatch(/:v?\d/);
-      for (const mount of volumeMounts) expect(volumes).toContain(mount.name);
-      for (const [, path] of args.flatMap((word) => Array.from(word.matchAll(/=(\/.+)/g))))
-        expect(volumeMounts.some(({ mountPath }) => path?.startsWith(`${mountPath}/`))).toBe(true);
-    }
-    // The image of the Dockerfile, whose command is the program; no registry of packages is asked when a pod starts.
-    const { image, command, volumeMounts } = fetching(workload);
-    expect(image).toBe(`hub-fetch:${version}`);
-    expect(command).toBeUndefined();
-    const locks = workload.spec.template.spec.volumes.filter(({ configMap: map }) => map !== undefined);
-    for (const { name: lock } of locks)
-      expect(volumeMounts.find((mount) => mount.name === lock)?.readOnly).toBe(true);
-  });
+  test.each(documents(name).filter(isWorkload))(
+    'mounts what there is, gives paths that are mounted, and does not say latest: $kind',
+    (workload) => {
+      const { volumes } = workload.spec.template.spec;
+      for (const { image, volumeMounts, args } of containersOf(workload)) {
+        expect(image).toMatch(/:v?\d/);
+        for (const mount of volumeMounts) expect(volumes.map((one) => one.name)).toContain(mount.name);
+        for (const path of args.flatMap((word) => word.match(PATH)?.[1] ?? []))
+          expect(volumeMounts.some(({ mountPath }) => path.startsWith(`${mountPath}/`))).toBe(true);
+      }
+      // The image of the Dockerfile, whose command is the program; no registry of packages is asked when a pod starts.
+      const locks = volumes.filter(({ configMap: map }) => map !== undefined);
+      expect(containersOf(workload).some(runsProgram)).toBe(true);
+      for (const { image, command, volumeMounts } of containersOf(workload).filter(runsProgram)) {
+        expect(image).toBe(`hub-fetch:${version}`);
+        expect(command).toBeUndefined();
+        for (const { name: lock } of locks)
+          expect(volumeMounts.find((mount) => mount.name === lock)?.readOnly).toBe(true);
+      }
+    },
+  );
 });
 
 test('the init container brings the weights, and in a pod that starts again makes no request', async () => {
@@ -197,4 +238,43 @@ test('the pods of the indexed job together bring exactly the revision', async ()
   expect(await compareWithTruth(workspace.path('models/mistral'), truth)).toEqual([]);
   const size = truth.reduce((sum, file) => sum + file.size, 0);
   expect(hub.log.bytesSent({ kind: ['cdn', 'resolve-cache'] })).toBe(size);
+});
+
+describe('fleet.yaml', () => {
+  test('the service leads to the pod that serves, where the others look for it', () => {
+    const service = documents('fleet.yaml').find((one): one is Service => one.kind === 'Service')!;
+    const stage = read('fleet.yaml', 'Deployment');
+    expect(stage.spec.template.metadata?.labels).toMatchObject(service.spec.selector);
+    const [port] = service.spec.ports;
+    const serving = stage.spec.template.spec.containers[0]!;
+    expect(serving.ports).toEqual([{ name: port?.targetPort, containerPort: port?.port }]);
+    expect(serving.args).toContain(`--port=${port?.port}`);
+    for (const kind of ['DaemonSet', 'Job'])
+      expect(fetching(read('fleet.yaml', kind)).args).toContain(
+        `--from=http://${service.metadata.name}:${port?.port}`,
+      );
+  });
+
+  test('what the first pod fetched, the others take from it, with a hub that sends no file any more', async () => {
+    const stage = read('fleet.yaml', 'Deployment').spec.template.spec;
+    expect((await run(stage.initContainers![0]!)).exit).toBe(0);
+    const [command, ...words] = placed(stage.containers[0]!).filter((word) => !/^--(host|port)=/.test(word));
+    expect(command).toBe('serve');
+    await using served = await startServing(workspace, words);
+    hub.log.clear();
+    hub.faults.add({ on: ['resolve', 'cdn'], times: 'always', effect: { kind: 'status', status: 503 } });
+    const pods = ['DaemonSet', 'Job', 'Job'].map(async (kind) => {
+      await using node = await Workspace.open({ endpoint: hub.origin });
+      const workload = read('fleet.yaml', kind);
+      const taking = placed(fetching(workload), node).map((word) =>
+        word.startsWith('--from=') ? `--from=${served.url}` : word,
+      );
+      expect(await node.run(taking)).toMatchObject({ exit: 0 });
+      expect(await compareWithTruth(node.path('models/mistral'), await hub.truth(MISTRAL_GPTQ))).toEqual([]);
+      const work = workload.spec.template.spec.containers.find(runsProgram);
+      if (work !== undefined) expect(await node.run(placed(work, node))).toMatchObject({ exit: 0 });
+    });
+    await Promise.all(pods).finally(() => hub.faults.clear());
+    expect(hub.log.bytesSent({ kind: ['cdn', 'resolve-cache'] })).toBe(0);
+  });
 });
