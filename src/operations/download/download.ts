@@ -109,6 +109,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     run: { ...run, emit: marking },
     source: ahead,
     peers: request.from.map((address) => openPeer(address, http)),
+    shared: { node, tell: (now) => mark.tell(now) },
     store,
     workers,
     hubWaitMs,
