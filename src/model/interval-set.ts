@@ -63,6 +63,13 @@ export class IntervalSet {
     return range === undefined || range.start > position ? position : range.end;
   }
 
+  /** Where the first range begins that begins at `position` or later; undefined if there is none. */
+  firstStartFrom(position: number): number | undefined {
+    const index = this.#firstEndingAtOrAfter(position);
+    const range = this.#ranges[index];
+    return range === undefined || range.start >= position ? range?.start : this.#ranges[index + 1]?.start;
+  }
+
   /** Takes bytes out, and returns how many of them were in the set. */
   remove({ start, end }: ByteRange): number {
     if (start >= end) return 0;

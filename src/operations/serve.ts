@@ -10,7 +10,7 @@ import { createHubServer } from '../serve/hub-server.ts';
 import { seldom } from '../serve/seldom.ts';
 import { type CheckFile, VerifiedFiles } from '../serve/verified-files.ts';
 import type { HeldRevision, HeldRevisions } from '../store/held-revision.ts';
-import { openCacheRevisions, openDirectoryRevisions } from '../store/open-store.ts';
+import { hasState, openCacheRevisions, openDirectoryRevisions } from '../store/open-store.ts';
 import { stampedFile } from '../store/records/stamp.ts';
 import { onAbort } from '../system/on-abort.ts';
 import type { RunContext } from '../system/run-context.ts';
@@ -98,6 +98,8 @@ export async function serve(options: ServeOptions): Promise<void> {
 function openStaged(directory: string): HeldRevisions {
   const held = openDirectoryRevisions(directory);
   const [repo] = held.repos();
+  // A run that has only begun: what it fetches is served when it is there.
+  if (repo === undefined && hasState(directory)) return held;
   if (repo === undefined) {
     const exists = statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true;
     throw new FetchError(

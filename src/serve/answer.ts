@@ -15,7 +15,11 @@ export interface FileBody {
 }
 
 export function jsonAnswer(document: unknown, headers: Answer['headers'] = {}, status: number = 200): Answer {
-  const body = Buffer.from(JSON.stringify(document));
+  return jsonTextAnswer(Buffer.from(JSON.stringify(document)), headers, status);
+}
+
+/** A document that is JSON already. */
+export function jsonTextAnswer(body: Buffer, headers: Answer['headers'] = {}, status: number = 200): Answer {
   const type = { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': body.length };
   return { status, headers: { ...type, ...headers }, body };
 }

@@ -1,6 +1,6 @@
 import type { RepoRef } from '../model/repo.ts';
 import { mayBeCommit } from '../model/revision-id.ts';
-import type { HeldRevision, HeldRevisions } from '../store/held-revision.ts';
+import type { HeldRevision, HeldRevisions, UnfinishedRevision } from '../store/held-revision.ts';
 import type { Clock } from '../system/clock.ts';
 
 /** What a request named, or the first part of it that is not here. */
@@ -17,20 +17,25 @@ export interface ServedRef {
 
 /** How long an answer of the records is used again. A change on disk must be seen within 5 seconds. */
 const MAX_AGE_MS = 2000;
+/** The same of revisions that are being fetched: machines wait for what arrives. */
+const MAX_UNFINISHED_AGE_MS = 200;
 /** Repositories whose revisions are remembered: names come from strangers. */
 const MAX_REPOS = 1000;
 /** The Hub resolves it to the default branch. */
 const HEAD = 'HEAD';
 const DEFAULT_BRANCH = 'main';
 
+interface Remembered<Revision extends HeldRevision> {
+  readonly readAt: number;
+  readonly held: readonly Revision[];
+}
+
 /** Everything that is served, over any number of directories and caches. */
 export class Catalog {
   readonly #sources: readonly HeldRevisions[];
   readonly #clock: Clock;
-  readonly #revisions = new Map<
-    string,
-    { readonly readAt: number; readonly held: readonly HeldRevision[] }
-  >();
+  readonly #revisions = new Map<string, Remembered<HeldRevision>>();
+  readonly #unfinished = new Map<string, Remembered<UnfinishedRevision>>();
 
   constructor(sources: readonly HeldRevisions[], clock: Clock) {
     this.#sources = sources;
@@ -42,6 +47,18 @@ export class Catalog {
     if (held.length === 0) return { kind: 'no-repo' };
     const revision = chooseRevision(held, name);
     return revision === undefined ? { kind: 'no-revision' } : { kind: 'revision', revision };
+  }
+
+  /** What a run fetches of a commit, by its 40 digits. Only for clients that ask for what is unfinished. */
+  unfinished(repo: RepoRef, commit: string): UnfinishedRevision | undefined {
+    if (!isCommit(commit)) return undefined;
+    const key = keyOf(repo);
+    const now = this.#clock.monotonic();
+    const known = this.#unfinished.get(key);
+    const isFresh = known !== undefined && now - known.readAt < MAX_UNFINISHED_AGE_MS;
+    const held = isFresh ? known.held : this.#sources.flatMap((source) => source.unfinished(repo));
+    if (!isFresh) remember(this.#unfinished, key, { readAt: now, held });
+    return held.find((one) => one.commit === commit);
   }
 
   /** The names of a repository, each once; undefined if the repository is not here. */
@@ -70,8 +87,7 @@ export class Catalog {
     const known = this.#revisions.get(key);
     if (known !== undefined && now - known.readAt < MAX_AGE_MS) return known.held;
     const held = this.#sources.flatMap((source) => source.of(repo));
-    if (this.#revisions.size >= MAX_REPOS) this.#revisions.clear();
-    this.#revisions.set(key, { readAt: now, held });
+    remember(this.#revisions, key, { readAt: now, held });
     return held;
   }
 }
@@ -87,6 +103,11 @@ export function chooseRevision(held: readonly HeldRevision[], name: string): Hel
   const matching = held.filter(({ commit }) => commit.startsWith(wanted));
   const commits = new Set(matching.map(({ commit }) => commit));
   return commits.size === 1 ? latest(matching) : undefined;
+}
+
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  if (map.size >= MAX_REPOS) map.clear();
+  map.set(key, value);
 }
 
 function latest(held: readonly HeldRevision[]): HeldRevision | undefined {

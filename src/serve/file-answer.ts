@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { ByteRange } from '../model/byte-range.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { type Answer, refusal } from './answer.ts';
 import { gitBlob } from './git-pointer.ts';
@@ -53,6 +54,37 @@ function askedRange(
   const holds = headers['if-range'];
   if (method !== 'GET' || (holds !== undefined && !namesEtag(String(holds), etag, 'strong'))) return 'whole';
   return parseRange(headers.range, size);
+}
+
+/**
+ * Which bytes of an unfinished file a request may get: one range that it names. Undefined for any other request, as the whole
+ * is not here.
+ */
+export function partialRange(
+  { method, headers }: Pick<IncomingMessage, 'method' | 'headers'>,
+  { size }: RemoteFile,
+): ByteRange | undefined {
+  const asked = method === 'GET' ? parseRange(headers.range, size) : 'whole';
+  return typeof asked === 'object' ? asked : undefined;
+}
+
+/** A range of an unfinished file that is written. The receiver compares the whole with its hash: there is no ETag to go by. */
+export function partialAnswer({ size }: RemoteFile, { start, end }: ByteRange, file: OpenedFile): Answer {
+  return {
+    status: 206,
+    headers: {
+      'Accept-Ranges': 'bytes',
+      'Content-Type': 'application/octet-stream',
+      'Content-Range': `bytes ${start}-${end - 1}/${size}`,
+      'Content-Length': end - start,
+    },
+    body: { file, range: { start, end } },
+  };
+}
+
+/** The range is not written yet, or not any more. */
+export function notWritten({ size }: RemoteFile): Answer {
+  return refusal(416, 'This range is not here yet', { 'Content-Range': `bytes */${size}` });
 }
 
 /** The pointer of a large file; undefined for a file whose content is in git. */

@@ -1,17 +1,28 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { HeldRevision } from '../store/held-revision.ts';
+import type { RemoteFile } from '../model/remote-file.ts';
+import type { HeldRevision, UnfinishedRevision } from '../store/held-revision.ts';
 import type { Clock } from '../system/clock.ts';
-import { type Answer, jsonAnswer, NO_ENTRY, NO_REPO, NOTHING, noRevision, refusal } from './answer.ts';
+import {
+  type Answer,
+  jsonAnswer,
+  jsonTextAnswer,
+  NO_ENTRY,
+  NO_REPO,
+  NOTHING,
+  noRevision,
+  refusal,
+} from './answer.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { Catalog } from './catalog.ts';
 import { infoDocument, pathEntries, refsDocument, treeEntries } from './documents.ts';
-import { fileAnswer, pointerAnswer } from './file-answer.ts';
+import { fileAnswer, notWritten, partialAnswer, partialRange, pointerAnswer } from './file-answer.ts';
 import { OpenFiles } from './open-files.ts';
+import { COMPLETE, PartialStatus } from './partial-status.ts';
 import { readPaths } from './read-paths.ts';
 import { parseRoute, parseTarget, type Route, splitRevision } from './route.ts';
 import { seldom } from './seldom.ts';
-import { FileSender } from './send-file.ts';
+import { FileSender, type OpenedFile } from './send-file.ts';
 import { treePage } from './tree-page.ts';
 import type { VerifiedFiles } from './verified-files.ts';
 
@@ -39,7 +50,7 @@ export interface HubServerOptions {
 /** The HTTP server of a read-only hub, not yet listening: answers what clients of the Hub ask, and 404 for everything that is not here. */
 export function createHubServer({ catalog, files, clock, tell }: HubServerOptions): Server {
   const budget = new ByteBudget(MAX_DOCUMENT_BYTES);
-  const hub = new HubRequests(catalog, files, budget);
+  const hub = new HubRequests(catalog, files, budget, new PartialStatus(files, clock));
   const answers = new Answers(new FileSender(clock), budget);
   const tellFailure = seldom(tell, clock);
   const limits = {
@@ -135,12 +146,14 @@ class HubRequests {
   readonly #catalog: Catalog;
   readonly #files: VerifiedFiles;
   readonly #budget: ByteBudget;
+  readonly #status: PartialStatus;
   readonly #open = new OpenFiles();
 
-  constructor(catalog: Catalog, files: VerifiedFiles, budget: ByteBudget) {
+  constructor(catalog: Catalog, files: VerifiedFiles, budget: ByteBudget, status: PartialStatus) {
     this.#catalog = catalog;
     this.#files = files;
     this.#budget = budget;
+    this.#status = status;
   }
 
   async answer(request: IncomingMessage): Promise<Answer> {
@@ -152,6 +165,9 @@ class HubRequests {
       return refusal(405, 'This hub is read-only', { Allow: allowed.join(', ') });
     const parameters = new URLSearchParams(query);
     if (route.kind === 'refs') return this.#refs(route, parameters);
+    if (route.kind === 'partial') return this.#partial(route);
+    const unfinished = isTrue(parameters.get('partial')) ? this.#unfinished(route) : undefined;
+    if (unfinished !== undefined) return await this.#part(unfinished, request);
     const found = this.#find(route);
     if ('status' in found) return found;
     const answer = await this.#about(route, found, parameters, request);
@@ -164,6 +180,44 @@ class HubRequests {
     return refs === undefined
       ? NO_REPO
       : jsonAnswer(refsDocument(refs, parameters.get('include_prs') === '1'));
+  }
+
+  /** What is here of a commit, for machines that also take what is unfinished. */
+  #partial({ repo, rest }: Route): Answer {
+    const commit = rest.join('/');
+    const unfinished = this.#catalog.unfinished(repo, commit);
+    if (unfinished !== undefined) return jsonTextAnswer(this.#status.document(unfinished));
+    const found = this.#catalog.find(repo, commit);
+    return found.kind === 'revision' && found.revision.commit === commit
+      ? jsonTextAnswer(COMPLETE)
+      : noRevision(commit);
+  }
+
+  /** The unfinished file that a request names by its commit, for a client that says that it takes such. */
+  #unfinished({ kind, repo, rest }: Route): UnfinishedFile | undefined {
+    const [commit = '', ...path] = rest;
+    const revision = kind === 'resolve' ? this.#catalog.unfinished(repo, commit) : undefined;
+    const file = revision?.files.get(path.join('/'));
+    return revision === undefined || file === undefined ? undefined : { revision, file };
+  }
+
+  async #part({ revision, file }: UnfinishedFile, request: IncomingMessage): Promise<Answer> {
+    const whole = await this.#openFile(revision, file, true);
+    if (whole !== undefined) return await this.#fromFile(request, file, whole);
+    const range = partialRange(request, file);
+    const part = range === undefined ? undefined : await revision.openPart(file, range);
+    return part === undefined || range === undefined ? notWritten(file) : partialAnswer(file, range, part);
+  }
+
+  async #openFile(revision: HeldRevision, file: RemoteFile, quiet = false): Promise<OpenedFile | undefined> {
+    const found = this.#files.find(revision, file, quiet);
+    return found.kind === 'verified' ? await this.#open.open(found.held) : undefined;
+  }
+
+  async #fromFile(request: IncomingMessage, file: RemoteFile, opened: OpenedFile): Promise<Answer> {
+    const answer = fileAnswer(request, file, opened);
+    if (answer.body === undefined || Buffer.isBuffer(answer.body)) await opened[Symbol.asyncDispose]();
+    return answer;
   }
 
   /** The revision that a request names, and the path behind it. */
@@ -199,18 +253,19 @@ class HubRequests {
     if (file === undefined) return NO_ENTRY;
     const pointer = kind === 'raw' ? pointerAnswer(file) : undefined;
     if (pointer !== undefined) return pointer;
-    const found = this.#files.find(revision, file);
-    const opened = found.kind === 'verified' ? await this.#open.open(found.held) : undefined;
-    if (opened === undefined) return NO_ENTRY;
-    const answer = fileAnswer(request, file, opened);
-    if (answer.body === undefined || Buffer.isBuffer(answer.body)) await opened[Symbol.asyncDispose]();
-    return answer;
+    const opened = await this.#openFile(revision, file);
+    return opened === undefined ? NO_ENTRY : await this.#fromFile(request, file, opened);
   }
 }
 
 interface FoundPath {
   readonly revision: HeldRevision;
   readonly path: string;
+}
+
+interface UnfinishedFile {
+  readonly revision: UnfinishedRevision;
+  readonly file: RemoteFile;
 }
 
 function treeAnswer(

@@ -2,7 +2,7 @@ import type { RepoRef, RepoType } from '../model/repo.ts';
 
 /** What a request asks for. `rest` is what follows the keyword, decoded, one text per segment. */
 export interface Route {
-  readonly kind: 'info' | 'revision' | 'tree' | 'refs' | 'paths-info' | 'resolve' | 'raw';
+  readonly kind: 'info' | 'revision' | 'tree' | 'refs' | 'paths-info' | 'partial' | 'resolve' | 'raw';
   readonly repo: RepoRef;
   readonly rest: readonly string[];
 }
@@ -13,7 +13,8 @@ const TYPES = new Map<string, RepoType>([
   ['datasets', 'dataset'],
   ['spaces', 'space'],
 ]);
-const API = new Set(['revision', 'tree', 'refs', 'paths-info']);
+/** `partial` is our own: what is here of a revision, complete or not. */
+const API = new Set(['revision', 'tree', 'refs', 'paths-info', 'partial']);
 const FILES = new Set(['resolve', 'raw']);
 /** Longer paths name nothing that a file system holds. */
 const MAX_LENGTH = 8192;

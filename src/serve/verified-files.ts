@@ -36,25 +36,26 @@ export class VerifiedFiles {
     this.#signal = signal;
   }
 
-  find(revision: HeldRevision, file: RemoteFile): Servable {
+  /** `quiet`: that a file is not what was listed is no news, because another revision is still there. */
+  find(revision: HeldRevision, file: RemoteFile, quiet: boolean = false): Servable {
     const held = revision.look(file);
     if (held === undefined) return { kind: 'absent' };
     if (held.verified) return { kind: 'verified', held };
     // Also the expected content: the same file may be listed with another digest by another revision.
     const key = `${held.path}\0${held.stamp}\0${file.digest?.hex ?? file.sha256 ?? ''}`;
-    const verdict = this.#verdicts.get(key) ?? this.#begin(key, held, file);
+    const verdict = this.#verdicts.get(key) ?? this.#begin(key, held, file, quiet);
     if (verdict === 'right') return { kind: 'verified', held };
     return { kind: verdict === 'checking' ? 'checking' : 'absent' };
   }
 
-  #begin(key: string, held: HeldFile, file: RemoteFile): Verdict {
+  #begin(key: string, held: HeldFile, file: RemoteFile, quiet: boolean): Verdict {
     if (this.#verdicts.size >= MAX_VERDICTS) this.#verdicts.clear();
-    if (held.size !== file.size) return this.#decide(key, held, false);
+    if (held.size !== file.size) return this.#decide(key, held, false, quiet);
     this.#verdicts.set(key, 'checking');
     // One after the other: serving comes first.
     this.#queue = this.#queue.then(async () => {
       try {
-        this.#decide(key, held, await this.#check(held, file, this.#signal));
+        this.#decide(key, held, await this.#check(held, file, this.#signal), quiet);
       } catch (error) {
         if (this.#signal.aborted) return;
         if (lacksDescriptor(error)) {
@@ -63,16 +64,16 @@ export class VerifiedFiles {
           return;
         }
         this.#verdicts.set(key, 'wrong');
-        this.#tell(`${held.path} cannot be read and is not served: ${(error as Error).message}`);
+        if (!quiet) this.#tell(`${held.path} cannot be read and is not served: ${(error as Error).message}`);
       }
     });
     return 'checking';
   }
 
-  #decide(key: string, { path }: HeldFile, right: boolean): Verdict {
+  #decide(key: string, { path }: HeldFile, right: boolean, quiet: boolean): Verdict {
     const verdict = right ? 'right' : 'wrong';
     this.#verdicts.set(key, verdict);
-    if (!right) this.#tell(`${path} has changed since it was verified and is not served`);
+    if (!right && !quiet) this.#tell(`${path} has changed since it was verified and is not served`);
     return verdict;
   }
 }

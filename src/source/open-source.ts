@@ -6,7 +6,7 @@ import { FetchError } from '../model/error.ts';
 import type { RepoRef } from '../model/repo.ts';
 import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
 import type { RunContext } from '../system/run-context.ts';
-import { resolveUrl } from './hub/endpoints.ts';
+import { partialUrl, resolveUrl } from './hub/endpoints.ts';
 import { HubSource } from './hub/hub-source.ts';
 import { HubModelsSource } from './hub-models.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
@@ -112,7 +112,7 @@ export function openHubModels(
 
 /** Opens a peer at an address without a slash at the end. */
 export function openPeer(address: string, http: HttpClient): Peer {
-  return createPeer({ address, http, urlOf: resolveUrl });
+  return createPeer({ address, http, urlOf: resolveUrl, statusUrlOf: partialUrl });
 }
 
 /** Peers in the place of the Hub. The caller sees to it that no other host is contacted. */

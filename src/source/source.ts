@@ -98,6 +98,24 @@ export function can<Ability extends keyof SourceAbilities>(
 /** What a peer answered about a file. */
 export type PeerAnswer = 'has it' | 'lacks it' | 'lacks the revision';
 
+/** What an unfinished peer says that it has of a file. */
+export interface PeerFile {
+  /** What can be had from it. */
+  readonly written: readonly ByteRange[] | 'all';
+  /** What it is just fetching from the source. */
+  readonly fetching: readonly ByteRange[];
+}
+
+/** What a peer says that is still fetching a revision, or was. */
+export interface PeerStatus {
+  /** Names its run. */
+  readonly node: string;
+  /** The runs that its run takes bytes from, and by how many hands. */
+  readonly nodes: ReadonlyMap<string, number>;
+  /** The files that it wants, by path. */
+  readonly files: ReadonlyMap<string, PeerFile>;
+}
+
 /**
  * A machine that may have files of a revision of the Hub: one that runs `fetch serve`, or any mirror that answers
  * `/resolve/`. It gets no token, and nothing that it says or sends is believed: the hash in the listing decides.
@@ -105,8 +123,10 @@ export type PeerAnswer = 'has it' | 'lacks it' | 'lacks the revision';
 export interface Peer {
   /** Its address as it was named, without a slash at the end. */
   readonly address: string;
-  /** Where it would have the file. Makes no request. */
-  locate(revision: Revision, file: RemoteFile): HttpLocation;
+  /** Where it would have the file; `unfinished`, where it would have what is written of it. Makes no request. */
+  locate(revision: Revision, file: RemoteFile, unfinished?: boolean): HttpLocation;
   /** Asks for the first byte of a file that has some, once. Rejects with a FetchError if the answer is of no use. */
   ask(revision: Revision, file: RemoteFile, signal: AbortSignal): Promise<PeerAnswer>;
+  /** Asks what it has of a revision that it is fetching; undefined if it knows nothing of that. */
+  status(revision: Revision, signal: AbortSignal): Promise<PeerStatus | 'complete' | undefined>;
 }

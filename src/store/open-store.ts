@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RepoRef, Revision } from '../model/repo.ts';
 import { Flush } from '../system/disk/flush.ts';
@@ -97,6 +98,11 @@ export function openCache(root: string): CentralCache {
 /** What a model directory holds, for reading. Reads nothing yet. */
 export function openDirectoryRevisions(directory: string): HeldRevisions {
   return new DirectoryRevisions(directory);
+}
+
+/** Whether a run of fetch works on a directory, or has worked on it. */
+export function hasState(directory: string): boolean {
+  return existsSync(inside(directory, STATE_DIRECTORY));
 }
 
 /** What the central cache at a path holds, for reading. Reads nothing yet. */

@@ -7,6 +7,7 @@ import { DescriptorGuard, isDescriptorShortage } from './scheduling/descriptors.
 import { LocationPrefetcher } from './scheduling/location-prefetcher.ts';
 import type { Segment } from './scheduling/segment.ts';
 import { SegmentDownloader } from './segment-downloader.ts';
+import { rangesByPath, SharedReport } from './shared-report.ts';
 import { Steering } from './steering.ts';
 
 /** How often an idle connection looks for work: a segment that slows down becomes worth splitting. */
@@ -51,9 +52,39 @@ export class Connections {
   async run(): Promise<void> {
     const { connections } = this.#run.context.limits;
     const endSteering = this.#steering.start();
+    const endSharing = this.#share();
     const guarded = () => this.#connection().catch((error) => this.#run.stop(error));
     await Promise.all(Array.from({ length: connections }, guarded));
+    endSharing();
     endSteering();
+  }
+
+  /** Gives way to other runs, and tells them what this one does. The returned function ends it. */
+  #share(): () => void {
+    const { peers, shared, schedule, clock, context, wakeup } = this.#run;
+    if (peers === undefined || context.shared === undefined) return () => {};
+    const pathOf = (file: number) => this.#files.get(file).file.path;
+    const report = new SharedReport(
+      clock,
+      () => ({
+        nodes: peers.relay.nodes(clock.monotonic()),
+        fetching: rangesByPath(schedule.ofSource(), pathOf),
+      }),
+      context.shared.tell,
+    );
+    this.#run.onSegments = () => report.changed();
+    peers.onChange = () => {
+      for (const { segment, at } of peers.relay.yields(schedule.ofSource(), clock.monotonic())) {
+        if (at > segment.position) schedule.giveBack(segment, at);
+        if (at > segment.position) this.#narrow(segment);
+        else this.#run.stopSegment(segment);
+      }
+      shared?.lookAgain();
+      report.changed();
+      wakeup.wake();
+    };
+    report.changed();
+    return () => report.end();
   }
 
   /** What every connection is doing, one line each, for the status dump. */
@@ -68,7 +99,8 @@ export class Connections {
   }
 
   async #connection(): Promise<void> {
-    const { signal, clock, schedule, wakeup } = this.#run;
+    const { signal, clock, schedule, wakeup, peers } = this.#run;
+    await peers?.answers(signal);
     while (this.#files.unsettled > 0) {
       signal.throwIfAborted();
       const now = clock.monotonic();
@@ -135,6 +167,7 @@ export class Connections {
   #wrote(segment: Segment, bytes: number): void {
     const now = this.#run.clock.monotonic();
     this.#run.schedule.progress(segment, bytes, now);
+    if (typeof segment.from !== 'number') this.#run.peers?.relay.fromSource(bytes, now);
     this.#writtenBytes += bytes;
     this.#wroteAt = now;
     this.#steering.wrote(now, this.#writtenBytes);

@@ -6,6 +6,7 @@ import type { Revision } from '../model/repo.ts';
 import { FileFinalizer } from './file-finalizer.ts';
 import { FileTransfer, type Way } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
+import type { RelayFile } from './scheduling/relay-question.ts';
 import type { MissingRange } from './scheduling/schedule.ts';
 import type { Segment } from './scheduling/segment.ts';
 import type { FileFailure } from './transfer-context.ts';
@@ -64,7 +65,13 @@ export class FilesInTransfer implements AsyncDisposable {
     const number = this.#files.findIndex(
       ({ planned, mayComeFromPeers }) => mayComeFromPeers && piecesFrom(planned, 'remote').length > 0,
     );
-    if (number >= 0) this.#run.peers?.begin(revision, { number, file: this.get(number).file });
+    if (number < 0) return;
+    const numbers = new Map(this.#files.map(({ file }, index) => [file.path, index]));
+    const get = (index: number): RelayFile => {
+      const { file, mayComeFromPeers } = this.get(index);
+      return { path: file.path, size: file.size, mayComeFromPeers };
+    };
+    this.#run.peers?.begin(revision, { number, file: this.get(number).file }, { numbers, get });
   }
 
   get(number: number): FileTransfer {

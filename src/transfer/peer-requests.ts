@@ -27,7 +27,8 @@ export class PeerRequests {
   async request(request: Omit<SegmentRequest, 'attempt'>): Promise<boolean> {
     const { segment, transfer, signal } = request;
     if (!transfer.mayComeFromPeers) return false;
-    const peer = await this.#peers.choose(segment.file, signal);
+    if (segment.from === 'source') return false;
+    const peer = segment.from ?? (await this.#peers.choose(segment.file, signal));
     signal.throwIfAborted();
     if (peer === undefined) return false;
     const { table } = this.#peers;
@@ -55,12 +56,13 @@ export class PeerRequests {
     const { transport, emit } = this.#run.context;
     const { address, locate } = this.#peers.list[peer]!;
     const { file, shares } = transfer;
+    const location = locate(this.#revision, file, this.#peers.relay.isUnfinished(peer));
     const silence = new AbortController();
     const watch = this.#watch(() => silence.abort(SILENCE));
     observer.asked();
     try {
       await transport.bring(
-        transfer.jobFor(locate(this.#revision, file), segment),
+        transfer.jobFor(location, segment),
         {
           wrote: (range, wireBytes) => {
             watch?.touch();

@@ -6,6 +6,7 @@ import { CopyQueue } from './scheduling/copy-queue.ts';
 import { LinkEstimate } from './scheduling/link-estimate.ts';
 import { Schedule } from './scheduling/schedule.ts';
 import type { Segment } from './scheduling/segment.ts';
+import { SharedWork } from './scheduling/shared-work.ts';
 import type { TransferContext } from './transfer-context.ts';
 
 /** Abort reason for one segment: another connection has taken over, or the file is settled. */
@@ -19,6 +20,10 @@ export class RunState {
   readonly copies: CopyQueue = new CopyQueue();
   /** Undefined if there are none. */
   readonly peers: Peers | undefined;
+  /** The same. */
+  readonly shared: SharedWork | undefined;
+  /** Called when the work on a segment begins or ends. */
+  onSegments: () => void = () => {};
   /** Woken whenever waiting connections may have something to do. */
   readonly wakeup: Notifier;
   /** Aborts when the run ends: by its caller, or by a failure that concerns more than one file. */
@@ -34,9 +39,14 @@ export class RunState {
     this.clock = environment.clock;
     this.wakeup = new Notifier(this.clock);
     this.signal = AbortSignal.any([signal, this.#stop.signal]);
-    const { peers = [] } = context;
-    this.peers = peers.length === 0 ? undefined : new Peers(peers, { clock: this.clock, emit: context.emit });
-    this.schedule = new Schedule({ ...limits, sizing: new LinkEstimate(hubWaitMs) });
+    const { peers = [], emit, shared: { node } = { node: '' } } = context;
+    this.peers = peers.length === 0 ? undefined : new Peers(peers, { clock: this.clock, emit, node });
+    this.shared = this.peers === undefined ? undefined : new SharedWork(this.peers);
+    this.schedule = new Schedule({
+      ...limits,
+      sizing: new LinkEstimate(hubWaitMs),
+      shared: this.shared,
+    });
     this.background = new TaskGroup(
       (error) => this.stop(error),
       () => this.wakeup.wake(),
@@ -56,6 +66,7 @@ export class RunState {
   begin(segment: Segment): AbortSignal {
     const controller = new AbortController();
     this.#controllers.set(segment, controller);
+    this.onSegments();
     return controller.signal;
   }
 
@@ -64,6 +75,7 @@ export class RunState {
     this.#controllers.delete(segment);
     this.schedule.release(segment);
     this.copies.release(segment);
+    this.onSegments();
     this.wakeup.wake();
   }
 

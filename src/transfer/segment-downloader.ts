@@ -44,7 +44,10 @@ export class SegmentDownloader {
     signal: AbortSignal,
   ): Promise<void> {
     while (segment.position < segment.end) {
-      if ((await this.#peers?.request({ segment, transfer, observer, signal })) === true) continue;
+      const isAsked = await this.#peers?.request({ segment, transfer, observer, signal });
+      // What is left of it may come from elsewhere by now: it waits again.
+      if (typeof segment.from === 'number') return;
+      if (isAsked === true) continue;
       const { way } = transfer;
       try {
         await this.#fetchBy(way, segment, transfer, observer, signal);

@@ -1,4 +1,5 @@
 import type { Hasher } from '../hash/hash-pool.ts';
+import type { ByteRange } from '../model/byte-range.ts';
 import type { ChunkRun } from '../model/chunks.ts';
 import type { FetchError } from '../model/error.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
@@ -8,11 +9,28 @@ import type { RunContext } from '../system/run-context.ts';
 import type { TransferLimits, TransferSettings } from './transfer-settings.ts';
 import type { Transport } from './transport/transport.ts';
 
+/** What a run does just now, for other runs that share the work. */
+export interface SharedNow {
+  /** The runs that it takes bytes from, and by how many hands. */
+  readonly nodes: ReadonlyMap<string, number>;
+  /** What it is just fetching from the source, by path. */
+  readonly fetching: ReadonlyMap<string, readonly ByteRange[]>;
+}
+
+/** How a run with peers is known to others. */
+export interface SharedRun {
+  /** Its name: 16 hex digits. */
+  readonly node: string;
+  readonly tell: (now: SharedNow) => void;
+}
+
 /** Everything that executing a plan depends on. */
 export interface TransferContext extends RunContext {
   readonly source: Pick<Source, 'locate' | 'reconstruct'>;
   /** Machines that are asked for bytes before the source is; none if left out. */
   readonly peers?: readonly Peer[] | undefined;
+  /** Needed where there are peers. */
+  readonly shared?: SharedRun | undefined;
   readonly store: Store;
   readonly hasher: Hasher;
   readonly transport: Transport;

@@ -114,7 +114,11 @@ describe.each(LAYOUTS)('%s', (name, { store, records }) => {
     const found = await finished(revision());
     const before = found.owner()?.commit;
     {
-      await using mark = await found.claim(revision(COMMIT_B), 'https://hub.example');
+      await using mark = await found.claim(revision(COMMIT_B), {
+        endpoint: 'https://hub.example',
+        node: '0'.repeat(16),
+        files: [],
+      });
       mark.keep();
     }
     // The manifest comes first.

@@ -128,8 +128,8 @@ describe('bytes come from peers', () => {
     expect(sentBy(hub)).toBe(size);
     expect(done).toMatchObject({ fetched: size, peers: 0 });
     expect(said(stderr).toSorted()).toEqual([
-      'fetch: the peer http://PEER is not used any more: PEER: the connection was refused',
-      'fetch: the peer http://PEER is not used any more: it does not have this revision',
+      'fetch: the peer http://PEER has nothing yet and is asked again: PEER: the connection was refused',
+      'fetch: the peer http://PEER has nothing yet and is asked again: it does not have this revision',
     ]);
   });
 

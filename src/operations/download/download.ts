@@ -7,6 +7,7 @@ import { openHttp, openPeer, openPeerSource, openSource } from '../../source/ope
 import type { Source } from '../../source/source.ts';
 import { openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
 import type { Records } from '../../store/records/records.ts';
+import type { Random } from '../../system/clock.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { parsePullRequest, pullForOllama } from '../ollama/pull.ts';
 import { withRunContext } from '../run.ts';
@@ -96,7 +97,8 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   using advice = new ScanAdvice(planned.plan, source, run);
   if (!planned.mustExecute) return await finishUnchanged(planned, context, advice);
   checkPlan(planned.plan, context);
-  await using mark = await records.claim(revision, request.endpoint);
+  const node = nodeName(run.environment.random);
+  await using mark = await records.claim(revision, { endpoint: request.endpoint, node, files: selected });
   const marking: Emit = (event) => {
     if (event.type === 'file-finished') mark.keep();
     run.emit(event);
@@ -108,6 +110,7 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     run: { ...run, emit: marking },
     source: ahead,
     peers: request.from.map((address) => openPeer(address, http)),
+    shared: { node, tell: (now) => mark.tell(now) },
     store,
     workers,
     hubWaitMs,
@@ -120,6 +123,15 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     },
   });
   return await finishDownload(planned, result, context, advice);
+}
+
+/** A name that no other run has. */
+function nodeName(random: Random): string {
+  const half = () =>
+    Math.floor(random() * 2 ** 32)
+      .toString(16)
+      .padStart(8, '0');
+  return `${half()}${half()}`;
 }
 
 function openDownloadSource(

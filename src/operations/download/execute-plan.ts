@@ -12,7 +12,7 @@ import { WorkerTransport } from '../../transfer/transport/worker/worker-transpor
 export interface ExecuteContext
   extends Pick<
     TransferContext,
-    'source' | 'peers' | 'store' | 'hubWaitMs' | 'onStatus' | 'onCopyRefused' | 'onChunks'
+    'source' | 'peers' | 'shared' | 'store' | 'hubWaitMs' | 'onStatus' | 'onCopyRefused' | 'onChunks'
   > {
   readonly run: RunContext;
   readonly workers: WorkerThreads;

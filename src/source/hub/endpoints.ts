@@ -43,6 +43,11 @@ export function xetTokenUrl(endpoint: string, repo: RepoRef, commit: string): UR
   return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/xet-read-token/${encodeURIComponent(commit)}`);
 }
 
+/** URL of what `fetch serve` has of a commit that a run is fetching. No other hub has it. */
+export function partialUrl(endpoint: string, repo: RepoRef, commit: string): URL {
+  return new URL(`${endpoint}/api/${repo.type}s/${repo.id}/partial/${commit}`);
+}
+
 /** The page of a repository that people open in a browser. */
 export function pageUrl(endpoint: string, repo: RepoRef): string {
   return `${endpoint}/${repoPath(repo)}`;

@@ -1,4 +1,4 @@
-import { discard } from '../../http/body.ts';
+import { discard, readText } from '../../http/body.ts';
 import type { HttpClient, HttpResponse } from '../../http/client.ts';
 import { formatRange } from '../../http/range.ts';
 import { requestTarget } from '../../http/url.ts';
@@ -7,6 +7,7 @@ import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
 import type { HttpLocation } from '../location.ts';
 import type { Peer, PeerAnswer } from '../source.ts';
+import { MAX_STATUS_BYTES, parseStatus } from './peer-status.ts';
 
 /** What a peer is opened with. */
 export interface PeerParts {
@@ -15,12 +16,14 @@ export interface PeerParts {
   readonly http: HttpClient;
   /** Where a hub at an address has a file of a commit. */
   readonly urlOf: (address: string, repo: RepoRef, commit: string, path: string) => URL;
+  /** Where `fetch serve` tells what it has of a commit that is being fetched. */
+  readonly statusUrlOf: (address: string, repo: RepoRef, commit: string) => URL;
 }
 
-export function createPeer({ address, http, urlOf }: PeerParts): Peer {
-  const locate = ({ repo, id }: Revision, { path }: RemoteFile): HttpLocation => ({
+export function createPeer({ address, http, urlOf, statusUrlOf }: PeerParts): Peer {
+  const locate = ({ repo, id }: Revision, { path }: RemoteFile, unfinished = false): HttpLocation => ({
     kind: 'http',
-    url: urlOf(address, repo, id, path).href,
+    url: `${urlOf(address, repo, id, path).href}${unfinished ? '?partial=true' : ''}`,
     authorization: undefined,
     expiresAt: undefined,
     ranges: 'any',
@@ -37,8 +40,18 @@ export function createPeer({ address, http, urlOf }: PeerParts): Peer {
       discard(response);
       return meaning(response);
     },
+    status: async ({ repo, id }, signal) => {
+      const response = await http.get({ url: statusUrlOf(address, repo, id), signal });
+      if (response.status === 200) return parseStatus(await readText(response, MAX_STATUS_BYTES, signal));
+      discard(response);
+      if (response.status !== 429 && response.status < 500) return undefined;
+      const { host } = response.url;
+      throw new FetchError('NETWORK', `${host} answered ${response.status}`, { retryable: true, hint: HINT });
+    },
   };
 }
+
+const HINT = 'A peer is a machine that runs `fetch serve`, or a mirror that needs no login.';
 
 function meaning({ status, headers, url }: HttpResponse): PeerAnswer {
   const code = headers['x-error-code'];
@@ -48,6 +61,6 @@ function meaning({ status, headers, url }: HttpResponse): PeerAnswer {
   if (status < 400 || status === 429 || status >= 500) return 'has it';
   throw new FetchError('NETWORK', `${url.host} answered ${status}`, {
     status,
-    hint: 'A peer is a machine that runs `fetch serve`, or a mirror that needs no login.',
+    hint: HINT,
   });
 }

@@ -19,14 +19,24 @@ import { listedFile } from '../records/lockfile.ts';
 import { type Manifest, type ManifestEntry, readManifest } from '../records/manifest.ts';
 import { RecordedContents } from '../records/recorded-contents.ts';
 import type {
+  Claim,
   DirectoryOwner,
   OwnerMark,
   RecordedRevision,
   RecordQuery,
   Records,
 } from '../records/records.ts';
+import { TransferMark, type TransferPaths } from '../records/transfer-record.ts';
 import { hubMetadataPath, readHubMetadata } from './hub-metadata.ts';
-import { inside, MANIFEST_FILE, OWNER_FILE, PARTS_DIRECTORY, STATE_DIRECTORY } from './layout.ts';
+import {
+  inside,
+  MANIFEST_FILE,
+  OWNER_FILE,
+  PARTS_DIRECTORY,
+  STATE_DIRECTORY,
+  TRANSFER_FILE,
+  TRANSFER_NOW_FILE,
+} from './layout.ts';
 import { readListingRecord, recordedListing } from './listing-record.ts';
 
 /** The records of a model directory. It holds one revision. */
@@ -108,20 +118,34 @@ export class DirectoryRecords implements Records {
     return this.current() ?? this.#markedOwner();
   }
 
-  async claim(revision: Revision, endpoint: string): Promise<OwnerMark> {
+  /** What a run that is fetching records. */
+  get transferPaths(): TransferPaths {
+    const [record, now] = [
+      inside(this.#directory, TRANSFER_FILE),
+      inside(this.#directory, TRANSFER_NOW_FILE),
+    ];
+    return { record, now };
+  }
+
+  async claim(revision: Revision, { endpoint, node, files }: Claim): Promise<OwnerMark> {
     const { repo, name, id: commit } = revision;
     const path = inside(this.#directory, OWNER_FILE);
     const owner: DirectoryOwner = { endpoint, repo, revision: name, commit };
     await onDisk(path, () => writeAtomically(path, `${JSON.stringify(owner)}\n`));
     let hasFiles = false;
+    const mark = new TransferMark(this.transferPaths, node, revision, files);
     return {
       keep: () => {
         hasFiles = true;
       },
+      tell: (now) => mark.tell(now),
       [Symbol.asyncDispose]: async () => {
         const manifest = this.manifest(commit);
         const isSaid = manifest !== undefined && isSameRepo(manifest.repo, repo);
-        if (isSaid || (!hasFiles && !this.#hasParts())) await unlink(path).catch(() => {});
+        mark.end();
+        if (!isSaid && (hasFiles || this.#hasParts())) return;
+        mark.remove();
+        await unlink(path).catch(() => {});
       },
     };
   }

@@ -1,8 +1,17 @@
 import { statSync } from 'node:fs';
 import { isSameRepo, type RepoRef } from '../../model/repo.ts';
-import { type HeldRevision, type HeldRevisions, lookAt } from '../held-revision.ts';
+import {
+  type HeldRevision,
+  type HeldRevisions,
+  lookAt,
+  lookForNew,
+  type UnfinishedRevision,
+} from '../held-revision.ts';
 import { type Manifest, manifestFiles } from '../records/manifest.ts';
+import { readTransfer } from '../records/transfer-record.ts';
+import { unfinishedRevision } from '../records/unfinished.ts';
 import { DirectoryRecords } from './directory-records.ts';
+import { inside, PARTS_DIRECTORY } from './layout.ts';
 
 /** What a model directory holds: the revision of its manifest. */
 export class DirectoryRevisions implements HeldRevisions {
@@ -16,7 +25,23 @@ export class DirectoryRevisions implements HeldRevisions {
 
   repos(): readonly RepoRef[] {
     const manifest = this.#records.current();
-    return manifest === undefined ? [] : [manifest.repo];
+    const begun = readTransfer(this.#records.transferPaths.record);
+    return [manifest, begun].flatMap((record) => (record === undefined ? [] : [record.repo]));
+  }
+
+  unfinished(repo: RepoRef): readonly UnfinishedRevision[] {
+    const paths = this.#records.transferPaths;
+    const record = readTransfer(paths.record);
+    if (record === undefined || !isSameRepo(record.repo, repo)) return [];
+    const hashes = this.#records.hashes();
+    return [
+      unfinishedRevision(record, {
+        repo: record.repo,
+        paths,
+        parts: inside(this.root, PARTS_DIRECTORY),
+        look: (file) => lookForNew(file, { root: this.root, name: file.path, hashes }),
+      }),
+    ];
   }
 
   of(repo: RepoRef): readonly HeldRevision[] {

@@ -4,10 +4,14 @@ import { FetchError } from '../../model/error.ts';
 import type { RepoRef } from '../../model/repo.ts';
 import { onDiskSync } from '../../system/disk/disk-error.ts';
 import { localPath, nameProblem } from '../paths/safe-path.ts';
+import type { TransferPaths } from '../records/transfer-record.ts';
 
 /** The lock directory of the cache: `hf` and @huggingface/hub report every other directory that is not a repository. */
 const LOCKS_DIRECTORY = '.locks';
 export const STATE_DIRECTORY: string = `${LOCKS_DIRECTORY}/fetch`;
+
+/** Of the names of records of runs, in the state of a repository. */
+export const TRANSFER_PREFIX = 'transfer-';
 
 /** `models--owner--name`: the directory of a repository in the cache. */
 export function repoDirectoryName({ type, id }: RepoRef): string {
@@ -79,6 +83,12 @@ export class CachePaths {
 
   get lock(): string {
     return join(this.state, 'lock');
+  }
+
+  /** What a run that is fetching a commit records. */
+  transfer(commit: string): TransferPaths {
+    const stem = join(this.state, `${TRANSFER_PREFIX}${commit}`);
+    return { record: `${stem}.json`, now: `${stem}.now` };
   }
 
   manifest(commit: string): string {

@@ -8,7 +8,8 @@ import { HashRecords } from '../records/hash-records.ts';
 import { listedFile } from '../records/lockfile.ts';
 import { type Manifest, readManifest } from '../records/manifest.ts';
 import { RecordedContents } from '../records/recorded-contents.ts';
-import type { OwnerMark, RecordedRevision, RecordQuery, Records } from '../records/records.ts';
+import type { Claim, OwnerMark, RecordedRevision, RecordQuery, Records } from '../records/records.ts';
+import { TransferMark } from '../records/transfer-record.ts';
 import { CachePaths } from './cache-paths.ts';
 import { readRef } from './refs.ts';
 import { blobFile } from './snapshot-entry.ts';
@@ -85,8 +86,20 @@ export class CacheRecords implements Records {
     return undefined;
   }
 
-  async claim(): Promise<OwnerMark> {
-    return { keep: () => {}, [Symbol.asyncDispose]: async () => {} };
+  async claim(revision: Revision, { node, files }: Claim): Promise<OwnerMark> {
+    const mark = new TransferMark(this.#paths.transfer(revision.id), node, revision, files);
+    let hasFiles = false;
+    return {
+      keep: () => {
+        hasFiles = true;
+      },
+      tell: (now) => mark.tell(now),
+      [Symbol.asyncDispose]: async () => {
+        mark.end();
+        const isSaid = this.manifest(revision.id) !== undefined;
+        if (isSaid || (!hasFiles && namesIn(this.#paths.parts).length === 0)) mark.remove();
+      },
+    };
   }
 }
 
@@ -95,8 +108,12 @@ function isHere(paths: CachePaths, commit: string | undefined): commit is string
 }
 
 function commitsIn(paths: CachePaths): string[] {
+  return namesIn(paths.snapshots);
+}
+
+function namesIn(directory: string): string[] {
   try {
-    return readdirSync(paths.snapshots);
+    return readdirSync(directory);
   } catch {
     return [];
   }

@@ -1,12 +1,21 @@
-import { statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { digestOfOid } from '../../model/digest.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { isSameRepo, type RepoRef } from '../../model/repo.ts';
 import type { CachedFile, CachedRevision } from '../central-cache.ts';
-import { type HeldRevision, type HeldRevisions, lookAt } from '../held-revision.ts';
+import {
+  type HeldFile,
+  type HeldRevision,
+  type HeldRevisions,
+  lookAt,
+  lookForNew,
+  type UnfinishedRevision,
+} from '../held-revision.ts';
 import { HashRecords } from '../records/hash-records.ts';
 import { manifestFiles, readManifest } from '../records/manifest.ts';
-import { CachePaths } from './cache-paths.ts';
+import { readTransfer } from '../records/transfer-record.ts';
+import { unfinishedRevision } from '../records/unfinished.ts';
+import { CachePaths, TRANSFER_PREFIX } from './cache-paths.ts';
 import { reposIn, scanRepo } from './scan-cache.ts';
 import { readTreeListing } from './tree-listing.ts';
 
@@ -26,6 +35,12 @@ export class CacheRevisions implements HeldRevisions {
     return this.repos()
       .filter((one) => isSameRepo(one, repo))
       .flatMap((one) => this.#revisions(one));
+  }
+
+  unfinished(repo: RepoRef): readonly UnfinishedRevision[] {
+    return this.repos()
+      .filter((one) => isSameRepo(one, repo))
+      .flatMap((one) => unfinishedIn(new CachePaths(this.root, one), one));
   }
 
   #revisions(repo: RepoRef): HeldRevision[] {
@@ -49,6 +64,37 @@ export class CacheRevisions implements HeldRevisions {
       };
       return [held];
     });
+  }
+}
+
+/** What runs of fetch have begun to fetch into a repository of the cache. */
+function unfinishedIn(paths: CachePaths, repo: RepoRef): UnfinishedRevision[] {
+  const hashes = new HashRecords(paths.state);
+  return transfersIn(paths).flatMap((commit) => {
+    const record = readTransfer(paths.transfer(commit).record);
+    if (record?.commit !== commit) return [];
+    const look = (file: RemoteFile): HeldFile | undefined => {
+      const blob = file.digest === undefined ? [] : [`blobs/${file.digest.hex}`];
+      // Where links do not work, the snapshot has the content itself.
+      for (const name of [...blob, `snapshots/${commit}/${file.path}`]) {
+        const found = lookForNew(file, { root: paths.repo, name, hashes });
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    };
+    return [unfinishedRevision(record, { repo, paths: paths.transfer(commit), parts: paths.parts, look })];
+  });
+}
+
+/** The commits that have a record of a run. */
+function transfersIn(paths: CachePaths): string[] {
+  try {
+    return readdirSync(paths.state).flatMap((name) => {
+      const isRecord = name.startsWith(TRANSFER_PREFIX) && name.endsWith('.json');
+      return isRecord ? [name.slice(TRANSFER_PREFIX.length, -'.json'.length)] : [];
+    });
+  } catch {
+    return [];
   }
 }
 

@@ -8,7 +8,7 @@ import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
 import { planRemoval } from '../central-cache.ts';
 import { DirectoryLock } from '../directory-lock.ts';
-import { CachePaths } from './cache-paths.ts';
+import { CachePaths, TRANSFER_PREFIX } from './cache-paths.ts';
 import { removeRef, unfinishedRef } from './refs.ts';
 import { scanRepo } from './scan-cache.ts';
 
@@ -45,6 +45,7 @@ async function removeAll(paths: CachePaths, repo: RepoRef, commits: ReadonlySet<
     await rm(path, { recursive: true, force: true });
     await removeIfThere(paths.tree(commit));
     await removeIfThere(paths.manifest(commit));
+    for (const record of Object.values(paths.transfer(commit))) await removeIfThere(record);
     await rm(join(paths.repo, '.no_exist', commit), { recursive: true, force: true });
   }
   if (whole) for (const ref of found.danglingRefs) await removeRef(paths, ref);
@@ -54,6 +55,8 @@ async function removeAll(paths: CachePaths, repo: RepoRef, commits: ReadonlySet<
   await rm(paths.parts, { recursive: true, force: true });
   await rm(join(paths.state, 'manifests'), { recursive: true, force: true });
   await removeIfThere(join(paths.state, 'hashed.jsonl'));
+  for (const name of namesIn(paths.state))
+    if (name.startsWith(TRANSFER_PREFIX)) await removeIfThere(join(paths.state, name));
   const theirs = blobNames(paths);
   // hf treats a repository without that directory as damaged.
   const emptied = theirs.length > 0 ? [] : [paths.blobs, paths.snapshots];
@@ -67,8 +70,12 @@ function isTheirs(blob: string): boolean {
 }
 
 function blobNames(paths: CachePaths): string[] {
+  return namesIn(paths.blobs);
+}
+
+function namesIn(directory: string): string[] {
   try {
-    return readdirSync(paths.blobs);
+    return readdirSync(directory);
   } catch {
     return [];
   }

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
 import { IntervalSet } from '../../model/interval-set.ts';
@@ -104,6 +105,30 @@ export class PartJournal {
     return marked === undefined ? [] : heldRanges(marked, identity.size);
   }
 
+  /** Opens a journal for reading beside the run that writes it. Undefined if it is missing, torn or of another part. */
+  static async view(path: string, identity: PartIdentity, boot: string): Promise<JournalView | undefined> {
+    const file = await open(path, READ_FLAGS).catch(() => undefined);
+    if (file === undefined) return undefined;
+    const header = headerLine(identity);
+    const found = Buffer.alloc(header.length + BOOT_BYTES);
+    const { bytesRead } = await file.read(found, 0, found.length, 0).catch(() => ({ bytesRead: 0 }));
+    if (bytesRead < found.length || !found.subarray(0, header.length).equals(header)) {
+      await file.close();
+      return undefined;
+    }
+    const least = leastMark(found.subarray(header.length), boot);
+    return {
+      covers: async ({ start, end }) => {
+        const [first, last] = [Math.floor(start / BLOCK_BYTES), Math.ceil(end / BLOCK_BYTES)];
+        const marks = Buffer.alloc(last - first);
+        await file.read(marks, 0, marks.length, found.length + first);
+        return marks.every((mark) => mark >= least && mark <= DURABLE);
+      },
+      isNamed: async () => (await file.stat()).nlink > 0,
+      close: () => file.close(),
+    };
+  }
+
   /** Writes the journal of a copied part: these ranges are written and not yet durable. */
   static write(path: string, identity: PartIdentity, held: readonly ByteRange[], boot: string): void {
     const marked = new Uint8Array(blockCount(identity.size));
@@ -180,6 +205,22 @@ export class PartJournal {
   }
 }
 
+/** A journal that is read while a run may be writing it. */
+export interface JournalView {
+  /** Whether every block that has bytes of the range counts now. */
+  covers(range: ByteRange): Promise<boolean>;
+  /** False when it was removed: the part is finished or discarded. */
+  isNamed(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+const READ_FLAGS: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/** The least mark that counts: after a reboot only durable blocks do. */
+function leastMark(line: Buffer, boot: string): number {
+  return line.equals(bootLine(boot)) ? WRITTEN : DURABLE;
+}
+
 function blockRange(block: number, size: number): ByteRange {
   return { start: block * BLOCK_BYTES, end: Math.min(size, (block + 1) * BLOCK_BYTES) };
 }
@@ -200,7 +241,7 @@ function readMarks(
     const found = Buffer.alloc(header.length + BOOT_BYTES);
     if (readSync(descriptor, found, 0, found.length, 0) < found.length) return undefined;
     if (!found.subarray(0, header.length).equals(header)) return undefined;
-    const least = found.subarray(header.length).equals(bootLine(boot)) ? WRITTEN : DURABLE;
+    const least = leastMark(found.subarray(header.length), boot);
     const marked = new Uint8Array(blockCount(size));
     readSync(descriptor, marked, 0, marked.length, found.length);
     for (let block = 0; block < marked.length; block += 1) {

@@ -26,7 +26,7 @@ export interface Part {
 }
 
 /** `ID.part` and `ID.blocks` have no owner; `ID.OWNER.part` and `ID.OWNER.blocks` belong to a run. */
-const PART_NAME = /^([0-9a-f]+)(?:\.([^.]+))?\.(part|blocks)$/;
+export const PART_NAME: RegExp = /^([0-9a-f]+)(?:\.([^.]+))?\.(part|blocks)$/;
 
 interface Found {
   readonly part: string;
@@ -173,11 +173,17 @@ export class PartsDirectory {
   }
 
   #identity(file: RemoteFile): PartIdentity {
-    const { repo, id: commit } = this.#revision;
-    const { path, size, digest } = file;
-    const content = digest === undefined ? `commit:${commit}` : `${digest.algorithm}:${digest.hex}`;
-    return { repo: repoPath(repo), path, size, content };
+    return partIdentity(this.#revision, file);
   }
+}
+
+/** What the part of a file belongs to. */
+export function partIdentity(
+  { repo, id: commit }: Pick<Revision, 'repo' | 'id'>,
+  { path, size, digest }: RemoteFile,
+): PartIdentity {
+  const content = digest === undefined ? `commit:${commit}` : `${digest.algorithm}:${digest.hex}`;
+  return { repo: repoPath(repo), path, size, content };
 }
 
 function renameIfThere(from: string, to: string): void {
@@ -190,7 +196,7 @@ function renameIfThere(from: string, to: string): void {
 }
 
 /** Name of part and journal on disk. The header of the journal says what the content is. */
-function partId({ repo, path, size, content }: PartIdentity): string {
+export function partId({ repo, path, size, content }: PartIdentity): string {
   return createHash('sha256')
     .update(JSON.stringify([repo, path, size, content]))
     .digest('hex')

@@ -1,6 +1,7 @@
-import type { Listing } from '../../model/remote-file.ts';
+import type { Listing, RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
 import type { ContentIndex } from '../content-index.ts';
+import type { TransferNow } from '../held-revision.ts';
 import type { Manifest, ManifestEntry } from './manifest.ts';
 
 /** Which repository's files a directory holds. */
@@ -15,12 +16,23 @@ export interface DirectoryOwner {
 }
 
 /**
- * Records the owner of a directory until a manifest does. Disposing removes the mark if the manifest has replaced it,
+ * Records what a run fetches, and the owner of a directory, until a manifest does. Disposing removes the mark if the manifest has replaced it,
  * or if no file arrived.
  */
 export interface OwnerMark extends AsyncDisposable {
   /** Call it when a file has arrived: disposing then keeps the mark unless a manifest has replaced it. */
   keep(): void;
+  /** Records what the run does just now, for machines that take bytes from here. */
+  tell(now: TransferNow): void;
+}
+
+/** A run that is about to fetch. */
+export interface Claim {
+  readonly endpoint: string;
+  /** Names the run to other machines: 16 hex digits. */
+  readonly node: string;
+  /** What it wants. */
+  readonly files: readonly RemoteFile[];
 }
 
 /** A revision by name. */
@@ -56,6 +68,6 @@ export interface Records {
   find(query: RecordQuery): RecordedRevision;
   /** The owner of the directory; undefined if there is none, and in a cache, which holds many repositories. */
   owner(): DirectoryOwner | undefined;
-  /** Marks the directory before the first file arrives. */
-  claim(revision: Revision, endpoint: string): Promise<OwnerMark>;
+  /** Records what is about to be fetched, before the first file arrives. */
+  claim(revision: Revision, claim: Claim): Promise<OwnerMark>;
 }

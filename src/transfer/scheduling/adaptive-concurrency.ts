@@ -1,9 +1,9 @@
 import { type CollapseStep, Collapses } from './collapses.ts';
+import type { Traffic } from './delivery-meter.ts';
 import type { Drop } from './descent.ts';
 import { STARVED_RATE } from './fall-watch.ts';
 import { KnownRates } from './known-rates.ts';
 import { type Progress, RateMeasurement, type Rates } from './rate-measurement.ts';
-import type { Traffic } from './schedule.ts';
 
 /** Connections to start with: enough for most links, few enough to be polite. */
 const START = 16;

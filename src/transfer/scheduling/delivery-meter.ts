@@ -11,6 +11,22 @@ export interface Delivery {
   readonly ms: number;
 }
 
+/** The state of all transfers of large files. */
+export interface Traffic {
+  /** Connections at work on large files. */
+  readonly active: number;
+  /** Those of them that have received their first bytes. */
+  readonly delivering: number;
+  /** The most of them that have ever received something. */
+  readonly established: number;
+  readonly delivery: Delivery;
+  /** Measured milliseconds from a request to its first byte, and to its last; 0 until measured. */
+  readonly waitMs: number;
+  readonly requestMs: number;
+  /** The machine has no time for what more connections would bring; false if left out. */
+  readonly isSaturated?: boolean;
+}
+
 /** Sums up what the requests for large files deliver. Times are milliseconds. */
 export class DeliveryMeter {
   readonly #delivering = new Set<TrackedSegment>();

@@ -11,8 +11,8 @@ const WINDOW_MS = 250;
 const SLOWER = 4;
 
 interface PeerState {
-  /** `unknown`: it has not answered yet. `silent`: it has become silent. `suspected`: it may have sent wrong bytes. */
-  state: 'unknown' | 'ready' | 'silent' | 'suspected' | 'dropped';
+  /** `unknown`: it has not answered yet. `absent`: it may have the revision later. `silent`: it has become silent. `suspected`: it may have sent wrong bytes. */
+  state: 'unknown' | 'absent' | 'ready' | 'silent' | 'suspected' | 'dropped';
   /** Requests that are active. */
   active: number;
   failures: number;
@@ -24,6 +24,14 @@ interface PeerState {
   /** Undefined before the first byte of its requests: that wait is not part of the pace. */
   windowStart: number | undefined;
   windowBytes: number;
+}
+
+/** A peer that may have a file. */
+interface UsablePeer {
+  readonly peer: number;
+  /** Requests that are active. */
+  readonly active: number;
+  readonly busy: boolean;
 }
 
 /**
@@ -52,6 +60,21 @@ export class PeerTable {
     return this.#peers.some(({ state }) => state === 'unknown');
   }
 
+  /** Whether a peer that is not known to have anything may have it yet. */
+  get mayTurnUp(): boolean {
+    return this.#peers.some(({ state }) => state === 'unknown' || state === 'absent');
+  }
+
+  /** Whether none is known to have anything of the revision, and one may have it later. */
+  get allAbsent(): boolean {
+    const there = this.#peers.filter(({ state }) => state !== 'dropped');
+    return there.length > 0 && there.every(({ state }) => state === 'absent' || state === 'unknown');
+  }
+
+  isAbsent(peer: number): boolean {
+    return this.#at(peer).state === 'absent';
+  }
+
   isDropped(peer: number): boolean {
     return this.#at(peer).state === 'dropped';
   }
@@ -61,23 +84,34 @@ export class PeerTable {
    * that is slow beside the others keeps a single request, by which it shows when it becomes faster.
    */
   choose(file: number, now: number): number | undefined {
-    let best: number | undefined;
-    let fastest = 0;
-    const isUsable = ({ state, lacks, restsUntil }: PeerState) =>
-      state === 'ready' && !lacks.has(file) && now >= restsUntil;
-    for (const peer of this.#peers) if (isUsable(peer)) fastest = Math.max(fastest, peer.pace);
-    for (const [number, peer] of this.#peers.entries()) {
-      if (!isUsable(peer)) continue;
-      if (peer.active > 0 && peer.pace > 0 && peer.pace * SLOWER < fastest) continue;
-      if (best === undefined || peer.active < this.#at(best).active) best = number;
-    }
-    return best;
+    return this.usable(file, now).find(({ busy }) => !busy)?.peer;
+  }
+
+  /** The peers that have a file as far as is known, those with the fewest requests first; `busy` ones get no further request. */
+  usable(file: number, now: number): readonly UsablePeer[] {
+    const usable = [...this.#peers.entries()].filter(
+      ([, { state, lacks, restsUntil }]) => state === 'ready' && !lacks.has(file) && now >= restsUntil,
+    );
+    const fastest = usable.reduce((most, [, { pace }]) => Math.max(most, pace), 0);
+    return usable
+      .sort(([, left], [, right]) => left.active - right.active)
+      .map(([peer, { active, pace }]) => ({
+        peer,
+        active,
+        busy: active > 0 && pace > 0 && pace * SLOWER < fastest,
+      }));
   }
 
   /** It answered for the first time, or after it was silent. */
   answered(peer: number): void {
     const state = this.#at(peer);
-    if (state.state === 'unknown' || state.state === 'silent') state.state = 'ready';
+    if (['unknown', 'absent', 'silent'].includes(state.state)) state.state = 'ready';
+  }
+
+  /** It has nothing of the revision now. */
+  absent(peer: number): void {
+    const state = this.#at(peer);
+    if (state.state !== 'dropped') state.state = 'absent';
   }
 
   /** Its requests get no more bytes: it gets nothing to do until it answers. */

@@ -1,6 +1,7 @@
 import type { ByteRange } from '../../model/byte-range.ts';
 import { alignSegment } from './align-segment.ts';
-import { type Delivery, DeliveryMeter } from './delivery-meter.ts';
+import { DeliveryMeter, type Traffic } from './delivery-meter.ts';
+import { timesUntilFree } from './last-requests.ts';
 import { LinkEstimate, type SegmentSizing } from './link-estimate.ts';
 import {
   type ConnectionState,
@@ -9,11 +10,11 @@ import {
   partOf,
   type Segment,
   type TrackedSegment,
-  timeLeft,
   trackSegment,
 } from './segment.ts';
 import { SegmentQueue } from './segment-queue.ts';
-import { splitPoint } from './split-segment.ts';
+import { ofSource, type SharedWork } from './shared-work.ts';
+import { slowest } from './split-segment.ts';
 import { StallClock } from './stall-clock.ts';
 
 const MIB = 1024 * 1024;
@@ -44,25 +45,12 @@ export interface MissingRange extends ByteRange {
   readonly minPartBytes?: number;
 }
 
-export interface Traffic {
-  /** Connections at work on large files. */
-  readonly active: number;
-  /** Those of them that have received their first bytes. */
-  readonly delivering: number;
-  /** The most of them that have ever received something. */
-  readonly established: number;
-  readonly delivery: Delivery;
-  /** Measured milliseconds from a request to its first byte, and to its last; 0 until measured. */
-  readonly waitMs: number;
-  readonly requestMs: number;
-  /** The machine has no time for what more connections would bring; false if left out. */
-  readonly isSaturated?: boolean;
-}
-
 export interface ScheduleOptions {
   readonly connections: number;
   /** Decides how long requests are; measured on the link if left out. */
   readonly sizing?: SegmentSizing;
+  /** Decides what is taken while other runs share the work. */
+  readonly shared?: SharedWork | undefined;
 }
 
 /**
@@ -103,6 +91,7 @@ export class Schedule {
    * where possible.
    */
   add(file: number, fileBytes: number, missing: readonly MissingRange[]): void {
+    this.#options.shared?.lookAgain();
     const small = fileBytes <= SMALL_FILE_BYTES;
     const queue = small ? this.#small : this.#large;
     for (const { start, end, splittable = true, minPartBytes = 0 } of missing) {
@@ -180,6 +169,8 @@ export class Schedule {
   ): Assignment | undefined {
     const now = this.#timeAt(monotonic);
     const allowed = this.largeConnections < largeLimit;
+    if (this.#options.shared?.active === true && this.#reachBytes === Number.POSITIVE_INFINITY)
+      return this.#takeShared(this.#options.shared, now, largeLimit);
     const relief = allowed && !isSaturated ? this.#relieve(now, largeLimit) : undefined;
     if (relief !== undefined) return relief;
     const work = this.#next(allowed && !this.#soonTaken(now), largeLimit, now);
@@ -190,6 +181,26 @@ export class Schedule {
     if (!allowed) return undefined;
     // One that is silent is stolen from all the same.
     return isSaturated ? this.#steal(now, Number.MAX_VALUE) : this.#steal(now);
+  }
+
+  /** What connections to the source work on. */
+  readonly ofSource = (): readonly Segment[] => ofSource(this.#active);
+  /** The tail of a segment waits again. */
+  giveBack(segment: Segment, at: number): void {
+    const work = segment as TrackedSegment;
+    if (!this.#active.has(work) || at >= work.end) return;
+    (work.small ? this.#small : this.#large).giveBack(partOf(work, at, work.end));
+    work.end = at;
+  }
+
+  #takeShared(shared: SharedWork, now: number, largeLimit: number): Assignment | undefined {
+    const queues = { small: this.#small, large: this.#large, active: this.#active };
+    const connections = Math.min(this.#options.connections, largeLimit);
+    const limits = { connections, isLargeAllowed: this.largeConnections < largeLimit };
+    const segment = shared.take({ ...queues, ...limits, bytes: this.#segmentBytes(largeLimit, now) }, now);
+    if (typeof segment === 'string') return segment === 'steal' ? this.#steal(now) : undefined;
+    this.#start(segment, now);
+    return { segment, stolenFrom: undefined };
   }
 
   /** The small files that come next, at most `count`. */
@@ -237,9 +248,9 @@ export class Schedule {
   /** A connection has ended its segment. The rest of it returns to the head of the queue. */
   release(segment: Segment): void {
     const work = segment as TrackedSegment;
-    if (!this.#active.delete(work)) return;
-    this.#delivery.ended(work);
-    if (work.small) this.#smallActive -= 1;
+    this.#options.shared?.lookAgain();
+    if (!this.#active.has(work)) return;
+    this.#deactivate(work);
     if (work.position >= work.end) return;
     const rest = partOf(work, work.position, work.end);
     rest.whole = work.whole;
@@ -284,12 +295,14 @@ export class Schedule {
     this.#large.remove(file);
     this.#small.remove(file);
     const stopped = [...this.#active].filter((work) => work.file === file);
-    for (const work of stopped) {
-      this.#active.delete(work);
-      this.#delivery.ended(work);
-      if (work.small) this.#smallActive -= 1;
-    }
+    for (const work of stopped) this.#deactivate(work);
     return stopped;
+  }
+
+  #deactivate(work: TrackedSegment): void {
+    this.#active.delete(work);
+    this.#delivery.ended(work);
+    if (work.small) this.#smallActive -= 1;
   }
 
   #timeAt(monotonic: number): number {
@@ -313,20 +326,9 @@ export class Schedule {
   /** Bytes that the next connection for a large file takes, if that many wait. */
   #segmentBytes(largeLimit: number, now: number): number {
     const connections = Math.min(this.#options.connections, largeLimit);
-    const freeIn = () => this.#freeIn(connections, now);
+    const freeIn = () => timesUntilFree(this.#active, connections, this.#link, now);
     const wanted = this.#link.segmentBytes(this.#large.bytes, connections, freeIn);
     return Math.min(wanted, Math.max(MIB, this.#reachBytes / connections));
-  }
-
-  /** In how many milliseconds each connection has ended its segment, as far as that is known. */
-  #freeIn(connections: number, now: number): number[] {
-    const { rate, waitMs } = this.#link;
-    const busy = [...this.#active].filter(({ small }) => !small);
-    const times = busy.map((work) => {
-      const waits = work.windowStart === undefined ? Math.max(0, work.askedAt + waitMs - now) : 0;
-      return waits + (work.end - work.position) / (currentRate(work, now) || rate);
-    });
-    return [...times, ...Array<number>(Math.max(1, connections - times.length)).fill(0)];
   }
 
   #start(work: TrackedSegment, now: number): void {
@@ -341,8 +343,8 @@ export class Schedule {
 
   /** Near the end, a segment that would outlast everything that waits is split before new work starts. */
   #relieve(now: number, largeLimit: number): Assignment | undefined {
-    if (this.#large.length === 0) return undefined;
-    if (this.#large.bytes > this.#segmentBytes(largeLimit, now) * this.largeConnections) return undefined;
+    const soonest = this.#segmentBytes(largeLimit, now) * this.largeConnections;
+    if (this.#large.length === 0 || this.#large.bytes > soonest) return undefined;
     const waitMs = this.#waitMs(now);
     return waitMs === undefined ? undefined : this.#steal(now, waitMs + 2 * this.#soonMs, true);
   }
@@ -372,25 +374,21 @@ export class Schedule {
    */
   #steal(now: number, least = this.#soonMs, sure = false): Assignment | undefined {
     const young = Math.max(YOUNG_MS, 2 * this.#link.waitMs);
-    let victim: TrackedSegment | undefined;
-    let cut = 0;
-    let longest = least;
-    for (const work of this.#active) {
-      if (work.whole || work.position >= work.end || now - work.startedAt < young) continue;
-      const left = timeLeft(work, now);
-      if (left <= longest || (sure && left === Number.POSITIVE_INFINITY)) continue;
-      const split = splitPoint(work, { bestRate: this.#bestRate, waitMs: this.#link.waitMs }, now);
-      if (split === undefined) continue;
-      victim = work;
-      cut = split;
-      longest = left;
-    }
-    if (victim === undefined) return undefined;
+    const prospect = { bestRate: this.#bestRate, waitMs: this.#link.waitMs };
+    // A request to a peer ends by itself if the peer is silent.
+    const old = [...this.#active].filter(
+      (work) => now - work.startedAt >= young && typeof work.from !== 'number',
+    );
+    const found = slowest(old, prospect, now, { least, sure });
+    if (found === undefined) return undefined;
+    const { victim, cut } = found;
     const tail = partOf(victim, cut, victim.end);
     // Double the stall limit at each takeover: a slow first byte must not cause endless re-requests.
     if (isStalled(victim, now)) tail.stallLimitMs = 2 * victim.stallLimitMs;
     // Attempts are counted per position. A takeover is not one: it would use up the attempts of the others.
     if (cut === victim.position) tail.tried = victim.tried ?? 0;
+    tail.from = victim.from;
+    tail.insists = victim.insists;
     victim.end = cut;
     this.#start(tail, now);
     return { segment: tail, stolenFrom: victim };

@@ -62,6 +62,26 @@ export class SegmentQueue<S extends QueuedSegment> {
     return part;
   }
 
+  /** All that wait, in the order in which they are taken. */
+  *[Symbol.iterator](): Generator<S> {
+    for (let index = 0; index < this.length; index += 1) yield this.at(index)!;
+  }
+
+  /** Takes a range out of a waiting segment; what is left of it keeps its place. `cut` makes the parts. */
+  takeOut(work: S, start: number, end: number, cut: (whole: S, start: number, end: number) => S): S {
+    const taken = cut(work, start, end);
+    this.#bytes -= end - start;
+    const parts = [
+      ...(work.position < start ? [cut(work, work.position, start)] : []),
+      ...(end < work.end ? [cut(work, end, work.end)] : []),
+    ];
+    const returned = this.#returned.indexOf(work);
+    // The last of the returned ones is taken first.
+    if (returned >= 0) this.#returned.splice(returned, 1, ...parts.reverse());
+    else this.#waiting.splice(this.#waiting.indexOf(work, this.#head), 1, ...parts);
+    return taken;
+  }
+
   /** The waiting segment of the file that begins at `position` begins at `start` instead. False if there is none. */
   moveStart(file: number, position: number, start: number): boolean {
     for (let index = 0; index < this.length; index += 1) {

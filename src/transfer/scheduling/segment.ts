@@ -19,6 +19,10 @@ export interface Segment {
   asking?: boolean;
   /** Between two tries: its silence is our own. */
   waiting?: boolean;
+  /** The peer that it is to come from, or `source`; undefined if that is decided with each request. */
+  from?: number | 'source' | undefined;
+  /** Another run fetches it too: it does not give way to that. */
+  insists?: boolean | undefined;
 }
 
 /** A segment with its statistics. */

@@ -1,4 +1,4 @@
-import { currentRate, isStalled, type TrackedSegment } from './segment.ts';
+import { currentRate, isStalled, type TrackedSegment, timeLeft } from './segment.ts';
 
 const MIB = 1024 * 1024;
 
@@ -14,6 +14,30 @@ const MIN_KEPT_BYTES = MIB / 16;
 export interface Prospect {
   readonly bestRate: number;
   readonly waitMs: number;
+}
+
+/**
+ * The segment with the largest time left, if that is more than `least`, and where to cut it. With `sure`, only if the time
+ * was measured.
+ */
+export function slowest(
+  segments: Iterable<TrackedSegment>,
+  prospect: Prospect,
+  now: number,
+  { least, sure }: { readonly least: number; readonly sure: boolean },
+): { readonly victim: TrackedSegment; readonly cut: number } | undefined {
+  let found: { readonly victim: TrackedSegment; readonly cut: number } | undefined;
+  let longest = least;
+  for (const victim of segments) {
+    if (victim.whole || victim.position >= victim.end) continue;
+    const left = timeLeft(victim, now);
+    if (left <= longest || (sure && left === Number.POSITIVE_INFINITY)) continue;
+    const cut = splitPoint(victim, prospect, now);
+    if (cut === undefined) continue;
+    found = { victim, cut };
+    longest = left;
+  }
+  return found;
 }
 
 /** Where to cut a segment so that both parts end at about the same time; undefined if it is not worth it. */

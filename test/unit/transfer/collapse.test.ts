@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AdaptiveConcurrency } from '../../../src/transfer/scheduling/adaptive-concurrency.ts';
-import type { Traffic } from '../../../src/transfer/scheduling/schedule.ts';
+import type { Traffic } from '../../../src/transfer/scheduling/delivery-meter.ts';
 import { randomNumbers } from '../../support/hub/faults/script.ts';
 import { type LinkRun, runLink, type SimulatedLink } from '../../support/simulated-link.ts';
 

@@ -17,14 +17,16 @@ function marked(): { readonly directory: string; readonly records: DirectoryReco
 describe('the mark of an owner', () => {
   test('says whose the directory is while a run is under way', async () => {
     const { records } = marked();
-    await using _mark = await records.claim(revision(), endpoint);
+    await using _mark = await records.claim(revision(), { endpoint, node: '0'.repeat(16), files: [] });
     const { repo, name, id } = revision();
     expect(records.owner()).toEqual({ endpoint, repo, revision: name, commit: id });
   });
 
   test('goes when nothing came', async () => {
     const { records } = marked();
-    await (await records.claim(revision(), endpoint))[Symbol.asyncDispose]();
+    await (await records.claim(revision(), { endpoint, node: '0'.repeat(16), files: [] }))[
+      Symbol.asyncDispose
+    ]();
     expect(records.owner()).toBeUndefined();
   });
 
@@ -33,7 +35,7 @@ describe('the mark of an owner', () => {
     ['a part is there', (directory) => writeFileSync(join(directory, '.cache/fetch/parts/x.part'), 'x')],
   ])('stays when %s', async (_, happens) => {
     const { directory, records } = marked();
-    const mark = await records.claim(revision(), endpoint);
+    const mark = await records.claim(revision(), { endpoint, node: '0'.repeat(16), files: [] });
     happens(directory, () => mark.keep());
     await mark[Symbol.asyncDispose]();
     expect(records.owner()?.commit).toBe(revision().id);
@@ -41,7 +43,7 @@ describe('the mark of an owner', () => {
 
   test('goes when the manifest says the same', async () => {
     const { directory, records } = marked();
-    const mark = await records.claim(revision(), endpoint);
+    const mark = await records.claim(revision(), { endpoint, node: '0'.repeat(16), files: [] });
     mark.keep();
     await finishRun(directoryStore({ directory }), [[lfsFile('a', bytes(3)), bytes(3)]]);
     await mark[Symbol.asyncDispose]();
