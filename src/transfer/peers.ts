@@ -6,6 +6,7 @@ import type { Peer } from '../source/source.ts';
 import type { Clock } from '../system/clock.ts';
 import { onAbort, unlessAborted } from '../system/on-abort.ts';
 import { PeerTable } from './scheduling/peer-table.ts';
+import { SlowPeers } from './scheduling/slow-peers.ts';
 
 /** How long the first requests wait for the first answer of a peer: a machine nearby needs a few milliseconds. */
 const MAX_WAIT_MS = 500;
@@ -34,6 +35,7 @@ export function peerFailure({ status, unreached, retryable }: FetchError): PeerF
 export class Peers {
   readonly list: readonly Peer[];
   readonly table: PeerTable;
+  readonly slow: SlowPeers = new SlowPeers();
   readonly #clock: Clock;
   readonly #emit: Emit;
   readonly #ended = new AbortController();
@@ -77,7 +79,10 @@ export class Peers {
   /** The peer that the next request for a file goes to. Waits a moment for the first answers. */
   async choose(file: number, signal: AbortSignal): Promise<number | undefined> {
     if (this.table.awaited) await unlessAborted(this.#firstAnswers, signal);
-    return this.table.choose(file, this.#clock.monotonic());
+    const now = this.#clock.monotonic();
+    // One request stays with them: it shows when they become faster.
+    if (this.slow.peers.active > 0 && this.slow.areBehind(now)) return undefined;
+    return this.table.choose(file, now);
   }
 
   /** Whether one of them can be asked for a file now, as far as is known. */

@@ -181,6 +181,19 @@ describe('a peer that does harm gets its bytes replaced by the hub', () => {
     expect(sentBy(hub)).toBeLessThan(1.05 * size);
   });
 
+  test('one that is slow beside the hub, alone', async () => {
+    await using hub = await startOrigin();
+    await using slow = await startHub({
+      repositories: [REPOSITORY],
+      directAnswers: true,
+      bytesPerSecond: 20_000,
+    });
+    const { stderr, done, size } = await fetchFrom(hub, [slow]);
+    expect(said(stderr)).toEqual([]);
+    expect(Number(done['peers'])).toBeGreaterThan(0);
+    expect(Number(done['peers'])).toBeLessThan(size / 2);
+  });
+
   test.each<[string, Fault, RegExp]>([
     [
       'hangs from the beginning',

@@ -17,6 +17,8 @@ interface PeerState {
   active: number;
   failures: number;
   busy: number;
+  /** It was silent, and has brought nothing whole since. */
+  doubtful: boolean;
   restsUntil: number;
   readonly lacks: Set<number>;
   /** Bytes per millisecond of one request, smoothed; 0 until measured. */
@@ -39,6 +41,7 @@ export class PeerTable {
       active: 0,
       failures: 0,
       busy: 0,
+      doubtful: false,
       restsUntil: 0,
       lacks: new Set<number>(),
       pace: 0,
@@ -58,7 +61,7 @@ export class PeerTable {
 
   /**
    * The peer that the next request for this file goes to; undefined if no peer has it. The one with the fewest requests; one
-   * that is slow beside the others keeps a single request, by which it shows when it becomes faster.
+   * that is slow beside the others, or was silent, keeps a single request, by which it shows when it becomes faster.
    */
   choose(file: number, now: number): number | undefined {
     let best: number | undefined;
@@ -68,6 +71,7 @@ export class PeerTable {
     for (const peer of this.#peers) if (isUsable(peer)) fastest = Math.max(fastest, peer.pace);
     for (const [number, peer] of this.#peers.entries()) {
       if (!isUsable(peer)) continue;
+      if (peer.active > 0 && peer.doubtful) continue;
       if (peer.active > 0 && peer.pace > 0 && peer.pace * SLOWER < fastest) continue;
       if (best === undefined || peer.active < this.#at(best).active) best = number;
     }
@@ -85,6 +89,7 @@ export class PeerTable {
     const state = this.#at(peer);
     if (state.state !== 'ready') return 'known';
     state.state = 'silent';
+    state.doubtful = true;
     return this.failed(peer) ? 'ask again' : 'too often';
   }
 
@@ -124,6 +129,7 @@ export class PeerTable {
     const state = this.#at(peer);
     state.failures = 0;
     state.busy = 0;
+    state.doubtful = false;
   }
 
   /** It refused for being busy; `delayMs` is what it asked for. False if that was once too often. */
