@@ -10,7 +10,7 @@ import { countWritten, type SegmentRequest } from './segment-request.ts';
 const SILENT_MS = 1500;
 
 /** A request ends before its time, and the source brings the rest. */
-const LEFT = new FetchError('NETWORK', 'the peer is left', { hint: 'The source brings the rest.' });
+const LEFT = new Error('the peer is left');
 
 const SILENCE = new FetchError('NETWORK', 'the peer is silent', { hint: 'See that it is not overloaded.' });
 
@@ -43,9 +43,9 @@ export class PeerRequests {
       table.brought(peer);
     } catch (thrown) {
       signal.throwIfAborted();
+      if (thrown === LEFT) return false;
       const error = toFetchError(thrown);
       if (error.side !== 'source') throw error;
-      if (thrown === LEFT) return false;
       const asked = { number: segment.file, file: transfer.file };
       if (thrown === SILENCE) this.#peers.silent(peer, asked);
       else this.#peers.failed(peer, asked, error);
