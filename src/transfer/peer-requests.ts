@@ -9,6 +9,9 @@ import { countWritten, type SegmentRequest } from './segment-request.ts';
 /** A request to a peer without a byte for this time is given up: the source can be asked instead. In milliseconds. */
 const SILENT_MS = 1500;
 
+/** A request ends before its time, and the source brings the rest. */
+const LEFT = new Error('the peer is left');
+
 const SILENCE = new FetchError('NETWORK', 'the peer is silent', { hint: 'See that it is not overloaded.' });
 
 /** Asks peers for segments of files. A failure only means that the bytes come from elsewhere. */
@@ -31,8 +34,9 @@ export class PeerRequests {
     const peer = segment.from ?? (await this.#peers.choose(segment.file, signal));
     signal.throwIfAborted();
     if (peer === undefined) return false;
-    const { table } = this.#peers;
+    const { table, slow } = this.#peers;
     table.began(peer);
+    slow.peers.began(this.#run.clock.monotonic());
     try {
       await this.#bring(peer, request);
       // A right answer may be short; one that is short each time would make any number of requests.
@@ -40,6 +44,7 @@ export class PeerRequests {
       table.brought(peer);
     } catch (thrown) {
       signal.throwIfAborted();
+      if (thrown === LEFT) return false;
       const error = toFetchError(thrown);
       if (error.side !== 'source') throw error;
       const asked = { number: segment.file, file: transfer.file };
@@ -47,18 +52,23 @@ export class PeerRequests {
       else this.#peers.failed(peer, asked, error);
     } finally {
       table.ended(peer);
+      slow.peers.ended(this.#run.clock.monotonic());
     }
     return true;
   }
 
   async #bring(peer: number, request: Omit<SegmentRequest, 'attempt'>): Promise<void> {
     const { segment, transfer, observer, signal } = request;
-    const { transport, emit } = this.#run.context;
+    const { transport, emit, settings } = this.#run.context;
+    const { relay } = this.#peers;
+    // Under a rate limit it is we who are slow; and machines that share the work spare the hub.
+    const leavesSlow = settings.bytesPerSecond === undefined && !relay.active;
     const { address, locate } = this.#peers.list[peer]!;
     const { file, shares } = transfer;
-    const location = locate(this.#revision, file, this.#peers.relay.isUnfinished(peer));
-    const silence = new AbortController();
-    const watch = this.#watch(() => silence.abort(SILENCE));
+    const location = locate(this.#revision, file, relay.isUnfinished(peer));
+    const { table, slow } = this.#peers;
+    const early = new AbortController();
+    const watch = this.#watch(() => early.abort(SILENCE));
     observer.asked();
     try {
       await transport.bring(
@@ -67,18 +77,22 @@ export class PeerRequests {
           wrote: (range, wireBytes) => {
             watch?.touch();
             shares.add(peer, range);
-            this.#peers.table.wrote(peer, rangeLength(range), this.#run.clock.monotonic());
+            const now = this.#run.clock.monotonic();
+            table.wrote(peer, rangeLength(range), now);
+            slow.peers.wrote(rangeLength(range), now);
             countWritten(request, range, wireBytes, emit);
+            // What a liar sends would be fetched again.
+            if (table.isDropped(peer) || (leavesSlow && slow.leaves(now))) early.abort(LEFT);
           },
           wholeFile: () => {
             if (segment.position > 0 || segment.end < file.size) throw withoutRanges(address);
           },
           movedTo: () => {},
         },
-        AbortSignal.any([signal, silence.signal]),
+        AbortSignal.any([signal, early.signal]),
       );
     } catch (error) {
-      throw silence.signal.aborted && !signal.aborted ? silence.signal.reason : error;
+      throw early.signal.aborted && !signal.aborted ? early.signal.reason : error;
     } finally {
       watch?.stop();
     }

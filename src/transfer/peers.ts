@@ -10,6 +10,7 @@ import { PeerTable } from './scheduling/peer-table.ts';
 import { Relay } from './scheduling/relay.ts';
 import { firstPieceOf, pieceBytes } from './scheduling/relay-group.ts';
 import type { Choice, Question, RelayFile, WaitingRange } from './scheduling/relay-question.ts';
+import { SlowPeers } from './scheduling/slow-peers.ts';
 
 /** How long the first requests wait for the first answer of a peer: a machine nearby needs a few milliseconds. */
 const MAX_WAIT_MS = 500;
@@ -65,6 +66,7 @@ export class Peers {
   readonly relay: Relay;
   /** Called when what an unfinished peer has, or does, has changed. */
   onChange: () => void = () => {};
+  readonly slow: SlowPeers = new SlowPeers();
   readonly #node: string;
   readonly #watch: PeerWatch;
   readonly #clock: Clock;
@@ -150,7 +152,10 @@ export class Peers {
   /** The peer that the next request for a file goes to, of those that have all of it. */
   async choose(file: number, signal: AbortSignal): Promise<number | undefined> {
     await this.answers(signal);
-    const usable = this.table.usable(file, this.#clock.monotonic());
+    const now = this.#clock.monotonic();
+    // One request stays with them: it shows when they become faster.
+    if (this.slow.peers.active > 0 && this.slow.areBehind(now)) return undefined;
+    const usable = this.table.usable(file, now);
     return usable.find(({ peer, busy }) => !busy && !this.relay.isUnfinished(peer))?.peer;
   }
 

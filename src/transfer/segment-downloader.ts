@@ -9,6 +9,7 @@ import type { CachedLocation, FileTransfer, Way } from './file-transfer.ts';
 import { PeerRequests } from './peer-requests.ts';
 import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
+import type { SlowPeers } from './scheduling/slow-peers.ts';
 import { countWritten, type SegmentObserver, type SegmentRequest } from './segment-request.ts';
 
 /** Statuses that refuse the URL rather than the file. */
@@ -49,8 +50,11 @@ export class SegmentDownloader {
       if (typeof segment.from === 'number') return;
       if (isAsked === true) continue;
       const { way } = transfer;
+      const source = this.#run.peers?.slow.source;
+      const counted = source === undefined ? observer : this.#counted(observer, source);
       try {
-        await this.#fetchBy(way, segment, transfer, observer, signal);
+        source?.began(this.#run.clock.monotonic());
+        await this.#fetchBy(way, segment, transfer, counted, signal);
       } catch (thrown) {
         signal.throwIfAborted();
         const error = toFetchError(thrown);
@@ -61,8 +65,19 @@ export class SegmentDownloader {
         if (!isOfWay || !transfer.giveUp(way)) throw isOfWay ? transfer.failure : error;
         if (before === undefined) this.#tellWay(transfer, way, error);
         segment.tried = 0;
+      } finally {
+        source?.ended(this.#run.clock.monotonic());
       }
     }
+  }
+
+  /** What the source brings is beside what peers bring. */
+  #counted(observer: SegmentObserver, source: SlowPeers['source']): SegmentObserver {
+    const wrote = (written: number, wireBytes: number) => {
+      source.wrote(written, this.#run.clock.monotonic());
+      observer.wrote(written, wireBytes);
+    };
+    return { ...observer, wrote };
   }
 
   /** Once for the run: the reasons of many files are the same. */

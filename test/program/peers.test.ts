@@ -122,9 +122,8 @@ describe('bytes come from peers', () => {
     await using staged = await Workspace.open({ endpoint: elsewhere.origin });
     expect((await staged.run(['tests/another', '-q'])).exit).toBe(0);
     await using other = await startServing(staged, ['another']);
-    await using gone = await startMirror();
-    await gone.close();
-    const { stderr, done, size } = await fetchFrom(hub, [other.url, gone]);
+    // A port that no other test gets while this one runs.
+    const { stderr, done, size } = await fetchFrom(hub, [other.url, 'http://127.0.0.1:1']);
     expect(sentBy(hub)).toBe(size);
     expect(done).toMatchObject({ fetched: size, peers: 0 });
     expect(said(stderr).toSorted()).toEqual([
@@ -179,6 +178,19 @@ describe('a peer that does harm gets its bytes replaced by the hub', () => {
     expect(Number(done['peers'])).toBeLessThan(size);
     // Everything that is wrong, and what was examined in vain.
     expect(sentBy(hub)).toBeLessThan(1.05 * size);
+  });
+
+  test('one that is slow beside the hub, alone', async () => {
+    await using hub = await startOrigin();
+    await using slow = await startHub({
+      repositories: [REPOSITORY],
+      directAnswers: true,
+      bytesPerSecond: 20_000,
+    });
+    const { stderr, done, size } = await fetchFrom(hub, [slow]);
+    expect(said(stderr)).toEqual([]);
+    expect(Number(done['peers'])).toBeGreaterThan(0);
+    expect(Number(done['peers'])).toBeLessThan(size / 2);
   });
 
   test.each<[string, Fault, RegExp]>([

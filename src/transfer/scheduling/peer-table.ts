@@ -17,6 +17,8 @@ interface PeerState {
   active: number;
   failures: number;
   busy: number;
+  /** It was silent, and has brought nothing whole since. */
+  doubtful: boolean;
   restsUntil: number;
   readonly lacks: Set<number>;
   /** Bytes per millisecond of one request, smoothed; 0 until measured. */
@@ -47,6 +49,7 @@ export class PeerTable {
       active: 0,
       failures: 0,
       busy: 0,
+      doubtful: false,
       restsUntil: 0,
       lacks: new Set<number>(),
       pace: 0,
@@ -81,7 +84,7 @@ export class PeerTable {
 
   /**
    * The peer that the next request for this file goes to; undefined if no peer has it. The one with the fewest requests; one
-   * that is slow beside the others keeps a single request, by which it shows when it becomes faster.
+   * that is slow beside the others, or was silent, keeps a single request, by which it shows when it becomes faster.
    */
   choose(file: number, now: number): number | undefined {
     return this.usable(file, now).find(({ busy }) => !busy)?.peer;
@@ -95,10 +98,10 @@ export class PeerTable {
     const fastest = usable.reduce((most, [, { pace }]) => Math.max(most, pace), 0);
     return usable
       .sort(([, left], [, right]) => left.active - right.active)
-      .map(([peer, { active, pace }]) => ({
+      .map(([peer, { active, pace, doubtful }]) => ({
         peer,
         active,
-        busy: active > 0 && pace > 0 && pace * SLOWER < fastest,
+        busy: active > 0 && (doubtful || (pace > 0 && pace * SLOWER < fastest)),
       }));
   }
 
@@ -119,6 +122,7 @@ export class PeerTable {
     const state = this.#at(peer);
     if (state.state !== 'ready') return 'known';
     state.state = 'silent';
+    state.doubtful = true;
     return this.failed(peer) ? 'ask again' : 'too often';
   }
 
@@ -158,6 +162,7 @@ export class PeerTable {
     const state = this.#at(peer);
     state.failures = 0;
     state.busy = 0;
+    state.doubtful = false;
   }
 
   /** It refused for being busy; `delayMs` is what it asked for. False if that was once too often. */

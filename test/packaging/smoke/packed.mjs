@@ -17,7 +17,7 @@ import { createInterface } from 'node:readline';
 
 const root = resolve(import.meta.dirname, '../../..');
 const isWindows = process.platform === 'win32';
-const MAX_PACKED_BYTES = 600_000;
+const MAX_PACKED_BYTES = 650_000;
 const REPO = 'TheBloke/Mistral-7B-Instruct-v0.1-GPTQ';
 const BRANCH = 'gptq-8bit-32g-actorder_True';
 const DIRECTORY = `Mistral-7B-Instruct-v0.1-GPTQ_${BRANCH}`;

@@ -139,3 +139,14 @@ test('a suspected peer gets nothing until it is cleared, and a dropped one for e
   table.clear(0);
   expect([table.choose(0, 0), table.isDropped(0), table.isDropped(1)]).toEqual([1, true, false]);
 });
+
+test('a peer that was silent gets a single request until it brings what was asked for', () => {
+  const table = ready(1);
+  table.silent(0);
+  table.answered(0);
+  expect(table.choose(0, 0)).toBe(0);
+  table.began(0);
+  expect(table.choose(0, 0)).toBeUndefined();
+  table.brought(0);
+  expect(table.choose(0, 0)).toBe(0);
+});
