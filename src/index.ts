@@ -46,4 +46,4 @@ export type { Clock, Random } from './system/clock.ts';
 export type { Environment } from './system/environment.ts';
 export type { ProcessContext, ProcessIdentity } from './system/process-identity.ts';
 export type { RetryPolicy } from './system/retry.ts';
-export type { TransportChoice, WorkerCounts } from './transfer/transfer-settings.ts';
+export type { Protocol, TransportChoice, WorkerCounts } from './transfer/transfer-settings.ts';

@@ -39,17 +39,28 @@ const REPLACED: Readonly<Record<string, string>> = {
 const REPLACED_NAMES: Readonly<Record<string, string>> = {
   AnswerCache: 'ResponseCache',
   ChoosingTransport: 'AdaptiveTransport',
+  ConnectionBudget: 'AdaptiveConcurrency',
+  ContentChecker: 'HashPool',
   CoreTransport: 'NodeHttpTransport',
+  filesLeftBehind: 'staleFiles',
+  Finisher: 'FileFinalizer',
+  HashFollower: 'IncrementalHash',
+  knownListing: 'recordedListing',
+  lacksAll: 'isFreshTarget',
   LockContext: 'ProcessContext',
   LockedFile: 'LockfileEntry',
   LockOwner: 'ProcessIdentity',
   makeFolder: 'ensureDirectory',
   mayLeave: 'canRequeue',
   OddAnswer: 'UnsupportedResponse',
+  Parties: 'TransferContext',
   PieceJoiner: 'WriteCoalescer',
   RawTransport: 'SocketTransport',
+  refuseDrift: 'assertNoDrift',
   SharedTime: 'StallClock',
+  ThreadHasher: 'HashPool',
   ThreadTransport: 'WorkerTransport',
+  WorkQueue: 'SegmentQueue',
 };
 
 /** Limits are called MIN_ and MAX_. */
