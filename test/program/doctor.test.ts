@@ -90,12 +90,14 @@ test('all is well: a line for each check', async () => {
     ok       addresses    one address of 127.0.0.1
                           127.0.0.1  <time>, <rate>, aws-us-east-1
     ok       content      tokenizer.json has the hash that it is listed with (628 kB)
+    skipped  chunks       this hub hands out no chunks
+                          Downloads come over plain HTTP all the same, and updates fetch whole files.
     ok       directory    /work/Mistral-7B-Instruct-v0.1-GPTQ (to be made) can be written, at <rate>
     ok       space        <space> free; the whole revision has 9.44 MB
     ok       lock         no other run works on this directory
     "
   `);
-  expect(run.stderr).toBe('fetch: 23 checks: 23 ok\n');
+  expect(run.stderr).toBe('fetch: 24 checks: 23 ok, 1 skipped\n');
   // Nothing is left behind, and nothing was downloaded.
   expect(await readdir(workspace.directory)).toEqual([]);
   expect(hub.log.tokenLeaks()).toEqual([]);
@@ -131,7 +133,7 @@ test('without a repository, what needs one is skipped', async () => {
   const run = await workspace.run(['doctor', '--quiet']);
   expect(run).toMatchObject({ exit: 0, stderr: '' });
   const skipped = run.stdout.split('\n').filter((line) => line.startsWith('skipped'));
-  expect(skipped).toHaveLength(11);
+  expect(skipped).toHaveLength(12);
   expect(skipped[0]).toBe('skipped  repository   name a repository to look at: fetch doctor OWNER/NAME');
 });
 
@@ -164,7 +166,7 @@ describe('the token', () => {
         '                      Make a new one in the settings of your account',
     );
     expect(run.stderr).toMatch(
-      /^fetch: 23 checks: .*\nfetch: error: 2 checks failed: token, repository\nhint: /,
+      /^fetch: 24 checks: .*\nfetch: error: 2 checks failed: token, repository\nhint: /,
     );
     expect(`${run.stdout}${run.stderr}`).not.toContain('hf_unknown');
   });
@@ -274,7 +276,8 @@ describe('the network', () => {
     ],
     ['the xorbs are not there', [fault('xorb', { kind: 'status', status: 403 })], [], 'warning', 0],
     ['other bytes', [fault('xorb', { kind: 'flip', offset: 1000 })], [], 'failed', 7],
-    ['no token', [], [fault('xet-read-token', { kind: 'status', status: 404 })], 'warning', 0],
+    ['no token', [], [fault('xet-read-token', { kind: 'status', status: 404 })], 'skipped', 0],
+    ['a token that is refused', [], [fault('xet-read-token', { kind: 'status', status: 403 })], 'warning', 0],
   ])('a file as chunks and over plain HTTP: %s', async (_what, atStore, atHub, state, exit) => {
     await using store = await ContentStore.start();
     const content = random(5, 300_000);
