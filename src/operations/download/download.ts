@@ -20,11 +20,11 @@ import {
 } from './download-options.ts';
 import { executePlan, WorkerThreads } from './execute-plan.ts';
 import { finishDownload, finishUnchanged } from './finish-download.ts';
-import { filesAhead, LocateAhead } from './locate-ahead.ts';
+import { LocateAhead, namedFiles } from './locate-ahead.ts';
 import { checkPlan, planDownload } from './plan-download.ts';
 import { LockfileResolver } from './resolve-lockfile.ts';
 import { OfflineResolver, PeerResolver } from './resolve-offline.ts';
-import { type OnPinned, SourceResolver } from './resolve-source.ts';
+import { SourceResolver } from './resolve-source.ts';
 import type { Resolver } from './resolver.ts';
 import { ScanAdvice } from './weights-notes.ts';
 
@@ -75,9 +75,9 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   const isFresh = isFreshTarget(request);
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
-  const onPinned = (pinned: Revision, quantisation: string | undefined) => {
-    if (!isFresh || source.kind !== 'hub' || request.from.length > 0) return;
-    ahead.expect(pinned, filesAhead(source.namesOf?.(pinned) ?? [], { ...request, quantisation }));
+  const onPinned = (pinned: Revision) => {
+    if (isFresh && source.kind === 'hub' && request.from.length === 0)
+      ahead.expect(pinned, namedFiles(request.selection));
   };
   const resolver = resolverOf(request, records, onPinned);
   const { clock } = run.environment;
@@ -146,7 +146,11 @@ function isFreshTarget({ directory, dryRun, offline }: DownloadRequest): boolean
   return !dryRun && !offline && !existsSync(directory);
 }
 
-function resolverOf(request: DownloadRequest, records: Records, onPinned: OnPinned): Resolver {
+function resolverOf(
+  request: DownloadRequest,
+  records: Records,
+  onPinned: (revision: Revision) => void,
+): Resolver {
   const { lock, offline, onlyPeers, prune: mustList = false } = request;
   if (lock !== undefined) {
     const recorded = records.listing(lock.commit);

@@ -12,16 +12,14 @@ import {
   selectFromListing,
 } from './resolver.ts';
 
-/** Called as soon as the revision is known, before it is listed; with the quantisation that the name stands for. */
-export type OnPinned = (revision: Revision, quantisation: string | undefined) => void;
-
 /** Asks the source for the revision and its files. */
 export class SourceResolver implements Resolver {
   readonly #request: RevisionRequest;
 
-  readonly #onPinned: OnPinned;
+  readonly #onPinned: (revision: Revision) => void;
 
-  constructor(request: RevisionRequest, onPinned: OnPinned = () => {}) {
+  /** `onPinned` is called as soon as the revision is known, before it is listed. */
+  constructor(request: RevisionRequest, onPinned: (revision: Revision) => void = () => {}) {
     this.#request = request;
     this.#onPinned = onPinned;
   }
@@ -31,9 +29,8 @@ export class SourceResolver implements Resolver {
     const list = (pinned: Revision) => collectListing(source, pinned, run);
     const { revision, quantisation } = await pickRevision(this.#request, source, list, run.signal);
     run.emit({ type: 'resolved', asked: this.#request.repo, revision });
-    const listed = list(revision);
-    this.#onPinned(revision, quantisation);
-    const files = await listed;
+    this.#onPinned(revision);
+    const files = await list(revision);
     let selected: readonly RemoteFile[];
     try {
       selected = selectFromListing(files, { ...this.#request, quantisation });
