@@ -5,7 +5,7 @@ const SLOW_RATE = 5000;
 /** The source takes over if it is this much faster. */
 const FASTER = 2;
 /** Shorter times tell something from so many bytes on. */
-const ENOUGH_BYTES = 1 << 20;
+const ENOUGH_BYTES = 1024 * 1024;
 /** How long what is known of the source counts, in milliseconds. */
 const FRESH_MS = 30_000;
 /** How long nothing more is tried while nothing is known, in milliseconds. */
