@@ -1,4 +1,4 @@
-import type { ByteRange } from '../model/byte-range.ts';
+import { flatRanges } from '../model/byte-range.ts';
 import type { UnfinishedRevision } from '../store/held-revision.ts';
 import type { Clock } from '../system/clock.ts';
 import type { VerifiedFiles } from './verified-files.ts';
@@ -48,13 +48,12 @@ export class PartialStatus {
       const { path } = file;
       if (whole.has(file)) return [path, true];
       const fetching = now?.fetching.get(path) ?? [];
-      return [path, flat(written.get(path) ?? []), ...(fetching.length === 0 ? [] : [flat(fetching)])];
+      return [
+        path,
+        flatRanges(written.get(path) ?? []),
+        ...(fetching.length === 0 ? [] : [flatRanges(fetching)]),
+      ];
     });
     return { version: 1, node: revision.node, nodes: Object.fromEntries(now?.nodes ?? []), files };
   }
-}
-
-/** Start and end of each range, one after the other. */
-function flat(ranges: readonly ByteRange[]): number[] {
-  return ranges.flatMap(({ start, end }) => [start, end]);
 }

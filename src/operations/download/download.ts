@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Emit } from '../../model/event.ts';
+import { nodeName } from '../../model/node-name.ts';
 import type { Revision } from '../../model/repo.ts';
 import { shardOf } from '../../plan/shard.ts';
 import { completeRuns } from '../../plan/update.ts';
@@ -7,7 +8,6 @@ import { openHttp, openPeer, openPeerSource, openSource } from '../../source/ope
 import type { Source } from '../../source/source.ts';
 import { openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
 import type { Records } from '../../store/records/records.ts';
-import type { Random } from '../../system/clock.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { parsePullRequest, pullForOllama } from '../ollama/pull.ts';
 import { withRunContext } from '../run.ts';
@@ -123,15 +123,6 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     },
   });
   return await finishDownload(planned, result, context, advice);
-}
-
-/** A name that no other run has. */
-function nodeName(random: Random): string {
-  const half = () =>
-    Math.floor(random() * 2 ** 32)
-      .toString(16)
-      .padStart(8, '0');
-  return `${half()}${half()}`;
 }
 
 function openDownloadSource(

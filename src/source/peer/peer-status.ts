@@ -1,5 +1,6 @@
 import type { ByteRange } from '../../model/byte-range.ts';
 import { isRecord } from '../../model/json.ts';
+import { isNode } from '../../model/node-name.ts';
 import type { PeerFile, PeerStatus } from '../source.ts';
 
 /** Of an answer: enough for ten thousand files and a terabyte. */
@@ -24,10 +25,6 @@ export function parseStatus(text: string): PeerStatus | 'complete' | undefined {
     .slice(0, MAX_NODES);
   const listed = files.flatMap((entry) => fileOf(entry) ?? []);
   return { node, nodes: new Map(known), files: new Map(listed.map((file) => [file.path, file])) };
-}
-
-function isNode(text: unknown): text is string {
-  return typeof text === 'string' && /^[0-9a-f]{16}$/.test(text);
 }
 
 /** `[path, true]`, or `[path, written, fetching]`. */

@@ -1,7 +1,8 @@
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import type { ByteRange } from '../../model/byte-range.ts';
+import { type ByteRange, flatRanges } from '../../model/byte-range.ts';
 import { digestOfOid } from '../../model/digest.ts';
 import { isRecord } from '../../model/json.ts';
+import { isNode } from '../../model/node-name.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { RepoRef, Revision } from '../../model/repo.ts';
 import { isRevisionId } from '../../model/revision-id.ts';
@@ -22,10 +23,6 @@ export interface TransferRecord {
 export interface TransferPaths {
   readonly record: string;
   readonly now: string;
-}
-
-export function isNode(text: unknown): text is string {
-  return typeof text === 'string' && /^[0-9a-f]{16}$/.test(text);
 }
 
 /** The record of a run that is fetching. It serves others: where it cannot be written, the run goes on without. */
@@ -50,10 +47,7 @@ export class TransferMark {
   }
 
   tell({ nodes, fetching }: TransferNow): void {
-    const ranges = [...fetching].map(([path, list]) => [
-      path,
-      list.flatMap(({ start, end }) => [start, end]),
-    ]);
+    const ranges = [...fetching].map(([path, list]) => [path, flatRanges(list)]);
     const now = { node: this.#node, nodes: Object.fromEntries(nodes), fetching: Object.fromEntries(ranges) };
     replace(this.#paths.now, now);
   }
