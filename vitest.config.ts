@@ -5,12 +5,17 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** CI wants numbers as well: `.ci/run` prints its closing line from this report. */
-const forCI = process.env['CI'] ? [['json', { outputFile: 'build/test-results.json' }] as const] : [];
+const resultsFile = process.env['FETCH_TEST_RESULTS'] ?? 'build/test-results.json';
+const forCI = process.env['CI'] ? [['json', { outputFile: resultsFile }] as const] : [];
 const forGitHub = process.env['GITHUB_ACTIONS'] ? ['github-actions'] : [];
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, 'package.json'), 'utf8')) as {
   version: string;
 };
+
+/** Tests that take minutes together, and those with programs that a machine may lack: `npm run test:long` runs them. */
+const LONG = ['test/**/*.long.test.ts'];
+const script = process.env['npm_lifecycle_event'];
 
 /** Files that take longest, which would otherwise run alone at the end. The others follow as vitest sorts them. */
 const LONGEST = [
@@ -36,7 +41,9 @@ export default defineConfig({
   // As scripts/bundle.js puts it into what is built.
   define: { PACKAGE_VERSION: JSON.stringify(version) },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: script === 'test:long' ? LONG : ['test/**/*.test.ts'],
+    // Named on a command line, each of them runs.
+    exclude: script === 'test' ? LONG : [],
     // Tests of the program wait most of their time: three files at once keep two cores busy.
     maxWorkers: Math.max(3, availableParallelism()),
     sequence: { sequencer: LongestFirst },
