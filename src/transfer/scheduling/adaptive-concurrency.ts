@@ -3,6 +3,7 @@ import type { Traffic } from './delivery-meter.ts';
 import type { Drop } from './descent.ts';
 import { STARVED_RATE } from './fall-watch.ts';
 import { KnownRates } from './known-rates.ts';
+import { LateStart } from './late-start.ts';
 import { type Progress, RateMeasurement, type Rates } from './rate-measurement.ts';
 
 /** Connections to start with: enough for most links, few enough to be polite. */
@@ -104,7 +105,10 @@ export interface ConcurrencyChange {
  */
 export class AdaptiveConcurrency {
   readonly #most: number;
+  /** The number to start with. */
+  readonly #first: number;
   readonly #isNear: boolean;
+  readonly #late: LateStart | undefined;
   #limit: number;
   #phase: Phase = 'settling';
   /** When the limit changed, or, while holding, when it may change again. */
@@ -142,7 +146,9 @@ export class AdaptiveConcurrency {
     this.#isNear = hubWaitMs < NEAR_MS;
     const start = isChunked ? CHUNKED_START : this.#isNear ? NEAR_START : START;
     this.#limit = most <= start * HARDLY_MORE ? most : start;
+    this.#first = this.#limit;
     this.#starting = this.#limit < most;
+    if (!this.#isNear && !isChunked) this.#late = new LateStart();
     this.#changedAt = now;
   }
 
@@ -157,6 +163,8 @@ export class AdaptiveConcurrency {
     const { active, delivering, delivery, established, isSaturated = false } = traffic;
     this.#established = established;
     this.#isSaturated = isSaturated;
+    if (this.#starting) this.#limit = Math.min(this.#most, this.#late?.grow(now, traffic, from) ?? from);
+    if (this.#limit > from) return { from, to: this.#limit, drop: 'none', insteadOf: undefined };
     const step = this.#collapses.observe({ now, bytes, limit: from, active, delivering }, this.#good);
     if (step !== undefined) {
       this.#limit = step.limit;
@@ -233,7 +241,7 @@ export class AdaptiveConcurrency {
     const before = this.#before?.limit ?? 0;
     if (before > this.#limit && active > this.#limit) return false;
     if (now - this.#changedAt >= Math.max(SETTLE_MS, SETTLE_WAITS * waitMs)) return true;
-    if (before === 0) return established >= START_PART * this.#limit;
+    if (before === 0) return established >= START_PART * this.#first;
     if (before > this.#limit) return delivering >= this.#limit;
     const half = (before + this.#limit) / 2;
     if (this.#before!.established < half) return established >= half;
@@ -259,7 +267,7 @@ export class AdaptiveConcurrency {
     this.#starting = false;
     // While more connections wait for their first bytes, the current ones can be measured anyway.
     const longWait = now - this.#changedAt > QUICK_MS;
-    if (this.#isNear || established < START_PART * this.#limit || !longWait) return;
+    if (this.#isNear || established < START_PART * this.#first || !longWait) return;
     const more = Math.floor(this.#limit * SECOND_START_FACTOR);
     this.#tryMore(now, this.#most <= more * HARDLY_MORE ? this.#most : more, undefined);
   }

@@ -24,8 +24,12 @@ const MIN_GUESSED_BYTES = 8 * MIB;
 const FIRST_SIZE = 0.6;
 const LAST_SIZE = 1;
 
-/** A share of the last bytes comes in this many requests: rates vary, and what is not yet requested can be shared anew. */
+/**
+ * A share of the last bytes comes in this many requests: rates vary, and what is not yet requested can be shared anew. One
+ * that arrives within so many waits comes in one: another wait would cost more.
+ */
 const SHARE_PARTS = 1.5;
+const WHOLE_SHARE_WAITS = 2;
 /** The shortest request near the end, as a fraction of the usual length. */
 const SHORTEST = 0.2;
 
@@ -102,8 +106,13 @@ export class LinkEstimate implements SegmentSizing {
     const wanted = this.#wanted(this.#rate);
     // The share of the connection that asks first is the largest.
     const equal = left / (SHARE_PARTS * connections);
-    const bytes = equal >= wanted ? wanted : lastShare(left, this.#rate, freeIn()) / SHARE_PARTS;
+    const bytes =
+      equal >= wanted ? wanted : this.#lastBytes(lastShare(left, this.#rate, freeIn()), this.#rate);
     return Math.max(MIN_BYTES, SHORTEST * wanted, Math.min(wanted, bytes));
+  }
+
+  #lastBytes(share: number, rate: number): number {
+    return share / rate < WHOLE_SHARE_WAITS * this.waitMs ? share : share / SHARE_PARTS;
   }
 
   #guessed(connections: number): number {

@@ -518,10 +518,10 @@ describe('the estimate of a link', () => {
 
   test('gives less when less is left: two thirds of what lets all connections end together', () => {
     const link = new LinkEstimate();
-    link.firstByte(500, false);
+    link.firstByte(300, false);
     link.measured(40_000);
     const wanted = link.segmentBytes(MUCH, 4, idle);
-    const share = 30_000_000;
+    const share = 26_000_000;
     const allIdle = () => [0, 0, 0, 0];
     expect(link.segmentBytes(4 * share, 4, allIdle)).toBeCloseTo(share / 1.5);
     // Two others are busy for so long that they get nothing, and the third one gets half a second less.
@@ -529,6 +529,18 @@ describe('the estimate of a link', () => {
     const left = 2 * share + 500 * 40_000;
     expect(link.segmentBytes(left, 4, busy)).toBeCloseTo((share + 500 * 40_000) / 1.5);
     expect(link.segmentBytes(MIB, 4, allIdle)).toBeCloseTo(wanted / 5);
+  });
+
+  test('gives all of that where another wait would take longer than what it brings', () => {
+    const link = new LinkEstimate();
+    link.firstByte(650, false);
+    link.measured(40_000);
+    const ms = 1250;
+    expect(link.segmentBytes(4 * ms * 40_000, 4, () => [0, 0, 0, 0])).toBeCloseTo(ms * 40_000);
+    const longer = 1350;
+    expect(link.segmentBytes(4 * longer * 40_000, 4, () => [0, 0, 0, 0])).toBeCloseTo(
+      (longer * 40_000) / 1.5,
+    );
   });
 });
 
