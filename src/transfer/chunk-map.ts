@@ -123,8 +123,8 @@ export class ChunkMap {
     });
   }
 
-  /** Of each term, the chunks from its first on that are in the part. */
-  leading(terms: readonly XetTerm[], received: IntervalSet): readonly HeldFetch[] {
+  /** Of each term, the chunks from its first on that are in the part: all of the first term, of others no more than `most`. */
+  leading(terms: readonly XetTerm[], received: IntervalSet, most: number): readonly HeldFetch[] {
     const known = new Map<number, Map<number, number>>();
     for (const { xorb } of terms) {
       const number = this.#numbers.get(xorb);
@@ -137,11 +137,12 @@ export class ChunkMap {
         continue;
       ofXorb.set(this.#fields[number * 3 + 2]!, number);
     }
-    return terms.map(({ xorb, start, end }) => {
+    return terms.map(({ xorb, start, end }, term) => {
       const ofXorb = known.get(this.#numbers.get(xorb) ?? -1);
       const offsets: number[] = [];
       const lengths: number[] = [];
-      for (let index = start; index < end; index += 1) {
+      const stop = term === 0 ? end : Math.min(end, start + most);
+      for (let index = start; index < stop; index += 1) {
         const number = ofXorb?.get(index);
         if (number === undefined) break;
         offsets.push(this.#offsets[number]!);

@@ -7,6 +7,7 @@ import { nextChunks } from './repeated-chunks.ts';
 import type { RunState } from './run-state.ts';
 import type { Segment } from './scheduling/segment.ts';
 import { countWritten, type SegmentRequest } from './segment-request.ts';
+import { TrickleWatch } from './trickle-watch.ts';
 
 /** Attempts in a row without progress before a file is had in another way. A busy store gets as many as any server. */
 const MAX_TRIES = 3;
@@ -27,13 +28,18 @@ export class ChunkRequests {
 
   /** Throws what `retrying` is to decide about: after some failures without progress it is not retryable any more. */
   async request(request: SegmentRequest): Promise<void> {
-    const { segment, attempt } = request;
+    const { segment, attempt, transfer } = request;
+    const { settings } = this.#run.context;
+    // With a limit of our own a chunk may take any time.
+    const limitMs = settings.bytesPerSecond === undefined ? settings.stallTimeoutMs : undefined;
+    const watch = new TrickleWatch(this.#run.clock, limitMs, transfer.file.path, request.signal);
     const progressed = () => {
+      watch.touch();
       attempt.progressed();
       segment.renewals = 0;
     };
     try {
-      await this.#bring(request, progressed);
+      await this.#bring({ ...request, signal: watch.signal }, progressed, () => watch.touch());
     } catch (thrown) {
       request.signal.throwIfAborted();
       const error = toFetchError(thrown);
@@ -46,10 +52,13 @@ export class ChunkRequests {
       // `tried` counts the failures before this one.
       const isBusy = error.status === 429 || error.status === 503;
       throw !isBusy && (segment.tried ?? 0) + 1 >= MAX_TRIES ? lasting(error) : error;
+    } finally {
+      watch.stop();
     }
   }
 
-  async #bring(request: SegmentRequest, progressed: () => void): Promise<void> {
+  /** `waited`: what it waits for goes on. */
+  async #bring(request: SegmentRequest, progressed: () => void, waited: () => void): Promise<void> {
     const { segment, transfer, observer, signal } = request;
     const { chunks, flights, staged } = transfer;
     observer.asked();
@@ -62,8 +71,10 @@ export class ChunkRequests {
         await this.#bringFrom(next.location, request, progressed);
         return;
       }
-      if (next.kind === 'wait') await flights.untilMoved(signal);
-      else found = await this.#reconstruct(segment, transfer.file, signal, next.end);
+      if (next.kind === 'wait') {
+        await flights.untilMoved(signal);
+        waited();
+      } else found = await this.#reconstruct(segment, transfer.file, signal, next.end);
     }
   }
 

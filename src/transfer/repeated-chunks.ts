@@ -26,12 +26,12 @@ export function nextChunks(
     held.map(({ xorb, start, lengths }) => `${xorb}:${start}-${start + lengths.length}`),
   );
   const byXorb = new XorbFetches(fetches);
-  const leading = chunks.leading(terms, received);
+  const leading = chunks.leading(terms, received, WORTH_CHUNKS);
   let at = range.start - skip;
   for (const [number, term] of terms.entries()) {
     const { xorb, start, end } = term;
     const fetch = byXorb.of(term)!;
-    // Where a term begins long before the range, nobody knows which of its chunks is the first one needed.
+    // Where a term begins long before the range, it is not known which of its chunks is the first one needed.
     const isPlain = number > 0 || skip < MAX_CHUNK_BYTES;
     if (isPlain && !isHeld.has(`${xorb}:${fetch.start}-${fetch.end}`)) {
       const copy = leading[number]!;

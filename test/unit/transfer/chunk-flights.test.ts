@@ -90,3 +90,13 @@ test('a wait ends with its signal', async () => {
   stop.abort(new Error('stopped'));
   await expect(waiting).rejects.toThrow('stopped');
 });
+
+test('sixty requests with ten thousand terms each are compared in no time', () => {
+  const { chunks, received, flights } = world();
+  const terms = (from: number) =>
+    Array.from({ length: 10_000 }, (_, index) => [from + 6 * index, from + 6 * index + 1] as const);
+  for (let number = 0; number < 60; number += 1)
+    flights.begin({ end: Number.MAX_SAFE_INTEGER }, location(0, ...terms(1)));
+  expect(nextChunks(location(1e10, ...terms(3)), chunks, received, flights).kind).toBe('bring');
+  expect(nextChunks(location(1e10, ...terms(1)), chunks, received, flights).kind).toBe('wait');
+});
