@@ -1,6 +1,6 @@
 import { type HashedChunk, loadXetHashes, type XetHashes } from '../hash/xet-hash.ts';
 import type { ByteRange } from '../model/byte-range.ts';
-import type { ChunkRun } from '../model/chunks.ts';
+import type { ChunkRun, XetTerm } from '../model/chunks.ts';
 import { IntervalSet } from '../model/interval-set.ts';
 import type { HeldFetch, XorbFetch } from '../source/location.ts';
 import type { ArrivedChunk } from './transport/transport.ts';
@@ -120,6 +120,35 @@ export class ChunkMap {
       if (all.length < end - start) return [];
       const offsets = all.map((number) => this.#offsets[number]!);
       return [{ xorb, start, offsets, lengths: all.map((number) => this.#fields[number * 3]!) }];
+    });
+  }
+
+  /** Of each term, the chunks from its first on that are in the part: all of the first term, of others no more than `most`. */
+  leading(terms: readonly XetTerm[], received: IntervalSet, most: number): readonly HeldFetch[] {
+    const known = new Map<number, Map<number, number>>();
+    for (const { xorb } of terms) {
+      const number = this.#numbers.get(xorb);
+      if (number !== undefined) known.set(number, new Map());
+    }
+    for (let number = 0; known.size > 0 && number < this.#count; number += 1) {
+      const ofXorb = known.get(this.#fields[number * 3 + 1]!);
+      const start = this.#offsets[number]!;
+      if (ofXorb === undefined || !received.covers({ start, end: start + this.#fields[number * 3]! }))
+        continue;
+      ofXorb.set(this.#fields[number * 3 + 2]!, number);
+    }
+    return terms.map(({ xorb, start, end }, term) => {
+      const ofXorb = known.get(this.#numbers.get(xorb) ?? -1);
+      const offsets: number[] = [];
+      const lengths: number[] = [];
+      const stop = term === 0 ? end : Math.min(end, start + most);
+      for (let index = start; index < stop; index += 1) {
+        const number = ofXorb?.get(index);
+        if (number === undefined) break;
+        offsets.push(this.#offsets[number]!);
+        lengths.push(this.#fields[number * 3]!);
+      }
+      return { xorb, start, offsets, lengths };
     });
   }
 

@@ -7,6 +7,7 @@ import { type PlannedFile, piecesFrom } from '../model/plan.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Location } from '../source/location.ts';
 import type { StagedFile } from '../store/store.ts';
+import { ChunkFlights } from './chunk-flights.ts';
 import { ChunkMap } from './chunk-map.ts';
 import { PeerShares } from './peer-shares.ts';
 import type { RangeJob, RangeWindow } from './transport/transport.ts';
@@ -84,6 +85,8 @@ export class FileTransfer implements AsyncDisposable {
   #ways: readonly [Way, ...Way[]];
   /** What came as chunks in this run. */
   readonly chunks: ChunkMap = new ChunkMap();
+  /** What requests under way bring as chunks. */
+  readonly flights: ChunkFlights = new ChunkFlights();
   /** What came from peers in this run. */
   readonly shares: PeerShares = new PeerShares();
   /** Whether peers may be asked for it: not without a hash to check it by, and not after one of them may have lied. */

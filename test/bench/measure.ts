@@ -2,12 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Command } from '../support/command.ts';
 import { mainThreadBelow, memoryBelow, processTree } from './process-tree.ts';
-
-export interface Command {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-}
 
 export interface Measured {
   readonly wallMs: number;

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Command } from '../support/command.ts';
 import { type Job, urlOf } from './job.ts';
-import type { Command } from './measure.ts';
 import type { Tools } from './tools.ts';
 
 export type PeerName =

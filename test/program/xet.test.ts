@@ -118,6 +118,39 @@ test('what a file repeats comes once, also where its parts are far from each oth
   expect(store.log.bytesSent('xorbs')).toBeLessThan(1.02 * stored);
 });
 
+test.each([
+  ['a half', () => [random(15, 32 * MIB), random(15, 32 * MIB)]],
+  [
+    'a part, from the middle of a chunk on',
+    () => [random(16, 40 * MIB), random(16, 40 * MIB).subarray(5 * MIB + 777)],
+  ],
+  [
+    'one chunk',
+    () =>
+      Array.from({ length: 64 }, (_, index) =>
+        index % 4 === 3 ? random(20 + index, MIB) : Buffer.alloc(MIB),
+      ),
+  ],
+])(
+  'what a file repeats comes once, also to parts that are under way at the same moment: %s',
+  async (_, pieces) => {
+    await using store = await ContentStore.start({ bytesPerSecond: 16 * MIB, latencyMs: 50 });
+    const content = Buffer.concat(pieces());
+    const file = await pack(store, content, { scheme: 'none' });
+    await using hub = await startHub({
+      repositories: [{ id: ID, branches: { main: [file.file('model.bin')] } }],
+      contentStore: store,
+    });
+    await using workspace = await Workspace.open({ endpoint: hub.origin });
+    const run = await workspace.run([ID, '--protocol', 'xet', '--connections', '8']);
+    expect(run.exit, run.stderr).toBe(0);
+    expect(await compareWithTruth(workspace.path('xet'), await hub.truth(ID))).toEqual([]);
+    const stored = [...store.xorbs.values()].reduce((sum, { data }) => sum + data.length, 0);
+    expect(stored).toBeLessThan(0.7 * content.length);
+    expect(store.log.bytesSent('xorbs')).toBeLessThan(1.03 * stored);
+  },
+);
+
 /** Bytes of bridges and of the hub itself that came for files. */
 const overHttp = ({ hub }: Outcome) => hub.log.count({ origin: 'cdn' });
 

@@ -61,8 +61,7 @@ function createNetworkTransports(
     },
   });
   const core = new NodeHttpTransport(http, clock, limiter);
-  const xet = new XetTransport(http, clock, limiter);
-  if (choice === 'core') return { http: core, xet };
+  if (choice === 'core') return { http: core, xet: new XetTransport(http, clock, { limiter }) };
   const raw = new SocketTransport({
     userAgent,
     stallTimeoutMs,
@@ -73,5 +72,6 @@ function createNetworkTransports(
     onContact,
     dialer,
   });
+  const xet = new XetTransport(http, clock, { limiter, raw });
   return { http: new AdaptiveTransport(core, raw, { trustAll: choice === 'raw', clock, trace }), xet };
 }

@@ -99,6 +99,11 @@ const ROWS: readonly Row[] = [
   { name: 'silence, for ever', effect: { kind: 'stall', at: 'before-head' }, ways: each('bridge') },
   { name: 'silence in the body, twice', effect: { kind: 'stall', at: 20 }, times: 2, ways: each('bridge') },
   { name: 'silence in the body, for ever', effect: { kind: 'stall', at: 20 }, ways: each('bridge') },
+  {
+    name: 'a trickle that never stops, for ever',
+    effect: { kind: 'slow', bytesPerSecond: 20 },
+    ways: each('bridge', { 'xet-read-token': undefined }),
+  },
   { name: '503, twice', effect: status(503), times: 2, ways: each('store') },
   { name: '503, for ever', effect: status(503), ways: each('bridge') },
   { name: '500, twice', effect: status(500), times: 2, ways: each('store') },
@@ -308,7 +313,8 @@ describe('every fault at every kind of request of a content store', () => {
     const { effect, times = 'always' } = row;
     const fault: Fault = { on: column, times, effect };
     (column === 'xet-read-token' ? world.hub : world.store).faults.add(fault);
-    const ended = await pull(world, effect.kind === 'stall' ? STALL_MS : undefined);
+    const isSlow = effect.kind === 'stall' || effect.kind === 'slow';
+    const ended = await pull(world, isSlow ? STALL_MS : undefined);
     expect(ended, ended.message).toMatchObject({ exit: 0 });
     judge(world, 0);
     const log = column === 'xet-read-token' ? world.hub.log : world.store.log;

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import type { Command } from '../command.ts';
 
 const run = promisify(execFile);
 
@@ -13,11 +14,6 @@ export interface HfXet {
 export interface XetEndpoint {
   readonly url: string;
   readonly token?: { readonly accessToken: string; readonly expires: number };
-}
-
-export interface HfXetCommand {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
 }
 
 export interface UploadedFile {
@@ -75,7 +71,7 @@ export function downloadCommand(
   client: HfXet,
   endpoint: XetEndpoint,
   files: readonly Pick<UploadedFile, 'path' | 'xetHash' | 'size'>[],
-): HfXetCommand {
+): Command {
   return commandOf(client, DOWNLOAD, { ...given(endpoint), files });
 }
 
@@ -92,7 +88,7 @@ async function python(client: HfXet, text: string, input: unknown): Promise<stri
   return stdout;
 }
 
-function commandOf({ python: program, home }: HfXet, text: string, input: unknown): HfXetCommand {
+function commandOf({ python: program, home }: HfXet, text: string, input: unknown): Command {
   const env = {
     PATH: process.env['PATH'] ?? '',
     HOME: home,

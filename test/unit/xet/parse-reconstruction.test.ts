@@ -58,6 +58,16 @@ const FORMS = [
 ] as const;
 
 describe('a reconstruction', () => {
+  test('may name a chunk behind the 8192 that a xorb of today has at most', () => {
+    const json = structuredClone(SECOND);
+    const [fetch] = json.xorbs[TWO]![0]!.ranges;
+    fetch!.chunks = { start: 100_005, end: 100_007 };
+    json.terms[1]!.range = { start: 100_005, end: 100_006 };
+    expect(parseReconstruction(json, ASKED).terms[1]).toMatchObject({ start: 100_005, end: 100_006 });
+    fetch!.bytes = { start: 200_000_000, end: 200_089_999 };
+    expect(() => parseReconstruction(json, ASKED)).toThrow('bytes 200000000-200090000');
+  });
+
   test.each(FORMS)('of %s', (_name, json, asked) => {
     const location = parseReconstruction(json, { ...asked, range: { start: 1_001_000, end: 1_210_000 } });
     expect(location).toEqual({

@@ -8,14 +8,16 @@ import {
 import { isRecord } from '../../../model/json.ts';
 import { type XetLocation, type XorbFetch, XorbFetches } from '../../location.ts';
 
-/** Limits of the format. */
-const MAX_XORB_CHUNKS = 8192;
 /** Header and packed bytes of one chunk. */
 const MAX_STORED_CHUNK_BYTES = CHUNK_HEADER_BYTES + MAX_PACKED_CHUNK_BYTES;
 const MIN_STORED_CHUNK_BYTES = CHUNK_HEADER_BYTES + 1;
 /** No honest file has so many terms for its size: chunks of less than 1 kB only stand at ends. */
 const BYTES_PER_TERM = 1024;
 const MIN_TERM_LIMIT = 1000;
+/** Uploaders fill a xorb with 64 MiB of chunks as they are; packed, a chunk may be a little longer than it was. */
+const MAX_XORB_BYTES = 2 * 64 * 1024 * 1024;
+/** The format limits bytes alone; the 8192 chunks of today's uploaders are a setting of theirs. */
+const MAX_XORB_CHUNKS = Math.floor(MAX_XORB_BYTES / MIN_STORED_CHUNK_BYTES);
 const XORB = /^[0-9a-f]{64}$/;
 
 /** What is wrong with an answer of the content store. */
@@ -161,7 +163,7 @@ function byteRange(value: unknown): ByteRange {
   if (!isRecord(value)) throw new MalformedReconstruction('no range of bytes');
   const start = count(value['start'], 'start');
   const end = count(value['end'], 'end') + 1;
-  if (start < end && Number.isSafeInteger(end)) return { start, end };
+  if (start < end && end <= MAX_XORB_BYTES) return { start, end };
   throw new MalformedReconstruction(`bytes ${start}-${end}`);
 }
 

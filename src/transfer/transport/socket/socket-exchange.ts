@@ -22,6 +22,12 @@ export class UnsupportedResponse extends Error {
   }
 }
 
+/** A job whose bytes may go elsewhere than to their offset in a file. */
+export interface SocketJob extends HttpJob {
+  /** Takes bytes in their order, valid during the call, and returns whether it needs no more. What it throws ends the exchange. */
+  readonly take?: (bytes: Buffer) => boolean;
+}
+
 export interface SocketExchangeEnd {
   /** Bytes received, head included. */
   readonly received: (bytes: number) => void;
@@ -40,7 +46,7 @@ export interface SocketExchangeContext {
 
 /** One request and its response on a connection. */
 export class SocketExchange implements SocketListener, WriteTarget {
-  readonly #job: HttpJob;
+  readonly #job: SocketJob;
   readonly #observer: RangeObserver;
   readonly #clock: Clock;
   readonly #url: URL;
@@ -63,7 +69,7 @@ export class SocketExchange implements SocketListener, WriteTarget {
   silent = true;
 
   constructor(
-    job: HttpJob,
+    job: SocketJob,
     observer: RangeObserver,
     { clock, coalescer, url, proxy }: SocketExchangeContext,
     end: SocketExchangeEnd,
@@ -131,7 +137,9 @@ export class SocketExchange implements SocketListener, WriteTarget {
     const { start, end } = this.#asked;
     // Some servers send a range with status 200: Content-Range decides.
     const isRange = status === 206 || (status === 200 && head.headers.has('content-range'));
-    const problem = isRange ? rangeProblem(head, start, end, this.#job.fileSize) : `status ${status}`;
+    const { take, fileSize } = this.#job;
+    const size = take === undefined ? fileSize : undefined;
+    const problem = isRange ? rangeProblem(head, start, end, size) : `status ${status}`;
     if (problem !== undefined) throw new UnsupportedResponse(problem, { lasting: true });
     this.#head = head;
     this.#spent = false;
@@ -169,12 +177,16 @@ export class SocketExchange implements SocketListener, WriteTarget {
 
   put(bytes: Buffer): void {
     if (this.#over) return;
-    const { window, descriptor, path } = this.#job;
+    const { window, descriptor, path, take } = this.#job;
     const start = this.#written;
     // The end may have been lowered since they were received.
     const to = Math.min(start + bytes.length, window.end);
     this.#written += bytes.length;
     if (to <= start) return;
+    if (take !== undefined) {
+      this.#hand(bytes, take);
+      return;
+    }
     try {
       writeFully(descriptor, bytes.subarray(0, to - start), start);
     } catch (error) {
@@ -184,6 +196,16 @@ export class SocketExchange implements SocketListener, WriteTarget {
     window.position = to;
     try {
       this.#observer.wrote({ start, end: to });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #hand(bytes: Buffer, take: (bytes: Buffer) => boolean): void {
+    try {
+      if (!take(bytes) || this.#offset >= this.#asked.end) return;
+      this.#over = true;
+      this.#end.done(false);
     } catch (error) {
       this.#fail(error);
     }

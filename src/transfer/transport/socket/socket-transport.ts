@@ -7,12 +7,13 @@ import type { NetworkSettings, ProxyAddress } from '../../../http/network-settin
 import { forwarding } from '../../../http/proxy.ts';
 import { formatRange } from '../../../http/range.ts';
 import { requestTarget } from '../../../http/url.ts';
+import type { ByteRange } from '../../../model/byte-range.ts';
 import type { HttpLocation } from '../../../source/location.ts';
 import type { Clock } from '../../../system/clock.ts';
 import { type RateLimiter, RateReservation } from '../rate-limiter.ts';
 import { askedRange, type HttpJob, type RangeObserver, type Transport } from '../transport.ts';
 import { SocketConnection } from './socket-connection.ts';
-import { UnsupportedResponse } from './socket-exchange.ts';
+import { type SocketJob, UnsupportedResponse } from './socket-exchange.ts';
 import { WatchedExchange } from './watched-exchange.ts';
 import { WriteCoalescer } from './write-coalescer.ts';
 
@@ -23,6 +24,10 @@ const READ_BYTES = 1024 * 1024;
  * anyway.
  */
 const MAX_IDLE = 256;
+
+/** An address that is its own credential, for one range. */
+const SIGNED = { kind: 'http', authorization: undefined, expiresAt: undefined, ranges: 'exact' } as const;
+const NOTHING_WRITTEN: RangeObserver = { wrote: () => {}, wholeFile: () => {}, movedTo: () => {} };
 
 export interface SocketTransportOptions {
   readonly userAgent: string;
@@ -57,7 +62,7 @@ export class SocketTransport implements Transport<HttpLocation> {
     this.#policy = new HostPolicy(options.network, options.onContact);
   }
 
-  async bring(job: HttpJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
+  async bring(job: SocketJob, observer: RangeObserver, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { window, location } = job;
     // A Range header cannot request zero bytes: the server would send the whole file.
@@ -79,9 +84,29 @@ export class SocketTransport implements Transport<HttpLocation> {
     }
   }
 
+  /**
+   * Brings a range of something that is no file of the revision: `take` gets its bytes and says when it has enough. Rejects as `bring` does,
+   * and with what `take` throws. Bytes were taken of no response that is not supported.
+   */
+  async receive(
+    { url, bytes, path }: { readonly url: string; readonly bytes: ByteRange; readonly path: string },
+    take: (bytes: Buffer) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const job: SocketJob = {
+      location: { ...SIGNED, url, range: bytes },
+      path,
+      fileSize: bytes.end,
+      window: { position: bytes.start, end: bytes.end },
+      descriptor: -1,
+      take,
+    };
+    await this.bring(job, NOTHING_WRITTEN, signal);
+  }
+
   async #exchange(
     url: URL,
-    job: HttpJob,
+    job: SocketJob,
     observer: RangeObserver,
     context: { readonly signal: AbortSignal; readonly reservation: RateReservation },
   ): Promise<void> {

@@ -6,9 +6,9 @@ import { redactUrl } from '../../../http/url.ts';
 import { FetchError } from '../../../model/error.ts';
 import type { Clock } from '../../../system/clock.ts';
 import type { RateReservation } from '../rate-limiter.ts';
-import type { HttpJob, RangeObserver } from '../transport.ts';
+import type { RangeObserver } from '../transport.ts';
 import type { SocketConnection } from './socket-connection.ts';
-import { SocketExchange, type SocketExchangeEnd } from './socket-exchange.ts';
+import { SocketExchange, type SocketExchangeEnd, type SocketJob } from './socket-exchange.ts';
 import type { WriteCoalescer } from './write-coalescer.ts';
 
 /** An address is slow if nothing was received for this long when its request was stopped. */
@@ -59,7 +59,7 @@ export class WatchedExchange implements SocketExchangeEnd {
   #reject: (reason: unknown) => void = () => {};
 
   constructor(
-    job: HttpJob,
+    job: SocketJob,
     observer: RangeObserver,
     request: SocketRequest,
     context: WatchedExchangeContext,

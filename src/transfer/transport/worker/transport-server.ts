@@ -12,7 +12,10 @@ import { toPlainError } from './transport-messages.ts';
 const REPORT_BYTES = 2 * 1024 * 1024;
 const REPORT_MS = 40;
 /** Of chunks, which come slower: a kill loses what was not reported. Half a block of the journal. */
-const REPORT_CHUNK_BYTES = 128 * 1024;
+const MIN_CHUNK_BYTES = 128 * 1024;
+/** Where they come fast, reports so often would take a tenth of the time: after this time, or so many bytes. */
+const CHUNK_REPORT_MS = 5;
+const MAX_CHUNK_BYTES = 512 * 1024;
 
 type BringCommand = Extract<TransportCommand, { op: 'bring' }>;
 
@@ -81,6 +84,7 @@ class Job implements RangeObserver {
   readonly #controller = new AbortController();
   #unreported: { start: number; end: number; wireBytes: number } | undefined;
   #hasReported = false;
+  #reportedAt = 0;
   #chunks: ArrivedChunk[] = [];
   #onWidened: () => void = () => {};
   #isDone = false;
@@ -129,8 +133,13 @@ class Job implements RangeObserver {
     }
     // A write that fills the window is reported with the end of the job.
     const isFirst = !this.#hasReported && this.window.position < this.window.end;
-    const most = this.#chunks.length > 0 ? REPORT_CHUNK_BYTES : REPORT_BYTES;
-    if (isFirst || this.#unreported.end - this.#unreported.start >= most) this.report();
+    const length = this.#unreported.end - this.#unreported.start;
+    if (isFirst || (this.#chunks.length > 0 ? this.#isDue(length) : length >= REPORT_BYTES)) this.report();
+  }
+
+  #isDue(length: number): boolean {
+    if (length < MIN_CHUNK_BYTES) return false;
+    return length >= MAX_CHUNK_BYTES || performance.now() - this.#reportedAt >= CHUNK_REPORT_MS;
   }
 
   chunk(chunk: ArrivedChunk): void {
@@ -141,6 +150,7 @@ class Job implements RangeObserver {
     const written = this.takeUnreported();
     if (written === undefined) return;
     this.#hasReported = true;
+    this.#reportedAt = performance.now();
     this.#reply({ kind: 'wrote', id: this.#id, written });
   }
 

@@ -13,6 +13,8 @@ import { FetchError } from '../../../model/error.ts';
 import type { HeldFetch, XetLocation, XorbFetch } from '../../../source/location.ts';
 import type { Clock } from '../../../system/clock.ts';
 import { type RateLimiter, RateReservation } from '../rate-limiter.ts';
+import { UnsupportedResponse } from '../socket/socket-exchange.ts';
+import type { SocketTransport } from '../socket/socket-transport.ts';
 import type { RangeJob, RangeObserver, Transport } from '../transport.ts';
 import { ChunkDecoder, MalformedChunk } from './chunk-decoder.ts';
 import { ChunkWriter } from './chunk-writer.ts';
@@ -23,6 +25,11 @@ const HINT =
 /** Idle decoders that are kept: each has a quarter of a megabyte. */
 const MAX_IDLE_DECODERS = 16;
 
+export interface XetTransportOptions {
+  readonly limiter?: RateLimiter | undefined;
+  readonly raw?: SocketTransport | undefined;
+}
+
 /**
  * Brings ranges of files as chunks from Xet's content store. Each fetch is asked for exactly as it is signed, one after
  * the other; of what comes, no more than one chunk is in memory. Rejects with NETWORK, `status` 403 where an address is
@@ -32,12 +39,17 @@ export class XetTransport implements Transport<XetLocation> {
   readonly #http: HttpClient;
   readonly #clock: Clock;
   readonly #limiter: RateLimiter | undefined;
+  readonly #raw: SocketTransport | undefined;
+  /** Origins whose answers only `#http` can read. */
+  readonly #odd = new Set<string>();
   readonly #decoders: ChunkDecoder[] = [];
 
-  constructor(http: HttpClient, clock: Clock, limiter?: RateLimiter) {
+  /** With `raw` it reads from plain sockets where the answers are usual: that takes half of the processor's time. */
+  constructor(http: HttpClient, clock: Clock, { limiter, raw }: XetTransportOptions = {}) {
     this.#http = http;
     this.#clock = clock;
     this.#limiter = limiter;
+    this.#raw = raw;
   }
 
   async bring(job: RangeJob<XetLocation>, observer: RangeObserver, signal: AbortSignal): Promise<void> {
@@ -68,16 +80,34 @@ export class XetTransport implements Transport<XetLocation> {
   }
 
   async #fetch(placement: Placement, work: FetchWork, signal: AbortSignal): Promise<void> {
+    const intake = new FetchIntake(placement, work);
+    if (await this.#fetchRaw(intake, signal)) return;
     const { fetch } = placement;
     const allowance = new RateReservation(this.#limiter, rangeLength(fetch.bytes));
     try {
       const delay = allowance.begin();
       if (delay > 0) await this.#clock.sleep(delay, signal);
       const response = await this.#request(fetch, work.job.path, signal);
-      await this.#receive(response, placement, work, allowance, signal);
+      await this.#receive(response, intake, allowance, signal);
     } finally {
       allowance.end();
     }
+  }
+
+  /** False if nothing of the answer was taken, because it is none of the usual ones. */
+  async #fetchRaw(intake: FetchIntake, signal: AbortSignal): Promise<boolean> {
+    const { url, bytes } = intake.fetch;
+    const { origin } = new URL(url);
+    if (this.#raw === undefined || this.#odd.has(origin)) return false;
+    try {
+      await this.#raw.receive({ url, bytes, path: intake.path }, (piece) => intake.take(piece), signal);
+    } catch (error) {
+      if (!(error instanceof UnsupportedResponse)) throw error;
+      if (error.lasting) this.#odd.add(origin);
+      return false;
+    }
+    intake.finish();
+    return true;
   }
 
   /** Addresses are signed: no other credential goes with them. */
@@ -114,28 +144,13 @@ export class XetTransport implements Transport<XetLocation> {
 
   async #receive(
     response: HttpResponse,
-    placement: Placement,
-    { job, writer, decoder }: FetchWork,
+    intake: FetchIntake,
     allowance: RateReservation,
     signal: AbortSignal,
   ): Promise<void> {
-    const { start, end, bytes } = placement.fetch;
-    let index = start;
-    let left = rangeLength(bytes);
-    decoder.reset();
-    const put = (chunk: Buffer) => {
-      if (index >= end) throw new MalformedChunk('more chunks than were announced');
-      writer.put(chunk, index, placement);
-      index += 1;
-    };
     try {
       const isAll = await readPieces(response, (piece) => {
-        writer.received(piece.length);
-        left -= piece.length;
-        if (left < 0) throw new MalformedChunk('more bytes than were asked for');
-        decoder.push(piece, put);
-        // Read to its end, a connection can be used again.
-        if (writer.isDone && left > 0) return 'enough';
+        if (intake.take(piece) && intake.left > 0) return 'enough';
         const delay = allowance.received(piece.length);
         if (delay === 0) return undefined;
         response.quietFor(delay);
@@ -147,9 +162,58 @@ export class XetTransport implements Transport<XetLocation> {
       if (error instanceof FetchError || error instanceof MalformedChunk) throw error;
       throw networkError(error as Error, response.url, false, response.way);
     }
-    if (left > 0) throw endedEarly(response, job.path);
-    if (!decoder.atBoundary || index < end) throw new MalformedChunk('fewer chunks than were announced');
+    if (intake.left > 0) throw endedEarly(response, intake.path);
+    intake.finish();
   }
+}
+
+/** What comes of one fetch, as it comes: from bytes to chunks to the file. */
+class FetchIntake {
+  readonly #placement: Placement;
+  readonly #work: FetchWork;
+  /** Of the next chunk. */
+  #index: number;
+  /** Bytes that are still to come. */
+  left: number;
+
+  constructor(placement: Placement, work: FetchWork) {
+    this.#placement = placement;
+    this.#work = work;
+    this.#index = placement.fetch.start;
+    this.left = rangeLength(placement.fetch.bytes);
+    work.decoder.reset();
+  }
+
+  get fetch(): XorbFetch {
+    return this.#placement.fetch;
+  }
+
+  get path(): string {
+    return this.#work.job.path;
+  }
+
+  /** Whether nothing more is wanted: read to its end, a connection can be used again. Throws MalformedChunk, or what a write throws. */
+  take(piece: Buffer): boolean {
+    const { writer, decoder } = this.#work;
+    writer.received(piece.length);
+    this.left -= piece.length;
+    if (this.left < 0) throw new MalformedChunk('more bytes than were asked for');
+    decoder.push(piece, this.#put);
+    return writer.isDone;
+  }
+
+  /** Throws MalformedChunk unless all of the fetch came, or all that was wanted of it. */
+  finish(): void {
+    if (this.left > 0 && this.#work.writer.isDone) return;
+    if (this.#work.decoder.atBoundary && this.#index === this.fetch.end) return;
+    throw new MalformedChunk('fewer chunks than were announced');
+  }
+
+  readonly #put = (chunk: Buffer): void => {
+    if (this.#index >= this.fetch.end) throw new MalformedChunk('more chunks than were announced');
+    this.#work.writer.put(chunk, this.#index, this.#placement);
+    this.#index += 1;
+  };
 }
 
 function heldOf({ held = [] }: XetLocation, { xorb, start, end }: XorbFetch): HeldFetch | undefined {
