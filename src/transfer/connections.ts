@@ -105,9 +105,7 @@ export class Connections {
       signal.throwIfAborted();
       const now = clock.monotonic();
       const full = this.#files.congested || this.#room.full(now);
-      const assignment = full
-        ? undefined
-        : schedule.take(now, this.#steering.limit, this.#steering.isSaturated);
+      const assignment = full ? undefined : schedule.take(now, this.#steering.limit, this.#steering.isBusy);
       if (assignment === undefined) {
         this.#files.mustBeMoving();
         await wakeup.sleep(IDLE_LOOK_MS);

@@ -35,8 +35,13 @@ export class Steering {
   }
 
   /** This machine has no time for what comes: more connections bring nothing sooner. */
-  get isSaturated(): boolean {
+  get #isSaturated(): boolean {
     return this.#run.context.transport.isSaturated?.() ?? false;
+  }
+
+  /** This machine has no time: what is under way would come no sooner from another connection. */
+  get isBusy(): boolean {
+    return this.#run.context.transport.isBusy?.() ?? false;
   }
 
   /** Observes at intervals, so that silence is noticed too. The returned function ends it. */
@@ -65,7 +70,7 @@ export class Steering {
     this.#observedAt = now;
     const change = this.#budget.observe(now, this.#bytes, {
       ...this.#run.schedule.traffic(now),
-      isSaturated: this.isSaturated,
+      isSaturated: this.#isSaturated,
     });
     if (change === undefined) return;
     const { from, to, drop, insteadOf } = change;

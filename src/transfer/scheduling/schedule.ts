@@ -159,19 +159,19 @@ export class Schedule {
 
   /**
    * The next segment for an idle connection; undefined if there is nothing to do now. At most `largeLimit`
-   * connections work on large files at the same time. With `isSaturated`, what other connections have requested stays
+   * connections work on large files at the same time. With `isBusy`, what other connections have requested stays
    * with them: it would come no sooner.
    */
   take(
     monotonic: number,
     largeLimit: number = Number.POSITIVE_INFINITY,
-    isSaturated = false,
+    isBusy = false,
   ): Assignment | undefined {
     const now = this.#timeAt(monotonic);
     const allowed = this.largeConnections < largeLimit;
     if (this.#options.shared?.active === true && this.#reachBytes === Number.POSITIVE_INFINITY)
       return this.#takeShared(this.#options.shared, now, largeLimit);
-    const relief = allowed && !isSaturated ? this.#relieve(now, largeLimit) : undefined;
+    const relief = allowed && !isBusy ? this.#relieve(now, largeLimit) : undefined;
     if (relief !== undefined) return relief;
     const work = this.#next(allowed && !this.#soonTaken(now), largeLimit, now);
     if (work !== undefined) {
@@ -180,7 +180,7 @@ export class Schedule {
     }
     if (!allowed) return undefined;
     // One that is silent is stolen from all the same.
-    return isSaturated ? this.#steal(now, Number.MAX_VALUE) : this.#steal(now);
+    return isBusy ? this.#steal(now, Number.MAX_VALUE) : this.#steal(now);
   }
 
   /** What connections to the source work on. */

@@ -119,7 +119,11 @@ export class WorkerTransport implements Transport, AsyncDisposable {
 
   isSaturated(): boolean {
     const isIdle = this.#chunkJobs === 0 || this.#workers.length < this.#assignment.max;
-    if (isIdle) return false;
+    return !isIdle && this.isBusy();
+  }
+
+  isBusy(): boolean {
+    if (this.#workers.length === 0) return false;
     const since = performance.now() - SATURATED_MS;
     return this.#workers.every((one) => this.#isFull(one.number, CHUNK_LOOK_MS) || one.fullAt > since);
   }
