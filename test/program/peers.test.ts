@@ -161,6 +161,38 @@ describe('a peer that does harm gets its bytes replaced by the hub', () => {
     ]);
   });
 
+  test('one that lies in every big file spoils the smallest of them', async () => {
+    const sizes = [20 * MIB, 9 * MIB, 20 * MIB];
+    const repositories: RepositoryDescription[] = [
+      {
+        id: ID,
+        branches: {
+          main: sizes.map((size, part) => lfsFile(`part-${part}.bin`, generated(`lie ${part}`, size))),
+        },
+      },
+    ];
+    await using hub = await startHub({
+      repositories,
+      tokens: [{ token: TOKEN, user: 'alice', access: 'all' }],
+    });
+    await using liar = await startHub({
+      repositories,
+      directAnswers: true,
+      // Slow enough that all connections would have begun with all files long before the first one is known to be wrong.
+      bytesPerSecond: 20_000_000,
+      faults: [{ on: 'any', path: /part/, times: 'always', effect: { kind: 'flip', offset: 5 * MIB } }],
+    });
+    const { stderr, done } = await fetchFrom(hub, [liar]);
+    expect(said(stderr)).toEqual([
+      'fetch: the peer http://PEER is not used any more: it sent wrong bytes of part-1.bin',
+    ]);
+    expect(done).toMatchObject({ fetched: 49 * MIB, peers: 0 });
+    // Less than a kilobyte is the question whether the peer has anything.
+    const sent = liar.log.where({ kind: ['resolve', 'resolve-cache'] });
+    const spoilt = sent.filter(({ bytesSent }) => bytesSent > 1000).map(({ path }) => path);
+    expect(new Set(spoilt)).toEqual(new Set(['part-1.bin']));
+  });
+
   test('one of two that lies, and the other one stays', async () => {
     await using hub = await startOrigin();
     await using liar = await startMirror({
