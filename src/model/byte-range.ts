@@ -10,11 +10,6 @@ export function rangeLength(range: ByteRange): number {
   return range.end - range.start;
 }
 
-/** Start and end of each range, one after the other: the short form of records and answers. */
-export function flatRanges(ranges: readonly ByteRange[]): number[] {
-  return ranges.flatMap(({ start, end }) => [start, end]);
-}
-
 export function totalLength(ranges: Iterable<ByteRange>): number {
   let total = 0;
   for (const range of ranges) total += rangeLength(range);

@@ -1,4 +1,4 @@
-import { flatRanges } from '../model/byte-range.ts';
+import { flatRanges } from '../model/flat-ranges.ts';
 import type { UnfinishedRevision } from '../store/held-revision.ts';
 import type { Clock } from '../system/clock.ts';
 import type { VerifiedFiles } from './verified-files.ts';

@@ -101,11 +101,12 @@ export class Connections {
   async #connection(): Promise<void> {
     const { signal, clock, schedule, wakeup, peers } = this.#run;
     await peers?.answers(signal);
+    this.#files.beginWithProof();
     while (this.#files.unsettled > 0) {
       signal.throwIfAborted();
       const now = clock.monotonic();
       const full = this.#files.congested || this.#room.full(now);
-      const assignment = full ? undefined : schedule.take(now, this.#steering.limit, this.#steering.isBusy);
+      const assignment = full ? undefined : schedule.take(now, this.#limitOfLarge, this.#steering.isBusy);
       if (assignment === undefined) {
         this.#files.mustBeMoving();
         await wakeup.sleep(IDLE_LOOK_MS);
@@ -115,6 +116,14 @@ export class Connections {
       if (stolenFrom !== undefined) this.#narrow(stolenFrom);
       await this.#files.withSegment(segment, (transfer, stop) => this.#fetch(segment, transfer, stop));
     }
+  }
+
+  /** How many connections may work on large files. */
+  get #limitOfLarge(): number {
+    const { schedule, peers } = this.#run;
+    const next = schedule.nextLarge;
+    const waits = next !== undefined && peers?.waitsForProof(next) === true;
+    return waits ? schedule.largeConnections : this.#steering.limit;
   }
 
   /**

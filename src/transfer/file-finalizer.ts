@@ -55,8 +55,11 @@ export class FileFinalizer {
       const { emit } = context;
       const { path } = transfer.file;
       emit({ type: 'file-verifying', path });
-      const readsAgain = () =>
+      const readsAgain = () => {
+        // Nothing more is spoilt meanwhile.
+        this.#run.peers?.suspect(transfer.shares.peers);
         emit({ type: 'note', message: `the hash of ${path} is wrong: reading it once more` });
+      };
       const verify = () => transfer.verify(readsAgain, signal);
       const digests = await whenDescriptorsAreFree(verify, clock, signal);
       const isRight = digests !== undefined && contentMatches(digests, transfer.file);
@@ -69,8 +72,7 @@ export class FileFinalizer {
       if (digests !== undefined) {
         const { onChunks } = context;
         const runs = transfer.chunks.count === 0 ? undefined : transfer.chunks.runs();
-        const { culprit, peers } = transfer.shares;
-        this.#run.peers?.judge(peers, culprit, path);
+        this.#run.peers?.judge(transfer.shares, transfer.file);
         const commit = () => transfer.staged.commit(digests);
         await whenDescriptorsAreFree(commit, clock, signal);
         if (runs !== undefined) await onChunks?.(transfer.file, runs);

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { totalLength } from '../model/byte-range.ts';
 import { FetchError, toFetchError } from '../model/error.ts';
 import type { FileOutcome } from '../model/event.ts';
 import { copiedFrom, type PlannedFile, piecesFrom } from '../model/plan.ts';
@@ -6,9 +7,9 @@ import type { Revision } from '../model/repo.ts';
 import { FileFinalizer } from './file-finalizer.ts';
 import { FileTransfer, type Way } from './file-transfer.ts';
 import type { RunState } from './run-state.ts';
+import { proves } from './scheduling/peer-proof.ts';
 import type { RelayFile } from './scheduling/relay-question.ts';
-import type { MissingRange } from './scheduling/schedule.ts';
-import type { Segment } from './scheduling/segment.ts';
+import type { MissingRange, Segment } from './scheduling/segment.ts';
 import type { FileFailure } from './transfer-context.ts';
 
 /** Failures that concern one file; all others end the run. */
@@ -26,6 +27,7 @@ export class FilesInTransfer implements AsyncDisposable {
   readonly #failures: FileFailure[] = [];
   readonly #opening = pLimit(MAX_OPENING);
   #unsettled = 0;
+  #hasBegun = false;
   /** Segments being worked on, including stopped ones that are finishing a write. */
   #atWork = 0;
 
@@ -72,6 +74,22 @@ export class FilesInTransfer implements AsyncDisposable {
       return { path: file.path, size: file.size, mayComeFromPeers };
     };
     this.#run.peers?.begin(revision, { number, file: this.get(number).file }, { numbers, get });
+  }
+
+  /** Begins with the file that tells most cheaply whether peers are honest. Call it when they have answered. */
+  beginWithProof(): void {
+    const { peers, schedule } = this.#run;
+    if (this.#hasBegun || peers === undefined) return;
+    this.#hasBegun = true;
+    // Where runs share the work, they agree on what each begins with.
+    if (peers.active) return;
+    const files = this.#files.flatMap(({ planned, mayComeFromPeers }, number) => {
+      const bytes = totalLength(piecesFrom(planned, 'remote'));
+      return mayComeFromPeers && proves(planned.file.size) && bytes > 0 ? [{ number, bytes }] : [];
+    });
+    if (files.length < 2) return;
+    const least = files.reduce((found, file) => (file.bytes < found.bytes ? file : found));
+    if (peers.mayHave(least.number)) schedule.prefer(least.number);
   }
 
   get(number: number): FileTransfer {
@@ -220,6 +238,7 @@ export class FilesInTransfer implements AsyncDisposable {
     try {
       const outcome = await this.#finalizer.finish(transfer);
       if (outcome === 'finished') {
+        this.#run.peers?.settled(number);
         this.#tellFinished(transfer);
         this.#settle();
         return;
@@ -253,6 +272,7 @@ export class FilesInTransfer implements AsyncDisposable {
     }
     transfer.settled = true;
     this.#run.drop(number);
+    this.#run.peers?.settled(number);
     const { path } = transfer.file;
     this.#failures.push({ path, error });
     const { code, message } = error;

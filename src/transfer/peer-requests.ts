@@ -31,7 +31,10 @@ export class PeerRequests {
     const { segment, transfer, signal } = request;
     if (!transfer.mayComeFromPeers) return false;
     if (segment.from === 'source') return false;
+    // Its silence is our own until it is asked for.
+    segment.waiting = true;
     const peer = segment.from ?? (await this.#peers.choose(segment.file, signal));
+    segment.waiting = false;
     signal.throwIfAborted();
     if (peer === undefined) return false;
     const { table, slow } = this.#peers;

@@ -26,6 +26,11 @@ export class PeerShares {
     return this.#peers;
   }
 
+  /** Those whose bytes are in the file. */
+  get remaining(): Iterable<number> {
+    return this.#shares.keys();
+  }
+
   /**
    * For a file that is right now: the peer whose bytes were fetched again last sent wrong ones, because with them the file
    * was wrong, and without them it is right. Undefined if no peer is to blame.

@@ -1,11 +1,16 @@
+import type { ByteRange } from '../model/byte-range.ts';
 import { FetchError } from '../model/error.ts';
 import type { Emit } from '../model/event.ts';
 import type { RemoteFile } from '../model/remote-file.ts';
 import type { Revision } from '../model/repo.ts';
 import type { Peer } from '../source/source.ts';
 import type { Clock } from '../system/clock.ts';
+import type { Notifier } from '../system/notifier.ts';
 import { onAbort, unlessAborted } from '../system/on-abort.ts';
+import { peerFailure } from './peer-failure.ts';
+import type { PeerShares } from './peer-shares.ts';
 import { PeerWatch } from './peer-watch.ts';
+import { PeerProof } from './scheduling/peer-proof.ts';
 import { PeerTable } from './scheduling/peer-table.ts';
 import { Relay } from './scheduling/relay.ts';
 import { firstPieceOf, pieceBytes } from './scheduling/relay-group.ts';
@@ -26,23 +31,15 @@ const APART_MS = 1500;
 const APART_CONNECTIONS = 4;
 /** Requests to an unfinished peer at the same time: what it has grows in small parts, and others want them too. */
 const MAX_REQUESTS = 4;
+/** How often a connection that waits for the proof of a peer looks again: the peer may have become slow meanwhile. */
+const PROOF_LOOK_MS = 100;
 /** Keeps the process alive while nothing is under way but the wait for others. */
 const AWAKE_MS = 1000;
-
-/** What a failed request says about a peer. */
-export type PeerFailure = 'lacks the file' | 'is busy' | 'broke off' | 'is of no use';
 
 /** A file, by its number and its name. */
 export interface AskedFile {
   readonly number: number;
   readonly file: RemoteFile;
-}
-
-/** Judges the failure of a request for file bytes. */
-export function peerFailure({ status, unreached, retryable }: FetchError): PeerFailure {
-  if (status === 404 || status === 410 || status === 416) return 'lacks the file';
-  if (status === 429 || status === 503) return 'is busy';
-  return status === undefined && retryable && !unreached ? 'broke off' : 'is of no use';
 }
 
 /** The files of a run. */
@@ -56,6 +53,8 @@ interface PeersContext {
   readonly emit: Emit;
   /** Names this run to others. */
   readonly node: string;
+  /** Woken when connections that wait for a peer may have something to do. */
+  readonly wakeup: Notifier;
 }
 
 /** The machines that a run takes bytes from before it asks the source, by number. Says once what happens to each of them. */
@@ -67,6 +66,8 @@ export class Peers {
   /** Called when what an unfinished peer has, or does, has changed. */
   onChange: () => void = () => {};
   readonly slow: SlowPeers = new SlowPeers();
+  readonly proof: PeerProof = new PeerProof();
+  readonly #wakeup: Notifier;
   readonly #node: string;
   readonly #watch: PeerWatch;
   readonly #clock: Clock;
@@ -84,7 +85,7 @@ export class Peers {
   #beganAt = 0;
   readonly #cancels: (() => void)[] = [];
 
-  constructor(list: readonly Peer[], { clock, emit, node }: PeersContext) {
+  constructor(list: readonly Peer[], { clock, emit, node, wakeup }: PeersContext) {
     this.list = list;
     this.table = new PeerTable(list.length);
     this.relay = new Relay({
@@ -96,6 +97,7 @@ export class Peers {
         }),
     });
     this.#node = node;
+    this.#wakeup = wakeup;
     this.#watch = new PeerWatch(clock, list.length);
     this.#clock = clock;
     this.#emit = emit;
@@ -152,11 +154,36 @@ export class Peers {
   /** The peer that the next request for a file goes to, of those that have all of it. */
   async choose(file: number, signal: AbortSignal): Promise<number | undefined> {
     await this.answers(signal);
+    for (;;) {
+      signal.throwIfAborted();
+      const choice = this.#choice(file);
+      if (choice !== 'wait') return choice;
+      await unlessAborted(this.#wakeup.sleep(PROOF_LOOK_MS), signal);
+    }
+  }
+
+  /** Whether a file is to wait for the proof of peers that have it. Not for the source, which is to be spared. */
+  waitsForProof(file: number): boolean {
+    if (this.active || this.#files?.get(file).mayComeFromPeers !== true) return false;
+    return this.#choice(file, false) === 'wait';
+  }
+
+  #choice(file: number, begins = true): number | 'wait' | undefined {
     const now = this.#clock.monotonic();
     // One request stays with them: it shows when they become faster.
     if (this.slow.peers.active > 0 && this.slow.areBehind(now)) return undefined;
-    const usable = this.table.usable(file, now);
-    return usable.find(({ peer, busy }) => !busy && !this.relay.isUnfinished(peer))?.peer;
+    const { size } = this.#files!.get(file);
+    let waits = false;
+    for (const { peer, busy } of this.table.usable(file, now)) {
+      if (busy || this.relay.isUnfinished(peer)) continue;
+      if (this.proof.allows(peer, file, size, now)) {
+        // At once: other connections choose in the same moment.
+        if (begins) this.proof.began(peer, file, size);
+        return peer;
+      }
+      waits = true;
+    }
+    return waits ? 'wait' : undefined;
   }
 
   /** Whether the relay decides what connections take. */
@@ -238,6 +265,7 @@ export class Peers {
     if (this.table.isDropped(number)) return;
     this.table.drop(number);
     this.relay.remove(number);
+    this.#wakeup.wake();
     this.onChange();
     this.#note(`the peer ${this.list[number]!.address} is not used any more: ${why}`);
   }
@@ -245,12 +273,21 @@ export class Peers {
   /** A file with bytes of these peers is wrong: none of them is asked until it is known who sent what is wrong. */
   suspect(numbers: Iterable<number>): void {
     for (const number of numbers) this.table.suspect(number);
+    this.#wakeup.wake();
   }
 
-  /** The file of these suspects is right after all, or after the bytes of `culprit` were fetched again. */
-  judge(numbers: Iterable<number>, culprit: number | undefined, path: string): void {
+  /** A file is right, at least after the bytes of the culprit were fetched again. */
+  judge({ peers, culprit, remaining }: PeerShares, { path, size }: RemoteFile): void {
     if (culprit !== undefined) this.drop(culprit, `it sent wrong bytes of ${path}`);
-    for (const number of numbers) this.table.clear(number);
+    for (const number of peers) this.table.clear(number);
+    for (const number of remaining) this.proof.matched(number, size);
+    this.#wakeup.wake();
+  }
+
+  /** A file is finished, or given up. */
+  settled(file: number): void {
+    this.proof.settled(file);
+    this.#wakeup.wake();
   }
 
   async #ask(number: number, asked: AskedFile): Promise<void> {
@@ -284,9 +321,8 @@ export class Peers {
       const file = this.#files!.numbers.get(path);
       if (file === undefined) return [];
       const { size } = this.#files!.get(file);
-      return [
-        [file, { written: written === 'all' ? [{ start: 0, end: size }] : written, fetching }] as const,
-      ];
+      const has = written === 'all' ? [{ start: 0, end: size }] : within(size, written);
+      return [[file, { written: has, fetching: within(size, fetching) }] as const];
     });
     this.table.answered(number);
     this.relay.update(number, { node, nodes, files: new Map(known) }, this.#clock.monotonic());
@@ -349,6 +385,12 @@ export class Peers {
   #trace(message: string): void {
     this.#emit({ type: 'trace', message });
   }
+}
+
+/** A peer may tell of more than there is. */
+function within(size: number, ranges: readonly ByteRange[]): readonly ByteRange[] {
+  const real = ranges.filter(({ start }) => start < size);
+  return real.map(({ start, end }) => ({ start, end: Math.min(end, size) }));
 }
 
 /** Not much at a time: another run may have more of it. */

@@ -40,7 +40,8 @@ export class RunState {
     this.wakeup = new Notifier(this.clock);
     this.signal = AbortSignal.any([signal, this.#stop.signal]);
     const { peers = [], emit, shared: { node } = { node: '' } } = context;
-    this.peers = peers.length === 0 ? undefined : new Peers(peers, { clock: this.clock, emit, node });
+    const { clock, wakeup } = this;
+    this.peers = peers.length === 0 ? undefined : new Peers(peers, { clock, emit, node, wakeup });
     this.shared = this.peers === undefined ? undefined : new SharedWork(this.peers);
     this.schedule = new Schedule({
       ...limits,

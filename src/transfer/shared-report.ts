@@ -1,4 +1,6 @@
 import type { ByteRange } from '../model/byte-range.ts';
+import { BLOCK_BYTES } from '../model/flat-ranges.ts';
+import { IntervalSet } from '../model/interval-set.ts';
 import type { Clock } from '../system/clock.ts';
 import type { SharedNow } from './transfer-context.ts';
 
@@ -34,23 +36,19 @@ export class SharedReport {
   }
 }
 
-/** What is written is known to others in blocks of this size, those of the journals. */
-const BLOCK_BYTES = 256 * 1024;
-
 /** What is left of segments, by the path of their file: from the block on that is not written to its end. */
 export function rangesByPath(
   segments: Iterable<{ readonly file: number; readonly position: number; readonly end: number }>,
   pathOf: (file: number) => string,
 ): ReadonlyMap<string, readonly ByteRange[]> {
-  const found = new Map<string, ByteRange[]>();
-  const sorted = [...segments].sort((left, right) => left.position - right.position);
-  for (const { file, position, end } of sorted) {
+  const found = new Map<string, IntervalSet>();
+  for (const { file, position, end } of segments) {
     if (position >= end) continue;
-    const start = Math.floor(position / BLOCK_BYTES) * BLOCK_BYTES;
     const path = pathOf(file);
-    const known = found.get(path);
-    if (known === undefined) found.set(path, [{ start, end }]);
-    else known.push({ start, end });
+    const known = found.get(path) ?? new IntervalSet();
+    // Two segments may share the block at their edge.
+    known.add({ start: Math.floor(position / BLOCK_BYTES) * BLOCK_BYTES, end });
+    found.set(path, known);
   }
-  return found;
+  return new Map([...found].map(([path, { ranges }]) => [path, ranges]));
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { BLOCK_BYTES } from '../../src/store/parts/part-journal.ts';
+import { BLOCK_BYTES } from '../../src/model/flat-ranges.ts';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import type { Effect } from '../support/hub/faults/effect.ts';
 import { startHub } from '../support/hub/hub.ts';

@@ -42,6 +42,11 @@ export class Fleet implements AsyncDisposable {
     return new Fleet(hub, link, nodes, repository);
   }
 
+  /** Bytes that the hub has handed to the machines, with all its small answers. */
+  get hubBytes(): number {
+    return this.#link.bytesToClients;
+  }
+
   get size(): Promise<number> {
     return this.hub
       .truth(this.#repository.id)

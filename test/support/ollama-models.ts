@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BLOCK_BYTES } from '../../src/store/parts/part-journal.ts';
+import { BLOCK_BYTES } from '../../src/model/flat-ranges.ts';
 import { blobOf, type PushedModel } from './registry/model.ts';
 
 /** What a store of Ollama must hold of these models, as ollama-registry.md section 8 describes it: paths and bytes. */

@@ -1,10 +1,10 @@
+import { BLOCK_BYTES } from '../../src/model/flat-ranges.ts';
 import { IntervalSet } from '../../src/model/interval-set.ts';
 import { Relay } from '../../src/transfer/scheduling/relay.ts';
 import type { PeerReport } from '../../src/transfer/scheduling/relay-peer.ts';
 import type { WaitingRange } from '../../src/transfer/scheduling/relay-question.ts';
 import type { Segment } from '../../src/transfer/scheduling/segment.ts';
 
-const BLOCK_BYTES = 256 * 1024;
 const STEP_MS = 20;
 const POLL_MS = 250;
 const CONNECTIONS = 16;

@@ -1,4 +1,4 @@
-import type { ByteRange } from '../../model/byte-range.ts';
+import { parseFlatRanges } from '../../model/flat-ranges.ts';
 import { isRecord } from '../../model/json.ts';
 import { isNode } from '../../model/node-name.ts';
 import type { PeerFile, PeerStatus } from '../source.ts';
@@ -33,19 +33,6 @@ function fileOf(entry: unknown): (PeerFile & { readonly path: string }) | undefi
   const [path, written, fetching = []] = entry as unknown[];
   if (typeof path !== 'string') return undefined;
   if (written === true) return { path, written: 'all', fetching: [] };
-  return { path, written: rangesOf(written), fetching: rangesOf(fetching) };
-}
-
-/** Ascending ranges that do not touch, from start and end of each; those before the first that is not one. */
-function rangesOf(flat: unknown): readonly ByteRange[] {
-  const ranges: ByteRange[] = [];
-  if (!Array.isArray(flat)) return ranges;
-  let from = 0;
-  for (let index = 0; index + 1 < flat.length; index += 2) {
-    const [start, end] = [flat[index], flat[index + 1]] as unknown[] as [number, number];
-    if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < from || end <= start) break;
-    ranges.push({ start, end });
-    from = end;
-  }
-  return ranges;
+  const [has, gets] = [parseFlatRanges(written), parseFlatRanges(fetching)];
+  return has === undefined || gets === undefined ? undefined : { path, written: has, fetching: gets };
 }

@@ -2,11 +2,9 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, wri
 import { open } from 'node:fs/promises';
 import type { ByteRange } from '../../model/byte-range.ts';
 import { FetchError } from '../../model/error.ts';
+import { BLOCK_BYTES } from '../../model/flat-ranges.ts';
 import { IntervalSet } from '../../model/interval-set.ts';
 import { writeFully } from '../../system/disk/write-fully.ts';
-
-/** Bytes per block of the journal. A killed run loses at most one block of each range in flight. */
-export const BLOCK_BYTES: number = 256 * 1024;
 
 /** The file that a part belongs to. A part with another identity is not continued. */
 export interface PartIdentity {

@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, renameSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ByteRange } from '../../model/byte-range.ts';
+import { BLOCK_BYTES } from '../../model/flat-ranges.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import { type Revision, repoPath } from '../../model/repo.ts';
 import { bootId } from '../../system/disk/boot-id.ts';
@@ -11,7 +12,7 @@ import { isLocalDisk } from '../../system/disk/local-disk.ts';
 import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import { allowFarWrites } from '../../system/disk/sparse-file.ts';
 import type { ProcessContext } from '../../system/process-identity.ts';
-import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
+import { type PartIdentity, PartJournal } from './part-journal.ts';
 import { type OwnerState, PartOwner } from './part-owner.ts';
 
 export interface Part {

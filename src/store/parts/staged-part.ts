@@ -3,6 +3,7 @@ import { rename } from 'node:fs/promises';
 import type { ByteRange } from '../../model/byte-range.ts';
 import type { ContentDigests } from '../../model/digest.ts';
 import { FetchError } from '../../model/error.ts';
+import { BLOCK_BYTES } from '../../model/flat-ranges.ts';
 import { IntervalSet } from '../../model/interval-set.ts';
 import { onDisk, onDiskSync } from '../../system/disk/disk-error.ts';
 import type { Flush } from '../../system/disk/flush.ts';
@@ -10,7 +11,7 @@ import { removeIfThere } from '../../system/disk/remove-if-there.ts';
 import type { FinalPlace } from '../paths/final-place.ts';
 import type { StagedFile } from '../store.ts';
 import { type Companion, namePart } from './name-part.ts';
-import { BLOCK_BYTES, type PartIdentity, PartJournal } from './part-journal.ts';
+import { type PartIdentity, PartJournal } from './part-journal.ts';
 import type { PartNamer } from './part-namer.ts';
 
 export interface StagedPartPaths {

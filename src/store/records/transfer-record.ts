@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { type ByteRange, flatRanges } from '../../model/byte-range.ts';
 import { digestOfOid } from '../../model/digest.ts';
+import { flatRanges, parseFlatRanges } from '../../model/flat-ranges.ts';
 import { isRecord } from '../../model/json.ts';
 import { isNode } from '../../model/node-name.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
@@ -86,16 +86,8 @@ export function readTransferNow(path: string, ofNode: string): TransferNow | und
   const { node, nodes, fetching } = parsed(path) ?? {};
   if (node !== ofNode || !isRecord(nodes) || !isRecord(fetching)) return undefined;
   const known = Object.entries(nodes).filter(([name, hops]) => isNode(name) && Number.isSafeInteger(hops));
-  const ranges = Object.entries(fetching).map(([file, flat]) => [file, rangesOf(flat)] as const);
+  const ranges = Object.entries(fetching).map(([file, flat]) => [file, parseFlatRanges(flat) ?? []] as const);
   return { nodes: new Map(known as [string, number][]), fetching: new Map(ranges) };
-}
-
-function rangesOf(flat: unknown): ByteRange[] {
-  if (!Array.isArray(flat) || !flat.every(Number.isSafeInteger)) return [];
-  const numbers = flat as number[];
-  return numbers.flatMap((start, index) =>
-    index % 2 === 0 ? [{ start, end: numbers[index + 1] ?? start }] : [],
-  );
 }
 
 function fileOf(entry: unknown): RemoteFile | undefined {

@@ -42,6 +42,8 @@ export class RelayPeer {
   #fetching = new Map<number, IntervalSet>();
   #claims = new Map<number, readonly Claim[]>();
   #bytes = 0;
+  /** The most that it ever had; before its first report it had nothing, not even a beginning. */
+  #most = -1;
   #grewAt = 0;
   #reportedAt: number | undefined;
   #isDoubted = false;
@@ -64,9 +66,11 @@ export class RelayPeer {
     );
     this.#isDoubted = false;
     this.#tells ||= [...files.values()].some(({ fetching }) => fetching.length > 0);
-    if (isNew) this.#knownSince = now;
+    this.#knownSince ??= now;
     const bytes = [...this.#written.values()].reduce((sum, { size }) => sum + size, 0);
-    if (isNew || bytes > this.#bytes) this.#grewAt = now;
+    // By another name, or with less than before, it has not grown: it would be waited for without an end.
+    if (bytes > this.#most) this.#grewAt = now;
+    this.#most = Math.max(this.#most, bytes);
     if (!isNew && this.#reportedAt !== undefined && now > this.#reportedAt) {
       // A run that says what it fetches also gets bytes from others.
       const grown = this.#tells ? brought : Math.max(0, bytes - this.#bytes);

@@ -7,9 +7,13 @@ import {
   type ConnectionState,
   currentRate,
   isStalled,
+  type MissingRange,
   partOf,
   type Segment,
+  SMALL_FILE_BYTES,
+  slowestFirst,
   type TrackedSegment,
+  totalRate,
   trackSegment,
 } from './segment.ts';
 import { SegmentQueue } from './segment-queue.ts';
@@ -19,8 +23,6 @@ import { StallClock } from './stall-clock.ts';
 
 const MIB = 1024 * 1024;
 
-/** Files up to this size have a queue of their own, so that their round trips overlap with large ranges. */
-const SMALL_FILE_BYTES = 8 * MIB;
 /** Segments that end within this time are not worth stealing from, however near the server is. */
 const SOON_MS = 1000;
 /** A segment younger than this has no estimate. */
@@ -35,14 +37,6 @@ const WARM_MS = 500;
 export interface Assignment {
   readonly segment: Segment;
   readonly stolenFrom: Segment | undefined;
-}
-
-/** A missing range of a file. */
-export interface MissingRange extends ByteRange {
-  /** False if it must come in one request; true if left out. */
-  readonly splittable?: boolean;
-  /** Bytes that a request for a part of it should have at least, where each edge of a part costs something; 0 if left out. */
-  readonly minPartBytes?: number;
 }
 
 export interface ScheduleOptions {
@@ -83,7 +77,7 @@ export class Schedule {
 
   /** Nothing is waiting and nothing is active. */
   get empty(): boolean {
-    return this.#large.length === 0 && this.#small.length === 0 && this.#active.size === 0;
+    return this.#large.length + this.#small.length + this.#active.size === 0;
   }
 
   /**
@@ -106,6 +100,16 @@ export class Schedule {
   /** The file system fills gaps with zeros: all connections together stay within so many bytes of what is written. */
   limitReach(bytes: number): void {
     this.#reachBytes = Math.min(this.#reachBytes, bytes);
+  }
+
+  /** The large file that comes next. */
+  get nextLarge(): number | undefined {
+    return this.#large.at(0)?.file;
+  }
+
+  /** What waits of a large file is taken next. */
+  prefer(file: number): void {
+    this.#large.moveToFront(file);
   }
 
   /** What every connection is doing, for the status dump. Rates are bytes per second. */
@@ -150,11 +154,9 @@ export class Schedule {
 
   /** Segments of large files beyond the limit, slowest first: their connections must stop. */
   beyond(count: number, monotonic: number): Segment[] {
-    const now = this.#timeAt(monotonic);
     // A whole-file response would have to restart from its first byte.
     const large = [...this.#active].filter((work) => !work.small && !work.whole);
-    large.sort((left, right) => currentRate(left, now) - currentRate(right, now));
-    return large.slice(0, Math.max(0, large.length - count));
+    return slowestFirst(large, this.#timeAt(monotonic)).slice(0, Math.max(0, large.length - count));
   }
 
   /**
@@ -363,8 +365,7 @@ export class Schedule {
 
   /** How long the active connections need for everything that waits; undefined if they receive nothing. */
   #waitMs(now: number): number | undefined {
-    let rate = 0;
-    for (const work of this.#active) rate += currentRate(work, now);
+    const rate = totalRate(this.#active, now);
     return rate > 0 ? this.#large.bytes / rate : undefined;
   }
 

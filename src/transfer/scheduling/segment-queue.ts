@@ -108,6 +108,11 @@ export class SegmentQueue<S extends QueuedSegment> {
     return work;
   }
 
+  /** A file's segments are taken next. */
+  moveToFront(file: number): void {
+    for (const work of this.remove(file).reverse()) this.giveBack(work);
+  }
+
   /** Removes a file's segments and returns them. */
   remove(file: number): S[] {
     const all = [...this.#waiting.slice(this.#head), ...this.#returned];

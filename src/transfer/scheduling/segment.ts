@@ -1,3 +1,7 @@
+import type { ByteRange } from '../../model/byte-range.ts';
+
+/** Files up to this size have a queue of their own, so that their round trips overlap with large ranges. */
+export const SMALL_FILE_BYTES: number = 8 * 1024 * 1024;
 /** A segment that is silent for this long counts as stalled and may be taken over whole. */
 const LOST_MS = 5000;
 /** A segment without a byte for this long has no known rate. */
@@ -23,6 +27,14 @@ export interface Segment {
   from?: number | 'source' | undefined;
   /** Another run fetches it too: it does not give way to that. */
   insists?: boolean | undefined;
+}
+
+/** A missing range of a file. */
+export interface MissingRange extends ByteRange {
+  /** False if it must come in one request; true if left out. */
+  readonly splittable?: boolean;
+  /** Bytes that a request for a part of it should have at least, where each edge of a part costs something; 0 if left out. */
+  readonly minPartBytes?: number;
 }
 
 /** A segment with its statistics. */
@@ -96,6 +108,17 @@ export function isStalled(work: TrackedSegment, now: number): boolean {
 export function currentRate(work: TrackedSegment, now: number): number {
   const silent = now - work.lastByteAt;
   return silent > SILENT_MS ? (work.rate * SILENT_MS) / silent : work.rate;
+}
+
+/** Bytes per millisecond of all together. */
+export function totalRate(segments: Iterable<TrackedSegment>, now: number): number {
+  let rate = 0;
+  for (const work of segments) rate += currentRate(work, now);
+  return rate;
+}
+
+export function slowestFirst(segments: readonly TrackedSegment[], now: number): TrackedSegment[] {
+  return segments.toSorted((left, right) => currentRate(left, now) - currentRate(right, now));
 }
 
 /** Estimated milliseconds until the segment is done; 0 if it has only just started. */

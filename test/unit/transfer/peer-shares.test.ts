@@ -8,12 +8,13 @@ test('the peer with the fewest bytes is examined first, and who was examined las
   shares.add(4, { start: 130, end: 200 });
   expect([shares.bytes, shares.culprit, [...shares.peers]]).toEqual([200, undefined, [4, 2]]);
   expect(shares.examine()).toEqual([{ start: 100, end: 130 }]);
-  expect([shares.bytes, shares.culprit]).toEqual([170, 2]);
+  expect([shares.bytes, shares.culprit, [...shares.remaining]]).toEqual([170, 2, [4]]);
   expect(shares.examine()).toEqual([
     { start: 0, end: 100 },
     { start: 130, end: 200 },
   ]);
   expect([shares.bytes, shares.culprit, [...shares.peers]]).toEqual([0, 4, [4, 2]]);
+  expect([...shares.remaining]).toEqual([]);
   // Wrong without any of them: no peer is to blame.
   expect([shares.examine(), shares.culprit]).toEqual([undefined, undefined]);
 });

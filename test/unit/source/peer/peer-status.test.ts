@@ -41,7 +41,7 @@ test.each([
   `{"version":1,"node":"../x","nodes":{},"files":[]}`,
 ])('%j is no answer', (text) => expect(parseStatus(text)).toBeUndefined());
 
-test('whatever it sends, ranges ascend and do not touch what came before', () => {
+test('whatever it sends, ranges ascend and do not touch', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.integer(), fc.double(), fc.string(), fc.constant(null))), (flat) => {
       const status = parsed([['x', flat]]);

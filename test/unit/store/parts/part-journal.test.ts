@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ByteRange } from '../../../../src/model/byte-range.ts';
+import { BLOCK_BYTES } from '../../../../src/model/flat-ranges.ts';
 import { IntervalSet } from '../../../../src/model/interval-set.ts';
-import { BLOCK_BYTES, type PartIdentity, PartJournal } from '../../../../src/store/parts/part-journal.ts';
+import { type PartIdentity, PartJournal } from '../../../../src/store/parts/part-journal.ts';
 import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 const BOOT = '0123456789abcdef0123456789abcdef';

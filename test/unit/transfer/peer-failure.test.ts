@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { FetchError } from '../../../src/model/error.ts';
-import { peerFailure } from '../../../src/transfer/peers.ts';
+import { peerFailure } from '../../../src/transfer/peer-failure.ts';
 
 test.each([
   [{ status: 404 }, 'lacks the file'],
