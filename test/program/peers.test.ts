@@ -28,6 +28,13 @@ const REPOSITORY: RepositoryDescription = {
 };
 const TOKEN = 'hf_the_secret_of_this_test';
 
+/** On a busy machine a peer may answer too late for the first requests: they find a hub that does not take them. */
+const NO_FILES: Fault = {
+  on: ['resolve', 'cdn'],
+  times: 'always',
+  effect: { kind: 'status', status: 503 },
+};
+
 const startOrigin = () =>
   startHub({ repositories: [REPOSITORY], tokens: [{ token: TOKEN, user: 'alice', access: 'all' }] });
 /** A mirror of the hub that sends the bytes itself, as `fetch serve` does. */
@@ -92,8 +99,8 @@ describe('bytes come from peers', () => {
     expect((await staged.run([ID, '-q'])).exit).toBe(0);
     await using served = await startServing(staged, ['peers']);
     hub.log.clear();
+    hub.faults.add(NO_FILES);
     const { stderr, done, size } = await fetchFrom(hub, [served.url]);
-    expect(sentBy(hub)).toBe(0);
     expect(done).toMatchObject({ bytes: size, fetched: size, peers: size });
     expect(said(stderr)).toEqual([]);
     expect(hub.log.tokenLeaks()).toEqual([]);
@@ -136,8 +143,9 @@ describe('bytes come from peers', () => {
     await using hub = await startOrigin();
     await using one = await startMirror();
     await using two = await startMirror();
-    const { size } = await fetchFrom(hub, [`${one.origin},${two.origin}`]);
-    expect(sentBy(hub)).toBe(0);
+    hub.faults.add(NO_FILES);
+    const { done, size } = await fetchFrom(hub, [`${one.origin},${two.origin}`]);
+    expect(done).toMatchObject({ fetched: size, peers: size });
     expect(sentBy(one)).toBeGreaterThan(0);
     expect(sentBy(two)).toBeGreaterThan(0);
     expect(sentBy(one) + sentBy(two)).toBeLessThan(1.05 * size);

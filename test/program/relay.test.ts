@@ -92,6 +92,10 @@ describe('a run whose directory is served while it fetches', () => {
     expect((await fetch(`${served.url}/api/models/${ID}`)).status).toBe(404);
     expect((await fetch(`${served.url}/${ID}/resolve/main/model.safetensors`)).status).toBe(404);
     await using other = await Workspace.open({ endpoint: hub.origin });
+    // It knows what its run wants, not what the revision has.
+    const alone = await other.run([ID, '--local-dir', 'model', '--offline', '--from', served.url]);
+    expect(alone.exit).toBe(4);
+    expect(alone.stderr).toContain('one that is still fetching cannot say what a revision is');
     const run = await other.run([ID, '--local-dir', 'model', '--json', '--from', served.url]);
     expect(run.exit, run.stderr).toBe(0);
     expect(await compareWithTruth(other.path('model'), await hub.truth(ID))).toEqual([]);

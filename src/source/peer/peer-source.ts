@@ -99,7 +99,7 @@ function noAnswer(what: string, failures: readonly FetchError[]): FetchError {
     {
       status: worst?.status,
       cause: worst,
-      hint: 'See that `fetch serve` runs on the peers, or leave --offline out to ask the hub.',
+      hint: 'See that `fetch serve` runs on the peers, and that one of them has fetched all of it: one that is still fetching cannot say what a revision is. Or leave --offline out to ask the hub.',
     },
   );
 }
