@@ -102,7 +102,7 @@ const ROWS: readonly Row[] = [
   {
     name: 'a trickle that never stops, for ever',
     effect: { kind: 'slow', bytesPerSecond: 20 },
-    ways: each('bridge', { 'xet-read-token': undefined }),
+    ways: each('bridge'),
   },
   { name: '503, twice', effect: status(503), times: 2, ways: each('store') },
   { name: '503, for ever', effect: status(503), ways: each('bridge') },
