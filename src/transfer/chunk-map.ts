@@ -1,8 +1,9 @@
 import { type HashedChunk, loadXetHashes, type XetHashes } from '../hash/xet-hash.ts';
 import type { ByteRange } from '../model/byte-range.ts';
-import type { ChunkRun, XetTerm } from '../model/chunks.ts';
+import type { ChunkRun } from '../model/chunks.ts';
 import { IntervalSet } from '../model/interval-set.ts';
-import type { HeldFetch, XorbFetch } from '../source/location.ts';
+import type { XorbFetch } from '../source/location.ts';
+import { PresentChunks } from './present-chunks.ts';
 import type { ArrivedChunk } from './transport/transport.ts';
 
 const HASH_BYTES = 32;
@@ -91,65 +92,24 @@ export class ChunkMap {
     return runs;
   }
 
-  /** Those of the fetches whose chunks are all in the part, by what `received` says of it. */
-  held(fetches: readonly XorbFetch[], received: IntervalSet): readonly HeldFetch[] {
-    const wanted = new Map<number, XorbFetch[]>();
-    for (const fetch of fetches) {
-      const number = this.#numbers.get(fetch.xorb);
-      if (number === undefined) continue;
-      const others = wanted.get(number);
-      if (others === undefined) wanted.set(number, [fetch]);
-      else others.push(fetch);
+  /** Which chunks of these fetches are in the part, by what `received` says of it. */
+  present(fetches: readonly XorbFetch[], received: IntervalSet): PresentChunks {
+    const present = new PresentChunks(fetches);
+    const byXorb = new Map(
+      fetches.flatMap(({ xorb }) => {
+        const number = this.#numbers.get(xorb);
+        return number === undefined ? [] : [[number, xorb] as const];
+      }),
+    );
+    for (let number = 0; byXorb.size > 0 && number < this.#count; number += 1) {
+      const xorb = byXorb.get(this.#fields[number * 3 + 1]!);
+      if (xorb === undefined) continue;
+      const [offset, length] = [this.#offsets[number]!, this.#fields[number * 3]!];
+      // A chunk at the edge of two segments is written by both.
+      if (received.covers({ start: offset, end: offset + length }))
+        present.add(xorb, this.#fields[number * 3 + 2]!, { offset, length });
     }
-    if (wanted.size === 0) return [];
-    const found = new Map<XorbFetch, (number | undefined)[]>();
-    for (let number = 0; number < this.#count; number += 1) {
-      const index = this.#fields[number * 3 + 2]!;
-      const start = this.#offsets[number]!;
-      for (const fetch of wanted.get(this.#fields[number * 3 + 1]!) ?? []) {
-        if (index < fetch.start || index >= fetch.end) continue;
-        // A chunk at the edge of two segments is written by both.
-        if (!received.covers({ start, end: start + this.#fields[number * 3]! })) continue;
-        const numbers = found.get(fetch) ?? [];
-        numbers[index - fetch.start] = number;
-        found.set(fetch, numbers);
-      }
-    }
-    return [...found].flatMap(([{ xorb, start, end }, numbers]) => {
-      const all = numbers.filter((number) => number !== undefined);
-      if (all.length < end - start) return [];
-      const offsets = all.map((number) => this.#offsets[number]!);
-      return [{ xorb, start, offsets, lengths: all.map((number) => this.#fields[number * 3]!) }];
-    });
-  }
-
-  /** Of each term, the chunks from its first on that are in the part: all of the first term, of others no more than `most`. */
-  leading(terms: readonly XetTerm[], received: IntervalSet, most: number): readonly HeldFetch[] {
-    const known = new Map<number, Map<number, number>>();
-    for (const { xorb } of terms) {
-      const number = this.#numbers.get(xorb);
-      if (number !== undefined) known.set(number, new Map());
-    }
-    for (let number = 0; known.size > 0 && number < this.#count; number += 1) {
-      const ofXorb = known.get(this.#fields[number * 3 + 1]!);
-      const start = this.#offsets[number]!;
-      if (ofXorb === undefined || !received.covers({ start, end: start + this.#fields[number * 3]! }))
-        continue;
-      ofXorb.set(this.#fields[number * 3 + 2]!, number);
-    }
-    return terms.map(({ xorb, start, end }, term) => {
-      const ofXorb = known.get(this.#numbers.get(xorb) ?? -1);
-      const offsets: number[] = [];
-      const lengths: number[] = [];
-      const stop = term === 0 ? end : Math.min(end, start + most);
-      for (let index = start; index < stop; index += 1) {
-        const number = ofXorb?.get(index);
-        if (number === undefined) break;
-        offsets.push(this.#offsets[number]!);
-        lengths.push(this.#fields[number * 3]!);
-      }
-      return { xorb, start, offsets, lengths };
-    });
+    return present;
   }
 
   /** The parts of the file that come from xorbs whose name their chunks give: these bytes are as they were uploaded. */

@@ -21,12 +21,12 @@ export function nextChunks(
   flights: ChunkFlights,
 ): NextChunks {
   const { range, skip, terms, fetches } = location;
-  const held = chunks.held(fetches, received);
+  const present = chunks.present(fetches, received);
+  const { held } = present;
   const isHeld = new Set(
     held.map(({ xorb, start, lengths }) => `${xorb}:${start}-${start + lengths.length}`),
   );
   const byXorb = new XorbFetches(fetches);
-  const leading = chunks.leading(terms, received, WORTH_CHUNKS);
   let at = range.start - skip;
   for (const [number, term] of terms.entries()) {
     const { xorb, start, end } = term;
@@ -34,7 +34,9 @@ export function nextChunks(
     // Where a term begins long before the range, it is not known which of its chunks is the first one needed.
     const isPlain = number > 0 || skip < MAX_CHUNK_BYTES;
     if (isPlain && !isHeld.has(`${xorb}:${fetch.start}-${fetch.end}`)) {
-      const copy = leading[number]!;
+      // All of the first term, of others enough to know that it is worth a copy.
+      const most = number > 0 ? Math.min(end, start + WORTH_CHUNKS) : end;
+      const copy = present.leading(xorb, start, most);
       const isHere =
         copy.lengths.length >= Math.min(WORTH_CHUNKS, end - start) && sum(copy) > (number > 0 ? 0 : skip);
       if (isHere || flights.brings(term)) {

@@ -22,7 +22,7 @@ function mapOf(): ChunkMap {
 test('of fetches, those are held whose chunks are all in the part', () => {
   const all = new IntervalSet([{ start: 0, end: 3000 }]);
   const fetches = [fetch('x', 5, 8), fetch('x', 4, 7), fetch('x', 6, 9), fetch('y', 0, 1), fetch('z', 0, 1)];
-  expect(mapOf().held(fetches, all)).toEqual([
+  expect(mapOf().present(fetches, all).held).toEqual([
     { xorb: 'x', start: 5, offsets: [1000, 1010, 1030], lengths: [10, 20, 30] },
     { xorb: 'y', start: 0, offsets: [2000], lengths: [5] },
   ]);
@@ -30,16 +30,16 @@ test('of fetches, those are held whose chunks are all in the part', () => {
 
 test('a chunk of which a part is not written is not held', () => {
   const some = new IntervalSet([{ start: 0, end: 1059 }]);
-  expect(mapOf().held([fetch('x', 5, 8)], some)).toEqual([]);
-  expect(mapOf().held([fetch('x', 5, 7)], some)).toHaveLength(1);
+  expect(mapOf().present([fetch('x', 5, 8)], some).held).toEqual([]);
+  expect(mapOf().present([fetch('x', 5, 7)], some).held).toHaveLength(1);
 });
 
 test('what is forgotten is not held', () => {
   const map = mapOf();
   map.forget([{ start: 1010, end: 1011 }]);
-  expect(map.held([fetch('x', 5, 8)], new IntervalSet([{ start: 0, end: 3000 }]))).toEqual([]);
+  expect(map.present([fetch('x', 5, 8)], new IntervalSet([{ start: 0, end: 3000 }])).held).toEqual([]);
   map.forget();
-  expect(map.held([fetch('y', 0, 1)], new IntervalSet([{ start: 0, end: 3000 }]))).toEqual([]);
+  expect(map.present([fetch('y', 0, 1)], new IntervalSet([{ start: 0, end: 3000 }])).held).toEqual([]);
 });
 
 test('runs: what came, broken at gaps; undefined where two chunks contradict each other', () => {
