@@ -1,4 +1,5 @@
 import type { ByteRange } from './byte-range.ts';
+import { firstIndex } from './first-index.ts';
 
 /** A set of bytes of a file, kept as ascending, disjoint, non-touching ranges. */
 export class IntervalSet {
@@ -102,13 +103,6 @@ export class IntervalSet {
   }
 
   #firstEndingAtOrAfter(position: number): number {
-    let low = 0;
-    let high = this.#ranges.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#ranges[middle]!.end < position) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstIndex(this.#ranges, ({ end }) => end >= position);
   }
 }

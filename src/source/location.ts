@@ -1,6 +1,7 @@
 import type { ByteRange, RangeSupport } from '../model/byte-range.ts';
 import type { XetTerm } from '../model/chunks.ts';
 import { FetchError } from '../model/error.ts';
+import { firstIndex } from '../model/first-index.ts';
 
 /** An address that serves bytes of a file. A signed URL is a secret like a token: never print or store it. */
 export interface HttpLocation {
@@ -90,14 +91,7 @@ export class XorbFetches {
   /** The first fetch that has all chunks of a term, if no two of a xorb overlap; undefined if there is none. */
   of({ xorb, start, end }: XetTerm): XorbFetch | undefined {
     const fetches = this.#lists.get(xorb) ?? [];
-    let low = 0;
-    let high = fetches.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (fetches[middle]!.end <= start) low = middle + 1;
-      else high = middle;
-    }
-    const found = fetches[low];
+    const found = fetches[firstIndex(fetches, (fetch) => fetch.end > start)];
     return found !== undefined && found.start <= start && end <= found.end ? found : undefined;
   }
 }

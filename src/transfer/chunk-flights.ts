@@ -1,4 +1,5 @@
 import type { XetTerm } from '../model/chunks.ts';
+import { firstIndex } from '../model/first-index.ts';
 import type { XetLocation } from '../source/location.ts';
 import { unlessAborted } from '../system/on-abort.ts';
 
@@ -59,7 +60,7 @@ export class ChunkFlights {
     const wanted = Math.min(end, start + WORTH_CHUNKS);
     for (const { window, terms } of this.#flights) {
       const sorted = terms.get(xorb) ?? [];
-      const behind = firstBehind(sorted, start);
+      const behind = firstIndex(sorted, (one) => one.start > start);
       const near = sorted.slice(Math.max(0, behind - MAX_LOOKED_AT), behind);
       if (near.some((one) => wanted <= one.end && one.until <= window.end)) return true;
     }
@@ -80,16 +81,4 @@ export class ChunkFlights {
     });
     await unlessAborted(moved, signal);
   }
-}
-
-/** Number of the first term that begins behind a chunk. */
-function firstBehind(sorted: readonly FlyingTerm[], chunk: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]!.start <= chunk) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
