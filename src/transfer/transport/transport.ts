@@ -72,7 +72,6 @@ export interface Transport<L extends Location = Location> {
   narrowed?(window: RangeWindow): void;
   /** Its threads have no time left for more chunks: whatever came sooner would only wait for them. */
   isSaturated?(): boolean;
-
   /** The threads that receive have no time: what is requested twice comes no sooner, and costs them more. */
   isBusy?(): boolean;
   /** New connections go to other addresses of their hosts than those in use; idle ones are closed. */

@@ -17,7 +17,7 @@ const FULL = 0.9;
 const LOOK_MS = 300;
 /** Threads that unpack chunks are looked at more often: a file may take less than a second. */
 const CHUNK_LOOK_MS = 100;
-/** After this time without a full thread there is time for more chunks: on a busy machine it comes and goes. */
+/** After this time without a full thread there is time for more: on a busy machine it comes and goes. */
 const SATURATED_MS = 1000;
 
 interface Pending {
@@ -125,7 +125,8 @@ export class WorkerTransport implements Transport, AsyncDisposable {
   isBusy(): boolean {
     if (this.#workers.length === 0) return false;
     const since = performance.now() - SATURATED_MS;
-    return this.#workers.every((one) => this.#isFull(one.number, CHUNK_LOOK_MS) || one.fullAt > since);
+    const lookMs = this.#chunkJobs === 0 ? LOOK_MS : CHUNK_LOOK_MS;
+    return this.#workers.every((one) => this.#isFull(one.number, lookMs) || one.fullAt > since);
   }
 
   elsewhere(): void {
