@@ -42,7 +42,7 @@ export default defineConfig({
   define: { PACKAGE_VERSION: JSON.stringify(version) },
   test: {
     include: script === 'test:long' ? LONG : ['test/**/*.test.ts'],
-    // Named on a command line, each of them runs.
+    // `npx vitest run FILE` runs any of them.
     exclude: script === 'test' ? LONG : [],
     // Tests of the program wait most of their time: three files at once keep two cores busy.
     maxWorkers: Math.max(3, availableParallelism()),

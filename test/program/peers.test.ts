@@ -8,7 +8,7 @@ import { type Hub, startHub } from '../support/hub/hub.ts';
 import { gitFile, lfsFile, xetFile } from '../support/hub/repositories/file.ts';
 import type { RepositoryDescription } from '../support/hub/repositories/repository.ts';
 import { jsonLines, Workspace } from '../support/run-program.ts';
-import { startServing } from '../support/serving.ts';
+import { SMALL_FILES, startServing } from '../support/serving.ts';
 
 const MIB = 1 << 20;
 const ID = 'tests/peers';
@@ -17,9 +17,7 @@ const REPOSITORY: RepositoryDescription = {
   id: ID,
   branches: {
     main: [
-      gitFile('config.json', '{"text": "small"}\n'),
-      gitFile('deep/er/notes.txt', 'notes\n'),
-      gitFile('empty.txt', ''),
+      ...SMALL_FILES,
       lfsFile('tokenizer.model', generated('peers tokenizer', 300_001)),
       xetFile('model.safetensors', generated('peers', BIG)),
       lfsFile('other.bin', generated('peers other', 3 * MIB)),

@@ -4,10 +4,10 @@ import { allDone, Fleet } from '../support/fleet.ts';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { generated } from '../support/hub/content/content.ts';
 import { startHub } from '../support/hub/hub.ts';
-import { gitFile, lfsFile } from '../support/hub/repositories/file.ts';
+import { lfsFile } from '../support/hub/repositories/file.ts';
 import type { RepositoryDescription } from '../support/hub/repositories/repository.ts';
 import { jsonLines, Workspace } from '../support/run-program.ts';
-import { startServing } from '../support/serving.ts';
+import { SMALL_FILES, startServing } from '../support/serving.ts';
 
 const MIB = 1 << 20;
 const ID = 'tests/relay';
@@ -15,9 +15,7 @@ const REPOSITORY: RepositoryDescription = {
   id: ID,
   branches: {
     main: [
-      gitFile('config.json', '{"text": "small"}\n'),
-      gitFile('deep/er/notes.txt', 'notes\n'),
-      gitFile('empty.txt', ''),
+      ...SMALL_FILES,
       lfsFile('tokenizer.model', generated('relay tokenizer', 300_001)),
       lfsFile('small.bin', generated('relay small', 2 * MIB)),
       lfsFile('model.safetensors', generated('relay', 24 * MIB + 12_345)),

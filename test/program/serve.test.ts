@@ -7,14 +7,12 @@ import { oddNames } from '../support/hub/fixtures/odd.ts';
 import { type Hub, startHub } from '../support/hub/hub.ts';
 import { gitFile, lfsFile, xetFile } from '../support/hub/repositories/file.ts';
 import { Workspace } from '../support/run-program.ts';
-import { startServing } from '../support/serving.ts';
+import { SMALL_FILES, startServing } from '../support/serving.ts';
 
 const ID = 'tests/served';
 const SIZE = 3_000_000;
 const FILES = [
-  gitFile('config.json', '{"text": "small"}\n'),
-  gitFile('deep/er/notes.txt', 'notes\n'),
-  gitFile('empty.txt', ''),
+  ...SMALL_FILES,
   lfsFile('tokenizer.model', generated('served tokenizer', 300_001)),
   xetFile('model.safetensors', generated('served', SIZE)),
 ];

@@ -1,4 +1,12 @@
+import { gitFile, type HubFile } from './hub/repositories/file.ts';
 import type { RunningProgram, Workspace } from './run-program.ts';
+
+/** Beside large files: an ordinary one, one in directories, and one without a byte. */
+export const SMALL_FILES: readonly HubFile[] = [
+  gitFile('config.json', '{"text": "small"}\n'),
+  gitFile('deep/er/notes.txt', 'notes\n'),
+  gitFile('empty.txt', ''),
+];
 
 /** A `fetch serve` that listens on a free port of this machine. */
 export interface ServingProgram extends AsyncDisposable {
