@@ -15,6 +15,8 @@ const { version } = JSON.parse(readFileSync(join(import.meta.dirname, 'package.j
 
 /** Tests that take minutes together, and those with programs that a machine may lack: `npm run test:long` runs them. */
 const LONG = ['test/**/*.long.test.ts'];
+/** `npm run matrix` runs all of its cells. */
+const MATRIX = 'test/faults/matrix/matrix.test.ts';
 const script = process.env['npm_lifecycle_event'];
 
 /** Files that take longest, which would otherwise run alone at the end. The others follow as vitest sorts them. */
@@ -43,7 +45,7 @@ export default defineConfig({
   test: {
     include: script === 'test:long' ? LONG : ['test/**/*.test.ts'],
     // `npx vitest run FILE` runs any of them.
-    exclude: script === 'test' ? LONG : [],
+    exclude: script === 'test' ? [...LONG, MATRIX] : [],
     // Tests of the program wait most of their time: three files at once keep two cores busy.
     maxWorkers: Math.max(3, availableParallelism()),
     sequence: { sequencer: LongestFirst },

@@ -30,7 +30,7 @@ transportContract(
   { oddAnswer: (error) => error instanceof UnsupportedResponse },
 );
 
-// The other way, the careful one first, is that of worker-transport.test.ts.
+// The other way, the careful one first, is that of worker-transport.long.test.ts.
 transportContract(
   'AdaptiveTransport, the socket first,',
   (wishes) => {

@@ -20,7 +20,7 @@ const UNDISTURBED: Readonly<Record<Column, number>> = {
 };
 /** A part of the matrix, for work on it. */
 const ONLY = process.env['MATRIX_ONLY'];
-/** `npm run matrix` runs all cells, `npm test` one for each kind of fault and of request. */
+/** `npm run matrix` runs all cells, a run of this file alone one for each kind of fault and of request. */
 const WHOLE = process.env['npm_lifecycle_event'] === 'matrix';
 /** A part is no report of the whole. */
 const REPORT = ONLY === undefined && WHOLE ? 'matrix.json' : 'matrix-part.json';
