@@ -3,8 +3,14 @@ import { AdaptiveConcurrency } from './scheduling/adaptive-concurrency.ts';
 
 /** How often throughput is observed while bytes arrive. */
 const OBSERVE_MS = 25;
-/** How often it is observed while none arrive. */
+/** How often it is observed while none arrive, and before the first ones: a late host gets more connections soon. */
 const LOOK_MS = 250;
+const FIRST_LOOK_MS = 50;
+
+/** In how many milliseconds throughput is observed again, whether bytes arrive or not. `bytes`: how many came so far. */
+export function nextLookMs(bytes: number): number {
+  return bytes === 0 ? FIRST_LOOK_MS : LOOK_MS;
+}
 
 /** Feeds the adaptive concurrency and applies its decisions: stops connections and reports changes. */
 export class Steering {
@@ -48,9 +54,12 @@ export class Steering {
   start(): () => void {
     const look = () => {
       this.#observe(this.#run.clock.monotonic());
-      this.#cancel = this.#run.clock.after(LOOK_MS, look);
+      lookLater();
     };
-    this.#cancel = this.#run.clock.after(LOOK_MS, look);
+    const lookLater = () => {
+      this.#cancel = this.#run.clock.after(nextLookMs(this.#bytes), look);
+    };
+    lookLater();
     return () => this.#cancel();
   }
 

@@ -1,6 +1,7 @@
 import { IntervalSet } from '../../../src/model/interval-set.ts';
 import type { Schedule } from '../../../src/transfer/scheduling/schedule.ts';
 import type { Segment } from '../../../src/transfer/scheduling/segment.ts';
+import { nextLookMs } from '../../../src/transfer/steering.ts';
 import { type LinkModel, type SimulatedConnection, SimulatedNetwork } from './link-model.ts';
 
 const MIB = 1024 * 1024;
@@ -10,7 +11,6 @@ const REPORT_MS = 40;
 const REPORT_BYTES = 2 * MIB;
 /** As the engine looks. */
 const OBSERVE_MS = 25;
-const LOOK_MS = 250;
 /** How long the others waited for the first answer of a host in version 0.1.0. */
 const MAX_HOLD_MS = 1000;
 /** Bytes per millisecond of one hash thread. */
@@ -100,7 +100,7 @@ class TransferSimulation {
       this.#startRequests();
       this.#deliver();
       this.#hash();
-      if (this.#now - this.#lookedAt >= LOOK_MS) {
+      if (this.#now - this.#lookedAt >= nextLookMs(this.#bytes)) {
         this.#lookedAt = this.#now;
         this.#awake = true;
         this.#observe();
