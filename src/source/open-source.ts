@@ -7,6 +7,7 @@ import type { RepoRef } from '../model/repo.ts';
 import { endOfWait, type RetryContext, type RetryPolicy } from '../system/retry.ts';
 import type { RunContext } from '../system/run-context.ts';
 import { partialUrl, resolveUrl } from './hub/endpoints.ts';
+import type { HubConnection } from './hub/hub-api.ts';
 import { HubSource } from './hub/hub-source.ts';
 import { HubModelsSource } from './hub-models.ts';
 import { type SourceKind, sourceKind } from './naming.ts';
@@ -70,6 +71,8 @@ interface SourceContext {
   readonly http: HttpClient;
   /** Whether the files are downloaded to be used: some sources count downloads. False if left out. */
   readonly countsAsDownload?: boolean;
+  /** Ask for the names of files with the revision (`namesOf`), where that costs no request. False if left out. */
+  readonly withNames?: boolean;
 }
 
 interface SourceDefinition {
@@ -144,7 +147,8 @@ function offlineSource(kind: SourceKind): Source {
   };
 }
 
-function openHub({ access, run, http, countsAsDownload = false }: SourceContext): Source {
+function openHub(context: SourceContext): Source {
+  const { access, run, http, countsAsDownload = false, withNames = false } = context;
   const { endpoint, token } = access;
   const { emit } = run;
   const { clock } = run.environment;
@@ -156,7 +160,7 @@ function openHub({ access, run, http, countsAsDownload = false }: SourceContext)
       message: `the hub's quota of requests (${bucket}) is used up: waiting ${seconds} s, until ${until} UTC`,
     });
   });
-  return new HubSource({
+  const connection: HubConnection = {
     endpoint,
     token,
     http,
@@ -166,7 +170,8 @@ function openHub({ access, run, http, countsAsDownload = false }: SourceContext)
     countsAsDownload,
     onNote: (message) => emit({ type: 'note', message }),
     onWarning: (warning) => emit({ type: 'hub-warning', ...warning }),
-  });
+  };
+  return new HubSource(connection, { withNames });
 }
 
 function openRegistry(

@@ -50,6 +50,11 @@ interface SourceBase {
   readonly traits: SourceTraits;
   /** Pins a branch, tag, pull request or (short) commit to an immutable id. */
   resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision>;
+  /**
+   * Names of files that came along with the answer to `resolve`: a hint about what the listing will have. None if the
+   * source gives no such hint.
+   */
+  namesOf?(revision: Revision): readonly string[];
   /** Every file of the revision, without directories, in the order of the server. */
   list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
   /**

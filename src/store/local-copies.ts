@@ -3,8 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import type { RemoteFile } from '../model/remote-file.ts';
 import { isSameRepo, type RepoRef } from '../model/repo.ts';
 import type { ContentIndex } from './content-index.ts';
+import type { DirectoryRecords } from './directory/directory-records.ts';
 import { inSlices } from './in-slices.ts';
-import { openDirectoryRecords, openRecords } from './open-store.ts';
+import { cachesRepository, openDirectoryRecords, openRecords } from './open-store.ts';
 
 /** Where local copies of the same contents may be. */
 export interface LocalCopyRoots {
@@ -31,16 +32,9 @@ export async function findLocalCopies(
   files: readonly RemoteFile[],
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
-  const indexes = roots.named.map((directory) => openDirectoryRecords(directory).contents());
-  const beside = roots.siblings ? neighbours(roots) : [];
-  const look = (directories: readonly string[]): void => {
-    for (const directory of directories) {
-      const records = openDirectoryRecords(directory);
-      const manifest = records.current();
-      if (manifest !== undefined && isSameRepo(manifest.repo, roots.repo)) indexes.push(records.contents());
-    }
-  };
-  await inSlices(beside, look, signal);
+  const named = roots.named.map((directory) => openDirectoryRecords(directory));
+  const beside = await recordsBeside(roots, signal);
+  const indexes = [...named, ...beside].map((records) => records.contents());
   const cached = cachedContents(roots);
   if (cached !== undefined) indexes.push(cached);
   const copies = new Map<string, string>();
@@ -52,6 +46,27 @@ export async function findLocalCopies(
   };
   await inSlices(files, find, signal);
   return copies;
+}
+
+/** Whether there is any place in which `findLocalCopies` could find a file, whatever is wanted. */
+export async function mayHaveLocalCopies(roots: LocalCopyRoots, signal: AbortSignal): Promise<boolean> {
+  const { named, hubCache, repo } = roots;
+  if (named.length > 0 || (hubCache !== undefined && cachesRepository(hubCache, repo))) return true;
+  return (await recordsBeside(roots, signal)).length > 0;
+}
+
+/** Records of the directories beside the target that hold the same repository. */
+async function recordsBeside(roots: LocalCopyRoots, signal: AbortSignal): Promise<DirectoryRecords[]> {
+  const found: DirectoryRecords[] = [];
+  const look = (directories: readonly string[]): void => {
+    for (const directory of directories) {
+      const records = openDirectoryRecords(directory);
+      const manifest = records.current();
+      if (manifest !== undefined && isSameRepo(manifest.repo, roots.repo)) found.push(records);
+    }
+  };
+  await inSlices(roots.siblings ? neighbours(roots) : [], look, signal);
+  return found;
 }
 
 function wholeCopy(indexes: readonly ContentIndex[], file: RemoteFile): string | undefined {

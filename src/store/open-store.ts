@@ -105,6 +105,16 @@ export function hasState(directory: string): boolean {
   return existsSync(inside(directory, STATE_DIRECTORY));
 }
 
+/** Whether the central cache at a path has a directory for this repository. */
+export function cachesRepository(root: string, repo: RepoRef): boolean {
+  try {
+    return existsSync(new CachePaths(root, repo).repo);
+  } catch {
+    // No directory of the cache can have this name.
+    return false;
+  }
+}
+
 /** What the central cache at a path holds, for reading. Reads nothing yet. */
 export function openCacheRevisions(root: string): HeldRevisions {
   return new CacheRevisions(root);

@@ -140,6 +140,49 @@ describe('resolve', () => {
     );
   });
 
+  test('brings the names of files along, where that was asked for', async () => {
+    using setup = setUp({ withNames: true });
+    const revision = await setup.source.resolve(
+      model('tests/everything'),
+      'gptq-4bit-32g-actorder_True',
+      signal,
+    );
+    const names = (await listed(setup.source, revision)).map(({ path }) => path);
+    expect(setup.source.namesOf(revision).toSorted()).toEqual(names.toSorted());
+    expect(names).toContain('a/lfs.bin');
+    expect(hub.log.count({ kind: 'revision' })).toBe(1);
+  });
+
+  test.each<[string, RepoRef, Partial<HubSourceOptions>, number]>([
+    ['was not asked for them', model('tests/everything'), {}, 1],
+    [
+      'has a dataset, which may have very many',
+      { type: 'dataset', id: 'tests/squad' },
+      { withNames: true },
+      1,
+    ],
+    ['refuses the question', model('tests/everything'), { withNames: true }, 2],
+  ])('brings no names where the hub %s', async (why, repo, options, requests) => {
+    if (why.startsWith('refuses')) hub.settings.siblings = 'none';
+    using setup = setUp(options);
+    const revision = await setup.source.resolve(repo, 'main', signal);
+    expect(setup.source.namesOf(revision)).toEqual([]);
+    expect(hub.log.count({ kind: 'revision' })).toBe(requests);
+  });
+
+  test.each<[string, unknown]>([
+    ['too many', Array.from({ length: 1001 }, (_, number) => ({ rfilename: `${number}.bin` }))],
+    ['no list', { rfilename: 'model.bin' }],
+    ['no names', [{ rfilename: 7 }, null, 'model.bin']],
+  ])('takes %s for no names', async (_what, siblings) => {
+    await using server = await serveHttp((_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ id: 'o/m', sha: 'a'.repeat(40), siblings }));
+    });
+    using setup = makeHubSource({ endpoint: server.origin, withNames: true });
+    expect(setup.source.namesOf(await setup.source.resolve(model('o/m'), 'main', signal))).toEqual([]);
+  });
+
   test('finds a converted branch', async () => {
     using setup = setUp();
     const repo: RepoRef = { type: 'dataset', id: 'tests/squad' };

@@ -2,6 +2,7 @@ import { createServer, request as httpRequest } from 'node:http';
 import { HttpClient, type HttpRequest } from '../../src/http/client.ts';
 import { RateLimitGate } from '../../src/http/rate-limit-gate.ts';
 import type { FetchError } from '../../src/model/error.ts';
+import type { HubConnection } from '../../src/source/hub/hub-api.ts';
 import { HubSource } from '../../src/source/hub/hub-source.ts';
 import type { Credential } from '../../src/source/source.ts';
 import type { RetryPolicy } from '../../src/system/retry.ts';
@@ -16,6 +17,7 @@ export interface HubSourceOptions {
   readonly policy?: Partial<RetryPolicy>;
   readonly trace?: (request: HttpRequest) => void;
   readonly onNote?: (message: string) => void;
+  readonly withNames?: boolean;
 }
 
 export interface HubSourceSetup extends Disposable {
@@ -46,7 +48,7 @@ export function makeHubSource(options: HubSourceOptions): HubSourceSetup {
     maxServerDelayMs: 600_000,
     ...options.policy,
   };
-  const source = new HubSource({
+  const connection: HubConnection = {
     endpoint: options.endpoint,
     token: options.token,
     http,
@@ -60,7 +62,8 @@ export function makeHubSource(options: HubSourceOptions): HubSourceSetup {
       signal,
       onRetry: (error) => retried.push(error),
     }),
-  });
+  };
+  const source = new HubSource(connection, { withNames: options.withNames === true });
   return { source, clock, retried, holds, [Symbol.dispose]: () => http.close() };
 }
 

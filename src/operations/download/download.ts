@@ -1,13 +1,13 @@
-import { existsSync } from 'node:fs';
 import type { Emit } from '../../model/event.ts';
 import { nodeName } from '../../model/node-name.ts';
-import type { Revision } from '../../model/repo.ts';
 import { shardOf } from '../../plan/shard.ts';
 import { completeRuns } from '../../plan/update.ts';
 import { openHttp, openPeer, openPeerSource, openSource } from '../../source/open-source.ts';
 import type { Source } from '../../source/source.ts';
-import { openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
+import { mayHaveLocalCopies } from '../../store/local-copies.ts';
+import { cachesRepository, openChunkRecords, openRecords, openStore } from '../../store/open-store.ts';
 import type { Records } from '../../store/records/records.ts';
+import { isEmpty } from '../../system/disk/is-empty.ts';
 import type { RunContext } from '../../system/run-context.ts';
 import { parsePullRequest, pullForOllama } from '../ollama/pull.ts';
 import { withRunContext } from '../run.ts';
@@ -20,11 +20,11 @@ import {
 } from './download-options.ts';
 import { executePlan, WorkerThreads } from './execute-plan.ts';
 import { finishDownload, finishUnchanged } from './finish-download.ts';
-import { LocateAhead, namedFiles } from './locate-ahead.ts';
+import { filesAhead, LocateAhead } from './locate-ahead.ts';
 import { checkPlan, planDownload } from './plan-download.ts';
 import { LockfileResolver } from './resolve-lockfile.ts';
 import { OfflineResolver, PeerResolver } from './resolve-offline.ts';
-import { SourceResolver } from './resolve-source.ts';
+import { type OnPinned, SourceResolver } from './resolve-source.ts';
 import type { Resolver } from './resolver.ts';
 import { ScanAdvice } from './weights-notes.ts';
 
@@ -67,17 +67,18 @@ async function start(options: DownloadOptions, dryRun: boolean, run: RunContext)
 /** Resolve, plan, execute, finish. What was fetched before a failure stays on disk, and the next run continues it. */
 async function runDownload(request: DownloadRequest, run: RunContext): Promise<DownloadOutcome> {
   using http = openHttp(request, run);
-  const sourceContext = { access: request, run, http, countsAsDownload: !request.dryRun };
+  const isFresh = isFreshTarget(request);
+  const countsAsDownload = !request.dryRun;
+  const sourceContext = { access: request, run, http, countsAsDownload, withNames: isFresh };
   const open = (emit: Emit) => openDownloadSource(request, { ...sourceContext, run: { ...run, emit } });
   const source = open(run.emit);
   const ahead = new LocateAhead(source, { openAside: open, run });
   await using workers = new WorkerThreads(request.transfer, run);
-  const isFresh = isFreshTarget(request);
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
-  const onPinned = (pinned: Revision) => {
-    if (isFresh && source.kind === 'hub' && request.from.length === 0)
-      ahead.expect(pinned, namedFiles(request.selection));
+  const onPinned: OnPinned = async (pinned, quantisation) => {
+    if (!isFresh || source.kind !== 'hub' || !(await comesFromHub(request, run))) return;
+    ahead.expect(pinned, filesAhead(source.namesOf?.(pinned) ?? [], { ...request, quantisation }));
   };
   const resolver = resolverOf(request, records, onPinned);
   const { clock } = run.environment;
@@ -132,16 +133,23 @@ function openDownloadSource(
   return onlyPeers ? openPeerSource(from, context) : openSource(repo, context);
 }
 
-/** Whether the target directory does not exist: then files will be fetched, if the source has the revision. */
-function isFreshTarget({ directory, dryRun, offline }: DownloadRequest): boolean {
-  return !dryRun && !offline && !existsSync(directory);
+/** Whether nothing is in the target: then files will be fetched, if the source has the revision. */
+function isFreshTarget({ directory, repo, cache, dryRun, offline }: DownloadRequest): boolean {
+  if (dryRun || offline) return false;
+  return cache === undefined ? isEmpty(directory) : !cachesRepository(directory, repo);
 }
 
-function resolverOf(
-  request: DownloadRequest,
-  records: Records,
-  onPinned: (revision: Revision) => void,
-): Resolver {
+/** Whether nothing but plain HTTP can bring the files of a fresh target: no peer, no copy, no chunks. */
+async function comesFromHub(
+  { directory, repo, reuse, forceDownload, from, transfer }: DownloadRequest,
+  { signal }: RunContext,
+): Promise<boolean> {
+  if (from.length > 0 || transfer.protocol === 'xet') return false;
+  if (reuse === undefined || forceDownload === true) return true;
+  return !(await mayHaveLocalCopies({ directory, repo, ...reuse }, signal));
+}
+
+function resolverOf(request: DownloadRequest, records: Records, onPinned: OnPinned): Resolver {
   const { lock, offline, onlyPeers, prune: mustList = false } = request;
   if (lock !== undefined) {
     const recorded = records.listing(lock.commit);

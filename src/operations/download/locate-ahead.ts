@@ -1,10 +1,12 @@
 import type { Emit, TransferEvent } from '../../model/event.ts';
 import type { RemoteFile } from '../../model/remote-file.ts';
 import type { Revision } from '../../model/repo.ts';
+import { weightFormat } from '../../model/weight-format.ts';
 import type { Selection } from '../../plan/select-files.ts';
 import type { Location } from '../../source/location.ts';
 import { can, type Source, type SourceAbilities } from '../../source/source.ts';
 import type { RunContext } from '../../system/run-context.ts';
+import { type FileSelection, selectFromListing } from './resolver.ts';
 
 /** At most this many files are located before the listing confirms that they exist. */
 const MAX_AHEAD = 4;
@@ -66,10 +68,38 @@ export class LocateAhead implements Pick<Source, 'locate' | 'reconstruct'> {
 /** A name that refers to one file: with an extension, and without wildcards. */
 const FILE_NAME = /^[\w-][\w.-]*(\/[\w-][\w.-]*)*\.\w+$/;
 
+/** A path without dots at the front of any part. */
+const PLAIN_NAME = /^[\w-][\w. -]*(\/[\w-][\w. -]*)*$/;
+const MAX_NAME = 200;
+
 /** The files that a selection names, assuming that the revision has them. Their sizes are unknown. */
-export function namedFiles({ names = [], path }: Selection): Pick<RemoteFile, 'path' | 'size'>[] {
+function namedFiles({ names = [], path }: Selection): Pick<RemoteFile, 'path' | 'size'>[] {
   const paths = path === undefined ? names : [...names, path.path];
   return paths.filter((name) => FILE_NAME.test(name)).map((name) => ({ path: name, size: Number.NaN }));
+}
+
+/**
+ * Of the files whose names are known before the listing, those to locate first: what the request names, else what it
+ * selects, weights before all else.
+ */
+export function filesAhead(
+  hints: readonly string[],
+  request: FileSelection,
+): Pick<RemoteFile, 'path' | 'size'>[] {
+  const named = namedFiles(request.selection);
+  if (named.length > 0) return named;
+  const names = hints.filter((name) => name !== '.gitattributes');
+  // Odd names are judged when they are listed, before anything else is asked.
+  if (!names.every((name) => PLAIN_NAME.test(name) && name.length <= MAX_NAME)) return [];
+  const files = names.map((path): RemoteFile => ({ path, size: Number.NaN, digest: undefined }));
+  try {
+    const selected = selectFromListing(files, request);
+    const isWeights = ({ path }: RemoteFile) => weightFormat(path) !== 'other';
+    return [...selected.filter(isWeights), ...selected.filter((file) => !isWeights(file))];
+  } catch {
+    // The listing decides what does not exist.
+    return [];
+  }
 }
 
 function key({ id }: Revision, path: string): string {

@@ -12,14 +12,19 @@ import {
   selectFromListing,
 } from './resolver.ts';
 
+/**
+ * Called as soon as the revision is known, while it is listed; with the quantisation that the name stands for. Nobody
+ * waits for it, and a failure has no effect.
+ */
+export type OnPinned = (revision: Revision, quantisation: string | undefined) => Promise<void>;
+
 /** Asks the source for the revision and its files. */
 export class SourceResolver implements Resolver {
   readonly #request: RevisionRequest;
 
-  readonly #onPinned: (revision: Revision) => void;
+  readonly #onPinned: OnPinned;
 
-  /** `onPinned` is called as soon as the revision is known, before it is listed. */
-  constructor(request: RevisionRequest, onPinned: (revision: Revision) => void = () => {}) {
+  constructor(request: RevisionRequest, onPinned: OnPinned = async () => {}) {
     this.#request = request;
     this.#onPinned = onPinned;
   }
@@ -29,8 +34,9 @@ export class SourceResolver implements Resolver {
     const list = (pinned: Revision) => collectListing(source, pinned, run);
     const { revision, quantisation } = await pickRevision(this.#request, source, list, run.signal);
     run.emit({ type: 'resolved', asked: this.#request.repo, revision });
-    this.#onPinned(revision);
-    const files = await list(revision);
+    const listed = list(revision);
+    this.#onPinned(revision, quantisation).catch(() => {});
+    const files = await listed;
     let selected: readonly RemoteFile[];
     try {
       selected = selectFromListing(files, { ...this.#request, quantisation });

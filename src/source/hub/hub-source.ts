@@ -27,9 +27,21 @@ const MAX_IDLE_PAGES = 200;
 /** The longest wait for the results of the scanners, in milliseconds. */
 const MAX_SCAN_MS = 5000;
 const MAX_FINDINGS = 10_000;
+/** More names than this are no hint any more. */
+const MAX_HINTS = 1000;
 const COMMIT = /^[0-9a-f]{40}$/;
 /** OWNER/NAME or NAME. It goes into URLs and becomes the name of a directory, so `..` is refused. */
 const REPOSITORY = /^(?!\.+(\/|$))[\w.-]+(\/(?!\.+$)[\w.-]+)?$/;
+
+/** What is read of the information about a revision. */
+interface RevisionAnswer {
+  readonly name?: unknown;
+  readonly sha?: unknown;
+  readonly gated?: unknown;
+  readonly disabled?: unknown;
+  readonly updatedAt?: unknown;
+  readonly siblings?: unknown;
+}
 
 interface HubTraits {
   readonly branches: true;
@@ -43,34 +55,25 @@ export class HubSource implements SourceWith<HubTraits> {
   readonly kind = 'hub';
   readonly traits: HubTraits = { branches: true, scan: true, read: true, reconstruct: true };
   readonly #hub: HubConnection;
+  readonly #withNames: boolean;
   readonly #traits = unknownTraits();
   readonly #reader: RangeReader;
   readonly #contentStore: ContentStoreClient;
+  /** Names of files by commit, from answers about revisions. */
+  readonly #names = new Map<string, readonly string[]>();
 
-  constructor(hub: HubConnection) {
+  /** `withNames`: the answer about the revision of a model brings the names of its files. */
+  constructor(hub: HubConnection, { withNames = false }: { readonly withNames?: boolean } = {}) {
     this.#hub = hub;
+    this.#withNames = withNames;
     this.#contentStore = new ContentStoreClient(hub);
     this.#reader = new RangeReader(hub, this.#traits);
   }
 
   async resolve(repo: RepoRef, revision: string, signal: AbortSignal): Promise<Revision> {
-    const information = {
-      model: modelInfo,
-      dataset: datasetInfo,
-      space: spaceInfo,
-    };
-    // The three differ only in fields that are not read here.
-    const info = information[repo.type] as typeof modelInfo;
-    const subject = this.#subject(`the revision ${revision}`, repo, revision);
-    let answer: { name?: unknown; sha?: unknown; gated?: unknown; disabled?: unknown; updatedAt?: unknown };
+    let answer: RevisionAnswer;
     try {
-      answer = (await info({
-        name: repo.id,
-        revision,
-        additionalFields: ['sha'],
-        hubUrl: this.#hub.endpoint,
-        fetch: hubFetch(this.#hub, { subject, shape: (json) => namesCommit(json, revision) }, signal),
-      })) as typeof answer;
+      answer = await this.#ask(repo, revision, signal);
     } catch (error) {
       throw await this.#withNearest(error, repo, revision, signal);
     }
@@ -83,7 +86,42 @@ export class HubSource implements SourceWith<HubTraits> {
     const id = typeof answer.name === 'string' && REPOSITORY.test(answer.name) ? answer.name : repo.id;
     const gated = answer.gated === 'auto' || answer.gated === 'manual' || answer.gated === true;
     const date = dateOf(answer.updatedAt);
+    this.#names.set(commit, namesIn(answer.siblings));
     return { repo: { type: repo.type, id }, name: revision, id: commit, gated, ...(date ? { date } : {}) };
+  }
+
+  /** The information about a revision. */
+  async #ask(repo: RepoRef, revision: string, signal: AbortSignal): Promise<RevisionAnswer> {
+    const information = {
+      model: modelInfo,
+      dataset: datasetInfo,
+      space: spaceInfo,
+    };
+    // The three differ only in fields that are not read here.
+    const info = information[repo.type] as typeof modelInfo;
+    const subject = this.#subject(`the revision ${revision}`, repo, revision);
+    const ask = async (additionalFields: readonly string[]): Promise<RevisionAnswer> =>
+      (await info({
+        name: repo.id,
+        revision,
+        // They become values of `expand`; the type of the client lacks some.
+        additionalFields: additionalFields as 'sha'[],
+        hubUrl: this.#hub.endpoint,
+        fetch: hubFetch(this.#hub, { subject, shape: (json) => namesCommit(json, revision) }, signal),
+      })) as RevisionAnswer;
+    // Datasets may have very many files.
+    if (!this.#withNames || repo.type !== 'model') return await ask(['sha']);
+    try {
+      return await ask(['sha', 'siblings']);
+    } catch (error) {
+      // Mirrors refuse fields that they do not know.
+      if (!(error instanceof FetchError) || error.status !== 400) throw error;
+      return await ask(['sha']);
+    }
+  }
+
+  namesOf({ id }: Revision): readonly string[] {
+    return this.#names.get(id) ?? [];
   }
 
   async *list(revision: Revision, signal: AbortSignal): AsyncGenerator<RemoteFile> {
@@ -256,6 +294,15 @@ function namesCommit(json: unknown, revision: string): boolean {
   if (!isRecord(json)) return false;
   const { sha } = json;
   return COMMIT.test(revision) || (typeof sha === 'string' && COMMIT.test(sha.toLowerCase()));
+}
+
+/** The names in `siblings`, if there are not too many. */
+function namesIn(siblings: unknown): readonly string[] {
+  if (!Array.isArray(siblings) || siblings.length > MAX_HINTS) return [];
+  const names = (siblings as unknown[]).map((sibling) =>
+    isRecord(sibling) ? sibling['rfilename'] : undefined,
+  );
+  return names.filter((name) => typeof name === 'string');
 }
 
 function dateOf(value: unknown): string | undefined {
