@@ -1,13 +1,14 @@
 import type { ByteRange } from '../../model/byte-range.ts';
 import { alignSegment } from './align-segment.ts';
+import { blockingSegments } from './blocking-segments.ts';
 import { DeliveryMeter, type Traffic } from './delivery-meter.ts';
 import { timesUntilFree } from './last-requests.ts';
 import { LinkEstimate, type SegmentSizing } from './link-estimate.ts';
 import {
   type ConnectionState,
   currentRate,
-  isStalled,
   type MissingRange,
+  measureRate,
   partOf,
   type Segment,
   SMALL_FILE_BYTES,
@@ -18,7 +19,7 @@ import {
 } from './segment.ts';
 import { SegmentQueue } from './segment-queue.ts';
 import { ofSource, type SharedWork } from './shared-work.ts';
-import { slowest } from './split-segment.ts';
+import { type StealOptions, slowest, takeTail } from './split-segment.ts';
 import { StallClock } from './stall-clock.ts';
 
 const MIB = 1024 * 1024;
@@ -27,9 +28,6 @@ const MIB = 1024 * 1024;
 const SOON_MS = 1000;
 /** A segment younger than this has no estimate. */
 const YOUNG_MS = 1500;
-const RATE_WINDOW_MS = 200;
-/** A segment that ends sooner is measured if it took at least this long. */
-const MIN_RATE_WINDOW_MS = 20;
 /** Work that active connections finish within this time is not worth a new connection, which starts slowly. */
 const WARM_MS = 500;
 
@@ -173,7 +171,7 @@ export class Schedule {
     const allowed = this.largeConnections < largeLimit;
     if (this.#options.shared?.active === true && this.#reachBytes === Number.POSITIVE_INFINITY)
       return this.#takeShared(this.#options.shared, now, largeLimit);
-    const relief = allowed && !isBusy ? this.#relieve(now, largeLimit) : undefined;
+    const relief = allowed && !isBusy ? (this.#relieve(now, largeLimit) ?? this.#unblock(now)) : undefined;
     if (relief !== undefined) return relief;
     const work = this.#next(allowed && !this.#soonTaken(now), largeLimit, now);
     if (work !== undefined) {
@@ -182,7 +180,7 @@ export class Schedule {
     }
     if (!allowed) return undefined;
     // One that is silent is stolen from all the same.
-    return isBusy ? this.#steal(now, Number.MAX_VALUE) : this.#steal(now);
+    return this.#steal(now, isBusy ? { least: Number.MAX_VALUE } : {});
   }
 
   /** What connections to the source work on. */
@@ -226,15 +224,9 @@ export class Schedule {
       return;
     }
     if (!work.small) this.#delivery.delivered(bytes);
-    work.windowBytes += bytes;
-    const elapsed = now - work.windowStart;
-    const ended = work.position >= work.end && elapsed >= MIN_RATE_WINDOW_MS;
-    if (elapsed < RATE_WINDOW_MS && !ended) return;
-    const current = work.windowBytes / elapsed;
-    work.rate = work.rate === 0 ? current : 0.6 * work.rate + 0.4 * current;
-    if (!work.small) this.#link.measured(current);
-    work.windowStart = now;
-    work.windowBytes = 0;
+    const rate = measureRate(work, bytes, now);
+    if (rate === undefined) return;
+    if (!work.small) this.#link.measured(rate);
     this.#bestRate = Math.max(work.rate, this.#bestRate * 0.98);
   }
 
@@ -348,7 +340,25 @@ export class Schedule {
     const soonest = this.#segmentBytes(largeLimit, now) * this.largeConnections;
     if (this.#large.length === 0 || this.#large.bytes > soonest) return undefined;
     const waitMs = this.#waitMs(now);
-    return waitMs === undefined ? undefined : this.#steal(now, waitMs + 2 * this.#soonMs, true);
+    return waitMs === undefined
+      ? undefined
+      : this.#steal(now, { least: waitMs + 2 * this.#soonMs, sure: true });
+  }
+
+  /**
+   * The hash of a file should not wait for a straggler while others take what comes behind it. Near the end the straggler
+   * keeps its segment: with another one it could not be told again in time.
+   */
+  #unblock(now: number): Assignment | undefined {
+    const waitMs = this.#waitMs(now);
+    if (waitMs === undefined || waitMs < this.#youngMs) return undefined;
+    const among = blockingSegments(this.#active, this.#bestRate, now);
+    return among.length === 0 ? undefined : this.#steal(now, { least: 2 * this.#soonMs, sure: true, among });
+  }
+
+  /** Before this age a segment has no estimate. */
+  get #youngMs(): number {
+    return Math.max(YOUNG_MS, 2 * this.#link.waitMs);
   }
 
   /** What arrives within this time is not worth a request of its own. */
@@ -369,29 +379,17 @@ export class Schedule {
     return rate > 0 ? this.#large.bytes / rate : undefined;
   }
 
-  /**
-   * Takes the tail of the segment with the largest time left, if more than `least`. With `sure`, only if that was
-   * measured.
-   */
-  #steal(now: number, least = this.#soonMs, sure = false): Assignment | undefined {
-    const young = Math.max(YOUNG_MS, 2 * this.#link.waitMs);
+  #steal(now: number, options: StealOptions = {}): Assignment | undefined {
+    const { least = this.#soonMs, sure = false, among = this.#active } = options;
     const prospect = { bestRate: this.#bestRate, waitMs: this.#link.waitMs };
     // A request to a peer ends by itself if the peer is silent.
-    const old = [...this.#active].filter(
-      (work) => now - work.startedAt >= young && typeof work.from !== 'number',
+    const old = [...among].filter(
+      (work) => now - work.startedAt >= this.#youngMs && typeof work.from !== 'number',
     );
     const found = slowest(old, prospect, now, { least, sure });
     if (found === undefined) return undefined;
-    const { victim, cut } = found;
-    const tail = partOf(victim, cut, victim.end);
-    // Double the stall limit at each takeover: a slow first byte must not cause endless re-requests.
-    if (isStalled(victim, now)) tail.stallLimitMs = 2 * victim.stallLimitMs;
-    // Attempts are counted per position. A takeover is not one: it would use up the attempts of the others.
-    if (cut === victim.position) tail.tried = victim.tried ?? 0;
-    tail.from = victim.from;
-    tail.insists = victim.insists;
-    victim.end = cut;
+    const tail = takeTail(found.victim, found.cut, now);
     this.#start(tail, now);
-    return { segment: tail, stolenFrom: victim };
+    return { segment: tail, stolenFrom: found.victim };
   }
 }

@@ -6,6 +6,10 @@ export const SMALL_FILE_BYTES: number = 8 * 1024 * 1024;
 const LOST_MS = 5000;
 /** A segment without a byte for this long has no known rate. */
 const SILENT_MS = 1000;
+/** How long a rate is measured. */
+const RATE_WINDOW_MS = 200;
+/** A segment that ends sooner is measured if it took at least this long. */
+const MIN_RATE_WINDOW_MS = 20;
 
 /**
  * A range of one file that one connection works on. The connection moves `position`; the schedule may lower `end`
@@ -108,6 +112,19 @@ export function isStalled(work: TrackedSegment, now: number): boolean {
 export function currentRate(work: TrackedSegment, now: number): number {
   const silent = now - work.lastByteAt;
   return silent > SILENT_MS ? (work.rate * SILENT_MS) / silent : work.rate;
+}
+
+/** Bytes have arrived. Returns the rate since the last measurement, in bytes per millisecond, if it is time for one. */
+export function measureRate(work: TrackedSegment, bytes: number, now: number): number | undefined {
+  work.windowBytes += bytes;
+  const elapsed = now - (work.windowStart ?? now);
+  const ended = work.position >= work.end && elapsed >= MIN_RATE_WINDOW_MS;
+  if (elapsed < RATE_WINDOW_MS && !ended) return undefined;
+  const current = work.windowBytes / elapsed;
+  work.rate = work.rate === 0 ? current : 0.6 * work.rate + 0.4 * current;
+  work.windowStart = now;
+  work.windowBytes = 0;
+  return current;
 }
 
 /** Bytes per millisecond of all together. */

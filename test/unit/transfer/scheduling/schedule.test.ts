@@ -175,7 +175,7 @@ describe('time', () => {
     }
   });
 
-  test('one straggler among random connections costs less than a seventh', () => {
+  test('one straggler among random connections costs less than a fifth', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 5000, max: 20_000 }), { minLength: 3, maxLength: 15 }),
@@ -188,7 +188,7 @@ describe('time', () => {
           // Half a minute of work: long enough for measurements, short enough that a straggler would show.
           const size = Math.ceil((30_000 * total) / MIB) * MIB;
           const run = simulate({ files: [whole(size)], links, sizing: fixedSizing(32 * MIB) });
-          expect(run.endedAt).toBeLessThan(1.15 * (size / total));
+          expect(run.endedAt).toBeLessThan(1.2 * (size / total));
         },
       ),
       { numRuns: 30 },
