@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 import * as module from 'node:module';
-import { isatty } from 'node:tty';
 import { VERSION } from '../model/version.ts';
 import { readWords } from './options/command-line.ts';
-import { outputFailure, writeOut } from './process/standard-output.ts';
+import { isTerminal, outputFailure, writeAtOnce } from './process/standard-output.ts';
 
 /** Replaced by the bundler with what `fetch --help` prints at 80 columns; undefined in unbundled sources. */
 declare const MAIN_HELP: string | undefined;
@@ -13,13 +12,13 @@ function textAtOnce(argv: readonly string[]): string | undefined {
   if (argv.length !== 1) return undefined;
   const [word] = readWords(argv, []).words;
   if (word === '--version' || word === '-V') return `${VERSION}\n`;
-  return word === '--help' && !isatty(1) && typeof MAIN_HELP === 'string' ? MAIN_HELP : undefined;
+  return word === '--help' && !isTerminal() && typeof MAIN_HELP === 'string' ? MAIN_HELP : undefined;
 }
 
 async function start(): Promise<void> {
   const text = textAtOnce(process.argv.slice(2));
   if (text !== undefined) {
-    writeOut(text);
+    writeAtOnce(text);
     if ((await outputFailure()) === undefined) return;
     // The rest of the program reports what could not be written.
   }

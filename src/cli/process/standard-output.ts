@@ -18,6 +18,31 @@ export function writeOut(text: string): boolean {
   return true;
 }
 
+/**
+ * Writes a short text without loading the streams, which take longer than the text: a pipe and a terminal have room for
+ * it, and what does not fit goes the usual way.
+ */
+export function writeAtOnce(text: string): void {
+  const bytes = Buffer.from(text);
+  let done = 0;
+  try {
+    while (done < bytes.length) done += writeSync(1, bytes, done);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') writeOut(bytes.toString('utf8', done));
+    else failure ??= error as NodeJS.ErrnoException;
+  }
+}
+
+/** Loads what knows about terminals only for what can be one. */
+export function isTerminal(): boolean {
+  try {
+    if (!fstatSync(1).isCharacterDevice()) return false;
+  } catch {
+    // As under wine.
+  }
+  return process.getBuiltinModule('node:tty').isatty(1);
+}
+
 /** False where fstat fails, as it does under wine: then the stream is used. */
 function isRegularFile(descriptor: number): boolean {
   try {
