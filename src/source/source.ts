@@ -55,6 +55,8 @@ interface SourceBase {
    * source gives no such hint.
    */
   namesOf?(revision: Revision): readonly string[];
+  /** Asks ahead for what `reconstruct` needs of a revision. Nobody waits for it, and a failure has no effect. */
+  expectChunks?(revision: Revision, signal: AbortSignal): void;
   /** Every file of the revision, without directories, in the order of the server. */
   list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;
   /**

@@ -1,4 +1,20 @@
-import { rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compareWithTruth } from '../support/hub/compare.ts';
 import { startHub } from '../support/hub/hub.ts';
@@ -183,16 +199,77 @@ describe('an update fetches what changed', () => {
     expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
   });
 
-  test('an old version that was changed on the disk costs time only', async () => {
+  /** What may have become of the old version in the directory beside the target. */
+  const MISHAPS: Readonly<Record<string, (file: string, directory: string) => void>> = {
+    'has another bit': (file) => flip(file, 20 * MIB),
+    'has another bit, and its old date': (file) => {
+      const { atime, mtime } = statSync(file);
+      flip(file, 20 * MIB);
+      utimesSync(file, atime, mtime);
+    },
+    'is cut short': (file) => truncateSync(file, 10 * MIB + 1),
+    'is empty': (file) => truncateSync(file, 0),
+    'is longer': (file) => truncateSync(file, 60 * MIB),
+    'is gone': (file) => rmSync(file),
+    'is a link to another file': (file, directory) => {
+      rmSync(file);
+      writeFileSync(join(directory, 'other'), random(9, 30 * MIB));
+      symlinkSync('other', file);
+    },
+    'is a link to itself': (file) => {
+      rmSync(file);
+      symlinkSync(PATH, file);
+    },
+    'is a directory': (file) => {
+      rmSync(file);
+      mkdirSync(file);
+    },
+    // To open one for reading waits for a writer.
+    'is a pipe': (file) => {
+      rmSync(file);
+      execFileSync('mkfifo', [file]);
+    },
+    'may only be read': (file, directory) => {
+      chmodSync(file, 0o444);
+      chmodSync(directory, 0o555);
+    },
+    'has broken records of its chunks': (_file, directory) => {
+      const records = join(directory, '.cache', 'fetch', 'chunks');
+      for (const name of readdirSync(records)) writeFileSync(join(records, name), random(4, 5000));
+    },
+  };
+
+  test.each(Object.keys(MISHAPS))('an old version that %s costs time, and nothing else', async (mishap) => {
     await using world = await open();
-    await world.run(['--local-dir', 'model', '--protocol', 'xet']);
-    const { readFileSync, writeFileSync } = await import('node:fs');
-    const path = world.workspace.path(`model/${PATH}`);
-    const content = readFileSync(path);
-    content[20 * MIB]! ^= 1;
-    writeFileSync(path, content);
-    await world.run(['--local-dir', 'model', '--revision', 'next']);
-    expect(await world.isRight('next', 'model')).toBe(true);
-    rmSync(path);
+    await world.run(['--protocol', 'xet']);
+    const directory = world.workspace.path('updates');
+    MISHAPS[mishap]!(join(directory, PATH), directory);
+    await world.run(['--revision', 'next']);
+    expect(await world.isRight('next', 'updates_next')).toBe(true);
+    chmodSync(directory, 0o755);
+  });
+
+  test('an old version that changes all the time costs time, and nothing else', async () => {
+    await using world = await open();
+    await world.run(['--protocol', 'xet']);
+    const file = openSync(world.workspace.path('updates', PATH), 'r+');
+    let at = 0;
+    const changing = setInterval(() => {
+      at = (at + 1_000_003) % a.length;
+      writeSync(file, '?', at);
+    }, 1);
+    try {
+      await world.run(['--revision', 'next']);
+    } finally {
+      clearInterval(changing);
+      closeSync(file);
+    }
+    expect(await world.isRight('next', 'updates_next')).toBe(true);
   });
 });
+
+function flip(file: string, offset: number): void {
+  const content = readFileSync(file);
+  content[offset]! ^= 1;
+  writeFileSync(file, content);
+}

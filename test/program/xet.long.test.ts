@@ -52,6 +52,23 @@ describe('--protocol xet', () => {
   });
 });
 
+test('the token is asked for once, while the revision is listed', async () => {
+  await using store = await ContentStore.start();
+  await using hub = await startHub({
+    repositories: [{ id: ID, branches: { main: [addFixture(store, 'b').file('b.bin')] } }],
+    contentStore: store,
+    faults: [{ on: 'tree', times: 'always', effect: { kind: 'delay', ms: 2000 } }],
+  });
+  await using workspace = await Workspace.open({ endpoint: hub.origin });
+  const run = await workspace.run([ID, '--protocol', 'xet']);
+  expect(run.exit, run.stderr).toBe(0);
+  const [tree] = hub.log.where({ kind: 'tree' });
+  const [token, ...more] = hub.log.where({ kind: 'xet-read-token' });
+  expect(more).toEqual([]);
+  expect(token!.startedAt).toBeLessThan(tree!.startedAt + (tree!.tookMs ?? Number.NaN));
+  expect(hub.log.count({ kind: 'resolve' })).toBe(0);
+});
+
 test('--frozen from an empty directory: the lockfile decides, the bytes come as chunks', async () => {
   await using store = await ContentStore.start();
   const files = NAMES.map((name) => addFixture(store, name).file(`${name}.bin`));

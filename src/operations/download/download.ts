@@ -77,7 +77,10 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
   const onPinned: OnPinned = async (pinned, quantisation) => {
-    if (!isFresh || source.kind !== 'hub' || !(await comesFromHub(request, run))) return;
+    if (!isFresh) return;
+    if (request.transfer.protocol === 'xet' && request.from.length === 0)
+      source.expectChunks?.(pinned, run.signal);
+    if (source.kind !== 'hub' || !(await comesFromHub(request, run))) return;
     ahead.expect(pinned, filesAhead(source.namesOf?.(pinned) ?? [], { ...request, quantisation }));
   };
   const resolver = resolverOf(request, records, onPinned);

@@ -191,6 +191,11 @@ export class HubSource implements SourceWith<HubTraits> {
     return locateFile(this.#hub, { ...this.#request(revision, file), range }, this.#traits, signal);
   }
 
+  expectChunks(revision: Revision, signal: AbortSignal): void {
+    const subject = this.#subject('its chunks', revision.repo, revision.name);
+    this.#contentStore.expect(revision, subject, signal);
+  }
+
   reconstruct(
     revision: Revision,
     file: RemoteFile,

@@ -353,6 +353,28 @@ describe('a store that is not as usual', () => {
   });
 });
 
+describe('what the hub lists as the Xet hash', () => {
+  test.concurrent.each<[string, (other: string) => string | undefined]>([
+    ['is that of another file', (other) => other],
+    ['is one that the store does not know', () => 'ab'.repeat(32)],
+    ['is that of an empty file', () => '0'.repeat(64)],
+    ['is no hash', () => '../../../etc/passwd'],
+    ['is not there', () => undefined],
+  ])('%s: the file is right all the same', async (_what, lie) => {
+    await using world = await open();
+    const listed = lie(addFixture(world.store, 'random').xetHash);
+    const change = (tree: Buffer) => Buffer.from(withXetHash(String(tree), listed));
+    world.hub.faults.add({ on: 'tree', times: 'always', effect: { kind: 'rewrite', change } });
+    expect(await pull(world)).toMatchObject({ exit: 0 });
+    judge(world, 0);
+  });
+});
+
+function withXetHash(tree: string, xetHash: string | undefined): string {
+  const entries = JSON.parse(tree) as Record<string, unknown>[];
+  return JSON.stringify(entries.map((entry) => ({ ...entry, xetHash })));
+}
+
 describe('one bit is another', () => {
   const { terms } = officialFixtures().files.b;
   const xorbs = [...new Set(terms.map(({ xorb }) => xorb))];

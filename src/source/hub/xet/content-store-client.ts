@@ -34,6 +34,11 @@ export class ContentStoreClient {
     this.#tokens = new XetTokenClient(hub);
   }
 
+  /** Gets the token, for whoever needs it soon. A failure has no effect: it is asked for again. */
+  expect(revision: Revision, subject: RequestSubject, signal: AbortSignal): void {
+    this.#tokens.get(revision, subject, signal).catch(() => {});
+  }
+
   async reconstruct(
     revision: Revision,
     file: RemoteFile,
