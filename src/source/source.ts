@@ -55,7 +55,7 @@ interface SourceBase {
    * source gives no such hint.
    */
   namesOf?(revision: Revision): readonly string[];
-  /** Asks ahead for what `reconstruct` needs of a revision. Nobody waits for it, and a failure has no effect. */
+  /** Asks ahead for what `reconstruct` needs of a revision. It is not waited for, and a failure has no effect. */
   expectChunks?(revision: Revision, signal: AbortSignal): void;
   /** Every file of the revision, without directories, in the order of the server. */
   list(revision: Revision, signal: AbortSignal): AsyncIterable<RemoteFile>;

@@ -13,8 +13,8 @@ import {
 } from './resolver.ts';
 
 /**
- * Called as soon as the revision is known, while it is listed; with the quantisation that the name stands for. Nobody
- * waits for it, and a failure has no effect.
+ * Called as soon as the revision is known, while it is listed; with the quantisation that the name stands for. It is
+ * not waited for, and a failure has no effect.
  */
 export type OnPinned = (revision: Revision, quantisation: string | undefined) => Promise<void>;
 

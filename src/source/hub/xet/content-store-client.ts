@@ -34,7 +34,7 @@ export class ContentStoreClient {
     this.#tokens = new XetTokenClient(hub);
   }
 
-  /** Gets the token, for whoever needs it soon. A failure has no effect: it is asked for again. */
+  /** Gets the token before it is needed. A failure has no effect: it is asked for again. */
   expect(revision: Revision, subject: RequestSubject, signal: AbortSignal): void {
     this.#tokens.get(revision, subject, signal).catch(() => {});
   }
