@@ -297,6 +297,7 @@ describe('a disk that is too small', () => {
     expect(run.stderr).toContain('--ignore-space');
     // Where the files are may be asked for beside the listing; no byte of them is.
     expect(hub.log.count({ kind: ['cdn', 'resolve-cache'] })).toBe(0);
+    expect(hub.log.where({ kind: 'resolve' }).every(({ method }) => method === 'HEAD')).toBe(true);
     expect(await readdir(workspace.directory)).toEqual([]);
   });
 

@@ -199,6 +199,14 @@ describe('an update fetches what changed', () => {
     expect(Number(named(events, 'done')['copied'])).toBeGreaterThan(0.8 * b.length);
   });
 
+  test('an old version that was changed on the disk costs time only', async () => {
+    await using world = await open();
+    await world.run(['--local-dir', 'model', '--protocol', 'xet']);
+    flip(world.workspace.path(`model/${PATH}`), 20 * MIB);
+    await world.run(['--local-dir', 'model', '--revision', 'next']);
+    expect(await world.isRight('next', 'model')).toBe(true);
+  });
+
   /** What may have become of the old version in the directory beside the target. */
   const MISHAPS: Readonly<Record<string, (file: string, directory: string) => void>> = {
     'has another bit': (file) => flip(file, 20 * MIB),

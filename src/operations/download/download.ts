@@ -68,8 +68,8 @@ async function start(options: DownloadOptions, dryRun: boolean, run: RunContext)
 async function runDownload(request: DownloadRequest, run: RunContext): Promise<DownloadOutcome> {
   using http = openHttp(request, run);
   const isFresh = isFreshTarget(request);
-  const countsAsDownload = !request.dryRun;
-  const sourceContext = { access: request, run, http, countsAsDownload, withNames: isFresh };
+  const withNames = isFresh && mayLocateAhead(request);
+  const sourceContext = { access: request, run, http, countsAsDownload: !request.dryRun, withNames };
   const open = (emit: Emit) => openDownloadSource(request, { ...sourceContext, run: { ...run, emit } });
   const source = open(run.emit);
   const ahead = new LocateAhead(source, { openAside: open, run });
@@ -77,10 +77,9 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
   if (isFresh) workers.warmUp();
   const records = openRecords(request);
   const onPinned: OnPinned = async (pinned, quantisation) => {
-    if (!isFresh) return;
-    if (request.transfer.protocol === 'xet' && request.from.length === 0)
-      source.expectChunks?.(pinned, run.signal);
-    if (source.kind !== 'hub' || !(await comesFromHub(request, run))) return;
+    if (!isFresh || request.from.length > 0) return;
+    if (request.transfer.protocol === 'xet') source.expectChunks?.(pinned, run.signal);
+    if (source.kind !== 'hub' || !mayLocateAhead(request) || (await mayBeHere(request, run))) return;
     ahead.expect(pinned, filesAhead(source.namesOf?.(pinned) ?? [], { ...request, quantisation }));
   };
   const resolver = resolverOf(request, records, onPinned);
@@ -142,14 +141,18 @@ function isFreshTarget({ directory, repo, cache, dryRun, offline }: DownloadRequ
   return cache === undefined ? isEmpty(directory) : !cachesRepository(directory, repo);
 }
 
-/** Whether nothing but plain HTTP can bring the files of a fresh target: no peer, no copy, no chunks. */
-async function comesFromHub(
-  { directory, repo, reuse, forceDownload, from, transfer }: DownloadRequest,
+/** Whether all that is fetched comes over plain HTTP: from no peer, and not as chunks. */
+function mayLocateAhead({ from, transfer }: DownloadRequest): boolean {
+  return from.length === 0 && transfer.protocol !== 'xet';
+}
+
+/** Whether something of a fresh target may be copied from this machine. */
+async function mayBeHere(
+  { directory, repo, reuse, forceDownload }: DownloadRequest,
   { signal }: RunContext,
 ): Promise<boolean> {
-  if (from.length > 0 || transfer.protocol === 'xet') return false;
-  if (reuse === undefined || forceDownload === true) return true;
-  return !(await mayHaveLocalCopies({ directory, repo, ...reuse }, signal));
+  if (reuse === undefined || forceDownload === true) return false;
+  return await mayHaveLocalCopies({ directory, repo, ...reuse }, signal);
 }
 
 function resolverOf(request: DownloadRequest, records: Records, onPinned: OnPinned): Resolver {
