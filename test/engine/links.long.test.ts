@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { LinkModel } from '../support/simulator/link-model.ts';
+import { hubLink, type LinkModel } from '../support/simulator/link-model.ts';
 import { partOfBest, runAdaptive, runFixed } from '../support/simulator/part-of-best.ts';
 import { SCENES, type SimulatedScene } from '../support/simulator/scenes.ts';
 
@@ -72,12 +72,6 @@ test.each([
 );
 
 test('connections that are new wait longer, which is not held against them', () => {
-  const link = {
-    name: 'the Hub',
-    rate: 1_250_000,
-    connectionRate: 29_360,
-    waits: { fresh: 650, warm: 150 },
-    hubWaitMs: 150,
-  };
+  const link = hubLink({ fresh: 650, warm: 150 }, 150);
   expect(partOfBest({ link, files: [4 * GIB] })).toBeGreaterThan(0.9);
 });

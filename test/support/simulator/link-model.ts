@@ -28,6 +28,11 @@ export interface LinkModel {
   readonly queueMs?: (connections: number) => number;
 }
 
+/** The Hub's storage behind 10 Gbit/s. */
+export function hubLink(waits: LinkModel['waits'], hubWaitMs: number): LinkModel {
+  return { name: 'the Hub', rate: 1_250_000, connectionRate: HUB_CONNECTION, waits, hubWaitMs };
+}
+
 /** What one connection of a link does with its requests. */
 export class SimulatedConnection {
   readonly #link: LinkModel;

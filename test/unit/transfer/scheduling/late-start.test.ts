@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AdaptiveConcurrency } from '../../../../src/transfer/scheduling/adaptive-concurrency.ts';
 import type { Traffic } from '../../../../src/transfer/scheduling/delivery-meter.ts';
+import { hubLink } from '../../../support/simulator/link-model.ts';
 import { runAdaptive } from '../../../support/simulator/part-of-best.ts';
 
 function traffic(active: number, established = 0): Traffic {
@@ -40,13 +41,7 @@ describe('a host that sends its first bytes late', () => {
   });
 
   test('is looked at often enough to get them in time', () => {
-    const link = {
-      name: 'late',
-      rate: 1_250_000,
-      connectionRate: 29_360,
-      waits: { fresh: 650, warm: 650 },
-      hubWaitMs: 100,
-    };
+    const link = hubLink({ fresh: 650, warm: 650 }, 100);
     // After 0, 100, … milliseconds.
     const { limits: numbers } = runAdaptive({ link, files: [1024 * 1024 * 1024] });
     expect(numbers.slice(0, 6)).toEqual([16, 16, 16, 16, 32, 32]);
