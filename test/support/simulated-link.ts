@@ -40,18 +40,21 @@ export function runLink(
     most,
     fixed,
     allowed,
+    hubWaitMs,
     isSaturated = () => false,
   }: {
     readonly total: number;
     readonly most: number;
     readonly fixed?: number;
     readonly allowed?: number;
+    /** How long the hub took for an answer. */
+    readonly hubWaitMs?: number;
     /** Whether the machine has no time for more at this millisecond. */
     readonly isSaturated?: (now: number) => boolean;
   },
 ): LinkRun {
   const { rate, latencyMs, noise = 0, refusesAbove, breaksEveryMs, random = Math.random } = link;
-  const budget = new AdaptiveConcurrency(most, 0, { allowed });
+  const budget = new AdaptiveConcurrency(most, 0, { allowed, hubWaitMs });
   const limits: number[] = [];
   const changes: (ConcurrencyChange & { at: number })[] = [];
   const bytes: number[] = [];

@@ -49,7 +49,7 @@ export class Collapses {
     return this.#falls.judged;
   }
 
-  /** `good`: the number before the one that is being tried, if that is larger. */
+  /** `good`: the number before the one that is being tried, if it did well. */
   observe(look: Look, good: number | undefined): CollapseStep | undefined {
     const { now, bytes, limit, active, delivering } = look;
     const fall = this.#falls.observe(look);
@@ -74,7 +74,10 @@ export class Collapses {
     this.#believed = undefined;
     if (fall === 'well')
       return believed && { limit, drop: 'none', holdUntil: undefined, insteadOf: this.#proof(believed.from) };
-    if (good !== undefined && good < limit && fall.kind !== 'silent') return this.tooMany(now, good, limit);
+    // Connections of an earlier, larger limit still receive their segments: they may be the ones that are too many.
+    const most = Math.max(active, limit);
+    const fewer = [good, limit].find((number) => number !== undefined && number < most);
+    if (fewer !== undefined && fall.kind !== 'silent') return this.tooMany(now, fewer, most);
     return this.#descend(now, fall, limit, believed?.from ?? limit);
   }
 

@@ -92,7 +92,12 @@ export class FallWatch {
       this.#restart();
     }
     if (halted || active < limit / 2 || active === 0) this.#restart();
-    else if (this.#fill(look)) return this.#judge(now);
+    else if (this.#fill(look)) {
+      const verdict = this.#judge(now);
+      // What is done about a fall is judged by what comes after it.
+      if (verdict !== undefined && verdict !== 'well') this.#restart();
+      return verdict;
+    }
     return undefined;
   }
 

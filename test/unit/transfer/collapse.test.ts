@@ -70,6 +70,24 @@ describe('a server that starves all when there are more than', () => {
     expect(tries).toBeLessThan(6);
   });
 
+  // At 30,000 the machine counts as full, and fewer than 8 are being tried when the starving shows.
+  test.each([10_000, 30_000])(
+    '8, but not at once: only those that are too many are closed (%d B/ms)',
+    (each) => {
+      for (const lateMs of [100, 150, 200, 300, 400]) {
+        let since: number | undefined;
+        const rate = (connections: number, now: number) => {
+          since = connections > 8 ? (since ?? now) : undefined;
+          if (since === undefined) return connections * each;
+          return connections * (now - since < lateMs ? each / 2 : 62);
+        };
+        const run = runLink({ rate, latencyMs: 5 }, { total: 2e9, most: 64, hubWaitMs: 5 });
+        expect(notes(run), `${lateMs} ms late`).toEqual(['16 → 8']);
+        expect(rateOf(run, 3000, 7500), `${lateMs} ms late`).toBeGreaterThan(0.95 * 8 * each);
+      }
+    },
+  );
+
   test.each([
     [5, 44_000, 850],
     [200, 44_000, 750],
