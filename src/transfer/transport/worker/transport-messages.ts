@@ -29,7 +29,9 @@ export type TransportCommand =
 
 /** Messages from an I/O thread. */
 export type TransportReply =
-  | { readonly kind: 'wrote'; readonly id: number; readonly written: Written }
+  | ({ readonly kind: 'wrote' } & JobReport)
+  /** What many jobs wrote, in one message: each costs the main thread a wake-up. */
+  | { readonly kind: 'reports'; readonly reports: readonly JobReport[] }
   | { readonly kind: 'whole'; readonly id: number }
   | { readonly kind: 'moved'; readonly id: number; readonly url: string }
   /** `last`: what was written since the last report. */
@@ -38,6 +40,12 @@ export type TransportReply =
   | { readonly kind: 'trace'; readonly message: string }
   /** A host is contacted for the first time by this thread. */
   | { readonly kind: 'contact'; readonly contact: ContactedHost };
+
+/** What a job wrote since its last report. */
+export interface JobReport {
+  readonly id: number;
+  readonly written: Written;
+}
 
 /** A written range, and the bytes of network traffic it cost. */
 export interface Written {

@@ -72,7 +72,11 @@ export class TransportServer {
   }
 
   #report(): void {
-    for (const job of this.#jobs.values()) job.report();
+    const reports = [...this.#jobs].flatMap(([id, job]) => {
+      const written = job.takeUnreported();
+      return written === undefined ? [] : [{ id, written }];
+    });
+    if (reports.length > 0) this.#reply({ kind: 'reports', reports });
   }
 }
 
@@ -148,16 +152,15 @@ class Job implements RangeObserver {
 
   report(): void {
     const written = this.takeUnreported();
-    if (written === undefined) return;
-    this.#hasReported = true;
-    this.#reportedAt = performance.now();
-    this.#reply({ kind: 'wrote', id: this.#id, written });
+    if (written !== undefined) this.#reply({ kind: 'wrote', id: this.#id, written });
   }
 
   takeUnreported(): Written | undefined {
     const unreported = this.#unreported;
     if (unreported === undefined) return undefined;
     this.#unreported = undefined;
+    this.#hasReported = true;
+    this.#reportedAt = performance.now();
     const { start, end, wireBytes } = unreported;
     if (this.#chunks.length === 0) return { range: { start, end }, wireBytes };
     const chunks = packChunks(this.#chunks);

@@ -205,6 +205,10 @@ export class WorkerTransport implements Transport, AsyncDisposable {
       this.#options.onContact?.(reply.contact);
       return;
     }
+    if (reply.kind === 'reports') {
+      for (const report of reply.reports) this.#receive({ kind: 'wrote', ...report });
+      return;
+    }
     const pending = this.#pending.get(reply.id);
     if (pending === undefined) return;
     switch (reply.kind) {

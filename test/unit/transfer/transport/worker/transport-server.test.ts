@@ -74,3 +74,25 @@ test('one that still lacks something goes on', async () => {
   server.handle({ op: 'abort', id: 1 });
   expect(await ended(replies)).toMatchObject({ kind: 'failed' });
 });
+
+test('what several requests wrote later comes in one message', async () => {
+  const replies: TransportReply[] = [];
+  const twice: Transport = {
+    async bring({ window }, observer, signal) {
+      for (const start of [0, 300]) {
+        window.position = start + 300;
+        observer.wrote({ start, end: start + 300 });
+      }
+      await new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+    },
+  };
+  const server = new TransportServer(twice, (reply) => replies.push(reply));
+  for (const id of [1, 2]) server.handle({ ...BRING, id });
+  await expect.poll(() => replies.length).toBe(3);
+  const written = { range: { start: 300, end: 600 }, wireBytes: 300 };
+  expect(replies[2]).toEqual({ kind: 'reports', reports: [1, 2].map((id) => ({ id, written })) });
+  for (const id of [1, 2]) server.handle({ op: 'abort', id });
+  await expect.poll(() => replies.length).toBe(5);
+});
