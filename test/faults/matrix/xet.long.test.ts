@@ -66,6 +66,11 @@ const TOKEN_LIES: readonly TokenLie[] = [
     (token) => JSON.stringify({ ...token, casUrl: 'http://127.0.0.1:1' }),
     'bridge',
   ],
+  [
+    'a store that speaks no TLS',
+    (token) => JSON.stringify({ ...token, casUrl: String(token.casUrl).replace('http:', 'https:') }),
+    'bridge',
+  ],
   ['that has ended, by our clock', (token) => JSON.stringify({ ...token, exp: 1 }), 'store'],
   ['that ends at no time', (token) => JSON.stringify({ ...token, exp: 'soon' }), 'store'],
 ];
