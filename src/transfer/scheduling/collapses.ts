@@ -77,7 +77,9 @@ export class Collapses {
     // Connections of an earlier, larger limit still receive their segments: they may be the ones that are too many.
     const most = Math.max(active, limit);
     const fewer = [good, limit].find((number) => number !== undefined && number < most);
-    if (fewer !== undefined && fall.kind !== 'silent') return this.tooMany(now, fewer, most);
+    // Once: those that cannot be closed, responses with a whole file, stay.
+    if (fewer !== undefined && believed === undefined && fall.kind !== 'silent')
+      return this.tooMany(now, fewer, most);
     return this.#descend(now, fall, limit, believed?.from ?? limit);
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AdaptiveConcurrency } from '../../../src/transfer/scheduling/adaptive-concurrency.ts';
+import { Collapses } from '../../../src/transfer/scheduling/collapses.ts';
 import type { Traffic } from '../../../src/transfer/scheduling/delivery-meter.ts';
 import { randomNumbers } from '../../support/hub/faults/script.ts';
 import { type LinkRun, runLink, type SimulatedLink } from '../../support/simulated-link.ts';
@@ -114,6 +115,21 @@ describe('a server that starves all when there are more than', () => {
     expect(run.limits[30_000]).toBeLessThanOrEqual(4);
     expect(run.limits.at(-1)).toBe(MAX);
   });
+});
+
+test('where those beyond the limit cannot be closed, fewer are tried all the same', () => {
+  const collapses = new Collapses(undefined);
+  const steps: unknown[] = [];
+  for (let now = 0; now < 12_000; now += 50) {
+    const bytes = 16 * 20 * now;
+    const step = collapses.observe({ now, bytes, limit: 8, active: 16, delivering: 16 }, undefined);
+    if (step !== undefined) steps.push([step.limit, step.drop]);
+    if (collapses.busy) break;
+  }
+  expect(steps).toEqual([
+    [8, 'excess'],
+    [4, 'all'],
+  ]);
 });
 
 describe('no collapse is', () => {
