@@ -83,7 +83,7 @@ export class Collapses {
     return this.#descend(now, fall, limit, believed?.from ?? limit);
   }
 
-  /** `tried` connections collapsed; `good` did well before. */
+  /** `tried` connections collapsed; `good` did well before, or is expected to. */
   tooMany(now: number, good: number, tried: number): CollapseStep {
     this.#believed = { good, from: tried };
     return { limit: good, drop: 'excess', holdUntil: this.#avoid(now, tried), insteadOf: undefined };
