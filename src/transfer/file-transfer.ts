@@ -29,10 +29,20 @@ export class CachedLocation {
   /** Bytes were received from it: a refusal now means that it has expired, not that it never worked. */
   worked = false;
   readonly #locatedAt: number;
+  /** Parsed once: each request of each connection needs it. */
+  #host: { readonly url: string; readonly origin: string } | undefined;
 
   constructor(location: Location, now: number) {
     this.location = location;
     this.#locatedAt = now;
+  }
+
+  /** The origin that serves the bytes; undefined if they do not come over HTTP. */
+  get origin(): string | undefined {
+    if (this.location.kind !== 'http') return undefined;
+    const { url } = this.location;
+    if (this.#host?.url !== url) this.#host = { url, origin: new URL(url).origin };
+    return this.#host.origin;
   }
 
   /** Later ranges go directly to the address behind the redirects. */

@@ -144,9 +144,13 @@ export class SegmentDownloader {
   }
 
   /** The location, with the kind of ranges that its host turned out to support. */
-  async #asAnswered(found: Location, transfer: FileTransfer, segment: Segment): Promise<Location> {
-    if (found.kind !== 'http') return found;
-    const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(new URL(found.url).origin);
+  async #asAnswered(
+    { location: found, origin }: CachedLocation,
+    transfer: FileTransfer,
+    segment: Segment,
+  ): Promise<Location> {
+    if (found.kind !== 'http' || origin === undefined) return found;
+    const ranges = transfer.wholeOnly ? 'none' : this.#hosts.of(origin);
     if (ranges !== 'exact') return { ...found, ranges };
     const range = { start: segment.position, end: segment.end };
     return await this.#locate(transfer, range);
@@ -159,9 +163,10 @@ export class SegmentDownloader {
     location: Location,
     transfer: FileTransfer,
   ): boolean {
-    if (cached.location.kind !== 'http' || location.kind !== 'http') return false;
+    const { origin } = cached;
+    if (origin === undefined || location.kind !== 'http') return false;
     const { ranges } = location;
-    if (this.#hosts.refused(new URL(cached.location.url).origin, refusal, ranges)) return true;
+    if (this.#hosts.refused(origin, refusal, ranges)) return true;
     if (refusal !== 'no-ranges') return false;
     // The host serves ranges of other files. After refusals at two addresses in a row, request this file whole.
     if (ranges === 'none') transfer.rangesServed();
@@ -174,8 +179,8 @@ export class SegmentDownloader {
     const { transport, emit } = this.#run.context;
     const cached = await this.locate(transfer);
     signal.throwIfAborted();
-    const origin = cached.location.kind === 'http' ? new URL(cached.location.url).origin : undefined;
-    const location = await this.#asAnswered(cached.location, transfer, segment);
+    const { origin } = cached;
+    const location = await this.#asAnswered(cached, transfer, segment);
     signal.throwIfAborted();
     observer.asked();
     try {

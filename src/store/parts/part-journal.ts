@@ -31,6 +31,9 @@ function blockCount(size: number): number {
   return Math.ceil(size / BLOCK_BYTES);
 }
 
+/** Marks are written in pages of so many: one call for what many connections completed. */
+const PAGE_MARKS = 4096;
+
 /** The whole block was written to the system: it survives a crash of the process. */
 const WRITTEN = 1;
 /** The block was also flushed to the disk: it survives a power cut. */
@@ -45,6 +48,8 @@ export class PartJournal {
   readonly #offset: number;
   readonly #size: number;
   readonly #marked: Uint8Array;
+  /** Numbers of the pages with marks that were made and not written. */
+  readonly #unwritten = new Set<number>();
   /** Indexes of the blocks that were written since the last checkpoint began. */
   #fresh = new IntervalSet();
   /** Counts the calls of `clear`. */
@@ -144,21 +149,45 @@ export class PartJournal {
     return heldRanges(this.#marked, this.#size);
   }
 
-  /** Marks the blocks that `written` completes. `received` is everything written so far. */
+  /**
+   * Marks the blocks that `written` completes. `received` is everything written so far. The marks survive a crash once
+   * `write` was called.
+   */
   record(written: ByteRange, received: IntervalSet): void {
     const last = Math.min(Math.floor((written.end - 1) / BLOCK_BYTES), this.#marked.length - 1);
     const first = Math.floor(written.start / BLOCK_BYTES);
-    const complete = (block: number) =>
-      this.#marked[block] === 0 && received.covers(blockRange(block, this.#size));
     for (let block = first; block <= last; block += 1) {
       const from = block;
-      while (block <= last && complete(block)) block += 1;
+      while (block <= last && this.#isNew(block, received)) block += 1;
       if (block === from) continue;
-      // One call for a run of blocks: a gibibyte has 4096 of them.
-      const marks = this.#marked.fill(WRITTEN, from, block).subarray(from, block);
       this.#fresh.add({ start: from, end: block });
+      this.#mark(from, block, WRITTEN);
+    }
+  }
+
+  #isNew(block: number, received: IntervalSet): boolean {
+    return this.#marked[block] === 0 && received.covers(blockRange(block, this.#size));
+  }
+
+  #mark(from: number, to: number, mark: number): void {
+    this.#marked.fill(mark, from, to);
+    for (let page = Math.floor(from / PAGE_MARKS); page * PAGE_MARKS < to; page += 1)
+      this.#unwritten.add(page);
+  }
+
+  /** There are marks that `write` would write. */
+  get isUnwritten(): boolean {
+    return this.#unwritten.size > 0;
+  }
+
+  /** Writes the marks that were made since the last call. */
+  write(): void {
+    for (const page of this.#unwritten) {
+      const from = page * PAGE_MARKS;
+      const marks = this.#marked.subarray(from, from + PAGE_MARKS);
       writeFully(this.#descriptor, marks, this.#offset + from);
     }
+    this.#unwritten.clear();
   }
 
   /**
@@ -172,10 +201,8 @@ export class PartJournal {
     this.#fresh = new IntervalSet();
     return () => {
       if (epoch !== this.#epoch) return;
-      for (const { start, end } of written) {
-        const marks = this.#marked.fill(DURABLE, start, end).subarray(start, end);
-        writeFully(this.#descriptor, marks, this.#offset + start);
-      }
+      for (const { start, end } of written) this.#mark(start, end, DURABLE);
+      this.write();
     };
   }
 
@@ -183,8 +210,8 @@ export class PartJournal {
   clear(): void {
     this.#epoch += 1;
     this.#fresh = new IntervalSet();
-    this.#marked.fill(0);
-    writeFully(this.#descriptor, this.#marked, this.#offset);
+    this.#mark(0, this.#marked.length, 0);
+    this.write();
   }
 
   /** Clears the marks of all blocks that have bytes in one of the ranges. */
@@ -193,9 +220,9 @@ export class PartJournal {
     for (const { start, end } of ranges) {
       const [first, last] = [Math.floor(start / BLOCK_BYTES), Math.ceil(end / BLOCK_BYTES)];
       this.#fresh.remove({ start: first, end: last });
-      this.#marked.fill(0, first, last);
+      this.#mark(first, last, 0);
     }
-    writeFully(this.#descriptor, this.#marked, this.#offset);
+    this.write();
   }
 
   close(): void {

@@ -61,6 +61,9 @@ export class StagedPart implements StagedFile {
   #checkpoint: Promise<void> | undefined;
   /** Set when a flush fails. The system reports a lost write only once, so nothing in the part can be trusted. */
   #lost: { readonly error: unknown } | undefined;
+  /** Why the journal could not be written. */
+  #unmarked: { readonly error: unknown } | undefined;
+  #isMarking = false;
   /** Set while the file has its final name and is not on record. */
   #named: { readonly stamp: string | undefined } | undefined;
 
@@ -94,11 +97,31 @@ export class StagedPart implements StagedFile {
   wrote(range: ByteRange): number {
     // A second connection may report its write after the file is committed.
     if (!this.#open) return 0;
+    if (this.#unmarked !== undefined) throw this.#unmarked.error;
     const added = this.received.add(range);
-    onDiskSync(this.#paths.journal, () => this.#journal?.record(range, this.received));
+    this.#journal?.record(range, this.received);
+    this.#markSoon();
     this.#unsafeBytes += added;
     this.#checkpointIfDue();
     return added;
+  }
+
+  /** Writes the marks once for all writes that are reported together. The next call of `wrote` or `commit` throws a failure. */
+  #markSoon(): void {
+    if (this.#isMarking || this.#journal?.isUnwritten !== true) return;
+    this.#isMarking = true;
+    queueMicrotask(() => {
+      this.#isMarking = false;
+      if (this.#open) this.#writeMarks();
+    });
+  }
+
+  #writeMarks(): void {
+    try {
+      onDiskSync(this.#paths.journal, () => this.#journal?.write());
+    } catch (error) {
+      this.#unmarked ??= { error };
+    }
   }
 
   /**
@@ -183,7 +206,8 @@ export class StagedPart implements StagedFile {
     // The content must be durable before the name is.
     await this.#makeDurable();
     await this.#checkpoint;
-    if (this.#lost !== undefined) throw this.#lost.error;
+    const failure = this.#lost ?? this.#unmarked;
+    if (failure !== undefined) throw failure.error;
     return await namePart(part, place, () => this.#close());
   }
 
@@ -202,6 +226,7 @@ export class StagedPart implements StagedFile {
     // Without a complete block a later run has nothing to continue.
     const worthless = this.#lost !== undefined || (this.#journal?.held.length ?? 0) === 0;
     const ours = this.#isKnownAsOurs();
+    this.#writeMarks();
     this.#close();
     if (!ours) return;
     if (worthless) await this.discard().catch(() => {});

@@ -7,8 +7,8 @@ import { type LinkModel, type SimulatedConnection, SimulatedNetwork } from './li
 const MIB = 1024 * 1024;
 const TICK_MS = 5;
 /** As the I/O threads report what they wrote. */
-const REPORT_MS = 40;
-const REPORT_BYTES = 2 * MIB;
+const REPORT_MS = 100;
+const REPORT_BYTES = MIB;
 /** As the engine looks. */
 const OBSERVE_MS = 25;
 /** How long the others waited for the first answer of a host in version 0.1.0. */

@@ -4,7 +4,7 @@ import type { ErrorCode, FetchErrorOptions, RefusalKind } from '../../../model/e
 import { FetchError } from '../../../model/error.ts';
 import type { TransferSettings } from '../../transfer-settings.ts';
 import type { RangeJob } from '../transport.ts';
-import type { PackedChunks } from './packed-chunks.ts';
+import type { JobReport, PackedReports, Written } from './packed-reports.ts';
 
 /** What an I/O worker is started with. */
 export interface TransportSetup {
@@ -31,7 +31,7 @@ export type TransportCommand =
 export type TransportReply =
   | ({ readonly kind: 'wrote' } & JobReport)
   /** What many jobs wrote, in one message: each costs the main thread a wake-up. */
-  | { readonly kind: 'reports'; readonly reports: readonly JobReport[] }
+  | { readonly kind: 'reports'; readonly reports: PackedReports }
   | { readonly kind: 'whole'; readonly id: number }
   | { readonly kind: 'moved'; readonly id: number; readonly url: string }
   /** `last`: what was written since the last report. */
@@ -40,20 +40,6 @@ export type TransportReply =
   | { readonly kind: 'trace'; readonly message: string }
   /** A host is contacted for the first time by this thread. */
   | { readonly kind: 'contact'; readonly contact: ContactedHost };
-
-/** What a job wrote since its last report. */
-export interface JobReport {
-  readonly id: number;
-  readonly written: Written;
-}
-
-/** A written range, and the bytes of network traffic it cost. */
-export interface Written {
-  readonly range: ByteRange;
-  readonly wireBytes: number;
-  /** Chunks of a Xet file that were written with them. */
-  readonly chunks?: PackedChunks;
-}
 
 /** An error in a form that can cross threads: class instances cannot. */
 export interface PlainError {

@@ -2,15 +2,18 @@ import type { ByteRange } from '../../../model/byte-range.ts';
 import { toFetchError } from '../../../model/error.ts';
 import type { ArrivedChunk, RangeObserver, RangeWindow, Transport } from '../transport.ts';
 import { packChunks } from './packed-chunks.ts';
-import type { TransportCommand, TransportReply, Written } from './transport-messages.ts';
+import { packReports, type Written } from './packed-reports.ts';
+import type { TransportCommand, TransportReply } from './transport-messages.ts';
 import { toPlainError } from './transport-messages.ts';
 
 /**
- * The first write of a job is reported at once, because it ends a wait; later ones in batches of this many bytes or
- * milliseconds.
+ * The first write of a job is reported at once, because it ends a wait. Later ones are reported together: after this time,
+ * or sooner when one job has this many bytes. A kill loses what was not reported, and the hash waits for it; but a report
+ * wakes the main thread.
  */
-const REPORT_BYTES = 2 * 1024 * 1024;
-const REPORT_MS = 40;
+const REPORT_MS = 100;
+const REPORT_BYTES = 1024 * 1024;
+const MIN_REPORT_MS = 20;
 /** Of chunks, which come slower: a kill loses what was not reported. Half a block of the journal. */
 const MIN_CHUNK_BYTES = 128 * 1024;
 /** Where they come fast, reports so often would take a tenth of the time: after this time, or so many bytes. */
@@ -25,6 +28,7 @@ export class TransportServer {
   readonly #reply: (reply: TransportReply) => void;
   readonly #jobs = new Map<number, Job>();
   #reporting: NodeJS.Timeout | undefined;
+  #reportedAt = 0;
 
   constructor(transport: Transport, reply: (reply: TransportReply) => void) {
     this.#transport = transport;
@@ -49,7 +53,7 @@ export class TransportServer {
 
   async #bring(command: BringCommand): Promise<void> {
     const { op: _, id, range, ...rest } = command;
-    const job = new Job(id, range, this.#reply);
+    const job = new Job(id, range, this.#reply, () => this.#reportIfDue());
     this.#jobs.set(id, job);
     this.#reporting ??= setInterval(() => this.#report(), REPORT_MS);
     let end: TransportReply;
@@ -71,12 +75,18 @@ export class TransportServer {
     this.#reporting = undefined;
   }
 
+  #reportIfDue(): void {
+    if (performance.now() - this.#reportedAt >= MIN_REPORT_MS) this.#report();
+  }
+
   #report(): void {
+    this.#reportedAt = performance.now();
     const reports = [...this.#jobs].flatMap(([id, job]) => {
       const written = job.takeUnreported();
       return written === undefined ? [] : [{ id, written }];
     });
-    if (reports.length > 0) this.#reply({ kind: 'reports', reports });
+    if (reports.length > 0) this.#reply({ kind: 'reports', reports: packReports(reports) });
+    this.#reporting?.refresh();
   }
 }
 
@@ -85,6 +95,7 @@ class Job implements RangeObserver {
   readonly window: RangeWindow;
   readonly #id: number;
   readonly #reply: (reply: TransportReply) => void;
+  readonly #onFull: () => void;
   readonly #controller = new AbortController();
   #unreported: { start: number; end: number; wireBytes: number } | undefined;
   #hasReported = false;
@@ -93,10 +104,12 @@ class Job implements RangeObserver {
   #onWidened: () => void = () => {};
   #isDone = false;
 
-  constructor(id: number, range: ByteRange, reply: (reply: TransportReply) => void) {
+  /** `onFull` is called after each write while so much was written that all jobs are to be reported. */
+  constructor(id: number, range: ByteRange, reply: (reply: TransportReply) => void, onFull: () => void) {
     this.#id = id;
     this.window = { position: range.start, end: range.end };
     this.#reply = reply;
+    this.#onFull = onFull;
   }
 
   get signal(): AbortSignal {
@@ -138,7 +151,8 @@ class Job implements RangeObserver {
     // A write that fills the window is reported with the end of the job.
     const isFirst = !this.#hasReported && this.window.position < this.window.end;
     const length = this.#unreported.end - this.#unreported.start;
-    if (isFirst || (this.#chunks.length > 0 ? this.#isDue(length) : length >= REPORT_BYTES)) this.report();
+    if (isFirst || (this.#chunks.length > 0 && this.#isDue(length))) this.report();
+    else if (length >= REPORT_BYTES) this.#onFull();
   }
 
   #isDue(length: number): boolean {

@@ -4,6 +4,7 @@ import type { ContactedHost } from '../../../http/host-policy.ts';
 import { FetchError } from '../../../model/error.ts';
 import type { RangeJob, RangeObserver, RangeWindow, Transport } from '../transport.ts';
 import { unpackChunks } from './packed-chunks.ts';
+import { unpackReports, type Written } from './packed-reports.ts';
 import {
   fromPlainError,
   type TransportCommand,
@@ -206,7 +207,10 @@ export class WorkerTransport implements Transport, AsyncDisposable {
       return;
     }
     if (reply.kind === 'reports') {
-      for (const report of reply.reports) this.#receive({ kind: 'wrote', ...report });
+      unpackReports(reply.reports, ({ id, written }) => {
+        const pending = this.#pending.get(id);
+        if (pending !== undefined) this.#tell(pending, { kind: 'wrote', id, written });
+      });
       return;
     }
     const pending = this.#pending.get(reply.id);
@@ -228,34 +232,31 @@ export class WorkerTransport implements Transport, AsyncDisposable {
 
   /** Forwards an event to the observer, until the observer throws. */
   #tell(pending: Pending, reply: Extract<TransportReply, { kind: 'wrote' | 'whole' | 'moved' }>): void {
-    const { job, observer, thread } = pending;
-    const { id } = reply;
     if (pending.failure !== undefined) return;
-    const failed = (error: unknown) => {
-      // The job fails with this error as soon as the thread has released the file.
-      pending.failure ??= error;
-      this.#send(thread, { op: 'abort', id });
-    };
+    try {
+      if (reply.kind === 'wrote') tellWritten(pending, reply.written);
+      else if (reply.kind === 'moved') pending.observer.movedTo(reply.url);
+      else this.#widen(pending, reply.id);
+    } catch (error) {
+      this.#observerFailed(pending, reply.id, error);
+    }
+  }
+
+  #widen(pending: Pending, id: number): void {
+    const { job, observer, thread } = pending;
     const widen = () => {
       const range = { start: job.window.position, end: job.window.end };
       this.#send(thread, { op: 'widen', id, range });
     };
-    try {
-      if (reply.kind === 'wrote') {
-        const { range, wireBytes, chunks } = reply.written;
-        job.window.position = range.end;
-        if (chunks !== undefined) for (const chunk of unpackChunks(chunks)) observer.chunk?.(chunk);
-        observer.wrote(range, wireBytes);
-      } else if (reply.kind === 'moved') {
-        observer.movedTo(reply.url);
-      } else {
-        const widened = observer.wholeFile();
-        if (widened === undefined) widen();
-        else widened.then(widen, failed);
-      }
-    } catch (error) {
-      failed(error);
-    }
+    const widened = observer.wholeFile();
+    if (widened === undefined) widen();
+    else widened.then(widen, (error) => this.#observerFailed(pending, id, error));
+  }
+
+  /** The job fails with this error as soon as the thread has released the file. */
+  #observerFailed(pending: Pending, id: number, error: unknown): void {
+    pending.failure ??= error;
+    this.#send(pending.thread, { op: 'abort', id });
   }
 
   #send({ worker }: IoWorker, command: TransportCommand): void {
@@ -273,4 +274,10 @@ export class WorkerTransport implements Transport, AsyncDisposable {
     await Promise.all(this.#workers.map(({ worker }) => worker.terminate()));
     for (const pending of [...this.#pending.values()]) pending.reject(reason);
   }
+}
+
+function tellWritten({ job, observer }: Pending, { range, wireBytes, chunks }: Written): void {
+  job.window.position = range.end;
+  if (chunks !== undefined) for (const chunk of unpackChunks(chunks)) observer.chunk?.(chunk);
+  observer.wrote(range, wireBytes);
 }

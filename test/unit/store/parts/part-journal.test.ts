@@ -33,6 +33,7 @@ function record(ranges: readonly ByteRange[], of: PartIdentity = identity): void
     received.add(range);
     journal.record(range, received);
   }
+  journal.write();
   journal.close();
 }
 
@@ -129,6 +130,7 @@ describe('a part that was cut short', () => {
     const journal = PartJournal.open(path, identity, 0, BOOT);
     // The last block alone makes the part as long as it ever was.
     journal.record(block(3), new IntervalSet([block(3)]));
+    journal.write();
     journal.close();
     expect(held()).toEqual([block(3)]);
   });
@@ -230,6 +232,23 @@ describe('what is not a regular file', () => {
   });
 });
 
+test('marks of many writes are written at once', () => {
+  // Marks of blocks that are far apart: of the first page of marks, and of the second.
+  const large = { ...identity, size: 8192 * BLOCK_BYTES };
+  const journal = PartJournal.open(path, large, large.size, BOOT);
+  const numbers = [1, 700, 5000];
+  for (const number of numbers) {
+    const range = { start: number * BLOCK_BYTES, end: (number + 1) * BLOCK_BYTES };
+    journal.record(range, new IntervalSet([range]));
+  }
+  expect(PartJournal.peek(path, large, large.size, BOOT)).toEqual([]);
+  journal.write();
+  const blocks = PartJournal.peek(path, large, large.size, BOOT).map(({ start }) => start / BLOCK_BYTES);
+  expect(blocks).toEqual(numbers);
+  expect(journal.isUnwritten).toBe(false);
+  journal.close();
+});
+
 describe('a checkpoint', () => {
   const durable = () => PartJournal.peek(path, identity, SIZE, 'f'.repeat(32));
 
@@ -273,6 +292,7 @@ describe('a checkpoint', () => {
       received.add(range);
       journal.record(range, received);
     }
+    journal.write();
     const before = readFileSync(path);
     journal.checkpoint()();
     const after = readFileSync(path);

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Transport } from '../../../../../src/transfer/transport/transport.ts';
+import {
+  type JobReport,
+  unpackReports,
+} from '../../../../../src/transfer/transport/worker/packed-reports.ts';
 import type { TransportReply } from '../../../../../src/transfer/transport/worker/transport-messages.ts';
 import { TransportServer } from '../../../../../src/transfer/transport/worker/transport-server.ts';
 
@@ -19,17 +23,26 @@ const BRING = {
   descriptor: 0,
 } as const;
 
-/** Brings some bytes and then waits for ever, as for a server that is silent. */
-function silentAfter(bytes: number): Transport {
+/** Writes so many bytes, one after the other, and then waits for ever. */
+function writing(lengths: readonly number[]): Transport {
   return {
     async bring({ window }, observer, signal) {
-      window.position = bytes;
-      observer.wrote({ start: 0, end: bytes });
+      for (const length of lengths) {
+        const start = window.position;
+        window.position += length;
+        observer.wrote({ start, end: window.position });
+      }
       await new Promise((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       });
     },
   };
+}
+
+function reportsIn(reply: TransportReply): JobReport[] {
+  const reports: JobReport[] = [];
+  if (reply.kind === 'reports') unpackReports(reply.reports, (report) => reports.push(report));
+  return reports;
 }
 
 async function ended(replies: readonly TransportReply[]): Promise<TransportReply> {
@@ -39,7 +52,7 @@ async function ended(replies: readonly TransportReply[]): Promise<TransportReply
 
 test('a request that is narrowed to what has come already ends at once', async () => {
   const replies: TransportReply[] = [];
-  const server = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
+  const server = new TransportServer(writing([600]), (reply) => replies.push(reply));
   server.handle(BRING);
   server.handle({ op: 'narrow', id: 1, end: 500 });
   expect(await ended(replies)).toEqual({ kind: 'done', id: 1, last: undefined });
@@ -52,7 +65,7 @@ test('a request that is narrowed to what has come already ends at once', async (
 
 test('the first write is reported at once, unless it fills the window', async () => {
   const replies: TransportReply[] = [];
-  const server = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
+  const server = new TransportServer(writing([600]), (reply) => replies.push(reply));
   server.handle(BRING);
   // Long before the next report is due: nothing is waited for here.
   expect(replies).toEqual([
@@ -64,7 +77,7 @@ test('the first write is reported at once, unless it fills the window', async ()
 
 test('one that still lacks something goes on', async () => {
   const replies: TransportReply[] = [];
-  const server = new TransportServer(silentAfter(600), (reply) => replies.push(reply));
+  const server = new TransportServer(writing([600]), (reply) => replies.push(reply));
   server.handle(BRING);
   server.handle({ op: 'narrow', id: 1, end: 700 });
   await expect.poll(() => replies.length).toBe(1);
@@ -77,22 +90,30 @@ test('one that still lacks something goes on', async () => {
 
 test('what several requests wrote later comes in one message', async () => {
   const replies: TransportReply[] = [];
-  const twice: Transport = {
-    async bring({ window }, observer, signal) {
-      for (const start of [0, 300]) {
-        window.position = start + 300;
-        observer.wrote({ start, end: start + 300 });
-      }
-      await new Promise((_, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      });
-    },
-  };
-  const server = new TransportServer(twice, (reply) => replies.push(reply));
+  const server = new TransportServer(writing([300, 300]), (reply) => replies.push(reply));
   for (const id of [1, 2]) server.handle({ ...BRING, id });
   await expect.poll(() => replies.length).toBe(3);
   const written = { range: { start: 300, end: 600 }, wireBytes: 300 };
-  expect(replies[2]).toEqual({ kind: 'reports', reports: [1, 2].map((id) => ({ id, written })) });
+  const [, , last] = replies;
+  expect(reportsIn(last!)).toEqual([1, 2].map((id) => ({ id, written })));
+  for (const id of [1, 2]) server.handle({ op: 'abort', id });
+  await expect.poll(() => replies.length).toBe(5);
+});
+
+test('a request that wrote much is reported soon, and what others wrote with it', async () => {
+  const replies: TransportReply[] = [];
+  const lengths = (fileSize: number) => (fileSize === 1000 ? [1, 300] : [1, 2 ** 20]);
+  const mixed: Transport = {
+    bring: (job, observer, signal) => writing(lengths(job.fileSize)).bring(job, observer, signal),
+  };
+  const server = new TransportServer(mixed, (reply) => replies.push(reply));
+  server.handle({ ...BRING, id: 1 });
+  server.handle({ ...BRING, id: 2, fileSize: 2 ** 22, range: { start: 0, end: 2 ** 22 } });
+  const kinds = replies.map((reply) =>
+    reply.kind === 'reports' ? reportsIn(reply).map(({ id }) => id) : reply.kind,
+  );
+  // Nothing is waited for here: this is long before the next report of all is due.
+  expect(kinds).toEqual(['wrote', 'wrote', [1, 2]]);
   for (const id of [1, 2]) server.handle({ op: 'abort', id });
   await expect.poll(() => replies.length).toBe(5);
 });
