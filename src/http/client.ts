@@ -83,6 +83,7 @@ export class HttpClient {
   readonly #policy: HostPolicy;
   /** Origins that have answered in this run. */
   readonly #answered = new Set<string>();
+  #shortestWaitMs = Number.POSITIVE_INFINITY;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
@@ -93,6 +94,14 @@ export class HttpClient {
       https: new KeepingAgent('https:', this.#connector),
     };
     this.#policy = new HostPolicy(options.network, options.onContact);
+  }
+
+  /**
+   * The shortest time from a sent request to the head of its answer 200, in milliseconds; undefined before the first one. Longer
+   * times may be due to this machine.
+   */
+  get shortestWaitMs(): number | undefined {
+    return Number.isFinite(this.#shortestWaitMs) ? this.#shortestWaitMs : undefined;
   }
 
   async get(request: HttpRequest): Promise<HttpResponse> {
@@ -109,6 +118,9 @@ export class HttpClient {
         options: this.#options,
         dialer: this.dialer,
         answered: this.#answered,
+        waited: (ms) => {
+          this.#shortestWaitMs = Math.min(this.#shortestWaitMs, ms);
+        },
         avoid: (place) => this.avoid(place),
         resolve,
         reject,
@@ -160,6 +172,8 @@ interface ExchangeParts {
   readonly dialer: Dialer;
   /** Origins that have answered in this run. */
   readonly answered: Set<string>;
+  /** Called with the milliseconds from the sent request to the head of its answer 200. */
+  readonly waited: (ms: number) => void;
   readonly avoid: (place: Pick<HttpResponse, 'url' | 'address'>) => void;
   readonly resolve: (response: HttpResponse) => void;
   readonly reject: (reason: unknown) => void;
@@ -177,6 +191,7 @@ class Exchange {
   #incoming: IncomingMessage | undefined;
   #tell: ((phase: Phase) => void) | undefined;
   #address: string | undefined;
+  #askedAt: number;
   #failed = false;
 
   constructor(parts: ExchangeParts) {
@@ -184,6 +199,7 @@ class Exchange {
     const { clock, stallTimeoutMs } = parts.options;
     this.#parts = parts;
     this.#started = clock.monotonic();
+    this.#askedAt = this.#started;
     this.#phase = parts.proxy === undefined ? 'look-up' : 'proxy-look-up';
     this.#watch = new StallWatch(clock, stallTimeoutMs, () => {
       parts.avoid({ url, address: this.#address });
@@ -217,10 +233,11 @@ class Exchange {
   }
 
   #listen(sent: ClientRequest): void {
-    const { request, proxy, dialer, avoid, reject } = this.#parts;
+    const { request, proxy, options, dialer, avoid, reject } = this.#parts;
     const { url, signal } = request;
     sent.once('socket', (socket) => {
       if (proxy === undefined) this.#address = dialer.addressOf(socket);
+      this.#askedAt = options.clock.monotonic();
       this.#enter('head');
     });
     sent.once('response', (body) => this.#answer(sent, body));
@@ -237,7 +254,7 @@ class Exchange {
   }
 
   #answer(sent: ClientRequest, body: IncomingMessage): void {
-    const { request, proxy, options, answered, resolve, reject } = this.#parts;
+    const { request, proxy, options, answered, waited, resolve, reject } = this.#parts;
     const { url } = request;
     this.#enter('body');
     this.#incoming = body;
@@ -249,7 +266,10 @@ class Exchange {
       return;
     }
     answered.add(url.origin);
-    options.trace?.(request, status, options.clock.monotonic() - this.#started);
+    const now = options.clock.monotonic();
+    // A redirect may come from an edge near by, whatever stands behind it.
+    if (status === 200) waited(now - this.#askedAt);
+    options.trace?.(request, status, now - this.#started);
     body.on('data', () => this.#watch.touch());
     // Adding a listener for `data` starts the stream: pause it until the caller reads.
     body.pause();

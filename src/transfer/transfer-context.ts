@@ -36,7 +36,7 @@ export interface TransferContext extends RunContext {
   readonly transport: Transport;
   readonly settings: TransferSettings;
   readonly limits: TransferLimits;
-  /** Milliseconds that the source took for an answer; undefined if it was not asked. */
+  /** The shortest time that the source took for an answer, in milliseconds; undefined if it was not asked. */
   readonly hubWaitMs?: number | undefined;
   /** Receives a function that describes what every connection is doing, in lines for people. */
   readonly onStatus?: ((inspect: () => string[]) => void) | undefined;

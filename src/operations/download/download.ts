@@ -83,11 +83,8 @@ async function runDownload(request: DownloadRequest, run: RunContext): Promise<D
     ahead.expect(pinned, filesAhead(source.namesOf?.(pinned) ?? [], { ...request, quantisation }));
   };
   const resolver = resolverOf(request, records, onPinned);
-  const { clock } = run.environment;
-  const began = clock.monotonic();
   const resolution = await resolver.resolve({ source, run });
-  // For two requests: the revision, and its files.
-  const hubWaitMs = resolver instanceof SourceResolver ? (clock.monotonic() - began) / 2 : undefined;
+  const hubWaitMs = resolver instanceof SourceResolver ? http.shortestWaitMs : undefined;
   const { revision } = resolution;
   refuseForeign(request, records.owner(), resolution);
   const selected =

@@ -70,6 +70,29 @@ describe('a request', () => {
     expect(seen[2]).not.toHaveProperty('cookie');
   });
 
+  test('knows the shortest wait for an answer; a redirect may come from elsewhere', async () => {
+    let now = 0;
+    const answers = [
+      { status: 302, waitMs: 1 },
+      { status: 200, waitMs: 300 },
+      { status: 200, waitMs: 80 },
+      { status: 404, waitMs: 2 },
+      { status: 200, waitMs: 500 },
+    ];
+    await using server = await serveHttp((_request, response) => {
+      const { status, waitMs } = answers.shift()!;
+      now += waitMs;
+      response.writeHead(status).end();
+    });
+    const http = client({ clock: { ...systemClock, monotonic: () => now } });
+    const seen: (number | undefined)[] = [];
+    while (answers.length > 0) {
+      await text(http, server.origin);
+      seen.push(http.shortestWaitMs);
+    }
+    expect(seen).toEqual([undefined, 300, 80, 80, 80]);
+  });
+
   test('follows nothing and keeps no cookie', async () => {
     let cookies: string | undefined;
     await using server = await serveHttp((request, response) => {
